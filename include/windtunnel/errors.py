@@ -1,0 +1,37 @@
+"""All errors that Windtunnel raises on purpose. `WindtunnelError` catches them all."""
+
+
+class WindtunnelError(Exception):
+    """Root of Windtunnel's errors; the message is written for the person who can mend the cause."""
+
+
+class DefinitionError(WindtunnelError):
+    """A search definition is wrong; the message names file, field, what was found and what is allowed."""
+
+
+class WorkloadError(WindtunnelError):
+    """A workload cannot be loaded, or breaks its contract."""
+
+
+class StoreError(WindtunnelError):
+    """A store refused or failed an operation."""
+
+
+class NotFoundError(StoreError):
+    """The object is not in the store."""
+
+
+class ConflictError(StoreError):
+    """A conditional write lost: somebody else wrote the object meanwhile."""
+
+
+class LedgerError(WindtunnelError):
+    """What the ledger holds contradicts what is asked of it."""
+
+
+class LaunchError(WindtunnelError):
+    """A launcher cannot submit, find or cancel a job."""
+
+
+class SearchError(WindtunnelError):
+    """The search itself cannot go on: too many failures, nothing on the front, a refused approval."""

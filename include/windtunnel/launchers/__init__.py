@@ -1,0 +1,1 @@
+"""Where jobs run. A launcher is chosen by name in the definition."""

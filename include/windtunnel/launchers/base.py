@@ -1,0 +1,41 @@
+"""What every launcher promises: submit at once, never twice, tell what lives, cancel."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection
+
+from windtunnel.ledger import Job, Ledger
+
+
+class Launcher(ABC):
+    """Starts a run's jobs somewhere, and knows which of them still live."""
+
+    @abstractmethod
+    def launch(self, ledger: Ledger, job: Job) -> None:
+        """Submit the job and return at once. A job that lives already, or has been submitted and is done, stays as it is.
+
+        Raises:
+            LaunchError: it cannot be submitted.
+        """
+
+    @abstractmethod
+    def live(self, ledger: Ledger) -> set[str]:
+        """Ids of the run's jobs that run or wait to run: one listing, whatever the number of jobs."""
+
+    @abstractmethod
+    def revive(self, ledger: Ledger, job: Job) -> bool:
+        """Start a job again that is gone without results, if the launcher's rules allow; whether it did.
+
+        A launcher whose platform retries jobs by itself always says no: gone means gone there.
+        """
+
+    @abstractmethod
+    def why_gone(self, ledger: Ledger, job: Job) -> tuple[str, str]:
+        """Why a job is gone without results: a failure's kind and a message that helps."""
+
+    @abstractmethod
+    def cancel(self, ledger: Ledger, jobs: Collection[str] | None = None) -> None:
+        """End these jobs of the run, or all, and return when none of them lives any more.
+
+        Raises:
+            LaunchError: a job could not be ended.
+        """

@@ -1,0 +1,72 @@
+"""Ids that are the same wherever the same thing is meant, so that no repetition costs anything."""
+
+import hashlib
+import math
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+import rfc8785
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
+
+
+def config_id(
+    *,
+    workload: str,
+    code: str,
+    settings: Mapping[str, Any],
+    data: str,
+    params: Mapping[str, Any],
+    seed: int,
+) -> str:
+    """The id of a configuration: 16 hex digits that depend on everything that decides its training.
+
+    Args:
+        workload: dotted name of the workload's module.
+        code: digest of the workload's source.
+        settings: the definition's fixed settings.
+        data: digest of the prepared data.
+        params: the searched parameters.
+        seed: of the trial's training; the search's own seed is not part of the id.
+    """
+    facts = {"workload": workload, "code": code, "settings": settings, "data": data, "params": params, "seed": seed}
+    return hashlib.sha256(canonical_json(facts)).hexdigest()[:16]
+
+
+def canonical_json(value: Any) -> bytes:
+    """Canonical JSON (RFC 8785): equal values give equal bytes."""
+    return rfc8785.dumps(_plain(value))
+
+
+def trial_id(config: str, epochs: float) -> str:
+    """The id of a configuration trained to a number of epochs, such as `0123456789abcdef-e0.1`."""
+    return f"{config}-e{epochs_text(epochs)}"
+
+
+def epochs_text(epochs: float) -> str:
+    """Epochs as a decimal without trailing zeros: `0.1`, `1`, `10`."""
+    text = format(Decimal(str(epochs)), "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def steps(epochs: float, steps_per_epoch: int) -> int:
+    """How many optimiser steps a number of epochs is, the last one begun counted whole."""
+    return math.ceil(Decimal(str(epochs)) * steps_per_epoch)
+
+
+def safe_name(name: str) -> str:
+    """A name for a path that is equal for equal names only: unsafe characters are replaced and a digest then added."""
+    safe = _UNSAFE.sub("_", name).strip(".")
+    if safe == name and len(name) <= 128:
+        return name
+    return f"{safe[:112]}-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value

@@ -1,0 +1,307 @@
+"""A run's ledger: every fact of the run as an object in a store, each written by whoever knows it, once."""
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from windtunnel.errors import LedgerError, NotFoundError
+from windtunnel.ledger.ids import safe_name
+from windtunnel.ledger.records import Attempt, Job, Known, Plan, Record, Request, Result, Session, State
+from windtunnel.stores import Store, open_store
+
+R = TypeVar("R", bound=Record)
+
+_TRIAL = re.compile(r"[0-9a-f]{16}-e[0-9]+(\.[0-9]+)?")
+_RETRY = re.compile(r"(?P<unit>.+)\.r(?P<retry>[0-9]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The part of a result that a listing gives: enough to select by, without reading the result itself.
+
+    Attributes:
+        trial: its id.
+        state: how it ended.
+        objectives: the values that selection compares, by name.
+        metrics: every other number, by name.
+        violation: of measured constraints; 0 where none is broken.
+        kind: of the failure or stop.
+        epoch: the epoch that the values are from.
+        seconds: how long it took.
+        started: ISO 8601 in UTC.
+        attempts: how often it was started.
+        retry: 0 for the first result, n for the n-th on request.
+    """
+
+    trial: str
+    state: State
+    objectives: dict[str, float] = field(default_factory=dict)
+    metrics: dict[str, float | None] = field(default_factory=dict)
+    violation: float = 0.0
+    kind: str = ""
+    epoch: float = 0.0
+    seconds: float = 0.0
+    started: str = ""
+    attempts: int = 1
+    retry: int = 0
+
+    @property
+    def comparable(self) -> bool:
+        """Whether it may be on a front: it has values, and breaks no constraint."""
+        return self.state in (State.COMPLETED, State.STOPPED) and self.violation == 0
+
+
+_IN_METADATA = ("state", "objectives", "metrics", "violation", "kind", "epoch", "seconds", "started", "attempts")
+
+
+class Ledger:
+    """Reads and writes one run's facts. Holds no state of its own: any number of processes may share a run."""
+
+    def __init__(self, store: Store, search: str, run: str) -> None:
+        """Address the run; nothing is read or written yet.
+
+        Args:
+            store: where ledgers live.
+            search: the search's name.
+            run: the run's name; made safe for a path.
+        """
+        self.store = store
+        self.search = search
+        self.run = safe_name(run)
+        self.root = f"{safe_name(search)}/{self.run}"
+        self.url = f"{store.url.rstrip('/')}/{self.root}"
+
+    @classmethod
+    def open(cls, url: str) -> "Ledger":
+        """The ledger at `<store>/<search>/<run>`.
+
+        Raises:
+            StoreError: the URL names no store, or the store cannot be reached.
+        """
+        base, _, run = url.rstrip("/").rpartition("/")
+        base, _, search = base.rpartition("/")
+        if not base or not search:
+            raise LedgerError(f"{url!r} is no run: give <store>/<search>/<run>")
+        return cls(open_store(base), search, run)
+
+    # The search
+
+    def begin(self, search: dict[str, Any]) -> dict[str, Any]:
+        """Write `search.json` unless the run has one, and return what it holds."""
+        self.store.create(self.path("search.json"), json.dumps(search, indent=1, sort_keys=True).encode() + b"\n")
+        return self.search_record()
+
+    def search_record(self) -> dict[str, Any]:
+        """What `search.json` holds.
+
+        Raises:
+            LedgerError: the run has not begun.
+        """
+        record = self.read_json("search.json")
+        if record is None:
+            raise LedgerError(f"{self.url} holds no run: it has no search.json")
+        return record
+
+    def open_session(self, session: Session) -> Session:
+        """Write the session unless it was written before, and return what holds."""
+        return self._create(f"sessions/{safe_name(session.session)}.json", session)
+
+    def sessions(self) -> list[Session]:
+        """All sessions, the earliest first."""
+        entries = self.store.list(self.path("sessions/"))
+        found = [Session.model_validate_json(self.store.get(entry.path)) for entry in entries]
+        return sorted(found, key=lambda session: session.started)
+
+    def manifest(self) -> dict[str, Any] | None:
+        """The prepared data's manifest, once it is prepared: `digest`, `files`, `splits`."""
+        return self.read_json("data/manifest.json")
+
+    # Stages
+
+    def create_plan(self, plan: Plan) -> Plan:
+        """Fix a stage's plan unless it is fixed, and return the one that holds. Its requests and jobs are written too."""
+        plan = self._create(f"iterations/{plan.stage}/plan.json", plan)
+        for job in plan.jobs:
+            self._create(f"jobs/{job.job}.json", job)
+        return plan
+
+    def plan(self, stage: str) -> Plan | None:
+        """The stage's plan, if it is fixed."""
+        return self._read(f"iterations/{stage}/plan.json", Plan)
+
+    def create_known(self, known: Known) -> Known:
+        """Fix what an iteration's selection knew, unless it is fixed, and return what holds."""
+        return self._create(f"iterations/{known.stage}/known.json", known)
+
+    def known(self, stage: str) -> Known | None:
+        """What the iteration's selection knew, if it has selected."""
+        return self._read(f"iterations/{stage}/known.json", Known)
+
+    def stages(self) -> list[str]:
+        """Names of the stages that have a plan: iterations in order, then the others by name."""
+        paths = (entry.path for entry in self.store.list(self.path("iterations/")))
+        names = {path.split("/")[-2] for path in paths if path.endswith("/plan.json")}
+        return sorted(names, key=lambda name: (not name.isdigit(), int(name) if name.isdigit() else 0, name))
+
+    def iterations_done(self) -> int:
+        """How many iterations have selected."""
+        paths = (entry.path for entry in self.store.list(self.path("iterations/")))
+        done = {path.split("/")[-2] for path in paths if path.endswith("/known.json")}
+        return max((int(name) for name in done if name.isdigit()), default=0)
+
+    # Jobs and units
+
+    def create_job(self, job: Job) -> Job:
+        """Write a job unless it was written, and return the one that holds."""
+        return self._create(f"jobs/{job.job}.json", job)
+
+    def job(self, job: str) -> Job:
+        """The job.
+
+        Raises:
+            LedgerError: there is no such job.
+        """
+        found = self._read(f"jobs/{job}.json", Job)
+        if found is None:
+            raise LedgerError(f"{self.url} has no job {job!r}")
+        return found
+
+    def begin_trial(self, request: Request) -> Request:
+        """Write a trial's request unless it was written, and return the one that holds."""
+        return self._create(f"trials/{request.trial}/request.json", request)
+
+    def begin_attempt(self, unit: str, job: str, host: str, started: str) -> Attempt:
+        """Record one more start of a unit; the attempt's number tells how many there are."""
+        number = len(self.attempts(unit)) + 1
+        while True:
+            attempt = Attempt(number=number, job=job, host=host, started=started)
+            if self.store.create(self._attempt_path(unit, number), attempt.to_bytes()):
+                return attempt
+            number += 1
+
+    def mark_preempted(self, unit: str, attempt: Attempt) -> None:
+        """Say that the attempt's job was told to go: the start is not held against the unit."""
+        told = attempt.model_copy(update={"preempted": True})
+        self.store.put(self._attempt_path(unit, attempt.number), told.to_bytes())
+
+    def attempts(self, unit: str) -> list[Attempt]:
+        """All starts of a unit, in order."""
+        entries = self.store.list(self.path(f"trials/{unit}/attempts/"))
+        found = [Attempt.model_validate_json(self.store.get(entry.path)) for entry in entries]
+        return sorted(found, key=lambda attempt: attempt.number)
+
+    # Results
+
+    def record(self, result: Result, retry: int = 0) -> bool:
+        """Write the terminal record of a unit: the first writer wins, whatever it says.
+
+        Args:
+            result: what became of it.
+            retry: 0, or n for the n-th retry of a failure on request.
+
+        Returns:
+            Whether this is the record that holds.
+        """
+        return self.store.create(self._result_path(result.trial, retry), result.to_bytes(), _metadata(result))
+
+    def result(self, unit: str) -> Result | None:
+        """The whole result of a unit, the highest retry's, if it has one."""
+        retry = max(
+            (outcome.retry for outcome in self._outcomes(self._result_path(unit)[: -len(".json")], unit)), default=None
+        )
+        if retry is None:
+            return None
+        return Result.model_validate_json(self.store.get(self._result_path(unit, retry)))
+
+    def outcomes(self) -> dict[str, Outcome]:
+        """How all trials with a result ended, by id: one listing."""
+        return _latest(self._outcomes(self.path("results/")))
+
+    def step_outcomes(self) -> dict[str, Outcome]:
+        """How all other units (preparation, verifications) ended, by id: one listing."""
+        return _latest(self._outcomes(self.path("steps/")))
+
+    def unit_outcomes(self, job: Job) -> dict[str, Outcome]:
+        """How those of the job's units ended that have a result: one listing."""
+        found = self.outcomes() if any(is_trial(unit) for unit in job.units) else self.step_outcomes()
+        return {unit: found[unit] for unit in job.units if unit in found}
+
+    # Objects
+
+    def path(self, name: str) -> str:
+        """The store's path of one of the run's objects."""
+        return f"{self.root}/{name}"
+
+    def trial_path(self, trial: str, name: str) -> str:
+        """The store's path of one of a trial's files."""
+        return self.path(f"trials/{trial}/{name}")
+
+    def read_json(self, name: str) -> dict[str, Any] | None:
+        """One of the run's JSON objects, if it is there."""
+        try:
+            content = json.loads(self.store.get(self.path(name)))
+        except NotFoundError:
+            return None
+        if not isinstance(content, dict):
+            raise LedgerError(f"{self.url}/{name} is no JSON object")
+        return content
+
+    def write_json(self, name: str, content: Any) -> None:
+        """Replace one of the run's JSON objects."""
+        self.store.put(self.path(name), json.dumps(content, indent=1).encode() + b"\n")
+
+    def _create(self, name: str, record: R) -> R:
+        if self.store.create(self.path(name), record.to_bytes()):
+            return record
+        return type(record).model_validate_json(self.store.get(self.path(name)))
+
+    def _read(self, name: str, kind: type[R]) -> R | None:
+        try:
+            return kind.model_validate_json(self.store.get(self.path(name)))
+        except NotFoundError:
+            return None
+
+    def _attempt_path(self, unit: str, number: int) -> str:
+        return self.path(f"trials/{unit}/attempts/{number}.json")
+
+    def _result_path(self, unit: str, retry: int = 0) -> str:
+        folder = "results" if is_trial(unit) else "steps"
+        return self.path(f"{folder}/{unit}{f'.r{retry}' if retry else ''}.json")
+
+    def _outcomes(self, prefix: str, unit: str | None = None) -> Iterator[Outcome]:
+        for entry in self.store.list(prefix):
+            stem = entry.path.rsplit("/", 1)[-1].removesuffix(".json")
+            retried = _RETRY.fullmatch(stem)
+            name, retry = (retried["unit"], int(retried["retry"])) if retried else (stem, 0)
+            if unit is not None and name != unit:
+                continue
+            if "state" in entry.metadata:
+                facts = {key: json.loads(entry.metadata[key]) for key in _IN_METADATA if key in entry.metadata}
+                facts["state"] = State(facts["state"])
+            else:
+                result = Result.model_validate_json(self.store.get(entry.path))
+                facts = {key: getattr(result, key) for key in _IN_METADATA}
+            yield Outcome(trial=name, retry=retry, **facts)
+
+
+def is_trial(unit: str) -> bool:
+    """Whether a unit is a trial, by its id."""
+    return _TRIAL.fullmatch(unit) is not None
+
+
+def _latest(outcomes: Iterable[Outcome]) -> dict[str, Outcome]:
+    latest: dict[str, Outcome] = {}
+    for outcome in outcomes:
+        held = latest.get(outcome.trial)
+        if held is None or outcome.retry > held.retry:
+            latest[outcome.trial] = outcome
+    return latest
+
+
+def _metadata(result: Result) -> dict[str, str]:
+    facts = {key: json.dumps(getattr(result, key)) for key in _IN_METADATA}
+    if sum(len(key) + len(value) for key, value in facts.items()) > 6 * 1024:
+        return {"body": "true"}
+    return facts

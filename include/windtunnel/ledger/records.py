@@ -1,0 +1,222 @@
+"""The ledger's records. Each is one JSON object, frozen, and written as a whole."""
+
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Params = dict[str, Any]
+
+
+class Record(BaseModel):
+    """Base of all records."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def to_bytes(self) -> bytes:
+        """The record as indented JSON, for people read it too."""
+        return self.model_dump_json(indent=1).encode() + b"\n"
+
+
+class State(StrEnum):
+    """How a trial ended."""
+
+    COMPLETED = "completed"
+    STOPPED = "stopped"
+    INFEASIBLE = "infeasible"
+    FAILED = "failed"
+
+
+class JobKind(StrEnum):
+    """What a job's units are: trials to train, data to prepare, models to verify."""
+
+    PREPARE = "prepare"
+    TRAIN = "train"
+    VERIFY = "verify"
+
+
+class Request(Record):
+    """What is asked of one trial (`trials/<trial>/request.json`).
+
+    Attributes:
+        trial: its id.
+        config: the id of its configuration.
+        params: the searched parameters.
+        epochs: how far to train, counted from the very beginning.
+        seed: of its training.
+        stage: the stage that first asked for it.
+        iteration: the iteration that suggested the configuration; 0 where none did.
+        parents: configurations that it was bred from.
+        note: what the strategy says of it.
+        known: values known before training (parameters, FLOPs, …).
+        cost: predicted work, in the workload's own unit; only comparisons matter.
+        continue_from: the trial whose checkpoint it goes on from, of the same configuration.
+        source: URL of the ledger that holds that checkpoint, where it is another one.
+        infeasible: which constraint its known values break; it is not trained then.
+    """
+
+    trial: str
+    config: str
+    params: Params
+    epochs: float
+    seed: int = 0
+    stage: str
+    iteration: int = 0
+    parents: list[str] = []
+    note: dict[str, Any] = {}
+    known: dict[str, float] = {}
+    cost: float = 1.0
+    continue_from: str | None = None
+    source: str | None = None
+    infeasible: str | None = None
+
+
+class Job(Record):
+    """A pod's worth of units, run in order on one lane (`jobs/<job>.json`).
+
+    Attributes:
+        job: its id, unique in the run.
+        kind: what its units are.
+        stage: the stage it belongs to: an iteration's number, `full-<k>`, `verify-<k>`, `prepare`.
+        units: ids of trials; of other kinds' units, the ids that their results have.
+        lane: its place among the stage's jobs.
+        slots: how many units run at once in it.
+    """
+
+    job: str
+    kind: JobKind
+    stage: str
+    units: list[str]
+    lane: int = 0
+    slots: int = 1
+
+
+class Plan(Record):
+    """Everything a stage will run (`iterations/<stage>/plan.json`), fixed before anything of it is launched.
+
+    Attributes:
+        stage: its name: an iteration's number, or `full-<k>`.
+        requests: the trials that the stage needs, those with a result already included.
+        jobs: what is launched: units without a result, dealt into lanes.
+        note: what the strategy says of the whole batch, such as a space that is used up.
+    """
+
+    stage: str
+    requests: list[Request]
+    jobs: list[Job]
+    note: str = ""
+
+
+class Known(Record):
+    """What selection knew and decided after an iteration (`iterations/<stage>/known.json`).
+
+    Attributes:
+        stage: the iteration's number.
+        results: trials of all iterations so far whose results it knew, in order of request.
+        front: trials on the Pareto front of those.
+        hypervolume: of that front, over `reference`; None without a front.
+        reference: the worst corner of the hypervolume, in the order of the objectives.
+        decisions: what was decided and why, one sentence each.
+        stop: why the search ends here, where it does.
+        failure: why the search is hopeless, where it is.
+    """
+
+    stage: str
+    results: list[str]
+    front: list[str]
+    hypervolume: float | None
+    reference: list[float] = []
+    decisions: list[str] = []
+    stop: str | None = None
+    failure: str | None = None
+
+
+class Result(Record):
+    """The terminal record of a trial or of another unit (`results/<trial>.json`).
+
+    Attributes:
+        trial: its id.
+        state: how it ended.
+        config: the id of its configuration; empty for other units.
+        params: the searched parameters.
+        epochs: what was asked for.
+        iteration: that suggested the configuration.
+        stage: that ran it.
+        parents: configurations that it was bred from.
+        objectives: the values that selection compares, by name, as the definition names them.
+        metrics: every other number that is known of it, by name.
+        epoch: the epoch that the values are from.
+        violation: by how much measured constraints are broken, relative to their bounds, summed; 0 where none is.
+        kind: of the failure or of the stop: `error`, `nan`, `out_of_memory`, `timeout`, `killed`, `crashed`, `gone`, …
+        message: what went wrong, for a person.
+        log_tail: the end of its log, where it failed.
+        started: when its last attempt began, ISO 8601 in UTC.
+        ended: likewise.
+        seconds: how long its last attempt took.
+        attempts: how often it was started.
+        artifacts: names of its files under `trials/<trial>/`.
+        source: URL of the ledger that it was copied from.
+    """
+
+    trial: str
+    state: State
+    config: str = ""
+    params: Params = {}
+    epochs: float = 0.0
+    iteration: int = 0
+    stage: str = ""
+    parents: list[str] = []
+    objectives: dict[str, float] = {}
+    metrics: dict[str, float | None] = {}
+    epoch: float = 0.0
+    violation: float = 0.0
+    kind: str = ""
+    message: str = ""
+    log_tail: str = ""
+    started: str = ""
+    ended: str = ""
+    seconds: float = 0.0
+    attempts: int = 1
+    artifacts: list[str] = []
+    source: str | None = None
+
+    @property
+    def on_front_candidate(self) -> bool:
+        """Whether it may be on a front: it has values, and breaks no constraint."""
+        return self.state in (State.COMPLETED, State.STOPPED) and self.violation == 0
+
+
+class Attempt(Record):
+    """One start of a unit (`trials/<trial>/attempts/<n>.json`).
+
+    Attributes:
+        number: counted from 1.
+        job: that started it.
+        host: where.
+        started: when, ISO 8601 in UTC.
+        preempted: whether the job was told to go before the unit was done; such a start is not held against the unit.
+    """
+
+    number: int
+    job: str
+    host: str
+    started: str
+    preempted: bool = False
+
+
+class Session(Record):
+    """One DAG run that works on the ledger's run (`sessions/<session>.json`).
+
+    Attributes:
+        session: the DAG run's id.
+        offset: how many iterations were done when it began: its group i performs iteration offset + i.
+        iterations: how many it may perform.
+        settings: the trigger's other choices.
+        started: when, ISO 8601 in UTC.
+    """
+
+    session: str
+    offset: int
+    iterations: int
+    settings: dict[str, Any] = Field(default_factory=dict)
+    started: str

@@ -1,0 +1,163 @@
+"""What every store promises: create-once, atomic replace and strong listing of objects under slash-separated paths."""
+
+import json
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from windtunnel.errors import StoreError
+
+_METADATA_KEY = re.compile(r"[a-z][a-z0-9_]*")
+_METADATA_LIMIT = 6 * 1024  # bytes, keys and values together; Azure refuses more than 8 KB, its headers included
+
+Metadata = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One object in a listing.
+
+    Attributes:
+        path: relative to the store's root.
+        size: in bytes.
+        modified: when it was last written, by the store's own clock, in UTC.
+        etag: changes with every write; pass it to `Store.put` to replace this very version only.
+        metadata: the small strings that were written with the object.
+    """
+
+    path: str
+    size: int
+    modified: datetime
+    etag: str
+    metadata: Metadata = field(default_factory=dict)
+
+
+class Store(ABC):
+    """A place for a ledger's objects.
+
+    Subclasses implement the underscored methods; the public ones check paths and metadata first, so that what one
+    store takes no other refuses. Writes are atomic: a reader sees an object whole or not at all.
+    """
+
+    url: str
+
+    def create(self, path: str, data: bytes, metadata: Metadata | None = None) -> bool:
+        """Write the object unless it exists: the first writer wins.
+
+        Returns:
+            Whether this call wrote it.
+
+        Raises:
+            StoreError: the path or the metadata is not fit for every store, or the store failed.
+        """
+        return self._create(checked_path(path), data, checked_metadata(metadata))
+
+    def put(self, path: str, data: bytes, metadata: Metadata | None = None, *, if_match: str | None = None) -> None:
+        """Write the object, or replace it whole.
+
+        Args:
+            path: of the object.
+            data: its new content.
+            metadata: its new metadata; the old is dropped.
+            if_match: the etag that it must still have.
+
+        Raises:
+            ConflictError: it does not have that etag any more.
+            StoreError: the path or the metadata is not fit for every store, or the store failed.
+        """
+        self._put(checked_path(path), data, checked_metadata(metadata), if_match)
+
+    def upload(self, path: str, file: Path, metadata: Metadata | None = None) -> None:
+        """Stream a local file into the object, replacing it whole.
+
+        Raises:
+            StoreError: as `put`.
+        """
+        self._upload(checked_path(path), file, checked_metadata(metadata))
+
+    @abstractmethod
+    def get(self, path: str) -> bytes:
+        """The object's content.
+
+        Raises:
+            NotFoundError: there is no such object.
+        """
+
+    @abstractmethod
+    def stat(self, path: str) -> Entry:
+        """The object's entry, as `list` gives it.
+
+        Raises:
+            NotFoundError: there is no such object.
+        """
+
+    @abstractmethod
+    def tail(self, path: str, size: int) -> bytes:
+        """The last `size` bytes of the object, or all of a smaller one.
+
+        Raises:
+            NotFoundError: there is no such object.
+        """
+
+    @abstractmethod
+    def download(self, path: str, file: Path) -> None:
+        """Stream the object into a local file, which appears whole or not at all; folders are made.
+
+        Raises:
+            NotFoundError: there is no such object.
+        """
+
+    @abstractmethod
+    def list(self, prefix: str = "") -> Iterator[Entry]:
+        """All objects whose path begins with `prefix`, at any depth, ordered by path. Sees every finished write."""
+
+    @abstractmethod
+    def delete(self, path: str) -> None:
+        """Remove the object; a missing one is fine."""
+
+    @abstractmethod
+    def _create(self, path: str, data: bytes, metadata: Metadata) -> bool: ...
+
+    @abstractmethod
+    def _put(self, path: str, data: bytes, metadata: Metadata, if_match: str | None) -> None: ...
+
+    @abstractmethod
+    def _upload(self, path: str, file: Path, metadata: Metadata) -> None: ...
+
+
+def checked_path(path: str) -> str:
+    """The path itself, if every store can hold it.
+
+    Raises:
+        StoreError: it is absolute, empty, has empty or dotted parts, or control characters.
+    """
+    if any(part in ("", ".", "..") for part in path.split("/")) or not path.isprintable() or "\\" in path:
+        raise StoreError(
+            f"{path!r} is no path of an object: use non-empty names joined by '/', none of them '.' or '..'"
+        )
+    return path
+
+
+def checked_metadata(metadata: Metadata | None) -> Metadata:
+    """The metadata itself, if every store can hold it.
+
+    Raises:
+        StoreError: a key is not `[a-z][a-z0-9_]*`, a value is not ASCII JSON, or all together exceed 6 KB.
+    """
+    size = 0
+    for key, value in (metadata or {}).items():
+        if not _METADATA_KEY.fullmatch(key):
+            raise StoreError(f"metadata key {key!r}: use lower-case letters, digits and '_', a letter first")
+        if not value.isascii() or not value.isprintable():
+            raise StoreError(f"metadata {key!r}: the value must be printable ASCII")
+        try:
+            json.loads(value)
+        except ValueError as error:
+            raise StoreError(f"metadata {key!r}: the value must be JSON, not {value[:80]!r}") from error
+        size += len(key) + len(value)
+    if size > _METADATA_LIMIT:
+        raise StoreError(f"metadata of {size} bytes: at most {_METADATA_LIMIT} fit; keep the rest in the object itself")
+    return metadata or {}

@@ -1,0 +1,1 @@
+"""Windtunnel's trainer: what runs in a job. Knows torch, and no Airflow."""
