@@ -132,12 +132,10 @@ def checked_path(path: str) -> str:
     """The path itself, if every store can hold it.
 
     Raises:
-        StoreError: it is absolute, empty, has empty or dotted parts, or control characters.
+        StoreError: it is absolute, empty, has empty parts or parts that begin with a dot, or control characters.
     """
-    if any(part in ("", ".", "..") for part in path.split("/")) or not path.isprintable() or "\\" in path:
-        raise StoreError(
-            f"{path!r} is no path of an object: use non-empty names joined by '/', none of them '.' or '..'"
-        )
+    if any(not part or part.startswith(".") for part in path.split("/")) or not path.isprintable() or "\\" in path:
+        raise StoreError(f"{path!r} is no path of an object: use non-empty names without a leading dot, joined by '/'")
     return path
 
 
