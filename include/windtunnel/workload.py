@@ -1,6 +1,6 @@
-"""The contract between a search and the code that it tries: a module with the functions below, named in the definition.
+"""The contract between a search and the code it tries: a module with these functions, named in the definition.
 
-The core calls `space` and `cost`, which must not need torch; `prepare`, `train` and `verify` run as jobs, in the trainer.
+The core calls `space` and `cost`, which must not need torch; the trainer runs `prepare`, `train` and `verify` as jobs.
 """
 
 import hashlib

@@ -30,10 +30,14 @@ class Bound(Section):
 
 
 class Epochs(Section):
-    """How far to train: a partial training ranks the trials, a full one makes the finalists. Fractions are allowed."""
+    """How far to train: a partial training ranks the trials, a full one makes the finalists. Fractions are allowed.
+
+    `horizon` is what schedules of the learning rate see, whatever a trial's own epochs; by default `full`.
+    """
 
     partial: PositiveFloat = 1.0
     full: PositiveFloat = 10.0
+    horizon: PositiveFloat | None = None
 
     @model_validator(mode="after")
     def _partial_is_less(self) -> "Epochs":
@@ -61,7 +65,6 @@ class Finalists(Section):
 
     max: PositiveInt = 6
     go_on: bool = True
-    export: Literal["last", "best"] = "last"
 
 
 class Limits(Section):

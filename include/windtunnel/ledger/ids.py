@@ -51,6 +51,17 @@ def epochs_text(epochs: float) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def retry_id(trial: str) -> str:
+    """The id of the next retry of a failed trial: `….r1` after the first try, `….r2` after that."""
+    base, _, number = trial.partition(".r")
+    return f"{base}.r{int(number or 0) + 1}"
+
+
+def first_id(trial: str) -> str:
+    """The id of the first try of a trial, whichever retry this is."""
+    return trial.partition(".r")[0]
+
+
 def steps(epochs: float, steps_per_epoch: int) -> int:
     """How many optimiser steps a number of epochs is, the last one begun counted whole."""
     return math.ceil(Decimal(str(epochs)) * steps_per_epoch)

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -13,8 +13,7 @@ from windtunnel.stores import Store, open_store
 
 R = TypeVar("R", bound=Record)
 
-_TRIAL = re.compile(r"[0-9a-f]{16}-e[0-9]+(\.[0-9]+)?")
-_RETRY = re.compile(r"(?P<unit>.+)\.r(?P<retry>[0-9]+)")
+_TRIAL = re.compile(r"[0-9a-f]{16}-e[0-9]+(\.[0-9]+)?(\.r[0-9]+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +31,6 @@ class Outcome:
         seconds: how long it took.
         started: ISO 8601 in UTC.
         attempts: how often it was started.
-        retry: 0 for the first result, n for the n-th on request.
     """
 
     trial: str
@@ -45,7 +43,6 @@ class Outcome:
     seconds: float = 0.0
     started: str = ""
     attempts: int = 1
-    retry: int = 0
 
     @property
     def comparable(self) -> bool:
@@ -94,7 +91,7 @@ class Ledger:
         return self.search_record()
 
     def search_record(self) -> dict[str, Any]:
-        """What `search.json` holds.
+        """What `search.json` holds, with the definition as the latest session has it.
 
         Raises:
             LedgerError: the run has not begun.
@@ -102,7 +99,8 @@ class Ledger:
         record = self.read_json("search.json")
         if record is None:
             raise LedgerError(f"{self.url} holds no run: it has no search.json")
-        return record
+        sessions = self.sessions()
+        return record | {"definition": sessions[-1].definition} if sessions else record
 
     def open_session(self, session: Session) -> Session:
         """Write the session unless it was written before, and return what holds."""
@@ -114,6 +112,25 @@ class Ledger:
         found = [Session.model_validate_json(self.store.get(entry.path)) for entry in entries]
         return sorted(found, key=lambda session: session.started)
 
+    def session(self, name: str) -> Session:
+        """The session of that name.
+
+        Raises:
+            LedgerError: there is none.
+        """
+        found = self._read(f"sessions/{safe_name(name)}.json", Session)
+        if found is None:
+            raise LedgerError(f"{self.url} has no session {name!r}")
+        return found
+
+    def finish(self, session: str) -> None:
+        """Say that the session did all it was asked: the next one extends the run rather than finishing it."""
+        self.store.create(self.path(f"finished/{safe_name(session)}.json"), b"{}\n")
+
+    def finished(self, session: str) -> bool:
+        """Whether the session did all it was asked."""
+        return self.read_json(f"finished/{safe_name(session)}.json") is not None
+
     def manifest(self) -> dict[str, Any] | None:
         """The prepared data's manifest, once it is prepared: `digest`, `files`, `splits`."""
         return self.read_json("data/manifest.json")
@@ -121,7 +138,7 @@ class Ledger:
     # Stages
 
     def create_plan(self, plan: Plan) -> Plan:
-        """Fix a stage's plan unless it is fixed, and return the one that holds. Its requests and jobs are written too."""
+        """Fix a stage's plan unless it is fixed, and return the one that holds; its jobs are written too."""
         plan = self._create(f"iterations/{plan.stage}/plan.json", plan)
         for job in plan.jobs:
             self._create(f"jobs/{job.job}.json", job)
@@ -194,34 +211,34 @@ class Ledger:
 
     # Results
 
-    def record(self, result: Result, retry: int = 0) -> bool:
+    def record(self, result: Result) -> bool:
         """Write the terminal record of a unit: the first writer wins, whatever it says.
 
-        Args:
-            result: what became of it.
-            retry: 0, or n for the n-th retry of a failure on request.
+        A record that comes too late is kept among the unit's files, as `late.json`.
 
         Returns:
             Whether this is the record that holds.
         """
-        return self.store.create(self._result_path(result.trial, retry), result.to_bytes(), _metadata(result))
+        content = result.to_bytes()
+        if self.store.create(self._result_path(result.trial), content, _metadata(result)):
+            return True
+        self.store.create(self.trial_path(result.trial, "late.json"), content)
+        return False
 
     def result(self, unit: str) -> Result | None:
-        """The whole result of a unit, the highest retry's, if it has one."""
-        retry = max(
-            (outcome.retry for outcome in self._outcomes(self._result_path(unit)[: -len(".json")], unit)), default=None
-        )
-        if retry is None:
+        """The whole result of a unit, if it has one."""
+        try:
+            return Result.model_validate_json(self.store.get(self._result_path(unit)))
+        except NotFoundError:
             return None
-        return Result.model_validate_json(self.store.get(self._result_path(unit, retry)))
 
     def outcomes(self) -> dict[str, Outcome]:
         """How all trials with a result ended, by id: one listing."""
-        return _latest(self._outcomes(self.path("results/")))
+        return {outcome.trial: outcome for outcome in self._outcomes("results/")}
 
     def step_outcomes(self) -> dict[str, Outcome]:
         """How all other units (preparation, verifications) ended, by id: one listing."""
-        return _latest(self._outcomes(self.path("steps/")))
+        return {outcome.trial: outcome for outcome in self._outcomes("steps/")}
 
     def unit_outcomes(self, job: Job) -> dict[str, Outcome]:
         """How those of the job's units ended that have a result: one listing."""
@@ -266,38 +283,24 @@ class Ledger:
     def _attempt_path(self, unit: str, number: int) -> str:
         return self.path(f"trials/{unit}/attempts/{number}.json")
 
-    def _result_path(self, unit: str, retry: int = 0) -> str:
-        folder = "results" if is_trial(unit) else "steps"
-        return self.path(f"{folder}/{unit}{f'.r{retry}' if retry else ''}.json")
+    def _result_path(self, unit: str) -> str:
+        return self.path(f"{'results' if is_trial(unit) else 'steps'}/{unit}.json")
 
-    def _outcomes(self, prefix: str, unit: str | None = None) -> Iterator[Outcome]:
-        for entry in self.store.list(prefix):
-            stem = entry.path.rsplit("/", 1)[-1].removesuffix(".json")
-            retried = _RETRY.fullmatch(stem)
-            name, retry = (retried["unit"], int(retried["retry"])) if retried else (stem, 0)
-            if unit is not None and name != unit:
-                continue
+    def _outcomes(self, folder: str) -> Iterator[Outcome]:
+        for entry in self.store.list(self.path(folder)):
+            unit = entry.path.rsplit("/", 1)[-1].removesuffix(".json")
             if "state" in entry.metadata:
                 facts = {key: json.loads(entry.metadata[key]) for key in _IN_METADATA if key in entry.metadata}
                 facts["state"] = State(facts["state"])
             else:
                 result = Result.model_validate_json(self.store.get(entry.path))
                 facts = {key: getattr(result, key) for key in _IN_METADATA}
-            yield Outcome(trial=name, retry=retry, **facts)
+            yield Outcome(trial=unit, **facts)
 
 
 def is_trial(unit: str) -> bool:
     """Whether a unit is a trial, by its id."""
     return _TRIAL.fullmatch(unit) is not None
-
-
-def _latest(outcomes: Iterable[Outcome]) -> dict[str, Outcome]:
-    latest: dict[str, Outcome] = {}
-    for outcome in outcomes:
-        held = latest.get(outcome.trial)
-        if held is None or outcome.retry > held.retry:
-            latest[outcome.trial] = outcome
-    return latest
 
 
 def _metadata(result: Result) -> dict[str, str]:

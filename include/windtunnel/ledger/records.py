@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 Params = dict[str, Any]
 
@@ -39,7 +39,7 @@ class Request(Record):
     """What is asked of one trial (`trials/<trial>/request.json`).
 
     Attributes:
-        trial: its id.
+        trial: its id; the n-th retry of a failed trial has `.r<n>` behind it.
         config: the id of its configuration.
         params: the searched parameters.
         epochs: how far to train, counted from the very beginning.
@@ -180,11 +180,6 @@ class Result(Record):
     artifacts: list[str] = []
     source: str | None = None
 
-    @property
-    def on_front_candidate(self) -> bool:
-        """Whether it may be on a front: it has values, and breaks no constraint."""
-        return self.state in (State.COMPLETED, State.STOPPED) and self.violation == 0
-
 
 class Attempt(Record):
     """One start of a unit (`trials/<trial>/attempts/<n>.json`).
@@ -211,12 +206,14 @@ class Session(Record):
         session: the DAG run's id.
         offset: how many iterations were done when it began: its group i performs iteration offset + i.
         iterations: how many it may perform.
-        settings: the trigger's other choices.
+        definition: the search as this session performs it.
+        retry_failed: whether its first iteration tries the failed trials once more.
         started: when, ISO 8601 in UTC.
     """
 
     session: str
     offset: int
     iterations: int
-    settings: dict[str, Any] = Field(default_factory=dict)
+    definition: dict[str, Any]
+    retry_failed: bool = False
     started: str

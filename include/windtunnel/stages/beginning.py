@@ -1,0 +1,131 @@
+"""The beginning of a session: what the run is, who works on it, and how many iterations are asked for."""
+
+import json
+import os
+import platform
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import windtunnel
+from windtunnel.definition.model import Definition
+from windtunnel.errors import ConflictError, LedgerError, NotFoundError
+from windtunnel.ledger import Ledger
+from windtunnel.ledger.records import Session
+from windtunnel.stages.search import Search
+from windtunnel.workload import code_digest, load_workload
+
+# A trial of one run must mean the same throughout: these may not change while the run goes on.
+_FIXED = ("workload", "data", "settings", "space", "objectives", "constraints", "objective_at", "trial_seed")
+
+
+def begin(
+    definition: Definition,
+    ledger: Ledger,
+    session: str,
+    *,
+    origin: dict[str, Any] | None = None,
+    retry_failed: bool = False,
+    running: Callable[[str], bool] = lambda session: False,
+) -> Search:
+    """Begin a run, or go on with one: an unfinished run is finished, a finished one extended.
+
+    Args:
+        definition: as the session is to perform it, its space resolved.
+        ledger: of the run.
+        session: the DAG run's id; a session that has begun goes on as it began.
+        origin: `{"from_run": url, "trials": [ids]}` to train these trials fully instead of searching.
+        retry_failed: whether the failed trials get another try.
+        running: whether another session is still at work.
+
+    Raises:
+        LedgerError: another session works on the run, or the definition contradicts what the run began with.
+        WorkloadError: the workload cannot be loaded.
+    """
+    _claim(ledger, session, running)
+    definition = _with_lanes(definition)
+    load_workload(definition.workload)
+    record = ledger.begin(
+        {
+            "definition": definition.model_dump(mode="json"),
+            "code": code_digest(definition.workload),
+            "versions": {"windtunnel": windtunnel.__version__, "python": platform.python_version()},
+            "started": _now(),
+            "origin": origin,
+        }
+    )
+    _check_unchanged(record["definition"], definition, ledger)
+    offset, iterations = _task(ledger, session, definition, record.get("origin"))
+    ledger.open_session(
+        Session(
+            session=session,
+            offset=offset,
+            iterations=iterations,
+            definition=definition.model_dump(mode="json"),
+            retry_failed=retry_failed,
+            started=_now(),
+        )
+    )
+    return Search.open(ledger, session)
+
+
+def _claim(ledger: Ledger, session: str, running: Callable[[str], bool]) -> None:
+    """Become the run's one writer.
+
+    Whether the last writer still lives is asked of the engine, since no clock can tell; the etag settles a race.
+    """
+    path, claim = ledger.path("writer.json"), json.dumps({"session": session}).encode()
+    while not ledger.store.create(path, claim):
+        try:
+            etag = ledger.store.stat(path).etag
+            holder = (ledger.read_json("writer.json") or {}).get("session")
+            if holder != session and holder and running(holder):
+                raise LedgerError(
+                    f"{holder} still works on {ledger.url}: wait for it, stop it, or begin a run of its own"
+                )
+            ledger.store.put(path, claim, if_match=etag)
+            return
+        except (NotFoundError, ConflictError):
+            continue
+
+
+def _with_lanes(definition: Definition) -> Definition:
+    if definition.limits.parallel is not None or definition.launcher != "local":
+        return definition
+    limits = definition.limits.model_copy(update={"parallel": cores()})
+    return definition.model_copy(update={"limits": limits})
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _check_unchanged(begun: dict[str, Any], definition: Definition, ledger: Ledger) -> None:
+    asked = definition.model_dump(mode="json")
+    fields = [field for field in _FIXED if begun[field] != asked[field]]
+    fields += ["epochs." + part for part in ("partial", "horizon") if begun["epochs"][part] != asked["epochs"][part]]
+    if begun["epochs"]["horizon"] is None and begun["epochs"]["full"] != asked["epochs"]["full"]:
+        fields.append("epochs.full (set epochs.horizon from the beginning to be free to change it)")
+    if fields:
+        changed = ", ".join(fields)
+        raise LedgerError(
+            f"{ledger.url} began with another {changed}: begin a new run, and name this one in warm_start"
+        )
+
+
+def _task(ledger: Ledger, session: str, definition: Definition, origin: dict[str, Any] | None) -> tuple[int, int]:
+    """How many iterations are done, and how many the session may perform."""
+    done = ledger.iterations_done()
+    earlier = [other for other in ledger.sessions() if other.session != session]
+    if origin is not None:
+        return done, 0
+    if not earlier or ledger.finished(earlier[-1].session):
+        return done, definition.iterations
+    known = ledger.known(str(done)) if done else None
+    target = earlier[-1].offset + earlier[-1].iterations
+    return done, 0 if known is not None and known.stop else max(0, target - done)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,70 @@
+"""The finalists: which trials are trained fully."""
+
+from windtunnel.errors import LedgerError, SearchError
+from windtunnel.front import spread
+from windtunnel.ledger import Ledger, Plan, Request
+from windtunnel.ledger.ids import first_id
+from windtunnel.stages.history import history
+from windtunnel.stages.iterations import plan_trials
+from windtunnel.stages.search import Search
+
+
+def full_stage(search: Search) -> str:
+    """The name of the stage that trains the present finalists."""
+    return f"full-{search.ledger.iterations_done()}"
+
+
+def choose_finalists(search: Search, busy: int = 0) -> Plan:
+    """Fix the full training of the front's members, spread over it, or of the trials that the session names.
+
+    Raises:
+        SearchError: no trial is on the front.
+        LedgerError: a named trial is not in its run.
+    """
+    stage = full_stage(search)
+    fixed = search.ledger.plan(stage)
+    if fixed is not None:
+        return fixed
+    asked = _chosen(search, stage) if search.origin else _front(search, stage)
+    return plan_trials(search, stage, asked, busy)
+
+
+def _front(search: Search, stage: str) -> list[Request]:
+    k = search.ledger.iterations_done()
+    known = search.ledger.known(str(k))
+    if known is None or not known.front:
+        raise SearchError(f"{search.ledger.url}: no trial is on the front, so there is nothing to train fully")
+    front = [seen for seen in history(search, k) if seen.trial in known.front]
+    members = spread(front, search.problem.objectives, search.definition.finalists.max)
+    go_on = search.definition.finalists.go_on
+    return [
+        search.request(
+            member.params,
+            search.definition.epochs.full,
+            stage,
+            iteration=member.iteration,
+            parents=member.parents,
+            continue_from=member.trial if go_on else None,
+        )
+        for member in members
+    ]
+
+
+def _chosen(search: Search, stage: str) -> list[Request]:
+    origin = search.origin or {}
+    source = Ledger.open(origin["from_run"])
+    stages = (source.plan(name) for name in source.stages())
+    asked = {request.trial: request for plan in stages if plan is not None for request in plan.requests}
+    unknown = [trial for trial in origin["trials"] if trial not in asked]
+    if unknown:
+        raise LedgerError(f"trials: {', '.join(unknown)} are not in {source.url}, which has {len(asked)} trials")
+    return [_again(search, stage, asked[trial], source.url) for trial in origin["trials"]]
+
+
+def _again(search: Search, stage: str, first: Request, source: str) -> Request:
+    """A trial of another run, trained fully; its weights are taken up only where it is the very same configuration."""
+    request = search.request(first.params, search.definition.epochs.full, stage, iteration=first.iteration)
+    same = request.config == first.config and first_id(request.trial) != first_id(first.trial)
+    if not (same and search.definition.finalists.go_on and first.epochs < request.epochs):
+        return request
+    return request.model_copy(update={"continue_from": first.trial, "source": source})

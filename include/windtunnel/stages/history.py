@@ -1,0 +1,49 @@
+"""What a strategy and a selection may know: fixed by the iterations' records, never by a fresh listing."""
+
+from collections.abc import Iterable
+
+from windtunnel.ledger import Ledger, Request, State
+from windtunnel.ledger.ids import first_id
+from windtunnel.ledger.ledger import Outcome
+from windtunnel.stages.search import Search
+from windtunnel.strategies import Observation
+
+
+def requests(ledger: Ledger, upto: int) -> dict[str, Request]:
+    """All trials asked for in iterations 0 (warm start) to `upto`, in order, by id."""
+    plans = (ledger.plan(str(k)) for k in range(upto + 1))
+    return {request.trial: request for plan in plans if plan is not None for request in plan.requests}
+
+
+def history(search: Search, upto: int) -> list[Observation]:
+    """What was known when iteration `upto` had selected; nothing before the first, but for a warm start."""
+    known = search.ledger.known(str(upto))
+    if known is None:
+        return []
+    asked = requests(search.ledger, upto)
+    return observations([asked[trial] for trial in known.results], search.ledger.outcomes())
+
+
+def observations(asked: Iterable[Request], outcomes: dict[str, Outcome]) -> list[Observation]:
+    """How each configuration ended, in order of request: its last retry's result, where there are several."""
+    latest: dict[str, Observation] = {}
+    for request in asked:
+        outcome = outcomes.get(request.trial)
+        if outcome is not None:
+            latest[first_id(request.trial)] = _observation(request, outcome)
+    return list(latest.values())
+
+
+def _observation(request: Request, outcome: Outcome) -> Observation:
+    comparable = outcome.state in (State.COMPLETED, State.STOPPED)
+    return Observation(
+        trial=request.trial,
+        params=request.params,
+        config=request.config,
+        iteration=request.iteration,
+        state=outcome.state,
+        objectives=outcome.objectives if comparable else {},
+        violation=outcome.violation,
+        known=request.known,
+        parents=request.parents,
+    )

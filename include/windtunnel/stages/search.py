@@ -1,0 +1,109 @@
+"""A search at work on a run: its ledger, and its definition as the present session has it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from windtunnel.definition.model import Definition
+from windtunnel.errors import LedgerError
+from windtunnel.ledger import Ledger, Request
+from windtunnel.ledger.ids import config_id, trial_id
+from windtunnel.ledger.records import Session
+from windtunnel.space import Space
+from windtunnel.strategies import Problem
+from windtunnel.workload import known_values
+
+
+@dataclass(frozen=True)
+class Search:
+    """What every stage needs.
+
+    Attributes:
+        ledger: of the run.
+        session: that performs it now.
+        definition: as the session has it.
+        code: digest of the workload's source when the run began.
+        origin: the run whose trials are trained fully, and which; None for a search.
+    """
+
+    ledger: Ledger
+    session: Session
+    definition: Definition
+    code: str
+    origin: dict[str, Any] | None
+
+    @classmethod
+    def open(cls, ledger: Ledger, session: str) -> "Search":
+        """The search as that session performs it.
+
+        Raises:
+            LedgerError: the run or the session has not begun.
+        """
+        opened = ledger.session(session)
+        record = ledger.search_record()
+        return cls(ledger, opened, Definition.model_validate(opened.definition), record["code"], record.get("origin"))
+
+    @cached_property
+    def space(self) -> Space:
+        """The searched parameters."""
+        return Space.parse(self.definition.space or {})
+
+    @cached_property
+    def problem(self) -> Problem:
+        """What strategies are to solve."""
+        bounds = self.definition.constraints
+        return Problem(self.space, dict(self.definition.objectives), dict(bounds), self.known)
+
+    @cached_property
+    def data(self) -> str:
+        """Digest of the prepared data.
+
+        Raises:
+            LedgerError: the data is not prepared.
+        """
+        manifest = self.ledger.manifest()
+        if manifest is None:
+            raise LedgerError(f"{self.ledger.url} has no prepared data yet")
+        return str(manifest["digest"])
+
+    def known(self, params: Mapping[str, Any]) -> dict[str, float]:
+        """What is known of a configuration before training."""
+        return known_values(self.definition.workload, params, self.definition.settings)
+
+    def iteration(self, group: int) -> int:
+        """The ledger's iteration that the session's `group`-th group performs, both counted from 1."""
+        return self.session.offset + group
+
+    def config(self, params: Mapping[str, Any]) -> str:
+        """The id of a configuration in this search."""
+        epochs = self.definition.epochs
+        settings = {
+            "settings": self.definition.settings,
+            "horizon": float(epochs.horizon or epochs.full),
+            "objective_at": self.definition.objective_at,
+        }
+        return config_id(
+            workload=self.definition.workload,
+            code=self.code,
+            settings=settings,
+            data=self.data,
+            params=params,
+            seed=self.definition.trial_seed,
+        )
+
+    def request(self, params: Mapping[str, Any], epochs: float, stage: str, **more: Any) -> Request:
+        """What to ask of a trial of this configuration, its known values and predicted cost filled in."""
+        config = self.config(params)
+        known = self.known(params)
+        return Request(
+            trial=trial_id(config, epochs),
+            config=config,
+            params=dict(params),
+            epochs=epochs,
+            seed=self.definition.trial_seed,
+            stage=stage,
+            known={name: value for name, value in known.items() if name != "work"},
+            cost=known.get("work", 1.0) * epochs,
+            **more,
+        )

@@ -1,0 +1,107 @@
+"""Results of earlier runs: copied, with their source, where the very same trial is asked for."""
+
+import tempfile
+from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
+
+from windtunnel.errors import NotFoundError
+from windtunnel.front import hypervolume, pareto_front, reference_point
+from windtunnel.ledger import Known, Ledger, Plan, Request
+from windtunnel.ledger.ids import first_id
+from windtunnel.ledger.ledger import Outcome
+from windtunnel.stages.history import observations, requests
+from windtunnel.stages.search import Search
+
+_FILES = ("metrics.jsonl", "log.txt", "checkpoint.pt", "model.onnx")
+
+
+def start(search: Search) -> Plan | None:
+    """Fix iteration 0: the trials of the runs in `warm_start` that are trials of this search too, with their results.
+
+    Runs on other data, code or settings train other trials: none of theirs is taken, and the plan's note says so.
+    """
+    fixed = search.ledger.plan("0")
+    if fixed is not None or not search.definition.warm_start:
+        return fixed
+    taken: dict[str, Request] = {}
+    notes = []
+    for url in search.definition.warm_start:
+        found = _same_trials(search, url)
+        notes.append(f"{len(found)} trials taken from {url}")
+        for request in found:
+            taken.setdefault(request.trial, request)
+    adopt_results(search, taken.values())
+    plan = search.ledger.create_plan(Plan(stage="0", requests=list(taken.values()), jobs=[], note="; ".join(notes)))
+    _know(search, plan)
+    return plan
+
+
+def adopt_results(search: Search, asked: Iterable[Request]) -> None:
+    """Copy the results that earlier runs have of these trials, and the files that going on from them needs."""
+    sources = list(search.definition.warm_start)
+    if search.origin is not None:
+        sources.append(search.origin["from_run"])
+    wanted = [request.trial for request in asked]
+    have = search.ledger.outcomes() if sources else {}
+    for url in sources:
+        source, outcomes = _outcomes(url)
+        for trial in wanted:
+            if trial in outcomes and trial not in have and outcomes[trial].comparable:
+                _adopt(source, search.ledger, trial)
+
+
+def _same_trials(search: Search, url: str) -> list[Request]:
+    source, outcomes = _outcomes(url)
+    epochs = search.definition.epochs.partial
+    found = []
+    for request in requests(source, source.iterations_done()).values():
+        if not search.space.contains(request.params) or request.trial not in outcomes:
+            continue
+        same = search.request(request.params, epochs, "0", note={"source": url}, source=url)
+        if same.trial == first_id(request.trial) and outcomes[request.trial].comparable:
+            found.append(same)
+    return found
+
+
+def _adopt(source: Ledger, ledger: Ledger, trial: str) -> None:
+    result = source.result(trial)
+    if result is None:
+        return
+    for name in _FILES:
+        copy_file(source, ledger, trial, name)
+    ledger.record(result.model_copy(update={"source": result.source or source.url}))
+
+
+def copy_file(source: Ledger, ledger: Ledger, trial: str, name: str) -> None:
+    """Copy one of a trial's files from another ledger, if it is there."""
+    with tempfile.TemporaryDirectory(prefix="windtunnel-") as folder:
+        file = Path(folder) / name
+        try:
+            source.store.download(source.trial_path(trial, name), file)
+        except NotFoundError:
+            return
+        ledger.store.upload(ledger.trial_path(trial, name), file)
+
+
+def _know(search: Search, plan: Plan) -> None:
+    seen = observations(plan.requests, search.ledger.outcomes())
+    objectives = search.problem.objectives
+    reference = reference_point(seen, objectives)
+    search.ledger.create_known(
+        Known(
+            stage="0",
+            results=[observation.trial for observation in seen],
+            front=[observation.trial for observation in pareto_front(seen, objectives)],
+            hypervolume=hypervolume(seen, objectives, reference) if reference else None,
+            reference=reference,
+            decisions=[plan.note],
+        )
+    )
+
+
+@lru_cache(maxsize=8)
+def _outcomes(url: str) -> tuple[Ledger, dict[str, Outcome]]:
+    source = Ledger.open(url)
+    source.search_record()
+    return source, source.outcomes()
