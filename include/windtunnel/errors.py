@@ -1,12 +1,32 @@
 """All errors that Windtunnel raises on purpose. `WindtunnelError` catches them all."""
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from windtunnel.section import Fault
+
 
 class WindtunnelError(Exception):
     """Root of Windtunnel's errors; the message is written for the person who can mend the cause."""
 
 
 class DefinitionError(WindtunnelError):
-    """A search definition is wrong; the message names file, field, what was found and what is allowed."""
+    """A search definition is wrong; the message names file, field, what was found and what is allowed.
+
+    Attributes:
+        faults: each thing that is wrong, where the error has several; their text makes the message.
+    """
+
+    faults: "tuple[Fault, ...]" = ()
+
+    @classmethod
+    def of(cls, faults: "Iterable[Fault]") -> "DefinitionError":
+        """One error that lists all faults."""
+        listed = tuple(faults)
+        error = cls("\n".join(map(str, listed)))
+        error.faults = listed
+        return error
 
 
 class WorkloadError(WindtunnelError):

@@ -1,0 +1,138 @@
+"""Reading what people write: models that refuse unknown fields, and faults that say where, what and what instead."""
+
+import difflib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar, get_args
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
+
+from windtunnel.errors import DefinitionError
+
+Path = tuple[str | int, ...]
+
+_EXPECTED = {
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "string_type": "text (put it in quotes)",
+    "bool_type": "true or false",
+    "list_type": "a list",
+    "dict_type": "a mapping of names to values",
+    "model_type": "a mapping of fields to values",
+    "model_attributes_type": "a mapping of fields to values",
+    "literal_error": "{expected}",
+    "string_pattern_mismatch": "text that matches {pattern}",
+    "string_too_long": "at most {max_length} characters",
+    "string_too_short": "at least {min_length} characters",
+    "too_short": "at least {min_length}",
+    "too_long": "at most {max_length}",
+    "greater_than": "above {gt}",
+    "greater_than_equal": "at least {ge}",
+    "less_than": "below {lt}",
+    "less_than_equal": "at most {le}",
+}
+
+
+class Section(BaseModel):
+    """Base of all that people write: unknown fields are errors, for a typing mistake must not pass in silence.
+
+    Types are strict: `"5"` is no number and `true` no count.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong.
+
+    Attributes:
+        path: the field's, from the outside in.
+        text: what was found and what is allowed.
+    """
+
+    path: Path
+    text: str
+
+    def __str__(self) -> str:
+        return f"{path_text(self.path)}: {self.text}" if self.path else self.text
+
+
+S = TypeVar("S", bound=Section)
+
+
+def read_section(model: type[S], data: Any, path: Path = ()) -> S:
+    """The data as a section.
+
+    Args:
+        model: the section's class.
+        data: what was written, as plain values.
+        path: where it stands, for the faults.
+
+    Raises:
+        DefinitionError: with all faults at once.
+    """
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise DefinitionError.of(_fault(model, detail, path) for detail in error.errors()) from None
+
+
+def found(value: Any) -> str:
+    """A value as a person wrote it, cut short where it is long."""
+    try:
+        text = json.dumps(value, ensure_ascii=False)
+    except (TypeError, ValueError):
+        text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def unknown(name: str, allowed: Iterable[str], what: str = "field") -> str:
+    """The text for a name that is not among those allowed, with the nearest of them."""
+    names = list(allowed)
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f"did you mean '{near[0]}'? " if near else ""
+    return f"no such {what}; {hint}allowed: {', '.join(names)}"
+
+
+def path_text(path: Sequence[str | int]) -> str:
+    """A field's path as people write it: `space.nb_layers.low`, `warm_start[0]`."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+def _fault(model: type[Section], detail: ErrorDetails, path: Path) -> Fault:
+    kind, context, value = detail["type"], detail.get("ctx", {}), detail["input"]
+    location = tuple(part for part in detail["loc"] if part != "[key]")
+    where = (*path, *location)
+    if kind == "extra_forbidden":
+        return Fault(where, unknown(str(location[-1]), _fields(model, location[:-1])))
+    if kind == "missing":
+        return Fault(where, "is missing; it must be given")
+    if kind == "value_error":
+        return Fault(where, str(context["error"]))
+    if kind in _EXPECTED:
+        return Fault(where, f"found {found(value)}; allowed: {_EXPECTED[kind].format(**context)}")
+    return Fault(where, f"found {found(value)}; {detail['msg'][:1].lower()}{detail['msg'][1:]}")
+
+
+def _fields(model: type[Section], location: Path) -> list[str]:
+    """Names of the fields that are allowed at a place inside a section."""
+    for part in location:
+        field = model.model_fields.get(str(part))
+        nested = [] if field is None else [kind for kind in _inner(field.annotation) if issubclass(kind, Section)]
+        if nested:
+            model = nested[0]
+    return list(model.model_fields)
+
+
+def _inner(annotation: Any) -> list[type]:
+    if isinstance(annotation, type) and not get_args(annotation):
+        return [annotation]
+    return [kind for argument in get_args(annotation) for kind in _inner(argument)]
