@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from windtunnel.errors import LedgerError, NotFoundError
 from windtunnel.ledger.ids import safe_name
-from windtunnel.ledger.records import Attempt, Job, Known, Plan, Record, Request, Result, Session, State
+from windtunnel.ledger.records import Attempt, Job, Known, Launch, Plan, Record, Request, Result, Session, State
 from windtunnel.stores import Store, open_store
 
 R = TypeVar("R", bound=Record)
@@ -183,6 +183,32 @@ class Ledger:
         found = self._read(f"jobs/{job}.json", Job)
         if found is None:
             raise LedgerError(f"{self.url} has no job {job!r}")
+        return found
+
+    def begin_launch(self, job: str, host: str, launched: str) -> Launch:
+        """Record one more launch of a job; its number tells how many there are."""
+        number = len(self.launches(job)) + 1
+        while True:
+            launch = Launch(number=number, host=host, launched=launched)
+            if self.store.create(self.path(f"jobs/{job}/launches/{number}.json"), launch.to_bytes()):
+                return launch
+            number += 1
+
+    def launches(self, job: str) -> list[Launch]:
+        """All launches of a job, in order."""
+        entries = self.store.list(self.path(f"jobs/{job}/launches/"))
+        found = [Launch.model_validate_json(self.store.get(entry.path)) for entry in entries]
+        return sorted(found, key=lambda launch: launch.number)
+
+    def request(self, trial: str) -> Request:
+        """What was asked of a trial.
+
+        Raises:
+            LedgerError: nothing was.
+        """
+        found = self._read(f"trials/{trial}/request.json", Request)
+        if found is None:
+            raise LedgerError(f"{self.url} has no trial {trial!r}")
         return found
 
     def begin_trial(self, request: Request) -> Request:

@@ -199,6 +199,20 @@ class Attempt(Record):
     preempted: bool = False
 
 
+class Launch(Record):
+    """One launch of a job (`jobs/<job>/launches/<n>.json`).
+
+    Attributes:
+        number: counted from 1.
+        host: that launched it.
+        launched: when, ISO 8601 in UTC.
+    """
+
+    number: int
+    host: str
+    launched: str
+
+
 class Session(Record):
     """One DAG run that works on the ledger's run (`sessions/<session>.json`).
 
