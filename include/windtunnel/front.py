@@ -1,0 +1,93 @@
+"""Fronts of observed trials. Here, and only here, objectives to be maximised are turned round.
+
+Objectives map a name to `maximize` or `minimize`; references are in the objectives' own units and order.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol, TypeVar
+
+from windtunnel import dominance
+from windtunnel.dominance import Point
+
+
+class Candidate(Protocol):
+    """What may be on a front: anything with the values of its objectives and the violation of its constraints."""
+
+    @property
+    def objectives(self) -> Mapping[str, float]:
+        """Values by name; empty where there are none, as of a failed trial."""
+
+    @property
+    def violation(self) -> float:
+        """By how much constraints are broken; 0 where none is."""
+
+
+C = TypeVar("C", bound=Candidate)
+
+
+def pareto_front(candidates: Iterable[C], objectives: Mapping[str, str]) -> list[C]:
+    """The candidates that no other is better than in every respect, in order.
+
+    Left out are those that lack an objective, have one that is not finite, or break a constraint.
+    """
+    fit = comparable(candidates, objectives)
+    return [fit[index] for index in dominance.non_dominated([_point(one, objectives) for one in fit])]
+
+
+def ranked(candidates: Iterable[C], objectives: Mapping[str, str]) -> list[list[C]]:
+    """The comparable candidates by rank: the front, then the front of those left, and so on."""
+    fit = comparable(candidates, objectives)
+    ranks = dominance.non_dominated_sort([_point(one, objectives) for one in fit])
+    return [[fit[index] for index in rank] for rank in ranks]
+
+
+def comparable(candidates: Iterable[C], objectives: Mapping[str, str]) -> list[C]:
+    """The candidates that may be on a front: every objective has a finite value, and no constraint is broken."""
+    return [
+        one
+        for one in candidates
+        if one.violation == 0 and all(math.isfinite(one.objectives.get(name, math.nan)) for name in objectives)
+    ]
+
+
+def hypervolume(candidates: Iterable[C], objectives: Mapping[str, str], reference: Sequence[float]) -> float:
+    """The exact hypervolume that the candidates dominate, up to the reference.
+
+    Args:
+        candidates: any; those that may not be on a front add nothing.
+        objectives: by name, their direction.
+        reference: the worst corner, from `reference_point`.
+    """
+    points = [_point(one, objectives) for one in comparable(candidates, objectives)]
+    return dominance.hypervolume(points, _turned(reference, objectives))
+
+
+def reference_point(candidates: Iterable[C], objectives: Mapping[str, str]) -> list[float]:
+    """The worst corner for hypervolumes: of each objective the worst value, and a tenth of the values' range beyond.
+
+    The tenth lets the front's ends count; where all values are equal it is a tenth of the value, or 1 at zero. Volumes
+    compare only over the same reference, so a search keeps the one that its first iteration gave.
+
+    Returns:
+        One value an objective; an empty list where no candidate may be on a front.
+    """
+    columns = zip(*(_point(one, objectives) for one in comparable(candidates, objectives)), strict=True)
+    worst = [max(column) + ((max(column) - min(column)) or abs(column[0]) or 10.0) / 10 for column in columns]
+    return list(_turned(worst, objectives)) if worst else []
+
+
+def spread(candidates: Iterable[C], objectives: Mapping[str, str], n: int) -> list[C]:
+    """At most n of the candidates, far apart and with the best of each objective; see `dominance.spread`."""
+    fit = comparable(candidates, objectives)
+    return [fit[index] for index in dominance.spread([_point(one, objectives) for one in fit], n)]
+
+
+def _point(candidate: Candidate, objectives: Mapping[str, str]) -> Point:
+    return _turned([candidate.objectives[name] for name in objectives], objectives)
+
+
+def _turned(values: Sequence[float], objectives: Mapping[str, str]) -> Point:
+    """Values with those to be maximised negated; turning twice gives them back."""
+    directions = objectives.values()
+    return tuple(-value if way == "maximize" else value for value, way in zip(values, directions, strict=True))
