@@ -110,6 +110,10 @@ class Store(ABC):
             NotFoundError: there is no such object.
         """
 
+    def local_file(self, path: str) -> Path | None:
+        """The file on this host that is the object, to be read in place; None means that it must be downloaded."""
+        return None
+
     @abstractmethod
     def list(self, prefix: str = "") -> Iterator[Entry]:
         """All objects whose path begins with `prefix`, at any depth, ordered by path. Sees every finished write."""

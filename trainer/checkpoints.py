@@ -1,0 +1,145 @@
+"""Where a training stands, as a file that holds no pickled code: weights, optimiser, generators, position, reports."""
+
+import io
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from trainer.seeds import States
+from windtunnel.errors import NotFoundError, WorkloadError
+from windtunnel.ledger import Ledger
+
+CHECKPOINT = "checkpoint.pt"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a trial reported at one point.
+
+    Attributes:
+        epoch: how many epochs were done.
+        seconds: of training so far, earlier trials that it continues included.
+        metrics: by name; None where a value was not finite.
+        early: whether it was the trial's end within an epoch, a point that a longer training passes without a report.
+        closes: whether it was at the end of an epoch's steps, rather than between them.
+    """
+
+    epoch: float
+    seconds: float
+    metrics: dict[str, float | None]
+    early: bool = False
+    closes: bool = True
+
+
+@dataclass(slots=True)
+class Progress:
+    """Where a training stands.
+
+    Attributes:
+        step: optimiser steps begun.
+        steps_per_epoch: None until training begins.
+        position: `between` epochs, `within` the steps of one, or done `early`, at a trial's end within an epoch.
+        generators: states of the generators, where the position is not between epochs.
+        sums: running sums of `Epoch.add` in the present epoch, each with its weight.
+        reports: all so far.
+        best: the reports' best at the end of a whole epoch, and the weights it had: `{"report", "weights"}`.
+        seconds: of training so far.
+    """
+
+    step: int = 0
+    steps_per_epoch: int | None = None
+    position: Literal["between", "within", "early"] = "between"
+    generators: States | None = None
+    sums: dict[str, tuple[Any, float]] = field(default_factory=dict)
+    reports: list[Report] = field(default_factory=list)
+    best: dict[str, Any] | None = None
+    seconds: float = 0.0
+
+    def go_on(self) -> None:
+        """Stand where a longer training would stand here: one that did not end early."""
+        if self.position == "early":
+            self.position = "within"
+            self.reports = [report for report in self.reports if not report.early]
+
+    def to_state(self) -> dict[str, Any]:
+        """As plain values and tensors."""
+        state = {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        return state | {"reports": [asdict(report) for report in self.reports]}
+
+    @classmethod
+    def of_state(cls, state: Mapping[str, Any]) -> "Progress":
+        """From what `to_state` gave."""
+        return cls(**dict(state) | {"reports": [Report(**report) for report in state["reports"]]})
+
+
+def save(ledger: Ledger, trial: str, config: str, progress: Progress, objects: Mapping[str, Any]) -> None:
+    """Replace the trial's checkpoint.
+
+    Args:
+        ledger: of the run.
+        trial: whose checkpoint it is.
+        config: the id of its configuration.
+        progress: where it stands.
+        objects: models, optimisers, schedulers, generators (whatever has `state_dict` or `get_state`), by name.
+    """
+    states = {name: _state(name, item) for name, item in objects.items()}
+    content = {"config": config, "progress": progress.to_state(), "objects": states}
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / CHECKPOINT
+        torch.save(content, file)
+        ledger.store.upload(ledger.trial_path(trial, CHECKPOINT), file)
+
+
+def load(ledger: Ledger, trial: str, config: str) -> tuple[Progress, dict[str, Any]] | None:
+    """The trial's checkpoint: its progress and the objects' states, on the CPU. None if there is none that can be read.
+
+    Raises:
+        WorkloadError: it is another configuration's.
+    """
+    try:
+        content = torch.load(
+            io.BytesIO(ledger.store.get(ledger.trial_path(trial, CHECKPOINT))), map_location="cpu", weights_only=True
+        )
+    except NotFoundError:
+        return None
+    except Exception as error:
+        sys.stderr.write(f"the checkpoint of {trial} cannot be read, so training begins anew: {error}\n")
+        return None
+    if content["config"] != config:
+        raise WorkloadError(f"the checkpoint of {trial} is of configuration {content['config']}, not of {config}")
+    return Progress.of_state(content["progress"]), content["objects"]
+
+
+def load_states(objects: Mapping[str, Any], states: Mapping[str, Any], what: str) -> None:
+    """Put saved states into objects of the same names.
+
+    Raises:
+        WorkloadError: a state is missing or does not fit.
+    """
+    for name, item in objects.items():
+        if name not in states:
+            raise WorkloadError(f"{what} has no {name!r}, only {', '.join(sorted(states)) or 'nothing'}")
+        try:
+            if hasattr(item, "load_state_dict"):
+                item.load_state_dict(states[name])
+            else:
+                item.set_state(states[name])
+        except (RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise WorkloadError(f"the {name!r} of {what} does not fit: {error}") from error
+
+
+def weights(model: torch.nn.Module) -> dict[str, Any]:
+    """A copy of the model's state that further training does not touch."""
+    return {name: value.detach().clone() for name, value in model.state_dict().items()}
+
+
+def _state(name: str, item: Any) -> Any:
+    for method in ("state_dict", "get_state"):
+        if hasattr(item, method):
+            return getattr(item, method)()
+    raise WorkloadError(f"checkpoint({name}=…): a {type(item).__name__} has neither state_dict() nor get_state()")

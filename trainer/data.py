@@ -1,0 +1,138 @@
+"""Prepared data: a workload's `prepare` writes its splits once a run, and every trial reads them."""
+
+import hashlib
+import io
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from windtunnel.errors import NotFoundError, WorkloadError
+from windtunnel.ledger import Ledger
+from windtunnel.ledger.ids import canonical_json
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+FOLDER_VARIABLE = "WINDTUNNEL_DATA"
+MANIFEST = "data/manifest.json"
+
+
+class Preparation:
+    """What a workload's `prepare(data)` gets.
+
+    Attributes:
+        settings: the definition's `data`.
+        folder: of the raw data, if one is given: `$WINDTUNNEL_DATA`, else the setting `folder`.
+    """
+
+    def __init__(self, ledger: Ledger, settings: Mapping[str, Any]) -> None:
+        """Prepare into a run's ledger.
+
+        Args:
+            ledger: of the run.
+            settings: the definition's `data`.
+        """
+        self.settings = dict(settings)
+        given = os.environ.get(FOLDER_VARIABLE) or self.settings.get("folder")
+        self.folder = Path(given).expanduser() if given else None
+        self._ledger = ledger
+        self._files: dict[str, str] = {}
+        self._splits: dict[str, dict[str, Any]] = {}
+
+    def save(self, name: str, **arrays: npt.ArrayLike) -> None:
+        """Write a split, such as `train`, `validation` or `test`, as named arrays whose first axis is the example.
+
+        Raises:
+            WorkloadError: the arrays differ in length, hold Python objects, or the split was saved before.
+        """
+        split = {key: np.asarray(value) for key, value in arrays.items()}
+        lengths = {key: len(value) if value.ndim else 0 for key, value in split.items()}
+        if len(set(lengths.values())) != 1:
+            raise WorkloadError(f"split {name!r}: give arrays of one length, not {lengths or 'none'}")
+        if any(value.dtype.hasobject for value in split.values()):
+            raise WorkloadError(f"split {name!r}: arrays of Python objects cannot be stored")
+        if name in self._splits:
+            raise WorkloadError(f"split {name!r} was saved already")
+        buffer = io.BytesIO()
+        np.savez(buffer, allow_pickle=False, **split)
+        content = buffer.getvalue()
+        self._ledger.store.put(self._ledger.path(f"data/{name}.npz"), content)
+        self._files[f"{name}.npz"] = hashlib.sha256(content).hexdigest()
+        self._splits[name] = {
+            "examples": next(iter(lengths.values())),
+            "digest": _digest(split),
+            "arrays": {key: {"shape": list(value.shape), "type": str(value.dtype)} for key, value in split.items()},
+        }
+
+    def finish(self) -> dict[str, Any]:
+        """Write the manifest, which says that the data is whole, and return it.
+
+        Raises:
+            WorkloadError: nothing was saved.
+        """
+        if not self._splits:
+            raise WorkloadError("prepare(data) saved no split: call data.save('train', …)")
+        digests = {name: split["digest"] for name, split in self._splits.items()}
+        manifest = {
+            "digest": hashlib.sha256(canonical_json(digests)).hexdigest()[:16],
+            "files": self._files,
+            "splits": self._splits,
+        }
+        self._ledger.store.put(self._ledger.path(MANIFEST), json.dumps(manifest, indent=1).encode() + b"\n")
+        return manifest
+
+
+def examples(manifest: Mapping[str, Any]) -> dict[str, float | None]:
+    """How many examples each split has."""
+    return {f"{name}_examples": float(split["examples"]) for name, split in manifest["splits"].items()}
+
+
+def is_whole(ledger: Ledger, manifest: Mapping[str, Any]) -> bool:
+    """Whether every file of the manifest is there as it was written."""
+    try:
+        return all(
+            hashlib.sha256(ledger.store.get(ledger.path(f"data/{name}"))).hexdigest() == digest
+            for name, digest in manifest["files"].items()
+        )
+    except NotFoundError:
+        return False
+
+
+def load_split(ledger: Ledger, name: str) -> Arrays:
+    """The arrays of a split.
+
+    They are read in place where the store is a local folder, and from a copy on this host, made once, where it is not.
+
+    Raises:
+        WorkloadError: the data has no such split.
+    """
+    manifest = ledger.manifest()
+    if manifest is None or name not in manifest["splits"]:
+        has = ", ".join(manifest["splits"]) if manifest else "none: it is not prepared"
+        raise WorkloadError(f"the prepared data has no split {name!r}; it has {has}")
+    path = ledger.path(f"data/{name}.npz")
+    file = ledger.store.local_file(path) or _cached(ledger, path, manifest["files"][f"{name}.npz"])
+    with np.load(file, allow_pickle=False) as content:
+        return {key: content[key] for key in content.files}
+
+
+def _cached(ledger: Ledger, path: str, digest: str) -> Path:
+    base = os.environ.get("WINDTUNNEL_CACHE") or Path(tempfile.gettempdir()) / f"windtunnel-{os.getuid()}" / "data"
+    file = Path(base) / f"{digest}.npz"
+    if not file.exists():
+        ledger.store.download(path, file)
+    return file
+
+
+def _digest(arrays: Arrays) -> str:
+    digest = hashlib.sha256()
+    for key in sorted(arrays):
+        array = np.ascontiguousarray(arrays[key])
+        digest.update(f"{key}\0{array.dtype.str}\0{array.shape}\0".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()

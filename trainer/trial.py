@@ -1,0 +1,320 @@
+"""What a workload's `train` gets: the parameters, the data, the steps to take, and where to put what comes of it."""
+
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+
+from trainer import checkpoints, export
+from trainer.checkpoints import Progress, Report
+from trainer.data import Arrays, load_split
+from trainer.epochs import Epoch
+from trainer.seeds import generator_states, seed_everything
+from windtunnel.definition.model import Definition
+from windtunnel.errors import LedgerError, WindtunnelError, WorkloadError
+from windtunnel.ledger import Ledger, Request
+from windtunnel.ledger.ids import steps
+
+METRICS = "metrics.jsonl"
+METRICS_EVERY = 1.0  # seconds between two writes of the metrics' file
+CHECKPOINT_EVERY = 30.0  # seconds between two checkpoints; `$WINDTUNNEL_CHECKPOINT_SECONDS` says otherwise
+
+Stopper = Callable[[Sequence[Report]], str | None]
+
+
+class TrialStopped(WindtunnelError):  # noqa: N818  (it is no error: the trial is told to end, and why)
+    """Raised by `Trial.report` where the trial is not worth more training; a workload lets it pass."""
+
+
+class NotFiniteError(WindtunnelError):
+    """A value that the search compares is infinite or no number."""
+
+
+class Trial:
+    """One configuration in training.
+
+    Attributes:
+        params: the searched parameters.
+        settings: the definition's fixed settings.
+        seed: of this training.
+        device: to train on.
+        horizon: the epochs that schedules of the learning rate see, whatever this trial's own.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        definition: Definition,
+        request: Request,
+        *,
+        device: torch.device | None = None,
+        stop: Stopper | None = None,
+        checkpoint_every: float | None = None,
+        listener: Callable[[Report], None] | None = None,
+    ) -> None:
+        """Begin, or go on with, a trial.
+
+        Args:
+            ledger: of the run.
+            definition: of the search.
+            request: what is asked.
+            device: to train on; by default the GPU where there is one.
+            stop: says from the reports so far why the trial is to end now, or None.
+            checkpoint_every: seconds between two checkpoints.
+            listener: told of each report.
+        """
+        self.params = dict(request.params)
+        self.settings = dict(definition.settings)
+        self.seed = request.seed
+        self.device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.horizon = float(definition.epochs.horizon or definition.epochs.full)
+        self.exported = False
+        self._ledger, self._definition, self._request = ledger, definition, request
+        self._stop, self._listener = stop, listener
+        every = os.environ.get("WINDTUNNEL_CHECKPOINT_SECONDS", CHECKPOINT_EVERY)
+        self._checkpoint_every = float(every) if checkpoint_every is None else checkpoint_every
+        self._watched = {*definition.objectives, *definition.constraints}
+        self._progress = Progress()
+        self._models: dict[str, torch.nn.Module] = {}
+        self._target: int | None = None
+        self._began = self._checkpointed = time.monotonic()
+        self._metrics_written = -math.inf
+        seed_everything(self.seed)
+
+    def load(self, split: str) -> Arrays:
+        """The arrays of a prepared split.
+
+        Raises:
+            WorkloadError: there is no such split, or it is the test data, which only `verify` may see.
+        """
+        if split == "test":
+            raise WorkloadError(
+                "train() must not see the test data: it judges the finalists, once; use validation data"
+            )
+        return load_split(self._ledger, split)
+
+    def restore(self, **objects: Any) -> bool:
+        """Go on from the last checkpoint of this trial, or of the one it continues; whether there was one.
+
+        Args:
+            objects: models, optimisers, schedulers, generators: what `checkpoint` will be given too.
+
+        Raises:
+            WorkloadError: the checkpoint does not fit the objects.
+        """
+        self._note_models(objects)
+        request, source = self._request, self._ledger
+        found, trial = checkpoints.load(source, request.trial, request.config), request.trial
+        if found is None and request.continue_from:
+            trial = request.continue_from
+            if not trial.startswith(request.config):
+                raise LedgerError(f"{request.trial} cannot continue {trial}, which is another configuration")
+            source = Ledger.open(request.source) if request.source else source
+            found = checkpoints.load(source, trial, request.config)
+            if found is None:
+                print_line(f"{trial} left no checkpoint to go on from: training from the beginning")
+        if found is None:
+            return False
+        self._progress, states = found
+        if trial != request.trial:
+            self._progress.go_on()
+        checkpoints.load_states(objects, states, f"the checkpoint of {trial}")
+        self._began = time.monotonic() - self._progress.seconds
+        print_line(f"going on from {trial}, step {self._progress.step}")
+        return True
+
+    def epochs(self, steps_per_epoch: int) -> Iterator[Epoch]:
+        """The epochs that are left to do, the last one perhaps in part.
+
+        Args:
+            steps_per_epoch: optimiser steps, that is batches, of a whole epoch.
+
+        Raises:
+            WorkloadError: a checkpoint has other epochs, or an epoch's body did not take its steps.
+        """
+        progress = self._progress
+        if steps_per_epoch < 1:
+            raise WorkloadError(f"an epoch of {steps_per_epoch} steps: is there any training data?")
+        if progress.steps_per_epoch not in (None, steps_per_epoch):
+            raise WorkloadError(f"the checkpoint's epochs have {progress.steps_per_epoch} steps, not {steps_per_epoch}")
+        progress.steps_per_epoch = steps_per_epoch
+        self._target = target = steps(self._request.epochs, steps_per_epoch)
+        if progress.step > target:
+            raise WorkloadError(f"the checkpoint is at step {progress.step}, beyond the trial's {target}")
+        while progress.position == "within" or progress.step < target:
+            if progress.position == "within":
+                index = (progress.step - 1) // steps_per_epoch
+            else:
+                index, progress.sums, progress.generators = progress.step // steps_per_epoch, {}, None
+            progress.position = "within"
+            seed_everything(self.seed, index)
+            epoch = Epoch(progress, index, self.seed, target=target, epochs=self._request.epochs)
+            yield epoch
+            if progress.position == "within":
+                raise WorkloadError(
+                    f"epoch {index} ended after {progress.step - epoch.first} of its {epoch.last - epoch.first} steps: "
+                    "take them all from epoch.batches(…) or epoch.take(…)"
+                )
+
+    @property
+    def step(self) -> int:
+        """Optimiser steps begun so far, the present one included: what a schedule by steps depends on."""
+        return self._progress.step
+
+    @property
+    def reports(self) -> list[Report]:
+        """All reports so far."""
+        return list(self._progress.reports)
+
+    def report(self, **metrics: Any) -> None:
+        """Say how good the model is now; several calls at one point make one report.
+
+        Raises:
+            NotFiniteError: an objective or a constrained value is infinite or no number; it ends the trial as `nan`.
+            TrialStopped: the trial is not worth more training.
+            WorkloadError: a value is no number.
+        """
+        progress = self._progress
+        progress.seconds = time.monotonic() - self._began
+        report = Report(
+            epoch=self._epochs_done(),
+            seconds=round(progress.seconds, 4),
+            metrics={name: self._value(name, value) for name, value in metrics.items()},
+            early=progress.position == "early",
+            closes=progress.position != "within",
+        )
+        held = progress.reports[-1] if progress.reports else None
+        if held is not None and (held.epoch, held.closes) == (report.epoch, report.closes):
+            report = Report(**{**_facts(report), "metrics": held.metrics | report.metrics})
+            progress.reports.pop()
+        progress.reports.append(report)
+        self._keep_best(report)
+        self.write_metrics()
+        print_line(f"epoch {report.epoch:g}: " + "  ".join(f"{k} {_shown(v)}" for k, v in report.metrics.items()))
+        if self._listener is not None:
+            self._listener(report)
+        broken = [name for name, value in report.metrics.items() if value is None and name in self._watched]
+        if broken:
+            raise NotFiniteError(f"{', '.join(broken)} is not finite at epoch {report.epoch:g}")
+        reason = self._stop(progress.reports) if self._stop is not None else None
+        if reason:
+            raise TrialStopped(reason)
+
+    def checkpoint(self, **objects: Any) -> None:
+        """Save where training stands: after an optimiser step, or last in an epoch, after its report.
+
+        It writes when the last checkpoint is old enough, and at the trial's end in any case.
+
+        Args:
+            objects: models, optimisers, schedulers, generators: whatever training changes.
+        """
+        self._note_models(objects)
+        progress = self._progress
+        now = time.monotonic()
+        ended = progress.position != "within" and progress.step == self._target
+        if not ended and now - self._checkpointed < self._checkpoint_every:
+            return
+        if progress.position == "within":
+            progress.generators = generator_states()
+        progress.seconds = now - self._began
+        checkpoints.save(self._ledger, self._request.trial, self._request.config, progress, objects)
+        if progress.position == "within":
+            progress.generators = None
+        self._checkpointed = time.monotonic()
+
+    def export_onnx(self, model: torch.nn.Module, example: Any) -> None:
+        """Export the model, with the last weights or the best, as the definition's `objective_at` says.
+
+        Args:
+            model: the trained model; it is left in evaluation mode.
+            example: an input, or a tuple of inputs, whose first axis is the batch.
+
+        Raises:
+            WorkloadError: the model cannot be exported.
+        """
+        chosen = self.chosen()
+        if chosen is not None and chosen is not self._last():
+            name = next((name for name, held in self._models.items() if held is model), None)
+            best = self._progress.best
+            if name is None or best is None:
+                raise WorkloadError("the best weights are not kept: give the exported model to trial.restore()")
+            model.load_state_dict(best["weights"][name])
+        export.export(self._ledger, self._request.trial, model, example)
+        self.exported = True
+
+    def chosen(self) -> Report | None:
+        """The report whose values are the trial's: the last, or the best as the definition's `objective_at` says."""
+        last, best = self._last(), self._progress.best
+        if self._definition.objective_at == "last" or best is None or last is None:
+            return last
+        held = Report(**best["report"])
+        if last.epoch == held.epoch or self._better(last, held):
+            return last
+        return held
+
+    def write_metrics(self, *, now: bool = False) -> None:
+        """Replace the metrics' file, at most once a second unless it must be `now`; the latest values ride along."""
+        if not self._progress.reports or (not now and time.monotonic() - self._metrics_written < METRICS_EVERY):
+            return
+        lines = [
+            json.dumps({"epoch": report.epoch, "seconds": report.seconds} | report.metrics)
+            for report in self._progress.reports
+        ]
+        latest = lines[-1] if len(lines[-1]) < 4096 else "null"
+        path = self._ledger.trial_path(self._request.trial, METRICS)
+        self._ledger.store.put(path, "".join(f"{line}\n" for line in lines).encode(), {"latest": latest})
+        self._metrics_written = time.monotonic()
+
+    def _last(self) -> Report | None:
+        return self._progress.reports[-1] if self._progress.reports else None
+
+    def _epochs_done(self) -> float:
+        progress = self._progress
+        if progress.steps_per_epoch is None:  # a workload without steps: its one report is of the whole
+            return self._request.epochs
+        if progress.position != "within" and progress.step == self._target:
+            return self._request.epochs
+        return round(progress.step / progress.steps_per_epoch, 6)
+
+    def _value(self, name: str, value: Any) -> float | None:
+        try:
+            number = float(value)
+        except (TypeError, ValueError) as error:
+            raise WorkloadError(f"report({name}=…): {value!r} is no number") from error
+        return number if math.isfinite(number) else None
+
+    def _keep_best(self, report: Report) -> None:
+        if self._definition.objective_at == "last" or report.early or not report.closes:
+            return
+        best = self._progress.best
+        again = best is not None and best["report"]["epoch"] == report.epoch
+        if best is None or again or self._better(report, Report(**best["report"])):
+            weights = {name: checkpoints.weights(model) for name, model in self._models.items()}
+            self._progress.best = {"report": _facts(report), "weights": weights}
+
+    def _better(self, report: Report, other: Report) -> bool:
+        name, direction = next(iter(self._definition.objectives.items()))
+        value, held = report.metrics.get(name), other.metrics.get(name)
+        if value is None or held is None:
+            return value is not None
+        return value > held if direction == "maximize" else value < held
+
+    def _note_models(self, objects: Mapping[str, Any]) -> None:
+        self._models |= {name: item for name, item in objects.items() if isinstance(item, torch.nn.Module)}
+
+
+def print_line(text: str) -> None:
+    """Write a line to the trial's log."""
+    print(text, flush=True)  # noqa: T201  (the log is the process's own output)
+
+
+def _facts(report: Report) -> dict[str, Any]:
+    return {name: getattr(report, name) for name in Report.__slots__}
+
+
+def _shown(value: float | None) -> str:
+    return "not finite" if value is None else f"{value:.6g}"

@@ -1,0 +1,283 @@
+"""One unit of a job, from its request to its one result: prepare the data, train a trial, verify a model."""
+
+import os
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from trainer import latency
+from trainer.checkpoints import Report
+from trainer.data import Preparation, examples, is_whole
+from trainer.export import exported_model
+from trainer.trial import NotFiniteError, Stopper, Trial, TrialStopped
+from trainer.verification import Verification, VerificationError
+from windtunnel.definition.model import Definition
+from windtunnel.errors import LedgerError, WindtunnelError
+from windtunnel.ledger import Attempt, Job, JobKind, Ledger, Request, Result, State
+from windtunnel.workload import load_workload
+
+LOG_TAIL = 4096  # bytes of the log that go into a failed result
+VERIFY = "verify-"
+
+
+class NoMetricsError(WindtunnelError):
+    """The workload never reported a value that the search compares."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a unit that ended well has to say; its fields are those of `Result`."""
+
+    metrics: Mapping[str, float | None]
+    objectives: Mapping[str, float] = field(default_factory=dict)
+    epoch: float = 0.0
+    violation: float = 0.0
+    state: State = State.COMPLETED
+    kind: str = ""
+    message: str = ""
+
+
+def run(ledger: Ledger, job: Job, unit: str, attempt: Attempt, log: Path | None = None) -> None:
+    """Do the unit and record its result, whatever comes; a unit that has one is left alone.
+
+    Args:
+        ledger: of the run.
+        job: that the unit is of.
+        unit: its id.
+        attempt: this start of it.
+        log: the file that this process's output goes to; its end goes into a failed result.
+    """
+    if _recorded(ledger, unit):
+        return
+    use_threads()
+    began = time.monotonic()
+    definition = definition_of(ledger)
+    request = request_of(ledger, trial_of(unit)) if job.kind is not JobKind.PREPARE else None
+    try:
+        if request is None:
+            found = prepare(ledger, definition)
+        elif job.kind is JobKind.TRAIN:
+            found = train(ledger, definition, request)
+        else:
+            found = verify(ledger, definition, request)
+    except (Exception, SystemExit) as error:
+        traceback.print_exc()
+        found = _failed(error)
+    facts: dict[str, Any] = {name: getattr(found, name) for name in Found.__dataclass_fields__}
+    facts |= _asked(request, job) | {
+        "started": attempt.started,
+        "ended": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "seconds": round(time.monotonic() - began, 3),
+        "attempts": attempt.number,
+        "artifacts": artifacts(ledger, unit),
+        "log_tail": _log_tail(log) if found.state is State.FAILED else "",
+    }
+    ledger.record(Result(trial=unit, **facts))
+
+
+def use_threads() -> None:
+    """Give torch the threads that `$OMP_NUM_THREADS` allows; a forked process has torch's own number otherwise."""
+    threads = os.environ.get("OMP_NUM_THREADS", "")
+    if threads.isdigit() and int(threads) > 0:
+        torch.set_num_threads(int(threads))
+
+
+def preload(kind: JobKind) -> None:
+    """Import what units of a kind need, so that a process forked from this one need not; nothing is computed."""
+    if kind is not JobKind.PREPARE:
+        import onnxruntime  # noqa: F401
+    if kind is JobKind.TRAIN:
+        import torch.onnx  # noqa: F401
+
+
+def prepare(ledger: Ledger, definition: Definition) -> Found:
+    """Prepare the run's data, unless it is there whole.
+
+    Raises:
+        Exception: whatever the workload raises.
+    """
+    manifest = ledger.manifest()
+    if manifest is None or not is_whole(ledger, manifest):
+        data = Preparation(ledger, definition.data)
+        load_workload(definition.workload).prepare(data)
+        manifest = data.finish()
+    return Found(metrics=examples(manifest))
+
+
+def train(
+    ledger: Ledger,
+    definition: Definition,
+    request: Request,
+    stop: Stopper | None = None,
+    listener: Callable[[Report], None] | None = None,
+) -> Found:
+    """Train a trial, and say what came of it.
+
+    Raises:
+        NoMetricsError: an objective or a constrained value was never reported.
+        Exception: whatever the workload raises.
+    """
+    trial = Trial(ledger, definition, request, stop=stop, listener=listener)
+    state, kind, message = State.COMPLETED, "", ""
+    try:
+        load_workload(definition.workload).train(trial)
+    except TrialStopped as reason:
+        state, kind, message = State.STOPPED, "stopped", str(reason)
+    finally:
+        trial.write_metrics(now=True)
+    chosen = trial.chosen()
+    metrics: dict[str, float | None] = dict(request.known)
+    metrics |= chosen.metrics if chosen else {}
+    compared = {*definition.objectives, *definition.constraints}
+    if "latency_ms" in compared and state is State.COMPLETED:
+        if not trial.exported:
+            raise NoMetricsError("latency_ms is asked for, but train() exported no model: call trial.export_onnx(…)")
+        measured = latency.measure(exported_model(ledger, request.trial))
+        metrics |= {"latency_ms": measured.median, "latency_ms_spread": measured.spread}
+    missing = [name for name in compared if metrics.get(name) is None]
+    if missing and state is State.COMPLETED:
+        has = ", ".join(sorted(metrics)) or "nothing"
+        raise NoMetricsError(
+            f"{', '.join(sorted(missing))} never came: train() must give it to trial.report(), or cost() know it. "
+            f"Known are {has}"
+        )
+    values = {name: value for name, value in metrics.items() if value is not None}
+    return Found(
+        metrics=metrics,
+        objectives={name: values[name] for name in definition.objectives if name in values},
+        epoch=chosen.epoch if chosen else 0.0,
+        violation=violation(definition, values),
+        state=state,
+        kind=kind,
+        message=message,
+    )
+
+
+def verify(ledger: Ledger, definition: Definition, request: Request) -> Found:
+    """Check a trial's exported model on the test data.
+
+    Raises:
+        VerificationError: the model does not pass, or nothing was compared.
+        Exception: whatever the workload raises.
+    """
+    verification = Verification(ledger, definition, request)
+    load_workload(definition.workload).verify(verification)
+    if not verification.checked:
+        raise VerificationError(
+            "verify() compared nothing: call model.classification(…), or model.compare() with what torch and ONNX give"
+        )
+    return Found(metrics=dict(verification.metrics))
+
+
+def violation(definition: Definition, values: Mapping[str, float]) -> float:
+    """By how much constraints are broken, each relative to its bound, summed; 0 where none is."""
+    total = 0.0
+    for name, bound in definition.constraints.items():
+        value = values.get(name)
+        if value is None:
+            continue
+        if bound.max is not None and value > bound.max:
+            total += (value - bound.max) / (abs(bound.max) or 1.0)
+        if bound.min is not None and value < bound.min:
+            total += (bound.min - value) / (abs(bound.min) or 1.0)
+    return total
+
+
+def definition_of(ledger: Ledger) -> Definition:
+    """The run's definition.
+
+    Raises:
+        LedgerError: the run has not begun.
+    """
+    return Definition.model_validate(ledger.search_record()["definition"])
+
+
+def trial_of(unit: str) -> str:
+    """The trial that a training or a verifying unit is about."""
+    return unit.removeprefix(VERIFY)
+
+
+def request_of(ledger: Ledger, trial: str) -> Request:
+    """What was asked of a trial.
+
+    Raises:
+        LedgerError: nothing was.
+    """
+    content = ledger.read_json(f"trials/{trial}/request.json")
+    if content is None:
+        raise LedgerError(f"{ledger.url} has no request for {trial!r}")
+    return Request.model_validate(content)
+
+
+def begin_here(ledger: Ledger, job: Job, unit: str) -> Attempt:
+    """Note a start of the unit by this process."""
+    return ledger.begin_attempt(
+        unit, job.job, socket.gethostname(), datetime.now(UTC).isoformat(timespec="milliseconds")
+    )
+
+
+def artifacts(ledger: Ledger, unit: str) -> list[str]:
+    """Names of the unit's files, its record of starts aside."""
+    base = ledger.trial_path(unit, "")
+    names = (entry.path.removeprefix(base) for entry in ledger.store.list(base))
+    return [name for name in names if not name.startswith("attempts/")]
+
+
+def _recorded(ledger: Ledger, unit: str) -> bool:
+    return ledger.result(unit) is not None
+
+
+def _asked(request: Request | None, job: Job) -> dict[str, Any]:
+    if request is None:
+        return {"stage": job.stage}
+    shared = ("config", "params", "epochs", "iteration", "parents")
+    return {name: getattr(request, name) for name in shared} | {"stage": job.stage}
+
+
+_KINDS: dict[type[BaseException], str] = {
+    NotFiniteError: "nan",
+    NoMetricsError: "no_metrics",
+    VerificationError: "verification",
+    MemoryError: "out_of_memory",
+    torch.OutOfMemoryError: "out_of_memory",
+}
+_MEMORY_WORDS = ("can't allocate memory", "not enough memory", "bad allocation", "bad_alloc", "out of memory")
+
+
+def _failed(error: BaseException) -> Found:
+    kind = next((kind for cause, kind in _KINDS.items() if isinstance(error, cause)), "error")
+    if kind == "error" and isinstance(error, RuntimeError) and any(word in str(error) for word in _MEMORY_WORDS):
+        kind = "out_of_memory"
+    if isinstance(error, SystemExit):
+        message = f"the workload called sys.exit({error.code!r})"
+    elif isinstance(error, WindtunnelError):
+        message = str(error)
+    else:
+        message = "".join(traceback.format_exception_only(error)).strip() + _where(error)
+    return Found(metrics={}, state=State.FAILED, kind=kind, message=message)
+
+
+def _where(error: BaseException) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    return f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno}, in {frames[-1].name})" if frames else ""
+
+
+def _log_tail(log: Path | None) -> str:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if log is None:
+        return traceback.format_exc()[-LOG_TAIL:] if sys.exc_info()[0] else ""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - LOG_TAIL))
+            return file.read().decode(errors="replace")
+    except OSError:
+        return ""
