@@ -1,1 +1,69 @@
-"""strategies."""
+"""How configurations are chosen. A strategy is chosen by name in the definition."""
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+from windtunnel.errors import DefinitionError
+from windtunnel.section import Fault, read_section, unknown
+from windtunnel.strategies.base import Batch, Observation, Problem, Strategy, Suggestion, generator
+from windtunnel.strategies.draft import Draft
+
+__all__ = [
+    "Batch",
+    "Draft",
+    "Observation",
+    "Problem",
+    "Strategy",
+    "Suggestion",
+    "generator",
+    "get_strategy",
+    "strategy_class",
+    "strategy_names",
+]
+
+# By name, the class; imported when asked for, since a strategy may need packages that other searches do without.
+_STRATEGIES = {
+    "evolution_pareto": "windtunnel.strategies.evolution_pareto.EvolutionPareto",
+    "random": "windtunnel.strategies.random_search.RandomSearch",
+}
+
+
+def strategy_names() -> list[str]:
+    """Names of the strategies that come with Windtunnel."""
+    return sorted(_STRATEGIES)
+
+
+def get_strategy(name: str, options: Mapping[str, Any] | None = None) -> Strategy:
+    """The strategy of that name, with these options.
+
+    Args:
+        name: one of `strategy_names()`, or the dotted name of a class of your own, such as `my_module.MyStrategy`.
+        options: as the definition has them.
+
+    Raises:
+        DefinitionError: there is no such strategy (path `name`), or an option is wrong (path `options…`).
+    """
+    kind = strategy_class(name)
+    return kind(read_section(kind.Options, dict(options or {}), ("options",)))
+
+
+def strategy_class(name: str) -> type[Strategy]:
+    """The class of the strategy of that name.
+
+    Raises:
+        DefinitionError: there is none.
+    """
+    module, dot, attribute = _STRATEGIES.get(name, name).rpartition(".")
+    if not dot:
+        allowed = [*strategy_names(), "the dotted name of a class of your own"]
+        raise DefinitionError.of([Fault(("name",), f"found '{name}'; {unknown(name, allowed, 'strategy')}")])
+    try:
+        kind = getattr(import_module(module), attribute)
+    except Exception as error:
+        text = f"found '{name}'; it cannot be imported: {type(error).__name__}: {error}"
+        raise DefinitionError.of([Fault(("name",), text)]) from error
+    if not (isinstance(kind, type) and issubclass(kind, Strategy)):
+        text = f"found '{name}'; allowed: a class derived from windtunnel.strategies.Strategy"
+        raise DefinitionError.of([Fault(("name",), text)])
+    return kind

@@ -1,0 +1,166 @@
+"""What a strategy is given, and what it gives: a pure function from the history to the next batch."""
+
+import random
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from windtunnel.ledger.records import State
+from windtunnel.section import Section
+from windtunnel.space import Params, Space
+
+
+class Bounds(Protocol):
+    """What a value must keep to: at most `max`, at least `min`."""
+
+    @property
+    def max(self) -> float | None:
+        """The largest value allowed."""
+
+    @property
+    def min(self) -> float | None:
+        """The smallest value allowed."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is searched for.
+
+    Attributes:
+        space: of the parameters.
+        objectives: `maximize` or `minimize`, by name.
+        constraints: bounds by name, on values known before training or on measured ones.
+        known: what is known of a configuration before training, by name; costs next to nothing.
+    """
+
+    space: Space
+    objectives: Mapping[str, str]
+    constraints: Mapping[str, Bounds] = field(default_factory=dict)
+    known: Callable[[Params], Mapping[str, float]] = lambda params: {}
+
+    def canonical(self, params: Mapping[str, Any]) -> Params:
+        """The one form of a configuration.
+
+        Raises:
+            DefinitionError: it is not of the space.
+        """
+        return self.space.canonical(params)
+
+    def broken(self, params: Params) -> str | None:
+        """Which constraint the known values break, as a sentence for people; None where they keep all."""
+        values = self.known(params) if self.constraints else {}
+        for name, bounds in self.constraints.items():
+            value = values.get(name)
+            if value is None:
+                continue
+            if not (bounds.max is None or value <= bounds.max):
+                return f"{name} {value:g} is above {bounds.max:g}"
+            if not (bounds.min is None or value >= bounds.min):
+                return f"{name} {value:g} is below {bounds.min:g}"
+        return None
+
+    def feasible(self, params: Params) -> bool:
+        """Whether the known values keep all constraints; measured ones show only in the result."""
+        return self.broken(params) is None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observation:
+    """What became of one configuration.
+
+    Attributes:
+        params: the searched parameters.
+        config: the configuration's id.
+        trial: the trial's id.
+        iteration: that suggested it.
+        state: how it ended; None while it is still under way.
+        objectives: their values by name; empty where the trial has none.
+        violation: of measured constraints; 0 where none is broken.
+        known: values known before training.
+        parents: configurations that it was bred from.
+    """
+
+    params: Params
+    config: str
+    trial: str = ""
+    iteration: int = 0
+    state: State | None = State.COMPLETED
+    objectives: Mapping[str, float] = field(default_factory=dict)
+    violation: float = 0.0
+    known: Mapping[str, float] = field(default_factory=dict)
+    parents: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """A configuration to try.
+
+    Attributes:
+        params: canonical.
+        parents: ids of the configurations it was bred from.
+        note: how it came about, for people: `{"from": "mutation"}`.
+    """
+
+    params: Params
+    parents: list[str] = field(default_factory=list)
+    note: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The next configurations.
+
+    Attributes:
+        suggestions: as many as were asked for, unless the space is used up.
+        note: why there are fewer; empty where there are not.
+    """
+
+    suggestions: list[Suggestion]
+    note: str = ""
+
+
+class Strategy(ABC):
+    """Suggests configurations. Has no state but its options: the same history gives the same answer.
+
+    Write your own by deriving from this class, and name it in the definition: `strategy: {name: my_module.MyStrategy}`.
+    `windtunnel.strategies.draft.Draft` keeps the promises that every strategy must keep;
+    `tests/conformance/strategies.py` checks them.
+
+    Attributes:
+        Options: the section with the strategy's options.
+    """
+
+    class Options(Section):
+        """No options."""
+
+    def __init__(self, options: Any = None) -> None:
+        """A strategy with these options.
+
+        Args:
+            options: an `Options`; by default its defaults.
+        """
+        self.options = options or self.Options()
+
+    @abstractmethod
+    def suggest(self, problem: Problem, history: Sequence[Observation], n: int, seed: int, iteration: int) -> Batch:
+        """The next n configurations: new, all different, and feasible as far as is known before training.
+
+        Args:
+            problem: what is searched for.
+            history: all that was asked for so far, in order: failures and what is still under way included.
+            n: how many.
+            seed: of the search; with the iteration it decides all randomness.
+            iteration: counted from 1.
+
+        Returns:
+            Exactly n suggestions, or fewer and a note if no more can be found.
+
+        Raises:
+            SearchError: not a single configuration keeps the constraints.
+        """
+
+
+def generator(seed: int, iteration: int) -> random.Random:
+    """The random generator of one iteration: the same wherever and whenever it is asked for."""
+    return random.Random(f"windtunnel/{seed}/{iteration}")  # noqa: S311  (no secret; a text seed is hashed by SHA-512)

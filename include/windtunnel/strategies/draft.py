@@ -1,0 +1,92 @@
+"""A batch in the making: keeps out what is not new, not different or not feasible."""
+
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from windtunnel.errors import DefinitionError, SearchError
+from windtunnel.space import Params
+from windtunnel.strategies.base import Batch, Observation, Problem, Suggestion
+
+_IN_VAIN = 100  # random draws in a row that give nothing new before a finite space is gone through in order
+_HOPELESS = 20_000  # draws in a row after which a space too large to go through is given up
+_SMALL = 200_000  # configurations that can be gone through within seconds
+
+
+class Draft:
+    """Collects suggestions for one batch."""
+
+    def __init__(self, problem: Problem, history: Sequence[Observation], rng: random.Random) -> None:
+        """An empty batch.
+
+        Args:
+            problem: what is searched for.
+            history: what must not be suggested again.
+            rng: the generator of all randomness.
+        """
+        self.suggestions: list[Suggestion] = []
+        self._problem = problem
+        self._rng = rng
+        self._taken = set()
+        for seen in history:
+            try:
+                self._taken.add(problem.space.key(problem.canonical(seen.params)))
+            except DefinitionError:  # of another space, as a warm start's may be: it cannot be suggested anyway
+                continue
+
+    def offer(self, params: Params, parents: Iterable[str] = (), **note: Any) -> bool:
+        """Take the configuration into the batch if it is new and feasible; whether it was."""
+        canonical = self._problem.canonical(params)
+        key = self._problem.space.key(canonical)
+        if key in self._taken or not self._problem.feasible(canonical):
+            return False
+        self._taken.add(key)
+        self.suggestions.append(Suggestion(canonical, list(parents), note))
+        return True
+
+    def fill(self, n: int) -> bool:
+        """Add random configurations until the batch has n; whether it came so far.
+
+        A finite space that gives nothing new any more is gone through in random order, so the last ones are found too.
+        """
+        space, size = self._problem.space, self._problem.space.size()
+        patience = _IN_VAIN if size is not None and size <= _SMALL else _HOPELESS
+        vain = 0
+        while len(self.suggestions) < n and vain < patience:
+            vain = 0 if self.offer(space.sample(self._rng), **{"from": "random"}) else vain + 1
+        if patience == _IN_VAIN:
+            for params in self._shuffled(size or 0):
+                if len(self.suggestions) >= n:
+                    break
+                self.offer(params, **{"from": "random"})
+        return len(self.suggestions) >= n
+
+    def batch(self, n: int) -> Batch:
+        """The finished batch: n of the suggestions in random order, filled up with random configurations.
+
+        Raises:
+            SearchError: nothing was ever found that keeps the constraints.
+        """
+        self._rng.shuffle(self.suggestions)
+        del self.suggestions[n:]
+        if self.fill(n):
+            return Batch(self.suggestions)
+        if not self.suggestions and not self._taken:
+            raise SearchError(self._hopeless())
+        return Batch(self.suggestions, self._used_up(n))
+
+    def _shuffled(self, size: int) -> Iterator[Params]:
+        return map(self._problem.space.at, self._rng.sample(range(size), size))
+
+    def _used_up(self, n: int) -> str:
+        found = f"{len(self.suggestions)} of {n} configurations suggested"
+        size = self._problem.space.size()
+        if size is not None and size <= _SMALL:
+            return f"{found}: the space of {size} is used up, as far as the constraints allow"
+        return f"{found}: {_HOPELESS} random draws gave nothing new that keeps the constraints"
+
+    def _hopeless(self) -> str:
+        size = self._problem.space.size()
+        example = self._problem.broken(self._problem.space.sample(self._rng))
+        tried = f"all {size} configurations" if size is not None and size <= _SMALL else f"{_HOPELESS} random draws"
+        return f"no configuration keeps the constraints: {tried} break them, such as: {example}"

@@ -1,0 +1,76 @@
+"""Evolutionary Pareto search, after Archai's `EvolutionParetoSearch`, with its faults mended."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Annotated
+
+from pydantic import Field, NonNegativeInt
+
+from windtunnel.front import pareto_front
+from windtunnel.ledger.records import State
+from windtunnel.section import Section
+from windtunnel.strategies.base import Batch, Observation, Problem, Strategy, generator
+from windtunnel.strategies.draft import Draft
+
+_MUTANT_TRIES = 20
+_CHILD_TRIES = 30
+
+
+class EvolutionPareto(Strategy):
+    """Breeds from the Pareto front of all that was seen: mutants of its members, children of pairs, random newcomers.
+
+    Unlike Archai's: nothing is suggested twice, a mutant always differs from its parent and a child from both of its
+    two different parents, failures are never bred from, and the seed decides everything.
+    """
+
+    class Options(Section):
+        """What a batch is made of, before it is cut or filled up with random configurations to the number asked for.
+
+        Attributes:
+            num_random_mix: random newcomers.
+            num_crossovers: children of two members of the front.
+            mutations_per_parent: mutants of each member of the front.
+            mutation_probability: of each parameter of a mutant to change; one at least does.
+        """
+
+        num_random_mix: NonNegativeInt = 5
+        num_crossovers: NonNegativeInt = 5
+        mutations_per_parent: NonNegativeInt = 1
+        mutation_probability: Annotated[float, Field(ge=0, le=1)] = 0.3
+
+    options: Options
+
+    def suggest(self, problem: Problem, history: Sequence[Observation], n: int, seed: int, iteration: int) -> Batch:
+        """Breed n new configurations; random ones where there is no front yet. See `Strategy.suggest`."""
+        rng = generator(seed, iteration)
+        draft = Draft(problem, history, rng)
+        parents = _parents(problem, history)
+        if parents:
+            self._mutate(draft, problem, parents, rng)
+            self._cross(draft, problem, parents, rng)
+            draft.fill(len(draft.suggestions) + min(self.options.num_random_mix, n))
+        return draft.batch(n)
+
+    def _mutate(self, draft: Draft, problem: Problem, parents: list[Observation], rng: random.Random) -> None:
+        for parent in parents * self.options.mutations_per_parent:
+            for _ in range(_MUTANT_TRIES):
+                mutant = problem.space.mutate(parent.params, rng, self.options.mutation_probability)
+                if draft.offer(mutant, [parent.config], **{"from": "mutation"}):
+                    break
+
+    def _cross(self, draft: Draft, problem: Problem, parents: list[Observation], rng: random.Random) -> None:
+        for _ in range(self.options.num_crossovers if len(parents) > 1 else 0):
+            for _ in range(_CHILD_TRIES):
+                first, second = rng.sample(parents, 2)
+                child = problem.space.crossover(first.params, second.params, rng)
+                if draft.offer(child, [first.config, second.config], **{"from": "crossover"}):
+                    break
+
+
+def _parents(problem: Problem, history: Sequence[Observation]) -> list[Observation]:
+    """The front's members, each configuration once; those of another space, as a warm start may have, are left out."""
+    usable = [seen for seen in history if seen.state in (State.COMPLETED, State.STOPPED)]
+    inside = [seen for seen in usable if problem.space.contains(seen.params)]
+    front = {seen.config: seen for seen in pareto_front(inside, problem.objectives)}
+    return [replace(seen, params=problem.canonical(seen.params)) for seen in front.values()]

@@ -1,0 +1,14 @@
+"""Random search: the yardstick for all others."""
+
+from collections.abc import Sequence
+
+from windtunnel.strategies.base import Batch, Observation, Problem, Strategy, generator
+from windtunnel.strategies.draft import Draft
+
+
+class RandomSearch(Strategy):
+    """Configurations drawn at random from those never tried."""
+
+    def suggest(self, problem: Problem, history: Sequence[Observation], n: int, seed: int, iteration: int) -> Batch:
+        """Draw n new configurations; see `Strategy.suggest`."""
+        return Draft(problem, history, generator(seed, iteration)).batch(n)
