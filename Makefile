@@ -1,0 +1,74 @@
+# Windtunnel's commands. `make help` lists them; each does the set-up that it needs.
+
+SEARCH ?= digits_cnn
+DATA ?=
+ARGS ?=
+TESTS ?= tests
+PORT ?= 8080
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+READY_DEV := $(VENV)/.ready-dev
+
+.DEFAULT_GOAL := help
+.SUFFIXES:
+.PHONY: help setup run ui try validate test test-all lint format lock schema bench wheel clean
+
+help: ## list these commands
+	@echo "make COMMAND [SETTING=value …]"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "Settings: PYTHON=/path/to/python (3.11 to 3.13); TORCH_INDEX=URL takes torch from that index, such as PyTorch's for CPUs"
+
+setup: $(READY_DEV) ## install everything into .venv, in the locked versions
+
+run: $(READY) ## run a search and report: SEARCH=digits_cnn, DATA=folder, ARGS="…"
+	@$(BIN)/python -m windtunnel_airflow.run $(SEARCH) $(if $(DATA),--data "$(DATA)") $(ARGS)
+
+ui: $(READY) ## start Airflow with the searches, ready to trigger: PORT=8080, DATA=folder
+	@PORT="$(PORT)" $(if $(DATA),WINDTUNNEL_DATA="$(abspath $(DATA))") scripts/ui
+
+try: $(READY) ## train one sampled trial in the foreground: SEARCH, DATA, ARGS
+	@$(if $(DATA),WINDTUNNEL_DATA="$(abspath $(DATA))") $(BIN)/python -m windtunnel try include/searches/$(SEARCH).yaml $(ARGS)
+
+validate: $(READY) ## check every definition in include/searches
+	@$(BIN)/python -m windtunnel validate include/searches/*.yaml
+
+test: $(READY_DEV) ## run the quick tests: TESTS=path, ARGS="…"
+	@$(BIN)/python -m pytest -m "not slow" $(TESTS) $(ARGS)
+
+test-all: $(READY_DEV) ## run all tests, the slow ones too
+	@$(BIN)/python -m pytest $(TESTS) $(ARGS)
+
+lint: $(READY_DEV) ## check style and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: $(READY_DEV) ## mend what the style check can mend by itself
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+
+schema: $(READY) ## write the JSON Schema of definitions, for editors
+	@$(BIN)/python -m windtunnel schema > include/searches/definition.schema.json
+
+lock: $(READY_DEV) ## resolve all versions anew with Python 3.11 into requirements.lock; run the tests before committing it
+	@$(BIN)/python -m pip install --quiet --dry-run --ignore-installed --report - ".[all,dev]" | $(BIN)/python scripts/lock.py > $(VENV)/lock
+	@mv $(VENV)/lock requirements.lock
+
+bench: $(READY) ## run the benchmarks: see benchmarks/README.md
+	@for benchmark in benchmarks/bench_*.py; do echo "== $$benchmark"; $(BIN)/python $$benchmark || exit 1; done
+
+wheel: $(READY_DEV) ## build the wheel into dist/
+	@$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+
+clean: ## remove what the commands made, but for runs/
+	rm -rf .venv .airflow dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(READY): pyproject.toml requirements.lock scripts/install scripts/find-python
+	@scripts/install $(VENV) all
+	@touch $@
+
+$(READY_DEV): pyproject.toml requirements.lock scripts/install scripts/find-python
+	@scripts/install $(VENV) all,dev
+	@touch $(READY) $@
