@@ -1,0 +1,136 @@
+"""The front as a picture, for a README, a chat or a slide: one panel for every pair of objectives."""
+
+import io
+import itertools
+import math
+from typing import TYPE_CHECKING
+
+from windtunnel.front import pareto_front
+from windtunnel.report.view import RunView, TrialView
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_MOST_PANELS = 6
+_STAR, _CROSS, _INK, _GRID = "#E69F00", "#D55E00", "#1b2330", "#dfe3e9"  # Okabe and Ito's orange and vermilion
+
+
+def draw(view: RunView) -> bytes:
+    """The picture as PNG.
+
+    Raises:
+        ImportError: matplotlib is not installed.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    names = list(view.objectives)
+    pairs = list(itertools.combinations(names, 2))[:_MOST_PANELS] or [(names[0], "")]
+    columns = min(len(pairs), 3)
+    rows = -(-len(pairs) // columns)
+    figure = Figure(figsize=(1.2 + 4.6 * columns, 0.9 + 4.0 * rows), dpi=130, layout="constrained")
+    FigureCanvasAgg(figure)
+    panels = figure.subplots(rows, columns, squeeze=False).flatten()
+    for panel, (y, x) in zip(panels, pairs, strict=False):
+        _panel(panel, view, x, y)
+    for panel in panels[len(pairs) :]:
+        panel.set_visible(False)
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 8), frameon=False, fontsize=9)
+    front = sum(trial.front for trial in view.trials)
+    figure.suptitle(f"{view.search}: {len(view.trials)} trials, {front} on the front", color=_INK)
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png")
+    return picture.getvalue()
+
+
+def _panel(panel: "Axes", view: RunView, x: str, y: str) -> None:
+    """Draw one pair; without `x`, the objective over the trials."""
+    from matplotlib import colormaps
+
+    iterations = sorted({trial.iteration for trial in view.trials})
+    colours = colormaps["viridis"]
+    fit = [trial for trial in view.trials if trial.comparable and _has(trial, x, y)]
+    if x:
+        front = _front_of_two(fit, view, x, y)
+        panel.step(
+            [trial.objectives[x] for trial in front],
+            [trial.objectives[y] for trial in front],
+            where="post",
+            color=_INK,
+            linestyle=":",
+            linewidth=1.2,
+        )
+    for place, iteration in enumerate(iterations):
+        of = [trial for trial in fit if trial.iteration == iteration]
+        panel.scatter(
+            [_value(trial, x) for trial in of],
+            [_value(trial, y) for trial in of],
+            s=[52 if trial.front else 26 for trial in of],
+            color=colours(0.04 + 0.84 * place / max(len(iterations) - 1, 1)),
+            edgecolors=[_INK if trial.front else "none" for trial in of],
+            linewidths=1.1,
+            label=f"iteration {iteration}" if iteration else "warm start",
+            zorder=3,
+        )
+    models = [model.trial for model in view.models if model.trial.comparable and _has(model.trial, x, y)]
+    if models and x:
+        panel.scatter(
+            [_value(trial, x) for trial in models],
+            [_value(trial, y) for trial in models],
+            marker="*",
+            s=130,
+            color=_STAR,
+            edgecolors=_INK,
+            linewidths=0.8,
+            label="finalists, fully trained",
+            zorder=4,
+        )
+    _failures(panel, view, fit + models, x, y)
+    for name, scale, label in ((x, panel.set_xscale, panel.set_xlabel), (y, panel.set_yscale, panel.set_ylabel)):
+        if name and _wide([trial.objectives[name] for trial in fit]):
+            scale("log")
+        label(f"{name} {'↑' if view.objectives[name] == 'maximize' else '↓'}" if name else "trial")
+    panel.grid(color=_GRID, linewidth=0.8)
+    panel.set_axisbelow(True)
+    panel.spines[["top", "right"]].set_visible(False)
+
+
+def _failures(panel: "Axes", view: RunView, others: list[TrialView], x: str, y: str) -> None:
+    """Failed trials stand at the edge of the axis that they have no value on; those without any are left out."""
+    lost = [trial for trial in view.trials if trial.state in ("failed", "infeasible") and not _has(trial, x, y)]
+    lost = [trial for trial in lost if not x or x in trial.objectives or y in trial.objectives]
+    if lost and others:
+        places = [
+            [trial.objectives.get(name, _beyond(view, others, name)) for trial in lost] for name in (x, y) if name
+        ]
+        horizontal = places[0] if x else [trial.number for trial in lost]
+        panel.scatter(horizontal, places[-1], marker="x", s=26, color=_CROSS, linewidths=1.3, label="failed", zorder=3)
+
+
+def _beyond(view: RunView, trials: list[TrialView], name: str) -> float:
+    """A place on the axis a little worse than all values."""
+    values = [trial.objectives[name] for trial in trials]
+    log = _wide(values)
+    low, high = (math.log10(edge) if log else edge for edge in (min(values), max(values)))
+    gap = 0.06 * (high - low or abs(high) or 1)
+    place = low - gap if view.objectives[name] == "maximize" else high + gap
+    return 10**place if log else place
+
+
+def _front_of_two(trials: list[TrialView], view: RunView, x: str, y: str) -> list[TrialView]:
+    pair = {name: view.objectives[name] for name in (x, y)}
+    front = pareto_front(trials, pair)
+    return sorted(front, key=lambda trial: trial.objectives[x], reverse=pair[x] == "maximize")
+
+
+def _has(trial: TrialView, *names: str) -> bool:
+    return all(name in trial.objectives for name in names if name)
+
+
+def _value(trial: TrialView, name: str) -> float:
+    return trial.objectives[name] if name else trial.number
+
+
+def _wide(values: list[float]) -> bool:
+    return len(values) > 1 and min(values) > 0 and max(values) / min(values) > 30

@@ -1,0 +1,31 @@
+"""The report's files, written beside the other results of a run."""
+
+import logging
+
+from windtunnel.ledger import Ledger
+from windtunnel.report.html import plotly_js, render
+from windtunnel.report.picture import draw
+from windtunnel.report.view import collect
+
+_log = logging.getLogger(__name__)
+_EXTRA = 'install it with: pip install "windtunnel[report]"'
+
+
+def write_report(ledger: Ledger) -> None:
+    """Write `report.html` and `pareto.png` of a run, finished or under way, replacing what was there.
+
+    Charts need plotly and the picture needs matplotlib; without one of them the rest is written and the log says so.
+
+    Raises:
+        LedgerError: the run has not begun.
+    """
+    view = collect(ledger)
+    if not plotly_js():
+        _log.warning("report.html has no charts, for plotly is missing: %s", _EXTRA)
+    ledger.store.put(ledger.path("report.html"), render(view).encode())
+    try:
+        picture = draw(view)
+    except ImportError:
+        _log.warning("there is no pareto.png, for matplotlib is missing: %s", _EXTRA)
+    else:
+        ledger.store.put(ledger.path("pareto.png"), picture)

@@ -1,0 +1,200 @@
+"""A made-up run: enough of everything that a report shows, without training anything."""
+
+import json
+import math
+import random
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from windtunnel.definition.model import Definition
+from windtunnel.ledger import Job, JobKind, Known, Ledger, Plan, Request, Result, State
+from windtunnel.ledger.ids import trial_id
+from windtunnel.ledger.records import Session
+
+HOSTILE = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\"> & \"quotes\" 'too'"
+BEGAN = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
+
+
+def definition(**changes: Any) -> Definition:
+    facts: dict[str, Any] = {
+        "name": "digits_cnn",
+        "description": "Small image classifiers for scikit-learn's digits: accurate, cheap and fast.",
+        "workload": "trainer.workloads.cnn",
+        "objectives": {"val_acc": "maximize", "flops": "minimize", "latency_ms": "minimize"},
+        "constraints": {"params": {"max": 1e6}},
+        "iterations": 4,
+        "trials": {"initial": 10, "per_iteration": 12},
+        "epochs": {"partial": 1, "full": 12},
+    }
+    return Definition(**(facts | changes))
+
+
+def begin(ledger: Ledger, of: Definition) -> None:
+    ledger.begin(
+        {
+            "definition": of.model_dump(mode="json"),
+            "code": "0123456789abcdef",
+            "versions": {"windtunnel": "0.1.0", "torch": "2.13.0"},
+            "started": BEGAN.isoformat(),
+            "origin": None,
+        }
+    )
+    ledger.open_session(
+        Session(
+            session="manual__2026-11-21",
+            offset=0,
+            iterations=of.iterations,
+            definition=of.model_dump(mode="json"),
+            started=BEGAN.isoformat(),
+        )
+    )
+
+
+def fill(
+    ledger: Ledger, *, iterations: int = 4, finalists: int = 4, seed: int = 1, hostile: bool = False
+) -> list[Result]:
+    """Write a run with failures of several kinds and its finalists, the first of which does not pass verification."""
+    rng = random.Random(seed)
+    of = definition()
+    begin(ledger, of)
+    known: list[Result] = []
+    for k in range(1, iterations + 1):
+        requests = [_request(rng, k, known, hostile) for _ in range(10 if k == 1 else 12)]
+        _plan(ledger, str(k), requests)
+        for place, request in enumerate(requests):
+            result = _result(rng, request, failed=(k, place) in {(1, 3), (2, 5), (3, 0)}, hostile=hostile)
+            ledger.record(result)
+            _curve(ledger, rng, request, result)
+            known.append(result)
+        front = _front(known)
+        ledger.create_known(
+            Known(
+                stage=str(k),
+                results=[result.trial for result in known],
+                front=[result.trial for result in front],
+                hypervolume=0.4 + 0.1 * math.log(k + 1),
+                reference=[0.1, 2.2e7, 2.0],
+                decisions=[f"kept {len(front)} of {len(known)} trials as parents"],
+                stop="the front has not moved for 2 iterations" if k == iterations else None,
+            )
+        )
+    chosen = sorted(_front(known), key=lambda result: -result.objectives["val_acc"])[:finalists]
+    _finalists(ledger, rng, chosen, iterations)
+    return known
+
+
+def _request(rng: random.Random, iteration: int, known: list[Result], hostile: bool) -> Request:
+    params = {
+        "nb_layers": rng.randint(1, 12),
+        "kernel_size": rng.choice([1, 3, 5, 7]),
+        "hidden_dim": rng.choice([16, 32, 64, 128]),
+        "lr": 10 ** rng.uniform(-4, -1),
+        "augment": rng.random() < 0.5,
+    }
+    if hostile:
+        params["\"><b>quoted'"] = HOSTILE
+    config = f"{rng.getrandbits(64):016x}"
+    work = params["nb_layers"] * params["kernel_size"] ** 2 * params["hidden_dim"] ** 2
+    return Request(
+        trial=trial_id(config, 1),
+        config=config,
+        params=params,
+        epochs=1,
+        stage=str(iteration),
+        iteration=iteration,
+        parents=[rng.choice(known).config] if known else [],
+        note={"from": "mutation" if known else "random"},
+        known={"flops": work * 1.3, "params": work / 40},
+        cost=work,
+    )
+
+
+def _plan(ledger: Ledger, stage: str, requests: list[Request]) -> None:
+    units = [request.trial for request in requests]
+    jobs = [
+        Job(job=f"{stage}-{lane}", kind=JobKind.TRAIN, stage=stage, units=units[lane::2], lane=lane) for lane in (0, 1)
+    ]
+    ledger.create_plan(Plan(stage=stage, requests=requests, jobs=jobs))
+
+
+def _result(rng: random.Random, request: Request, *, failed: bool, hostile: bool = False) -> Result:
+    facts: dict[str, Any] = {
+        "trial": request.trial,
+        "config": request.config,
+        "params": request.params,
+        "epochs": request.epochs,
+        "epoch": request.epochs,
+        "iteration": request.iteration,
+        "stage": request.stage,
+        "parents": request.parents,
+        "seconds": 0.4 + request.cost / 2e6,
+        "started": (BEGAN + timedelta(seconds=rng.uniform(0, 60))).isoformat(),
+        "ended": (BEGAN + timedelta(seconds=70)).isoformat(),
+    }
+    if failed:
+        kind = rng.choice(["error", "nan", "out_of_memory"])
+        message = (
+            HOSTILE if hostile else "Traceback (most recent call last):\n  …\nRuntimeError: shape '[64, 0]' is invalid"
+        )
+        return Result(**facts, state=State.FAILED, kind=kind, message=message, log_tail="epoch 1\nloss nan\n" * 5)
+    size = math.log10(request.cost)
+    accuracy = min(
+        0.995, 0.99 - 0.6 * math.exp(-0.28 * size * (1 + 0.12 * request.iteration)) - abs(rng.gauss(0, 0.03))
+    )
+    objectives = {"val_acc": accuracy, "flops": request.known["flops"], "latency_ms": 0.05 + request.cost**0.5 / 2500}
+    metrics = {"loss": 2 * (1 - accuracy), "params": request.known["params"]}
+    return Result(**facts, state=State.COMPLETED, objectives=objectives, metrics=metrics)
+
+
+def _front(results: list[Result]) -> list[Result]:
+    def better(a: Result, b: Result) -> bool:
+        pairs = [(-a.objectives["val_acc"], -b.objectives["val_acc"])]
+        pairs += [(a.objectives[name], b.objectives[name]) for name in ("flops", "latency_ms")]
+        return all(x <= y for x, y in pairs) and any(x < y for x, y in pairs)
+
+    fit = [result for result in results if result.state is State.COMPLETED]
+    return [result for result in fit if not any(better(other, result) for other in fit)]
+
+
+def _curve(ledger: Ledger, rng: random.Random, request: Request, result: Result, begin_at: float = 0.0) -> None:
+    if result.state is State.FAILED:
+        return
+    lines, epoch, final = [], begin_at, result.objectives["val_acc"]
+    while epoch < request.epochs:
+        epoch = min(request.epochs, epoch + (0.25 if request.epochs <= 1 else 1))
+        accuracy = final * (1 - 0.5 * math.exp(-4 * epoch / request.epochs)) + rng.gauss(0, 0.002)
+        lines.append({"epoch": epoch, "seconds": epoch, "val_acc": accuracy, "loss": 2.3 * (1 - accuracy)})
+    text = "\n".join(map(json.dumps, lines)) + "\n"
+    ledger.store.put(ledger.trial_path(request.trial, "metrics.jsonl"), text.encode())
+
+
+def _finalists(ledger: Ledger, rng: random.Random, chosen: list[Result], iterations: int) -> None:
+    stage = f"full-{iterations}"
+    requests = [
+        Request(
+            trial=trial_id(result.config, 12),
+            config=result.config,
+            params=result.params,
+            epochs=12,
+            stage=stage,
+            iteration=result.iteration,
+            known={"flops": result.objectives["flops"], "params": result.metrics["params"] or 0},
+            continue_from=result.trial,
+        )
+        for result in chosen
+    ]
+    _plan(ledger, stage, requests)
+    for place, (request, partial) in enumerate(zip(requests, chosen, strict=True)):
+        objectives = partial.objectives | {"val_acc": min(0.998, partial.objectives["val_acc"] + 0.008)}
+        result = _result(rng, request, failed=False).model_copy(update={"objectives": objectives, "seconds": 6.5})
+        ledger.record(result)
+        _curve(ledger, rng, request, result, begin_at=1.0)
+        test = objectives["val_acc"] - 0.004
+        step = Result(
+            trial=f"verify-{request.trial}",
+            state=State.COMPLETED if place else State.FAILED,
+            kind="" if place else "verification",
+            message="" if place else "the largest logit difference, 0.2, is above the tolerance, 0.001",
+            metrics={"test_acc": test, "onnx_acc": test, "max_logit_diff": 2e-6 if place else 0.2},
+        )
+        ledger.record(step)
