@@ -28,8 +28,8 @@ _EXPECTED = {
     "string_pattern_mismatch": "text that matches {pattern}",
     "string_too_long": "at most {max_length} characters",
     "string_too_short": "at least {min_length} characters",
-    "too_short": "at least {min_length}",
-    "too_long": "at most {max_length}",
+    "too_short": "{min_length} or more of them",
+    "too_long": "{max_length} or fewer of them",
     "greater_than": "above {gt}",
     "greater_than_equal": "at least {ge}",
     "less_than": "below {lt}",
@@ -95,8 +95,8 @@ def unknown(name: str, allowed: Iterable[str], what: str = "field") -> str:
     """The text for a name that is not among those allowed, with the nearest of them."""
     names = list(allowed)
     near = difflib.get_close_matches(name, names, n=1)
-    hint = f"did you mean '{near[0]}'? " if near else ""
-    return f"no such {what}; {hint}allowed: {', '.join(names)}"
+    hint = f" (did you mean '{near[0]}'?)" if near else ""
+    return f"no such {what}{hint}; allowed: {', '.join(names) or 'none'}"
 
 
 def path_text(path: Sequence[str | int]) -> str:

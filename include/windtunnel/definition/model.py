@@ -2,20 +2,22 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+
+from windtunnel.definition.units import Bytes, Seconds
+from windtunnel.section import Section
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=64)]
 Direction = Literal["maximize", "minimize"]
 
 
-class Section(BaseModel):
-    """Base of all parts of a definition: unknown fields are errors, for a typing mistake must not pass in silence."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
 class Bound(Section):
-    """What a value must keep to: at most `max`, at least `min`."""
+    """What a value must keep to.
+
+    Attributes:
+        max: the largest value allowed.
+        min: the smallest value allowed.
+    """
 
     max: float | None = None
     min: float | None = None
@@ -30,9 +32,12 @@ class Bound(Section):
 
 
 class Epochs(Section):
-    """How far to train: a partial training ranks the trials, a full one makes the finalists. Fractions are allowed.
+    """How far to train. Fractions are allowed.
 
-    `horizon` is what schedules of the learning rate see, whatever a trial's own epochs; by default `full`.
+    Attributes:
+        partial: of every trial; ranks them.
+        full: of the finalists.
+        horizon: what schedules of the learning rate see, whatever a trial's own epochs; by default `full`.
     """
 
     partial: PositiveFloat = 1.0
@@ -47,66 +52,90 @@ class Epochs(Section):
 
 
 class Trials(Section):
-    """How many trials to suggest: in the first iteration, and in each later one."""
+    """How many trials to suggest.
+
+    Attributes:
+        initial: in the first iteration.
+        per_iteration: in each later one, at most.
+    """
 
     initial: PositiveInt = 10
     per_iteration: PositiveInt = 16
 
 
 class StrategyChoice(Section):
-    """The strategy by name, and its options."""
+    """What suggests configurations.
+
+    Attributes:
+        name: `evolution_pareto`, `random`, or the dotted name of your own class, such as `my_module.MyStrategy`.
+        options: the strategy's own; see its class.
+    """
 
     name: str = "evolution_pareto"
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = Field(default_factory=dict)
 
 
 class Finalists(Section):
-    """Which trials are trained fully: of the front, at most `max`, spread over it; `go_on` from the partial weights."""
+    """Which trials are trained fully, and how.
+
+    Attributes:
+        max: at most so many, spread over the front.
+        go_on: whether they go on from the weights of their partial training.
+    """
 
     max: PositiveInt = 6
     go_on: bool = True
 
 
 class Limits(Section):
-    """What a search may use.
+    """What a search may use. Times are seconds, or text such as `90s`, `15m`, `2h`; sizes bytes, or `500 MB`, `2 GiB`.
 
     Attributes:
         parallel: lanes, that is trials at once; by default the launcher's own (the number of cores for `local`).
         slots: trials at once within one job.
-        trial_time: seconds that one trial may take.
-        job_time: seconds that one job may take; by default what its trials may take together.
-        search_time: seconds after which no further iteration begins.
-        pending: seconds that a job may wait to be started.
+        trial_time: that one trial may take.
+        job_time: that one job may take; by default what its trials may take together.
+        search_time: after which no further iteration begins.
+        pending: how long a job may wait to be started.
         failed_trials: so many failures end the search.
         trial_retries: starts after the first that a trial gets when its process or its job dies.
-        memory: bytes of resident memory that one trial may use.
+        memory: resident memory that one trial may use.
         quorum: share of the lanes that must be done before the next iteration begins.
         threads: of torch in each trial; by default the cores shared out among the lanes.
     """
 
     parallel: PositiveInt | None = None
     slots: PositiveInt = 1
-    trial_time: PositiveFloat | None = None
-    job_time: PositiveFloat | None = None
-    search_time: PositiveFloat | None = None
-    pending: PositiveFloat = 3600
+    trial_time: Seconds | None = None
+    job_time: Seconds | None = None
+    search_time: Seconds | None = None
+    pending: Seconds = 3600.0
     failed_trials: PositiveInt = 10
     trial_retries: int = Field(default=2, ge=0)
-    memory: PositiveInt | None = None
+    memory: Bytes | None = None
     quorum: float = Field(default=1.0, gt=0, le=1)
     threads: PositiveInt | None = None
 
 
 class Verification(Section):
-    """When an exported model passes: the largest difference of a logit between ONNX and torch, absolute."""
+    """When an exported model passes.
+
+    Attributes:
+        tolerance: the largest absolute difference of a logit between ONNX and torch.
+    """
 
     tolerance: PositiveFloat = 1e-3
 
 
 class Stopping(Section):
-    """When a search ends before its last iteration."""
+    """When a search ends before its last iteration.
 
-    target: dict[Name, float] = {}
+    Attributes:
+        target: objectives and the values that a trial on the front must reach.
+        stale_iterations: so many iterations in which the front's hypervolume did not grow.
+    """
+
+    target: dict[Name, float] = Field(default_factory=dict)
     stale_iterations: PositiveInt | None = None
 
 
@@ -120,7 +149,7 @@ class Definition(Section):
         data: settings for the workload's `prepare`.
         settings: fixed settings for the workload's `train` and `cost`.
         space: the searched parameters; by default the workload's own `space()`.
-        objectives: what to maximise or minimise, by metric; the first two make the default picture.
+        objectives: what to `maximize` or `minimize`, by metric; the first two make the default picture.
         constraints: bounds on values known before training or measured.
         strategy: that suggests configurations.
         iterations: at most so many.
@@ -132,24 +161,26 @@ class Definition(Section):
         limits: what may be used.
         stopping: when to end early.
         launcher: `local` or another by name.
-        store: URL or folder where ledgers live; relative to the working directory; by default `$WINDTUNNEL_STORE`, else `runs`.
+        store: URL or folder where ledgers live, relative to the working directory; by default `$WINDTUNNEL_STORE`,
+            else `runs`.
         schedule: cron expression or Airflow preset.
         warm_start: URLs of ledgers whose results count from the start.
         approval: whether a person is asked before full training.
         seed: of the search.
         trial_seed: of every trial's training.
+        tags: of the DAG, to find it by.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$", max_length=100)]
     description: str = ""
     workload: str
-    data: dict[str, Any] = {}
-    settings: dict[str, Any] = {}
+    data: dict[str, Any] = Field(default_factory=dict)
+    settings: dict[str, Any] = Field(default_factory=dict)
     space: dict[Name, Any] | None = None
-    objectives: dict[Name, Direction] = Field(min_length=1)
-    constraints: dict[Name, Bound] = {}
+    objectives: dict[Name, Direction] = Field(min_length=1, max_length=5)
+    constraints: dict[Name, Bound] = Field(default_factory=dict)
     strategy: StrategyChoice = StrategyChoice()
-    iterations: PositiveInt = 5
+    iterations: int = Field(default=5, ge=1, le=1000)
     trials: Trials = Trials()
     epochs: Epochs = Epochs()
     objective_at: Literal["last", "best"] = "last"
@@ -160,8 +191,8 @@ class Definition(Section):
     launcher: str = "local"
     store: str | None = None
     schedule: str | None = None
-    warm_start: list[str] = []
+    warm_start: list[str] = Field(default_factory=list)
     approval: bool = False
     seed: int = Field(default=0, ge=0)
     trial_seed: int = Field(default=0, ge=0)
-    tags: list[str] = []
+    tags: list[str] = Field(default_factory=list)

@@ -1,0 +1,109 @@
+"""What the types of a definition's fields cannot say: names that must exist, and fields that must fit each other."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from windtunnel.errors import DefinitionError, WorkloadError
+from windtunnel.launchers import launcher_names
+from windtunnel.ledger.ids import canonical_json
+from windtunnel.section import Fault, found, unknown
+from windtunnel.space import Space
+from windtunnel.strategies import get_strategy
+from windtunnel.workload import source_files
+
+_PRESETS = ("@once", "@continuous", "@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly")
+_CRON_FIELD = re.compile(r"[0-9A-Za-z*/,#?L-]+")
+_OWN_METRICS = ("epoch", "seconds")  # written by the trainer with every report
+
+
+def cross_faults(fields: Mapping[str, Any]) -> Iterator[Fault]:
+    """What is wrong across fields.
+
+    Args:
+        fields: those top-level fields of a definition that are well formed, as written; others are passed over, so
+            that all that can be found is found in one go.
+    """
+    for name, check in _CHECKS.items():
+        if fields.get(name) is not None:
+            yield from check(fields[name], fields)
+
+
+def _workload(name: str, _: Mapping[str, Any]) -> Iterator[Fault]:
+    try:
+        source_files(name)
+    except WorkloadError as error:
+        yield Fault(("workload",), str(error))
+
+
+def _space(space: dict[str, Any], _: Mapping[str, Any]) -> Iterator[Fault]:
+    yield from _inner("space", lambda: Space.parse(space))
+
+
+def _strategy(choice: dict[str, Any], _: Mapping[str, Any]) -> Iterator[Fault]:
+    if "name" in choice:
+        yield from _inner("strategy", lambda: get_strategy(choice["name"], choice.get("options")))
+
+
+def _launcher(name: str, _: Mapping[str, Any]) -> Iterator[Fault]:
+    if name not in launcher_names():
+        yield Fault(("launcher",), f"found {found(name)}; {unknown(name, launcher_names(), 'launcher')}")
+
+
+def _objectives(objectives: dict[str, str], _: Mapping[str, Any]) -> Iterator[Fault]:
+    for name in objectives:
+        if name in _OWN_METRICS:
+            yield Fault(("objectives", name), "is a metric of the trainer's own; allowed: what the workload reports")
+
+
+def _stopping(stopping: dict[str, Any], fields: Mapping[str, Any]) -> Iterator[Fault]:
+    objectives = fields.get("objectives")
+    for name in stopping.get("target", {}):
+        if objectives and name not in objectives:
+            yield Fault(("stopping", "target", name), unknown(name, objectives, "objective"))
+
+
+def _schedule(schedule: str, _: Mapping[str, Any]) -> Iterator[Fault]:
+    parts = schedule.split()
+    if schedule not in _PRESETS and not (len(parts) in (5, 6) and all(map(_CRON_FIELD.fullmatch, parts))):
+        allowed = f"a cron expression of five fields such as '0 3 * * 1', or one of {', '.join(_PRESETS)}"
+        yield Fault(("schedule",), f"found {found(schedule)}; allowed: {allowed}")
+
+
+def _warm_start(urls: list[str], _: Mapping[str, Any]) -> Iterator[Fault]:
+    for index, url in enumerate(urls):
+        if url.rstrip("/").count("/") < 2:
+            yield Fault(("warm_start", index), f"found {found(url)}; allowed: a run's folder, <store>/<search>/<run>")
+
+
+def _plain_values(field: str) -> Any:
+    def check(value: Any, _: Mapping[str, Any]) -> Iterator[Fault]:
+        try:
+            canonical_json(value)
+        except (ValueError, TypeError, RecursionError) as error:
+            yield Fault((field,), f"holds what JSON has no word for: {error}")
+
+    return check
+
+
+def _inner(field: str, build: Any) -> Iterator[Fault]:
+    """The faults of a part that has a reader of its own, their paths beginning at the definition."""
+    try:
+        build()
+    except DefinitionError as error:
+        for fault in error.faults:
+            yield Fault((field, *fault.path), fault.text)
+
+
+_CHECKS = {
+    "workload": _workload,
+    "data": _plain_values("data"),
+    "settings": _plain_values("settings"),
+    "space": _space,
+    "strategy": _strategy,
+    "launcher": _launcher,
+    "objectives": _objectives,
+    "stopping": _stopping,
+    "schedule": _schedule,
+    "warm_start": _warm_start,
+}

@@ -1,0 +1,122 @@
+"""YAML files as plain values, with the line of every field. Booleans and numbers are those of YAML 1.2.
+
+PyYAML follows YAML 1.1, where `on` is true, `1e-4` is text and `12:30` is 750; editors and people don't.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from windtunnel.errors import DefinitionError
+from windtunnel.section import Fault
+from windtunnel.section import Path as Field
+
+_CORE = [
+    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    ("int", r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", "-+0123456789"),
+    ("float", r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", "-+.0123456789"),
+    ("float", r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)", "-+."),
+    ("null", r"~|null|Null|NULL|", "~nN"),
+    ("merge", r"<<", "<"),
+]
+
+
+class _Loader(yaml.SafeLoader):
+    """Plain values only, resolved as YAML 1.2's core schema says."""
+
+    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012  (PyYAML's own way)
+
+
+for _tag, _pattern, _first in _CORE:
+    _characters = [*_first, ""] if _tag == "null" else list(_first)
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), _characters)
+
+
+def _number(loader: _Loader, node: yaml.ScalarNode) -> int:
+    """YAML 1.2's integers: `010` is ten, `0o10` is eight."""
+    text = loader.construct_scalar(node)
+    return int(text, 0) if re.match("0[ox]", text) else int(text)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _number)
+
+
+class Document:
+    """A YAML file whose top is a mapping."""
+
+    def __init__(self, file: Path) -> None:
+        """Read the file.
+
+        Raises:
+            DefinitionError: it cannot be read, is no YAML, gives a key twice, or is no mapping.
+        """
+        self.file = file
+        self._root: yaml.Node | None = None
+        try:
+            loader = _Loader(file.read_text(encoding="utf-8"))
+            self._root = loader.get_single_node()
+            data = loader.construct_document(self._root) if self._root is not None else None
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+            raise DefinitionError(f"{file}: cannot be read: {reason}") from error
+        except yaml.MarkedYAMLError as error:
+            line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
+            raise DefinitionError(f"{file}{line}: no valid YAML: {error.problem}") from error
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
+            raise DefinitionError(f"{file}: no valid YAML: {error}") from error
+        if not isinstance(data, dict):
+            found = "nothing" if data is None else f"a {type(data).__name__}"
+            raise DefinitionError(f"{file}: found {found}; allowed: a mapping of fields to values")
+        self.data: dict[str, Any] = data
+        self.twice = list(_given_twice(self._root, (), set()))
+
+    def error(self, faults: list[Fault]) -> DefinitionError:
+        """One error of all faults, each with its file and line, in the file's order."""
+        lines = sorted(((self.line(fault.path), fault) for fault in faults), key=lambda item: item[0])
+        error = DefinitionError("\n".join(f"{self.file}:{line}: {fault}" for line, fault in lines))
+        error.faults = tuple(fault for _, fault in lines)
+        return error
+
+    def line(self, path: Field) -> int:
+        """The line of a field, counted from 1; of what surrounds it, where the file has no such field."""
+        node, line = self._root, 1
+        for part in path:
+            found = _child(node, part)
+            if found is None:
+                break
+            mark, node = found
+            line = mark.line + 1
+        return line
+
+
+def _child(node: yaml.Node | None, part: str | int) -> tuple[Any, yaml.Node] | None:
+    """Where a part of a path begins, and its node."""
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if key.value == str(part):
+                return key.start_mark, value
+    if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+        return node.value[part].start_mark, node.value[part]
+    return None
+
+
+def _given_twice(node: yaml.Node | None, path: Field, within: set[int]) -> Iterator[Fault]:
+    """Faults for keys that a mapping has more than once: YAML forbids it, PyYAML lets the last one win."""
+    if node is None or id(node) in within:
+        return
+    within = within | {id(node)}
+    if isinstance(node, yaml.MappingNode):
+        lines: dict[str, int] = {}
+        for key, value in node.value:
+            name = str(key.value)
+            if name in lines:
+                text = f"is given twice, in line {lines[name]} and in line {key.start_mark.line + 1}; allowed: once"
+                yield Fault((*path, name), text)
+            lines.setdefault(name, key.start_mark.line + 1)
+            yield from _given_twice(value, (*path, name), within)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            yield from _given_twice(item, (*path, index), within)
