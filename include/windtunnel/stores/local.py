@@ -38,35 +38,35 @@ class LocalStore(Store):
         self.folder = Path(os.path.abspath(folder.expanduser()))  # noqa: PTH100  (unlike resolve(), keeps symlinks)
         self.url = str(self.folder)
 
-    def file(self, path: str) -> Path:
+    def local_file(self, path: str) -> Path:
         """The file that is the object, whether it exists or not."""
         return self.folder / checked_path(path)
 
     def get(self, path: str) -> bytes:
         """The object's content."""
         with self._explained("read", path):
-            return self.file(path).read_bytes()
+            return self.local_file(path).read_bytes()
 
     def stat(self, path: str) -> Entry:
         """The object's entry."""
         with self._explained("read", path):
-            return _entry(path, self.file(path))
+            return _entry(path, self.local_file(path))
 
     def tail(self, path: str, size: int) -> bytes:
         """The last bytes of the object."""
-        with self._explained("read", path), self.file(path).open("rb") as file:
+        with self._explained("read", path), self.local_file(path).open("rb") as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - size))
             return file.read(size)
 
     def download(self, path: str, file: Path) -> None:
         """Copy the object to a file."""
-        with self._explained("read", path), self.file(path).open("rb"):
+        with self._explained("read", path), self.local_file(path).open("rb"):
             pass  # so that a missing object is told from a folder that cannot be written
         with self._explained("download", path):
             file.parent.mkdir(parents=True, exist_ok=True)
             part = file.with_name(f".{file.name}.{uuid4().hex}.tmp")
             try:
-                shutil.copyfile(self.file(path), part)
+                shutil.copyfile(self.local_file(path), part)
                 part.replace(file)
             finally:
                 part.unlink(missing_ok=True)
@@ -81,14 +81,14 @@ class LocalStore(Store):
 
     def delete(self, path: str) -> None:
         """Remove the object."""
-        file = self.file(path)
+        file = self.local_file(path)
         with self._explained("delete", path), suppress(FileNotFoundError, NotADirectoryError), _locked(file):
             old = _version(file)
             file.unlink()
             _meta(file, old).unlink(missing_ok=True)
 
     def _create(self, path: str, data: bytes, metadata: Metadata) -> bool:
-        file = self.file(path)
+        file = self.local_file(path)
         with self._explained("create", path):
             if file.is_file():
                 return False
@@ -110,7 +110,7 @@ class LocalStore(Store):
 
     def _put(self, path: str, data: bytes, metadata: Metadata, if_match: str | None) -> None:
         with self._explained("write", path):
-            temporary = _temporary(self.file(path))
+            temporary = _temporary(self.local_file(path))
             try:
                 temporary.write_bytes(data)
                 self._replace(path, temporary, metadata, if_match)
@@ -119,7 +119,7 @@ class LocalStore(Store):
 
     def _upload(self, path: str, file: Path, metadata: Metadata) -> None:
         with self._explained("write", path):
-            temporary = _temporary(self.file(path))
+            temporary = _temporary(self.local_file(path))
             try:
                 shutil.copyfile(file, temporary)
                 self._replace(path, temporary, metadata, None)
@@ -127,7 +127,7 @@ class LocalStore(Store):
                 temporary.unlink(missing_ok=True)
 
     def _replace(self, path: str, temporary: Path, metadata: Metadata, if_match: str | None) -> None:
-        file = self.file(path)
+        file = self.local_file(path)
         meta = _finish(temporary, file, metadata)
         with _locked(file):
             old = _version(file)
@@ -243,4 +243,5 @@ def _locked(file: Path) -> Iterator[None]:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)  # whoever was forked meanwhile holds it too: closing would not do
         os.close(descriptor)

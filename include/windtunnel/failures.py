@@ -1,0 +1,56 @@
+"""Failures of units that can no longer record their own."""
+
+from datetime import UTC, datetime
+
+from windtunnel.ledger import Attempt, Job, Ledger, Result, State
+from windtunnel.ledger.ledger import is_trial
+from windtunnel.machine import now
+
+
+def record_failure(
+    ledger: Ledger,
+    job: Job,
+    unit: str,
+    kind: str,
+    message: str,
+    *,
+    log_tail: str = "",
+    attempt: Attempt | None = None,
+) -> bool:
+    """Record a unit as failed, unless it has a result.
+
+    Args:
+        ledger: of the run.
+        job: that had the unit.
+        unit: that failed.
+        kind: one word for machines: `error`, `nan`, `out_of_memory`, `timeout`, `killed`, `crashed`, `gone`, ….
+        message: for a person.
+        log_tail: the end of its log.
+        attempt: its last start, if it was started.
+
+    Returns:
+        Whether this is the record that holds.
+    """
+    ended = now()
+    result = Result(
+        trial=unit,
+        state=State.FAILED,
+        stage=job.stage,
+        kind=kind,
+        message=message,
+        log_tail=log_tail,
+        started=attempt.started if attempt else "",
+        ended=ended,
+        seconds=_seconds(attempt.started, ended) if attempt else 0.0,
+        attempts=attempt.number if attempt else 0,
+    )
+    if is_trial(unit):
+        request = ledger.request(unit)
+        same = ("config", "params", "epochs", "iteration", "parents")
+        result = result.model_copy(update={name: getattr(request, name) for name in same})
+    return ledger.record(result)
+
+
+def _seconds(started: str, ended: str) -> float:
+    first, last = (datetime.fromisoformat(moment).astimezone(UTC) for moment in (started, ended))
+    return max(0.0, (last - first).total_seconds())

@@ -1,0 +1,168 @@
+"""Waiting for a stage's results, whatever the engine that waits: no job stalls it, whichever way it is lost."""
+
+import math
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from windtunnel.definition.model import Limits
+from windtunnel.errors import LaunchError
+from windtunnel.failures import record_failure
+from windtunnel.launchers.base import Launcher
+from windtunnel.ledger import Job, JobKind, Ledger, State
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a stage is.
+
+    Attributes:
+        done: whether what comes next may begin.
+        finished: units of the stage that have a result.
+        total: units of the stage.
+        failed: those of the finished that failed.
+        live: the stage's jobs that run or wait to run.
+        late: trials of earlier iterations that have no result yet.
+    """
+
+    done: bool
+    finished: int
+    total: int
+    failed: int
+    live: int
+    late: int = 0
+
+    @property
+    def message(self) -> str:
+        """The progress as one line, such as `12 of 16 results in, 1 failed, 2 jobs live`."""
+        parts = [f"{self.finished} of {self.total} results in"]
+        parts += [f"{self.failed} failed"] if self.failed else []
+        parts += [f"{self.live} {'job' if self.live == 1 else 'jobs'} live"]
+        parts += [f"{self.late} late from before"] if self.late else []
+        return ", ".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    jobs: list[Job]
+    units: list[str]
+
+    @classmethod
+    def of(cls, ledger: Ledger, name: str) -> "_Stage":
+        """The stage by its plan, or one that is a single job."""
+        plan = ledger.plan(name)
+        jobs = plan.jobs if plan is not None else [ledger.job(name)]
+        requested = [request.trial for request in plan.requests] if plan is not None else []
+        return cls(jobs, requested or [unit for job in jobs for unit in job.units])
+
+
+class Watch:
+    """Looks at a stage's jobs and results now and then, and sees that every unit comes to a result.
+
+    An iteration's watch looks after the stragglers of earlier iterations too. A job is gone when it was launched, two
+    looks in a row find that it does not live, and it still lacks results: it is started again where the launcher's
+    rules allow, and its units have failed where not. Only that count is held here: a watch that is lost and made anew
+    takes one look longer.
+    """
+
+    def __init__(
+        self, ledger: Ledger, launcher: Launcher, stage: str, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Watch one stage of a run.
+
+        Args:
+            ledger: of the run.
+            launcher: that its jobs were launched with.
+            stage: an iteration's number, `full-<k>`, `verify-<k>` or `prepare`.
+            clock: seconds from any beginning.
+
+        Raises:
+            LedgerError: the stage has neither a plan nor a job.
+        """
+        self._ledger = ledger
+        self._launcher = launcher
+        self._clock = clock
+        self._began = clock()
+        self._limits = Limits.model_validate(ledger.search_record()["definition"]["limits"])
+        self._stage = _Stage.of(ledger, stage)
+        names = (
+            [name for name in ledger.stages() if name.isdigit() and int(name) < int(stage)] if stage.isdigit() else []
+        )
+        self._earlier = [_Stage.of(ledger, name) for name in names]
+        lanes = self._limits.parallel or len(self._stage.jobs)
+        self._may_lack = may_lack(self._limits.quorum, lanes) if stage.isdigit() else 0
+        self._absent: dict[str, int] = {}
+
+    def poll(self) -> Progress:
+        """Look once: one listing of live jobs, then one of results; jobs that are gone are dealt with.
+
+        Raises:
+            LaunchError: a job was cancelled while its results are still awaited.
+        """
+        live = self._launcher.live(self._ledger)  # before the results: a job may end between the two listings
+        ended = self._ended()
+        for stage in (self._stage, *self._earlier):
+            for job in stage.jobs:
+                missing = [unit for unit in job.units if unit not in ended]
+                if missing and job.job not in live:
+                    ended |= dict.fromkeys(self._missed(job, missing), State.FAILED)
+                else:
+                    self._absent.pop(job.job, None)
+        own = [ended[unit] for unit in self._stage.units if unit in ended]
+        late = sum(unit not in ended for stage in self._earlier for unit in stage.units)
+        total = len(self._stage.units)
+        return Progress(
+            done=total - len(own) + late <= self._may_lack,
+            finished=len(own),
+            total=total,
+            failed=own.count(State.FAILED),
+            live=sum(job.job in live for job in self._stage.jobs),
+            late=late,
+        )
+
+    def _ended(self) -> dict[str, State]:
+        trials = all(job.kind is JobKind.TRAIN for job in self._stage.jobs)
+        outcomes = self._ledger.outcomes() if trials else self._ledger.step_outcomes()
+        return {unit: outcome.state for unit, outcome in outcomes.items()}
+
+    def _missed(self, job: Job, missing: Collection[str]) -> Collection[str]:
+        """Deal with a job that lacks results and was not found alive; returns the units that have failed by it."""
+        self._absent[job.job] = self._absent.get(job.job, 0) + 1
+        if self._absent[job.job] < 2:
+            return ()
+        if not self._ledger.launches(job.job):
+            waited = self._clock() - self._began
+            if waited < self._limits.pending:
+                return ()
+            kind = "never_launched"
+            message = f"job {job.job} was not launched within limits.pending, {self._limits.pending:g} s"
+        elif self._launcher.revive(self._ledger, job):
+            self._absent[job.job] = 0
+            return ()
+        else:
+            kind, message = self._launcher.why_gone(self._ledger, job)
+            if kind == "cancelled":
+                raise LaunchError(f"{message} while its results are awaited: launch it again to go on")
+        for unit in missing:
+            record_failure(self._ledger, job, unit, kind, message)
+        return missing
+
+
+def may_lack(quorum: float, lanes: int) -> int:
+    """How many outstanding trials the next iteration need not wait for: the share of the lanes that may be busy."""
+    return math.floor((1 - quorum) * lanes + 1e-9)
+
+
+def wait(
+    watch: Watch,
+    interval: float = 1.0,
+    report: Callable[[Progress], None] = lambda progress: None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Progress:
+    """Poll until the stage is done, every `interval` seconds, and report each look."""
+    while True:
+        progress = watch.poll()
+        report(progress)
+        if progress.done:
+            return progress
+        sleep(interval)

@@ -1,0 +1,126 @@
+"""A process of its own for one unit, forked from a parent that has imported everything."""
+
+import ctypes
+import faulthandler
+import io
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+_PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+
+
+class Lifeline:
+    """A pipe that tells children when their parent is gone: its writing end is closed then."""
+
+    def __init__(self) -> None:
+        self._read, self._write = os.pipe()
+
+    def hold(self) -> None:
+        """In a child: die with the parent, and take along whatever was started."""
+        os.close(self._write)
+        threading.Thread(target=self._watch, name="lifeline", daemon=True).start()
+
+    def close(self) -> None:
+        """In the parent: give up the pipe once there are no more children."""
+        os.close(self._read)
+        os.close(self._write)
+
+    def _watch(self) -> None:
+        os.read(self._read, 1)
+        os.killpg(0, signal.SIGKILL)
+
+
+def start(work: Callable[[], None], log: Path, lifeline: Lifeline, environment: Mapping[str, str]) -> int:
+    """Fork a process that does the work and ends; the caller must have no other threads.
+
+    The process leads a group of its own, so that it can be ended together with whatever it starts.
+
+    Args:
+        work: what to do.
+        log: file that its output is appended to.
+        lifeline: of the parent.
+        environment: variables to set in it.
+
+    Returns:
+        Its process id; its exit code is 0 unless `work` raises.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    parent = os.getpid()
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            _settle_in(parent, log, lifeline, environment)
+            work()
+            code = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            _end(code)
+    _lead_group(pid)  # both do it, so that it is done whoever comes first
+    return pid
+
+
+def kill(pid: int, number: signal.Signals) -> None:
+    """Send a signal to a child's whole group; one that is gone is fine."""
+    with suppress(ProcessLookupError, PermissionError):  # macOS forbids to signal a group of the dead
+        os.killpg(pid, number)
+
+
+def reap(pid: int) -> int | None:
+    """Whether the child has ended: its exit code, or minus the signal that killed it; what it left behind is killed."""
+    ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    if ended is None:
+        return None
+    kill(pid, signal.SIGKILL)  # before its id can be used again
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def _settle_in(parent: int, log: Path, lifeline: Lifeline, environment: Mapping[str, str]) -> None:
+    _lead_group(0)
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
+        signal.signal(number, signal.SIG_DFL)
+    _redirect(os.devnull, os.O_RDONLY, 0)
+    _redirect(str(log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 1, 2)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(line_buffering=True)
+    faulthandler.enable()
+    os.environ |= environment
+    if _LIBC is not None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it died before it could be asked for
+            os._exit(1)
+        # Where the host runs out of memory, the trial is to go rather than the job.
+        Path("/proc/self/oom_score_adj").write_text("500")
+    lifeline.hold()
+
+
+def _redirect(path: str, flags: int, *descriptors: int) -> None:
+    opened = os.open(path, flags, 0o666)
+    for descriptor in descriptors:
+        os.dup2(opened, descriptor)
+    os.close(opened)
+
+
+def _lead_group(pid: int) -> None:
+    with suppress(OSError):  # it has ended, or has done so itself
+        os.setpgid(pid, 0)
+
+
+def _end(code: int) -> None:
+    """Leave at once: what the parent would clean up at its exit is the parent's."""
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(code)

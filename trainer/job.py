@@ -1,0 +1,71 @@
+"""A job from its start: what its units need is imported once, then they run."""
+
+import gc
+import os
+import traceback
+from pathlib import Path
+
+from trainer.supervisor import RunUnit, Supervisor, say
+from windtunnel.definition.model import Definition
+from windtunnel.failures import record_failure
+from windtunnel.ledger import Job, Ledger
+from windtunnel.machine import cores
+from windtunnel.workload import load_workload
+
+_LOG_TAIL = 4096  # characters
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+def run_job(url: str, name: str, lock: int | None = None, cancel_file: Path | None = None) -> int:
+    """Run a job's units, those with a result excepted.
+
+    Args:
+        url: of the run's ledger.
+        name: of the job.
+        lock: descriptor of an open file whose lock proves that the job lives; the units' processes inherit it.
+        cancel_file: the job ends as soon as this file is there.
+
+    Returns:
+        The exit code: 0 when every unit has a result, 143 when the job was told to go before, 1 when it cannot start.
+
+    Raises:
+        WindtunnelError: the ledger or the job cannot be read.
+    """
+    if lock is not None:
+        os.set_inheritable(lock, False)  # a program that a workload executes may outlive the job
+    ledger = Ledger.open(url)
+    job = ledger.job(name)
+    have = ledger.unit_outcomes(job)
+    units = [unit for unit in job.units if unit not in have]
+    say(f"job {name}: process {os.getpid()}, {len(units)} of {len(job.units)} units to do")
+    if not units:
+        return 0
+    definition = Definition.model_validate(ledger.search_record()["definition"])
+    try:
+        run_unit = load(definition, job)
+    except (Exception, SystemExit) as error:
+        trace = traceback.format_exc()
+        say(trace)
+        message = f"job {name} cannot start: {type(error).__name__}: {error}"
+        for unit in units:
+            record_failure(ledger, job, unit, "error", message, log_tail=trace[-_LOG_TAIL:])
+        return 1
+    gc.collect()
+    gc.freeze()  # the collector would write to what the children share with this process, and so copy it
+    return Supervisor(ledger, job, definition.limits, run_unit, cancel_file).run(units)
+
+
+def load(definition: Definition, job: Job) -> RunUnit:
+    """Import everything that the job's units need, torch among it, and return the function that runs one.
+
+    Raises:
+        Exception: whatever importing the workload raises.
+    """
+    limits = definition.limits
+    threads = limits.threads or max(1, cores() // ((limits.parallel or 1) * job.slots))
+    os.environ |= dict.fromkeys(_THREAD_VARIABLES, str(threads))  # read when the libraries are loaded
+    from trainer import units
+
+    units.preload(job.kind)
+    load_workload(definition.workload)
+    return units.run

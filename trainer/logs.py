@@ -1,0 +1,54 @@
+"""Units' logs: files on this host while they run, brought to the ledger now and then."""
+
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from windtunnel.errors import NotFoundError, StoreError
+from windtunnel.ledger import Attempt, Ledger
+from windtunnel.stores.base import Store
+
+_EVERY = 5.0  # seconds between two uploads of a log
+
+
+class UnitLog:
+    """What a unit's processes write, the starts one after another."""
+
+    def __init__(self, ledger: Ledger, unit: str, folder: Path) -> None:
+        """A log that is written to in `folder`."""
+        self.file = folder / f"{unit}.log"
+        self._store: Store = ledger.store
+        self._path = ledger.trial_path(unit, "log.txt")
+        self._size = 0
+        self._next = 0.0
+
+    def begin(self, attempt: Attempt) -> None:
+        """Go on after what earlier starts wrote, wherever they ran."""
+        if attempt.number > 1 and not self.file.exists():
+            with suppress(NotFoundError):
+                self._store.download(self._path, self.file)
+        with self.file.open("a") as log:
+            if attempt.number > 1:
+                log.write(f"--- start {attempt.number}, {attempt.started}, {attempt.host} ---\n")
+
+    def tail(self, size: int) -> str:
+        """The last `size` bytes."""
+        with self.file.open("rb") as log:
+            log.seek(max(0, self.file.stat().st_size - size))
+            return log.read().decode(errors="replace")
+
+    def sync(self, at_once: bool = False) -> None:
+        """Bring the log to the ledger if it has grown and its time has come."""
+        moment = time.monotonic()
+        if not at_once and moment < self._next:
+            return
+        self._next = moment + _EVERY
+        size = self.file.stat().st_size
+        if size == self._size:
+            return
+        try:
+            self._store.upload(self._path, self.file)
+            self._size = size
+        except StoreError:
+            if at_once:
+                raise

@@ -1,0 +1,254 @@
+"""Runs a job's units, each in a process of its own, and records what such a process cannot: that it was killed."""
+
+import os
+import select
+import signal
+import tempfile
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from trainer import child
+from trainer.logs import UnitLog
+from windtunnel.definition.model import Limits
+from windtunnel.failures import record_failure
+from windtunnel.ledger import Attempt, Job, Ledger
+from windtunnel.machine import host, now
+
+RunUnit = Callable[[Ledger, Job, str, Attempt, Path], None]
+
+PREEMPTED = 128 + signal.SIGTERM  # exit code of a job that was told to go
+_TICK = 0.2  # seconds between two looks at clocks, memory and the cancel file
+_GRACE = 5.0  # seconds that a unit gets to end when its job is told to go
+_LOG_TAIL = 4096  # bytes of a log that go into a failed result
+
+
+def say(text: str) -> None:
+    """Write a line to the job's own log."""
+    print(f"{now()} {text}", flush=True)  # noqa: T201
+
+
+@dataclass(eq=False)
+class _Running:
+    unit: str
+    slot: int
+    pid: int
+    attempt: Attempt
+    log: UnitLog
+    began: float = field(default_factory=time.monotonic)
+    condemned: tuple[str, str] | None = None  # kind and message, where the supervisor killed it
+
+
+class Supervisor:
+    """Runs the units in order, up to `job.slots` at once, and keeps them to their limits.
+
+    It stays free of threads and computes nothing, so that it can fork at any moment and survives what its units do.
+    """
+
+    def __init__(
+        self, ledger: Ledger, job: Job, limits: Limits, run_unit: RunUnit, cancel_file: Path | None = None
+    ) -> None:
+        """Nothing is started yet.
+
+        Args:
+            ledger: of the run.
+            job: to run.
+            limits: of the search.
+            run_unit: runs one unit in a child and records its result.
+            cancel_file: the job ends as soon as this file is there.
+        """
+        self._ledger = ledger
+        self._job = job
+        self._limits = limits
+        self._run_unit = run_unit
+        self._cancel_file = cancel_file
+        self._most_starts = 1 + limits.trial_retries
+        self._deadline = time.monotonic() + limits.job_time if limits.job_time else None
+        self._waiting: deque[str] = deque()
+        self._running: list[_Running] = []
+        self._logs: dict[str, UnitLog] = {}
+        self._devices = _devices()
+        self._told_to_go = False
+
+    def run(self, units: list[str]) -> int:
+        """Run the units until each has a result; returns the job's exit code."""
+        self._waiting.extend(units)
+        self._lifeline = child.Lifeline()
+        with tempfile.TemporaryDirectory(prefix="windtunnel-") as folder, self._wake_up() as wake:
+            self._folder = Path(folder)
+            try:
+                while self._waiting or self._running:
+                    if self._told_to_go or (self._cancel_file is not None and self._cancel_file.exists()):
+                        return self._go()
+                    self._fill_slots()
+                    if select.select([wake], [], [], _TICK)[0]:
+                        os.read(wake, 512)
+                    self._condemn()
+                    for ended, code in self._reap():
+                        self._settle(ended, code)
+                    for running in self._running:
+                        running.log.sync()
+            finally:
+                for running in self._running:
+                    child.kill(running.pid, signal.SIGKILL)
+                self._lifeline.close()
+        say("done")
+        return 0
+
+    @contextmanager
+    def _wake_up(self) -> Iterator[int]:
+        """A descriptor that can be read as soon as a child has ended or the job is told to go."""
+        read, write = os.pipe()
+        os.set_blocking(write, False)
+
+        def note(number: int, frame: object) -> None:
+            self._told_to_go |= number != signal.SIGCHLD
+
+        numbers = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT)
+        before = [signal.signal(number, note) for number in numbers]
+        wake_before = signal.set_wakeup_fd(write)
+        try:
+            yield read
+        finally:
+            signal.set_wakeup_fd(wake_before)
+            for number, handler in zip(numbers, before, strict=True):
+                signal.signal(number, handler)
+            os.close(read)
+            os.close(write)
+
+    def _fill_slots(self) -> None:
+        while self._waiting and len(self._running) < self._job.slots:
+            unit = self._waiting.popleft()
+            starts = self._starts(unit)
+            if starts >= self._most_starts:
+                message = (
+                    f"its job died each time it ran: {starts} starts, limits.trial_retries {self._limits.trial_retries}"
+                )
+                self._fail(unit, "crashed", message, self._ledger.attempts(unit)[-1])
+            else:
+                self._start(unit)
+
+    def _start(self, unit: str) -> None:
+        slot = min(set(range(self._job.slots)) - {running.slot for running in self._running})
+        attempt = self._ledger.begin_attempt(unit, self._job.job, host(), now())
+        log = self._logs.setdefault(unit, UnitLog(self._ledger, unit, self._folder))
+        log.begin(attempt)
+        environment = {"CUDA_VISIBLE_DEVICES": self._device(slot)} if self._devices else {}
+        pid = child.start(
+            lambda: self._run_unit(self._ledger, self._job, unit, attempt, log.file),
+            log.file,
+            self._lifeline,
+            environment,
+        )
+        self._running.append(_Running(unit, slot, pid, attempt, log))
+        say(f"{unit}: start {attempt.number}, process {pid}")
+
+    def _device(self, slot: int) -> str:
+        return self._devices[(self._job.lane * self._job.slots + slot) % len(self._devices)]
+
+    def _condemn(self) -> None:
+        """Kill the units that exceed a limit; they are settled once they have ended."""
+        moment = time.monotonic()
+        over = self._deadline is not None and moment > self._deadline
+        if over:
+            while self._waiting:
+                self._fail(self._waiting.popleft(), "timeout", self._job_time_message())
+        for running in self._running:
+            if running.condemned is not None:
+                continue
+            if over:
+                running.condemned = "timeout", self._job_time_message()
+            elif self._limits.trial_time is not None and moment - running.began > self._limits.trial_time:
+                running.condemned = "timeout", f"it took longer than limits.trial_time, {self._limits.trial_time:g} s"
+            elif self._limits.memory is not None and (used := _memory(running.pid)) > self._limits.memory:
+                message = f"it used {used:,} bytes of memory, limits.memory is {self._limits.memory:,}"
+                running.condemned = "out_of_memory", message
+            if running.condemned is not None:
+                child.kill(running.pid, signal.SIGKILL)
+
+    def _reap(self) -> list[tuple[_Running, int]]:
+        ended = [(running, code) for running in self._running if (code := child.reap(running.pid)) is not None]
+        for running, _ in ended:
+            self._running.remove(running)
+        return ended
+
+    def _settle(self, ended: _Running, code: int) -> None:
+        """See that a unit whose process has ended has a result, or is started again."""
+        ended.log.sync(at_once=True)
+        unit = ended.unit
+        result = self._ledger.result(unit)
+        if result is not None:
+            say(f"{unit}: {result.state} {result.kind}")
+        elif ended.condemned is not None:
+            self._fail(unit, *ended.condemned, ended.attempt)
+        elif code >= 0:
+            self._fail(unit, "error", f"its process ended without a result, with exit code {code}", ended.attempt)
+        elif (starts := self._starts(unit)) >= self._most_starts:
+            message = f"its process was killed by {_signal_name(-code)}; starts: {starts}"
+            self._fail(unit, "killed", message, ended.attempt)
+        else:
+            say(f"{unit}: killed by {_signal_name(-code)}, is started again")
+            self._waiting.appendleft(unit)
+
+    def _go(self) -> int:
+        """End all children and give their starts back, for the job is to leave."""
+        say("told to go")
+        for running in self._running:
+            child.kill(running.pid, signal.SIGTERM)
+        end = time.monotonic() + _GRACE
+        left: list[_Running] = list(self._running)
+        while self._running:
+            if time.monotonic() > end:
+                for running in self._running:
+                    child.kill(running.pid, signal.SIGKILL)
+            self._reap()
+            time.sleep(0.01)
+        for running in left:
+            if self._ledger.result(running.unit) is None:
+                self._ledger.mark_preempted(running.unit, running.attempt)
+            running.log.sync(at_once=True)
+        return PREEMPTED
+
+    def _starts(self, unit: str) -> int:
+        return sum(not attempt.preempted for attempt in self._ledger.attempts(unit))
+
+    def _fail(self, unit: str, kind: str, message: str, attempt: Attempt | None = None) -> None:
+        say(f"{unit}: failed, {kind}: {message}")
+        log = self._logs.get(unit)
+        tail = log.tail(_LOG_TAIL) if log is not None else ""
+        record_failure(self._ledger, self._job, unit, kind, message, log_tail=tail, attempt=attempt)
+
+    def _job_time_message(self) -> str:
+        return f"its job took longer than limits.job_time, {self._limits.job_time:g} s"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _memory(pid: int) -> int:
+    """Resident memory of a process and its descendants, in bytes."""
+    try:
+        process = psutil.Process(pid)
+        used = process.memory_info().rss
+        for descendant in process.children(recursive=True):
+            used += descendant.memory_info().rss
+    except psutil.Error:
+        return 0
+    return int(used)
+
+
+def _devices() -> list[str]:
+    """The GPUs to share out: those that this process may see."""
+    given = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if given is not None:
+        return [device for device in given.split(",") if device]
+    return [str(index) for index, _ in enumerate(Path("/dev").glob("nvidia[0-9]*"))]
