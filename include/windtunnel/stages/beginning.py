@@ -44,6 +44,8 @@ def begin(
     """
     _claim(ledger, session, running)
     definition = _with_lanes(definition)
+    if origin is not None:
+        definition = _with_horizon_of(origin["from_run"], definition)
     load_workload(definition.workload)
     record = ledger.begin(
         {
@@ -94,6 +96,13 @@ def _with_lanes(definition: Definition) -> Definition:
         return definition
     limits = definition.limits.model_copy(update={"parallel": cores()})
     return definition.model_copy(update={"limits": limits})
+
+
+def _with_horizon_of(run: str, definition: Definition) -> Definition:
+    """Full training of another run's trials keeps that run's schedules, or its weights could not be taken up."""
+    theirs = Definition.model_validate(Ledger.open(run).search_record()["definition"]).epochs
+    epochs = definition.epochs.model_copy(update={"horizon": theirs.horizon or theirs.full})
+    return definition.model_copy(update={"epochs": epochs})
 
 
 def cores() -> int:

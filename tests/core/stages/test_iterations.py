@@ -1,0 +1,161 @@
+from tests.core.stages.conftest import outcome
+from windtunnel.ledger import State
+from windtunnel.ledger.ids import first_id
+from windtunnel.stages import goes_on, select, suggest
+from windtunnel.stages.history import history
+
+
+def test_a_plan_is_fixed_and_a_repeated_task_repeats_itself(bench):
+    search = bench.begin()
+    assert suggest(search, 1) == suggest(search, 1)
+
+
+def test_jobs_hold_every_trial_once_dealt_into_the_lanes(bench):
+    plan = suggest(bench.begin(), 1)
+    units = [unit for job in plan.jobs for unit in job.units]
+    assert len(plan.jobs) == 2
+    assert sorted(units) == sorted(request.trial for request in plan.requests)
+    assert len(set(units)) == 6
+
+
+def test_busy_lanes_get_no_new_job_but_one_is_always_free(bench):
+    search = bench.begin(limits={"parallel": 4})
+    assert len(suggest(search, 1, busy=3).jobs) == 1
+    other = bench.begin("other", limits={"parallel": 4})
+    assert len(suggest(other, 1, busy=9).jobs) == 1
+
+
+def test_without_a_limit_every_trial_is_a_job(bench):
+    search = bench.begin(limits={}, launcher="kubernetes")
+    assert [len(job.units) for job in suggest(search, 1).jobs] == [1] * 6
+
+
+def test_no_trial_is_suggested_twice(bench):
+    search = bench.begin()
+    bench.iterate(search, 3)
+    assert len(bench.trained) == len(set(bench.trained)) == 18
+
+
+def test_the_same_results_in_another_order_give_the_same_search(bench):
+    forward, backward = bench.begin("a"), bench.begin("b")
+    bench.iterate(forward, 3)
+    for k in (1, 2, 3):
+        plan = suggest(backward, k)
+        requests = {request.trial: request for request in plan.requests}
+        for unit in sorted((unit for job in plan.jobs for unit in job.units), reverse=True):
+            backward.ledger.record(outcome(requests[unit]))
+        select(backward, k)
+    assert [forward.ledger.plan(str(k)) for k in (1, 2, 3)] == [backward.ledger.plan(str(k)) for k in (1, 2, 3)]
+    assert forward.ledger.known("3") == backward.ledger.known("3")
+
+
+def test_another_seed_gives_another_search_but_ids_of_the_same_things_are_the_same(bench):
+    plans = [suggest(bench.begin(f"run{seed}", seed=seed), 1) for seed in (0, 1)]
+    first, second = ({str(r.params): r.trial for r in plan.requests} for plan in plans)
+    assert first.keys() != second.keys()
+    assert all(first[params] == second[params] for params in first.keys() & second.keys())
+
+
+def test_selection_is_fixed_and_late_results_count_in_the_next_one(bench):
+    search = bench.begin()
+    plan = suggest(search, 1)
+    late = plan.jobs[0].units[-1]
+    bench.train(search, plan, only={unit for job in plan.jobs for unit in job.units} - {late})
+    known = select(search, 1)
+    assert late not in known.results and "1 late trial" in " ".join(known.decisions)
+    bench.train(search, plan, only={late})
+    assert select(search, 1) == known
+    second = suggest(search, 2)
+    assert first_id(late) not in {request.trial for request in second.requests}
+    bench.train(search, second)
+    assert late in select(search, 2).results
+
+
+def test_a_search_replayed_from_its_records_suggests_the_same(bench):
+    """What a straggler did after the selection must not change what the next suggestion sees."""
+    runs = []
+    for name, late_before in (("early", True), ("late", False)):
+        search = bench.begin(name)
+        plan = suggest(search, 1)
+        units = [unit for job in plan.jobs for unit in job.units]
+        bench.train(search, plan, only=set(units[:-1]))
+        select(search, 1)
+        if late_before:
+            bench.train(search, plan, only={units[-1]})
+        runs.append([request.params for request in suggest(search, 2).requests])
+    assert runs[0] == runs[1]
+
+
+def test_the_front_holds_no_failed_trial_and_no_dominated_one(bench):
+    search = bench.begin()
+    plan = suggest(search, 1)
+    bench.train(search, plan, fail=lambda request: request.params["x"] > 15)
+    known = select(search, 1)
+    seen = {observation.trial: observation for observation in history(search, 1)}
+    assert known.front
+    for trial in known.front:
+        assert seen[trial].state is State.COMPLETED
+        mine = seen[trial].objectives
+        for other in seen.values():
+            if other.objectives and other.trial != trial:
+                theirs = other.objectives
+                better = theirs["score"] >= mine["score"] and theirs["cost"] <= mine["cost"]
+                assert not better or theirs == mine
+
+
+def test_too_many_failures_end_the_search_with_one_reason(bench):
+    search = bench.begin(limits={"parallel": 2, "failed_trials": 4})
+    plan = suggest(search, 1)
+    bench.train(search, plan, fail=lambda request: request.trial in plan.jobs[0].units + plan.jobs[1].units[:1])
+    known = select(search, 1)
+    assert known.failure == "4 of 6 trials failed, and limits.failed_trials is 4"
+    assert not goes_on(search, 2)
+
+
+def test_hypervolume_never_shrinks_and_is_measured_from_one_corner(bench):
+    search = bench.begin()
+    bench.iterate(search, 3)
+    known = [search.ledger.known(str(k)) for k in (1, 2, 3)]
+    assert len({tuple(k.reference) for k in known}) == 1
+    volumes = [k.hypervolume for k in known]
+    assert volumes == sorted(volumes)
+
+
+def test_a_search_ends_when_its_target_is_reached(bench):
+    search = bench.begin(stopping={"target": {"score": -1e9}})
+    bench.iterate(search, 3)
+    assert search.ledger.iterations_done() == 1
+    assert "target score" in search.ledger.known("1").stop
+
+
+def test_a_search_ends_when_its_space_is_used_up(bench):
+    space = {"x": {"type": "int", "low": 0, "high": 1}, "y": [1, 2]}
+    search = bench.begin(space=space)
+    bench.iterate(search, 3)
+    assert len(bench.trained) == 4
+    assert search.ledger.iterations_done() == 1
+    assert search.ledger.known("1").stop
+
+
+def test_a_search_ends_when_its_time_is_used_up(bench):
+    search = bench.begin(limits={"parallel": 2, "search_time": 1e-6})
+    bench.iterate(search, 3)
+    assert search.ledger.iterations_done() == 1
+    assert "search_time" in search.ledger.known("1").stop
+
+
+def test_constraints_on_known_values_reject_before_anything_is_launched(bench):
+    search = bench.begin(constraints={"cost": {"max": 20}})
+    plan = suggest(search, 1)
+    assert all(request.params["x"] * request.params["y"] <= 20 for request in plan.requests)
+
+
+def test_an_iteration_whose_trials_are_all_known_still_has_a_job(bench):
+    search = bench.begin()
+    bench.train(search, suggest(search, 1))
+    select(search, 1)
+    again = bench.begin("again", warm_start=[search.ledger.url])
+    # the same seed and no history but iteration 0: what it suggests is new, so force the same by a used up space
+    plan = suggest(again, 1)
+    assert plan.jobs
+    assert not {request.trial for request in plan.requests} & set(bench.trained)

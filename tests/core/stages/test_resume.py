@@ -1,0 +1,105 @@
+import pytest
+
+from windtunnel.errors import LedgerError
+from windtunnel.ledger import Result, State
+from windtunnel.stages import choose_finalists, goes_on, plan_verification, publish, select, suggest
+
+
+def finish(bench, search):
+    bench.train(search, choose_finalists(search))
+    for job in plan_verification(search).jobs:
+        for unit in job.units:
+            search.ledger.record(Result(trial=unit, state=State.COMPLETED, metrics={"test_acc": 0.9}))
+    return publish(search)
+
+
+def test_a_killed_run_goes_on_where_it_was(bench):
+    bench.iterate(bench.begin(session="s1"), 1)
+    resumed = bench.begin(session="s2")
+    assert (resumed.session.offset, resumed.session.iterations) == (1, 2)
+    bench.iterate(resumed, 3)
+    straight = bench.begin("straight")
+    bench.iterate(straight, 3)
+    assert resumed.ledger.known("3").front == straight.ledger.known("3").front
+    assert resumed.ledger.known("3").hypervolume == straight.ledger.known("3").hypervolume
+
+
+def test_a_run_killed_after_its_last_iteration_gets_no_more_of_them(bench):
+    bench.iterate(bench.begin(session="s1"), 3)
+    resumed = bench.begin(session="s2")
+    assert resumed.session.iterations == 0
+    assert not goes_on(resumed, 1)
+    finish(bench, resumed)
+
+
+def test_a_finished_run_is_extended(bench):
+    search = bench.begin(session="s1")
+    bench.iterate(search, 3)
+    finish(bench, search)
+    more = bench.begin(session="s2", iterations=2)
+    assert (more.session.offset, more.session.iterations) == (3, 2)
+    bench.iterate(more, 2)
+    assert more.ledger.iterations_done() == 5
+    finish(bench, more)
+    assert len(bench.trained) == len(set(bench.trained))
+
+
+def test_a_run_that_ended_early_is_finished_not_extended(bench):
+    goal = {"stopping": {"target": {"score": -1e9}}}
+    bench.iterate(bench.begin(session="s1", **goal), 3)
+    assert bench.begin(session="s2", **goal).session.iterations == 0
+
+
+def test_a_session_that_begins_twice_goes_on_as_it_began(bench):
+    search = bench.begin(session="s1")
+    bench.iterate(search, 2)
+    again = bench.begin(session="s1")
+    assert again.session == search.session
+    assert again.iteration(1) == 1
+
+
+def test_what_a_run_means_may_not_change_while_it_goes_on(bench):
+    bench.begin(session="s1")
+    with pytest.raises(LedgerError, match=r"another settings, epochs\.partial"):
+        bench.begin(session="s2", settings={"lr": 1}, epochs={"partial": 2, "full": 4})
+
+
+def test_what_a_session_may_use_can_change(bench):
+    bench.begin(session="s1")
+    search = bench.begin(session="s2", limits={"parallel": 7})
+    assert search.definition.limits.parallel == 7
+    assert search.ledger.search_record()["definition"]["limits"]["parallel"] == 7
+
+
+def test_a_run_has_one_writer(bench):
+    bench.begin(session="s1")
+    with pytest.raises(LedgerError, match="s1 still works"):
+        bench.begin(session="s2", running=lambda session: session == "s1")
+    bench.begin(session="s2", running=lambda session: False)
+
+
+def test_failed_trials_are_tried_again_on_request(bench):
+    search = bench.begin(session="s1", iterations=1)
+    bench.iterate(search, 1, fail=lambda request: request.params["y"] == 1)
+    finish(bench, search)
+    failed = {trial for trial, seen in search.ledger.outcomes().items() if seen.state is State.FAILED}
+    assert failed
+    again = bench.begin(session="s2", iterations=1, retry_failed=True)
+    plan = suggest(again, 2)
+    retried = {request.trial for request in plan.requests if ".r" in request.trial}
+    assert retried == {trial + ".r1" for trial in failed}
+    bench.train(again, plan)
+    known = select(again, 2)
+    assert retried <= set(known.results)
+    assert {trial: search.ledger.outcomes()[trial].state for trial in failed} == dict.fromkeys(failed, State.FAILED)
+
+
+def test_nothing_is_lost_when_suggest_dies_in_the_middle_of_its_writes(bench, monkeypatch):
+    search = bench.begin()
+    create_plan = type(search.ledger).create_plan
+    monkeypatch.setattr(type(search.ledger), "create_plan", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        suggest(search, 1)
+    monkeypatch.setattr(type(search.ledger), "create_plan", create_plan)
+    other = bench.begin("other")
+    assert [r.trial for r in suggest(search, 1).requests] == [r.trial for r in suggest(other, 1).requests]

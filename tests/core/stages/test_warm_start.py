@@ -1,0 +1,110 @@
+import pytest
+
+from tests.core.stages.conftest import SPACE
+from tests.core.stages.test_resume import finish
+from windtunnel.errors import LedgerError, SearchError
+from windtunnel.ledger import Result, State
+from windtunnel.stages import choose_finalists, publish
+from windtunnel.stages.history import history
+
+
+@pytest.fixture
+def first(bench):
+    search = bench.begin("first")
+    bench.iterate(search, 2)
+    finish(bench, search)
+    return search
+
+
+def test_results_are_copied_with_their_source_and_known_from_the_start(bench, first):
+    search = bench.begin("second", warm_start=[first.ledger.url])
+    assert len(history(search, 0)) == 12
+    trial = search.ledger.plan("0").requests[0].trial
+    assert search.ledger.result(trial).source == first.ledger.url
+
+
+def test_nothing_is_trained_twice(bench, first):
+    before = list(bench.trained)
+    search = bench.begin("second", warm_start=[first.ledger.url], seed=5)
+    bench.iterate(search, 3)
+    finish(bench, search)
+    assert len(set(bench.trained)) == len(bench.trained) > len(before)
+
+
+def test_a_widened_space_keeps_what_was_learnt(bench, first):
+    wider = SPACE | {"x": {"type": "int", "low": 0, "high": 60}}
+    assert len(history(bench.begin("second", warm_start=[first.ledger.url], space=wider), 0)) == 12
+
+
+def test_other_settings_are_other_trials(bench, first):
+    search = bench.begin("second", warm_start=[first.ledger.url], settings={"lr": 0.1})
+    assert history(search, 0) == []
+    assert search.ledger.plan("0").note == f"0 trials taken from {first.ledger.url}"
+
+
+def test_an_earlier_run_that_is_not_there_is_a_clear_error(bench, tmp_path):
+    with pytest.raises(LedgerError, match="holds no run"):
+        bench.begin("second", warm_start=[f"{tmp_path}/toy/missing"])
+
+
+def test_chosen_trials_of_an_earlier_run_are_trained_fully(bench, first):
+    chosen = [request.trial for request in first.ledger.plan("1").requests[:2]]
+    search = bench.begin(
+        "retrain",
+        origin={"from_run": first.ledger.url, "trials": chosen},
+        epochs={"partial": 1, "full": 8},
+    )
+    plan = choose_finalists(search)
+    assert [request.continue_from for request in plan.requests] == chosen
+    assert {request.source for request in plan.requests} == {first.ledger.url}
+    assert {request.epochs for request in plan.requests} == {8}
+    assert finish(bench, search).models == 2
+
+
+def test_an_unknown_trial_is_named(bench, first):
+    search = bench.begin("retrain", origin={"from_run": first.ledger.url, "trials": ["nonsense"]})
+    with pytest.raises(LedgerError, match="nonsense"):
+        choose_finalists(search)
+
+
+def test_finalists_go_on_from_their_partial_training(bench):
+    search = bench.begin()
+    bench.iterate(search, 2)
+    plan = choose_finalists(search)
+    assert 0 < len(plan.requests) <= search.definition.finalists.max
+    for request in plan.requests:
+        assert request.continue_from.partition("-e")[0] == request.trial.partition("-e")[0]
+    fresh = bench.begin("fresh", finalists={"go_on": False})
+    bench.iterate(fresh, 2)
+    assert {request.continue_from for request in choose_finalists(fresh).requests} == {None}
+
+
+def test_a_search_without_a_front_has_no_finalists(bench):
+    search = bench.begin(limits={"parallel": 2, "failed_trials": 100})
+    bench.iterate(search, 1, fail=lambda request: True)
+    with pytest.raises(SearchError, match="no trial is on the front"):
+        choose_finalists(search)
+
+
+def test_a_run_publishes_only_verified_models(bench):
+    search = bench.begin(trials={"initial": 12, "per_iteration": 6})
+    bench.iterate(search, 1)
+    plan = choose_finalists(search)
+    bench.train(search, plan)
+    for number, request in enumerate(plan.requests):
+        state = State.COMPLETED if number else State.FAILED
+        unit = f"verify-{request.trial}"
+        search.ledger.record(Result(trial=unit, state=state, kind="verification", message="off by 3"))
+    assert publish(search).models == len(plan.requests) - 1 > 0
+    models = search.ledger.read_json("models.json")["models"]
+    assert [model["verified"] for model in models] == [False] + [True] * (len(plan.requests) - 1)
+    assert models[0]["error"] == "verification: off by 3"
+
+
+def test_a_run_with_no_verified_model_publishes_nothing(bench):
+    search = bench.begin()
+    bench.iterate(search, 1)
+    bench.train(search, choose_finalists(search))
+    with pytest.raises(SearchError, match="not verified"):
+        publish(search)
+    assert not search.ledger.finished("s1")
