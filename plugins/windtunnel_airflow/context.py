@@ -1,0 +1,51 @@
+"""From an Airflow task to the search that it works on."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from airflow.sdk import get_current_context
+from windtunnel.ledger import Job, Ledger
+from windtunnel.stages import Search
+from windtunnel.stores import open_store
+
+_LABELLED = 4  # trials named in a label; Airflow cuts labels at 250 characters
+
+
+def current_ledger(store: str, context: Any = None) -> Ledger:
+    """The ledger of the DAG run: of the run named by the Param `resume`, or of its own.
+
+    Args:
+        store: where the search's ledgers live.
+        context: of the task; by default that of the task at work.
+    """
+    context = context or get_current_context()
+    return Ledger(open_store(store), context["dag"].dag_id, context["params"].get("resume") or context["run_id"])
+
+
+def current_search(store: str, context: Any = None) -> Search:
+    """The search as the DAG run performs it.
+
+    Raises:
+        LedgerError: the DAG run has not begun it.
+    """
+    context = context or get_current_context()
+    return Search.open(current_ledger(store, context), context["run_id"])
+
+
+def label(units: Sequence[str]) -> str:
+    """A job's units in a few words, for the grid: `3: 0a1b2c3d-e1, …`."""
+    if not units:
+        return "nothing to do"
+    short = [_shortened(unit) for unit in units[:_LABELLED]]
+    return f"{len(units)}: {', '.join(short)}{', …' if len(units) > _LABELLED else ''}"
+
+
+def set_label(job: Job) -> None:
+    """Name the mapped task at work by its job's units; the template is `{{ trials }}`."""
+    get_current_context()["trials"] = label(job.units)  # type: ignore[typeddict-unknown-key]
+
+
+def _shortened(unit: str) -> str:
+    """A trial with half of its hexadecimal digits: enough to find it by."""
+    config, epochs, rest = unit.rpartition("-e")
+    return f"{config[:-8]}{epochs}{rest}" if epochs and len(config) >= 16 else unit

@@ -1,0 +1,72 @@
+"""A search's DAG."""
+
+import os
+from datetime import timedelta
+
+from airflow.sdk import DAG, Asset, ExceptionRetryPolicy, RetryAction, RetryRule
+from windtunnel.definition import Definition
+from windtunnel_airflow.describe import describe
+from windtunnel_airflow.params import trigger_form
+from windtunnel_airflow.tasks import completion
+from windtunnel_airflow.tasks.approval import Approve
+from windtunnel_airflow.tasks.iteration import iteration
+from windtunnel_airflow.tasks.preparation import prepare_data
+
+# What a person must mend is not tried again.
+_FOR_A_PERSON = ["DefinitionError", "WorkloadError", "SearchError", "LedgerError"]
+
+
+def search_dag(definition: Definition) -> DAG:
+    """The DAG of a search.
+
+        prepare_data → iteration_1 → … → finalists → approve → full_training → verify → publish → report → cancel
+
+    Any task may be killed and run again: XCom carries ids only, and the ledger what is done.
+    """
+    dag = DAG(
+        dag_id=definition.name,
+        description=definition.description or f"Search for models with {definition.workload}",
+        doc_md=describe(definition),
+        schedule=definition.schedule,
+        catchup=False,
+        max_active_runs=1,  # limits.parallel counts the trials of one run; two runs would double them
+        params=trigger_form(definition),
+        tags=["windtunnel", *definition.tags],
+        default_args={"retries": 2, "retry_delay": timedelta(seconds=5), "retry_policy": _retry_policy()},
+    )
+    with dag:
+        _wire(definition, definition.store or os.environ.get("WINDTUNNEL_STORE", "runs"))
+    return dag
+
+
+def _wire(definition: Definition, store: str) -> None:
+    before = prepare_data(definition, store)
+    collects = []
+    for group in range(1, definition.iterations + 1):
+        suggested, selected, collected = iteration(group, store, last=group == definition.iterations)
+        before >> suggested
+        before = selected
+        collects.append(collected)
+
+    finalists = completion.finalists(store)
+    refused = completion.refused(store)
+    planned, trained, collected_training = completion.full_training(store)
+    to_verify, verified, collected_verification = completion.verification(store)
+    approve = Approve(
+        task_id="approve", store=store, approved=planned.operator.task_id, refused=refused.operator.task_id
+    )
+    model = Asset(name=f"{definition.name}_model", group="windtunnel")
+    published = completion.publish(model, store)
+    report = completion.report(store)
+    cancel = completion.cancel(store).as_teardown(on_failure_fail_dagrun=True)
+
+    before >> finalists >> approve >> [planned, refused]
+    trained >> to_verify
+    verified >> published
+    [*collects, collected_training, collected_verification, refused, published] >> report
+    [published, report] >> cancel
+
+
+def _retry_policy() -> ExceptionRetryPolicy:
+    errors = [f"windtunnel.errors.{name}" for name in _FOR_A_PERSON]
+    return ExceptionRetryPolicy(rules=[RetryRule(exception=list(errors), action=RetryAction.FAIL)])

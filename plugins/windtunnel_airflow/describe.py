@@ -1,0 +1,34 @@
+"""The DAG's page: what a search is about, in Markdown."""
+
+from windtunnel.definition import Definition
+
+
+def describe(definition: Definition) -> str:
+    """Objectives, space and budget of a search."""
+    parts = [
+        definition.description,
+        "### Objectives\n" + "\n".join(f"- {way} `{name}`" for name, way in definition.objectives.items()),
+    ]
+    if definition.constraints:
+        bounds = (f"- `{name}` {_bound(bound.min, bound.max)}" for name, bound in definition.constraints.items())
+        parts.append("### Constraints\n" + "\n".join(bounds))
+    space = definition.space or {}
+    parts.append("### Space\n" + "\n".join(f"- `{name}`: {value}" for name, value in space.items()))
+    parts.append("### Budget\n" + _budget(definition))
+    return "\n\n".join(part for part in parts if part)
+
+
+def _bound(low: float | None, high: float | None) -> str:
+    return " and ".join(
+        text for text in (low is not None and f"at least {low:g}", high is not None and f"at most {high:g}") if text
+    )
+
+
+def _budget(definition: Definition) -> str:
+    trials, epochs = definition.trials, definition.epochs
+    most = trials.initial + (definition.iterations - 1) * trials.per_iteration
+    return (
+        f"At most {definition.iterations} iterations of `{definition.strategy.name}` and {most} trials of "
+        f"{epochs.partial:g} epochs; up to {definition.finalists.max} finalists of {epochs.full:g} epochs. "
+        f"Workload `{definition.workload}`, launcher `{definition.launcher}`."
+    )

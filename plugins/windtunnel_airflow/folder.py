@@ -1,0 +1,96 @@
+"""A folder of definitions becomes DAGs; what is wrong with some of them becomes an import error and hurts no other."""
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from windtunnel.definition import Definition, load_definition
+from windtunnel.errors import DefinitionError
+
+_log = logging.getLogger(__name__)
+
+
+def load_searches(folder: str | Path, namespace: dict[str, Any]) -> None:
+    """Put a DAG for every definition in the folder into a DAG file's namespace.
+
+    The whole DAG file is two lines, and needs the words airflow and dag in it, or Airflow passes it over:
+
+        from windtunnel_airflow import load_searches  # airflow dag
+        load_searches("searches", globals())
+
+    A wrong definition is left out, so that it hurts no other; a DAG file with `check_searches` shows its error.
+
+    Args:
+        folder: of YAML files; relative to the DAG file.
+        namespace: the DAG file's `globals()`.
+
+    Raises:
+        DefinitionError: the folder is missing, or none of its definitions is right.
+    """
+    definitions, errors = _read(_beside(folder, namespace["__file__"]))
+    if errors and not definitions:
+        raise DefinitionError("\n".join(errors))
+    for error in errors:
+        _log.error("A search was left out: %s", error)
+    for definition in _wanted(definitions):
+        from windtunnel_airflow.dag import search_dag
+
+        namespace[f"search_{definition.name}"] = search_dag(definition)
+
+
+def check_searches(folder: str | Path, dag_file: str) -> None:
+    """Raise what is wrong with the folder's definitions, for `airflow dags list-import-errors`.
+
+    It has a DAG file of its own because Airflow keeps one error a file, and takes all DAGs of that file for stale:
+
+        from windtunnel_airflow import check_searches  # airflow dag
+        check_searches("searches", __file__)
+
+    Args:
+        folder: as `load_searches` has it.
+        dag_file: the DAG file's `__file__`.
+
+    Raises:
+        DefinitionError: naming file, field, what was found and what is allowed, for all definitions at once.
+    """
+    _, errors = _read(_beside(folder, dag_file))
+    if errors:
+        raise DefinitionError("\n".join(errors))
+
+
+def _beside(folder: str | Path, dag_file: str) -> Path:
+    path = Path(dag_file).parent / folder
+    if not path.is_dir():
+        raise DefinitionError(f"{path}: there is no such folder of searches")
+    return path.resolve()
+
+
+def _read(folder: Path) -> tuple[list[Definition], list[str]]:
+    """The right definitions, and the errors of the others."""
+    found: dict[str, tuple[Path, Definition]] = {}
+    errors = []
+    for file in sorted(_yaml_files(folder)):
+        try:
+            definition = load_definition(file)
+        except DefinitionError as error:
+            errors.append(str(error))
+            continue
+        if definition.name in found:
+            first = found[definition.name][0].name
+            errors.append(f"{file}: name: found {definition.name!r}, which {first} has; give each search its own")
+            continue
+        found[definition.name] = (file, definition)
+    return [definition for _, definition in found.values()], errors
+
+
+def _yaml_files(folder: Path) -> Iterator[Path]:
+    return (file for file in folder.iterdir() if file.suffix in (".yaml", ".yml") and not file.name.startswith("."))
+
+
+def _wanted(definitions: list[Definition]) -> list[Definition]:
+    """A worker says which DAG it is about to run; the others need not be built for it."""
+    from airflow.sdk import get_parsing_context
+
+    wanted = get_parsing_context().dag_id
+    return [definition for definition in definitions if wanted in (None, "", definition.name)]

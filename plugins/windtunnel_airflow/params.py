@@ -1,0 +1,114 @@
+"""The trigger form: what a person may change for one run, and what the definition becomes by it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from airflow.sdk import Param
+from windtunnel.definition import OVERRIDES, Definition, resolve, with_overrides
+from windtunnel.errors import DefinitionError
+
+_SEARCH, _RUNS, _RETRAIN = "Search", "Other runs", "Retrain"
+
+
+def trigger_form(definition: Definition) -> dict[str, Param]:
+    """The DAG's Params; their defaults are the definition's."""
+    epochs = definition.epochs
+    return {
+        "seed": Param(definition.seed, type="integer", minimum=0, section=_SEARCH, description_md="Of the search."),
+        "iterations": Param(
+            definition.iterations,
+            type="integer",
+            minimum=1,
+            maximum=definition.iterations,
+            section=_SEARCH,
+            description_md="At most as many as the definition has; to go on, trigger again with *resume*.",
+        ),
+        "epochs_partial": Param(
+            epochs.partial,
+            type="number",
+            exclusiveMinimum=0,
+            section=_SEARCH,
+            description_md="How far a trial is trained to be compared.",
+        ),
+        "epochs_full": Param(
+            epochs.full,
+            type="number",
+            exclusiveMinimum=0,
+            section=_SEARCH,
+            description_md="How far a finalist is trained.",
+        ),
+        "parallel": Param(
+            definition.limits.parallel,
+            type=["null", "integer"],
+            minimum=1,
+            section=_SEARCH,
+            description_md="Trials at once. Empty: as many as the machine has cores, or as the cluster bears.",
+        ),
+        "approval": Param(
+            definition.approval,
+            type="boolean",
+            section=_SEARCH,
+            description_md="Ask a person before the finalists are fully trained.",
+        ),
+        "resume": Param(
+            None,
+            type=["null", "string"],
+            section=_RUNS,
+            description_md="Name of an earlier run: one that was cut short is finished, a finished one extended.",
+        ),
+        "retry_failed": Param(
+            False,
+            type="boolean",
+            section=_RUNS,
+            description_md="With *resume*: give the failed trials another try.",
+        ),
+        "warm_start": Param(
+            list(definition.warm_start),
+            type="array",
+            items={"type": "string"},
+            section=_RUNS,
+            description_md="Ledgers of earlier runs, one a line, whose results count from the start.",
+        ),
+        "from_run": Param(
+            None,
+            type=["null", "string"],
+            section=_RETRAIN,
+            description_md="Ledger of an earlier run. No search: *trials* of that run are trained fully.",
+        ),
+        "trials": Param(
+            [],
+            type="array",
+            items={"type": "string"},
+            section=_RETRAIN,
+            description_md="Ids of the trials of *from_run*, one a line.",
+        ),
+    }
+
+
+def chosen(definition: Definition, params: Mapping[str, Any]) -> Definition:
+    """The definition as the form has it, its space written out.
+
+    Raises:
+        DefinitionError: a choice is wrong, or contradicts another.
+        WorkloadError: the workload cannot be imported.
+    """
+    overrides = {path: params[_field(path)] for path in OVERRIDES}
+    return resolve(with_overrides(definition, overrides))
+
+
+def origin(params: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Which trials of which run are to be trained fully, where the form says so.
+
+    Raises:
+        DefinitionError: only one of `from_run` and `trials` is given.
+    """
+    run, trials = params["from_run"], list(params["trials"] or [])
+    if bool(run) != bool(trials):
+        missing, given = ("trials", "from_run") if run else ("from_run", "trials")
+        raise DefinitionError(f"{missing}: is missing; it must be given along with {given}")
+    return {"from_run": run, "trials": trials} if run else None
+
+
+def _field(path: str) -> str:
+    """The form's name for a choice: `epochs_full` for `epochs.full`, `parallel` for `limits.parallel`."""
+    return path.removeprefix("limits.").replace(".", "_")

@@ -1,0 +1,58 @@
+"""Waiting for a stage's results: one sensor a stage, however many trials it has."""
+
+from typing import Any
+
+from airflow.sdk import BaseSensorOperator
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from windtunnel.ledger import Ledger, State
+from windtunnel_airflow.context import current_search
+from windtunnel_airflow.triggers.results import ResultsTrigger
+
+
+class AwaitResults(BaseSensorOperator):
+    """Defers until the results of the jobs' stage are in, or as many as the definition's quorum wants.
+
+    Nothing is handed over the deferral but what its own fields hold: `airflow dags test` drops the rest. It has no
+    time-out of its own; the definition's limits end every job, and so every wait.
+    """
+
+    template_fields = ("store", "jobs")
+
+    def __init__(self, *, store: str, jobs: Any, essential: bool = False, **kwargs: Any) -> None:
+        """Wait for the jobs of one stage.
+
+        Args:
+            store: where the search's ledgers live.
+            jobs: their ids, at least one, or the task that gives them.
+            essential: whether a job that fails ends the run, as the preparation of the data does.
+            **kwargs: the operator's.
+        """
+        super().__init__(**kwargs)
+        self.store = store
+        self.jobs = jobs
+        self.essential = essential
+
+    def execute(self, context: Any) -> None:
+        """Return at once if the results are in, else defer."""
+        search = current_search(self.store, context)
+        stage = search.ledger.job(self.jobs[0]).stage
+        trigger = ResultsTrigger(search.ledger.url, search.definition.launcher, stage)
+        progress = trigger.watch().poll()
+        if progress.done:
+            return self._end(search.ledger, progress.message)
+        return self.defer(trigger=trigger, method_name="execute_complete")
+
+    def execute_complete(self, context: Any, event: dict[str, Any]) -> None:
+        """End the wait as the trigger found it to end."""
+        if "error" in event:
+            raise AirflowException(event["error"])
+        self._end(current_search(self.store, context).ledger, event["message"])
+
+    def _end(self, ledger: Ledger, message: str) -> None:
+        self.log.info(message)
+        if not self.essential:
+            return
+        for unit in (unit for job in self.jobs for unit in ledger.job(job).units):
+            result = ledger.result(unit)
+            if result is not None and result.state is State.FAILED:
+                raise AirflowFailException(f"{unit} failed, {result.kind}: {result.message}\n{result.log_tail}")

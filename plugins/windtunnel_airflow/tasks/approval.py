@@ -1,0 +1,68 @@
+"""A person's word before the expensive part, where the run asks for it."""
+
+from typing import Any
+
+from airflow.providers.standard.operators.hitl import HITLBranchOperator
+from windtunnel_airflow.context import current_search
+
+APPROVE, REJECT = "Approve", "Reject"
+
+
+class Approve(HITLBranchOperator):
+    """Asks whether to train the finalists fully, if the run wants to be asked; the answer is kept in the ledger.
+
+    The answer chooses the branch: `approved` or `refused`, so that a refusal reads as what it is.
+    """
+
+    template_fields = (*HITLBranchOperator.template_fields, "store")
+
+    def __init__(self, *, store: str, approved: str, refused: str, **kwargs: Any) -> None:
+        """Ask before the tasks named `approved` and `refused`.
+
+        Args:
+            store: where the search's ledgers live.
+            approved: id of the task that an approval leads to.
+            refused: id of the task that a refusal leads to.
+            **kwargs: the operator's.
+        """
+        super().__init__(
+            subject="Train these finalists fully?",
+            options=[APPROVE, REJECT],
+            options_mapping={APPROVE: approved, REJECT: refused},
+            **kwargs,
+        )
+        self.store = store
+
+    def execute(self, context: Any) -> Any:
+        """Ask, or go straight on where nobody wants to be asked."""
+        search = current_search(self.store, context)
+        if not search.definition.approval:
+            return self.do_branch(context, self.options_mapping[APPROVE])
+        self.body = _finalists(search)
+        return super().execute(context)
+
+    def execute_complete(self, context: Any, event: dict[str, Any]) -> Any:
+        """Keep the answer in the ledger, and follow it."""
+        if "chosen_options" in event:
+            search = current_search(self.store, context)
+            answer = {
+                "approved": event["chosen_options"] == [APPROVE],
+                "by": event.get("responded_by_user"),
+                "at": str(event.get("responded_at")),
+                "session": search.session.session,
+            }
+            search.ledger.write_json("approval.json", answer)
+        return super().execute_complete(context, event)
+
+
+def _finalists(search: Any) -> str:
+    from windtunnel.stages import choose_finalists
+
+    outcomes = search.ledger.outcomes()
+    names = list(search.definition.objectives)
+    rows = [f"| trial | {' | '.join(names)} | parameters |", "|---" * (len(names) + 2) + "|"]
+    for request in choose_finalists(search).requests:
+        seen = outcomes.get(request.continue_from or request.trial)
+        values = [f"{seen.objectives[name]:.6g}" if seen and name in seen.objectives else "" for name in names]
+        rows.append(f"| {request.trial} | {' | '.join(values)} | {request.params} |")
+    return "\n".join(rows)

@@ -1,0 +1,118 @@
+"""From the front to published models: finalists, approval, full training, verification, publishing, report, end."""
+
+from typing import Any
+
+from airflow.sdk import Asset, TaskGroup, TriggerRule, get_current_context, task
+from airflow.sdk.exceptions import AirflowFailException
+from windtunnel import stages
+from windtunnel.errors import LedgerError
+from windtunnel.launchers import get_launcher
+from windtunnel_airflow.context import current_ledger, current_search
+from windtunnel_airflow.tasks.training import run_jobs
+
+
+# The last selection is skipped where the search ends early or there is nothing to search; its failure ends the run.
+@task(trigger_rule=TriggerRule.NONE_FAILED)
+def finalists(store: str) -> list[str]:
+    """Fix which trials are trained fully: of the front, or those that the trigger names."""
+    plan = stages.choose_finalists(current_search(store))
+    for request in plan.requests:
+        print(request.trial, request.params)
+    return [request.trial for request in plan.requests]
+
+
+def full_training(store: str) -> tuple[TaskGroup, Any, Any]:
+    """plan → train[job] → await_results: the finalists, trained fully.
+
+    Returns:
+        The group's first task, its sensor, and its collecting task.
+    """
+    with TaskGroup("full_training", tooltip="The finalists, trained fully"):
+        jobs = plan_full_training(store)
+        wait, collected = run_jobs(jobs, store)
+    return jobs, wait, collected
+
+
+@task(task_id="plan")
+def plan_full_training(store: str) -> list[str]:
+    """The jobs of the finalists' full training."""
+    return [job.job for job in stages.choose_finalists(current_search(store)).jobs]
+
+
+def verification(store: str) -> tuple[Any, Any, Any]:
+    """plan → train[job] → await_results: every finalist's exported model over the whole test set.
+
+    Returns:
+        The group's first task, its sensor, and its collecting task.
+    """
+    with TaskGroup("verify", tooltip="The exported models against the test data"):
+        jobs = plan_verification(store)
+        wait, collected = run_jobs(jobs, store)
+    return jobs, wait, collected
+
+
+@task(task_id="plan")
+def plan_verification(store: str) -> list[str]:
+    """The jobs that verify the finalists' models."""
+    return [job.job for job in stages.plan_verification(current_search(store)).jobs]
+
+
+def publish(asset: Asset, store: str) -> Any:
+    """Publish the front and the verified models; the best of them is the asset's new state."""
+
+    @task(outlets=[asset])
+    def publish() -> str:
+        """Write pareto.json and models.json, and tell the asset's consumers the best verified model."""
+        published = stages.publish(current_search(store))
+        event = get_current_context()["outlet_events"][asset]
+        event.extra = {
+            "trial": published.trial,
+            "uri": published.onnx,
+            "models": published.models,
+            **{name: value for name, value in published.objectives.items()},
+            **{name: value for name, value in published.test.items()},
+        }
+        return published.trial
+
+    return publish()
+
+
+@task
+def refused(store: str) -> None:
+    """The end of a run whose finalists nobody wants: the front is kept, nothing is trained fully or published."""
+    from windtunnel.stages.publishing import write_front
+
+    search = current_search(store)
+    write_front(search)
+    search.ledger.finish(search.session.session)
+    print(search.ledger.read_json("approval.json"))
+
+
+# Downstream of every collect, or a red one would be a leaf of the DAG and fail the run.
+@task(trigger_rule=TriggerRule.ALL_DONE)
+def report(store: str) -> None:
+    """Write report.html and pareto.png of whatever there is."""
+    from windtunnel.report import write_report
+
+    ledger = current_ledger(store)
+    try:
+        ledger.search_record()
+    except LedgerError:
+        print("The run has not begun: there is nothing to report.")
+        return
+    write_report(ledger)
+
+
+@task
+def cancel(store: str) -> None:
+    """Cancel what still runs. Fails where nothing was published, so that the run's state tells the truth.
+
+    A teardown alone would let a run that was marked failed end in success.
+    """
+    try:
+        search = current_search(store)
+    except LedgerError as error:  # another run's ledger, or none: there is nothing of ours to cancel
+        raise AirflowFailException(f"nothing was published: {error}") from error
+    get_launcher(search.definition.launcher).cancel(search.ledger)
+    if not search.ledger.finished(search.session.session):
+        raise AirflowFailException("nothing was published")

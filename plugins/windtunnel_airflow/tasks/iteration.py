@@ -1,0 +1,62 @@
+"""One iteration: suggest trials, train them, select."""
+
+from typing import Any
+
+from airflow.sdk import TaskGroup, task
+from airflow.sdk.exceptions import AirflowFailException
+from windtunnel import stages
+from windtunnel.launchers import get_launcher
+from windtunnel.ledger import Known
+from windtunnel_airflow.context import current_search
+from windtunnel_airflow.tasks.training import run_jobs
+
+
+def iteration(group: int, store: str, *, last: bool) -> tuple[Any, Any, Any]:
+    """The session's `group`-th iteration: suggest → train[job] → await_results → select.
+
+    Args:
+        group: counted from 1; which of the ledger's iterations it performs, the session's offset says.
+        store: where the search's ledgers live.
+        last: of the DAG; otherwise selection skips the next iteration where the search ends early.
+
+    Returns:
+        The tasks `suggest`, `select` and `collect`.
+    """
+    # What follows a short-circuit decides by its own trigger rule: the next iteration is skipped, the finalists are not.
+    selecting = task if last else task.short_circuit(ignore_downstream_trigger_rules=False)
+    with TaskGroup(f"iteration_{group}", tooltip="Suggest trials, train them in parallel, select the front"):
+        jobs = suggest(group, store)
+        wait, collected = run_jobs(jobs, store)
+        selected = selecting(select)(group, store)
+        wait >> selected
+    return jobs, selected, collected
+
+
+@task
+def suggest(group: int, store: str) -> list[str]:
+    """Fix the iteration's trials and deal them into jobs. One job at least, for an empty expansion skips what follows."""
+    search = current_search(store)
+    k = search.iteration(group)
+    plan = search.ledger.plan(str(k)) or stages.suggest(search, k, _busy(search))
+    print(f"Iteration {k}: {len(plan.requests)} trials in {len(plan.jobs)} jobs. {plan.note}".strip())
+    return [job.job for job in plan.jobs]
+
+
+def select(group: int, store: str) -> bool:
+    """Fix what the iteration's selection knows; whether the search goes on to another iteration."""
+    search = current_search(store)
+    known = stages.select(search, search.iteration(group))
+    print("\n".join(_told(known)))
+    if known.failure:
+        raise AirflowFailException(f"The search ends, for it only fails: {known.failure}")
+    return stages.goes_on(search, group + 1)
+
+
+def _busy(search: stages.Search) -> int:
+    """Lanes that stragglers of earlier iterations still hold."""
+    return len(get_launcher(search.definition.launcher).live(search.ledger))
+
+
+def _told(known: Known) -> list[str]:
+    volume = "none" if known.hypervolume is None else f"{known.hypervolume:.6g}"
+    return [f"Iteration {known.stage}: hypervolume {volume}", *known.decisions]

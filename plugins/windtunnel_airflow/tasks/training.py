@@ -1,0 +1,93 @@
+"""A stage's jobs: launched side by side, awaited together, shown one by one."""
+
+from typing import Any
+
+from airflow.sdk import TriggerRule, get_current_context, task, task_group
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from windtunnel.errors import NotFoundError
+from windtunnel.failures import record_failure
+from windtunnel.launchers import get_launcher
+from windtunnel.ledger import Ledger, Result, State
+from windtunnel_airflow.context import current_ledger, current_search, set_label
+from windtunnel_airflow.sensors.results import AwaitResults
+
+_LOG = 16 * 1024  # bytes of each trial's log that Airflow's log shows
+
+
+def run_jobs(jobs: Any, store: str) -> tuple[AwaitResults, Any]:
+    """The mapped group `train` over the jobs, and the sensor that waits for their results.
+
+    The sensor comes after every launch: `airflow dags test` runs tasks in random order and triggers inline, so that a
+    sensor beside the launches would wait for jobs that nobody launches.
+
+    Returns:
+        The sensor, and the collecting task.
+    """
+    wait = AwaitResults(
+        task_id="await_results", store=store, jobs=jobs, trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS
+    )
+
+    @task_group(tooltip="One job: its trials run one after another, on one lane")
+    def train(job: str) -> Any:
+        launched = launch(job, store)
+        collected = collect(job, store)
+        launched >> wait >> collected
+        launched >> collected
+        return collected
+
+    return wait, train.expand(job=jobs)
+
+
+@task(map_index_template="{{ trials }}")
+def launch(job: str, store: str) -> None:
+    """Submit the job and return at once. If that cannot be done at all, its trials' results say so."""
+    search = current_search(store)
+    work = search.ledger.job(job)
+    set_label(work)
+    try:
+        get_launcher(search.definition.launcher).launch(search.ledger, work)
+    except Exception as error:
+        ti = get_current_context()["ti"]
+        if ti.try_number > ti.max_tries:
+            for unit in work.units:
+                record_failure(search.ledger, work, unit, "launch_failed", str(error))
+        raise
+
+
+# Red must not be tried again, and only what was awaited can be shown.
+@task(map_index_template="{{ trials }}", retries=0, trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS)
+def collect(job: str, store: str) -> None:
+    """Show the job's trials and their logs. Red where a trial failed; skipped where a quorum went on without it."""
+    ledger = current_ledger(store)
+    work = ledger.job(job)
+    set_label(work)
+    results = {unit: ledger.result(unit) for unit in work.units}
+    for unit, result in results.items():
+        _show(ledger, unit, result)
+    failed = [f"{unit}: {found.kind}: {found.message}" for unit, found in results.items() if _failed(found)]
+    if failed:
+        raise AirflowFailException(f"{len(failed)} of {len(results)} failed\n" + "\n".join(failed))
+    if any(found is None for found in results.values()):
+        raise AirflowSkipException("not all of its trials are done; they count in a later iteration")
+
+
+def _failed(result: Result | None) -> bool:
+    return result is not None and result.state is State.FAILED
+
+
+def _show(ledger: Ledger, unit: str, result: Result | None) -> None:
+    print(_summary(unit, result))
+    try:
+        log = ledger.store.tail(ledger.trial_path(unit, "log.txt"), _LOG).decode(errors="replace")
+    except NotFoundError:
+        return
+    print(f"::group::Log of {unit}\n{log}\n::endgroup::")
+
+
+def _summary(unit: str, result: Result | None) -> str:
+    if result is None:
+        return f"{unit}: not done yet"
+    numbers = (result.objectives | result.metrics).items()
+    values = ", ".join(f"{name}={value:.6g}" for name, value in numbers if value is not None)
+    source = f", from {result.source}" if result.source else ""
+    return f"{unit}: {result.state} in {result.seconds:.1f} s{source} {result.params} {values} {result.message}".rstrip()
