@@ -6,13 +6,14 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal
-
-import torch
+from typing import TYPE_CHECKING, Any, Literal
 
 from trainer.seeds import States
 from windtunnel.errors import NotFoundError, WorkloadError
 from windtunnel.ledger import Ledger
+
+if TYPE_CHECKING:
+    import torch
 
 CHECKPOINT = "checkpoint.pt"
 
@@ -87,6 +88,8 @@ def save(ledger: Ledger, trial: str, config: str, progress: Progress, objects: M
         progress: where it stands.
         objects: models, optimisers, schedulers, generators (whatever has `state_dict` or `get_state`), by name.
     """
+    import torch
+
     states = {name: _state(name, item) for name, item in objects.items()}
     content = {"config": config, "progress": progress.to_state(), "objects": states}
     with tempfile.TemporaryDirectory() as folder:
@@ -102,11 +105,13 @@ def load(ledger: Ledger, trial: str, config: str) -> tuple[Progress, dict[str, A
         WorkloadError: it is another configuration's.
     """
     try:
-        content = torch.load(
-            io.BytesIO(ledger.store.get(ledger.trial_path(trial, CHECKPOINT))), map_location="cpu", weights_only=True
-        )
+        saved = ledger.store.get(ledger.trial_path(trial, CHECKPOINT))
     except NotFoundError:
         return None
+    import torch
+
+    try:
+        content = torch.load(io.BytesIO(saved), map_location="cpu", weights_only=True)
     except Exception as error:
         sys.stderr.write(f"the checkpoint of {trial} cannot be read, so training begins anew: {error}\n")
         return None
@@ -133,7 +138,7 @@ def load_states(objects: Mapping[str, Any], states: Mapping[str, Any], what: str
             raise WorkloadError(f"the {name!r} of {what} does not fit: {error}") from error
 
 
-def weights(model: torch.nn.Module) -> dict[str, Any]:
+def weights(model: "torch.nn.Module") -> dict[str, Any]:
     """A copy of the model's state that further training does not touch."""
     return {name: value.detach().clone() for name, value in model.state_dict().items()}
 

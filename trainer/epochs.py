@@ -5,7 +5,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from trainer.checkpoints import Progress
 from trainer.seeds import generator, generator_states, restore_generators
@@ -82,7 +81,7 @@ class Epoch:
     def add(self, weight: float = 1.0, **values: Any) -> None:
         """Add to the epoch's running means, such as the loss of a batch; a tensor is not waited for."""
         for name, value in values.items():
-            term = value.detach().double() * weight if isinstance(value, torch.Tensor) else float(value) * weight
+            term = (value.detach().double() if hasattr(value, "detach") else float(value)) * weight
             total, weights = self._progress.sums.get(name, (0.0, 0.0))
             self._progress.sums[name] = (total + term, weights + weight)
 

@@ -4,19 +4,20 @@ import io
 import tempfile
 import warnings
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from windtunnel.errors import NotFoundError, WorkloadError
 from windtunnel.ledger import Ledger
+
+if TYPE_CHECKING:
+    import torch
 
 MODEL = "model.onnx"
 WEIGHTS = "weights.pt"
 _OPSET = 17
 
 
-def export(ledger: Ledger, trial: str, model: torch.nn.Module, example: Any) -> None:
+def export(ledger: Ledger, trial: str, model: "torch.nn.Module", example: Any) -> None:
     """Write the model as `model.onnx`, every axis but the batch's fixed, and its weights as `weights.pt`.
 
     The model is put into evaluation mode and its inputs are called `input`, `input_1`, …, its output `output`. The
@@ -25,6 +26,8 @@ def export(ledger: Ledger, trial: str, model: torch.nn.Module, example: Any) -> 
     Raises:
         WorkloadError: torch cannot export it.
     """
+    import torch
+
     inputs = tuple(example) if isinstance(example, (tuple, list)) else (example,)
     names = ["input" if i == 0 else f"input_{i}" for i in range(len(inputs))]
     model.eval()
@@ -73,5 +76,7 @@ def exported_weights(ledger: Ledger, trial: str) -> dict[str, Any]:
         content = ledger.store.get(ledger.trial_path(trial, WEIGHTS))
     except NotFoundError as error:
         raise WorkloadError(f"{trial} has no {WEIGHTS}: train() must end with trial.export_onnx(…)") from error
+    import torch
+
     state: dict[str, Any] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     return state

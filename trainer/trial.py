@@ -5,9 +5,8 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
-
-import torch
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from trainer import checkpoints, export
 from trainer.checkpoints import Progress, Report
@@ -18,6 +17,9 @@ from windtunnel.definition.model import Definition
 from windtunnel.errors import LedgerError, WindtunnelError, WorkloadError
 from windtunnel.ledger import Ledger, Request
 from windtunnel.ledger.ids import steps
+
+if TYPE_CHECKING:
+    import torch
 
 METRICS = "metrics.jsonl"
 METRICS_EVERY = 1.0  # seconds between two writes of the metrics' file
@@ -41,7 +43,6 @@ class Trial:
         params: the searched parameters.
         settings: the definition's fixed settings.
         seed: of this training.
-        device: to train on.
         horizon: the epochs that schedules of the learning rate see, whatever this trial's own.
     """
 
@@ -51,7 +52,6 @@ class Trial:
         definition: Definition,
         request: Request,
         *,
-        device: torch.device | None = None,
         stop: Stopper | None = None,
         checkpoint_every: float | None = None,
         listener: Callable[[Report], None] | None = None,
@@ -62,7 +62,6 @@ class Trial:
             ledger: of the run.
             definition: of the search.
             request: what is asked.
-            device: to train on; by default the GPU where there is one.
             stop: says from the reports so far why the trial is to end now, or None.
             checkpoint_every: seconds between two checkpoints.
             listener: told of each report.
@@ -70,7 +69,6 @@ class Trial:
         self.params = dict(request.params)
         self.settings = dict(definition.settings)
         self.seed = request.seed
-        self.device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.horizon = float(definition.epochs.horizon or definition.epochs.full)
         self.exported = False
         self._ledger, self._definition, self._request = ledger, definition, request
@@ -84,6 +82,13 @@ class Trial:
         self._began = self._checkpointed = time.monotonic()
         self._metrics_written = -math.inf
         seed_everything(self.seed)
+
+    @cached_property
+    def device(self) -> "torch.device":
+        """To train on: the GPU where there is one."""
+        import torch
+
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
     def load(self, split: str) -> Arrays:
         """The arrays of a prepared split.
@@ -226,7 +231,7 @@ class Trial:
             progress.generators = None
         self._checkpointed = time.monotonic()
 
-    def export_onnx(self, model: torch.nn.Module, example: Any) -> None:
+    def export_onnx(self, model: "torch.nn.Module", example: Any) -> None:
         """Export the model, with the last weights or the best, as the definition's `objective_at` says.
 
         Args:
@@ -304,6 +309,8 @@ class Trial:
         return value > held if direction == "maximize" else value < held
 
     def _note_models(self, objects: Mapping[str, Any]) -> None:
+        import torch
+
         self._models |= {name: item for name, item in objects.items() if isinstance(item, torch.nn.Module)}
 
 

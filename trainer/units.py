@@ -1,17 +1,12 @@
 """One unit of a job, from its request to its one result: prepare the data, train a trial, verify a model."""
 
-import os
-import socket
 import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from trainer import latency
 from trainer.checkpoints import Report
@@ -20,9 +15,10 @@ from trainer.export import exported_model
 from trainer.trial import NotFiniteError, Stopper, Trial, TrialStopped
 from trainer.verification import Verification, VerificationError
 from windtunnel.definition.model import Definition
-from windtunnel.errors import LedgerError, WindtunnelError
+from windtunnel.errors import WindtunnelError
 from windtunnel.ledger import Attempt, Job, JobKind, Ledger, Request, Result, State
-from windtunnel.workload import load_workload
+from windtunnel.machine import now
+from windtunnel.workload import Workload, load_workload
 
 LOG_TAIL = 4096  # bytes of the log that go into a failed result
 VERIFY = "verify-"
@@ -57,10 +53,9 @@ def run(ledger: Ledger, job: Job, unit: str, attempt: Attempt, log: Path | None 
     """
     if _recorded(ledger, unit):
         return
-    use_threads()
     began = time.monotonic()
     definition = definition_of(ledger)
-    request = request_of(ledger, trial_of(unit)) if job.kind is not JobKind.PREPARE else None
+    request = ledger.request(trial_of(unit)) if job.kind is not JobKind.PREPARE else None
     try:
         if request is None:
             found = prepare(ledger, definition)
@@ -74,7 +69,7 @@ def run(ledger: Ledger, job: Job, unit: str, attempt: Attempt, log: Path | None 
     facts: dict[str, Any] = {name: getattr(found, name) for name in Found.__dataclass_fields__}
     facts |= _asked(request, job) | {
         "started": attempt.started,
-        "ended": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "ended": now(),
         "seconds": round(time.monotonic() - began, 3),
         "attempts": attempt.number,
         "artifacts": artifacts(ledger, unit),
@@ -83,19 +78,19 @@ def run(ledger: Ledger, job: Job, unit: str, attempt: Attempt, log: Path | None 
     ledger.record(Result(trial=unit, **facts))
 
 
-def use_threads() -> None:
-    """Give torch the threads that `$OMP_NUM_THREADS` allows; a forked process has torch's own number otherwise."""
-    threads = os.environ.get("OMP_NUM_THREADS", "")
-    if threads.isdigit() and int(threads) > 0:
-        torch.set_num_threads(int(threads))
+def preload(definition: Definition, kind: JobKind) -> Workload:
+    """Import the workload and what its units need, so that processes forked from this one need not.
 
+    Nothing is computed: a process with torch's threads must not fork.
 
-def preload(kind: JobKind) -> None:
-    """Import what units of a kind need, so that a process forked from this one need not; nothing is computed."""
-    if kind is not JobKind.PREPARE:
+    Raises:
+        WorkloadError: the workload cannot be loaded.
+    """
+    workload = load_workload(definition.workload)
+    if kind is not JobKind.PREPARE and getattr(workload, "TORCH", True):
         import onnxruntime  # noqa: F401
-    if kind is JobKind.TRAIN:
         import torch.onnx  # noqa: F401
+    return workload
 
 
 def prepare(ledger: Ledger, definition: Definition) -> Found:
@@ -107,7 +102,7 @@ def prepare(ledger: Ledger, definition: Definition) -> Found:
     manifest = ledger.manifest()
     if manifest is None or not is_whole(ledger, manifest):
         data = Preparation(ledger, definition.data)
-        load_workload(definition.workload).prepare(data)
+        preload(definition, JobKind.PREPARE).prepare(data)
         manifest = data.finish()
     return Found(metrics=examples(manifest))
 
@@ -125,10 +120,11 @@ def train(
         NoMetricsError: an objective or a constrained value was never reported.
         Exception: whatever the workload raises.
     """
+    workload = preload(definition, JobKind.TRAIN)  # before the trial, which seeds what is loaded
     trial = Trial(ledger, definition, request, stop=stop, listener=listener)
     state, kind, message = State.COMPLETED, "", ""
     try:
-        load_workload(definition.workload).train(trial)
+        workload.train(trial)
     except TrialStopped as reason:
         state, kind, message = State.STOPPED, "stopped", str(reason)
     finally:
@@ -169,7 +165,7 @@ def verify(ledger: Ledger, definition: Definition, request: Request) -> Found:
         Exception: whatever the workload raises.
     """
     verification = Verification(ledger, definition, request)
-    load_workload(definition.workload).verify(verification)
+    preload(definition, JobKind.VERIFY).verify(verification)
     if not verification.checked:
         raise VerificationError(
             "verify() compared nothing: call model.classification(…), or model.compare() with what torch and ONNX give"
@@ -205,25 +201,6 @@ def trial_of(unit: str) -> str:
     return unit.removeprefix(VERIFY)
 
 
-def request_of(ledger: Ledger, trial: str) -> Request:
-    """What was asked of a trial.
-
-    Raises:
-        LedgerError: nothing was.
-    """
-    content = ledger.read_json(f"trials/{trial}/request.json")
-    if content is None:
-        raise LedgerError(f"{ledger.url} has no request for {trial!r}")
-    return Request.model_validate(content)
-
-
-def begin_here(ledger: Ledger, job: Job, unit: str) -> Attempt:
-    """Note a start of the unit by this process."""
-    return ledger.begin_attempt(
-        unit, job.job, socket.gethostname(), datetime.now(UTC).isoformat(timespec="milliseconds")
-    )
-
-
 def artifacts(ledger: Ledger, unit: str) -> list[str]:
     """Names of the unit's files, its record of starts aside."""
     base = ledger.trial_path(unit, "")
@@ -247,7 +224,6 @@ _KINDS: dict[type[BaseException], str] = {
     NoMetricsError: "no_metrics",
     VerificationError: "verification",
     MemoryError: "out_of_memory",
-    torch.OutOfMemoryError: "out_of_memory",
 }
 _MEMORY_WORDS = ("can't allocate memory", "not enough memory", "bad allocation", "bad_alloc", "out of memory")
 

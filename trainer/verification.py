@@ -1,13 +1,11 @@
 """What a workload's `verify` gets: a finalist's exported model, its weights, and the test data, used here only."""
 
 import hashlib
-import os
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from trainer import latency
 from trainer.checkpoints import load_states
@@ -16,6 +14,9 @@ from trainer.export import exported_model, exported_weights
 from windtunnel.definition.model import Definition
 from windtunnel.errors import WindtunnelError
 from windtunnel.ledger import Ledger, Request
+
+if TYPE_CHECKING:
+    import torch
 
 _BATCH = 512
 
@@ -31,7 +32,6 @@ class Verification:
         params: the searched parameters.
         settings: the definition's fixed settings.
         tolerance: the largest difference of an output that passes, absolute.
-        device: that torch computes on.
         metrics: what was measured.
     """
 
@@ -46,7 +46,6 @@ class Verification:
         self.params = dict(request.params)
         self.settings = dict(definition.settings)
         self.tolerance = definition.verification.tolerance
-        self.device = torch.device("cpu")
         self.metrics: dict[str, float] = {}
         self.checked = False
         self._ledger, self._trial = ledger, request.trial
@@ -59,7 +58,7 @@ class Verification:
         """
         return load_split(self._ledger, split)
 
-    def restore(self, *, model: torch.nn.Module) -> None:
+    def restore(self, *, model: "torch.nn.Module") -> None:
         """Put the exported weights into a model of the same build.
 
         Raises:
@@ -76,7 +75,7 @@ class Verification:
         arrays = [np.asarray(value) for value in inputs]
         content = exported_model(self._ledger, self._trial)
         try:
-            runner = latency.session(content, threads=int(os.environ.get("OMP_NUM_THREADS") or 1))
+            runner = latency.session(content)
             names = [entry.name for entry in runner.get_inputs()]
             parts = [
                 runner.run(None, {name: array[i : i + _BATCH] for name, array in zip(names, arrays, strict=True)})[0]
@@ -110,7 +109,7 @@ class Verification:
         return difference
 
     def classification(
-        self, model: torch.nn.Module, inputs: npt.ArrayLike, labels: npt.ArrayLike
+        self, model: "torch.nn.Module", inputs: npt.ArrayLike, labels: npt.ArrayLike
     ) -> Mapping[str, float]:
         """Check a classifier: `test_acc` (torch), `onnx_acc`, `max_logit_diff` and `examples`, which are noted.
 
@@ -122,6 +121,8 @@ class Verification:
         Raises:
             VerificationError: the exported model is not the model.
         """
+        import torch
+
         x, y = np.asarray(inputs), np.asarray(labels)
         model.eval()
         with torch.inference_mode():

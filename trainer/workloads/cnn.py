@@ -104,7 +104,7 @@ def train(trial: "Trial") -> None:
             chosen = torch.from_numpy(batch).to(trial.device)
             loss = cross_entropy(model(scale(images[chosen])), labels[chosen])
             optimizer.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             epoch.add(loss=loss, weight=len(batch))
             trial.checkpoint(model=model, optimizer=optimizer)
