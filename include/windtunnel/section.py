@@ -1,13 +1,15 @@
 """Reading what people write: models that refuse unknown fields, and faults that say where, what and what instead."""
 
 import difflib
+import inspect
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, ValidationError
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, ErrorDetails
 
 from windtunnel.errors import DefinitionError
 
@@ -44,6 +46,17 @@ class Section(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """The section's JSON Schema, its fields described by the docstring's attributes: editors show them."""
+        schema = handler(core_schema)
+        own = handler.resolve_ref_schema(schema)
+        summary, attributes = _documented(inspect.getdoc(cls) or "")
+        own["description"] = summary
+        for name, text in attributes.items():
+            own["properties"][name]["description"] = text
+        return schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +118,21 @@ def path_text(path: Sequence[str | int]) -> str:
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
     return text
+
+
+def _documented(docstring: str) -> tuple[str, dict[str, str]]:
+    """What a Google-style docstring says of its class, and of each attribute."""
+    summary, _, listed = docstring.partition("\n\nAttributes:\n")
+    attributes: dict[str, str] = {}
+    name = ""
+    for line in listed.splitlines():
+        indent = len(line) - len(line.lstrip())
+        if indent == 4:
+            name, _, text = line.strip().partition(": ")
+            attributes[name] = text
+        elif indent > 4:
+            attributes[name] += f" {line.strip()}"
+    return " ".join(summary.split()), attributes
 
 
 def _fault(model: type[Section], detail: ErrorDetails, path: Path) -> Fault:

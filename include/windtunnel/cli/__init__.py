@@ -1,1 +1,49 @@
-"""cli."""
+"""The command line: `python -m windtunnel COMMAND`. Each module of this package is a command.
+
+A command's module has a docstring whose first line is its help, `add_arguments(parser)`, and `run(arguments)`, which
+returns the exit code. A trailing underscore of the module's name is not part of the command's (`try_`).
+"""
+
+import argparse
+import importlib
+import os
+import pkgutil
+import sys
+from collections.abc import Sequence
+
+from windtunnel import __version__
+from windtunnel.errors import WindtunnelError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Args:
+        argv: its name and arguments; by default the process's own.
+
+    Returns:
+        The exit code: 0, or 1 after an error, which is told on stderr. Wrong usage exits with 2.
+    """
+    arguments = _parser().parse_args(argv)
+    if os.getcwd() not in sys.path and "" not in sys.path:  # noqa: PTH109
+        sys.path.append(os.getcwd())  # noqa: PTH109  (as python -m does: the user's own workload may lie here)
+    try:
+        return int(arguments.run(arguments))
+    except WindtunnelError as error:
+        print(f"{error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="windtunnel", description="Model search on Apache Airflow.")
+    parser.add_argument("--version", action="version", version=f"windtunnel {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for module in pkgutil.iter_modules(__path__):
+        command = importlib.import_module(f"{__name__}.{module.name}")
+        summary = (command.__doc__ or "").strip().splitlines()[0]
+        sub = commands.add_parser(module.name.rstrip("_"), help=summary, description=command.__doc__)
+        command.add_arguments(sub)
+        sub.set_defaults(run=command.run)
+    return parser

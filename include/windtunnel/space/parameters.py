@@ -96,9 +96,13 @@ class _Range(Parameter):
 
 
 class Int(_Range):
-    """Whole numbers from `low` to `high`, both included, `step` apart.
+    """Whole numbers.
 
-    With `log: true` there are as many draws from 1 to 10 as from 10 to 100.
+    Attributes:
+        low: the smallest.
+        high: the largest.
+        log: whether there are as many draws from 1 to 10 as from 10 to 100.
+        step: distance between the numbers, counted from `low`.
     """
 
     type: Literal["int"] = "int"
@@ -150,7 +154,14 @@ class Int(_Range):
 
 
 class Float(_Range):
-    """Numbers from `low` to `high`, both included; `log: true` draws their logarithm evenly, `step` makes a grid."""
+    """Numbers.
+
+    Attributes:
+        low: the smallest.
+        high: the largest.
+        log: whether there are as many draws from 1 to 10 as from 10 to 100.
+        step: distance between the numbers, counted from `low`; without it any number is drawn.
+    """
 
     type: Literal["float"] = "float"
     step: PositiveFloat | None = None
@@ -221,7 +232,11 @@ class Float(_Range):
 
 
 class Categorical(Parameter):
-    """One of some values of any JSON type. `[1, 3, 5]` is short for `{type: categorical, choices: [1, 3, 5]}`."""
+    """One of some values. `[1, 3, 5]` is short for `{type: categorical, choices: [1, 3, 5]}`.
+
+    Attributes:
+        choices: the values, of any JSON type.
+    """
 
     type: Literal["categorical"] = "categorical"
     choices: list[Any] = Field(min_length=1)

@@ -1,0 +1,33 @@
+"""Write the JSON Schema of definitions, for editors."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from windtunnel.definition.schema import schema_text
+from windtunnel.errors import DefinitionError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument(
+        "file", nargs="?", default="include/searches/schema.json", help="where to write it (%(default)s); - for stdout"
+    )
+    parser.add_argument("--check", action="store_true", help="only tell whether the file is up to date")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the schema, or compare it."""
+    text = schema_text()
+    if arguments.file == "-":
+        sys.stdout.write(text)
+        return 0
+    file = Path(arguments.file)
+    if arguments.check:
+        if file.is_file() and file.read_text(encoding="utf-8") == text:
+            return 0
+        raise DefinitionError(f"{file} is out of date: write it with `python -m windtunnel schema {file}`")
+    if not file.parent.is_dir():
+        raise DefinitionError(f"there is no folder {file.parent}: name the file to write")
+    file.write_text(text, encoding="utf-8")
+    return 0

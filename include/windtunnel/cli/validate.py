@@ -1,0 +1,59 @@
+"""Check definitions, their workloads' space and cost included; needs no Airflow."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from windtunnel.definition import Definition, load_definition, resolve
+from windtunnel.errors import WindtunnelError
+from windtunnel.space import Params, Space
+from windtunnel.strategies import Problem, get_strategy
+from windtunnel.workload import known_values
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("files", nargs="+", metavar="FILE", type=Path, help="a search's YAML file")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Say of each file in a line what it searches, or what is wrong with it."""
+    wrong = 0
+    for file in arguments.files:
+        try:
+            print(f"{file}: {_summary(resolve(load_definition(file)))}")
+        except WindtunnelError as error:
+            print(_named(str(error), file), file=sys.stderr)
+            wrong += 1
+    return 1 if wrong else 0
+
+
+def _summary(definition: Definition) -> str:
+    """What the definition searches; drawing one configuration tries the workload's cost and the constraints.
+
+    Raises:
+        WindtunnelError: the cost fails, or nothing keeps the constraints.
+    """
+    space = Space.parse(definition.space or {})
+
+    def known(params: Params) -> dict[str, float]:
+        return known_values(definition.workload, params, definition.settings)
+
+    problem = Problem(space, definition.objectives, definition.constraints, known)
+    strategy = get_strategy(definition.strategy.name, definition.strategy.options)
+    example = strategy.suggest(problem, [], 1, definition.seed, 1).suggestions[0].params
+    free = sorted(known(example))
+    size = space.size()
+    objectives = ", ".join(f"{direction} {name}" for name, direction in definition.objectives.items())
+    measured = [name for name in (*definition.objectives, *definition.constraints) if name not in free]
+    trials = definition.trials.initial + (definition.iterations - 1) * definition.trials.per_iteration
+    return (
+        f"fine: {objectives} over {'infinitely many' if size is None else size} configurations "
+        f"of {', '.join(space.parameters)}; {definition.iterations} iterations, at most {trials} trials; "
+        f"known before training: {', '.join(free) or 'nothing'}; measured: {', '.join(dict.fromkeys(measured))}"
+    )
+
+
+def _named(message: str, file: Path) -> str:
+    """The message's lines, each naming the file."""
+    return "\n".join(line if str(file) in line else f"{file}: {line}" for line in message.splitlines())
