@@ -10,7 +10,6 @@ from windtunnel.definition.model import Definition
 from windtunnel.failures import record_failure
 from windtunnel.ledger import Job, Ledger
 from windtunnel.machine import cores
-from windtunnel.workload import load_workload
 
 _LOG_TAIL = 4096  # characters
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -66,6 +65,5 @@ def load(definition: Definition, job: Job) -> RunUnit:
     os.environ |= dict.fromkeys(_THREAD_VARIABLES, str(threads))  # read when the libraries are loaded
     from trainer import units
 
-    units.preload(job.kind)
-    load_workload(definition.workload)
+    units.preload(definition, job.kind)
     return units.run

@@ -58,9 +58,7 @@ def _seed_torch(seed: int) -> None:
     from torch.utils import deterministic
 
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS is not deterministic
-    torch.set_deterministic_debug_mode(
-        "warn"
-    )  # use_deterministic_algorithms(True, warn_only=True) imports the compiler
+    torch.set_deterministic_debug_mode("warn")  # use_deterministic_algorithms() would import the compiler
     setattr(deterministic, "fill_uninitialized_memory", False)  # noqa: B010  (unknown to mypy; it only costs time)
     torch.backends.cudnn.benchmark = False
     torch.manual_seed(seed)

@@ -88,7 +88,9 @@ def preload(definition: Definition, kind: JobKind) -> Workload:
     """
     workload = load_workload(definition.workload)
     if kind is not JobKind.PREPARE and getattr(workload, "TORCH", True):
+        import onnx  # noqa: F401
         import onnxruntime  # noqa: F401
+        import torch._dynamo  # what the first optimiser would import, for more than a second
         import torch.onnx  # noqa: F401
     return workload
 
