@@ -81,15 +81,14 @@ def run(ledger: Ledger, job: Job, unit: str, attempt: Attempt, log: Path | None 
 def preload(definition: Definition, kind: JobKind) -> Workload:
     """Import the workload and what its units need, so that processes forked from this one need not.
 
-    Nothing is computed: a process with torch's threads must not fork.
+    Nothing is computed, and nothing starts a thread: a process with threads must not fork.
 
     Raises:
         WorkloadError: the workload cannot be loaded.
     """
     workload = load_workload(definition.workload)
     if kind is not JobKind.PREPARE and getattr(workload, "TORCH", True):
-        import onnx  # noqa: F401
-        import onnxruntime  # noqa: F401
+        import onnx  # noqa: F401  (onnxruntime is left out: it starts a thread, and loads in no time)
         import torch._dynamo  # what the first optimiser would import, for more than a second
         import torch.onnx  # noqa: F401
     return workload
