@@ -1,0 +1,81 @@
+"""A launcher whose jobs are done when `launch` returns, so that DAGs are tested at the speed of Airflow alone."""
+
+import threading
+import time
+from datetime import UTC, datetime
+
+from tests.workloads import quick
+from windtunnel.launchers.base import Launcher
+from windtunnel.ledger import JobKind, Result, State
+from windtunnel.ledger.ledger import is_trial
+
+
+class InstantLauncher(Launcher):
+    """Does each unit by the formula of the quick workload; a hanging trial takes a thread and its time."""
+
+    trained: list[str] = []
+    _busy: dict[tuple[str, str], int] = {}
+
+    def launch(self, ledger, job):
+        done = ledger.unit_outcomes(job)
+        ledger.begin_launch(job.job, "here", datetime.now(UTC).isoformat())
+        settings = ledger.search_record()["definition"]["settings"]
+        for unit in job.units:
+            if unit in done:
+                continue
+            if is_trial(unit) and ledger.request(unit).params["width"] in settings.get("hang", ()):
+                self._later(ledger, job, unit, settings["hang_seconds"])
+            else:
+                self._do(ledger, job, unit)
+
+    def live(self, ledger):
+        return {job for url, job in self._busy if url == ledger.url}
+
+    def revive(self, ledger, job):
+        return False
+
+    def why_gone(self, ledger, job):
+        return "gone", "it is gone"
+
+    def cancel(self, ledger, jobs=None):
+        pass
+
+    def _later(self, ledger, job, unit, seconds):
+        self._busy[ledger.url, job.job] = 1
+
+        def work():
+            time.sleep(seconds)
+            self._do(ledger, job, unit)
+            del self._busy[ledger.url, job.job]
+
+        threading.Thread(target=work, daemon=True).start()
+
+    def _do(self, ledger, job, unit):
+        if job.kind is JobKind.PREPARE:
+            ledger.write_json("data/manifest.json", {"digest": "0" * 16, "files": {}, "splits": {}})
+            failed = ledger.search_record()["definition"]["data"].get("fail")
+            ledger.record(_failed(unit, "there is no such data") if failed else _done(unit, {}, {}))
+        elif job.kind is JobKind.VERIFY:
+            ledger.record(_done(unit, {}, {"test_acc": 0.5, "onnx_acc": 0.5, "max_logit_diff": 0.0}))
+        else:
+            self._train(ledger, unit)
+
+    def _train(self, ledger, unit):
+        self.trained.append(unit)
+        request, settings = ledger.request(unit), ledger.search_record()["definition"]["settings"]
+        width, depth = request.params["width"], request.params["depth"]
+        asked = {"config": request.config, "params": request.params, "epochs": request.epochs}
+        if width in settings.get("fail", ()):
+            ledger.record(_failed(unit, f"width {width} does not train").model_copy(update=asked))
+            return
+        accuracy = 1 - 1 / (1 + width * depth * request.epochs)
+        values = {"val_acc": accuracy, "params": quick.cost(request.params, settings)["params"]}
+        ledger.record(_done(unit, values, values).model_copy(update=asked))
+
+
+def _done(unit, objectives, metrics):
+    return Result(trial=unit, state=State.COMPLETED, objectives=objectives, metrics=metrics)
+
+
+def _failed(unit, message):
+    return Result(trial=unit, state=State.FAILED, kind="error", message=message)

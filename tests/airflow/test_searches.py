@@ -1,0 +1,236 @@
+"""Whole searches through `dag.test()`, on a launcher that is instant: the DAG's own part of a search."""
+
+import json
+
+import pytest
+from airflow.sdk.exceptions import AirflowException
+from tests.airflow.support import partial_trials
+from windtunnel.ledger import State
+
+pytestmark = pytest.mark.slow
+
+
+def test_a_search_publishes_its_best_model(searches):
+    searches.write("plain")
+    run = searches.run("plain")
+    assert run.state == "success"
+    assert {task for task, state in run.states.items() if state != "success"} == {"refused"}
+    assert run.states["refused"] == "skipped"
+    models = run.ledger.read_json("models.json")["models"]
+    assert [model["verified"] for model in models] == [True, True]
+    assert len(partial_trials(run.ledger)) == 7
+    assert len(searches.trained) == len(set(searches.trained)) == 9
+    store = run.ledger.store
+    assert b"<html" in store.get(run.ledger.path("report.html")).lower()
+
+
+def test_mapped_tasks_are_labelled_with_their_trials(searches):
+    searches.write("labels")
+    run = searches.run("labels", iterations=1)
+    for stage, group in (("1", "iteration_1"), ("full-1", "full_training"), ("verify-1", "verify")):
+        for lane, job in enumerate(run.ledger.plan(stage).jobs):
+            for task in ("launch", "collect"):
+                label = run.labels[f"{group}.train.{task}[{lane}]"]
+                assert label.startswith(f"{len(job.units)}: ")
+                assert all(unit.removeprefix("verify-")[:8] in label for unit in job.units)
+
+
+def test_the_form_changes_the_run(searches):
+    searches.write("form")
+    run = searches.run("form", iterations=1, seed=5, epochs_full=4, epochs_partial=0.5, parallel=3)
+    assert run.state == "success"
+    assert run.of("iteration_1.select", "iteration_2.suggest", "iteration_2.select", "publish") == [
+        "success",
+        "skipped",
+        "skipped",
+        "success",
+    ]
+    definition = run.ledger.search_record()["definition"]
+    assert definition["seed"] == 5
+    assert definition["epochs"] | {"horizon": None} == {"partial": 0.5, "full": 4.0, "horizon": None}
+    assert len(run.ledger.plan("1").jobs) == 3
+    assert all(trial.endswith("-e0.5") for trial in partial_trials(run.ledger))
+
+
+def test_a_finished_run_is_extended(searches):
+    searches.write("extended")
+    first = searches.run("extended")
+    trained = list(searches.trained)
+    second = searches.run("extended", resume=first.run_id, iterations=1)
+    assert second.state == "success"
+    assert second.ledger.iterations_done() == 3
+    assert searches.trained[: len(trained)] == trained
+    assert len(searches.trained) == len(set(searches.trained)) > len(trained)
+
+
+def test_a_run_that_was_cut_short_is_finished(searches, monkeypatch):
+    searches.write("short")
+    dag = searches.dag("short")
+    select = dag.get_task("iteration_1.select")
+    monkeypatch.setattr(select, "retries", 0)
+    monkeypatch.setattr(select, "python_callable", broken)
+    cut = searches.run("short", dag)
+    assert cut.state == "failed"
+    trained = list(searches.trained)
+    run = searches.run("short", resume=cut.run_id)
+    assert run.state == "success"
+    assert run.ledger.iterations_done() == 2  # as many as were asked for at first, not two more
+    assert run.states["iteration_1.select"] == "success"
+    assert len(searches.trained) == len(set(searches.trained)) == 9
+    assert searches.trained[: len(trained)] == trained
+
+
+def test_a_warm_start_trains_nothing_twice(searches):
+    searches.write("cold")
+    first = searches.run("cold", seed=1)
+    trained = list(searches.trained)
+    searches.write("warm")
+    run = searches.run("warm", seed=1, warm_start=[first.ledger.url])
+    assert run.state == "success"
+    assert run.ledger.known("0").results == partial_trials(first.ledger)
+    assert not set(searches.trained[len(trained) :]) & set(trained)
+    assert run.ledger.result(partial_trials(first.ledger)[0]).source == first.ledger.url
+
+
+def test_chosen_trials_of_an_earlier_run_are_trained_fully(searches):
+    searches.write("whole")
+    first = searches.run("whole")
+    chosen = partial_trials(first.ledger)[:1]
+    run = searches.run("whole", from_run=first.ledger.url, trials=chosen, epochs_full=3)
+    assert run.state == "success"
+    assert run.of("iteration_1.suggest", "iteration_1.train.launch", "iteration_2.select") == ["skipped"] * 3
+    assert [m["trial"] for m in run.ledger.read_json("models.json")["models"]] == [f"{chosen[0].split('-')[0]}-e3"]
+
+
+def test_a_failed_trial_leaves_its_collect_red_and_the_run_successful(searches):
+    searches.write("faulty", settings={"fail": [1, 2, 3]}, trials={"initial": 6, "per_iteration": 3}, iterations=1)
+    run = searches.run("faulty")
+    outcomes = run.ledger.outcomes()
+    failed = {trial for trial, outcome in outcomes.items() if outcome.state is State.FAILED}
+    assert failed and failed != set(outcomes)
+    assert run.state == "success"
+    for lane, job in enumerate(run.ledger.plan("1").jobs):
+        red = bool(failed & set(job.units))
+        assert run.states[f"iteration_1.train.collect[{lane}]"] == ("failed" if red else "success")
+    assert run.states["iteration_1.select"] == "success"
+
+
+def test_a_hopeless_search_ends_with_one_clear_message(searches, capsys):
+    searches.write("hopeless", settings={"fail": list(range(1, 9))}, limits={"parallel": 2, "failed_trials": 4})
+    run = searches.run("hopeless")
+    assert run.state == "failed"
+    assert run.states["iteration_1.select"] == "failed"
+    assert run.of("iteration_2.suggest", "finalists", "publish") == ["upstream_failed"] * 3
+    assert run.of("report", "cancel") == ["success", "failed"]
+    assert "4 of 4 trials failed, and limits.failed_trials is 4" in run.ledger.known("1").failure
+    out = capsys.readouterr()
+    assert (out.out + out.err).count("The search ends, for it only fails") >= 1
+
+
+def test_data_that_cannot_be_prepared_ends_the_run(searches):
+    searches.write("no_data", data={"fail": True})
+    run = searches.run("no_data")
+    assert run.state == "failed"
+    assert run.of("prepare_data.await_results", "iteration_1.suggest", "cancel") == [
+        "failed",
+        "upstream_failed",
+        "failed",
+    ]
+
+
+def test_a_quorum_does_not_wait_for_a_straggler(searches):
+    searches.write(
+        "quorum",
+        settings={"hang": [8], "hang_seconds": 8},
+        limits={"parallel": 4, "quorum": 0.5},
+        trials={"initial": 8, "per_iteration": 2},
+        strategy={"name": "random"},
+        space={"width": {"type": "int", "low": 7, "high": 8}, "depth": {"type": "int", "low": 1, "high": 8}},
+        seed=slow_seed(),
+    )
+    run = searches.run("quorum")
+    assert run.state == "success"
+    first = run.ledger.known("1")
+    assert len(first.results) < 8
+    assert any("late" in decision for decision in first.decisions)
+    assert "skipped" in [s for task, s in run.states.items() if task.startswith("iteration_1.train.collect")]
+
+
+def test_a_refusal_is_an_end_of_its_own(searches, answers):
+    searches.write("refused_search", iterations=1)
+    answers("refused_search", "Reject")
+    run = searches.run("refused_search", approval=True)
+    assert run.state == "success"
+    assert run.of("approve", "refused", "full_training.plan", "publish", "cancel") == [
+        "success",
+        "success",
+        "skipped",
+        "skipped",
+        "success",
+    ]
+    assert run.ledger.read_json("approval.json")["approved"] is False
+    assert run.ledger.read_json("models.json") is None
+    assert run.ledger.read_json("pareto.json")["trials"]
+
+
+def test_an_approval_goes_on(searches, answers):
+    searches.write("approved_search", iterations=1, approval=True)
+    answers("approved_search", "Approve")
+    run = searches.run("approved_search")
+    assert run.state == "success"
+    assert run.of("approve", "refused", "publish") == ["success", "skipped", "success"]
+    assert run.ledger.read_json("approval.json")["approved"] is True
+
+
+def test_every_task_may_be_killed_when_it_is_done_and_run_again(searches, monkeypatch):
+    searches.write("twice")
+    quiet = searches.run("twice")
+    once = sorted(searches.trained)
+    searches.trained.clear()
+    dag = searches.dag("twice")
+    for task in dag.tasks:
+        if hasattr(task, "python_callable"):
+            monkeypatch.setattr(task, "retries", 1)
+            monkeypatch.setattr(task, "python_callable", Killed(task.python_callable))
+    run = searches.run("twice", dag)
+    assert run.state == "success"
+    assert sorted(searches.trained) == once
+    for name in ("pareto.json", "models.json"):
+        expected = quiet.ledger.read_json(name)
+        assert json.dumps(run.ledger.read_json(name) | {"run": ""}) == json.dumps(expected | {"run": ""})
+
+
+def test_only_one_dag_run_writes_a_ledger(searches, monkeypatch):
+    searches.write("one_writer", iterations=1)
+    first = searches.run("one_writer")
+    monkeypatch.setattr("windtunnel_airflow.tasks.preparation._is_running", lambda session: session == first.run_id)
+    second = searches.run("one_writer", resume=first.run_id)
+    assert second.state == "failed"
+    assert second.states["prepare_data.begin"] == "failed"
+    assert first.ledger.finished(first.run_id)
+
+
+class Killed:
+    """A task's body that does all its work and is then killed, once for each mapped instance."""
+
+    def __init__(self, body):
+        self.body = body
+        self.__name__ = body.__name__
+        self.__wrapped__ = body
+        self.seen = set()
+
+    def __call__(self, *args, **kwargs):
+        result = self.body(*args, **kwargs)
+        key = repr((args, kwargs))
+        if key not in self.seen:
+            self.seen.add(key)
+            raise AirflowException("killed")
+        return result
+
+
+def broken(group, store):
+    raise AirflowException("killed")
+
+
+def slow_seed():
+    return 3
