@@ -24,15 +24,14 @@ class UnitLog:
 
     def begin(self, attempt: Attempt) -> None:
         """Go on after what earlier starts wrote, wherever they ran."""
-        if attempt.number > 1 and not self.file.exists():
-            with suppress(NotFoundError):
-                self._store.download(self._path, self.file)
+        self._fetch()
         with self.file.open("a") as log:
             if attempt.number > 1:
                 log.write(f"--- start {attempt.number}, {attempt.started}, {attempt.host} ---\n")
 
     def tail(self, size: int) -> str:
         """The last `size` bytes."""
+        self._fetch()
         with self.file.open("rb") as log:
             log.seek(max(0, self.file.stat().st_size - size))
             return log.read().decode(errors="replace")
@@ -52,3 +51,11 @@ class UnitLog:
         except StoreError:
             if at_once:
                 raise
+
+    def _fetch(self) -> None:
+        """Take over what an earlier job brought to the ledger."""
+        if self.file.exists():
+            return
+        with suppress(NotFoundError):
+            self._store.download(self._path, self.file)
+        self.file.touch()

@@ -219,8 +219,8 @@ class Supervisor:
 
     def _fail(self, unit: str, kind: str, message: str, attempt: Attempt | None = None) -> None:
         say(f"{unit}: failed, {kind}: {message}")
-        log = self._logs.get(unit)
-        tail = log.tail(_LOG_TAIL) if log is not None else ""
+        log = self._logs.setdefault(unit, UnitLog(self._ledger, unit, self._folder))
+        tail = log.tail(_LOG_TAIL)
         record_failure(self._ledger, self._job, unit, kind, message, log_tail=tail, attempt=attempt)
 
     def _job_time_message(self) -> str:

@@ -1,0 +1,103 @@
+"""Runs made by hand, for tests of what launches them, runs them and waits for them."""
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.workloads import faults
+from windtunnel.definition.model import Definition
+from windtunnel.launchers import get_launcher
+from windtunnel.ledger import Job, JobKind, Ledger, Plan, Request
+from windtunnel.stores import open_store
+from windtunnel.waiting import Watch, wait
+
+
+@dataclass
+class Run:
+    """A run whose stage 1 has one job per list of things to do (see `tests.workloads.faults`)."""
+
+    ledger: Ledger
+    jobs: list[Job]
+    trace: Path
+    launcher: str = "local"
+
+    @property
+    def starts(self) -> dict[str, list[int]]:
+        return faults.starts(self.trace)
+
+    def trial(self, do: str) -> str:
+        return next(request.trial for request in self.ledger.plan("1").requests if request.params["do"] == do)
+
+    def result(self, do: str):
+        return self.ledger.result(self.trial(do))
+
+    def launch(self) -> None:
+        for job in self.jobs:
+            get_launcher(self.launcher).launch(self.ledger, job)
+
+    def finish(self, timeout: float = 30) -> None:
+        """Launch, and wait until every trial has a result and the jobs have ended."""
+        self.launch()
+        self.wait(timeout)
+        wait_until(lambda: not get_launcher(self.launcher).live(self.ledger), timeout)
+
+    def wait(self, timeout: float = 30) -> None:
+        end = time.monotonic() + timeout
+
+        def check(progress):
+            assert time.monotonic() < end, progress.message
+
+        wait(Watch(self.ledger, get_launcher(self.launcher), "1"), 0.05, check)
+
+    def wait_for_start(self, do: str, timeout: float = 30) -> int:
+        """The process of the trial's first start, as soon as there is one."""
+        wait_until(lambda: self.starts.get(do), timeout)
+        return self.starts[do][0]
+
+
+def make_run(store: str, trace: Path, *jobs: list[str], workload: str = "tests.workloads.faults", slots=1, **limits):
+    """A run that has begun, its jobs not launched yet."""
+    definition = Definition.model_validate(
+        {
+            "name": "toy",
+            "workload": workload,
+            "settings": {"trace": str(trace)},
+            "space": {"do": {"type": "categorical", "choices": ["nothing"]}},
+            "objectives": {"score": "maximize"},
+            "limits": {"parallel": max(1, len(jobs))} | limits,
+        }
+    )
+    trace.mkdir(exist_ok=True)
+    ledger = Ledger(open_store(store), "toy", "run")
+    ledger.begin({"definition": definition.model_dump(mode="json"), "code": "0"})
+    ledger.write_json("data/manifest.json", {"digest": "d", "files": {}, "splits": {}})
+    requests, made = [], []
+    for lane, todo in enumerate(jobs):
+        configs = [f"{lane:08x}{index:08x}" for index in range(len(todo))]
+        asked = [
+            Request(trial=f"{config}-e1", config=config, params={"do": do}, epochs=1, stage="1", iteration=1)
+            for config, do in zip(configs, todo, strict=True)
+        ]
+        units = [ledger.begin_trial(request).trial for request in asked]
+        requests += asked
+        made.append(Job(job=f"1-{lane}", kind=JobKind.TRAIN, stage="1", units=units, lane=lane, slots=slots))
+    plan = ledger.create_plan(Plan(stage="1", requests=requests, jobs=made))
+    return Run(ledger, plan.jobs, trace)
+
+
+def wait_until(condition, timeout: float = 30) -> None:
+    end = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < end, "it never came"
+        time.sleep(0.02)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether there is such a process, one that only waits to be reaped aside."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    status = Path(f"/proc/{pid}/stat")
+    return not status.exists() or status.read_text().rpartition(")")[2].split()[0] != "Z"

@@ -1,0 +1,213 @@
+"""Whatever goes wrong with a trial or its job, every trial comes to one result, and the others go on."""
+
+import os
+import re
+import signal
+
+import pytest
+
+from tests.runs import is_alive, make_run, wait_until
+from windtunnel.launchers import get_launcher
+from windtunnel.ledger import Job, JobKind, State
+from windtunnel.ledger.records import Launch
+
+
+@pytest.fixture
+def run(tmp_path):
+    def make(*jobs, **options):
+        return make_run(str(tmp_path / "store"), tmp_path / "trace", *jobs, **options)
+
+    yield make
+    run = make()
+    get_launcher("local").cancel(run.ledger)
+
+
+def log_of(run, do):
+    return run.ledger.store.get(run.ledger.trial_path(run.trial(do), "log.txt")).decode()
+
+
+def job_process(run, job="1-0"):
+    said = get_launcher("local").log_tail(run.ledger, job, 100_000)
+    return int(re.findall(r"process (\d+), \d+ of", said)[-1])
+
+
+def test_units_run_in_order_in_processes_of_their_own(run):
+    run = run(["nothing", "sleep 0", "sleep 0.0"])
+    run.finish()
+    results = [run.result(do) for do in ("nothing", "sleep 0", "sleep 0.0")]
+    assert [result.state for result in results] == [State.COMPLETED] * 3
+    assert [result.started for result in results] == sorted(result.started for result in results)
+    pids = [pid for pids in run.starts.values() for pid in pids]
+    assert len(set(pids)) == 3 and job_process(run) not in pids
+    assert "start 1: nothing" in log_of(run, "nothing")
+
+
+@pytest.mark.parametrize(
+    ("do", "kind", "message"),
+    [
+        ("raise", "error", "deliberately wrong"),
+        ("nan", "nan", "score"),
+        ("memory", "out_of_memory", "MemoryError"),
+        ("exit 0", "error", "exit code 0"),
+        ("exit 7", "error", "exit code 7"),
+    ],
+)
+def test_a_trial_that_fails_is_a_result_and_the_next_one_runs(run, do, kind, message):
+    run = run([do, "nothing"])
+    run.finish()
+    result = run.result(do)
+    assert (result.state, result.kind, result.attempts) == (State.FAILED, kind, 1)
+    assert message in result.message
+    assert f"start 1: {do}" in result.log_tail
+    assert result.params == {"do": do} and result.iteration == 1
+    assert run.result("nothing").state is State.COMPLETED
+
+
+def test_a_trial_that_takes_too_long_is_killed(run):
+    run = run(["sleep 30", "nothing"], trial_time=0.5)
+    run.finish()
+    result = run.result("sleep 30")
+    assert (result.state, result.kind) == (State.FAILED, "timeout")
+    assert "limits.trial_time, 0.5 s" in result.message
+    assert 0.4 < result.seconds < 10
+    assert "start 1: sleep 30" in result.log_tail
+    assert not is_alive(run.starts["sleep 30"][0])
+    assert run.result("nothing").state is State.COMPLETED
+
+
+def test_a_job_that_takes_too_long_fails_what_is_left_of_it(run):
+    run = run(["sleep 30", "nothing"], job_time=1.0)
+    run.finish()
+    for do in ("sleep 30", "nothing"):
+        assert run.result(do).kind == "timeout"
+        assert "limits.job_time, 1 s" in run.result(do).message
+    assert "nothing" not in run.starts
+
+
+def test_a_trial_that_uses_too_much_memory_is_killed(run):
+    run = run(["allocate 300", "nothing"], memory=200 << 20)
+    run.finish()
+    assert (run.result("allocate 300").kind, run.result("nothing").state) == ("out_of_memory", State.COMPLETED)
+    assert "limits.memory is 209,715,200" in run.result("allocate 300").message
+
+
+def test_a_trial_that_is_killed_once_is_started_again(run):
+    run = run(["kill-once"])
+    run.finish()
+    result = run.result("kill-once")
+    assert (result.state, result.attempts) == (State.COMPLETED, 2)
+    log = log_of(run, "kill-once")
+    assert log.index("start 1: kill-once") < log.index("--- start 2") < log.index("start 2: kill-once")
+
+
+def test_a_trial_that_is_killed_always_fails_after_its_retries(run):
+    run = run(["kill", "nothing"], trial_retries=1)
+    run.finish()
+    result = run.result("kill")
+    assert (result.kind, result.attempts, len(run.starts["kill"])) == ("killed", 2, 2)
+    assert "SIGKILL" in result.message and "starts: 2" in result.message
+    assert run.result("nothing").state is State.COMPLETED
+
+
+def test_a_job_that_dies_is_started_again_and_trains_nothing_twice(run):
+    run = run(["nothing", "kill-job-once", "sleep 0"])
+    run.finish()
+    assert all(run.result(do).state is State.COMPLETED for do in ("nothing", "kill-job-once", "sleep 0"))
+    assert {do: len(pids) for do, pids in run.starts.items()} == {"nothing": 1, "kill-job-once": 2, "sleep 0": 1}
+    assert [launch.number for launch in run.ledger.launches("1-0")] == [1, 2]
+    assert isinstance(run.ledger.launches("1-0")[0], Launch)
+
+
+def test_a_trial_that_kills_its_job_is_passed_over_after_its_retries(run):
+    run = run(["kill-job", "nothing"], trial_retries=1)
+    run.finish()
+    result = run.result("kill-job")
+    assert (result.state, result.kind, result.attempts, len(run.starts["kill-job"])) == (State.FAILED, "crashed", 2, 2)
+    assert "start 1: kill-job" in result.log_tail and "start 2: kill-job" in result.log_tail
+    assert run.result("nothing").state is State.COMPLETED
+    assert len(run.ledger.launches("1-0")) == 3
+
+
+def test_children_die_with_their_job(run):
+    run = run(["sleep 60", "sleep 61"], slots=2, trial_retries=0)
+    run.launch()
+    pids = [run.wait_for_start("sleep 60"), run.wait_for_start("sleep 61")]
+    os.kill(job_process(run), signal.SIGKILL)
+    wait_until(lambda: not any(map(is_alive, pids)), 5)
+    wait_until(lambda: not get_launcher("local").live(run.ledger), 5)
+    run.wait()
+    assert {run.result("sleep 60").kind, run.result("sleep 61").kind} == {"crashed"}
+
+
+def test_what_a_trial_leaves_behind_is_ended(run):
+    run = run(["leave-process"])
+    run.finish()
+    left = int(re.search(r"left (\d+)", log_of(run, "leave-process"))[1])
+    wait_until(lambda: not is_alive(left), 5)
+
+
+def test_a_job_told_to_go_gives_its_starts_back(run):
+    run = run(["sleep 60", "nothing"], trial_retries=0)
+    run.launch()
+    pid = run.wait_for_start("sleep 60")
+    os.kill(job_process(run), signal.SIGTERM)
+    wait_until(lambda: not get_launcher("local").live(run.ledger), 10)
+    assert not is_alive(pid)
+    assert run.ledger.outcomes() == {}
+    assert [attempt.preempted for attempt in run.ledger.attempts(run.trial("sleep 60"))] == [True]
+    assert "start 1: sleep 60" in log_of(run, "sleep 60")
+    run.launch()  # the start that was given back is there to be taken
+    wait_until(lambda: len(run.starts["sleep 60"]) == 2)
+
+
+def test_slots_run_side_by_side(run):
+    run = run(["sleep 1", "sleep 1.0", "sleep 1.00"], slots=3)
+    run.finish()
+    results = [run.result(do) for do in ("sleep 1", "sleep 1.0", "sleep 1.00")]
+    assert max(result.started for result in results) < min(result.ended for result in results)
+
+
+def test_two_jobs_run_side_by_side(run):
+    run = run(["sleep 1"], ["sleep 1.0"])
+    run.finish()
+    first, second = run.result("sleep 1"), run.result("sleep 1.0")
+    assert max(first.started, second.started) < min(first.ended, second.ended)
+
+
+@pytest.mark.parametrize("workload", ["tests.workloads.not_importable", "tests.workloads.no_such"])
+def test_a_job_that_cannot_start_fails_its_trials(run, workload):
+    run = run(["nothing", "sleep 0"], workload=workload)
+    run.finish()
+    for do in ("nothing", "sleep 0"):
+        result = run.result(do)
+        assert (result.state, result.kind) == (State.FAILED, "error")
+        assert "cannot start" in result.message and workload in result.message
+        assert "Traceback" in result.log_tail
+
+
+def test_a_job_that_dies_at_its_start_is_given_up(run):
+    run = run(["nothing"], workload="tests.workloads.kills_at_import", trial_retries=1)
+    run.finish()
+    result = run.result("nothing")
+    assert (result.kind, result.attempts) == ("gone", 0)
+    assert "launches: 3" in result.message and "I am about to die" in result.message
+
+
+def test_steps_fail_like_trials(run):
+    run = run([], workload="tests.workloads.not_importable")
+    job = run.ledger.create_job(Job(job="prepare", kind=JobKind.PREPARE, stage="prepare", units=["prepare"]))
+    get_launcher("local").launch(run.ledger, job)
+    wait_until(lambda: run.ledger.step_outcomes())
+    assert run.ledger.result("prepare").kind == "error"
+    assert run.ledger.outcomes() == {}
+
+
+def test_a_job_gets_devices_and_threads_but_no_secrets(run, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5,6")
+    monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", "secret")
+    monkeypatch.setenv("AIRFLOW_CONN_X", "secret")
+    run = run(["nothing"], ["environment"], threads=3)
+    run.finish()
+    told = log_of(run, "environment")
+    assert "'CUDA_VISIBLE_DEVICES': '5'" in told and "'OMP_NUM_THREADS': '3'" in told
+    assert "secret" not in told and "'AIRFLOW__CORE__FERNET_KEY': None" in told

@@ -1,0 +1,120 @@
+"""A workload without torch whose trials do what their parameter `do` says, and leave a trace of every start.
+
+The folder `settings["trace"]` gets a file per trial with one line per start: the process id.
+"""
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+TORCH = False
+
+
+def prepare(data):
+    data.save("train", x=[1.0, 2.0])
+
+
+def train(trial):
+    starts = _trace(trial)
+    do, _, argument = trial.params["do"].partition(" ")
+    print(f"start {starts}: {trial.params['do']}")
+    score = _DO[do](argument, starts)
+    trial.report(score=1.0 if score is None else score)
+
+
+def verify(model):
+    model.metrics["test_acc"] = 1.0
+
+
+def starts(folder: Path) -> dict[str, list[int]]:
+    """By what the trials do, the processes that did it."""
+    return {
+        file.name.replace("_", " "): [int(pid) for pid in file.read_text().split()] for file in sorted(folder.iterdir())
+    }
+
+
+def _trace(trial) -> int:
+    file = Path(trial.settings["trace"]) / trial.params["do"].replace(" ", "_")
+    with file.open("a") as trace:
+        trace.write(f"{os.getpid()}\n")
+    return len(file.read_text().split())
+
+
+def _nothing(argument, starts):
+    pass
+
+
+def _sleep(seconds, starts):
+    time.sleep(float(seconds))
+
+
+def _raise(argument, starts):
+    raise ValueError("deliberately wrong")
+
+
+def _nan(argument, starts):
+    return float("nan")
+
+
+def _memory_error(argument, starts):
+    raise MemoryError
+
+
+def _allocate(megabytes, starts):
+    hoard = [bytearray(b"x") * (1 << 20) for _ in range(int(megabytes))]
+    time.sleep(30)
+    del hoard
+
+
+def _kill(_, starts):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _kill_once(_, starts):
+    if starts == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _kill_job(_, starts):
+    time.sleep(0.5)  # its log is brought to the ledger meanwhile
+    os.kill(os.getppid(), signal.SIGKILL)
+    time.sleep(30)
+
+
+def _kill_job_once(_, starts):
+    if starts == 1:
+        _kill_job(_, starts)
+
+
+def _exit(code, starts):
+    os._exit(int(code))
+
+
+def _leave_process(_, starts):
+    """Ends, but leaves a process behind."""
+    child = subprocess.Popen(["sleep", "60"])
+    print(f"left {child.pid}")
+
+
+def _show_environment(_, starts):
+    names = ("CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS", "AIRFLOW__CORE__FERNET_KEY", "AIRFLOW_CONN_X")
+    print({name: os.environ.get(name) for name in names})
+
+
+_DO = {
+    "nothing": _nothing,
+    "sleep": _sleep,
+    "raise": _raise,
+    "nan": _nan,
+    "memory": _memory_error,
+    "allocate": _allocate,
+    "kill": _kill,
+    "kill-once": _kill_once,
+    "kill-job": _kill_job,
+    "kill-job-once": _kill_job_once,
+    "exit": _exit,
+    "leave-process": _leave_process,
+    "environment": _show_environment,
+}

@@ -1,0 +1,3 @@
+"""A workload that cannot be imported."""
+
+raise RuntimeError("this module is broken")
