@@ -42,7 +42,7 @@ def _summary(definition: Definition) -> str:
     problem = Problem(space, definition.objectives, definition.constraints, known)
     strategy = get_strategy(definition.strategy.name, definition.strategy.options)
     example = strategy.suggest(problem, [], 1, definition.seed, 1).suggestions[0].params
-    free = sorted(known(example))
+    free = sorted(known(example).keys() - {"work"})
     size = space.size()
     objectives = ", ".join(f"{direction} {name}" for name, direction in definition.objectives.items())
     measured = [name for name in (*definition.objectives, *definition.constraints) if name not in free]

@@ -45,19 +45,26 @@ _Loader.add_constructor("tag:yaml.org,2002:int", _number)
 
 
 class Document:
-    """A YAML file whose top is a mapping."""
+    """A YAML file whose top is a mapping.
+
+    Attributes:
+        file: where it is.
+        data: the mapping.
+        twice: faults for keys that are given more than once.
+    """
 
     def __init__(self, file: Path) -> None:
         """Read the file.
 
         Raises:
-            DefinitionError: it cannot be read, is no YAML, gives a key twice, or is no mapping.
+            DefinitionError: it cannot be read, is no YAML, or is no mapping.
         """
         self.file = file
         self._root: yaml.Node | None = None
         try:
             loader = _Loader(file.read_text(encoding="utf-8"))
             self._root = loader.get_single_node()
+            self.twice = list(_given_twice(self._root, (), set()))  # before merges are written out in the nodes
             data = loader.construct_document(self._root) if self._root is not None else None
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
@@ -71,7 +78,6 @@ class Document:
             found = "nothing" if data is None else f"a {type(data).__name__}"
             raise DefinitionError(f"{file}: found {found}; allowed: a mapping of fields to values")
         self.data: dict[str, Any] = data
-        self.twice = list(_given_twice(self._root, (), set()))
 
     def error(self, faults: list[Fault]) -> DefinitionError:
         """One error of all faults, each with its file and line, in the file's order."""
@@ -95,7 +101,7 @@ class Document:
 def _child(node: yaml.Node | None, part: str | int) -> tuple[Any, yaml.Node] | None:
     """Where a part of a path begins, and its node."""
     if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
+        for key, value in reversed(node.value):  # the last one holds, as where a merge brings in another
             if key.value == str(part):
                 return key.start_mark, value
     if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):

@@ -9,7 +9,7 @@ from windtunnel.space import Params
 from windtunnel.strategies.base import Batch, Observation, Problem, Suggestion
 
 _IN_VAIN = 100  # random draws in a row that give nothing new before a finite space is gone through in order
-_HOPELESS = 20_000  # draws in a row after which a space too large to go through is given up
+_HOPELESS = 10_000  # draws in a row after which a space too large to go through is given up
 _SMALL = 200_000  # configurations that can be gone through within seconds
 
 

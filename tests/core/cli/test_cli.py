@@ -1,0 +1,116 @@
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from windtunnel.cli import main
+from windtunnel.definition.schema import schema_text
+
+ROOT = Path(__file__).parents[3]
+GOOD = """\
+workload: tests.workloads.formula
+space: {x: {type: int, low: 1, high: 4}, y: [1, 2, 3]}
+objectives: {quality: maximize, cost: minimize}
+constraints: {cost: {max: 6}}
+"""
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(text, name="search.yaml"):
+        (tmp_path / name).write_text(text)
+        return str(tmp_path / name)
+
+    return write
+
+
+def test_validate_says_what_is_searched(write, capsys):
+    assert main(["validate", write(GOOD)]) == 0
+    said = capsys.readouterr()
+    assert (
+        "fine: maximize quality, minimize cost over 12 configurations of x, y; 5 iterations, at most 74 trials"
+        in said.out
+    )
+    assert "known before training: cost; measured: quality" in said.out
+    assert said.err == ""
+
+
+def test_validate_tells_every_fault_of_every_file(write, capsys):
+    bad = write(GOOD.replace("maximize", "maximise") + "seed: -1\n", "bad.yaml")
+    fine = write(GOOD, "fine.yaml")
+    assert main(["validate", bad, fine]) == 1
+    said = capsys.readouterr()
+    assert [line.split(":")[2].strip() for line in said.err.splitlines()] == ["objectives.quality", "seed"]
+    assert said.out.startswith(fine)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("{max: 6}", "{max: 0.5}"), "no configuration keeps the constraints: .* cost .* is above 0.5"),
+        (("[1, 2, 3]", "[a, b]"), r"tests.workloads.formula.cost\(.*failed: ValueError"),
+        (
+            ("tests.workloads.formula", "tests.workloads.missing"),
+            "workload: workload 'tests.workloads.missing' cannot be found",
+        ),
+        (("tests.workloads.formula", "json"), "workload 'json' .* lacks prepare, train, verify"),
+    ],
+)
+def test_validate_tries_the_workload(write, capsys, change, message):
+    file = write(GOOD.replace(*change))
+    assert main(["validate", file]) == 1
+    error = capsys.readouterr().err
+    assert re.search(message, error)
+    assert error.startswith(file)
+    assert "Traceback" not in error
+
+
+def test_schema_is_written_checked_and_printed(tmp_path, capsys):
+    file = tmp_path / "schema.json"
+    assert main(["schema", str(file), "--check"]) == 1
+    assert main(["schema", str(file)]) == 0
+    assert main(["schema", str(file), "--check"]) == 0
+    assert main(["schema", "-"]) == 0
+    assert file.read_text() == schema_text() == capsys.readouterr().out
+    file.write_text("{}")
+    assert main(["schema", str(file), "--check"]) == 1
+    assert "is out of date" in capsys.readouterr().err
+    assert main(["schema", str(tmp_path / "no" / "schema.json")]) == 1
+
+
+def test_wrong_usage_exits_with_2(capsys):
+    for arguments in ([], ["nonsense"], ["validate"]):
+        with pytest.raises(SystemExit) as caught:
+            main(arguments)
+        assert caught.value.code == 2
+    assert "COMMAND" in capsys.readouterr().err
+
+
+def test_every_command_has_help(capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["--help"])
+    assert caught.value.code == 0
+    said = capsys.readouterr().out
+    assert "validate" in said
+    assert "schema" in said
+
+
+def test_the_module_runs_without_airflow_and_torch(write):
+    file = write(GOOD)
+    code = (
+        "import sys; from windtunnel.cli import main; code = main(sys.argv[1:]);"
+        "assert not {'airflow', 'torch'} & set(sys.modules); sys.exit(code)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, "validate", file], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    bad = subprocess.run(
+        [sys.executable, "-m", "windtunnel", "validate", write("iterations: 0\n", "bad.yaml")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert bad.returncode == 1
+    assert "Traceback" not in bad.stderr
+    assert "iterations: found 0; allowed: at least 1" in bad.stderr

@@ -1,0 +1,75 @@
+import math
+from dataclasses import dataclass, field
+
+import pytest
+
+from windtunnel.front import comparable, hypervolume, pareto_front, ranked, reference_point, spread
+
+OBJECTIVES = {"accuracy": "maximize", "flops": "minimize"}
+
+
+@dataclass
+class Seen:
+    objectives: dict = field(default_factory=dict)
+    violation: float = 0.0
+
+
+def seen(*pairs):
+    return [Seen({"accuracy": accuracy, "flops": flops}) for accuracy, flops in pairs]
+
+
+def pairs(candidates):
+    return [(one.objectives["accuracy"], one.objectives["flops"]) for one in candidates]
+
+
+def test_directions_decide_what_is_better():
+    all_of_them = seen((0.9, 50), (0.8, 60), (0.8, 10), (0.95, 80), (0.9, 50))
+    assert pairs(pareto_front(all_of_them, OBJECTIVES)) == [(0.9, 50), (0.8, 10), (0.95, 80), (0.9, 50)]
+    swapped = {"accuracy": "minimize", "flops": "maximize"}
+    assert pairs(pareto_front(all_of_them, swapped)) == [(0.8, 60), (0.95, 80)]
+
+
+@pytest.mark.parametrize(
+    "unfit",
+    [
+        Seen({}),
+        Seen({"accuracy": 1.0}),
+        Seen({"accuracy": math.nan, "flops": 0.0}),
+        Seen({"accuracy": 1.0, "flops": -math.inf}),
+        Seen({"accuracy": 1.0, "flops": 0.0}, violation=0.1),
+    ],
+)
+def test_failures_and_violations_are_never_on_the_front(unfit):
+    fit = seen((0.5, 5))
+    assert pareto_front([unfit, *fit], OBJECTIVES) == fit
+    assert comparable([unfit], OBJECTIVES) == []
+    assert reference_point([unfit], OBJECTIVES) == []
+    assert hypervolume([unfit, *fit], OBJECTIVES, [0.0, 10]) == pytest.approx(2.5)
+
+
+def test_the_reference_is_a_tenth_of_the_range_beyond_the_worst():
+    assert reference_point(seen((0.9, 50), (0.4, 150)), OBJECTIVES) == pytest.approx([0.35, 160])
+
+
+def test_the_reference_of_equal_values_still_leaves_room():
+    reference = reference_point(seen((0.5, 0.0)), OBJECTIVES)
+    assert reference == pytest.approx([0.45, 1.0])
+    assert hypervolume(seen((0.5, 0.0)), OBJECTIVES, reference) > 0
+
+
+def test_hypervolume_is_in_the_objectives_own_units():
+    assert hypervolume(seen((0.9, 50), (0.4, 10)), OBJECTIVES, [0.0, 100]) == pytest.approx(0.9 * 50 + 0.4 * 40)
+
+
+def test_ranks():
+    assert [pairs(rank) for rank in ranked(seen((0.5, 5), (0.6, 5), (0.4, 1), (0.4, 2)), OBJECTIVES)] == [
+        [(0.6, 5), (0.4, 1)],
+        [(0.5, 5), (0.4, 2)],
+    ]
+
+
+def test_spread_keeps_the_best_of_each_objective():
+    front = seen((0.1, 1), (0.8, 20), (0.82, 21), (0.9, 90))
+    assert pairs(spread(front, OBJECTIVES, 1)) == [(0.9, 90)]
+    assert pairs(spread(front, OBJECTIVES, 2)) == [(0.1, 1), (0.9, 90)]
+    assert len(spread(front, OBJECTIVES, 9)) == 4
