@@ -56,7 +56,15 @@ class Run:
         return self.starts[do][0]
 
 
-def make_run(store: str, trace: Path, *jobs: list[str], workload: str = "tests.workloads.faults", slots=1, **limits):
+def make_run(
+    store: str,
+    trace: Path,
+    *jobs: list[str],
+    workload: str = "tests.workloads.faults",
+    launcher: str = "local",
+    slots: int = 1,
+    **limits,
+) -> Run:
     """A run that has begun, its jobs not launched yet."""
     definition = Definition.model_validate(
         {
@@ -83,7 +91,7 @@ def make_run(store: str, trace: Path, *jobs: list[str], workload: str = "tests.w
         requests += asked
         made.append(Job(job=f"1-{lane}", kind=JobKind.TRAIN, stage="1", units=units, lane=lane, slots=slots))
     plan = ledger.create_plan(Plan(stage="1", requests=requests, jobs=made))
-    return Run(ledger, plan.jobs, trace)
+    return Run(ledger, plan.jobs, trace, launcher)
 
 
 def wait_until(condition, timeout: float = 30) -> None:

@@ -1,0 +1,269 @@
+"""Waiting, against a launcher whose jobs live and die as the test says; real jobs are in the launchers' tests."""
+
+import pytest
+
+from tests.runs import make_run
+from windtunnel.errors import LaunchError, LedgerError
+from windtunnel.failures import record_failure
+from windtunnel.launchers import Launcher
+from windtunnel.ledger import Job, JobKind, Ledger, Plan, Request, Result, State
+from windtunnel.machine import host, now
+from windtunnel.waiting import Progress, Watch, may_lack, wait
+
+
+class StagedLauncher(Launcher):
+    """Jobs live as long as they are in `alive`; each can be revived `revivals` times."""
+
+    def __init__(self, revivals=0):
+        self.alive = set()
+        self.revivals = revivals
+        self.revived = []
+        self.listings = 0
+        self.reason = "gone", "the host burnt down"
+
+    def launch(self, ledger, job):
+        self.alive.add(job.job)
+        ledger.begin_launch(job.job, host(), now())
+
+    def live(self, ledger):
+        self.listings += 1
+        return set(self.alive)
+
+    def revive(self, ledger, job):
+        if len(self.revived) == self.revivals:
+            return False
+        self.revived.append(job.job)
+        self.launch(ledger, job)
+        return True
+
+    def why_gone(self, ledger, job):
+        return self.reason
+
+    def cancel(self, ledger, jobs=None):
+        self.alive.clear()
+
+
+@pytest.fixture
+def launcher():
+    return StagedLauncher()
+
+
+@pytest.fixture
+def run(tmp_path):
+    return lambda *jobs, **limits: make_run(str(tmp_path), tmp_path / "trace", *jobs, **limits)
+
+
+def complete(run, do, state=State.COMPLETED):
+    run.ledger.record(Result(trial=run.trial(do), state=state))
+
+
+def add_iteration(ledger: Ledger, stage: str, lanes: int, trials: int) -> list[str]:
+    configs = [f"{int(stage):08x}{n:08x}" for n in range(trials)]
+    asked = [Request(trial=f"{c}-e1", config=c, params={}, epochs=1, stage=stage) for c in configs]
+    units = [ledger.begin_trial(request).trial for request in asked]
+    jobs = [
+        Job(job=f"{stage}-{lane}", kind=JobKind.TRAIN, stage=stage, units=units[lane::lanes], lane=lane)
+        for lane in range(lanes)
+    ]
+    ledger.create_plan(Plan(stage=stage, requests=asked, jobs=jobs))
+    return units
+
+
+def test_a_stage_is_done_when_every_trial_has_a_result(run, launcher):
+    run = run(["a", "b"], ["c"])
+    for job in run.jobs:
+        launcher.launch(run.ledger, job)
+    watch = Watch(run.ledger, launcher, "1")
+    assert watch.poll() == Progress(done=False, finished=0, total=3, failed=0, live=2)
+    complete(run, "a")
+    complete(run, "b", State.FAILED)
+    launcher.alive.remove("1-0")
+    assert watch.poll() == Progress(done=False, finished=2, total=3, failed=1, live=1)
+    complete(run, "c", State.STOPPED)
+    assert watch.poll() == Progress(done=True, finished=3, total=3, failed=1, live=1)
+
+
+def test_the_message_is_for_people():
+    assert Progress(False, 12, 16, 1, 2).message == "12 of 16 results in, 1 failed, 2 jobs live"
+    assert Progress(True, 16, 16, 0, 1, 3).message == "16 of 16 results in, 1 job live, 3 late from before"
+
+
+def test_a_poll_is_one_listing_of_jobs_and_one_of_results_in_this_order(run, launcher, monkeypatch):
+    run = run(*[[f"{lane} {n}" for n in range(5)] for lane in range(4)])
+    for job in run.jobs:
+        launcher.launch(run.ledger, job)
+    watch = Watch(run.ledger, launcher, "1")
+    listed = []
+    store = type(run.ledger.store)
+    list_objects, live = store.list, StagedLauncher.live
+    monkeypatch.setattr(store, "list", lambda self, prefix="": listed.append(prefix) or list_objects(self, prefix))
+    monkeypatch.setattr(StagedLauncher, "live", lambda self, ledger: listed.append("jobs") or live(self, ledger))
+    monkeypatch.setattr(store, "get", lambda self, path: pytest.fail(f"a read of {path}"))
+    watch.poll()
+    assert listed == ["jobs", "toy/run/results/"]
+
+
+def test_a_job_is_gone_only_if_two_polls_miss_it(run, launcher):
+    run = run(["a"])
+    launcher.launch(run.ledger, run.jobs[0])
+    watch = Watch(run.ledger, launcher, "1")
+    for _ in range(3):  # missed now and then
+        launcher.alive.clear()
+        assert watch.poll().finished == 0
+        launcher.alive.add("1-0")
+        assert watch.poll().finished == 0
+    launcher.alive.clear()
+    watch.poll()
+    assert watch.poll() == Progress(done=True, finished=1, total=1, failed=1, live=0)
+    result = run.result("a")
+    assert (result.kind, result.message, result.attempts) == ("gone", "the host burnt down", 0)
+    assert (result.params, result.iteration) == ({"do": "a"}, 1)
+
+
+def test_a_job_that_ends_between_the_two_listings_is_not_gone(run, launcher, monkeypatch):
+    run = run(["a"])
+    launcher.launch(run.ledger, run.jobs[0])
+    watch = Watch(run.ledger, launcher, "1")
+    launcher.alive.clear()
+    watch.poll()
+    outcomes = Ledger.outcomes
+    monkeypatch.setattr(Ledger, "outcomes", lambda self: complete(run, "a") or outcomes(self))
+    assert watch.poll() == Progress(done=True, finished=1, total=1, failed=0, live=0)
+
+
+def test_a_gone_job_is_revived_while_its_launcher_allows(run):
+    launcher = StagedLauncher(revivals=2)
+    run = run(["a", "b"])
+    launcher.launch(run.ledger, run.jobs[0])
+    complete(run, "a")
+    watch = Watch(run.ledger, launcher, "1")
+    for times in (1, 2):
+        launcher.alive.clear()
+        assert watch.poll().finished == 1
+        assert watch.poll().finished == 1
+        assert len(launcher.revived) == times
+        assert watch.poll().live == 1
+    launcher.alive.clear()
+    watch.poll()
+    assert watch.poll().done
+    assert (run.result("a").state, run.result("b").kind) == (State.COMPLETED, "gone")
+
+
+def test_a_watch_made_anew_forgets_nothing_that_matters(run, launcher):
+    run = run(["a"])
+    launcher.launch(run.ledger, run.jobs[0])
+    launcher.alive.clear()
+    for _ in range(3):
+        assert not Watch(run.ledger, launcher, "1").poll().done
+    watch = Watch(run.ledger, launcher, "1")
+    assert [watch.poll().done for _ in range(2)] == [False, True]
+
+
+def test_a_job_that_is_never_launched_fails_when_its_time_is_over(run, launcher):
+    run = run(["a"], pending=100)
+    clock = [0.0]
+    watch = Watch(run.ledger, launcher, "1", clock=lambda: clock[0])
+    for moment in (0.0, 50.0, 99.0):
+        clock[0] = moment
+        assert not watch.poll().done
+    clock[0] = 101.0
+    assert watch.poll().done
+    assert run.result("a").kind == "never_launched"
+    assert "limits.pending, 100 s" in run.result("a").message
+
+
+def test_waiting_for_a_cancelled_job_is_an_error_and_no_failure_of_its_trials(run, launcher):
+    run = run(["a"])
+    launcher.launch(run.ledger, run.jobs[0])
+    launcher.reason = "cancelled", "job 1-0 was cancelled"
+    launcher.alive.clear()
+    watch = Watch(run.ledger, launcher, "1")
+    watch.poll()
+    with pytest.raises(LaunchError, match="job 1-0 was cancelled while its results are awaited"):
+        watch.poll()
+    assert run.ledger.outcomes() == {}
+
+
+def test_trials_known_already_count_as_finished(run, launcher):
+    run = run(["a"], [])
+    complete(run, "a")
+    assert Watch(run.ledger, launcher, "1").poll() == Progress(done=True, finished=1, total=1, failed=0, live=0)
+
+
+@pytest.mark.parametrize(
+    ("quorum", "lanes", "lacking"), [(1, 8, 0), (0.9, 10, 1), (0.75, 8, 2), (0.7, 10, 3), (0.5, 3, 1), (0.01, 2, 1)]
+)
+def test_a_quorum_lets_its_share_of_the_lanes_be_late(quorum, lanes, lacking):
+    assert may_lack(quorum, lanes) == lacking
+
+
+def test_an_iteration_with_a_quorum_does_not_wait_for_its_stragglers(run, launcher):
+    run = run(["a", "b"], ["slow"], quorum=0.5)
+    for job in run.jobs:
+        launcher.launch(run.ledger, job)
+    complete(run, "a")
+    watch = Watch(run.ledger, launcher, "1")
+    assert not watch.poll().done
+    complete(run, "b")
+    assert watch.poll() == Progress(done=True, finished=2, total=3, failed=0, live=2)
+
+
+def test_stragglers_of_earlier_iterations_count_and_are_looked_after(run, launcher):
+    run = run(["slow"], ["a"], quorum=0.5)
+    complete(run, "a")
+    launcher.launch(run.ledger, run.jobs[0])
+    units = add_iteration(run.ledger, "2", lanes=1, trials=2)
+    launcher.launch(run.ledger, run.ledger.job("2-0"))
+    watch = Watch(run.ledger, launcher, "2")
+    run.ledger.record(Result(trial=units[0], state=State.COMPLETED))
+    assert watch.poll() == Progress(
+        done=False, finished=1, total=2, failed=0, live=1, late=1
+    )  # two of two lanes' trials
+    launcher.alive.remove("1-0")
+    watch.poll()
+    assert watch.poll() == Progress(done=True, finished=1, total=2, failed=0, live=1)
+    assert run.result("slow").kind == "gone"
+
+
+def test_full_training_waits_for_all_of_its_own_and_no_others(run, launcher):
+    run = run(["slow"], ["a"], quorum=0.5)
+    asked = [Request(trial=f"{n:016x}-e4", config=f"{n:016x}", params={}, epochs=4, stage="full-1") for n in range(2)]
+    units = [run.ledger.begin_trial(request).trial for request in asked]
+    job = Job(job="full-1-0", kind=JobKind.TRAIN, stage="full-1", units=units)
+    run.ledger.create_plan(Plan(stage="full-1", requests=asked, jobs=[job]))
+    launcher.launch(run.ledger, job)
+    watch = Watch(run.ledger, launcher, "full-1")
+    run.ledger.record(Result(trial=units[0], state=State.COMPLETED))
+    assert watch.poll() == Progress(done=False, finished=1, total=2, failed=0, live=1)
+    run.ledger.record(Result(trial=units[1], state=State.COMPLETED))
+    assert watch.poll().done
+
+
+def test_a_stage_of_one_job_needs_no_plan(run, launcher):
+    run = run()
+    job = run.ledger.create_job(Job(job="prepare", kind=JobKind.PREPARE, stage="prepare", units=["prepare"]))
+    launcher.launch(run.ledger, job)
+    watch = Watch(run.ledger, launcher, "prepare")
+    assert watch.poll() == Progress(done=False, finished=0, total=1, failed=0, live=1)
+    record_failure(run.ledger, job, "prepare", "error", "no such folder")
+    assert watch.poll() == Progress(done=True, finished=1, total=1, failed=1, live=1)
+
+
+def test_a_stage_that_is_not_there_is_an_error(run, launcher):
+    with pytest.raises(LedgerError, match="no job '7'"):
+        Watch(run().ledger, launcher, "7")
+
+
+def test_waiting_polls_until_done(run, launcher):
+    run = run(["a"])
+    launcher.launch(run.ledger, run.jobs[0])
+    seen, slept = [], []
+
+    def sleep(seconds):
+        slept.append(seconds)
+        if len(slept) == 2:
+            complete(run, "a")
+
+    progress = wait(Watch(run.ledger, launcher, "1"), 3.0, seen.append, sleep)
+    assert progress.done and seen[-1] == progress
+    assert slept == [3.0, 3.0]
