@@ -1,0 +1,258 @@
+"""The command: choose the run, let Airflow perform it, show how far it is, and say at the end what was found."""
+
+import argparse
+import fcntl
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+from windtunnel.definition import Definition, load_definition
+from windtunnel.errors import WindtunnelError
+from windtunnel.launchers import get_launcher
+from windtunnel.ledger import Ledger
+from windtunnel.report.progress import Display
+from windtunnel.report.status import Observer
+from windtunnel.report.view import collect
+from windtunnel.stores import open_store
+from windtunnel_airflow.environment import airflow_environment
+from windtunnel_airflow.run import summary
+from windtunnel_airflow.run.process import AirflowProcess
+from windtunnel_airflow.run.runs import choose, link_latest
+from windtunnel_airflow.run.worker import dag_file
+
+_SEARCHES = Path("include/searches")
+_FAILED, _WRONG, _BUSY = 1, 2, 3  # exit codes: the run failed; the command is wrong; another one is at work
+_LOCK_PATIENCE = 5.0  # seconds: a process whose parent was killed takes a moment to end
+_GREETING = {
+    "new": "{name}: run {run}",
+    "resumed": "{name}: run {run} goes on where it was cut short (--fresh begins anew)",
+    "extended": "{name}: run {run} is extended",
+}
+
+
+class BusyError(WindtunnelError):
+    """Another command is at work in the same home."""
+
+
+class Stopped(BaseException):
+    """A signal asks the command to stop."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a search's parts are.
+
+    Attributes:
+        definition: the search's file.
+        home: folder of the Airflow that performs it.
+        store: where ledgers live.
+    """
+
+    definition: Path
+    home: Path
+    store: str
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a search; the exit code is 0 only where it succeeded."""
+    began = time.time()
+    chosen = _parser().parse_args(arguments)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
+    try:
+        file = _definition_file(chosen.search)
+        definition = load_definition(file)
+        place = _place(file, definition)
+        place.home.mkdir(parents=True, exist_ok=True)
+        with _only_one(place.home) as lock:
+            return _perform(chosen, definition, place, lock, began)
+    except WindtunnelError as error:
+        print(error, file=sys.stderr)
+        return _BUSY if isinstance(error, BusyError) else _WRONG
+    except Stopped as stopped:
+        return 128 + stopped.number
+
+
+def _perform(chosen: argparse.Namespace, definition: Definition, place: Place, lock: int, began: float) -> int:
+    ledger, how = choose(open_store(place.store), definition.name, fresh=chosen.fresh, extend=chosen.extend)
+    _clear_leftovers(place.home, ledger, definition)
+    params = _params(chosen, ledger)
+    latest = link_latest(ledger)
+    log = place.home / "logs" / f"{definition.name}-{ledger.run}.txt"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    (place.home / "dags").mkdir(exist_ok=True)
+    (place.home / "dags" / "search.py").write_text(dag_file(place.definition))
+    at = datetime.now(UTC)
+    launcher = get_launcher(definition.launcher)
+    try:
+        with AirflowProcess(
+            place.definition, params, at, environment=_environment(chosen, place), log=log, hold=lock
+        ) as airflow:
+            observer = Observer(ledger, lambda: launcher.live(ledger))
+            title = _GREETING[how].format(name=definition.name, run=ledger.run)
+            with Display(observer, title) as display:
+                ended, asked = _follow(airflow, display)
+    except Stopped:
+        _ignore_signals()
+        print("Stopping: ending what runs …", flush=True)
+        launcher.cancel(ledger)
+        print(f"Nothing runs any more. The same command goes on with run {ledger.run}.")
+        raise
+    if ended is None:
+        launcher.cancel(ledger)
+        return _explain_failure("Airflow's process ended without a word", ledger, log)
+    if ended["state"] != "success":
+        return _explain_failure("the run failed", ledger, log)
+    view = collect(ledger, curves=0)
+    lines = summary.found(view, time.time() - began - asked) + summary.where(ledger, latest)
+    lines += summary.times(ledger, began, time.time(), ended["tasks"], asked)
+    lines.append(f"More iterations of this run: make run SEARCH={chosen.search} ARGS=--extend")
+    print("\n".join(lines))
+    return 0
+
+
+def _follow(airflow: AirflowProcess, display: Display) -> tuple[dict[str, Any] | None, float]:
+    """Show the run until it ends; how it ended, and how many seconds a person took to answer."""
+    asked = 0.0
+    while True:
+        for event in airflow.events(0.2):
+            if event["event"] == "ended":
+                display.update(now=True)
+                return event, asked
+            if event["event"] == "question":
+                began = time.time()
+                airflow.answer(_ask(display, event))
+                asked += time.time() - began
+        display.update()
+        if airflow.exit_code is not None:
+            return None, asked
+
+
+def _ask(display: Display, question: dict[str, Any]) -> str:
+    """Put a task's question to whoever sits at the terminal; the first letter of an option is enough."""
+    from rich.markdown import Markdown
+
+    options: list[str] = question["options"]
+    with display.paused() as console:
+        console.print(Markdown(question["body"] or ""))
+        while True:
+            said = console.input(f"{question['subject']} [{'/'.join(options)}] ").strip().lower()
+            fitting = [option for option in options if said and option.lower().startswith(said)]
+            if len(fitting) == 1:
+                return fitting[0]
+
+
+def _explain_failure(what: str, ledger: Ledger, log: Path) -> int:
+    said = log.read_text(errors="replace").splitlines()[-30:] if log.is_file() else []
+    print("\n".join(said), file=sys.stderr)
+    print(f"{what}; the end of its log is above, all of it in {log}.", file=sys.stderr)
+    print(f"The same command goes on with run {ledger.run}; --fresh begins anew.", file=sys.stderr)
+    return _FAILED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m windtunnel_airflow.run", description=__doc__)
+    parser.add_argument("search", help=f"a definition's file, or the name of one in {_SEARCHES}")
+    parser.add_argument("--data", type=Path, metavar="FOLDER", help="where the workload finds its raw data")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--fresh", action="store_true", help="begin a new run even if the last one was cut short")
+    which.add_argument("--extend", action="store_true", help="perform more iterations of the last run")
+    parser.add_argument("--approve", action="store_true", help="ask before the finalists are trained fully")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        dest="params",
+        help="one of the trigger form's choices, such as seed=1 or epochs_full=20; the value is JSON or else text",
+    )
+    return parser
+
+
+def _definition_file(search: str) -> Path:
+    if search.endswith((".yaml", ".yml")):
+        return Path(search).resolve()
+    file = (_SEARCHES / f"{search}.yaml").resolve()
+    if not file.is_file():
+        there = ", ".join(sorted(each.stem for each in _SEARCHES.glob("*.y*ml"))) or "none"
+        raise WindtunnelError(f"there is no search {search!r}: {_SEARCHES} has {there}; or give a definition's file")
+    return file
+
+
+def _place(file: Path, definition: Definition) -> Place:
+    """A definition in a project's `include/searches` keeps all in that project, another one in the user's cache."""
+    project = file.parents[2] if file.parent.match(str(_SEARCHES)) else None
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "windtunnel"
+    store = definition.store or os.environ.get("WINDTUNNEL_STORE") or "runs"
+    if "://" not in store:
+        store = str((project or Path.cwd()) / store)
+    return Place(file, project / ".airflow" / "run" if project else cache / "airflow", store)
+
+
+def _params(chosen: argparse.Namespace, ledger: Ledger) -> dict[str, Any]:
+    params: dict[str, Any] = {"resume": ledger.run}
+    for setting in chosen.params:
+        name, equals, value = setting.partition("=")
+        if not equals:
+            raise WindtunnelError(f"--set {setting}: give NAME=VALUE")
+        try:
+            params[name] = json.loads(value)
+        except ValueError:
+            params[name] = value
+    return params | ({"approval": True} if chosen.approve else {})
+
+
+def _environment(chosen: argparse.Namespace, place: Place) -> dict[str, str]:
+    environment = airflow_environment(place.home, place.home / "dags", store=place.store)
+    environment |= {"AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING"}
+    if chosen.data is not None:
+        environment["WINDTUNNEL_DATA"] = str(chosen.data.resolve())
+    return environment
+
+
+def _clear_leftovers(home: Path, ledger: Ledger, definition: Definition) -> None:
+    """End the jobs of a killed command, unless they are this run's own, which are taken over as they are."""
+    note = home / "run.json"
+    if note.is_file():
+        earlier = json.loads(note.read_text())
+        if earlier["ledger"] != ledger.url:
+            get_launcher(earlier["launcher"]).cancel(Ledger.open(earlier["ledger"]))
+    note.write_text(json.dumps({"ledger": ledger.url, "launcher": definition.launcher}))
+
+
+@contextmanager
+def _only_one(home: Path) -> Iterator[int]:
+    """Hold the home's lock, which its Airflow process holds too: with two at work, both would fail."""
+    with (home / "lock").open("a") as lock:
+        until = time.monotonic() + _LOCK_PATIENCE
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > until:
+                    raise BusyError(f"another run is at work in {home}: wait for it, or stop it") from None
+                time.sleep(0.1)
+        yield lock.fileno()
+
+
+def _stop(number: int, frame: FrameType | None) -> NoReturn:
+    raise Stopped(number)
+
+
+def _ignore_signals() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
