@@ -170,16 +170,18 @@ class StrategyConformance:
         assert len(searched(strategy, problem(MIXED), 3, change=fail)) == 24
 
     def test_failures_infeasible_and_pending_trials_are_neither_repeated_nor_bred_from(self, strategy):
+        best = {"accuracy": 2.0, "flops": -1.0}  # what a trial may have reported before it failed
+
         def change(seen):
             kind = int(seen.config, 16) % 6
             if kind == 0:
-                return replace(seen, state=State.FAILED, objectives={})
+                return replace(seen, state=State.FAILED, objectives=best)
             if kind == 1:
                 return replace(seen, state=State.INFEASIBLE, objectives={})
             if kind == 2:
-                return replace(seen, state=None, objectives={})
-            if kind == 3:  # by far the best, but it breaks a measured constraint
-                return replace(seen, violation=0.5, objectives={"accuracy": 2.0, "flops": -1.0})
+                return replace(seen, state=None, objectives=best)
+            if kind == 3:
+                return replace(seen, violation=0.5, objectives=best)
             if kind == 4:
                 return replace(seen, objectives={"accuracy": math.nan, "flops": math.nan})
             return seen
