@@ -1,0 +1,183 @@
+"""Train one trial in the foreground, for whoever writes a workload: `python -m trainer.tryout FILE`."""
+
+import argparse
+import json
+import os
+import random
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from trainer import units
+from trainer.data import FOLDER_VARIABLE
+from windtunnel.definition import Definition, load_definition, resolve
+from windtunnel.errors import DefinitionError, WindtunnelError
+from windtunnel.ledger import JobKind, Ledger, Request
+from windtunnel.ledger.ids import config_id, trial_id
+from windtunnel.machine import cores
+from windtunnel.space import Params, Space
+from windtunnel.strategies import Problem, get_strategy
+from windtunnel.workload import Workload, code_digest, known_values
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Prepare the data, train one trial and verify its model; returns the exit code."""
+    arguments = _arguments(argv)
+    if arguments.data is not None:
+        os.environ[FOLDER_VARIABLE] = str(arguments.data)
+    try:
+        definition = resolve(load_definition(arguments.file))
+        params = _params(definition, arguments.params, arguments.seed)
+        with _ledger(definition.name, arguments.keep) as ledger:
+            attempt(ledger, definition, params, arguments.epochs or definition.epochs.partial)
+            if arguments.keep is not None:
+                _say(f"\nkept in {ledger.url}")
+    except WindtunnelError as error:
+        sys.stderr.write(f"{type(error).__name__}: {error}{_where(error)}\n")
+        return 1
+    except Exception:
+        traceback.print_exc()
+        return 1
+    return 0
+
+
+def attempt(ledger: Ledger, definition: Definition, params: Params, epochs: float) -> None:
+    """Do to one configuration all that a search would, and say what comes of it and how long each stage takes.
+
+    Args:
+        ledger: of a new run.
+        definition: of the search.
+        params: the configuration.
+        epochs: to train.
+
+    Raises:
+        Exception: whatever the workload raises.
+    """
+    clock = _Clock()
+    with clock.stage("import"):
+        workload = units.preload(definition, JobKind.TRAIN)
+        _use_threads(definition, workload)
+    ledger.begin({"definition": definition.model_dump(mode="json"), "code": code_digest(definition.workload)})
+    with clock.stage("prepare"):
+        found = units.prepare(ledger, definition)
+    _say(f"data: {_listed(found.metrics)}")
+    request = _request(ledger, definition, params, epochs)
+    ledger.begin_trial(request)
+    _say(f"trial: {json.dumps(params)}, {epochs:g} epochs, {_listed(request.known) or 'nothing known before training'}")
+    with clock.stage("train"):
+        found = units.train(ledger, definition, request)
+    _say(f"objectives: {_listed(found.objectives)}")
+    _say(f"metrics: {_listed(found.metrics)}")
+    if found.violation:
+        _say(f"breaks a constraint: violation {found.violation:g}")
+    with clock.stage("verify"):
+        found = units.verify(ledger, definition, request)
+    _say(f"verified: {_listed(found.metrics)}")
+    _say("seconds: " + ", ".join(f"{name} {seconds:.2f}" for name, seconds in clock.seconds.items()))
+
+
+def _use_threads(definition: Definition, workload: Workload) -> None:
+    """Give torch as many threads as a trial gets in a local search, so that the times tell."""
+    if getattr(workload, "TORCH", True):
+        import torch
+
+        limits = definition.limits
+        torch.set_num_threads(limits.threads or max(1, cores() // ((limits.parallel or cores()) * limits.slots)))
+
+
+class _Clock:
+    """How long each stage takes."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        began = time.monotonic()
+        yield
+        self.seconds[name] = time.monotonic() - began
+
+
+def _arguments(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m trainer.tryout", description=__doc__)
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--params")
+    parser.add_argument("--epochs", type=float)
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--keep", type=Path)
+    parser.add_argument("--seed", type=int)
+    return parser.parse_args(argv)
+
+
+@contextmanager
+def _ledger(name: str, keep: Path | None) -> Iterator[Ledger]:
+    if keep is not None:
+        yield Ledger.open(f"{keep.absolute()}/{name}/try-{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}")
+        return
+    with tempfile.TemporaryDirectory(prefix="windtunnel-try-") as folder:
+        yield Ledger.open(f"{folder}/{name}/try")
+
+
+def _params(definition: Definition, given: str | None, seed: int | None) -> Params:
+    space = Space.parse(definition.space or {})
+    if given is None:
+
+        def known(params: Params) -> Mapping[str, float]:
+            return known_values(definition.workload, params, definition.settings)
+
+        problem = Problem(space, definition.objectives, definition.constraints, known)
+        drawn = random.SystemRandom().getrandbits(32) if seed is None else seed
+        return get_strategy("random", {}).suggest(problem, [], 1, drawn, 1).suggestions[0].params
+    try:
+        params = json.loads(given)
+    except ValueError as error:
+        raise DefinitionError(f"--params: {given!r} is no JSON: {error}") from error
+    if not isinstance(params, dict):
+        raise DefinitionError(f'--params: give an object, such as {{"lr": 0.1}}, not {given}')
+    return space.canonical(params)
+
+
+def _request(ledger: Ledger, definition: Definition, params: Params, epochs: float) -> Request:
+    known = known_values(definition.workload, params, definition.settings)
+    config = config_id(
+        workload=definition.workload,
+        code=code_digest(definition.workload),
+        settings=definition.settings,
+        data=str((ledger.manifest() or {})["digest"]),
+        params=params,
+        seed=definition.trial_seed,
+    )
+    known.pop("work", None)
+    trial = trial_id(config, epochs)
+    seed = definition.trial_seed
+    return Request(trial=trial, config=config, params=params, epochs=epochs, seed=seed, stage="try", known=known)
+
+
+def _where(error: WindtunnelError) -> str:
+    """The workload's line that the error came from, if it was at work: its message says the rest."""
+    frames = traceback.extract_tb(error.__traceback__)
+    entries = [index for index, frame in enumerate(frames) if frame.name in ("prepare", "train", "verify")]
+    if not entries:
+        return ""
+    workload = frames[entries[-1]].filename
+    frame = [frame for frame in frames if frame.filename == workload][-1]
+    return f"\n  at {frame.filename}:{frame.lineno}, in {frame.name}: {frame.line}"
+
+
+def _listed(values: Mapping[str, Any]) -> str:
+    return ", ".join(
+        f"{name} {value:.6g}" if value is not None else f"{name} not finite" for name, value in values.items()
+    )
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    sys.exit(main())
