@@ -5,7 +5,8 @@ import os
 import traceback
 from pathlib import Path
 
-from trainer.supervisor import RunUnit, Supervisor, say
+from trainer.logs import say
+from trainer.supervisor import RunUnit, Supervisor
 from windtunnel.definition.model import Definition
 from windtunnel.failures import record_failure
 from windtunnel.ledger import Job, Ledger

@@ -1,4 +1,4 @@
-"""Units' logs: files on this host while they run, brought to the ledger now and then."""
+"""The job's own log, and its units': files on this host, brought to the ledger now and then."""
 
 import time
 from contextlib import suppress
@@ -6,9 +6,15 @@ from pathlib import Path
 
 from windtunnel.errors import NotFoundError, StoreError
 from windtunnel.ledger import Attempt, Ledger
+from windtunnel.machine import now
 from windtunnel.stores.base import Store
 
 _EVERY = 5.0  # seconds between two uploads of a log
+
+
+def say(text: str) -> None:
+    """Write a line to the job's own log."""
+    print(f"{now()} {text}", flush=True)  # noqa: T201
 
 
 class UnitLog:
@@ -48,9 +54,8 @@ class UnitLog:
         try:
             self._store.upload(self._path, self.file)
             self._size = size
-        except StoreError:
-            if at_once:
-                raise
+        except StoreError as error:
+            say(f"the log stays here for now: {error}")
 
     def _fetch(self) -> None:
         """Take over what an earlier job brought to the ledger."""

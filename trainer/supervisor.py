@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 
 from trainer import child
-from trainer.logs import UnitLog
+from trainer.logs import UnitLog, say
 from windtunnel.definition.model import Limits
 from windtunnel.failures import record_failure
 from windtunnel.ledger import Attempt, Job, Ledger
@@ -26,11 +26,6 @@ PREEMPTED = 128 + signal.SIGTERM  # exit code of a job that was told to go
 _TICK = 0.2  # seconds between two looks at clocks, memory and the cancel file
 _GRACE = 5.0  # seconds that a unit gets to end when its job is told to go
 _LOG_TAIL = 4096  # bytes of a log that go into a failed result
-
-
-def say(text: str) -> None:
-    """Write a line to the job's own log."""
-    print(f"{now()} {text}", flush=True)  # noqa: T201
 
 
 @dataclass(eq=False)
@@ -140,7 +135,9 @@ class Supervisor:
         log.begin(attempt)
         environment = {"CUDA_VISIBLE_DEVICES": self._device(slot)} if self._devices else {}
         pid = child.start(
-            lambda: self._run_unit(self._ledger, self._job, unit, attempt, log.file),
+            lambda: self._run_unit(
+                Ledger.open(self._ledger.url), self._job, unit, attempt, log.file
+            ),  # own connections
             log.file,
             self._lifeline,
             environment,

@@ -11,7 +11,7 @@ class Launcher(ABC):
 
     @abstractmethod
     def launch(self, ledger: Ledger, job: Job) -> None:
-        """Submit the job and return at once. A job that lives already, or has been was done, stays as it is.
+        """Submit the job and return at once. A job that lives already, or is done, stays as it is.
 
         Raises:
             LaunchError: it cannot be submitted.

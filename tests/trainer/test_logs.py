@@ -1,0 +1,73 @@
+import pytest
+
+from trainer.logs import UnitLog
+from windtunnel.errors import StoreError
+from windtunnel.ledger import Attempt, Ledger
+from windtunnel.stores.local import LocalStore
+
+UNIT = "0123456789abcdef-e1"
+
+
+def attempt(number):
+    return Attempt(number=number, job="1-0", host="here", started="2026-01-01T00:00:00.000+00:00")
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    return Ledger(LocalStore(tmp_path / "store"), "toy", "run")
+
+
+def log_in(ledger, folder):
+    folder.mkdir()
+    return UnitLog(ledger, UNIT, folder)
+
+
+def stored(ledger):
+    return ledger.store.get(ledger.trial_path(UNIT, "log.txt")).decode()
+
+
+def test_a_log_goes_on_after_what_an_earlier_job_brought_to_the_ledger(ledger, tmp_path):
+    first = log_in(ledger, tmp_path / "first")
+    first.begin(attempt(1))
+    first.file.write_text("one\n")
+    first.sync(at_once=True)
+    second = log_in(ledger, tmp_path / "second")
+    second.begin(attempt(2))
+    with second.file.open("a") as file:
+        file.write("two\n")
+    second.sync(at_once=True)
+    assert stored(ledger) == "one\n--- start 2, 2026-01-01T00:00:00.000+00:00, here ---\ntwo\n"
+
+
+def test_a_log_is_brought_to_the_ledger_at_once_and_then_now_and_then(ledger, tmp_path):
+    log = log_in(ledger, tmp_path / "logs")
+    log.begin(attempt(1))
+    log.file.write_text("one")
+    log.sync()
+    log.file.write_text("one two")
+    log.sync()
+    assert stored(ledger) == "one"
+    log.sync(at_once=True)
+    assert stored(ledger) == "one two"
+
+
+def test_the_tail_is_there_before_any_start(ledger, tmp_path):
+    assert log_in(ledger, tmp_path / "new").tail(100) == ""
+    ledger.store.put(ledger.trial_path(UNIT, "log.txt"), b"0123456789")
+    assert log_in(ledger, tmp_path / "old").tail(4) == "6789"
+
+
+def test_a_store_that_fails_stops_no_job(ledger, tmp_path, monkeypatch, capsys):
+    log = log_in(ledger, tmp_path / "logs")
+    log.begin(attempt(1))
+    log.file.write_text("one")
+
+    def fail(*_):
+        raise StoreError("No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(LocalStore, "_upload", fail)
+        log.sync(at_once=True)
+    assert "No space left on device" in capsys.readouterr().out
+    log.sync(at_once=True)
+    assert stored(ledger) == "one"
