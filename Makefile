@@ -4,6 +4,7 @@ SEARCH ?= digits_cnn
 DATA ?=
 ARGS ?=
 TESTS ?= tests
+RUN ?= runs/latest
 PORT ?= 8080
 
 VENV := .venv
@@ -17,19 +18,19 @@ READY_DEV := $(VENV)/.ready-dev
 
 help: ## list these commands
 	@echo "make COMMAND [SETTING=value …]"
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo "Settings: PYTHON=/path/to/python (3.11 to 3.13); TORCH_INDEX=URL takes torch from that index, such as PyTorch's for CPUs"
 
 setup: $(READY_DEV) ## install everything into .venv, in the locked versions
 
-run: $(READY) ## run a search and report: SEARCH=digits_cnn, DATA=folder, ARGS="…"
+run: $(READY) ## run a search and report: SEARCH=name or file, DATA=folder, ARGS="--extend …"
 	@$(BIN)/python -m windtunnel_airflow.run $(SEARCH) $(if $(DATA),--data "$(DATA)") $(ARGS)
 
 ui: $(READY) ## start Airflow with the searches, ready to trigger: PORT=8080, DATA=folder
-	@PORT="$(PORT)" $(if $(DATA),WINDTUNNEL_DATA="$(abspath $(DATA))") scripts/ui
+	@PORT="$(PORT)" $(if $(DATA),WINDTUNNEL_DATA="$(abspath $(DATA))") $(BIN)/python scripts/ui.py
 
 try: $(READY) ## train one sampled trial in the foreground: SEARCH, DATA, ARGS
-	@$(if $(DATA),WINDTUNNEL_DATA="$(abspath $(DATA))") $(BIN)/python -m windtunnel try include/searches/$(SEARCH).yaml $(ARGS)
+	@$(BIN)/python -m windtunnel try $(if $(filter %.yaml,$(SEARCH)),$(SEARCH),include/searches/$(SEARCH).yaml) $(if $(DATA),--data "$(DATA)") $(ARGS)
 
 validate: $(READY) ## check every definition in include/searches
 	@$(BIN)/python -m windtunnel validate include/searches/*.yaml
@@ -49,15 +50,22 @@ format: $(READY_DEV) ## mend what the style check can mend by itself
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
 
-schema: $(READY) ## write the JSON Schema of definitions, for editors
-	@$(BIN)/python -m windtunnel schema > include/searches/definition.schema.json
+schema: $(READY) ## write the JSON Schema of definitions, and the tables of docs/definition.md
+	@$(BIN)/python -m windtunnel schema
+	@$(BIN)/python scripts/definition_page.py
 
 lock: $(READY_DEV) ## resolve all versions anew with Python 3.11 into requirements.lock; run the tests before committing it
 	@$(BIN)/python -m pip install --quiet --dry-run --ignore-installed --report - ".[all,dev]" | $(BIN)/python scripts/lock.py > $(VENV)/lock
 	@mv $(VENV)/lock requirements.lock
 
-bench: $(READY) ## run the benchmarks: see benchmarks/README.md
-	@for benchmark in benchmarks/bench_*.py; do echo "== $$benchmark"; $(BIN)/python $$benchmark || exit 1; done
+bench-launcher: $(READY) ## measure trials per minute of the local launcher: ARGS="--trials 200"
+	@$(BIN)/python benchmarks/launcher.py $(ARGS)
+
+bench-utilisation: $(READY) ## measure how busy the lanes are, with and without a quorum
+	@$(BIN)/python benchmarks/utilisation.py $(ARGS)
+
+bench-archai: $(READY) ## lay a run's front beside Archai's: RUN=runs/latest DATA=folder of archai-mnist
+	@$(BIN)/python benchmarks/archai_front.py $(RUN) "$(DATA)/pareto_models.csv" $(ARGS)
 
 wheel: $(READY_DEV) ## build the wheel into dist/
 	@$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .

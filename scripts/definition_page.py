@@ -1,0 +1,98 @@
+"""Writes the tables of docs/definition.md from the definition's JSON Schema: `make schema`.
+
+What stands above the mark in that page is written by hand; what stands below it is made here.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from windtunnel.definition.schema import json_schema
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "definition.md"
+MARK = "<!-- From here on the page is made by `make schema`. -->\n"
+_TYPES = {
+    "object": "mapping",
+    "array": "list",
+    "string": "text",
+    "integer": "whole number",
+    "boolean": "true or false",
+}
+
+Schema = dict[str, Any]
+
+
+def page(text: str) -> str:
+    """The page with its tables made anew."""
+    return text.partition(MARK)[0] + MARK + tables(json_schema())
+
+
+def tables(schema: Schema) -> str:
+    """A table of the definition's own fields, and one for each section."""
+    return "".join(_table(title, section) for title, section in _sections(schema))
+
+
+def _sections(schema: Schema) -> list[tuple[str, Schema]]:
+    """Every section by its heading: the whole file, sections by their field, parameters, strategies' options."""
+    parts: dict[str, Schema] = schema["$defs"]
+    named = {
+        field["$ref"].rpartition("/")[2]: f"`{name}`" for name, field in schema["properties"].items() if "$ref" in field
+    }
+    named["Bound"] = "`constraints`, each"
+    for rule in parts["StrategyChoice"]["allOf"]:
+        options = rule["then"]["properties"]["options"]["$ref"].rpartition("/")[2]
+        named[options] = f"`strategy.options` of `{rule['if']['properties']['name']['const']}`"
+    for name, part in parts.items():
+        if kind := part["properties"].get("type", {}).get("const"):
+            named[name] = f"`space`, a parameter of `type: {kind}`"
+    own = sorted((name for name in named), key=lambda name: (named[name].startswith("`s"), named[name]))
+    return [("The file", schema), *((named[name], parts[name]) for name in own)]
+
+
+def _table(title: str, section: Schema) -> str:
+    fields = {name: field for name, field in section["properties"].items() if "const" not in field}
+    text = f"\n### {title}\n\n{section['description']}\n"
+    if not fields:
+        return text
+    text += "\n| Field | Type | Default | Meaning |\n| --- | --- | --- | --- |\n"
+    for name, field in fields.items():
+        default = "required" if name in section.get("required", []) else _default(field)
+        text += f"| `{name}` | {_type(field)} | {default} | {_cell(field.get('description', ''))} |\n"
+    return text
+
+
+def _type(field: Schema) -> str:
+    if "$ref" in field:
+        return "section"
+    if "enum" in field:
+        return " or ".join(f"`{value}`" for value in field["enum"])
+    if "anyOf" in field and "type" not in field:
+        kinds = [_type(kind) for kind in field["anyOf"] if kind.get("type") != "null"]
+        return ", or ".join(dict.fromkeys(kinds))
+    kind = {
+        "object": "mapping",
+        "array": "list",
+        "string": "text",
+        "integer": "whole number",
+        "boolean": "true or false",
+    }
+    return f"{kind.get(field['type'], field['type'])}{_bounds(field)}"
+
+
+def _bounds(field: Schema) -> str:
+    said = {"exclusiveMinimum": "above", "minimum": "at least", "maximum": "at most"}
+    return "".join(f", {word} {field[key]}" for key, word in said.items() if abs(field.get(key, 1e12)) < 1e9)
+
+
+def _default(field: Schema) -> str:
+    if field.get("default") in (None, "", {}, []):
+        return ""
+    return "see below" if "$ref" in field else f"`{field['default']}`".lower()
+
+
+def _cell(text: str) -> str:
+    text = text.replace("|", "\\|")
+    return text[:1].upper() + text[1:]
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

@@ -1,0 +1,71 @@
+"""Starts Airflow on this machine with the repository's searches, and says when and where it is ready: `make ui`."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+from windtunnel_airflow.environment import airflow_environment
+
+ROOT = Path(__file__).resolve().parent.parent
+HOME = ROOT / ".airflow" / "ui"
+
+
+def main() -> int:
+    """Run `airflow standalone` until it ends or is interrupted; its exit status."""
+    port = int(os.environ.get("PORT", "8080"))
+    ports = (port + 713, port + 714)  # follow `port`, so that several can run side by side
+    store = os.environ.get("WINDTUNNEL_STORE", ROOT / "runs")
+    settings = airflow_environment(HOME, ROOT / "dags", store=store, port=port, log_ports=ports)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # `standalone` starts `airflow` by name
+    HOME.mkdir(parents=True, exist_ok=True)
+    log = HOME / "airflow.log"
+    print("Airflow is starting; the first time takes about half a minute.", flush=True)
+    with log.open("wb") as output:
+        command = [sys.executable, "-m", "airflow", "standalone"]
+        environment = os.environ | settings | {"PATH": path}
+        # A session of its own: Ctrl-C in the terminal must reach Airflow once and not all its processes, or they hang.
+        airflow = subprocess.Popen(command, env=environment, stdout=output, stderr=output, start_new_session=True)
+    try:
+        while airflow.poll() is None and not _healthy(port):
+            time.sleep(0.5)
+        if airflow.poll() is None:
+            print(f"Airflow is ready: http://localhost:{port} (for this machine only, without a password)")
+            print(f"Its log is {log.relative_to(ROOT)}. Ctrl-C ends it.", flush=True)
+        status = airflow.wait()
+        print(f"Airflow ended by itself. Its log ends:\n{_tail(log)}", file=sys.stderr)
+        return status or 1
+    except KeyboardInterrupt:
+        print("\nAirflow is ending.", flush=True)
+        airflow.send_signal(signal.SIGINT)
+        return 0
+    finally:
+        _end(airflow)
+
+
+def _end(airflow: subprocess.Popen[bytes]) -> None:
+    """Wait for Airflow to end, and end by force what is left of it."""
+    with contextlib.suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
+        airflow.wait(8)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(airflow.pid, signal.SIGKILL)
+
+
+def _healthy(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v2/monitor/health", timeout=2) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+def _tail(log: Path) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-15:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
