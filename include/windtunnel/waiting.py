@@ -59,7 +59,8 @@ class _Stage:
 class Watch:
     """Looks at a stage's jobs and results now and then, and sees that every unit comes to a result.
 
-    An iteration's watch looks after the stragglers of earlier iterations too. A job is gone when it was launched, two
+    An iteration's watch looks after the stragglers of earlier iterations too, and waits no longer once the search has
+    more failures than its limits allow. A job is gone when it was launched, two
     looks in a row find that it does not live, and it still lacks results: it is started again where the launcher's
     rules allow, and its units have failed where not. Only that count is held here: a watch that is lost and made anew
     takes one look longer.
@@ -85,12 +86,11 @@ class Watch:
         self._began = clock()
         self._limits = Limits.model_validate(ledger.search_record()["definition"]["limits"])
         self._stage = _Stage.of(ledger, stage)
-        names = (
-            [name for name in ledger.stages() if name.isdigit() and int(name) < int(stage)] if stage.isdigit() else []
-        )
-        self._earlier = [_Stage.of(ledger, name) for name in names]
+        self._is_iteration = stage.isdigit()
+        names = [name for name in ledger.stages() if name.isdigit()] if self._is_iteration else []
+        self._earlier = [_Stage.of(ledger, name) for name in names if int(name) < int(stage)]
         lanes = self._limits.parallel or len(self._stage.jobs)
-        self._may_lack = may_lack(self._limits.quorum, lanes) if stage.isdigit() else 0
+        self._may_lack = may_lack(self._limits.quorum, lanes) if self._is_iteration else 0
         self._absent: dict[str, int] = {}
 
     def poll(self) -> Progress:
@@ -109,10 +109,12 @@ class Watch:
                 else:
                     self._absent.pop(job.job, None)
         own = [ended[unit] for unit in self._stage.units if unit in ended]
-        late = sum(unit not in ended for stage in self._earlier for unit in stage.units)
+        earlier = [ended.get(unit) for stage in self._earlier for unit in stage.units]
+        late = earlier.count(None)
         total = len(self._stage.units)
+        hopeless = self._is_iteration and (own + earlier).count(State.FAILED) >= self._limits.failed_trials
         return Progress(
-            done=total - len(own) + late <= self._may_lack,
+            done=total - len(own) + late <= self._may_lack or hopeless,
             finished=len(own),
             total=total,
             failed=own.count(State.FAILED),

@@ -225,6 +225,15 @@ def test_stragglers_of_earlier_iterations_count_and_are_looked_after(run, launch
     assert run.result("slow").kind == "gone"
 
 
+def test_a_hopeless_iteration_is_not_waited_for(run, launcher):
+    ledger = run("nothing", failed_trials=3).ledger
+    first, second = add_iteration(ledger, "2", lanes=1, trials=2), add_iteration(ledger, "3", lanes=1, trials=4)
+    for unit in [*first, second[0]]:
+        assert not Watch(ledger, launcher, "3").poll().done
+        ledger.record(Result(trial=unit, state=State.FAILED))
+    assert Watch(ledger, launcher, "3").poll().done
+
+
 def test_full_training_waits_for_all_of_its_own_and_no_others(run, launcher):
     run = run(["slow"], ["a"], quorum=0.5)
     asked = [Request(trial=f"{n:016x}-e4", config=f"{n:016x}", params={}, epochs=4, stage="full-1") for n in range(2)]
