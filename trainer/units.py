@@ -87,8 +87,11 @@ def preload(definition: Definition, kind: JobKind) -> Workload:
         WorkloadError: the workload cannot be loaded.
     """
     workload = load_workload(definition.workload)
+    # onnxruntime is left out: it starts a thread, and loads in no time.
     if kind is not JobKind.PREPARE and getattr(workload, "TORCH", True):
-        import onnx  # noqa: F401  (onnxruntime is left out: it starts a thread, and loads in no time)
+        import torch
+    if kind is JobKind.TRAIN and "torch" in sys.modules:
+        import onnx  # noqa: F401
         import torch._dynamo  # what the first optimiser would import, for more than a second
         import torch.onnx  # noqa: F401
     return workload
