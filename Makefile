@@ -27,7 +27,7 @@ run: $(READY) ## run a search and report: SEARCH=name or file, DATA=folder, ARGS
 	@$(BIN)/python -m windtunnel_airflow.run $(SEARCH) $(if $(DATA),--data "$(DATA)") $(ARGS)
 
 ui: $(READY) ## start Airflow with the searches, ready to trigger: PORT=8080, DATA=folder
-	@PORT="$(PORT)" $(if $(DATA),WINDTUNNEL_DATA="$(abspath $(DATA))") $(BIN)/python scripts/ui.py
+	@$(if $(DATA),WINDTUNNEL_DATA="$(abspath $(DATA))") $(BIN)/python scripts/ui.py --port $(PORT) $(ARGS)
 
 try: $(READY) ## train one sampled trial in the foreground: SEARCH, DATA, ARGS
 	@$(BIN)/python -m windtunnel try $(if $(filter %.yaml,$(SEARCH)),$(SEARCH),include/searches/$(SEARCH).yaml) $(if $(DATA),--data "$(DATA)") $(ARGS)

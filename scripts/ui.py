@@ -1,5 +1,6 @@
 """Starts Airflow on this machine with the repository's searches, and says when and where it is ready: `make ui`."""
 
+import argparse
 import contextlib
 import os
 import signal
@@ -12,18 +13,21 @@ from pathlib import Path
 from windtunnel_airflow.environment import airflow_environment
 
 ROOT = Path(__file__).resolve().parent.parent
-HOME = ROOT / ".airflow" / "ui"
 
 
 def main() -> int:
     """Run `airflow standalone` until it ends or is interrupted; its exit status."""
-    port = int(os.environ.get("PORT", "8080"))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, default=8080)
+    parser.add_argument("--home", type=Path, default=ROOT / ".airflow" / "ui", help="folder for Airflow's own files")
+    arguments = parser.parse_args()
+    port, home = arguments.port, arguments.home.resolve()
     ports = (port + 713, port + 714)  # follow `port`, so that several can run side by side
     store = os.environ.get("WINDTUNNEL_STORE", ROOT / "runs")
-    settings = airflow_environment(HOME, ROOT / "dags", store=store, port=port, log_ports=ports)
+    settings = airflow_environment(home, ROOT / "dags", store=store, port=port, log_ports=ports)
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # `standalone` starts `airflow` by name
-    HOME.mkdir(parents=True, exist_ok=True)
-    log = HOME / "airflow.log"
+    home.mkdir(parents=True, exist_ok=True)
+    log = home / "airflow.log"
     print("Airflow is starting; the first time takes about half a minute.", flush=True)
     with log.open("wb") as output:
         command = [sys.executable, "-m", "airflow", "standalone"]
@@ -35,7 +39,7 @@ def main() -> int:
             time.sleep(0.5)
         if airflow.poll() is None:
             print(f"Airflow is ready: http://localhost:{port} (for this machine only, without a password)")
-            print(f"Its log is {log.relative_to(ROOT)}. Ctrl-C ends it.", flush=True)
+            print(f"Its log is {log}. Ctrl-C ends it.", flush=True)
         status = airflow.wait()
         print(f"Airflow ended by itself. Its log ends:\n{_tail(log)}", file=sys.stderr)
         return status or 1

@@ -9,6 +9,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
+# `make`, with this Python's programs and without installing anything.
+MAKE = ["make", f"BIN={Path(sys.executable).parent}", "-o", ".venv/.ready", "-o", ".venv/.ready-dev"]
+
 
 def build_wheel(folder):
     """Build the wheel from the source tree, without a network."""
@@ -33,7 +36,7 @@ def team_environment(folder):
 
 def clean_environment(**settings):
     """This process's environment without what points to the source tree or to another Airflow."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "WINDTUNNEL"))}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "WINDTUNNEL", "MAKE"))}
     kept.pop("PYTHONPATH", None)
     return kept | {name: str(value) for name, value in settings.items()}
 
