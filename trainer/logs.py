@@ -58,7 +58,7 @@ class UnitLog:
             say(f"the log stays here for now: {error}")
 
     def _fetch(self) -> None:
-        """Take over what an earlier job brought to the ledger."""
+        """Take over what an earlier start of the job left here or brought to the ledger."""
         if self.file.exists():
             return
         with suppress(NotFoundError):

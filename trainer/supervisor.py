@@ -2,6 +2,7 @@
 
 import os
 import select
+import shutil
 import signal
 import tempfile
 import time
@@ -9,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 
 import psutil
@@ -69,13 +71,14 @@ class Supervisor:
         self._logs: dict[str, UnitLog] = {}
         self._devices = _devices()
         self._told_to_go = False
+        self._folder = _log_folder(ledger, job)
 
     def run(self, units: list[str]) -> int:
         """Run the units until each has a result; returns the job's exit code."""
         self._waiting.extend(units)
         self._lifeline = child.Lifeline()
-        with tempfile.TemporaryDirectory(prefix="windtunnel-") as folder, self._wake_up() as wake:
-            self._folder = Path(folder)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with self._wake_up() as wake:
             try:
                 while self._waiting or self._running:
                     if self._told_to_go or (self._cancel_file is not None and self._cancel_file.exists()):
@@ -92,6 +95,7 @@ class Supervisor:
                 for running in self._running:
                     child.kill(running.pid, signal.SIGKILL)
                 self._lifeline.close()
+                shutil.rmtree(self._folder, ignore_errors=True)
         say("done")
         return 0
 
@@ -222,6 +226,12 @@ class Supervisor:
 
     def _job_time_message(self) -> str:
         return f"its job took longer than limits.job_time, {self._limits.job_time:g} s"
+
+
+def _log_folder(ledger: Ledger, job: Job) -> Path:
+    """Where the job's units write their logs: if it is killed, its next start on this host finds them there."""
+    name = sha256(f"{ledger.url} {job.job}".encode()).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"windtunnel-{os.getuid()}" / name
 
 
 def _signal_name(number: int) -> str:
