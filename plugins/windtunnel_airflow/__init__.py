@@ -1,4 +1,4 @@
-"""Everything of Windtunnel that knows Airflow. A DAG file needs `load_searches`; nothing of Airflow is imported before."""
+"""All of Windtunnel that knows Airflow. Importing the package imports nothing of Airflow."""
 
 from windtunnel_airflow.folder import check_searches, load_searches
 

@@ -1,12 +1,16 @@
 """From an Airflow task to the search that it works on."""
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
 from airflow.sdk import get_current_context
+
 from windtunnel.ledger import Job, Ledger
 from windtunnel.stages import Search
 from windtunnel.stores import open_store
+
+_log = logging.getLogger(__name__)
 
 _LABELLED = 4  # trials named in a label; Airflow cuts labels at 250 characters
 
@@ -43,6 +47,12 @@ def label(units: Sequence[str]) -> str:
 def set_label(job: Job) -> None:
     """Name the mapped task at work by its job's units; the template is `{{ trials }}`."""
     get_current_context()["trials"] = label(job.units)  # type: ignore[typeddict-unknown-key]
+
+
+def tell(text: str) -> None:
+    """Write lines to the task's log."""
+    for line in text.splitlines():
+        _log.info("%s", line)
 
 
 def _shortened(unit: str) -> str:

@@ -2,8 +2,11 @@
 
 import os
 from datetime import timedelta
+from typing import Any
 
-from airflow.sdk import DAG, Asset, ExceptionRetryPolicy, ParamsDict, RetryAction, RetryRule
+from airflow.sdk import DAG, Asset, ExceptionRetryPolicy, RetryAction, RetryRule
+from airflow.sdk.definitions.param import ParamsDict
+
 from windtunnel.definition import Definition
 from windtunnel_airflow.describe import describe
 from windtunnel_airflow.params import trigger_form
@@ -51,7 +54,7 @@ def _wire(definition: Definition, store: str) -> None:
         collects.append(collected)
 
     finalists = completion.finalists(store)
-    refused = completion.refused(store)
+    refused: Any = completion.refused(store)
     planned, trained, collected_training = completion.full_training(store)
     to_verify, verified, collected_verification = completion.verification(store)
     approve = Approve(

@@ -1,4 +1,4 @@
-"""Airflow's settings for one machine, in one place: `make run`, `make ui` and the tests all start Airflow with these."""
+"""Airflow's settings for one machine, in one place: `make run`, `make ui` and the tests use them."""
 
 from pathlib import Path
 
@@ -45,9 +45,8 @@ def airflow_environment(
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "5",
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
-        # A changed definition is seen within seconds.
-        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "10",
-        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",
+        # A busy machine is slow to answer its own tasks; by default they die of it after 5 s.
+        "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "30",
         "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(log_ports[0]),
         "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(log_ports[1]),
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",

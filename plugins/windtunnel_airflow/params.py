@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow.sdk import Param
+
 from windtunnel.definition import OVERRIDES, Definition, resolve, with_overrides
 from windtunnel.errors import DefinitionError
 

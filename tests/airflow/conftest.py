@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+
 from windtunnel_airflow.environment import airflow_environment
 
 if "airflow" not in sys.modules:

@@ -3,6 +3,7 @@
 import threading
 import time
 from datetime import UTC, datetime
+from typing import ClassVar
 
 from tests.workloads import quick
 from windtunnel.launchers.base import Launcher
@@ -13,8 +14,8 @@ from windtunnel.ledger.ledger import is_trial
 class InstantLauncher(Launcher):
     """Does each unit by the formula of the quick workload; a hanging trial takes a thread and its time."""
 
-    trained: list[str] = []
-    _busy: dict[tuple[str, str], int] = {}
+    trained: ClassVar[list[str]] = []
+    _busy: ClassVar[set[tuple[str, str]]] = set()
 
     def launch(self, ledger, job):
         done = ledger.unit_outcomes(job)
@@ -41,12 +42,12 @@ class InstantLauncher(Launcher):
         pass
 
     def _later(self, ledger, job, unit, seconds):
-        self._busy[ledger.url, job.job] = 1
+        self._busy.add((ledger.url, job.job))
 
         def work():
             time.sleep(seconds)
             self._do(ledger, job, unit)
-            del self._busy[ledger.url, job.job]
+            self._busy.discard((ledger.url, job.job))
 
         threading.Thread(target=work, daemon=True).start()
 

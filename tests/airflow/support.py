@@ -1,4 +1,4 @@
-"""Whole searches in this process: a definition becomes a DAG, the DAG is run by `dag.test()`, and its run can be asked."""
+"""Whole searches in this process: a definition becomes a DAG, which `dag.test()` runs."""
 
 import threading
 import time
@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import yaml
 from airflow.dag_processing.dagbag import DagBag
+
 from tests.airflow.instant import InstantLauncher
 from windtunnel import launchers
 from windtunnel.ledger import Ledger

@@ -4,6 +4,7 @@ import json
 
 import pytest
 from airflow.sdk.exceptions import AirflowException
+
 from tests.airflow.support import partial_trials
 from windtunnel.ledger import State
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from airflow.sdk import BaseSensorOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
+
 from windtunnel.ledger import Ledger, State
 from windtunnel_airflow.context import current_search
 from windtunnel_airflow.triggers.results import ResultsTrigger
@@ -38,9 +39,9 @@ class AwaitResults(BaseSensorOperator):
         stage = search.ledger.job(self.jobs[0]).stage
         trigger = ResultsTrigger(search.ledger.url, search.definition.launcher, stage)
         progress = trigger.watch().poll()
-        if progress.done:
-            return self._end(search.ledger, progress.message)
-        return self.defer(trigger=trigger, method_name="execute_complete")
+        if not progress.done:
+            self.defer(trigger=trigger, method_name="execute_complete")
+        self._end(search.ledger, progress.message)
 
     def execute_complete(self, context: Any, event: dict[str, Any]) -> None:
         """End the wait as the trigger found it to end."""

@@ -3,6 +3,7 @@
 from typing import Any
 
 from airflow.providers.standard.operators.hitl import HITLBranchOperator
+
 from windtunnel_airflow.context import current_search
 
 APPROVE, REJECT = "Approve", "Reject"

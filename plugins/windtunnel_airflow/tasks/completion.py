@@ -4,10 +4,11 @@ from typing import Any
 
 from airflow.sdk import Asset, TaskGroup, TriggerRule, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException
+
 from windtunnel import stages
 from windtunnel.errors import LedgerError
 from windtunnel.launchers import get_launcher
-from windtunnel_airflow.context import current_ledger, current_search
+from windtunnel_airflow.context import current_ledger, current_search, tell
 from windtunnel_airflow.tasks.training import run_jobs
 
 
@@ -17,12 +18,12 @@ def finalists(store: str) -> list[str]:
     """Fix which trials are trained fully: of the front, or those that the trigger names."""
     plan = stages.choose_finalists(current_search(store))
     for request in plan.requests:
-        print(request.trial, request.params)
+        tell(f"{request.trial} {request.params}")
     return [request.trial for request in plan.requests]
 
 
-def full_training(store: str) -> tuple[TaskGroup, Any, Any]:
-    """plan → train[job] → await_results: the finalists, trained fully.
+def full_training(store: str) -> tuple[Any, Any, Any]:
+    """Plan → train[job] → await_results: the finalists, trained fully.
 
     Returns:
         The group's first task, its sensor, and its collecting task.
@@ -40,7 +41,7 @@ def plan_full_training(store: str) -> list[str]:
 
 
 def verification(store: str) -> tuple[Any, Any, Any]:
-    """plan → train[job] → await_results: every finalist's exported model over the whole test set.
+    """Plan → train[job] → await_results: every finalist's exported model over the whole test set.
 
     Returns:
         The group's first task, its sensor, and its collecting task.
@@ -69,8 +70,8 @@ def publish(asset: Asset, store: str) -> Any:
             "trial": published.trial,
             "uri": published.onnx,
             "models": published.models,
-            **{name: value for name, value in published.objectives.items()},
-            **{name: value for name, value in published.test.items()},
+            **published.objectives,
+            **published.test,
         }
         return published.trial
 
@@ -85,7 +86,7 @@ def refused(store: str) -> None:
     search = current_search(store)
     write_front(search)
     search.ledger.finish(search.session.session)
-    print(search.ledger.read_json("approval.json"))
+    tell(f"Refused: {search.ledger.read_json('approval.json')}")
 
 
 # Downstream of every collect, or a red one would be a leaf of the DAG and fail the run.
@@ -98,7 +99,7 @@ def report(store: str) -> None:
     try:
         ledger.search_record()
     except LedgerError:
-        print("The run has not begun: there is nothing to report.")
+        tell("The run has not begun: there is nothing to report.")
         return
     write_report(ledger)
 

@@ -4,10 +4,11 @@ from typing import Any
 
 from airflow.sdk import TaskGroup, task
 from airflow.sdk.exceptions import AirflowFailException
+
 from windtunnel import stages
 from windtunnel.launchers import get_launcher
 from windtunnel.ledger import Known
-from windtunnel_airflow.context import current_search
+from windtunnel_airflow.context import current_search, tell
 from windtunnel_airflow.tasks.training import run_jobs
 
 
@@ -22,7 +23,7 @@ def iteration(group: int, store: str, *, last: bool) -> tuple[Any, Any, Any]:
     Returns:
         The tasks `suggest`, `select` and `collect`.
     """
-    # What follows a short-circuit decides by its own trigger rule: the next iteration is skipped, the finalists are not.
+    # Only the next iteration is skipped; what comes after it goes by its own trigger rule, as the finalists do.
     selecting = task if last else task.short_circuit(ignore_downstream_trigger_rules=False)
     with TaskGroup(f"iteration_{group}", tooltip="Suggest trials, train them in parallel, select the front"):
         jobs = suggest(group, store)
@@ -34,11 +35,11 @@ def iteration(group: int, store: str, *, last: bool) -> tuple[Any, Any, Any]:
 
 @task
 def suggest(group: int, store: str) -> list[str]:
-    """Fix the iteration's trials and deal them into jobs. One job at least, for an empty expansion skips what follows."""
+    """Fix the iteration's trials and deal them into jobs; at least one, or the expansion would skip what follows."""
     search = current_search(store)
     k = search.iteration(group)
     plan = search.ledger.plan(str(k)) or stages.suggest(search, k, _busy(search))
-    print(f"Iteration {k}: {len(plan.requests)} trials in {len(plan.jobs)} jobs. {plan.note}".strip())
+    tell(f"Iteration {k}: {len(plan.requests)} trials in {len(plan.jobs)} jobs. {plan.note}".strip())
     return [job.job for job in plan.jobs]
 
 
@@ -46,7 +47,7 @@ def select(group: int, store: str) -> bool:
     """Fix what the iteration's selection knows; whether the search goes on to another iteration."""
     search = current_search(store)
     known = stages.select(search, search.iteration(group))
-    print("\n".join(_told(known)))
+    tell("\n".join(_told(known)))
     if known.failure:
         raise AirflowFailException(f"The search ends, for it only fails: {known.failure}")
     return stages.goes_on(search, group + 1)

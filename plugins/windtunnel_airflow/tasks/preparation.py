@@ -2,16 +2,17 @@
 
 from airflow.sdk import TaskGroup, get_current_context, task
 from airflow.sdk.exceptions import AirflowRuntimeError
+
 from windtunnel import stages
 from windtunnel.definition import Definition
 from windtunnel.launchers import get_launcher
-from windtunnel_airflow.context import current_ledger, current_search
+from windtunnel_airflow.context import current_ledger, current_search, tell
 from windtunnel_airflow.params import chosen, origin
 from windtunnel_airflow.sensors.results import AwaitResults
 
 
 def prepare_data(definition: Definition, store: str) -> TaskGroup:
-    """begin → await_results → start, which skips the first iteration where there is none to perform."""
+    """Begin → await_results → start, which skips the first iteration where there is none to perform."""
 
     @task
     def begin() -> list[str]:
@@ -36,7 +37,7 @@ def prepare_data(definition: Definition, store: str) -> TaskGroup:
         search = current_search(store)
         plan = stages.start(search)
         if plan is not None:
-            print(plan.note)
+            tell(plan.note)
         return stages.goes_on(search, 1)
 
     with TaskGroup("prepare_data", tooltip="The data and its splits, once a run") as group:

@@ -4,11 +4,12 @@ from typing import Any
 
 from airflow.sdk import TriggerRule, get_current_context, task, task_group
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
 from windtunnel.errors import NotFoundError
 from windtunnel.failures import record_failure
 from windtunnel.launchers import get_launcher
 from windtunnel.ledger import Ledger, Result, State
-from windtunnel_airflow.context import current_ledger, current_search, set_label
+from windtunnel_airflow.context import current_ledger, current_search, set_label, tell
 from windtunnel_airflow.sensors.results import AwaitResults
 
 _LOG = 16 * 1024  # bytes of each trial's log that Airflow's log shows
@@ -64,24 +65,21 @@ def collect(job: str, store: str) -> None:
     results = {unit: ledger.result(unit) for unit in work.units}
     for unit, result in results.items():
         _show(ledger, unit, result)
-    failed = [f"{unit}: {found.kind}: {found.message}" for unit, found in results.items() if _failed(found)]
+    ended = [result for result in results.values() if result is not None]
+    failed = [f"{result.trial}: {result.kind}: {result.message}" for result in ended if result.state is State.FAILED]
     if failed:
         raise AirflowFailException(f"{len(failed)} of {len(results)} failed\n" + "\n".join(failed))
-    if any(found is None for found in results.values()):
+    if len(ended) < len(results):
         raise AirflowSkipException("not all of its trials are done; they count in a later iteration")
 
 
-def _failed(result: Result | None) -> bool:
-    return result is not None and result.state is State.FAILED
-
-
 def _show(ledger: Ledger, unit: str, result: Result | None) -> None:
-    print(_summary(unit, result))
+    tell(_summary(unit, result))
     try:
         log = ledger.store.tail(ledger.trial_path(unit, "log.txt"), _LOG).decode(errors="replace")
     except NotFoundError:
         return
-    print(f"::group::Log of {unit}\n{log}\n::endgroup::")
+    tell(f"::group::Log of {unit}\n{log}\n::endgroup::")
 
 
 def _summary(unit: str, result: Result | None) -> str:
@@ -90,4 +88,5 @@ def _summary(unit: str, result: Result | None) -> str:
     numbers = (result.objectives | result.metrics).items()
     values = ", ".join(f"{name}={value:.6g}" for name, value in numbers if value is not None)
     source = f", from {result.source}" if result.source else ""
-    return f"{unit}: {result.state} in {result.seconds:.1f} s{source} {result.params} {values} {result.message}".rstrip()
+    how = f"{result.state} in {result.seconds:.1f} s{source}"
+    return f"{unit}: {how} {result.params} {values} {result.message}".rstrip()

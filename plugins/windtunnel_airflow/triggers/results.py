@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
+
 from windtunnel.errors import WindtunnelError
 from windtunnel.launchers import get_launcher
 from windtunnel.ledger import Ledger
@@ -29,7 +30,7 @@ class ResultsTrigger(BaseTrigger):
             launcher: name of the launcher that its jobs were launched with.
             stage: an iteration's number, `full-<k>`, `verify-<k>` or `prepare`.
         """
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.ledger = ledger
         self.launcher = launcher
         self.stage = stage
@@ -47,9 +48,9 @@ class ResultsTrigger(BaseTrigger):
             while not (progress := await asyncio.to_thread(watch.poll)).done:
                 await asyncio.sleep(pause(time.monotonic() - began))
         except WindtunnelError as error:
-            yield TriggerEvent({"error": str(error)})
+            yield TriggerEvent({"error": str(error)})  # type: ignore[no-untyped-call]
         else:
-            yield TriggerEvent({"message": progress.message})
+            yield TriggerEvent({"message": progress.message})  # type: ignore[no-untyped-call]
 
     def watch(self) -> Watch:
         """The core's watch over the stage."""

@@ -1,0 +1,223 @@
+"""The DAGs as Airflow sees them, without running anything."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.airflow.support import SEARCH
+from windtunnel.errors import DefinitionError
+from windtunnel_airflow import check_searches, load_searches
+
+ROOT = Path(__file__).parents[2]
+DEFINITIONS = sorted((ROOT / "include" / "searches").glob("*.yaml"))
+
+
+@pytest.fixture(scope="module")
+def bag(home):
+    from airflow.dag_processing.dagbag import DagBag
+
+    return DagBag(ROOT / "dags")
+
+
+@pytest.fixture(scope="module")
+def dag():
+    from windtunnel.definition import definition_from
+    from windtunnel_airflow.dag import search_dag
+
+    return search_dag(definition_from(SEARCH | {"name": "shape", "iterations": 3, "launcher": "local"}))
+
+
+def test_every_definition_is_a_dag(bag):
+    assert bag.import_errors == {}
+    assert len(bag.dags) == len(DEFINITIONS) > 0
+    assert "digits_cnn" in bag.dags
+
+
+def test_no_dag_nests_maps(bag):
+    """A mapped group inside a mapped group parses, and then pairs the wrong items."""
+    from airflow.sdk.definitions.mappedoperator import MappedOperator
+    from airflow.sdk.definitions.taskgroup import MappedTaskGroup
+
+    for dag in bag.dags.values():
+        for group in dag.task_group_dict.values():
+            if isinstance(group, MappedTaskGroup):
+                assert list(group.iter_mapped_task_groups()) == [group]
+        assert not any(isinstance(task, MappedOperator) for task in dag.tasks)
+
+
+def test_the_dags_can_be_serialised(bag):
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    for dag in bag.dags.values():
+        data = json.loads(json.dumps(DagSerialization.to_dict(dag)))
+        again = DagSerialization.from_dict(data)
+        assert set(again.task_dict) == set(dag.task_dict)
+
+
+def test_the_shape(dag):
+    def upstream(task):
+        return set(dag.get_task(task).upstream_task_ids)
+
+    for group in ("iteration_2", "full_training", "verify"):
+        first = f"{group}.{'suggest' if group == 'iteration_2' else 'plan'}"
+        launch, wait, collect = f"{group}.train.launch", f"{group}.await_results", f"{group}.train.collect"
+        assert launch in upstream(wait)
+        assert upstream(collect) == {first, launch, wait}
+    assert upstream("iteration_2.suggest") == {"iteration_1.select"}
+    assert upstream("iteration_2.select") == {"iteration_2.await_results"}
+    assert upstream("finalists") == {"iteration_3.select"}
+    assert upstream("full_training.plan") == upstream("refused") == {"approve"}
+    assert upstream("publish") == {"verify.await_results"}
+    collects = {task for task in dag.task_ids if task.endswith(".collect")}
+    assert len(collects) == 5
+    assert upstream("report") == collects | {"publish", "refused"}
+    assert upstream("cancel") == {"publish", "report"}
+    assert [task.task_id for task in dag.leaves] == ["cancel"]
+
+
+def test_the_rules_behind_the_shape(dag):
+    rules = {task.task_id: task.trigger_rule.value for task in dag.tasks if task.trigger_rule.value != "all_success"}
+    waits = {task for task in dag.task_ids if task.endswith(".await_results") and not task.startswith("prepare")}
+    collects = {task for task in dag.task_ids if task.endswith(".collect")}
+    assert rules == {
+        **dict.fromkeys(waits | collects, "all_done_min_one_success"),
+        "finalists": "none_failed",
+        "report": "all_done",
+        "cancel": "all_done_setup_success",
+    }
+    assert all(dag.get_task(task).retries == (0 if task in collects else 2) for task in dag.task_ids)
+    cancel = dag.get_task("cancel")
+    assert cancel.is_teardown and cancel.on_failure_fail_dagrun
+    assert dag.dagrun_timeout is None  # it would skip the teardown, and leak jobs
+    short = {task.task_id for task in dag.tasks if "short_circuit" in type(task).custom_operator_name}
+    assert short == {"prepare_data.start", "iteration_1.select", "iteration_2.select"}
+    assert not any(dag.get_task(task).ignore_downstream_trigger_rules for task in short)
+
+
+def test_the_page_and_the_form_tell_what_a_search_is(bag):
+    dag = bag.dags["digits_cnn"]
+    for word in ("val_acc", "Space", "Budget", "iterations"):
+        assert word in dag.doc_md
+    assert "windtunnel" in dag.tags
+    assert set(dag.params) == {
+        "seed",
+        "iterations",
+        "epochs_partial",
+        "epochs_full",
+        "parallel",
+        "approval",
+        "resume",
+        "retry_failed",
+        "warm_start",
+        "from_run",
+        "trials",
+    }
+    assert dag.params.get_param("iterations").schema["maximum"] == dag.params["iterations"]
+    undocumented = [t.task_id for t in dag.tasks if t.task_type.startswith("_Python") and not t.python_callable.__doc__]
+    assert not undocumented
+
+
+def test_a_schedule_makes_the_dag_run_by_itself():
+    from airflow.sdk import CronTriggerTimetable
+
+    from windtunnel.definition import definition_from
+    from windtunnel_airflow.dag import search_dag
+
+    dag = search_dag(definition_from(SEARCH | {"name": "nightly", "schedule": "0 3 * * *", "launcher": "local"}))
+    assert isinstance(dag.timetable, CronTriggerTimetable)
+    assert not dag.catchup
+
+
+def test_the_trigger_survives_serialisation(home):
+    from airflow.sdk._shared.module_loading import import_string
+
+    from windtunnel_airflow.triggers.results import ResultsTrigger, pause
+
+    name, fields = ResultsTrigger("/runs/search/run", "local", "3").serialize()
+    again = import_string(name)(**json.loads(json.dumps(fields)))
+    assert again.serialize() == (name, fields)
+    assert pause(0) == pytest.approx(0.2)
+    assert pause(60) == pytest.approx(3)
+    assert pause(3600) == 10
+
+
+def test_a_broken_definition_is_shown_and_hurts_no_other(tmp_path, home):
+    from airflow.dag_processing.dagbag import DagBag
+
+    shutil.copytree(ROOT / "dags", tmp_path / "dags")
+    shutil.copytree(ROOT / "include" / "searches", tmp_path / "include" / "searches")
+    broken = tmp_path / "include" / "searches" / "broken.yaml"
+    broken.write_text(yaml.safe_dump(SEARCH | {"objectives": {"val_acc": "maximise"}, "launcher": "local"}))
+    bag = DagBag(tmp_path / "dags")
+    assert len(bag.dags) == len(DEFINITIONS)
+    ((file, error),) = bag.import_errors.items()
+    assert file.endswith("search_errors.py")
+    assert all(
+        text in error for text in ("broken.yaml", "objectives.val_acc", '"maximise"', "'maximize' or 'minimize'")
+    )
+
+    broken.write_text(yaml.safe_dump(SEARCH | {"launcher": "local"}))
+    mended = DagBag(tmp_path / "dags")
+    assert mended.import_errors == {}
+    assert set(mended.dags) == {*bag.dags, "broken"}
+
+
+def test_two_searches_of_one_name_are_an_error(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(SEARCH | {"name": "same", "launcher": "local"}))
+    with pytest.raises(DefinitionError, match=r"b\.yaml: name: found 'same', which a\.yaml has"):
+        check_searches(tmp_path, __file__)
+    namespace = {"__file__": __file__}
+    load_searches(tmp_path, namespace)
+    assert set(namespace) == {"__file__", "search_same"}
+
+
+def test_a_folder_without_a_right_definition_is_an_error(tmp_path):
+    with pytest.raises(DefinitionError, match="there is no such folder"):
+        load_searches(tmp_path / "none", {"__file__": __file__})
+    (tmp_path / "wrong.yaml").write_text("objectives: 3")
+    with pytest.raises(DefinitionError, match=r"wrong\.yaml"):
+        load_searches(tmp_path, {"__file__": __file__})
+
+
+def test_a_worker_builds_only_the_dag_that_it_runs(tmp_path, monkeypatch):
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(SEARCH | {"launcher": "local"}))
+    monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", "b")
+    namespace = {"__file__": __file__}
+    load_searches(tmp_path, namespace)
+    assert set(namespace) == {"__file__", "search_b"}
+
+
+PARSE = """
+import sys, time, airflow
+from airflow.dag_processing.dagbag import DagBag
+import airflow.sdk.bases.operator, airflow.sdk.definitions.dag, airflow.sdk.definitions.decorators
+began = time.process_time()
+bag = DagBag(sys.argv[1])
+took = time.process_time() - began
+assert not bag.import_errors, bag.import_errors
+assert bag.dags
+heavy = {"torch", "optuna", "plotly", "azure", "kubernetes", "matplotlib", "sklearn", "pandas", "onnx", "onnxruntime"}
+print(round(took, 3), sorted(heavy & set(sys.modules)))
+"""
+
+
+def test_parsing_is_quick_and_imports_nothing_heavy(home):
+    """At most 0.5 s more than importing Airflow: the best of a few, since the machine may be busy."""
+    paths = [ROOT / "plugins", ROOT / "include", ROOT]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, paths))}
+    took = []
+    for _ in range(3):
+        command = [sys.executable, "-c", PARSE, str(ROOT / "dags")]
+        out = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
+        seconds, _, heavy = out.strip().splitlines()[-1].partition(" ")
+        assert heavy == "[]"
+        took.append(float(seconds))
+    assert min(took) <= 0.5

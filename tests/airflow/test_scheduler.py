@@ -1,0 +1,123 @@
+"""Searches through Airflow's real scheduler: `dags test` hides what separate processes and a real triggerer do."""
+
+import contextlib
+import os
+import re
+import signal
+
+import psutil
+import pytest
+import yaml
+
+from tests.airflow.conftest import DAG_FILE
+from tests.airflow.standalone import ROOT, Standalone
+from tests.airflow.support import SEARCH, partial_trials
+from windtunnel.ledger import Ledger
+from windtunnel.stores import open_store
+
+pytestmark = pytest.mark.slow
+
+TASK = re.compile(r"airflow worker -- [0-9a-f]{8}-[0-9a-f]{4}-")  # the process that runs one task
+LIMIT = 900  # seconds; a quiet machine of two cores needs about 60
+SEARCHES = {
+    "quick": {},
+    "slow": {"settings": {"slow": 2.0}},  # the same configurations would get other ids: the settings count
+    "broken": {"iterations": "many"},
+}
+
+
+@pytest.fixture(scope="module")
+def airflow(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("standalone")
+    for name in ("dags", "searches"):
+        (folder / name).mkdir()
+    (folder / "dags" / "searches.py").write_text(DAG_FILE)
+    text = (ROOT / "dags" / "search_errors.py").read_text().replace("../include/searches", "../searches")
+    (folder / "dags" / "search_errors.py").write_text(text)
+    for name, fields in SEARCHES.items():
+        definition = SEARCH | {"launcher": "local"} | fields
+        (folder / "searches" / f"{name}.yaml").write_text(yaml.safe_dump(definition))
+    with Standalone(folder / "airflow", folder / "dags", folder / "runs") as found:
+        found.store = open_store(str(folder / "runs"))
+        yield found
+
+
+def test_a_search_runs_and_publishes(airflow):
+    run = airflow.trigger("quick", seed=1)
+    assert airflow.wait("quick", run, LIMIT) == "success"
+    tasks = airflow.tasks("quick", run)
+    assert {name for name, ti in tasks.items() if ti["state"] != "success"} == {"refused"}
+    assert tasks["iteration_1.train.launch[0]"]["rendered_map_index"].startswith("2: ")
+    ledger = Ledger(airflow.store, "quick", run)
+    models = ledger.read_json("models.json")["models"]
+    assert models and all(model["verified"] for model in models)
+
+    events = airflow.client.get("/api/v2/assets/events").json()["asset_events"]
+    (extra,) = (event["extra"] for event in events if event["source_dag_id"] == "quick")
+    best = max(models, key=lambda model: model["objectives"]["val_acc"])
+    assert extra["trial"] == best["trial"]
+    assert extra["val_acc"] == best["objectives"]["val_acc"]
+    assert extra["uri"].endswith(best["onnx"])
+
+
+def test_a_broken_definition_is_among_the_import_errors(airflow):
+    (error,) = airflow.import_errors()
+    assert error["filename"] == "search_errors.py"
+    assert "broken.yaml" in error["stack_trace"] and "iterations" in error["stack_trace"]
+    dags = airflow.client.get("/api/v2/dags").json()["dags"]
+    assert {dag["dag_id"] for dag in dags} == {"quick", "slow"}
+
+
+def test_what_is_killed_comes_back_by_itself(airflow):
+    """Kill -9 of a job and all its trials and of a task at work."""
+    run = airflow.trigger("slow", seed=1)
+    ledger = Ledger(airflow.store, "slow", run)
+    killed = {"job": False, "task": False}
+
+    def progress():
+        if not killed["job"]:
+            killed["job"] = kill_job(ledger)
+        if not killed["task"] and killed["job"]:
+            killed["task"] = kill_task(airflow)
+        state = airflow.state("slow", run)
+        return state if state in ("success", "failed") else None
+
+    assert airflow.until(progress, LIMIT, "the run does not end") == "success"
+    assert killed == {"job": True, "task": True}
+
+    trials = partial_trials(ledger)
+    assert all(ledger.result(trial).state == "completed" for trial in trials)
+    assert max(len(ledger.attempts(trial)) for trial in trials) == 2  # what was under way; nothing that was finished
+    undisturbed = airflow.trigger("slow", seed=1)
+    assert airflow.wait("slow", undisturbed, LIMIT) == "success"
+    other = Ledger(airflow.store, "slow", undisturbed)
+    assert ledger.known("2").front == other.known("2").front
+    assert ledger.known("2").hypervolume == other.known("2").hypervolume
+
+
+def kill_job(ledger):
+    """Kill -9 a training job's processes, once a trial of it is under way; whether there were any."""
+    found = [p for p in psutil.process_iter(["cmdline"]) if {ledger.url, "1-0"} <= set(p.info["cmdline"] or [])]
+    children = [child for p in found for child in p.children(recursive=True)]
+    if not children:
+        return False
+    for process in [*found, *children]:
+        kill(process.pid)
+    return True
+
+
+def kill_task(airflow):
+    """Kill -9 a process of the scheduler's that runs a task; whether there was one."""
+    for process in psutil.Process(airflow.process.pid).children(recursive=True):
+        try:
+            if TASK.search(" ".join(process.cmdline())):
+                kill(process.pid)
+                return True
+        except psutil.Error:
+            continue
+    return False
+
+
+def kill(pid):
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
