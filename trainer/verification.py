@@ -12,7 +12,7 @@ from trainer.checkpoints import load_states
 from trainer.data import Arrays, load_split
 from trainer.export import exported_model, exported_weights
 from windtunnel.definition.model import Definition
-from windtunnel.errors import WindtunnelError
+from windtunnel.errors import WindtunnelError, WorkloadError
 from windtunnel.ledger import Ledger, Request
 
 if TYPE_CHECKING:
@@ -62,18 +62,26 @@ class Verification:
         """Put the exported weights into a model of the same build.
 
         Raises:
-            WorkloadError: they do not fit, or were never saved.
+            VerificationError: they were never saved, or cannot be read.
+            WorkloadError: they do not fit.
         """
-        load_states({"model": model}, {"model": exported_weights(self._ledger, self._trial)}, self._trial)
+        try:
+            state = exported_weights(self._ledger, self._trial)
+        except Exception as error:
+            raise VerificationError(f"{self._trial} has no readable weights: {error}") from error
+        load_states({"model": model}, {"model": state}, self._trial)
 
     def run_onnx(self, *inputs: npt.ArrayLike) -> npt.NDArray[Any]:
         """The exported model's first output for whole arrays of inputs.
 
         Raises:
-            VerificationError: onnxruntime cannot load or run it.
+            VerificationError: there is none, or onnxruntime cannot load or run it.
         """
         arrays = [np.asarray(value) for value in inputs]
-        content = exported_model(self._ledger, self._trial)
+        try:
+            content = exported_model(self._ledger, self._trial)
+        except WorkloadError as error:
+            raise VerificationError(str(error)) from error
         try:
             runner = latency.session(content)
             names = [entry.name for entry in runner.get_inputs()]

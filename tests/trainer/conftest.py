@@ -1,0 +1,72 @@
+from dataclasses import dataclass
+
+import pytest
+
+from trainer import units
+from windtunnel.definition.model import Definition
+from windtunnel.ledger import Job, JobKind, Ledger, Request, Result
+from windtunnel.ledger.ids import trial_id
+from windtunnel.machine import now
+
+CONFIG = "0123456789abcdef"
+
+
+@dataclass
+class Bench:
+    """A run of one workload, whose units are done in this process."""
+
+    ledger: Ledger
+    definition: Definition
+
+    def request(self, epochs=2.0, **more) -> Request:
+        return Request(
+            trial=trial_id(CONFIG, epochs),
+            config=CONFIG,
+            params={"a": 1},
+            epochs=epochs,
+            stage="1",
+            iteration=1,
+            **more,
+        )
+
+    def run(self, kind, unit, log=None) -> Result:
+        job = self.ledger.create_job(Job(job=f"job-{unit}", kind=kind, stage="1", units=[unit]))
+        units.run(self.ledger, job, unit, self.ledger.begin_attempt(unit, job.job, "here", now()), log)
+        return self.ledger.result(unit)
+
+    def train(self, epochs=2.0, log=None, **more) -> Result:
+        request = self.ledger.begin_trial(self.request(epochs, **more))
+        return self.run(JobKind.TRAIN, request.trial, log)
+
+    def verify(self, epochs=2.0) -> Result:
+        return self.run(JobKind.VERIFY, f"verify-{trial_id(CONFIG, epochs)}")
+
+
+@pytest.fixture
+def bench(tmp_path):
+    """Makes a run whose data is prepared."""
+    count = iter(range(9))
+
+    def make(workload="tests.workloads.scripted", settings=None, **fields) -> Bench:
+        definition = Definition(
+            name="bench",
+            workload=workload,
+            settings=settings or {},
+            objectives=fields.pop("objectives", {"val_acc": "maximize"}),
+            epochs={"partial": 1, "full": 4},
+            **fields,
+        )
+        ledger = Ledger.open(f"{tmp_path}/bench/run-{next(count)}")
+        ledger.begin({"definition": definition.model_dump(mode="json"), "code": "0"})
+        made = Bench(ledger, definition)
+        assert made.run(JobKind.PREPARE, "prepare").state == "completed"
+        return made
+
+    return make
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread():
+    import torch
+
+    torch.set_num_threads(1)

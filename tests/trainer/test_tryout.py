@@ -1,0 +1,103 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+
+WORKLOAD = """
+def space():
+    return {"width": [1, 2]}
+
+
+def prepare(data):
+    data.save("train", x=[1.0, 2.0])
+
+
+def train(trial):
+    if trial.params["width"] == 2:
+        raise RuntimeError("width 2 does not train")
+    if trial.settings.get("see_test"):
+        trial.load("test")
+    trial.report(score=0.5)
+
+
+def verify(model):
+    model.compare([1.0], [1.0])
+
+
+TORCH = False
+"""
+
+
+@pytest.fixture
+def attempt(tmp_path):
+    """Runs `windtunnel try` on a workload of the working directory."""
+    (tmp_path / "mine.py").write_text(WORKLOAD)
+
+    def attempt(*arguments, **fields):
+        file = tmp_path / "search.yaml"
+        file.write_text(yaml.safe_dump({"workload": "mine", "objectives": {"score": "maximize"}} | fields))
+        return subprocess.run(
+            [sys.executable, "-m", "windtunnel", "try", str(file), *arguments],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (ROOT / "include", ROOT)))},
+            capture_output=True,
+            text=True,
+        )
+
+    return attempt
+
+
+def test_it_prints_reports_and_result_and_times(attempt, tmp_path):
+    done = attempt("--params", '{"width": 1}', "--epochs", "3", f"--keep={tmp_path / 'kept'}")
+    assert done.returncode == 0, done.stderr
+    assert "train_examples 2" in done.stdout
+    assert "epoch 3: score 0.5" in done.stdout
+    assert "objectives: score 0.5" in done.stdout
+    assert "max_logit_diff 0" in done.stdout
+    assert all(f"{stage} 0." in done.stdout for stage in ("prepare", "train", "verify"))
+    (search,) = (tmp_path / "kept").glob("search/try-*/search.json")
+    assert json.loads(search.read_text())["definition"]["workload"] == "mine"
+
+
+def test_a_fault_of_the_workload_shows_its_traceback(attempt):
+    done = attempt("--params", '{"width": 2}')
+    assert done.returncode == 1
+    assert 'mine.py", line 12, in train' in done.stderr
+    assert "RuntimeError: width 2 does not train" in done.stderr
+
+
+def test_a_breach_of_the_contract_names_the_line(attempt):
+    done = attempt("--params", '{"width": 1}', settings={"see_test": True})
+    assert done.returncode == 1
+    assert "must not see the test data" in done.stderr
+    assert 'mine.py:14, in train: trial.load("test")' in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ('{"width": 9}', "width: found 9"),
+        ("width", "is no JSON"),
+        ("[1]", "give an object"),
+        ("{}", "width: is missing"),
+    ],
+)
+def test_wrong_parameters_are_named(attempt, params, message):
+    done = attempt("--params", params)
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_configuration_is_drawn(attempt):
+    done = attempt("--seed", "1", space={"width": [1], "depth": {"type": "int", "low": 3, "high": 5}})
+    drawn = json.loads(done.stdout.split("trial: ")[1].split("}")[0] + "}")
+    assert drawn.keys() == {"width", "depth"}
+    assert drawn["depth"] in (3, 4, 5)

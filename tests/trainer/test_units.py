@@ -1,0 +1,237 @@
+import json
+
+import pytest
+
+from tests.trainer.conftest import CONFIG
+from trainer import units
+from trainer.trial import NotFiniteError, Trial
+from windtunnel.ledger import JobKind, State
+from windtunnel.ledger.ids import trial_id
+
+
+def test_a_completed_trial_says_everything(bench):
+    made = bench(objectives={"val_acc": "maximize", "flops": "minimize"})
+    result = made.train(2, known={"flops": 7.0}, parents=["beef"])
+    assert (result.state, result.kind, result.message) == (State.COMPLETED, "", "")
+    assert result.objectives == {"val_acc": 0.5, "flops": 7.0}
+    assert result.metrics.keys() == {"val_acc", "loss", "flops"}
+    assert (result.config, result.params, result.epochs, result.iteration) == (CONFIG, {"a": 1}, 2, 1)
+    assert (result.epoch, result.stage, result.parents, result.attempts) == (2, "1", ["beef"], 1)
+    assert result.started and result.ended >= result.started and result.seconds > 0
+    assert set(result.artifacts) == {"checkpoint.pt", "metrics.jsonl", "model.onnx", "request.json", "weights.pt"}
+
+
+def test_a_unit_with_a_result_is_left_alone(bench):
+    made = bench()
+    first = made.train(1)
+    assert made.train(1) == first
+    assert len(made.ledger.attempts(first.trial)) == 2
+
+
+@pytest.mark.parametrize(
+    ("do", "kind", "message"),
+    [
+        ("raise", "error", "ValueError: deliberately wrong (scripted.py, line "),
+        ("exit", "error", "sys.exit(3)"),
+        ("memory", "out_of_memory", "allocate"),
+        ("without_accuracy", "no_metrics", "val_acc never came: train() must give it to trial.report()"),
+        ("text", "error", "report(val_acc=…): 'high' is no number"),
+        ("read_test_data", "error", "train() must not see the test data"),
+    ],
+)
+def test_failures_are_results(bench, tmp_path, capfd, do, kind, message):
+    result = bench(settings={"do": do}).train(1)
+    assert (result.state, result.kind) == (State.FAILED, kind)
+    assert message in result.message
+    assert result.objectives == {} and result.params == {"a": 1}
+    assert "Traceback" in capfd.readouterr().err
+
+
+def test_no_metrics_lists_what_came(bench):
+    result = bench(settings={"do": "without_accuracy"}).train(1)
+    assert "Known are loss" in result.message
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_an_objective_that_is_not_finite_is_a_failure(bench, value):
+    made = bench()
+    definition = made.definition.model_copy(update={"settings": {"val_acc": [0.5, value, 0.6]}})
+    request = made.ledger.begin_trial(made.request(3))
+    with pytest.raises(NotFiniteError, match="val_acc is not finite at epoch 2"):
+        units.train(made.ledger, definition, request)
+    lines = made.ledger.store.get(made.ledger.trial_path(request.trial, "metrics.jsonl")).decode().splitlines()
+    assert [json.loads(line)["val_acc"] for line in lines] == [0.5, None]
+
+
+def test_nan_is_a_result_of_its_own_kind(bench):
+    result = bench(workload="tests.workloads.without_torch", settings={"value": "nan"}).train(1)
+    assert (result.state, result.kind) == (State.FAILED, "nan")
+
+
+def test_another_value_may_be_no_number(bench):
+    made = bench(workload="tests.workloads.without_torch", settings={"value": "1", "aside": "nan"})
+    result = made.train(1)
+    assert result.state is State.COMPLETED
+    assert result.metrics == {"val_acc": 1.0, "aside": None}
+
+
+def test_a_workload_may_do_without_torch_and_without_epochs(bench):
+    result = bench(workload="tests.workloads.without_torch", settings={"value": "0.25"}).train(3)
+    assert (result.objectives, result.epoch) == ({"val_acc": 0.25}, 3)
+
+
+def test_the_end_of_the_log_goes_into_a_failure(bench, tmp_path):
+    log = tmp_path / "log.txt"
+    log.write_text("x" * 5000 + "the end\n")
+    result = bench(settings={"do": "raise"}).train(1, log=log)
+    assert len(result.log_tail) == units.LOG_TAIL
+    assert result.log_tail.endswith("the end\n")
+
+
+def test_best_is_the_first_objectives_best_whole_epoch_or_the_end(bench):
+    def outcome(values, epochs, direction):
+        made = bench(settings={"val_acc": values}, objectives={"val_acc": direction}, objective_at="best")
+        result = made.train(epochs)
+        return result.objectives["val_acc"], result.epoch
+
+    assert outcome([0.5, 0.9, 0.7], 3, "maximize") == (0.9, 2)
+    assert outcome([0.5, 0.9, 0.7], 3, "minimize") == (0.5, 1)
+    assert outcome([0.9, 0.9], 2, "maximize") == (0.9, 1)
+    assert outcome([0.5, 0.6, 0.9], 2.5, "maximize") == (0.9, 2.5)
+
+
+def test_the_best_weights_are_exported(bench):
+    import torch
+
+    def weights(made, name, epochs):
+        return torch.load(made.ledger.store.local_file(made.ledger.trial_path(trial_id(CONFIG, epochs), name)))
+
+    best = bench(settings={"val_acc": [0.5, 0.9, 0.7]}, objective_at="best")
+    best.train(3)
+    until_then = bench(settings={"val_acc": [0.5, 0.9, 0.7]})
+    until_then.train(2)
+    until_then.train(3)
+    assert torch.equal(weights(best, "weights.pt", 3)["weight"], weights(until_then, "weights.pt", 2)["weight"])
+    assert not torch.equal(weights(best, "weights.pt", 3)["weight"], weights(until_then, "weights.pt", 3)["weight"])
+    assert best.verify(3).state is State.COMPLETED
+
+
+def test_a_trial_may_be_stopped(bench):
+    made = bench()
+    request = made.ledger.begin_trial(made.request(4))
+    found = units.train(
+        made.ledger, made.definition, request, stop=lambda reports: "no hope" if len(reports) > 1 else None
+    )
+    assert (found.state, found.kind, found.message, found.epoch) == (State.STOPPED, "stopped", "no hope", 2)
+    assert found.objectives == {"val_acc": 0.5}
+
+
+def test_measured_constraints_give_a_violation(bench):
+    made = bench(settings={"val_acc": [0.5]}, constraints={"val_acc": {"min": 0.8}, "loss": {"max": 1e-9}})
+    result = made.train(1)
+    assert result.state is State.COMPLETED
+    assert result.violation == pytest.approx((0.8 - 0.5) / 0.8 + (result.metrics["loss"] - 1e-9) / 1e-9)
+    assert bench(constraints={"val_acc": {"min": 0.5, "max": 0.5}}).train(1).violation == 0
+
+
+def test_a_constrained_value_must_be_reported(bench):
+    result = bench(constraints={"memory": {"max": 1}}).train(1)
+    assert (result.kind, "memory never came" in result.message) == ("no_metrics", True)
+
+
+def test_latency_is_measured_where_it_is_asked_for(bench):
+    result = bench(objectives={"val_acc": "maximize", "latency_ms": "minimize"}).train(1)
+    assert 0 < result.objectives["latency_ms"] < 1000
+    assert result.metrics["latency_ms_spread"] >= 0
+    assert "latency_ms" not in bench().train(1).metrics
+
+
+def test_latency_needs_an_exported_model(bench):
+    made = bench(settings={"export": False}, objectives={"val_acc": "maximize", "latency_ms": "minimize"})
+    result = made.train(1)
+    assert (result.kind, "export_onnx" in result.message) == ("no_metrics", True)
+
+
+def test_data_is_prepared_once_and_again_when_it_is_not_whole(bench):
+    made = bench()
+    path = made.ledger.path("data/train.npz")
+    before = made.ledger.store.stat(path).etag
+    first = made.ledger.manifest()
+    units.prepare(made.ledger, made.definition)
+    assert made.ledger.store.stat(path).etag == before
+    made.ledger.store.put(path, b"torn")
+    units.prepare(made.ledger, made.definition)
+    assert made.ledger.manifest() == first
+    made.ledger.store.delete(path)
+    found = units.prepare(made.ledger, made.definition)
+    assert made.ledger.manifest() == first
+    assert found.metrics == {"train_examples": 40, "validation_examples": 20, "test_examples": 30}
+
+
+def test_verification_covers_the_whole_test_set(bench):
+    made = bench()
+    made.train(1)
+    result = made.verify(1)
+    assert result.state is State.COMPLETED
+    assert result.metrics["examples"] == 30
+    assert result.metrics["test_acc"] == result.metrics["onnx_acc"]
+    assert 0 <= result.metrics["max_logit_diff"] < 1e-5
+    assert result.config == CONFIG
+
+
+def test_a_difference_fails_the_model_loudly(bench):
+    made = bench(verification={"tolerance": 1e-12})
+    made.train(2)
+    made.train(1)
+    other = made.ledger.store.get(made.ledger.trial_path(trial_id(CONFIG, 1), "model.onnx"))
+    made.ledger.store.put(made.ledger.trial_path(trial_id(CONFIG, 2), "model.onnx"), other)
+    result = made.verify(2)
+    assert (result.state, result.kind) == (State.FAILED, "verification")
+    assert "ONNX and torch differ by" in result.message and "must not be used" in result.message
+
+
+@pytest.mark.parametrize("content", [b"", b"no onnx at all", None])
+def test_a_model_that_is_broken_or_missing_fails(bench, content):
+    made = bench()
+    made.train(1)
+    path = made.ledger.trial_path(trial_id(CONFIG, 1), "model.onnx")
+    if content is None:
+        made.ledger.store.delete(path)
+    else:
+        made.ledger.store.put(path, content)
+    result = made.verify(1)
+    assert (result.state, result.kind) == (State.FAILED, "verification")
+    assert "model.onnx" in result.message
+
+
+def test_a_verification_that_compares_nothing_fails(bench):
+    made = bench(settings={"compare": False})
+    made.train(1)
+    result = made.verify(1)
+    assert (result.kind, "compared nothing" in result.message) == ("verification", True)
+
+
+def test_continuing_from_another_ledger(bench, tmp_path):
+    source, made = bench(), bench()
+    source.train(1)
+    result = made.train(3, continue_from=trial_id(CONFIG, 1), source=source.ledger.url)
+    whole = bench().train(3)
+    assert result.metrics == whole.metrics
+
+
+def test_a_lost_source_means_training_from_the_beginning(bench, capfd):
+    result = bench().train(3, continue_from=trial_id(CONFIG, 1))
+    assert result.metrics == bench().train(3).metrics
+    assert "left no checkpoint" in capfd.readouterr().out
+
+
+def test_another_configurations_checkpoint_is_refused(bench):
+    result = bench().train(3, continue_from=trial_id("f" * 16, 1))
+    assert (result.kind, "another configuration" in result.message) == ("error", True)
+
+
+def test_the_unit_of_a_run_uses_the_runs_definition(bench):
+    made = bench(settings={"val_acc": [0.75]})
+    assert units.definition_of(made.ledger) == made.definition
+    assert Trial(made.ledger, made.definition, made.request()).settings == {"val_acc": [0.75]}
+    assert made.ledger.job("job-prepare").kind is JobKind.PREPARE
