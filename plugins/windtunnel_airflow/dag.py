@@ -1,22 +1,19 @@
 """A search's DAG."""
 
 import os
-from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import DAG, Asset, ExceptionRetryPolicy, RetryAction, RetryRule
+from airflow.sdk import DAG, Asset
 from airflow.sdk.definitions.param import ParamsDict
 
 from windtunnel.definition import Definition
 from windtunnel_airflow.describe import describe
 from windtunnel_airflow.params import trigger_form
+from windtunnel_airflow.retries import retries
 from windtunnel_airflow.tasks import completion
 from windtunnel_airflow.tasks.approval import Approve
 from windtunnel_airflow.tasks.iteration import iteration
 from windtunnel_airflow.tasks.preparation import prepare_data
-
-# What a person must mend is not tried again.
-_FOR_A_PERSON = ["DefinitionError", "WorkloadError", "SearchError", "LedgerError"]
 
 
 def search_dag(definition: Definition) -> DAG:
@@ -35,7 +32,7 @@ def search_dag(definition: Definition) -> DAG:
         max_active_runs=1,  # limits.parallel counts the trials of one run; two runs would double them
         params=trigger_form(definition),
         tags=["windtunnel", *definition.tags],
-        default_args={"retries": 2, "retry_delay": timedelta(seconds=5), "retry_policy": _retry_policy()},
+        default_args=retries(),
     )
     with dag:
         _wire(definition, definition.store or os.environ.get("WINDTUNNEL_STORE", "runs"))
@@ -70,8 +67,3 @@ def _wire(definition: Definition, store: str) -> None:
     verified >> published
     [*collects, collected_training, collected_verification, refused, published] >> report
     [published, report] >> cancel
-
-
-def _retry_policy() -> ExceptionRetryPolicy:
-    errors = [f"windtunnel.errors.{name}" for name in _FOR_A_PERSON]
-    return ExceptionRetryPolicy(rules=[RetryRule(exception=list(errors), action=RetryAction.FAIL)])

@@ -112,7 +112,10 @@ def cancel(store: str) -> None:
     """
     try:
         search = current_search(store)
-    except LedgerError as error:  # another run's ledger, or none: there is nothing of ours to cancel
+        writer = search.ledger.read_json("writer.json") or {}
+        if writer.get("session") != search.session.session:
+            raise LedgerError(f"{writer.get('session')} has taken the run over")
+    except LedgerError as error:  # what runs, if anything, is not ours to cancel
         raise AirflowFailException(f"nothing was published: {error}") from error
     get_launcher(search.definition.launcher).cancel(search.ledger)
     if not search.ledger.finished(search.session.session):

@@ -10,6 +10,7 @@ from windtunnel.failures import record_failure
 from windtunnel.launchers import get_launcher
 from windtunnel.ledger import Ledger, Result, State
 from windtunnel_airflow.context import current_ledger, current_search, set_label, tell
+from windtunnel_airflow.retries import is_last_try
 from windtunnel_airflow.sensors.results import AwaitResults
 
 _LOG = 16 * 1024  # bytes of each trial's log that Airflow's log shows
@@ -48,8 +49,7 @@ def launch(job: str, store: str) -> None:
     try:
         get_launcher(search.definition.launcher).launch(search.ledger, work)
     except Exception as error:
-        ti = get_current_context()["ti"]
-        if ti.try_number > ti.max_tries:
+        if is_last_try(get_current_context()["ti"], error):
             for unit in work.units:
                 record_failure(search.ledger, work, unit, "launch_failed", str(error))
         raise

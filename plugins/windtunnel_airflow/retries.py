@@ -1,0 +1,21 @@
+"""Which errors are tried again: those that may pass by themselves. What a person must mend is not."""
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
+
+from windtunnel.errors import DefinitionError, LedgerError, SearchError, WorkloadError
+
+FOR_A_PERSON = (DefinitionError, WorkloadError, SearchError, LedgerError)
+
+
+def retries() -> dict[str, Any]:
+    """The tasks' arguments for retries: quick, for every task finds what is done and does the rest."""
+    rule = RetryRule(exception=list(FOR_A_PERSON), action=RetryAction.FAIL)
+    return {"retries": 2, "retry_delay": timedelta(seconds=5), "retry_policy": ExceptionRetryPolicy(rules=[rule])}
+
+
+def is_last_try(ti: Any, error: Exception) -> bool:
+    """Whether the task will not be tried again after this error."""
+    return ti.try_number > ti.max_tries or isinstance(error, FOR_A_PERSON)
