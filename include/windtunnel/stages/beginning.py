@@ -1,10 +1,8 @@
 """The beginning of a session: what the run is, who works on it, and how many iterations are asked for."""
 
 import json
-import os
 import platform
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
 import windtunnel
@@ -12,6 +10,7 @@ from windtunnel.definition.model import Definition
 from windtunnel.errors import ConflictError, LedgerError, NotFoundError
 from windtunnel.ledger import Ledger
 from windtunnel.ledger.records import Session
+from windtunnel.machine import cores, now
 from windtunnel.stages.search import Search
 from windtunnel.workload import code_digest, load_workload
 
@@ -52,7 +51,7 @@ def begin(
             "definition": definition.model_dump(mode="json"),
             "code": code_digest(definition.workload),
             "versions": {"windtunnel": windtunnel.__version__, "python": platform.python_version()},
-            "started": _now(),
+            "started": now(),
             "origin": origin,
         }
     )
@@ -65,7 +64,7 @@ def begin(
             iterations=iterations,
             definition=definition.model_dump(mode="json"),
             retry_failed=retry_failed,
-            started=_now(),
+            started=now(),
         )
     )
     return Search.open(ledger, session)
@@ -105,11 +104,6 @@ def _with_horizon_of(run: str, definition: Definition) -> Definition:
     return definition.model_copy(update={"epochs": epochs})
 
 
-def cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _check_unchanged(begun: dict[str, Any], definition: Definition, ledger: Ledger) -> None:
     asked = definition.model_dump(mode="json")
     fields = [field for field in _FIXED if begun[field] != asked[field]]
@@ -134,7 +128,3 @@ def _task(ledger: Ledger, session: str, definition: Definition, origin: dict[str
     known = ledger.known(str(done)) if done else None
     target = earlier[-1].offset + earlier[-1].iterations
     return done, 0 if known is not None and known.stop else max(0, target - done)
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")

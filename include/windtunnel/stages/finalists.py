@@ -1,11 +1,13 @@
 """The finalists: which trials are trained fully."""
 
+from collections.abc import Collection
+
 from windtunnel.errors import LedgerError, SearchError
 from windtunnel.front import spread
 from windtunnel.ledger import Ledger, Plan, Request
 from windtunnel.ledger.ids import first_id
 from windtunnel.stages.history import history
-from windtunnel.stages.iterations import plan_trials
+from windtunnel.stages.planning import plan_trials
 from windtunnel.stages.search import Search
 
 
@@ -14,8 +16,12 @@ def full_stage(search: Search) -> str:
     return f"full-{search.ledger.iterations_done()}"
 
 
-def choose_finalists(search: Search, busy: int = 0) -> Plan:
+def choose_finalists(search: Search, busy: Collection[int] = ()) -> Plan:
     """Fix the full training of the front's members, spread over it, or of the trials that the session names.
+
+    Args:
+        search: at work.
+        busy: lanes that stragglers still hold.
 
     Raises:
         SearchError: no trial is on the front.

@@ -1,15 +1,15 @@
-"""An iteration: suggest trials, deal them into jobs; then, when their results are in, select."""
+"""An iteration: suggest trials; then, when their results are in, select."""
 
 import time
+from collections.abc import Collection
 from datetime import datetime
 
 from windtunnel.front import hypervolume, pareto_front, reference_point
-from windtunnel.lanes import deal
-from windtunnel.ledger import Job, JobKind, Known, Plan, Request, Result, State
+from windtunnel.ledger import Known, Plan, Request, State
 from windtunnel.ledger.ids import retry_id
 from windtunnel.stages.history import history, observations, requests
+from windtunnel.stages.planning import plan_trials
 from windtunnel.stages.search import Search
-from windtunnel.stages.warm_start import adopt_results
 from windtunnel.strategies import Batch, Observation, get_strategy
 
 
@@ -21,7 +21,7 @@ def goes_on(search: Search, group: int) -> bool:
     return group == 1 or (known is not None and known.stop is None and known.failure is None)
 
 
-def suggest(search: Search, k: int, busy: int = 0) -> Plan:
+def suggest(search: Search, k: int, busy: Collection[int] = ()) -> Plan:
     """Fix iteration k's trials and jobs.
 
     Args:
@@ -50,7 +50,7 @@ def suggest(search: Search, k: int, busy: int = 0) -> Plan:
     ]
     if search.session.retry_failed and k == search.iteration(1):
         asked += _retries(search, k)
-    return _plan(search, str(k), asked, busy, batch.note)
+    return plan_trials(search, str(k), asked, busy, batch.note)
 
 
 def select(search: Search, k: int) -> Known:
@@ -87,11 +87,6 @@ def select(search: Search, k: int) -> Known:
             failure=_reason_to_fail(search, failed, len(trials), len(front)),
         )
     )
-
-
-def plan_trials(search: Search, stage: str, asked: list[Request], busy: int = 0, note: str = "") -> Plan:
-    """Fix a stage that runs these trials: those without a result, here or in a warm start, are dealt into jobs."""
-    return _plan(search, stage, asked, busy, note)
 
 
 def _batch(search: Search, k: int) -> Batch:
@@ -131,50 +126,6 @@ def _retries(search: Search, k: int) -> list[Request]:
         for trial in asked
         if trial in failed
     ]
-
-
-def _plan(search: Search, stage: str, asked: list[Request], busy: int, note: str) -> Plan:
-    for request in asked:
-        search.ledger.begin_trial(request)
-        if request.infeasible:
-            search.ledger.record(_infeasible(request))
-    adopt_results(search, asked)
-    have = search.ledger.outcomes()
-    to_do = [request for request in asked if request.trial not in have]
-    lanes = search.definition.limits.parallel
-    dealt = deal(to_do, max(1, lanes - busy) if lanes else len(to_do))
-    jobs = [
-        Job(
-            job=f"{stage}-{lane}",
-            kind=JobKind.TRAIN,
-            stage=stage,
-            units=[request.trial for request in units],
-            lane=lane,
-            slots=search.definition.limits.slots,
-        )
-        for lane, units in enumerate(dealt)
-        if units
-    ]
-    # An empty expansion would skip everything behind it in Airflow: an idle job stands for "all known already".
-    jobs = jobs or [Job(job=f"{stage}-0", kind=JobKind.TRAIN, stage=stage, units=[])]
-    return search.ledger.create_plan(Plan(stage=stage, requests=asked, jobs=jobs, note=note))
-
-
-def _infeasible(request: Request) -> Result:
-    return Result(
-        trial=request.trial,
-        state=State.INFEASIBLE,
-        config=request.config,
-        params=request.params,
-        epochs=request.epochs,
-        iteration=request.iteration,
-        stage=request.stage,
-        parents=request.parents,
-        metrics=dict(request.known),
-        kind="infeasible",
-        message=request.infeasible or "",
-        attempts=0,
-    )
 
 
 def _reference(search: Search, k: int, seen: list[Observation]) -> list[float]:

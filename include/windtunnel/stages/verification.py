@@ -1,8 +1,8 @@
 """Verifying the finalists' exported models."""
 
-from windtunnel.lanes import deal
-from windtunnel.ledger import Job, JobKind, Plan, State
+from windtunnel.ledger import JobKind, Plan, State
 from windtunnel.stages.finalists import full_stage
+from windtunnel.stages.planning import deal_into_jobs
 from windtunnel.stages.search import Search
 
 
@@ -25,17 +25,7 @@ def plan_verification(search: Search) -> Plan:
         if request.trial in outcomes and outcomes[request.trial].state is State.COMPLETED
     ]
     done = search.ledger.step_outcomes()
-    to_do = [request for request in trained if verification_id(request.trial) not in done]
-    jobs = [
-        Job(
-            job=f"{stage}-{lane}",
-            kind=JobKind.VERIFY,
-            stage=stage,
-            units=[verification_id(request.trial) for request in requests],
-            lane=lane,
-        )
-        for lane, requests in enumerate(deal(to_do, search.definition.limits.parallel or 1))
-        if requests
-    ]
-    jobs = jobs or [Job(job=f"{stage}-0", kind=JobKind.VERIFY, stage=stage, units=[])]
+    to_do = {verification_id(request.trial): request for request in trained}
+    left = {unit: request for unit, request in to_do.items() if unit not in done}
+    jobs = deal_into_jobs(search, stage, JobKind.VERIFY, left)
     return search.ledger.create_plan(Plan(stage=stage, requests=[], jobs=jobs))

@@ -53,9 +53,10 @@ def select(group: int, store: str) -> bool:
     return stages.goes_on(search, group + 1)
 
 
-def _busy(search: stages.Search) -> int:
+def _busy(search: stages.Search) -> set[int]:
     """Lanes that stragglers of earlier iterations still hold."""
-    return len(get_launcher(search.definition.launcher).live(search.ledger))
+    live = get_launcher(search.definition.launcher).live(search.ledger)
+    return {search.ledger.job(job).lane for job in live}
 
 
 def _told(known: Known) -> list[str]:
