@@ -49,7 +49,7 @@ class Searches:
         self.trained = InstantLauncher.trained
 
     def write(self, name, **fields):
-        (self.home / "searches" / f"{name}.yaml").write_text(yaml.safe_dump(SEARCH | fields))
+        (self.home / "searches" / f"{name}.yaml").write_text(dump(SEARCH | fields))
 
     def dag(self, name):
         bag = DagBag(self.home / "dags")
@@ -70,6 +70,11 @@ class Searches:
             labels={names[ti]: ti.rendered_map_index for ti in tasks if ti.map_index >= 0},
             ledger=Ledger(open_store(self.store), name, params.get("resume") or run.run_id),
         )
+
+
+def dump(fields):
+    """A definition's file; the order counts, for the first objective is the first."""
+    return yaml.safe_dump(fields, sort_keys=False)
 
 
 def partial_trials(ledger):

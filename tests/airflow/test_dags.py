@@ -8,9 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
-from tests.airflow.support import SEARCH
+from tests.airflow.support import SEARCH, dump
 from windtunnel.errors import DefinitionError
 from windtunnel_airflow import check_searches, load_searches
 
@@ -153,7 +152,7 @@ def test_a_broken_definition_is_shown_and_hurts_no_other(tmp_path, home):
     shutil.copytree(ROOT / "dags", tmp_path / "dags")
     shutil.copytree(ROOT / "include" / "searches", tmp_path / "include" / "searches")
     broken = tmp_path / "include" / "searches" / "broken.yaml"
-    broken.write_text(yaml.safe_dump(SEARCH | {"objectives": {"val_acc": "maximise"}, "launcher": "local"}))
+    broken.write_text(dump(SEARCH | {"objectives": {"val_acc": "maximise"}, "launcher": "local"}))
     bag = DagBag(tmp_path / "dags")
     assert len(bag.dags) == len(DEFINITIONS)
     ((file, error),) = bag.import_errors.items()
@@ -162,7 +161,7 @@ def test_a_broken_definition_is_shown_and_hurts_no_other(tmp_path, home):
         text in error for text in ("broken.yaml", "objectives.val_acc", '"maximise"', "'maximize' or 'minimize'")
     )
 
-    broken.write_text(yaml.safe_dump(SEARCH | {"launcher": "local"}))
+    broken.write_text(dump(SEARCH | {"launcher": "local"}))
     mended = DagBag(tmp_path / "dags")
     assert mended.import_errors == {}
     assert set(mended.dags) == {*bag.dags, "broken"}
@@ -170,7 +169,7 @@ def test_a_broken_definition_is_shown_and_hurts_no_other(tmp_path, home):
 
 def test_two_searches_of_one_name_are_an_error(tmp_path):
     for name in ("a", "b"):
-        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(SEARCH | {"name": "same", "launcher": "local"}))
+        (tmp_path / f"{name}.yaml").write_text(dump(SEARCH | {"name": "same", "launcher": "local"}))
     with pytest.raises(DefinitionError, match=r"b\.yaml: name: found 'same', which a\.yaml has"):
         check_searches(tmp_path, __file__)
     namespace = {"__file__": __file__}
@@ -188,7 +187,7 @@ def test_a_folder_without_a_right_definition_is_an_error(tmp_path):
 
 def test_a_worker_builds_only_the_dag_that_it_runs(tmp_path, monkeypatch):
     for name in ("a", "b"):
-        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(SEARCH | {"launcher": "local"}))
+        (tmp_path / f"{name}.yaml").write_text(dump(SEARCH | {"launcher": "local"}))
     monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", "b")
     namespace = {"__file__": __file__}
     load_searches(tmp_path, namespace)

@@ -7,11 +7,10 @@ import signal
 
 import psutil
 import pytest
-import yaml
 
 from tests.airflow.conftest import DAG_FILE
 from tests.airflow.standalone import ROOT, Standalone
-from tests.airflow.support import SEARCH, partial_trials
+from tests.airflow.support import SEARCH, dump, partial_trials
 from windtunnel.ledger import Ledger
 from windtunnel.stores import open_store
 
@@ -36,7 +35,7 @@ def airflow(tmp_path_factory):
     (folder / "dags" / "search_errors.py").write_text(text)
     for name, fields in SEARCHES.items():
         definition = SEARCH | {"launcher": "local"} | fields
-        (folder / "searches" / f"{name}.yaml").write_text(yaml.safe_dump(definition))
+        (folder / "searches" / f"{name}.yaml").write_text(dump(definition))
     with Standalone(folder / "airflow", folder / "dags", folder / "runs") as found:
         found.store = open_store(str(folder / "runs"))
         yield found
@@ -95,9 +94,24 @@ def test_what_is_killed_comes_back_by_itself(airflow):
     assert ledger.known("2").hypervolume == other.known("2").hypervolume
 
 
+def test_a_run_that_is_marked_failed_leaves_nothing_running(airflow):
+    run = airflow.trigger("slow", seed=2)
+    ledger = Ledger(airflow.store, "slow", run)
+    airflow.until(lambda: processes(ledger, "1-0"), LIMIT, "no job begins")
+    airflow.client.patch(f"/api/v2/dags/slow/dagRuns/{run}", json={"state": "failed"}).raise_for_status()
+    airflow.until(lambda: airflow.tasks("slow", run)["cancel"]["state"] == "failed", LIMIT, "nothing is cancelled")
+    assert not processes(ledger)
+    assert airflow.wait("slow", run, LIMIT) == "failed"
+
+
+def processes(ledger, *job):
+    """The processes of the run's jobs."""
+    return [p for p in psutil.process_iter(["cmdline"]) if {ledger.url, *job} <= set(p.info["cmdline"] or [])]
+
+
 def kill_job(ledger):
     """Kill -9 a training job's processes, once a trial of it is under way; whether there were any."""
-    found = [p for p in psutil.process_iter(["cmdline"]) if {ledger.url, "1-0"} <= set(p.info["cmdline"] or [])]
+    found = processes(ledger, "1-0")
     children = [child for p in found for child in p.children(recursive=True)]
     if not children:
         return False

@@ -1,11 +1,11 @@
 """The beginning: whose run it is, the data, and what earlier runs know."""
 
 from airflow.sdk import TaskGroup, get_current_context, task
-from airflow.sdk.exceptions import AirflowRuntimeError
 
 from windtunnel import stages
 from windtunnel.definition import Definition
 from windtunnel.launchers import get_launcher
+from windtunnel_airflow.alive import is_at_work, show_life
 from windtunnel_airflow.context import current_ledger, current_search, tell
 from windtunnel_airflow.params import chosen, origin
 from windtunnel_airflow.sensors.results import AwaitResults
@@ -19,13 +19,14 @@ def prepare_data(definition: Definition, store: str) -> TaskGroup:
         """Claim the run for this DAG run, fix the search in the ledger, and launch the preparation of the data."""
         context = get_current_context()
         params = context["params"]
+        show_life(context)
         search = stages.begin(
             chosen(definition, params),
             current_ledger(store, context),
             context["run_id"],
             origin=origin(params),
             retry_failed=params["retry_failed"],
-            running=_is_running,
+            running=lambda run: is_at_work(context, run),
         )
         job = stages.prepare_job(search)
         get_launcher(search.definition.launcher).launch(search.ledger, job)
@@ -45,12 +46,3 @@ def prepare_data(definition: Definition, store: str) -> TaskGroup:
         wait = AwaitResults(task_id="await_results", store=store, jobs=jobs, essential=True)
         wait >> start()
     return group
-
-
-def _is_running(session: str) -> bool:
-    """Whether another DAG run of this search is at work."""
-    ti, dag_id = get_current_context()["ti"], get_current_context()["dag"].dag_id
-    try:
-        return ti.get_dagrun_state(dag_id, session) in ("running", "queued")
-    except AirflowRuntimeError:  # Airflow does not know it: deleted, or of another Airflow
-        return False
