@@ -96,13 +96,23 @@ class WorkloadConformance:
             assert_same(whole.state(second), part.state(second), f"{first} to {second}")
             assert whole.curve(second) == part.curve(second), f"{first} to {second}"
 
-    @pytest.mark.parametrize("writes", [1, 3, 5])
-    def test_a_trial_that_was_cut_off_ends_as_if_it_was_not(self, run, writes, monkeypatch):
-        whole = run.train(1.6)
+    @pytest.mark.parametrize("share", [0.0, 0.4, 0.99])
+    def test_a_trial_that_was_cut_off_ends_as_if_it_was_not(self, run, share, monkeypatch):
         monkeypatch.setenv("WINDTUNNEL_CHECKPOINT_SECONDS", "0")
+        save, written = checkpoints.save, []
+        monkeypatch.setattr(checkpoints, "save", lambda *given: written.append(save(*given)))
+        whole = run.train(1.6)
+        end = int(share * len(written))
+        written.clear()
+
+        def save_or_die(*given):
+            if len(written) >= max(1, end):
+                raise Cut
+            written.append(save(*given))
+
         cut = run.new()
         with pytest.MonkeyPatch.context() as patch, pytest.raises(Cut):
-            patch.setattr(checkpoints, "save", _cutting(writes))
+            patch.setattr(checkpoints, "save", save_or_die)
             cut.train(1.6)
         cut.train(1.6)
         assert_same(whole.state(1.6), cut.state(1.6))
@@ -210,16 +220,3 @@ def assert_same(one: Any, other: Any, where: str = "") -> None:
             assert_same(mine, theirs, f"{where}[{index}]")
     else:
         assert one == other, where
-
-
-def _cutting(writes: int):
-    """As `checkpoints.save`, but the process dies at the write after so many."""
-    save, done = checkpoints.save, []
-
-    def cutting(*arguments: Any) -> None:
-        if len(done) == writes:
-            raise Cut
-        done.append(None)
-        save(*arguments)
-
-    return cutting

@@ -1,12 +1,22 @@
 import json
+from typing import ClassVar
 
 import pytest
 
+from tests.conformance.workloads import WorkloadConformance
 from tests.trainer.conftest import CONFIG
 from trainer import units
 from trainer.trial import NotFiniteError, Trial
 from windtunnel.ledger import JobKind, State
 from windtunnel.ledger.ids import trial_id
+
+
+class TestWorkloadThatDrawsNumbers(WorkloadConformance):
+    """Training draws from every generator, and so does evaluation."""
+
+    workload = "tests.workloads.scripted"
+    params: ClassVar = {"a": 1}
+    space: ClassVar = {"a": [1, 2]}
 
 
 def test_a_completed_trial_says_everything(bench):
@@ -114,6 +124,15 @@ def test_the_best_weights_are_exported(bench):
     assert torch.equal(weights(best, "weights.pt", 3)["weight"], weights(until_then, "weights.pt", 2)["weight"])
     assert not torch.equal(weights(best, "weights.pt", 3)["weight"], weights(until_then, "weights.pt", 3)["weight"])
     assert best.verify(3).state is State.COMPLETED
+
+
+def test_export_leaves_the_model_in_evaluation_mode(bench):
+    import torch
+
+    made = bench()
+    model = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Dropout())
+    Trial(made.ledger, made.definition, made.request()).export_onnx(model, torch.zeros(1, 4))
+    assert not model.training
 
 
 def test_a_trial_may_be_stopped(bench):

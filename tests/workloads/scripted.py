@@ -2,23 +2,27 @@
 
 import random
 
-import numpy as np
-import torch
-
 CLASSES = 3
 
 
 def prepare(data):
+    import numpy as np
+
     rng = np.random.default_rng(0)
     for split, n in (("train", 40), ("validation", 20), ("test", 30)):
         data.save(split, x=rng.normal(size=(n, 4)).astype(np.float32), y=rng.integers(0, CLASSES, n))
 
 
 def build():
+    import torch
+
     return torch.nn.Linear(4, CLASSES)
 
 
 def train(trial):
+    import numpy as np
+    import torch
+
     hook = HOOKS[trial.settings.get("do", "nothing")]
     data = trial.load("train")
     x, y = torch.from_numpy(data["x"]), torch.from_numpy(data["y"])
@@ -33,6 +37,7 @@ def train(trial):
             loss.backward()
             optimizer.step()
             epoch.add(loss=loss)
+            trial.checkpoint(model=model, optimizer=optimizer)
         random.random()  # an evaluation may draw numbers: training must not notice
         values = trial.settings.get("val_acc") or [0.5]
         hook(trial, model, val_acc=values[min(epoch.index, len(values) - 1)], **epoch.means())
@@ -66,6 +71,8 @@ def _exit(trial, model, **metrics):
 
 
 def _memory(trial, model, **metrics):
+    import torch
+
     torch.empty(1 << 60, dtype=torch.uint8)
 
 
