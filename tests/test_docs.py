@@ -9,6 +9,7 @@ A fenced block says after its language how it is tested:
     yaml check=space          it is a right space
     python file=path          it is that file, whole
     python excerpt=path       it stands in that file
+    python in=folder          as a file of that folder it runs, in the slow tests
 
 A block of commands, of YAML or of Python without such a word fails the tests.
 """
@@ -22,8 +23,9 @@ from textwrap import indent
 import pytest
 
 from scripts import definition_page
-from tests.installed import MAKE, ROOT, clean_environment
+from tests.installed import MAKE, ROOT, clean_environment, run
 from windtunnel.definition import load_definition
+from windtunnel_airflow.environment import airflow_environment
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(?P<language>sh|yaml|python)(?P<words>[^\n]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -44,7 +46,7 @@ def blocks(language, word):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_block_is_tested(page):
-    known = {"slow", "ci", "tested-by", "check", "path", "file", "excerpt"}
+    known = {"slow", "ci", "tested-by", "check", "path", "file", "excerpt", "in"}
     for block in BLOCK.finditer(page.read_text()):
         words = {word.partition("=")[0] for word in block["words"].split()}
         assert words & known, f"{page.name}: nothing tests\n{block[0]}"
@@ -94,6 +96,14 @@ def test_whole_files(marks, text):
 @pytest.mark.parametrize(("marks", "text"), blocks("python", "excerpt"))
 def test_excerpts(marks, text):
     assert text in (ROOT / marks["excerpt"]).read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("marks", "text"), blocks("python", "in"))
+def test_dag_files(marks, text, tmp_path):
+    environment = clean_environment(**airflow_environment(tmp_path, tmp_path))
+    program = f"exec({text!r}, {{'__file__': {str(ROOT / marks['in'] / 'example.py')!r}}})"
+    run(sys.executable, "-c", program, env=environment)
 
 
 def test_the_definitions_tables_are_up_to_date():
