@@ -8,11 +8,11 @@ from typing import ClassVar
 from tests.workloads import quick
 from windtunnel.launchers.base import Launcher
 from windtunnel.ledger import JobKind, Result, State
-from windtunnel.ledger.ledger import is_trial
 
 
 class InstantLauncher(Launcher):
-    """Does each unit by the formula of the quick workload; a hanging trial takes a thread and its time."""
+    """Does each unit by the formula of the quick workload; with the setting `straggle` the first trial waits
+    for the first iteration's selection."""
 
     trained: ClassVar[list[str]] = []
     _busy: ClassVar[set[tuple[str, str]]] = set()
@@ -24,8 +24,8 @@ class InstantLauncher(Launcher):
         for unit in job.units:
             if unit in done:
                 continue
-            if is_trial(unit) and ledger.request(unit).params["width"] in settings.get("hang", ()):
-                self._later(ledger, job, unit, settings["hang_seconds"])
+            if settings.get("straggle") and unit == ledger.plan("1").requests[0].trial:
+                self._later(ledger, job, unit)
             else:
                 self._do(ledger, job, unit)
 
@@ -41,11 +41,12 @@ class InstantLauncher(Launcher):
     def cancel(self, ledger, jobs=None):
         pass
 
-    def _later(self, ledger, job, unit, seconds):
+    def _later(self, ledger, job, unit):
         self._busy.add((ledger.url, job.job))
 
         def work():
-            time.sleep(seconds)
+            while ledger.known("1") is None:
+                time.sleep(0.05)
             self._do(ledger, job, unit)
             self._busy.discard((ledger.url, job.job))
 
