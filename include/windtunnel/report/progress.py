@@ -56,7 +56,7 @@ class Display:
             )
             self._live.start()
         else:
-            self.console.print(self._title)
+            self.console.print(self._title, soft_wrap=True)
         return self
 
     def __exit__(

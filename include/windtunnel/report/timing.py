@@ -9,17 +9,22 @@ from windtunnel.ledger.ledger import Outcome
 Span = tuple[float, float]
 
 
-def busy_spans(ledger: Ledger) -> dict[str, Span]:
-    """When each stage had jobs, in seconds since 1970: from its first launch to its last result."""
+def busy_spans(ledger: Ledger, since: float) -> list[Span]:
+    """When there were jobs: from each stage's first launch to its last result, in seconds since 1970.
+
+    Args:
+        ledger: of the run.
+        since: what was launched before counts from then on only, as far as it had results later.
+    """
     outcomes = ledger.outcomes() | ledger.step_outcomes()
-    spans: dict[str, Span] = {}
-    plans = {stage: plan for stage in ledger.stages() if (plan := ledger.plan(stage))}
-    jobs = {stage: plan.jobs for stage, plan in plans.items()} | {"prepare": [ledger.job("prepare")]}
-    for stage, of in jobs.items():
+    jobs = [plan.jobs for stage in ledger.stages() if (plan := ledger.plan(stage))] + [[ledger.job("prepare")]]
+    spans = []
+    for of in jobs:
         begins = [_seconds(launch.launched) for job in of for launch in ledger.launches(job.job)]
+        begins = [begin for begin in begins if begin >= since] or [since]
         ends = [_end(outcomes[unit]) for job in of for unit in job.units if unit in outcomes]
-        if begins and ends:
-            spans[stage] = (min(begins), max(ends))
+        if max(ends, default=0.0) > min(begins):
+            spans.append((min(begins), max(ends)))
     return spans
 
 

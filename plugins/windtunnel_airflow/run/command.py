@@ -117,7 +117,8 @@ def _perform(chosen: argparse.Namespace, definition: Definition, place: Place, l
     if ended["state"] != "success":
         return _explain_failure("the run failed", ledger, log)
     view = collect(ledger, curves=0)
-    lines = summary.found(view, time.time() - began - asked) + summary.where(ledger, latest)
+    lines = summary.found(view, time.time() - began - asked, ledger.read_json("approval.json"))
+    lines += summary.where(ledger, latest)
     lines += summary.times(ledger, began, time.time(), ended["tasks"], asked)
     lines.append(f"More iterations of this run: make run SEARCH={chosen.search} ARGS=--extend")
     print("\n".join(lines))
@@ -128,6 +129,7 @@ def _follow(airflow: AirflowProcess, display: Display) -> tuple[dict[str, Any] |
     """Show the run until it ends; how it ended, and how many seconds a person took to answer."""
     asked = 0.0
     while True:
+        gone = airflow.exit_code is not None  # asked before its last words are read
         for event in airflow.events(0.2):
             if event["event"] == "ended":
                 display.update(now=True)
@@ -136,23 +138,25 @@ def _follow(airflow: AirflowProcess, display: Display) -> tuple[dict[str, Any] |
                 began = time.time()
                 airflow.answer(_ask(display, event))
                 asked += time.time() - began
-        display.update()
-        if airflow.exit_code is not None:
+        if gone:
             return None, asked
+        display.update()
 
 
 def _ask(display: Display, question: dict[str, Any]) -> str:
-    """Put a task's question to whoever sits at the terminal; the first letter of an option is enough."""
+    """Put a task's question to whoever sits at the terminal: yes is its first option, no the last."""
     from rich.markdown import Markdown
 
-    options: list[str] = question["options"]
+    answers = {"y": question["options"][0], "n": question["options"][-1]}
     with display.paused() as console:
         console.print(Markdown(question["body"] or ""))
         while True:
-            said = console.input(f"{question['subject']} [{'/'.join(options)}] ").strip().lower()
-            fitting = [option for option in options if said and option.lower().startswith(said)]
-            if len(fitting) == 1:
-                return fitting[0]
+            try:
+                said = console.input(f"{question['subject']} (y/n) ").strip().lower()[:1]
+            except EOFError:
+                raise Stopped(signal.SIGHUP) from None
+            if said in answers:
+                return str(answers[said])
 
 
 def _explain_failure(what: str, ledger: Ledger, log: Path) -> int:

@@ -26,7 +26,7 @@ def choose(store: Store, search: str, *, fresh: bool = False, extend: bool = Fal
     """
     last = _current(store, search)
     if fresh or last is None or (finished(last) and not extend):
-        name = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%S")
+        name = _name()
         store.put(_pointer(search), json.dumps({"run": name}).encode() + b"\n")
         return Ledger(store, search, name), "new"
     return last, "extended" if finished(last) else "resumed"
@@ -56,6 +56,10 @@ def link_latest(ledger: Ledger) -> Path | None:
     fresh.symlink_to(ledger.root, target_is_directory=True)
     fresh.replace(link)
     return link
+
+
+def _name() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%S")
 
 
 def _current(store: Store, search: str) -> Ledger | None:

@@ -1,28 +1,38 @@
 """What a run found, where to look, and where the time went, in a few lines."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from windtunnel.ledger import Ledger
 from windtunnel.report.timing import Span, busy_spans, covered
-from windtunnel.report.view import ModelView, RunView
+from windtunnel.report.view import WAITING, ModelView, RunView
 
 
-def found(view: RunView, seconds: float) -> list[str]:
-    """What the run found."""
+def found(view: RunView, seconds: float, approval: Mapping[str, Any] | None) -> list[str]:
+    """What the run found.
+
+    Args:
+        view: of the run.
+        seconds: that this command took.
+        approval: what a person said of the finalists, where one was asked.
+    """
     counts = view.counts
     done = sum(counts.values()) - counts["waiting"]
     failed = f" ({counts['failed']} failed)" if counts["failed"] else ""
     front = sum(trial.front for trial in view.trials)
     verified = [model for model in view.models if model.verified]
+    refused = approval is not None and not approval["approved"] and all(m.trial.state == WAITING for m in view.models)
+    finalists = "" if refused else f", {len(verified)} of {len(view.models)} finalists verified"
     lines = [
         f"{view.search} took {_duration(seconds)}: {done} trials{failed} in {len(view.iterations)} iterations, "
-        f"{front} on the front, {len(verified)} of {len(view.models)} finalists verified."
+        f"{front} on the front{finalists}."
     ]
     last = view.iterations[-1] if view.iterations else None
     if last and last.stop:
         lines.append(f"It ended early: {last.stop}.")
+    if refused:
+        lines.append("The finalists were refused: nothing was trained fully or published.")
     if verified:
         lines.append(_best(_by_test(verified), view))
     lines += [f"Not verified: {model.trial.trial}: {model.error}" for model in view.models if model.verified is False]
@@ -51,8 +61,8 @@ def times(ledger: Ledger, began: float, ended: float, tasks: Sequence[dict[str, 
         asked: seconds that a person took to answer.
     """
     whole = (began, ended)
-    spans = busy_spans(ledger)
-    airflow = max(0.0, ended - began - covered(spans.values(), whole) - asked)
+    spans = busy_spans(ledger, since=began)
+    airflow = max(0.0, ended - began - covered(spans, whole) - asked)
     stages = [f"{name} {_duration(end - begin)}" for name, (begin, end) in _stages(tasks)]
     share = airflow / max(ended - began - asked, 1e-9)
     return [

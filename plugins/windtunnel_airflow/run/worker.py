@@ -10,12 +10,16 @@ import os
 import sys
 import threading
 import time
+import traceback
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from airflow.models.hitl import HITLDetail
     from airflow.sdk import DAG
+    from sqlalchemy.orm import Session
 
 _ASKING = 0.5  # seconds between looks for a question
 
@@ -25,14 +29,14 @@ def main() -> None:
     # Airflow builds large, lasting structures as it starts: fewer collections save about a sixth of its start.
     gc.set_threshold(200_000, 20, 50)
     order = json.loads(sys.stdin.readline())
+    at = datetime.fromisoformat(order["at"])
     with os.fdopen(order["events"], "w") as events:
-        answers = threading.Thread(target=_listen, args=(order, events), daemon=True)
-        answers.start()
+        _beside(_listen, session_of(at))
         _migrate(Path(os.environ["AIRFLOW_HOME"]))
         dag = _build(order["definition"])
         _forget_dead_runs(dag.dag_id)
-        _say(events, event="ready")
-        at = datetime.fromisoformat(order["at"])
+        if order["params"].get("approval", dag.params["approval"]):
+            _beside(_ask, session_of(at), events)
         run = dag.test(run_after=at, logical_date=at, run_conf=order["params"])
         _say(events, event="ended", state=str(run.state), tasks=_tasks(run))
     # What was imported and opened is left to the system: tidying it up takes a second.
@@ -103,65 +107,75 @@ def _tasks(run: Any) -> list[dict[str, Any]]:
     ]
 
 
-def _listen(order: dict[str, Any], events: IO[str]) -> None:
-    """Pass on a task's question, and the answer to it; end the process when nobody listens any more."""
-    if order["params"].get("approval"):
-        threading.Thread(target=_ask, args=(order, events), daemon=True).start()
+def _beside(work: Callable[..., None], *arguments: Any) -> None:
+    """Do something in a thread, and end the process if that fails: nobody else would notice."""
+
+    def guarded() -> None:
+        try:
+            work(*arguments)
+        except BaseException:
+            traceback.print_exc()
+            sys.stderr.flush()
+            os._exit(1)
+
+    threading.Thread(target=guarded, daemon=True).start()
+
+
+def _listen(session: str) -> None:
+    """Pass on answers until whoever gives them is gone; then the run is over."""
     for line in sys.stdin:
-        _answer(order, json.loads(line)["option"])
+        _answer(session, json.loads(line)["option"])
     os._exit(1)
 
 
-def _ask(order: dict[str, Any], events: IO[str]) -> None:
-    while (waiting := _waiting(order)) is None:
-        time.sleep(_ASKING)
-    _say(events, event="question", **waiting)
-
-
-def _waiting(order: dict[str, Any]) -> dict[str, Any] | None:
-    if not (Path(os.environ["AIRFLOW_HOME"]) / "schema-of").is_file():
-        return None
+def _ask(session: str, events: IO[str]) -> None:
+    """Pass on the question of the task that waits for a person, once there is one."""
     from airflow.utils.session import create_session
 
-    with create_session() as session:
-        asked = _question(order, session)
-        detail = asked.hitl_detail if asked is not None else None
-        return detail and {"subject": detail.subject, "body": detail.body, "options": detail.options}
+    while True:
+        with create_session() as database:
+            asked = _question(session, database)
+            if asked is not None:
+                _say(events, event="question", subject=asked.subject, body=asked.body, options=asked.options)
+                return
+        time.sleep(_ASKING)
 
 
-def _answer(order: dict[str, Any], option: str) -> None:
+def _answer(session: str, option: str) -> None:
     """Answer as the user interface does: note the response, and let the task go on."""
     import getpass
 
+    from airflow.models.taskinstance import TaskInstance
     from airflow.models.trigger import handle_event_submit
     from airflow.sdk import timezone
     from airflow.triggers.base import TriggerEvent
     from airflow.utils.session import create_session
 
-    with create_session() as session:
-        asked = _question(order, session)
+    with create_session() as database:
+        asked = _question(session, database)
         if asked is None:
             return
-        detail = asked.hitl_detail
-        detail.responded_by = {"id": "terminal", "name": getpass.getuser()}
-        detail.responded_at = timezone.utcnow()
-        detail.chosen_options = [option]
-        detail.params_input = {}
-        event = TriggerEvent(detail.as_resume_event_payload())  # type: ignore[no-untyped-call]
-        handle_event_submit(event, task_instance=asked, session=session)
+        asked.responded_by = {"id": "terminal", "name": getpass.getuser()}
+        asked.responded_at = timezone.utcnow()
+        asked.chosen_options = [option]
+        asked.params_input = {}
+        event = TriggerEvent(asked.as_resume_event_payload())  # type: ignore[no-untyped-call]
+        task = database.get(TaskInstance, asked.ti_id)
+        assert task is not None
+        handle_event_submit(event, task_instance=task, session=database)
 
 
-def _question(order: dict[str, Any], session: Any) -> Any:
-    """The task instance that waits for a person, if one does."""
+def _question(session: str, database: "Session") -> "HITLDetail | None":
+    """What the run's waiting task asks, if one waits for a person."""
+    from airflow.models.hitl import HITLDetail
     from airflow.models.taskinstance import TaskInstance
     from airflow.utils.state import TaskInstanceState
     from sqlalchemy import select
 
-    return session.scalar(
-        select(TaskInstance).where(
-            TaskInstance.run_id == session_of(datetime.fromisoformat(order["at"])),
-            TaskInstance.state == TaskInstanceState.AWAITING_INPUT,
-        )
+    return database.scalar(
+        select(HITLDetail)
+        .join(TaskInstance, TaskInstance.id == HITLDetail.ti_id)
+        .where(TaskInstance.run_id == session, TaskInstance.state == TaskInstanceState.AWAITING_INPUT)
     )
 
 

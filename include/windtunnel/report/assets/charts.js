@@ -165,8 +165,8 @@ function drawFront() {
     axis(x, logX, valued), axis(y, logY, valued)));
   const aside = lost.length ? " " + lost.length + " failed or infeasible: × at the edge where a value is missing." : "";
   $("front-caption").textContent =
-    "Dotted: the front by these two objectives. Ringed: on the front by all " + objectives.length +
-    (objectives.length === 1 ? " objective" : " objectives") + ", after the last iteration. Click a point for its trial." + aside;
+    "Dotted: the front by these two objectives. Ringed: on the front after the last iteration" +
+    (objectives.length > 2 ? ", by all " + objectives.length + " objectives" : "") + ". Click a point for its trial." + aside;
 }
 
 function axis(name, log, trials) {

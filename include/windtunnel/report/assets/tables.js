@@ -121,7 +121,8 @@ function drawModels() {
     $("models").replaceChildren(element("tbody", {}, element("tr", {}, element("td", { class: "quiet" }, "No trial has been trained fully."))));
     return;
   }
-  const tests = [...new Set(view.models.flatMap((model) => Object.keys(model.test)))];
+  const first = ["test_acc", "onnx_acc", "max_logit_diff"];
+  const tests = [...new Set([...first, ...view.models.flatMap((model) => Object.keys(model.test))])];
   const labels = { test_acc: "test accuracy", onnx_acc: "ONNX accuracy", max_logit_diff: "largest logit difference" };
   const heads = ["", "trial", "verified", ...tests.map((name) => labels[name] || name), ...objectives.map((name) => name + " " + better(name)), "epochs", "time", "parameters", "model"];
   const numeric = (index) => index >= 3 && index < 5 + tests.length + objectives.length;
@@ -135,7 +136,7 @@ function drawModels() {
       number(model.trial.epochs), duration(model.trial.seconds), parameters(model.trial.params),
       model.onnx ? element("a", { href: model.onnx, download: "" }, "ONNX") : "–",
     ];
-    return element("tr", {}, ...cells.map((cell, at) => element("td", { class: numeric(at) ? "number" : at === 2 || at === cells.length - 2 ? "reason" : null }, cell)));
+    return element("tr", {}, ...cells.map((cell, at) => element("td", { class: numeric(at) ? "number" : (at === 2 && model.error) || at === cells.length - 2 ? "reason" : null }, cell)));
   });
   $("models").replaceChildren(
     element("thead", {}, element("tr", {}, ...heads.map((head, at) => element("th", { scope: "col", class: numeric(at) ? "number" : null }, head)))),

@@ -1,0 +1,62 @@
+import io
+
+from tests.core.report import made_up
+from windtunnel.ledger import Ledger
+from windtunnel.report.progress import Display
+from windtunnel.report.status import Observer
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_without_a_terminal_a_line_is_printed_where_something_begins_or_ends(ledger: Ledger) -> None:
+    made_up.fill(ledger, iterations=1, finalists=0)
+    ledger.store.delete(ledger.path("iterations/full-1/plan.json"))
+    file, clock = io.StringIO(), Clock()
+    with Display(Observer(ledger, lambda: set()), "digits_cnn: run first", file, clock) as display:
+        for _ in range(5):
+            clock.now += 2
+            display.update()
+    lines = file.getvalue().splitlines()
+    assert lines[0] == "digits_cnn: run first"
+    assert len(lines) == 2
+    assert "iteration 1: 10 of 10 done, 1 failed · best val_acc" in lines[1]
+    assert "\x1b" not in file.getvalue()
+
+
+def test_on_a_terminal_it_draws_every_stage(ledger: Ledger, monkeypatch) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "140")
+    made_up.fill(ledger, iterations=2, finalists=2)
+    file = Terminal()
+    with Display(Observer(ledger, lambda: set()), "digits_cnn: run first", file) as display:
+        display.update(now=True)
+    drawn = file.getvalue()
+    for text in ("iteration 1", "10/10", "iteration 2", "12/12", "full training", "verification", "elapsed", "front "):
+        assert text in drawn
+
+
+def test_the_ledger_is_not_asked_more_often_than_is_cheap(ledger: Ledger) -> None:
+    clock = Clock()
+    looks = []
+
+    class Slow(Observer):
+        def look(self):
+            looks.append(clock.now)
+            clock.now += 3
+            return super().look()
+
+    with Display(Slow(ledger, lambda: set()), "", io.StringIO(), clock) as display:
+        for _ in range(60):
+            display.update()
+            clock.now += 1
+    assert 2 <= len(looks) <= 3
