@@ -1,11 +1,11 @@
 # Windtunnel's commands. `make help` lists them; each does the set-up that it needs.
 
-SEARCH ?= digits_cnn
-DATA ?=
-ARGS ?=
-TESTS ?= tests
-RUN ?= runs/latest
-PORT ?= 8080
+SEARCH := digits_cnn
+DATA :=
+ARGS :=
+TESTS := tests
+RUN := runs/latest
+PORT := 8080
 
 VENV := .venv
 BIN := $(VENV)/bin
