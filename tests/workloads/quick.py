@@ -1,6 +1,7 @@
 """A workload whose training is a formula, and whose faults are ordered by the definition's settings.
 
-Settings: `fail`, `hang`, `die` and `nan` name widths that do so; `hang_seconds` says how long; `slow` sleeps in every epoch.
+Settings: `fail`, `hang`, `die` and `nan` name widths that do so; `hang_seconds` says how long; `slow` sleeps in every
+epoch.
 """
 
 import os
