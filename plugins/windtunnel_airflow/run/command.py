@@ -4,6 +4,7 @@ import argparse
 import fcntl
 import json
 import os
+import re
 import signal
 import sys
 import time
@@ -32,6 +33,7 @@ from windtunnel_airflow.run.worker import dag_file
 _SEARCHES = Path("include/searches")
 _FAILED, _WRONG, _BUSY = 1, 2, 3  # exit codes: the run failed; the command is wrong; another one is at work
 _LOCK_PATIENCE = 5.0  # seconds: a process whose parent was killed takes a moment to end
+_EXCEPTION = re.compile(r"[\w.]*(Error|Exception)\w*: ")
 _GREETING = {
     "new": "{name}: run {run}",
     "resumed": "{name}: run {run} goes on where it was cut short (--fresh begins anew)",
@@ -93,6 +95,7 @@ def _perform(chosen: argparse.Namespace, definition: Definition, place: Place, l
     latest = link_latest(ledger)
     log = place.home / "logs" / f"{definition.name}-{ledger.run}.txt"
     log.parent.mkdir(parents=True, exist_ok=True)
+    log_begin = log.stat().st_size if log.is_file() else 0
     (place.home / "dags").mkdir(exist_ok=True)
     (place.home / "dags" / "search.py").write_text(dag_file(place.definition))
     at = datetime.now(UTC)
@@ -113,9 +116,9 @@ def _perform(chosen: argparse.Namespace, definition: Definition, place: Place, l
         raise
     if ended is None:
         launcher.cancel(ledger)
-        return _explain_failure("Airflow's process ended without a word", ledger, log)
+        return _explain_failure("Airflow's process ended without a word", ledger, log, log_begin)
     if ended["state"] != "success":
-        return _explain_failure("the run failed", ledger, log)
+        return _explain_failure("The run failed", ledger, log, log_begin)
     view = collect(ledger, curves=0)
     lines = summary.found(view, time.time() - began - asked, ledger.read_json("approval.json"))
     lines += summary.where(ledger, latest)
@@ -159,11 +162,20 @@ def _ask(display: Display, question: dict[str, Any]) -> str:
                 return str(answers[said])
 
 
-def _explain_failure(what: str, ledger: Ledger, log: Path) -> int:
-    said = log.read_text(errors="replace").splitlines()[-30:] if log.is_file() else []
-    print("\n".join(said), file=sys.stderr)
-    print(f"{what}; the end of its log is above, all of it in {log}.", file=sys.stderr)
-    print(f"The same command goes on with run {ledger.run}; --fresh begins anew.", file=sys.stderr)
+def _explain_failure(what: str, ledger: Ledger, log: Path, begin: int) -> int:
+    """Say why the run failed, by the exceptions that its log has had since `begin`."""
+    said = log.read_bytes()[begin:].decode(errors="replace").splitlines()
+    errors = dict.fromkeys(line for line in said if _EXCEPTION.match(line))
+    known = ledger.known(str(ledger.iterations_done()))
+    if known is not None and known.failure:
+        print(f"The search ended: {known.failure}.", file=sys.stderr)
+    else:
+        print("\n".join(errors or said[-20:]), file=sys.stderr)
+    print(f"{what}. Airflow's log: {log}; the report so far: {ledger.url}/report.html", file=sys.stderr)
+    print(
+        "The same command goes on with this run, or begins anew if it was hopeless; --fresh always does.",
+        file=sys.stderr,
+    )
     return _FAILED
 
 
