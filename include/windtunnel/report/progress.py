@@ -119,7 +119,7 @@ class Display:
         grid = Table.grid(padding=(0, 2))
         for stage in self.status.stages[-_ROWS:]:
             state: RenderableType = Text("✓", style="green") if stage.done else Spinner("dots", style="cyan")
-            bar = ProgressBar(total=max(stage.total, 1), completed=stage.finished, width=24)
+            bar = ProgressBar(total=max(stage.total, 1), completed=stage.finished, width=24, complete_style="cyan")
             grid.add_row(
                 state,
                 stage.title,
