@@ -24,7 +24,7 @@ class InstantLauncher(Launcher):
         for unit in job.units:
             if unit in done:
                 continue
-            if settings.get("straggle") and unit == ledger.plan("1").requests[0].trial:
+            if settings.get("straggle") and job.stage == "1" and unit == ledger.plan("1").requests[0].trial:
                 self._later(ledger, job, unit)
             else:
                 self._do(ledger, job, unit)

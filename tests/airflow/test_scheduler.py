@@ -42,10 +42,12 @@ def airflow(tmp_path_factory):
 
 
 def test_a_search_runs_and_publishes(airflow):
-    run = airflow.trigger("quick", seed=1)
+    run = airflow.trigger("quick", seed=1, iterations=1)
     assert airflow.wait("quick", run, LIMIT) == "success"
     tasks = airflow.tasks("quick", run)
-    assert {name for name, ti in tasks.items() if ti["state"] != "success"} == {"refused"}
+    left_out = {name for name, ti in tasks.items() if ti["state"] == "skipped"}
+    assert left_out == {"refused", *(name for name in tasks if name.startswith("iteration_2."))}
+    assert all(ti["state"] == "success" for name, ti in tasks.items() if name not in left_out)
     assert tasks["iteration_1.train.launch[0]"]["rendered_map_index"].startswith("2: ")
     ledger = Ledger(airflow.store, "quick", run)
     models = ledger.read_json("models.json")["models"]

@@ -8,7 +8,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from windtunnel import stages
 from windtunnel.launchers import get_launcher
 from windtunnel.ledger import Known
-from windtunnel_airflow.context import current_search, tell
+from windtunnel_airflow.context import current_search, skip_iterations, tell
 from windtunnel_airflow.tasks.training import run_jobs
 
 
@@ -50,7 +50,10 @@ def select(group: int, store: str) -> bool:
     tell("\n".join(_told(known)))
     if known.failure:
         raise AirflowFailException(f"The search ends, for it only fails: {known.failure}")
-    return stages.goes_on(search, group + 1)
+    going_on = stages.goes_on(search, group + 1)
+    if not going_on:
+        skip_iterations(group + 1)
+    return going_on
 
 
 def _busy(search: stages.Search) -> set[int]:

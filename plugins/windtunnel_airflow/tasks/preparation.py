@@ -6,7 +6,7 @@ from windtunnel import stages
 from windtunnel.definition import Definition
 from windtunnel.launchers import get_launcher
 from windtunnel_airflow.alive import is_at_work, show_life
-from windtunnel_airflow.context import current_ledger, current_search, tell
+from windtunnel_airflow.context import current_ledger, current_search, skip_iterations, tell
 from windtunnel_airflow.params import chosen, origin
 from windtunnel_airflow.sensors.results import AwaitResults
 
@@ -39,7 +39,10 @@ def prepare_data(definition: Definition, store: str) -> TaskGroup:
         plan = stages.start(search)
         if plan is not None:
             tell(plan.note)
-        return stages.goes_on(search, 1)
+        going_on = stages.goes_on(search, 1)
+        if not going_on:
+            skip_iterations(1)
+        return going_on
 
     with TaskGroup("prepare_data", tooltip="The data and its splits, once a run") as group:
         jobs = begin()
