@@ -11,6 +11,7 @@ no finished trial may have been started again.
 import argparse
 import os
 import random
+import re
 import subprocess
 import sys
 import tempfile
@@ -23,7 +24,9 @@ from pathlib import Path
 import psutil
 import yaml
 
+from tests.airflow.standalone import FINISHED, Standalone
 from windtunnel.ledger import Ledger
+from windtunnel.stores import open_store
 
 SEARCH = {
     "workload": "trainer.workloads.cnn",
@@ -48,20 +51,21 @@ PATIENCE = 600  # seconds for one run, however often it is hit
 
 
 class Killer:
-    """Picks victims, and remembers what it did."""
+    """Picks victims among the processes of a store's runs, and remembers what it did."""
 
-    def __init__(self, seed: int, kills: int, task_words: tuple[str, ...]) -> None:
+    def __init__(self, seed: int, kills: int, store: Path, tasks: Callable[[], list[psutil.Process]]) -> None:
         self.left = kills
         self.done: Counter[str] = Counter()
         self._random = random.Random(seed)
-        self._task_words = task_words
+        self._store = str(store)
+        self._tasks = tasks
         self._choose()
 
-    def strike(self, mark: str) -> None:
-        """If it is time, kill a process of the chosen kind whose environment names `mark` as its store."""
+    def strike(self) -> None:
+        """If it is time, kill a process of the chosen kind, or wait until there is one."""
         if not self.left or time.monotonic() < self._next:
             return
-        found = self._victims(mark)[self._kind]
+        found = self._tasks() if self._kind == "task" else self._trainers()[self._kind]
         if not found:
             return
         with suppress(psutil.NoSuchProcess):
@@ -76,36 +80,41 @@ class Killer:
         self._kind = self._random.choice(KINDS)
         self._next = time.monotonic() + self._random.uniform(0.2, 4)
 
-    def _victims(self, mark: str) -> dict[str, list[psutil.Process]]:
-        found: dict[str, list[psutil.Process]] = {kind: [] for kind in KINDS}
-        for process in psutil.process_iter():
-            with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-                command = " ".join(process.cmdline())
-                if process.environ().get("WINDTUNNEL_STORE") != mark or process.status() == psutil.STATUS_ZOMBIE:
-                    continue
-                if "-m trainer" in command:
-                    is_trial = "-m trainer" in " ".join(process.parent().cmdline())  # forked by its job
-                    found["trial" if is_trial else "job"].append(process)
-                elif any(word in command for word in self._task_words):
-                    found["task"].append(process)
+    def _trainers(self) -> dict[str, list[psutil.Process]]:
+        found: dict[str, list[psutil.Process]] = {"job": [], "trial": []}
+        for process in matching("-m trainer", self._store):
+            with suppress(psutil.NoSuchProcess):
+                forked = (parent := process.parent()) is not None and parent.cmdline() == process.cmdline()
+                found["trial" if forked else "job"].append(process)
         return found
 
 
-def run_by_command(folder: Path, killer: Killer | None, fresh: bool = False) -> Ledger:
+def matching(*words: str) -> list[psutil.Process]:
+    """Living processes whose command line has all these words."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.NoSuchProcess):
+            command = " ".join(process.cmdline())
+            if all(word in command for word in words) and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
+
+
+def run_by_command(folder: Path, killer: Killer | None) -> Ledger:
     """Perform the search by the command of `make run`, given again until it ends well."""
     file = folder / "kills.yaml"
     file.write_text(yaml.safe_dump(SEARCH))
-    store = str(folder / "runs")
-    environment = os.environ | {"WINDTUNNEL_STORE": store, "XDG_CACHE_HOME": str(folder / "cache")}
+    environment = os.environ | {"WINDTUNNEL_STORE": str(folder / "runs"), "XDG_CACHE_HOME": str(folder / "cache")}
     deadline = time.monotonic() + PATIENCE
+    option = ["--fresh"]
     while time.monotonic() < deadline:
-        command = [sys.executable, "-m", "windtunnel_airflow.run", str(file), *(["--fresh"] if fresh else [])]
-        fresh = False
+        command = [sys.executable, "-m", "windtunnel_airflow.run", str(file), *option]
+        option = []
         with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
             while process.poll() is None:
                 time.sleep(0.1)
                 if killer is not None:
-                    killer.strike(store)
+                    killer.strike()
             assert process.stdout is not None
             said = process.stdout.read().decode()
         if process.returncode == 0:
@@ -113,6 +122,53 @@ def run_by_command(folder: Path, killer: Killer | None, fresh: bool = False) -> 
         if killer is None:
             raise AssertionError(f"the undisturbed run failed:\n{said}")
     raise AssertionError(f"no end after {PATIENCE} s; the last words were\n{said}")
+
+
+def commands(folder: str) -> list[psutil.Process]:
+    """The command that works in the folder, and the process of its Airflow."""
+    found = matching("windtunnel_airflow.run ", folder)
+    ids = {process.pid for process in found}
+    return found + [process for process in matching("windtunnel_airflow.run.worker") if process.ppid() in ids]
+
+
+def run_by_scheduler(airflow: Standalone, killer: Killer | None) -> Ledger:
+    """Trigger the search in a running Airflow, and leave it alone until it ends."""
+    run = airflow.trigger("kills")
+
+    def ended() -> str | None:
+        if killer is not None:
+            killer.strike()
+        state = airflow.state("kills", run)
+        return state if state in FINISHED else None
+
+    state = airflow.until(ended, PATIENCE, "the run does not end")
+    assert state == "success", f"{run}: {state}; see {airflow.home}"
+    return Ledger(open_store(airflow.environment["WINDTUNNEL_STORE"]), "kills", run)
+
+
+def torment_scheduler(folder: Path, seed: int, kills: int) -> None:
+    """Run the search under Airflow's real scheduler; its tasks are processes that name their task instance."""
+    for name in ("dags", "searches"):
+        (folder / name).mkdir()
+    (folder / "searches" / "kills.yaml").write_text(yaml.safe_dump(SEARCH))
+    (folder / "dags" / "searches.py").write_text(
+        'from windtunnel_airflow import load_searches  # airflow dag\n\nload_searches("../searches", globals())\n'
+    )
+    with Standalone(folder / "airflow", folder / "dags", folder / "runs") as airflow:
+        mine = psutil.Process(airflow.process.pid)
+
+        def tasks() -> list[psutil.Process]:
+            family = set(mine.children(recursive=True))
+            return [process for process in matching("airflow worker -- ") if process in family and is_task(process)]
+
+        torment(lambda killer: run_by_scheduler(airflow, killer), Killer(seed, kills, folder / "runs", tasks))
+
+
+def is_task(process: psutil.Process) -> bool:
+    """Whether a process of the executor is running a task, rather than waiting for one."""
+    with suppress(psutil.NoSuchProcess):
+        return re.search(r"airflow worker -- [0-9a-f]{8}-", " ".join(process.cmdline())) is not None
+    return False
 
 
 def front(ledger: Ledger) -> dict[str, dict[str, float]]:
@@ -169,9 +225,14 @@ def main() -> None:
     parser.add_argument("--engine", choices=["test", "scheduler"], default="test")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="windtunnel-kills-") as name:
-        if options.engine == "test":
-            killer = Killer(options.seed, options.kills, ("windtunnel_airflow.run.worker", "windtunnel_airflow.run "))
-            torment(lambda k: run_by_command(Path(name), k, fresh=True), killer)
+        folder = Path(name)
+        if options.engine == "scheduler":
+            torment_scheduler(folder, options.seed, options.kills)
+        else:
+            killer = Killer(
+                options.seed, options.kills, folder / "runs", lambda: matching("windtunnel_airflow.run", name)
+            )
+            torment(lambda killer: run_by_command(folder, killer), killer)
 
 
 if __name__ == "__main__":
