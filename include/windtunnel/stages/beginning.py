@@ -46,16 +46,17 @@ def begin(
     if origin is not None:
         definition = _with_horizon_of(origin["from_run"], definition)
     load_workload(definition.workload)
+    code = code_digest(definition.workload)
     record = ledger.begin(
         {
             "definition": definition.model_dump(mode="json"),
-            "code": code_digest(definition.workload),
+            "code": code,
             "versions": {"windtunnel": windtunnel.__version__, "python": platform.python_version()},
             "started": now(),
             "origin": origin,
         }
     )
-    _check_unchanged(record["definition"], definition, ledger)
+    _check_unchanged(record, definition, code, ledger)
     offset, iterations = _task(ledger, session, definition, record.get("origin"))
     ledger.open_session(
         Session(
@@ -104,12 +105,14 @@ def _with_horizon_of(run: str, definition: Definition) -> Definition:
     return definition.model_copy(update={"epochs": epochs})
 
 
-def _check_unchanged(begun: dict[str, Any], definition: Definition, ledger: Ledger) -> None:
-    asked = definition.model_dump(mode="json")
+def _check_unchanged(record: dict[str, Any], definition: Definition, code: str, ledger: Ledger) -> None:
+    begun, asked = record["definition"], definition.model_dump(mode="json")
     fields = [field for field in _FIXED if begun[field] != asked[field]]
     fields += ["epochs." + part for part in ("partial", "horizon") if begun["epochs"][part] != asked["epochs"][part]]
     if begun["epochs"]["horizon"] is None and begun["epochs"]["full"] != asked["epochs"]["full"]:
         fields.append("epochs.full (set epochs.horizon from the beginning to be free to change it)")
+    if record["code"] != code:
+        fields.append(f"source of {definition.workload}")
     if fields:
         changed = ", ".join(fields)
         raise LedgerError(

@@ -64,6 +64,13 @@ def test_what_a_run_means_may_not_change_while_it_goes_on(bench):
         bench.begin(session="s2", settings={"lr": 1}, epochs={"partial": 2, "full": 4})
 
 
+def test_a_workload_may_not_change_while_a_run_goes_on(bench, monkeypatch):
+    bench.begin(session="s1")
+    monkeypatch.setattr("windtunnel.stages.beginning.code_digest", lambda name: "changed")
+    with pytest.raises(LedgerError, match=r"another source of tests\.workloads\.formula: begin a new run"):
+        bench.begin(session="s2")
+
+
 def test_what_a_session_may_use_can_change(bench):
     bench.begin(session="s1")
     search = bench.begin(session="s2", limits={"parallel": 7})
