@@ -100,7 +100,8 @@ class Limits(Section):
         failed_trials: so many failures end the search.
         trial_retries: starts after the first that a trial gets when its process or its job dies.
         memory: resident memory that one trial may use.
-        quorum: share of the lanes that must be done before the next iteration begins.
+        quorum: share of the lanes that must be done before the next iteration begins. Pays from about eight lanes on:
+            with fewer, the lane that a straggler holds is too much of the whole.
         threads: of torch in each trial; by default the cores shared out among the lanes.
     """
 

@@ -87,7 +87,7 @@ class Ledger:
 
     def begin(self, search: dict[str, Any]) -> dict[str, Any]:
         """Write `search.json` unless the run has one, and return what it holds."""
-        self.store.create(self.path("search.json"), json.dumps(search, indent=1, sort_keys=True).encode() + b"\n")
+        self.store.create(self.path("search.json"), json.dumps(search, indent=1).encode() + b"\n")
         return self.search_record()
 
     def search_record(self) -> dict[str, Any]:
@@ -101,6 +101,10 @@ class Ledger:
             raise LedgerError(f"{self.url} holds no run: it has no search.json")
         sessions = self.sessions()
         return record | {"definition": sessions[-1].definition} if sessions else record
+
+    def writer(self) -> str | None:
+        """The session that works on the run, if any has claimed it."""
+        return (self.read_json("writer.json") or {}).get("session")
 
     def open_session(self, session: Session) -> Session:
         """Write the session unless it was written before, and return what holds."""

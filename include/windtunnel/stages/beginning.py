@@ -80,7 +80,7 @@ def _claim(ledger: Ledger, session: str, running: Callable[[str], bool]) -> None
     while not ledger.store.create(path, claim):
         try:
             etag = ledger.store.stat(path).etag
-            holder = (ledger.read_json("writer.json") or {}).get("session")
+            holder = ledger.writer()
             if holder != session and holder and running(holder):
                 raise LedgerError(
                     f"{holder} still works on {ledger.url}: wait for it, stop it, or begin a run of its own"

@@ -112,9 +112,9 @@ def cancel(store: str) -> None:
     """
     try:
         search = current_search(store)
-        writer = search.ledger.read_json("writer.json") or {}
-        if writer.get("session") != search.session.session:
-            raise LedgerError(f"{writer.get('session')} has taken the run over")
+        writer = search.ledger.writer()
+        if writer != search.session.session:
+            raise LedgerError(f"{writer} has taken the run over")
     except LedgerError as error:  # what runs, if anything, is not ours to cancel
         raise AirflowFailException(f"nothing was published: {error}") from error
     get_launcher(search.definition.launcher).cancel(search.ledger)
