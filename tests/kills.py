@@ -142,7 +142,9 @@ def run_by_scheduler(airflow: Standalone, killer: Killer | None) -> Ledger:
         return state if state in FINISHED else None
 
     state = airflow.until(ended, PATIENCE, "the run does not end")
-    assert state == "success", f"{run}: {state}; see {airflow.home}"
+    tasks = airflow.tasks("kills", run).items()
+    failed = [f"{name} at try {ti['try_number']}" for name, ti in tasks if ti["state"] in ("failed", "upstream_failed")]
+    assert state == "success", f"{run}: {state}: {', '.join(failed)}"
     return Ledger(open_store(airflow.environment["WINDTUNNEL_STORE"]), "kills", run)
 
 

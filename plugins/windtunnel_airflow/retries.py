@@ -11,9 +11,13 @@ FOR_A_PERSON = (DefinitionError, WorkloadError, SearchError, LedgerError)
 
 
 def retries() -> dict[str, Any]:
-    """The tasks' arguments for retries: quick, for every task finds what is done and does the rest."""
+    """The tasks' arguments for retries: quick, for every task finds what is done and does the rest.
+
+    Many, for what a retry can mend, such as a worker that was killed, may well happen again; what a person must mend
+    is not tried again at all.
+    """
     rule = RetryRule(exception=list(FOR_A_PERSON), action=RetryAction.FAIL)
-    return {"retries": 2, "retry_delay": timedelta(seconds=5), "retry_policy": ExceptionRetryPolicy(rules=[rule])}
+    return {"retries": 5, "retry_delay": timedelta(seconds=5), "retry_policy": ExceptionRetryPolicy(rules=[rule])}
 
 
 def is_last_try(ti: Any, error: Exception) -> bool:
