@@ -14,7 +14,7 @@ READY_DEV := $(VENV)/.ready-dev
 
 .DEFAULT_GOAL := help
 .SUFFIXES:
-.PHONY: help setup run ui try validate test test-all lint format lock schema bench wheel clean
+.PHONY: help setup run ui try validate test test-all kills lint format lock schema bench-launcher bench-utilisation bench-archai wheel clean
 
 help: ## list these commands
 	@echo "make COMMAND [SETTING=value …]"
@@ -40,6 +40,9 @@ test: $(READY_DEV) ## run the quick tests: TESTS=path, ARGS="…"
 
 test-all: $(READY_DEV) ## run all tests, the slow ones too
 	@$(BIN)/python -m pytest $(TESTS) $(ARGS)
+
+kills: $(READY_DEV) ## kill a search's processes at 20 random moments and compare: ARGS="--engine scheduler --kills 20"
+	@$(BIN)/python -m tests.kills $(ARGS)
 
 lint: $(READY_DEV) ## check style and types
 	@$(BIN)/ruff check .

@@ -101,13 +101,15 @@ class Verification:
         """Hold torch's outputs and ONNX's against each other, and note `max_logit_diff`.
 
         Raises:
-            VerificationError: they differ by more than the tolerance, in shape, or in what is finite.
+            VerificationError: they differ by more than the tolerance, in shape, or in what is finite, or are empty.
         """
         want, have = np.asarray(expected, np.float64), np.asarray(found, np.float64)
         if want.shape != have.shape:
             raise VerificationError(f"{self._trial}: torch gives outputs of {want.shape}, ONNX of {have.shape}")
-        difference = float(np.max(np.abs(want - have), initial=0.0))
-        self.metrics["max_logit_diff"] = difference
+        if not want.size:
+            raise VerificationError(f"{self._trial}: there are no outputs to compare")
+        difference = float(np.max(np.abs(want - have)))
+        self.metrics["max_logit_diff"] = float(np.fmax(difference, self.metrics.get("max_logit_diff") or 0.0))
         self.checked = True
         if not difference <= self.tolerance:  # a NaN must not pass
             raise VerificationError(

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from windtunnel.definition.model import Limits
@@ -10,6 +10,7 @@ from windtunnel.errors import LaunchError
 from windtunnel.failures import record_failure
 from windtunnel.launchers.base import Launcher
 from windtunnel.ledger import Job, JobKind, Ledger, State
+from windtunnel.ledger.ids import first_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +110,9 @@ class Watch:
                 else:
                     self._absent.pop(job.job, None)
         own = [ended[unit] for unit in self._stage.units if unit in ended]
-        earlier = [ended.get(unit) for stage in self._earlier for unit in stage.units]
-        late = earlier.count(None)
+        late = sum(unit not in ended for stage in self._earlier for unit in stage.units)
         total = len(self._stage.units)
-        hopeless = self._is_iteration and (own + earlier).count(State.FAILED) >= self._limits.failed_trials
+        hopeless = self._is_iteration and self._failed(ended) >= self._limits.failed_trials
         return Progress(
             done=total - len(own) + late <= self._may_lack or hopeless,
             finished=len(own),
@@ -121,6 +121,11 @@ class Watch:
             live=sum(job.job in live for job in self._stage.jobs),
             late=late,
         )
+
+    def _failed(self, ended: Mapping[str, State]) -> int:
+        """How many trials have failed for good so far: the last retry of each counts."""
+        units = [unit for stage in (*self._earlier, self._stage) for unit in stage.units]
+        return list({first_id(unit): ended.get(unit) for unit in units}.values()).count(State.FAILED)
 
     def _ended(self) -> dict[str, State]:
         trials = all(job.kind is JobKind.TRAIN for job in self._stage.jobs)

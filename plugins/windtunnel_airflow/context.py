@@ -6,6 +6,7 @@ from typing import Any
 
 from airflow.sdk import get_current_context
 
+from windtunnel.launchers import get_launcher
 from windtunnel.ledger import Job, Ledger
 from windtunnel.stages import Search
 from windtunnel.stores import open_store
@@ -34,6 +35,13 @@ def current_search(store: str, context: Any = None) -> Search:
     """
     context = context or get_current_context()
     return Search.open(current_ledger(store, context), context["run_id"])
+
+
+def busy_lanes(search: Search) -> set[int]:
+    """Lanes that stragglers still hold; a job with all its results is only about to end."""
+    live = get_launcher(search.definition.launcher).live(search.ledger)
+    jobs = [search.ledger.job(name) for name in live]
+    return {job.lane for job in jobs if len(search.ledger.unit_outcomes(job)) < len(job.units)}
 
 
 def label(units: Sequence[str]) -> str:

@@ -128,12 +128,20 @@ class Ledger:
         return found
 
     def finish(self, session: str) -> None:
-        """Say that the session did all it was asked: the next one extends the run rather than finishing it."""
+        """Say that the session came to an outcome: models are published, or a person refused them."""
         self.store.create(self.path(f"finished/{safe_name(session)}.json"), b"{}\n")
 
     def finished(self, session: str) -> bool:
-        """Whether the session did all it was asked."""
+        """Whether the session came to an outcome."""
         return self.read_json(f"finished/{safe_name(session)}.json") is not None
+
+    def close(self, session: str) -> None:
+        """Say that nothing is left to do for the session: the next one extends the run rather than finishing it."""
+        self.store.create(self.path(f"closed/{safe_name(session)}.json"), b"{}\n")
+
+    def closed(self, session: str) -> bool:
+        """Whether nothing is left to do for the session."""
+        return self.read_json(f"closed/{safe_name(session)}.json") is not None
 
     def manifest(self) -> dict[str, Any] | None:
         """The prepared data's manifest, once it is prepared: `digest`, `files`, `splits`."""
@@ -177,6 +185,13 @@ class Ledger:
     def create_job(self, job: Job) -> Job:
         """Write a job unless it was written, and return the one that holds."""
         return self._create(f"jobs/{job.job}.json", job)
+
+    def preparation(self) -> Job | None:
+        """The job that prepares the run's data, the last one if some have failed."""
+        paths = (entry.path for entry in self.store.list(self.path("jobs/prepare")))
+        names = {path.split("/")[-1].removesuffix(".json") for path in paths if path.endswith(".json")}
+        jobs = [self.job(name) for name in names if re.fullmatch(r"prepare(-r[0-9]+)?", name)]
+        return max(jobs, key=lambda job: int(job.job.partition("-r")[2] or 0), default=None)
 
     def job(self, job: str) -> Job:
         """The job.

@@ -124,10 +124,7 @@ class Observer:
                 if known.stop or known.failure:
                     self._last_iteration = min(self._last_iteration, int(name))
         if self._prepare is None:
-            try:
-                self._prepare = self._ledger.job("prepare")
-            except LedgerError:
-                return
+            self._prepare = self._ledger.preparation()
 
     def _known_stages(self) -> list[str]:
         """The stages in the order that they happen; a finished run that was extended has several full trainings."""

@@ -17,7 +17,8 @@ def busy_spans(ledger: Ledger, since: float) -> list[Span]:
         since: what was launched before counts from then on only, as far as it had results later.
     """
     outcomes = ledger.outcomes() | ledger.step_outcomes()
-    jobs = [plan.jobs for stage in ledger.stages() if (plan := ledger.plan(stage))] + [[ledger.job("prepare")]]
+    jobs = [plan.jobs for stage in ledger.stages() if (plan := ledger.plan(stage))]
+    jobs += [[job] for job in [ledger.preparation()] if job is not None]
     spans = []
     for of in jobs:
         begins = [_seconds(launch.launched) for job in of for launch in ledger.launches(job.job)]

@@ -2,6 +2,7 @@
 
 from windtunnel.stages.beginning import begin
 from windtunnel.stages.finalists import choose_finalists
+from windtunnel.stages.history import stragglers
 from windtunnel.stages.iterations import goes_on, select, suggest
 from windtunnel.stages.preparation import prepare_job
 from windtunnel.stages.publishing import Published, publish
@@ -20,5 +21,6 @@ __all__ = [
     "publish",
     "select",
     "start",
+    "stragglers",
     "suggest",
 ]

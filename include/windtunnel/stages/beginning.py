@@ -42,7 +42,12 @@ def begin(
         WorkloadError: the workload cannot be loaded.
     """
     _claim(ledger, session, running)
-    definition = _with_lanes(definition)
+    begun = ledger.read_json("search.json")
+    definition = _with_lanes(definition, begun)
+    if begun is not None:
+        if origin is not None and origin != begun["origin"]:
+            raise LedgerError(f"{ledger.url} began with other trials to train fully: begin a new run")
+        origin = begun["origin"]
     if origin is not None:
         definition = _with_horizon_of(origin["from_run"], definition)
     load_workload(definition.workload)
@@ -57,7 +62,9 @@ def begin(
         }
     )
     _check_unchanged(record, definition, code, ledger)
-    offset, iterations = _task(ledger, session, definition, record.get("origin"))
+    offset, iterations = _task(ledger, session, definition, origin)
+    if retry_failed and origin is None:
+        iterations = max(iterations, 1)  # the failed trials are tried again in an iteration
     ledger.open_session(
         Session(
             session=session,
@@ -91,11 +98,18 @@ def _claim(ledger: Ledger, session: str, running: Callable[[str], bool]) -> None
             continue
 
 
-def _with_lanes(definition: Definition) -> Definition:
-    if definition.limits.parallel is not None or definition.launcher != "local":
+def _with_lanes(definition: Definition, begun: dict[str, Any] | None) -> Definition:
+    """The definition with its lanes and, on this machine, threads told: sums of floats depend on the threads.
+
+    So a run keeps the threads that it began with, however many lanes a later session has.
+    """
+    if definition.launcher != "local":
         return definition
-    limits = definition.limits.model_copy(update={"parallel": cores()})
-    return definition.model_copy(update={"limits": limits})
+    limits = definition.limits
+    parallel = limits.parallel or cores()
+    threads = begun["definition"]["limits"]["threads"] if begun is not None else limits.threads
+    told = {"parallel": parallel, "threads": threads or max(1, cores() // (parallel * limits.slots))}
+    return definition.model_copy(update={"limits": limits.model_copy(update=told)})
 
 
 def _with_horizon_of(run: str, definition: Definition) -> Definition:
@@ -126,7 +140,7 @@ def _task(ledger: Ledger, session: str, definition: Definition, origin: dict[str
     earlier = [other for other in ledger.sessions() if other.session != session]
     if origin is not None:
         return done, 0
-    if not earlier or ledger.finished(earlier[-1].session):
+    if not earlier or ledger.closed(earlier[-1].session):
         return done, definition.iterations
     known = ledger.known(str(done)) if done else None
     target = earlier[-1].offset + earlier[-1].iterations

@@ -4,8 +4,8 @@ from collections.abc import Collection
 
 from windtunnel.errors import LedgerError, SearchError
 from windtunnel.front import spread
-from windtunnel.ledger import Ledger, Plan, Request
-from windtunnel.ledger.ids import first_id
+from windtunnel.ledger import Ledger, Plan, Request, State
+from windtunnel.ledger.ids import first_id, retry_id
 from windtunnel.stages.history import history
 from windtunnel.stages.planning import plan_trials
 from windtunnel.stages.search import Search
@@ -32,6 +32,8 @@ def choose_finalists(search: Search, busy: Collection[int] = ()) -> Plan:
     if fixed is not None:
         return fixed
     asked = _chosen(search, stage) if search.origin else _front(search, stage)
+    if search.session.retry_failed:
+        asked = _retried(search, asked)
     return plan_trials(search, stage, asked, busy)
 
 
@@ -54,6 +56,17 @@ def _front(search: Search, stage: str) -> list[Request]:
         )
         for member in members
     ]
+
+
+def _retried(search: Search, asked: list[Request]) -> list[Request]:
+    """The same trials; those whose last try failed get another one."""
+    outcomes = search.ledger.outcomes()
+
+    def next_try(trial: str) -> str:
+        failed = trial in outcomes and outcomes[trial].state is State.FAILED
+        return next_try(retry_id(trial)) if failed else trial
+
+    return [request.model_copy(update={"trial": next_try(request.trial)}) for request in asked]
 
 
 def _chosen(search: Search, stage: str) -> list[Request]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from windtunnel.ledger import Ledger, Request, State
+from windtunnel.ledger import Job, Ledger, Request, State
 from windtunnel.ledger.ids import first_id
 from windtunnel.ledger.ledger import Outcome
 from windtunnel.stages.search import Search
@@ -13,6 +13,14 @@ def requests(ledger: Ledger, upto: int) -> dict[str, Request]:
     """All trials asked for in iterations 0 (warm start) to `upto`, in order, by id."""
     plans = (ledger.plan(str(k)) for k in range(upto + 1))
     return {request.trial: request for plan in plans if plan is not None for request in plan.requests}
+
+
+def stragglers(search: Search) -> list[Job]:
+    """Jobs of the iterations that had selected when the session began, and that still owe results."""
+    outcomes = search.ledger.outcomes()
+    plans = [search.ledger.plan(str(k)) for k in range(1, search.session.offset + 1)]
+    jobs = [job for plan in plans if plan is not None for job in plan.jobs]
+    return [job for job in jobs if any(unit not in outcomes for unit in job.units)]
 
 
 def history(search: Search, upto: int) -> list[Observation]:

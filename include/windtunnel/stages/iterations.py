@@ -69,7 +69,7 @@ def select(search: Search, k: int) -> Known:
     plan = search.ledger.plan(str(k))
     note = plan.note if plan else ""
     stop = _reason_to_stop(search, k, front, volume, note)
-    failed = sum(outcomes[trial].state is State.FAILED for trial in trials)
+    failed = sum(observation.state is State.FAILED for observation in seen)
     decisions = [f"{len(front)} of {len(trials)} trials are on the front"]
     late = len(asked) - len(trials)
     decisions += [f"{late} late trials count once they have results"] if late else []
@@ -84,7 +84,7 @@ def select(search: Search, k: int) -> Known:
             reference=reference,
             decisions=decisions,
             stop=stop,
-            failure=_reason_to_fail(search, failed, len(trials), len(front)),
+            failure=_reason_to_fail(search, failed, len(seen), len(front)),
         )
     )
 

@@ -5,15 +5,15 @@ from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
+from windtunnel.definition.model import Bound
 from windtunnel.errors import NotFoundError
 from windtunnel.front import hypervolume, pareto_front, reference_point
 from windtunnel.ledger import Known, Ledger, Plan, Request
-from windtunnel.ledger.ids import first_id
 from windtunnel.ledger.ledger import Outcome
 from windtunnel.stages.history import observations, requests
 from windtunnel.stages.search import Search
 
-_FILES = ("metrics.jsonl", "log.txt", "checkpoint.pt", "model.onnx")
+_FILES = ("metrics.jsonl", "log.txt", "checkpoint.pt", "model.onnx", "weights.pt")
 
 
 def start(search: Search) -> Plan | None:
@@ -22,8 +22,11 @@ def start(search: Search) -> Plan | None:
     Runs on other data, code or settings train other trials: none of theirs is taken, and the plan's note says so.
     """
     fixed = search.ledger.plan("0")
-    if fixed is not None or not search.definition.warm_start:
+    if fixed is not None:
+        _know(search, fixed)
         return fixed
+    if not search.definition.warm_start or search.ledger.iterations_done():
+        return None
     taken: dict[str, Request] = {}
     notes = []
     for url in search.definition.warm_start:
@@ -42,13 +45,14 @@ def adopt_results(search: Search, asked: Iterable[Request]) -> None:
     sources = list(search.definition.warm_start)
     if search.origin is not None:
         sources.append(search.origin["from_run"])
-    wanted = [request.trial for request in asked]
+    wanted = list(asked)
     have = search.ledger.outcomes() if sources else {}
     for url in sources:
         source, outcomes = _outcomes(url)
-        for trial in wanted:
-            if trial in outcomes and trial not in have and outcomes[trial].comparable:
-                _adopt(source, search.ledger, trial)
+        for request in wanted:
+            outcome = outcomes.get(request.trial)
+            if outcome is not None and request.trial not in have and _counts(search, request, outcome):
+                _adopt(source, search.ledger, request.trial)
 
 
 def _same_trials(search: Search, url: str) -> list[Request]:
@@ -59,9 +63,25 @@ def _same_trials(search: Search, url: str) -> list[Request]:
         if not search.space.contains(request.params) or request.trial not in outcomes:
             continue
         same = search.request(request.params, epochs, "0", note={"source": url}, source=url)
-        if same.trial == first_id(request.trial) and outcomes[request.trial].comparable:
+        if same.trial == request.trial and _counts(search, same, outcomes[request.trial]):
             found.append(same)
     return found
+
+
+def _counts(search: Search, request: Request, outcome: Outcome) -> bool:
+    """Whether an earlier run's result is one of this search: it has all objectives, and keeps all constraints."""
+    values = {**outcome.metrics, **outcome.objectives, **request.known}
+    return (
+        outcome.comparable
+        and search.definition.objectives.keys() <= outcome.objectives.keys()
+        and all(_keeps(values.get(name), bound) for name, bound in search.definition.constraints.items())
+    )
+
+
+def _keeps(value: float | None, bound: Bound) -> bool:
+    if value is None:
+        return False
+    return (bound.min is None or value >= bound.min) and (bound.max is None or value <= bound.max)
 
 
 def _adopt(source: Ledger, ledger: Ledger, trial: str) -> None:

@@ -33,9 +33,9 @@ def choose(store: Store, search: str, *, fresh: bool = False, extend: bool = Fal
 
 
 def finished(ledger: Ledger) -> bool:
-    """Whether nothing is left to go on with: the last session did all it was asked, or the search was hopeless."""
+    """Whether nothing is left to go on with: the last session has ended well, or the search was hopeless."""
     sessions = ledger.sessions()
-    if sessions and ledger.finished(sessions[-1].session):
+    if sessions and ledger.closed(sessions[-1].session):
         return True
     known = ledger.known(str(ledger.iterations_done()))
     return known is not None and known.failure is not None

@@ -8,7 +8,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from windtunnel import stages
 from windtunnel.errors import LedgerError
 from windtunnel.launchers import get_launcher
-from windtunnel_airflow.context import current_ledger, current_search, tell
+from windtunnel_airflow.context import busy_lanes, current_ledger, current_search, tell
 from windtunnel_airflow.tasks.training import run_jobs
 
 
@@ -16,7 +16,8 @@ from windtunnel_airflow.tasks.training import run_jobs
 @task(trigger_rule=TriggerRule.NONE_FAILED)
 def finalists(store: str) -> list[str]:
     """Fix which trials are trained fully: of the front, or those that the trigger names."""
-    plan = stages.choose_finalists(current_search(store))
+    search = current_search(store)
+    plan = stages.choose_finalists(search, busy_lanes(search))
     for request in plan.requests:
         tell(f"{request.trial} {request.params}")
     return [request.trial for request in plan.requests]
@@ -120,3 +121,4 @@ def cancel(store: str) -> None:
     get_launcher(search.definition.launcher).cancel(search.ledger)
     if not search.ledger.finished(search.session.session):
         raise AirflowFailException("nothing was published")
+    search.ledger.close(search.session.session)

@@ -6,9 +6,8 @@ from airflow.sdk import TaskGroup, task
 from airflow.sdk.exceptions import AirflowFailException
 
 from windtunnel import stages
-from windtunnel.launchers import get_launcher
 from windtunnel.ledger import Known
-from windtunnel_airflow.context import current_search, skip_iterations, tell
+from windtunnel_airflow.context import busy_lanes, current_search, skip_iterations, tell
 from windtunnel_airflow.tasks.training import run_jobs
 
 
@@ -38,7 +37,7 @@ def suggest(group: int, store: str) -> list[str]:
     """Fix the iteration's trials and deal them into jobs; at least one, or the expansion would skip what follows."""
     search = current_search(store)
     k = search.iteration(group)
-    plan = search.ledger.plan(str(k)) or stages.suggest(search, k, _busy(search))
+    plan = search.ledger.plan(str(k)) or stages.suggest(search, k, busy_lanes(search))
     tell(f"Iteration {k}: {len(plan.requests)} trials in {len(plan.jobs)} jobs. {plan.note}".strip())
     return [job.job for job in plan.jobs]
 
@@ -54,12 +53,6 @@ def select(group: int, store: str) -> bool:
     if not going_on:
         skip_iterations(group + 1)
     return going_on
-
-
-def _busy(search: stages.Search) -> set[int]:
-    """Lanes that stragglers of earlier iterations still hold."""
-    live = get_launcher(search.definition.launcher).live(search.ledger)
-    return {search.ledger.job(job).lane for job in live}
 
 
 def _told(known: Known) -> list[str]:

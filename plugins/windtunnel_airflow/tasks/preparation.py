@@ -34,8 +34,10 @@ def prepare_data(definition: Definition, store: str) -> TaskGroup:
 
     @task.short_circuit(ignore_downstream_trigger_rules=False)
     def start() -> bool:
-        """Take over what earlier runs know; go on to the first iteration unless all are done already."""
+        """Take over what earlier runs know, launch stragglers that were cut off, and go on, if there is more to do."""
         search = current_search(store)
+        for job in stages.stragglers(search):
+            get_launcher(search.definition.launcher).launch(search.ledger, job)
         plan = stages.start(search)
         if plan is not None:
             tell(plan.note)

@@ -2,7 +2,16 @@ import pytest
 
 from windtunnel.errors import LedgerError
 from windtunnel.ledger import Result, State
-from windtunnel.stages import choose_finalists, goes_on, plan_verification, publish, select, suggest
+from windtunnel.stages import (
+    choose_finalists,
+    goes_on,
+    plan_verification,
+    prepare_job,
+    publish,
+    select,
+    stragglers,
+    suggest,
+)
 
 
 def finish(bench, search):
@@ -10,7 +19,9 @@ def finish(bench, search):
     for job in plan_verification(search).jobs:
         for unit in job.units:
             search.ledger.record(Result(trial=unit, state=State.COMPLETED, metrics={"test_acc": 0.9}))
-    return publish(search)
+    published = publish(search)
+    search.ledger.close(search.session.session)
+    return published
 
 
 def test_a_killed_run_goes_on_where_it_was(bench):
@@ -98,7 +109,73 @@ def test_failed_trials_are_tried_again_on_request(bench):
     bench.train(again, plan)
     known = select(again, 2)
     assert retried <= set(known.results)
+    assert known.failure is None
     assert {trial: search.ledger.outcomes()[trial].state for trial in failed} == dict.fromkeys(failed, State.FAILED)
+
+
+def test_a_hopeless_run_is_rescued_by_trying_again(bench):
+    limits = {"parallel": 2, "failed_trials": 3}
+    search = bench.begin(session="s1", iterations=1, limits=limits)
+    bench.iterate(search, 1, fail=lambda request: True)
+    assert search.ledger.known("1").failure
+    again = bench.begin(session="s2", iterations=1, limits=limits, retry_failed=True)
+    assert goes_on(again, 1)
+    bench.iterate(again, 1)
+    assert again.ledger.known("2").failure is None
+    finish(bench, again)
+
+
+def test_failed_finalists_are_tried_again_on_request(bench):
+    search = bench.begin(session="s1", iterations=1)
+    bench.iterate(search, 1)
+    bench.train(search, choose_finalists(search), fail=lambda request: True)
+    again = bench.begin(session="s2", iterations=1, retry_failed=True)
+    bench.iterate(again, 1)
+    plan = choose_finalists(again)
+    failed = {trial for trial, seen in search.ledger.outcomes().items() if seen.state is State.FAILED}
+    assert {request.trial for request in plan.requests if ".r1" in request.trial} <= {trial + ".r1" for trial in failed}
+    assert not {request.trial for request in plan.requests} & failed
+    finish(bench, again)
+
+
+def test_a_preparation_that_failed_is_not_the_last_word(bench):
+    search = bench.begin(session="s1")
+    first = prepare_job(search)
+    assert prepare_job(search) == first == search.ledger.preparation()
+    search.ledger.record(Result(trial="prepare", state=State.FAILED, kind="error", message="no such folder"))
+    second = prepare_job(bench.begin(session="s2"))
+    assert second.units == ["prepare-r1"]
+    search.ledger.record(Result(trial="prepare-r1", state=State.COMPLETED))
+    assert prepare_job(search) == second == search.ledger.preparation()
+
+
+def test_stragglers_of_earlier_sessions_are_known(bench):
+    search = bench.begin(session="s1")
+    plan = suggest(search, 1)
+    late = plan.jobs[0].units[-1]
+    bench.train(search, plan, only={unit for job in plan.jobs for unit in job.units} - {late})
+    select(search, 1)
+    assert stragglers(search) == []  # of this session's own: they run
+    again = bench.begin(session="s2")
+    assert stragglers(again) == [plan.jobs[0]]
+    bench.train(again, plan, only={late})
+    assert stragglers(again) == []
+
+
+def test_a_run_keeps_its_threads_whatever_its_lanes(bench, monkeypatch):
+    monkeypatch.setattr("windtunnel.stages.beginning.cores", lambda: 8)
+    search = bench.begin(session="s1", limits={"parallel": 4})
+    assert search.definition.limits.threads == 2
+    again = bench.begin(session="s2", limits={"parallel": 1})
+    assert (again.definition.limits.parallel, again.definition.limits.threads) == (1, 2)
+
+
+def test_a_session_killed_before_its_end_is_finished_not_extended(bench):
+    search = bench.begin(session="s1")
+    bench.iterate(search, 3)
+    bench.train(search, choose_finalists(search))
+    search.ledger.finish("s1")
+    assert bench.begin(session="s2").session.iterations == 0
 
 
 def test_nothing_is_lost_when_suggest_dies_in_the_middle_of_its_writes(bench, monkeypatch):

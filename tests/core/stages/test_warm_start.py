@@ -3,9 +3,10 @@ import pytest
 from tests.core.stages.conftest import SPACE
 from tests.core.stages.test_resume import finish
 from windtunnel.errors import LedgerError, SearchError
-from windtunnel.ledger import Result, State
+from windtunnel.ledger import Ledger, Result, State
 from windtunnel.stages import choose_finalists, publish
 from windtunnel.stages.history import history
+from windtunnel.stages.warm_start import adopt_results
 
 
 @pytest.fixture
@@ -40,6 +41,59 @@ def test_other_settings_are_other_trials(bench, first):
     search = bench.begin("second", warm_start=[first.ledger.url], settings={"lr": 0.1})
     assert history(search, 0) == []
     assert search.ledger.plan("0").note == f"0 trials taken from {first.ledger.url}"
+
+
+def test_results_that_break_this_searchs_constraints_are_not_taken(bench, first):
+    search = bench.begin("second", warm_start=[first.ledger.url], constraints={"cost": {"max": 20}})
+    taken = search.ledger.plan("0").requests
+    assert taken and all(request.known["cost"] <= 20 for request in taken)
+    assert len(taken) < 12
+
+
+def test_results_without_this_searchs_objectives_are_not_taken(bench, first):
+    objectives = {"score": "maximize", "cost": "minimize", "latency_ms": "minimize"}
+    search = bench.begin("second", warm_start=[first.ledger.url], objectives=objectives)
+    assert search.ledger.plan("0").requests == []
+
+
+def test_a_failed_trial_that_was_tried_again_does_not_stall_a_warm_start(bench):
+    search = bench.begin("tried", session="s1", iterations=1)
+    bench.iterate(search, 1, fail=lambda request: request.params["y"] == 1)
+    again = bench.begin("tried", session="s2", iterations=1, retry_failed=True)
+    bench.iterate(again, 1)
+    warm = bench.begin("warm", warm_start=[again.ledger.url])
+    outcomes = warm.ledger.outcomes()
+    assert all(request.trial in outcomes for request in warm.ledger.plan("0").requests)
+
+
+def test_a_warm_start_killed_between_its_writes_is_made_good(bench, first, monkeypatch):
+    create_known = Ledger.create_known
+    monkeypatch.setattr(Ledger, "create_known", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        bench.begin("second", warm_start=[first.ledger.url])
+    monkeypatch.setattr(Ledger, "create_known", create_known)
+    assert len(history(bench.begin("second", warm_start=[first.ledger.url]), 0)) == 12
+
+
+def test_what_verification_needs_is_copied_too(bench, first):
+    trial = next(trial for trial in first.ledger.outcomes() if trial.endswith("-e4"))
+    for name in ("model.onnx", "weights.pt"):
+        first.ledger.store.put(first.ledger.trial_path(trial, name), b"content")
+    search = bench.begin("second", warm_start=[first.ledger.url])
+    bench.iterate(search, 3)
+    adopt_results(search, [first.ledger.request(trial)])
+    for name in ("model.onnx", "weights.pt"):
+        assert search.ledger.store.get(search.ledger.trial_path(trial, name)) == b"content"
+
+
+def test_a_retraining_goes_on_by_its_name_alone(bench, first):
+    chosen = [first.ledger.plan("1").requests[0].trial]
+    origin = {"from_run": first.ledger.url, "trials": chosen}
+    bench.begin("retrain", session="s1", origin=origin, epochs={"partial": 1, "full": 8})
+    again = bench.begin("retrain", session="s2", epochs={"partial": 1, "full": 8})
+    assert again.origin == origin
+    with pytest.raises(LedgerError, match="other trials"):
+        bench.begin("retrain", session="s3", origin=origin | {"trials": ["x"]}, epochs={"partial": 1, "full": 8})
 
 
 def test_an_earlier_run_that_is_not_there_is_a_clear_error(bench, tmp_path):
