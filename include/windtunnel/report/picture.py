@@ -10,6 +10,7 @@ from windtunnel.report.view import RunView, TrialView
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
 
 _MOST_PANELS = 6
 _STAR, _CROSS, _INK, _GRID = "#E69F00", "#D55E00", "#1b2330", "#dfe3e9"  # Okabe and Ito's orange and vermilion
@@ -87,13 +88,26 @@ def _panel(panel: "Axes", view: RunView, x: str, y: str) -> None:
             zorder=4,
         )
     _failures(panel, view, fit + models, x, y)
-    for name, scale, label in ((x, panel.set_xscale, panel.set_xlabel), (y, panel.set_yscale, panel.set_ylabel)):
+    for name, axis, scale, label in (
+        (x, panel.xaxis, panel.set_xscale, panel.set_xlabel),
+        (y, panel.yaxis, panel.set_yscale, panel.set_ylabel),
+    ):
         if name and _wide([trial.objectives[name] for trial in fit]):
             scale("log")
+            _label_few(axis)
         label(f"{name} {'↑' if view.objectives[name] == 'maximize' else '↓'}" if name else "trial")
     panel.grid(color=_GRID, linewidth=0.8)
     panel.set_axisbelow(True)
     panel.spines[["top", "right"]].set_visible(False)
+
+
+def _label_few(axis: "Axis") -> None:
+    """Few labels on a logarithmic axis: by itself it labels every minor tick where it spans less than two decades."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axis.set_major_locator(LogLocator(subs=(1.0, 3.0), numticks=8))
+    axis.set_major_formatter(FuncFormatter(lambda value, place: f"{value:g}".replace("e+0", "e").replace("e+", "e")))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _failures(panel: "Axes", view: RunView, others: list[TrialView], x: str, y: str) -> None:

@@ -106,7 +106,18 @@ def test_attempts_are_counted_and_preemptions_marked(ledger):
     assert [attempt.preempted for attempt in ledger.attempts(TRIAL)] == [False, True]
 
 
-def test_a_session_is_finished_once_it_says_so(ledger):
-    assert not ledger.finished("manual__2026-01-01T00:00:00+00:00")
-    ledger.finish("manual__2026-01-01T00:00:00+00:00")
-    assert ledger.finished("manual__2026-01-01T00:00:00+00:00")
+def test_a_session_is_finished_and_closed_once_it_says_so(ledger):
+    session = "manual__2026-01-01T00:00:00+00:00"
+    assert not ledger.finished(session)
+    ledger.finish(session)
+    assert ledger.finished(session) and not ledger.closed(session)
+    ledger.close(session)
+    assert ledger.closed(session)
+
+
+def test_the_last_preparation_is_the_one_that_counts(ledger):
+    assert ledger.preparation() is None
+    for name in ("prepare", "prepare-r2", "prepare-r10"):
+        ledger.create_job(Job(job=name, kind=JobKind.PREPARE, stage=name, units=[name]))
+    ledger.begin_launch("prepare", "host", "now")
+    assert ledger.preparation().job == "prepare-r10"
