@@ -58,7 +58,7 @@ schema: $(READY) ## write the JSON Schema of definitions, and the tables of docs
 	@$(BIN)/python scripts/definition_page.py
 
 lock: $(READY_DEV) ## resolve all versions anew with Python 3.11 into requirements.lock; run the tests before committing it
-	@$(BIN)/python -m pip install --quiet --dry-run --ignore-installed --report - ".[all,dev]" | $(BIN)/python scripts/lock.py > $(VENV)/lock
+	@$(BIN)/python -m pip install --quiet --dry-run --ignore-installed --report - ".[all,dev,bench]" | $(BIN)/python scripts/lock.py > $(VENV)/lock
 	@mv $(VENV)/lock requirements.lock
 
 bench-launcher: $(READY) ## measure trials per minute of the local launcher: ARGS="--trials 200"
