@@ -107,6 +107,25 @@ class Plan(Record):
     note: str = ""
 
 
+class Decision(Record):
+    """One thing that was decided of a search or of a trial, and why.
+
+    Attributes:
+        what: one word for machines. Of a trial: `promote` (it goes on to more epochs), `hold` (it does not, for now) or
+            `stop` (a rule ended its training). Of the search: `front`, `late`, `note`, or `end`.
+        reason: a sentence for people.
+        trial: that it is about; empty where it is about the search.
+    """
+
+    what: str
+    reason: str
+    trial: str = ""
+
+    def __str__(self) -> str:
+        """The decision as one line."""
+        return f"{self.what} {self.trial}: {self.reason}" if self.trial else self.reason
+
+
 class Known(Record):
     """What selection knew and decided after an iteration (`iterations/<stage>/known.json`).
 
@@ -116,7 +135,7 @@ class Known(Record):
         front: trials on the Pareto front of those.
         hypervolume: of that front, over `reference`; None without a front.
         reference: the worst corner of the hypervolume, in the order of the objectives.
-        decisions: what was decided and why, one sentence each.
+        decisions: what was decided and why.
         stop: why the search ends here, where it does.
         failure: why the search is hopeless, where it is.
     """
@@ -126,7 +145,7 @@ class Known(Record):
     front: list[str]
     hypervolume: float | None
     reference: list[float] = []
-    decisions: list[str] = []
+    decisions: list[Decision] = []
     stop: str | None = None
     failure: str | None = None
 

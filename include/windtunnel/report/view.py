@@ -36,7 +36,7 @@ class TrialView:
         violation: of measured constraints.
         front: whether the last selection has it on the Pareto front.
         kind: of the failure or stop.
-        message: what went wrong.
+        message: what went wrong, or why it was stopped.
         log_tail: the end of the log of a failed trial.
         seconds: how long it took.
         started: ISO 8601 in UTC.
@@ -103,7 +103,7 @@ class IterationView:
     note: str = ""
     front: list[str] = field(default_factory=list)
     hypervolume: float | None = None
-    decisions: list[str] = field(default_factory=list)
+    decisions: list[dict[str, str]] = field(default_factory=list)
     stop: str | None = None
     failure: str | None = None
 
@@ -235,7 +235,8 @@ def _trial(ledger: Ledger, request: Request, outcome: Outcome | None, objectives
         started=outcome.started,
         attempts=outcome.attempts,
     )
-    whole = ledger.result(request.trial) if outcome.state is State.FAILED else None
+    explained = outcome.state in (State.FAILED, State.STOPPED)
+    whole = ledger.result(request.trial) if explained else None
     if whole is None:
         return trial
     return replace(trial, message=whole.message, log_tail=whole.log_tail[-_TAIL:])
@@ -250,7 +251,7 @@ def _iteration(plan: Plan, known: Known | None, outcomes: Mapping[str, Outcome])
         view,
         front=known.front,
         hypervolume=known.hypervolume,
-        decisions=known.decisions,
+        decisions=[decision.model_dump() for decision in known.decisions],
         stop=known.stop,
         failure=known.failure,
     )

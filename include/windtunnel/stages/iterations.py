@@ -5,7 +5,7 @@ from collections.abc import Collection
 from datetime import datetime
 
 from windtunnel.front import hypervolume, pareto_front, reference_point
-from windtunnel.ledger import Known, Plan, Request, State
+from windtunnel.ledger import Decision, Known, Plan, Request, State
 from windtunnel.ledger.ids import retry_id
 from windtunnel.stages.history import history, observations, requests
 from windtunnel.stages.planning import plan_trials
@@ -70,11 +70,14 @@ def select(search: Search, k: int) -> Known:
     note = plan.note if plan else ""
     stop = _reason_to_stop(search, k, front, volume, note)
     failed = sum(observation.state is State.FAILED for observation in seen)
-    decisions = [f"{len(front)} of {len(trials)} trials are on the front"]
+    decisions = [Decision(what="front", reason=f"{len(front)} of {len(trials)} trials are on the front")]
     late = len(asked) - len(trials)
-    decisions += [f"{late} late trials count once they have results"] if late else []
-    decisions += [note] if note else []
-    decisions += [f"the search ends here: {stop}"] if stop else []
+    if late:
+        decisions.append(Decision(what="late", reason=f"{late} late trials count once they have results"))
+    if note:
+        decisions.append(Decision(what="note", reason=note))
+    if stop:
+        decisions.append(Decision(what="end", reason=f"the search ends here: {stop}"))
     return search.ledger.create_known(
         Known(
             stage=str(k),

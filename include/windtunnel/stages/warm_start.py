@@ -8,7 +8,7 @@ from pathlib import Path
 from windtunnel.definition.model import Bound
 from windtunnel.errors import NotFoundError
 from windtunnel.front import hypervolume, pareto_front, reference_point
-from windtunnel.ledger import Known, Ledger, Plan, Request
+from windtunnel.ledger import Decision, Known, Ledger, Plan, Request
 from windtunnel.ledger.ledger import Outcome
 from windtunnel.stages.history import observations, requests
 from windtunnel.stages.search import Search
@@ -115,7 +115,7 @@ def _know(search: Search, plan: Plan) -> None:
             front=[observation.trial for observation in pareto_front(seen, objectives)],
             hypervolume=hypervolume(seen, objectives, reference) if reference else None,
             reference=reference,
-            decisions=[plan.note],
+            decisions=[Decision(what="note", reason=plan.note)],
         )
     )
 

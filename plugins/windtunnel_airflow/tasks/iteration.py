@@ -57,4 +57,4 @@ def select(group: int, store: str) -> bool:
 
 def _told(known: Known) -> list[str]:
     volume = "none" if known.hypervolume is None else f"{known.hypervolume:.6g}"
-    return [f"Iteration {known.stage}: hypervolume {volume}", *known.decisions]
+    return [f"Iteration {known.stage}: hypervolume {volume}", *map(str, known.decisions)]

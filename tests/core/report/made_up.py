@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from windtunnel.definition.model import Definition
-from windtunnel.ledger import Job, JobKind, Known, Ledger, Plan, Request, Result, State
+from windtunnel.ledger import Decision, Job, JobKind, Known, Ledger, Plan, Request, Result, State
 from windtunnel.ledger.ids import trial_id
 from windtunnel.ledger.records import Session
 
@@ -74,7 +74,7 @@ def fill(
                 front=[result.trial for result in front],
                 hypervolume=0.4 + 0.1 * math.log(k + 1),
                 reference=[0.1, 2.2e7, 2.0],
-                decisions=[f"kept {len(front)} of {len(known)} trials as parents"],
+                decisions=[Decision(what="front", reason=f"kept {len(front)} of {len(known)} trials as parents")],
                 stop="the front has not moved for 2 iterations" if k == iterations else None,
             )
         )

@@ -146,16 +146,24 @@ function drawModels() {
 function drawIterations() {
   const heads = ["iteration", "trials", "front", "hypervolume", "decisions"];
   const body = view.iterations.map((each) => {
-    const said = [...each.decisions, each.failure && "the search fails: " + each.failure].filter(Boolean);
+    const said = [...each.decisions.filter((one) => !one.trial).map((one) => one.reason), each.failure && "the search fails: " + each.failure].filter(Boolean);
+    const ofTrials = each.decisions.filter((one) => one.trial);
     return element("tr", {},
       element("td", {}, element("span", { class: "dot", style: "background:" + iterationColour(Number(each.stage)) }), each.stage === "0" ? "warm start" : each.stage),
       element("td", { class: "number" }, each.finished === each.planned ? String(each.planned) : each.finished + " of " + each.planned),
       element("td", { class: "number" }, each.front.length ? String(each.front.length) : "–"),
       element("td", { class: "number" }, number(each.hypervolume, 5)),
-      element("td", {}, said.length ? element("ul", { class: "plain" }, ...said.map((line) => element("li", {}, line))) : "–"));
+      element("td", {}, said.length ? element("ul", { class: "plain" }, ...said.map((line) => element("li", {}, line))) : "–", ofTrials.length ? decisionsOfTrials(ofTrials) : null));
   });
   $("iterations").replaceChildren(
     element("thead", {}, element("tr", {}, ...heads.map((head, at) => element("th", { class: at && at < 4 ? "number" : null }, head)))), element("tbody", {}, ...body));
+}
+
+function decisionsOfTrials(decisions) {
+  const lines = decisions.map((one) => element("li", {}, one.what + " " + one.trial + ": " + one.reason));
+  const counts = ["promote", "hold", "stop"].map((what) => [decisions.filter((one) => one.what === what).length, what]);
+  const summary = counts.filter(([count]) => count).map(([count, what]) => what + " " + count).join(", ");
+  return element("details", {}, element("summary", {}, summary), element("ul", { class: "plain" }, ...lines));
 }
 
 function drawTiles() {
