@@ -7,7 +7,7 @@ from pathlib import Path
 
 from trainer.logs import say
 from trainer.supervisor import RunUnit, Supervisor
-from windtunnel.definition.model import Definition
+from windtunnel.definition import Definition, definition_of
 from windtunnel.failures import record_failure
 from windtunnel.ledger import Job, Ledger
 from windtunnel.machine import cores
@@ -40,7 +40,7 @@ def run_job(url: str, name: str, lock: int | None = None, cancel_file: Path | No
     say(f"job {name}: process {os.getpid()}, {len(units)} of {len(job.units)} units to do")
     if not units:
         return 0
-    definition = Definition.model_validate(ledger.search_record()["definition"])
+    definition = definition_of(ledger)
     try:
         run_unit = load(definition, job)
     except (Exception, SystemExit) as error:

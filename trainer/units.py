@@ -14,7 +14,7 @@ from trainer.data import Preparation, examples, is_whole
 from trainer.export import exported_model
 from trainer.trial import NotFiniteError, Stopper, Trial, TrialStopped
 from trainer.verification import Verification, VerificationError
-from windtunnel.definition.model import Definition
+from windtunnel.definition import Definition, definition_of
 from windtunnel.errors import WindtunnelError
 from windtunnel.ledger import Attempt, Job, JobKind, Ledger, Request, Result, State
 from windtunnel.machine import now
@@ -179,25 +179,8 @@ def verify(ledger: Ledger, definition: Definition, request: Request) -> Found:
 
 def violation(definition: Definition, values: Mapping[str, float]) -> float:
     """By how much constraints are broken, each relative to its bound, summed; 0 where none is."""
-    total = 0.0
-    for name, bound in definition.constraints.items():
-        value = values.get(name)
-        if value is None:
-            continue
-        if bound.max is not None and value > bound.max:
-            total += (value - bound.max) / (abs(bound.max) or 1.0)
-        if bound.min is not None and value < bound.min:
-            total += (bound.min - value) / (abs(bound.min) or 1.0)
-    return total
-
-
-def definition_of(ledger: Ledger) -> Definition:
-    """The run's definition.
-
-    Raises:
-        LedgerError: the run has not begun.
-    """
-    return Definition.model_validate(ledger.search_record()["definition"])
+    bounds = definition.constraints
+    return sum(bound.excess(values[name]) for name, bound in bounds.items() if name in values)
 
 
 def trial_of(unit: str) -> str:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
-from windtunnel.definition.model import Limits
+from windtunnel.definition import definition_of
 from windtunnel.errors import LaunchError
 from windtunnel.failures import record_failure
 from windtunnel.launchers.base import Launcher
@@ -85,7 +85,7 @@ class Watch:
         self._launcher = launcher
         self._clock = clock
         self._began = clock()
-        self._limits = Limits.model_validate(ledger.search_record()["definition"]["limits"])
+        self._limits = definition_of(ledger).limits
         self._stage = _Stage.of(ledger, stage)
         self._is_iteration = stage.isdigit()
         names = [name for name in ledger.stages() if name.isdigit()] if self._is_iteration else []

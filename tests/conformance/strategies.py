@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from windtunnel.definition.model import Bound
+from windtunnel.bound import Bound
 from windtunnel.errors import SearchError
 from windtunnel.ledger import State
 from windtunnel.space import Space

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import PositiveFloat, PositiveInt
 
-from trainer.workloads.options import Options, checked
 from windtunnel.errors import WorkloadError
+from windtunnel.section import Section, read_section
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,7 +27,7 @@ CLASSES = 10
 _EVALUATION_BATCH = 512
 
 
-class Settings(Options):
+class Settings(Section):
     """The definition's `settings`.
 
     Attributes:
@@ -61,7 +61,7 @@ def cost(params: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, fl
     bias, batch norm, ReLU and pooling do not count. So does `torch.utils.flop_counter`.
     """
     layers, kernel, hidden = (int(params[name]) for name in ("nb_layers", "kernel_size", "hidden_dim"))
-    pixels = checked(Settings, settings, "settings").image_size ** 2
+    pixels = _read(settings).image_size ** 2
     weights = [kernel**2 * channels * hidden for channels in [1] + [hidden] * (layers - 1)]
     head = hidden * CLASSES
     flops = 2.0 * (pixels * sum(weights) + head)
@@ -86,7 +86,7 @@ def train(trial: "Trial") -> None:
     import torch
     from torch.nn.functional import cross_entropy
 
-    settings = checked(Settings, trial.settings, "settings")
+    settings = _read(trial.settings)
     data, validation = trial.load("train"), trial.load("validation")
     _check_images(data["images"], settings)
     images, labels = (torch.from_numpy(data[name]).to(trial.device) for name in ("images", "labels"))
@@ -117,7 +117,7 @@ def verify(model: "Verification") -> None:
     """Hold the exported model against torch's over the whole test set."""
     import torch
 
-    settings = checked(Settings, model.settings, "settings")
+    settings = _read(model.settings)
     scale = _scale(model.load("train")["images"], settings)
     test = model.load("test")
     net = build(model.params)
@@ -147,6 +147,10 @@ class _Scale:
 
     def __call__(self, images: "torch.Tensor") -> "torch.Tensor":
         return images.float().sub_(self.mean).div_(self.deviation)
+
+
+def _read(settings: Mapping[str, Any]) -> Settings:
+    return read_section(Settings, settings, ("settings",))
 
 
 def _scale(training_images: "npt.NDArray[np.uint8]", settings: Settings) -> _Scale:

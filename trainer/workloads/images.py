@@ -10,11 +10,11 @@ import numpy.typing as npt
 from pydantic import Field, PositiveInt
 
 from trainer.data import Preparation
-from trainer.workloads.options import Options, checked
 from windtunnel.errors import WorkloadError
+from windtunnel.section import Section, read_section
 
 
-class DataSettings(Options):
+class DataSettings(Section):
     """The definition's `data`.
 
     Attributes:
@@ -36,7 +36,7 @@ class DataSettings(Options):
 
 def write_splits(data: Preparation) -> None:
     """Write `train`, `validation` and `test`: uint8 images N x 1 x H x W, and labels; stratified and seeded."""
-    options = checked(DataSettings, data.settings, "data")
+    options = read_section(DataSettings, data.settings, ("data",))
     rng = np.random.default_rng(options.seed)
     if options.dataset == "digits":
         images, labels = _digits()

@@ -1,4 +1,4 @@
-"""From a YAML file to a definition, from a trigger's choices to another one, and from the workload to its space."""
+"""To a definition: from a YAML file, a trigger's choices or a run's ledger; and from the workload to its space."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -8,6 +8,7 @@ from windtunnel.definition.checks import cross_faults
 from windtunnel.definition.document import Document
 from windtunnel.definition.model import Definition
 from windtunnel.errors import DefinitionError
+from windtunnel.ledger import Ledger
 from windtunnel.section import Fault, found, read_section, unknown
 from windtunnel.space import Space
 from windtunnel.workload import load_workload
@@ -44,6 +45,15 @@ def definition_from(data: Mapping[str, Any]) -> Definition:
     if definition is None or faults:
         raise DefinitionError.of(faults)
     return definition
+
+
+def definition_of(ledger: Ledger) -> Definition:
+    """A run's definition, as its latest session has it.
+
+    Raises:
+        LedgerError: the run has not begun.
+    """
+    return Definition.model_validate(ledger.search_record()["definition"])
 
 
 def with_overrides(definition: Definition, overrides: Mapping[str, Any]) -> Definition:

@@ -4,31 +4,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
+from windtunnel.bound import Bound
 from windtunnel.definition.units import Bytes, Seconds
 from windtunnel.section import Section
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=64)]
 Direction = Literal["maximize", "minimize"]
-
-
-class Bound(Section):
-    """What a value must keep to.
-
-    Attributes:
-        max: the largest value allowed.
-        min: the smallest value allowed.
-    """
-
-    max: float | None = None
-    min: float | None = None
-
-    @model_validator(mode="after")
-    def _says_something(self) -> "Bound":
-        if self.max is None and self.min is None:
-            raise ValueError("give max, min or both")
-        if self.max is not None and self.min is not None and self.min > self.max:
-            raise ValueError(f"min {self.min:g} is above max {self.max:g}")
-        return self
 
 
 class Epochs(Section):

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
-from windtunnel.definition.model import Limits
+from windtunnel.definition import definition_of
 from windtunnel.errors import LaunchError, NotFoundError
 from windtunnel.launchers.base import Launcher
 from windtunnel.ledger import Job, Ledger
@@ -55,7 +55,7 @@ class LocalLauncher(Launcher):
         Each of its units may take it down `1 + trial_retries` times before it is passed over, so a job that has been
         launched more often than that ends for reasons of its own, and stays gone. So does one that was cancelled.
         """
-        limits = Limits.model_validate(ledger.search_record()["definition"]["limits"])
+        limits = definition_of(ledger).limits
         most = 2 + limits.trial_retries * len(job.units)
         if _cancel_file(_folder(ledger), job.job).exists() or len(ledger.launches(job.job)) >= most:
             return False

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
-from windtunnel.definition.model import Definition
+from windtunnel.definition import Definition, definition_of
 from windtunnel.errors import LedgerError
 from windtunnel.ledger import Job, Ledger, Plan, State
 from windtunnel.ledger.ledger import Outcome
@@ -107,11 +107,11 @@ class Observer:
 
     def _begin(self) -> bool:
         try:
-            record = self._ledger.search_record()
+            definition = definition_of(self._ledger)
             session = self._ledger.sessions()[-1]
         except (LedgerError, IndexError):
             return False
-        self._definition = Definition.model_validate(record["definition"])
+        self._definition = definition
         self._last_iteration = session.offset + session.iterations
         return True
 

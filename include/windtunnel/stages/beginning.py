@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import windtunnel
-from windtunnel.definition.model import Definition
+from windtunnel.definition import Definition, definition_of
 from windtunnel.errors import ConflictError, LedgerError, NotFoundError
 from windtunnel.ledger import Ledger
 from windtunnel.ledger.records import Session
@@ -114,7 +114,7 @@ def _with_lanes(definition: Definition, begun: dict[str, Any] | None) -> Definit
 
 def _with_horizon_of(run: str, definition: Definition) -> Definition:
     """Full training of another run's trials keeps that run's schedules, or its weights could not be taken up."""
-    theirs = Definition.model_validate(Ledger.open(run).search_record()["definition"]).epochs
+    theirs = definition_of(Ledger.open(run)).epochs
     epochs = definition.epochs.model_copy(update={"horizon": theirs.horizon or theirs.full})
     return definition.model_copy(update={"epochs": epochs})
 

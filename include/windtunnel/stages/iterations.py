@@ -4,12 +4,12 @@ import time
 from collections.abc import Collection
 from datetime import datetime
 
-from windtunnel.front import hypervolume, pareto_front, reference_point
 from windtunnel.ledger import Decision, Known, Plan, Request, State
 from windtunnel.ledger.ids import retry_id
 from windtunnel.stages.history import history, observations, requests
 from windtunnel.stages.planning import plan_trials
 from windtunnel.stages.search import Search
+from windtunnel.stages.standing import Standing, standing
 from windtunnel.strategies import Batch, Observation, get_strategy
 
 
@@ -62,15 +62,12 @@ def select(search: Search, k: int) -> Known:
     outcomes = search.ledger.outcomes()
     trials = [trial for trial in asked if trial in outcomes]
     seen = observations((asked[trial] for trial in trials), outcomes)
-    objectives = search.problem.objectives
-    front = pareto_front(seen, objectives)
-    reference = _reference(search, k, seen)
-    volume = hypervolume(seen, objectives, reference) if reference else None
+    stands = standing(search, k, seen)
     plan = search.ledger.plan(str(k))
     note = plan.note if plan else ""
-    stop = _reason_to_stop(search, k, front, volume, note)
+    stop = _reason_to_stop(search, k, stands, note)
     failed = sum(observation.state is State.FAILED for observation in seen)
-    decisions = [Decision(what="front", reason=f"{len(front)} of {len(trials)} trials are on the front")]
+    decisions = [Decision(what="front", reason=f"{len(stands.front)} of {len(trials)} trials are on the front")]
     late = len(asked) - len(trials)
     if late:
         decisions.append(Decision(what="late", reason=f"{late} late trials count once they have results"))
@@ -82,12 +79,12 @@ def select(search: Search, k: int) -> Known:
         Known(
             stage=str(k),
             results=trials,
-            front=[observation.trial for observation in front],
-            hypervolume=volume,
-            reference=reference,
+            front=stands.trials,
+            hypervolume=stands.hypervolume,
+            reference=stands.reference,
             decisions=decisions,
             stop=stop,
-            failure=_reason_to_fail(search, failed, len(seen), len(front)),
+            failure=_reason_to_fail(search, failed, len(seen), len(stands.front)),
         )
     )
 
@@ -131,25 +128,16 @@ def _retries(search: Search, k: int) -> list[Request]:
     ]
 
 
-def _reference(search: Search, k: int, seen: list[Observation]) -> list[float]:
-    """The hypervolume's worst corner stays what the first iteration with a front made it: volumes can be compared."""
-    for earlier in range(k):
-        known = search.ledger.known(str(earlier))
-        if known is not None and known.reference:
-            return known.reference
-    return reference_point(seen, search.problem.objectives)
-
-
-def _reason_to_stop(search: Search, k: int, front: list[Observation], volume: float | None, note: str) -> str | None:
+def _reason_to_stop(search: Search, k: int, stands: Standing, note: str) -> str | None:
     definition = search.definition
     for name, goal in definition.stopping.target.items():
         sign = 1 if definition.objectives[name] == "maximize" else -1
-        if any(sign * seen.objectives[name] >= sign * goal for seen in front):
+        if any(sign * seen.objectives[name] >= sign * goal for seen in stands.front):
             return f"the target {name} {goal:g} is reached"
     stale = definition.stopping.stale_iterations
-    if stale is not None and k > stale and volume is not None:
+    if stale is not None and k > stale and stands.hypervolume is not None:
         before = search.ledger.known(str(k - stale))
-        if before is not None and before.hypervolume is not None and volume <= before.hypervolume:
+        if before is not None and before.hypervolume is not None and stands.hypervolume <= before.hypervolume:
             return f"the hypervolume has not grown for {stale} iterations"
     spent = time.time() - datetime.fromisoformat(search.session.started).timestamp()
     if definition.limits.search_time is not None and spent > definition.limits.search_time:

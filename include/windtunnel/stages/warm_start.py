@@ -5,13 +5,13 @@ from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
-from windtunnel.definition.model import Bound
+from windtunnel.bound import Bound
 from windtunnel.errors import NotFoundError
-from windtunnel.front import hypervolume, pareto_front, reference_point
 from windtunnel.ledger import Decision, Known, Ledger, Plan, Request
 from windtunnel.ledger.ledger import Outcome
 from windtunnel.stages.history import observations, requests
 from windtunnel.stages.search import Search
+from windtunnel.stages.standing import standing
 
 _FILES = ("metrics.jsonl", "log.txt", "checkpoint.pt", "model.onnx", "weights.pt")
 
@@ -74,14 +74,12 @@ def _counts(search: Search, request: Request, outcome: Outcome) -> bool:
     return (
         outcome.comparable
         and search.definition.objectives.keys() <= outcome.objectives.keys()
-        and all(_keeps(values.get(name), bound) for name, bound in search.definition.constraints.items())
+        and all(_keeps(bound, values.get(name)) for name, bound in search.definition.constraints.items())
     )
 
 
-def _keeps(value: float | None, bound: Bound) -> bool:
-    if value is None:
-        return False
-    return (bound.min is None or value >= bound.min) and (bound.max is None or value <= bound.max)
+def _keeps(bound: Bound, value: float | None) -> bool:
+    return value is not None and bound.broken(value) is None
 
 
 def _adopt(source: Ledger, ledger: Ledger, trial: str) -> None:
@@ -106,15 +104,14 @@ def copy_file(source: Ledger, ledger: Ledger, trial: str, name: str) -> None:
 
 def _know(search: Search, plan: Plan) -> None:
     seen = observations(plan.requests, search.ledger.outcomes())
-    objectives = search.problem.objectives
-    reference = reference_point(seen, objectives)
+    stands = standing(search, 0, seen)
     search.ledger.create_known(
         Known(
             stage="0",
             results=[observation.trial for observation in seen],
-            front=[observation.trial for observation in pareto_front(seen, objectives)],
-            hypervolume=hypervolume(seen, objectives, reference) if reference else None,
-            reference=reference,
+            front=stands.trials,
+            hypervolume=stands.hypervolume,
+            reference=stands.reference,
             decisions=[Decision(what="note", reason=plan.note)],
         )
     )

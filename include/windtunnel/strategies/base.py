@@ -4,23 +4,12 @@ import random
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
+from windtunnel.bound import Bound
 from windtunnel.ledger.records import State
 from windtunnel.section import Section
 from windtunnel.space import Params, Space
-
-
-class Bounds(Protocol):
-    """What a value must keep to: at most `max`, at least `min`."""
-
-    @property
-    def max(self) -> float | None:
-        """The largest value allowed."""
-
-    @property
-    def min(self) -> float | None:
-        """The smallest value allowed."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +25,7 @@ class Problem:
 
     space: Space
     objectives: Mapping[str, str]
-    constraints: Mapping[str, Bounds] = field(default_factory=dict)
+    constraints: Mapping[str, Bound] = field(default_factory=dict)
     known: Callable[[Params], Mapping[str, float]] = lambda params: {}
 
     def canonical(self, params: Mapping[str, Any]) -> Params:
@@ -50,14 +39,10 @@ class Problem:
     def broken(self, params: Params) -> str | None:
         """Which constraint the known values break, as a sentence for people; None where they keep all."""
         values = self.known(params) if self.constraints else {}
-        for name, bounds in self.constraints.items():
-            value = values.get(name)
-            if value is None:
-                continue
-            if not (bounds.max is None or value <= bounds.max):
-                return f"{name} {value:g} is above {bounds.max:g}"
-            if not (bounds.min is None or value >= bounds.min):
-                return f"{name} {value:g} is below {bounds.min:g}"
+        for name, bound in self.constraints.items():
+            how = bound.broken(values[name]) if name in values else None
+            if how is not None:
+                return f"{name} {values[name]:g} {how}"
         return None
 
     def feasible(self, params: Params) -> bool:

@@ -1,5 +1,6 @@
 """From the front to published models: finalists, approval, full training, verification, publishing, report, end."""
 
+from collections.abc import Callable
 from typing import Any
 
 from airflow.sdk import Asset, TaskGroup, TriggerRule, get_current_context, task
@@ -24,13 +25,23 @@ def finalists(store: str) -> list[str]:
 
 
 def full_training(store: str) -> tuple[Any, Any, Any]:
-    """Plan → train[job] → await_results: the finalists, trained fully.
+    """The finalists, trained fully: see `_stage`."""
+    return _stage("full_training", "The finalists, trained fully", plan_full_training, store)
+
+
+def verification(store: str) -> tuple[Any, Any, Any]:
+    """Every finalist's exported model over the whole test set: see `_stage`."""
+    return _stage("verify", "The exported models against the test data", plan_verification, store)
+
+
+def _stage(name: str, tooltip: str, plan: Callable[[str], Any], store: str) -> tuple[Any, Any, Any]:
+    """Plan → train[job] → await_results.
 
     Returns:
         The group's first task, its sensor, and its collecting task.
     """
-    with TaskGroup("full_training", tooltip="The finalists, trained fully"):
-        jobs = plan_full_training(store)
+    with TaskGroup(name, tooltip=tooltip):
+        jobs = plan(store)
         wait, collected = run_jobs(jobs, store)
     return jobs, wait, collected
 
@@ -39,18 +50,6 @@ def full_training(store: str) -> tuple[Any, Any, Any]:
 def plan_full_training(store: str) -> list[str]:
     """The jobs of the finalists' full training."""
     return [job.job for job in stages.choose_finalists(current_search(store)).jobs]
-
-
-def verification(store: str) -> tuple[Any, Any, Any]:
-    """Plan → train[job] → await_results: every finalist's exported model over the whole test set.
-
-    Returns:
-        The group's first task, its sensor, and its collecting task.
-    """
-    with TaskGroup("verify", tooltip="The exported models against the test data"):
-        jobs = plan_verification(store)
-        wait, collected = run_jobs(jobs, store)
-    return jobs, wait, collected
 
 
 @task(task_id="plan")

@@ -7,7 +7,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from tests.conformance.workloads import WorkloadConformance
 from trainer.workloads import cnn
-from windtunnel.errors import WorkloadError
+from windtunnel.errors import DefinitionError
 
 
 class TestConformance(WorkloadConformance):
@@ -49,9 +49,9 @@ def test_padding_keeps_the_image(kernel_size):
 
 
 def test_settings_name_what_is_wrong():
-    with pytest.raises(WorkloadError, match=r"settings\.learning_rate.*found 1.*fields of settings are .*lr"):
+    with pytest.raises(DefinitionError, match=r"settings\.learning_rate: no such field.*allowed: .*lr"):
         cnn.cost({"nb_layers": 1, "kernel_size": 1, "hidden_dim": 1}, {"image_size": 8, "learning_rate": 1})
-    with pytest.raises(WorkloadError, match=r"settings\.image_size"):
+    with pytest.raises(DefinitionError, match=r"settings\.image_size: is missing"):
         cnn.cost({"nb_layers": 1, "kernel_size": 1, "hidden_dim": 1}, {})
 
 

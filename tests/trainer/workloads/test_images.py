@@ -5,7 +5,7 @@ import pytest
 
 from trainer.data import Preparation, load_split
 from trainer.workloads.images import write_splits
-from windtunnel.errors import WorkloadError
+from windtunnel.errors import DefinitionError, WorkloadError
 from windtunnel.ledger import Ledger
 
 
@@ -89,5 +89,5 @@ def test_a_torn_file_is_named(tmp_path):
 
 
 def test_settings_name_what_is_wrong(tmp_path):
-    with pytest.raises(WorkloadError, match=r"data\.dataset: .*'digits' or 'mnist'.*found 'cifar'"):
+    with pytest.raises(DefinitionError, match=r"data\.dataset: found .cifar.; allowed: 'digits' or 'mnist'"):
         splits(tmp_path, dataset="cifar")
