@@ -14,7 +14,7 @@ READY_DEV := $(VENV)/.ready-dev
 
 .DEFAULT_GOAL := help
 .SUFFIXES:
-.PHONY: help setup run ui try validate test test-all kills lint format lock schema bench-launcher bench-utilisation bench-archai wheel clean
+.PHONY: help setup run ui try validate test test-all test-azure kills lint format lock schema bench-launcher bench-utilisation bench-archai wheel clean
 
 help: ## list these commands
 	@echo "make COMMAND [SETTING=value …]"
@@ -36,10 +36,13 @@ validate: $(READY) ## check every definition in include/searches
 	@$(BIN)/python -m windtunnel validate include/searches/*.yaml
 
 test: $(READY_DEV) ## run the quick tests: TESTS=path, ARGS="…"
-	@$(BIN)/python -m pytest -m "not slow" $(TESTS) $(ARGS)
+	@$(BIN)/python -m pytest -m "not slow and not azure" $(TESTS) $(ARGS)
 
 test-all: $(READY_DEV) ## run all tests, the slow ones too
 	@$(BIN)/python -m pytest $(TESTS) $(ARGS)
+
+test-azure: $(READY_DEV) ## run the tests against Azurite, which is installed with npm: ARGS="…"
+	@WINDTUNNEL_NEED_AZURITE=1 $(BIN)/python -m pytest -m azure $(TESTS) $(ARGS)
 
 kills: $(READY_DEV) ## kill a search's processes at 20 random moments and compare: ARGS="--engine scheduler --kills 20"
 	@$(BIN)/python -m tests.kills $(ARGS)

@@ -41,6 +41,10 @@ class NotFoundError(StoreError):
     """The object is not in the store."""
 
 
+class UnavailableError(StoreError):
+    """The store gives no answer, or asks for patience: the same may work later."""
+
+
 class ConflictError(StoreError):
     """A conditional write lost: somebody else wrote the object meanwhile."""
 

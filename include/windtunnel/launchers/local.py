@@ -108,7 +108,7 @@ class LocalLauncher(Launcher):
                     subprocess.run(
                         [*_DETACH, *command],
                         check=True,
-                        env=_environment(),
+                        env=_environment() | dict(ledger.store.credentials()),
                         pass_fds=[lock.fileno()],
                         stdin=subprocess.DEVNULL,
                         stdout=log,

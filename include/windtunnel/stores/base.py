@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from windtunnel.errors import StoreError
+from windtunnel.stores.credentials import Credentials
 
 _METADATA_KEY = re.compile(r"[a-z][a-z0-9_]*")
 _METADATA_LIMIT = 6 * 1024  # bytes, keys and values together; Azure refuses more than 8 KB, its headers included
@@ -43,6 +44,10 @@ class Store(ABC):
     """
 
     url: str
+
+    def credentials(self) -> Credentials:
+        """What the environment of another process must have so that it can open the store; nothing of it is written."""
+        return {}
 
     def create(self, path: str, data: bytes, metadata: Metadata | None = None) -> bool:
         """Write the object unless it exists: the first writer wins.

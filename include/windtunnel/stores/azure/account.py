@@ -1,0 +1,84 @@
+"""From credentials to a client of one container."""
+
+from typing import TYPE_CHECKING, Any
+
+from windtunnel.errors import StoreError
+from windtunnel.stores.credentials import Credentials
+
+if TYPE_CHECKING:
+    from azure.storage.blob import ContainerClient
+
+CONNECTION_STRING = "AZURE_STORAGE_CONNECTION_STRING"
+ACCOUNT_URL = "AZURE_STORAGE_ACCOUNT_URL"
+SAS_TOKEN = "AZURE_STORAGE_SAS_TOKEN"  # noqa: S105  (the variable's name)
+KEY = "AZURE_STORAGE_KEY"
+TENANT, CLIENT, SECRET = "AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET"
+
+VARIABLES = (CONNECTION_STRING, ACCOUNT_URL, SAS_TOKEN, KEY, TENANT, CLIENT, SECRET)
+"""All that may tell how to reach an account. `DefaultAzureCredential` looks at more of the environment by itself."""
+
+PART = 8 * 1024 * 1024  # bytes; larger objects travel in parts of this size, so that memory stays small
+_RETRIES = 6  # of a request that got no answer, or "busy": about a minute with the pauses between
+
+
+def container_client(container: str, credentials: Credentials) -> "ContainerClient":
+    """A client of the container, whether that exists or not; nothing is sent yet.
+
+    Raises:
+        StoreError: the credentials are missing or cannot be read.
+    """
+    from azure.storage.blob import BlobServiceClient, ExponentialRetry
+
+    options: dict[str, Any] = {
+        "retry_policy": ExponentialRetry(
+            initial_backoff=1,
+            increment_base=2,
+            retry_total=_RETRIES,
+            retry_connect=_RETRIES,
+            retry_read=_RETRIES,
+            retry_status=_RETRIES,
+            random_jitter_range=1,
+        ),
+        "connection_timeout": 10,
+        "read_timeout": 30,
+        "max_single_put_size": PART,
+        "max_block_size": PART,
+        "max_single_get_size": PART,
+        "max_chunk_get_size": PART,
+        "logger": _quiet(),
+    }
+    try:
+        if credentials.get(CONNECTION_STRING):
+            service = BlobServiceClient.from_connection_string(credentials[CONNECTION_STRING], **options)
+        elif credentials.get(ACCOUNT_URL):
+            service = BlobServiceClient(credentials[ACCOUNT_URL], credential=_credential(credentials), **options)
+        else:
+            raise StoreError(
+                f"no credentials for azure://{container}: set {CONNECTION_STRING} or {ACCOUNT_URL}, "
+                "in Airflow the connection that docs/azure.md describes"
+            )
+    except ValueError:  # its text may hold what it could not read
+        used = CONNECTION_STRING if credentials.get(CONNECTION_STRING) else f"{ACCOUNT_URL}, {SAS_TOKEN} or {KEY}"
+        raise StoreError(f"azure://{container}: {used} cannot be read; copy it anew from the account's page") from None
+    return service.get_container_client(container)
+
+
+def _credential(credentials: Credentials) -> Any:
+    given = credentials.get(SAS_TOKEN) or credentials.get(KEY)
+    if given or "?" in credentials[ACCOUNT_URL]:
+        return given
+    from azure.identity import ClientSecretCredential, DefaultAzureCredential
+
+    tenant, client, secret = (credentials.get(name) for name in (TENANT, CLIENT, SECRET))
+    if tenant and client and secret:
+        return ClientSecretCredential(tenant, client, secret)
+    return DefaultAzureCredential(managed_identity_client_id=client)
+
+
+def _quiet() -> Any:
+    """A logger for the client's requests, which it would tell one by one at the level of information."""
+    import logging
+
+    logger = logging.getLogger(__name__)
+    logger.setLevel(logging.WARNING)
+    return logger

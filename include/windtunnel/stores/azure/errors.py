@@ -1,0 +1,105 @@
+"""From an error of Azure's client to one that says what to mend."""
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import parse_qs
+
+from windtunnel.errors import ConflictError, NotFoundError, StoreError, UnavailableError
+from windtunnel.stores.azure.account import ACCOUNT_URL, CONNECTION_STRING, SAS_TOKEN
+from windtunnel.stores.credentials import Credentials
+
+_MISSING = {"BlobNotFound", "ContainerNotFound", "ResourceNotFound"}
+_CONFLICTS = {"BlobAlreadyExists", "ConditionNotMet"}
+_NOT_PERMITTED = {
+    "AuthorizationFailure",
+    "AuthorizationPermissionMismatch",
+    "AuthorizationProtocolMismatch",
+    "AuthorizationResourceTypeMismatch",
+    "AuthorizationServiceMismatch",
+    "AuthorizationSourceIPMismatch",
+    "InsufficientAccountPermissions",
+    "UnauthorizedBlobOverwrite",
+}
+
+
+def is_missing_container(error: Exception) -> bool:
+    """Whether the request failed because there is no such container."""
+    return _code(error) == "ContainerNotFound"
+
+
+def explain(error: Exception, action: str, credentials: Credentials) -> StoreError:
+    """The error to raise instead: it tells the cause and holds nothing of the credentials.
+
+    Args:
+        error: of `azure.core.exceptions`.
+        action: what was tried, with the URL.
+        credentials: that the store was opened with.
+    """
+    code, status = _code(error), getattr(error, "status_code", None)
+    if code in _MISSING or (status == 404 and not code):
+        what = "its container does not exist" if code == "ContainerNotFound" else "there is no such object"
+        return NotFoundError(f"cannot {action}: {what}")
+    if code in _CONFLICTS or status == 412:
+        return ConflictError(f"cannot {action}: somebody else wrote it meanwhile")
+    said = f"cannot {action}: {_cause(error, code, credentials)}"
+    if status is None or status in (408, 429) or status >= 500:
+        return UnavailableError(said)
+    return StoreError(said)
+
+
+def _cause(error: Exception, code: str, credentials: Credentials) -> str:
+    from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError, ServiceResponseError
+
+    account = _account(credentials)
+    status = getattr(error, "status_code", None)
+    if status in (429, 503):
+        return f"{account} is busy or throttles requests ({code or status}); it is worth trying again later"
+    if isinstance(error, ServiceRequestError):
+        return f"{account} cannot be reached; is the account's name right, and is there a network?"
+    if isinstance(error, ServiceResponseError):
+        return f"{account} did not answer in time"
+    if code in _NOT_PERMITTED:
+        return (
+            f"the credentials do not permit it ({code}); give the role Storage Blob Data Contributor on the container, "
+            "or a SAS token that may read, add, create, write, delete and list"
+        )
+    if isinstance(error, ClientAuthenticationError) or status in (401, 403):
+        if ended := _expired(credentials):
+            return f"the SAS token expired at {ended}; renew it"
+        if status is None:
+            return (
+                f"no identity of this machine gives a token for {account}; set credentials as docs/azure.md describes"
+            )
+        why = code or status
+        return f"{account} does not accept the credentials ({why}); are key, account and this host's clock right?"
+    return f"{account} answered {status or ''} {code or type(error).__name__}".replace("  ", " ")
+
+
+def _code(error: Exception) -> str:
+    code: Any = getattr(error, "error_code", None) or ""
+    return str(getattr(code, "value", code))
+
+
+def _account(credentials: Credentials) -> str:
+    """The account by its address, without anything secret."""
+    text = credentials.get(CONNECTION_STRING, "")
+    found = re.search(r"BlobEndpoint=([^;?]+)|AccountName=([^;]+)", text, re.IGNORECASE)
+    if found:
+        return f"the account {found.group(1) or found.group(2)}"
+    return f"the account {credentials.get(ACCOUNT_URL, '').partition('?')[0]}"
+
+
+def _expired(credentials: Credentials) -> str:
+    """When the SAS token expired, if there is one and it did."""
+    places = (credentials.get(SAS_TOKEN, ""), credentials.get(ACCOUNT_URL, "").partition("?")[2])
+    connection = re.search(r"SharedAccessSignature=([^;]+)", credentials.get(CONNECTION_STRING, ""), re.IGNORECASE)
+    for token in (*places, connection.group(1) if connection else ""):
+        for end in parse_qs(token.lstrip("?")).get("se", []):
+            try:
+                moment = datetime.fromisoformat(end)
+            except ValueError:
+                continue
+            if (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) < datetime.now(UTC):
+                return str(end)
+    return ""
