@@ -6,6 +6,7 @@ ARGS :=
 TESTS := tests
 RUN := runs/latest
 PORT := 8080
+TRAINER_IMAGE := windtunnel-trainer
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -14,7 +15,7 @@ READY_DEV := $(VENV)/.ready-dev
 
 .DEFAULT_GOAL := help
 .SUFFIXES:
-.PHONY: help setup run ui try validate test test-all test-azure kills lint format lock schema bench-launcher bench-utilisation bench-archai wheel clean
+.PHONY: $(shell sed -n 's/^\([a-z-]*\):.*\#\#.*/\1/p' Makefile)
 
 help: ## list these commands
 	@echo "make COMMAND [SETTING=value …]"
@@ -61,7 +62,7 @@ schema: $(READY) ## write the JSON Schema of definitions, and the tables of docs
 	@$(BIN)/python scripts/definition_page.py
 
 lock: $(READY_DEV) ## resolve all versions anew with Python 3.11 into requirements.lock; run the tests before committing it
-	@$(BIN)/python -m pip install --quiet --dry-run --ignore-installed --report - ".[all,dev,bench]" | $(BIN)/python scripts/lock.py > $(VENV)/lock
+	@$(BIN)/python -m pip install --quiet --dry-run --ignore-installed --report - ".[all,server,dev,bench]" | $(BIN)/python scripts/lock.py > $(VENV)/lock
 	@mv $(VENV)/lock requirements.lock
 
 bench-launcher: $(READY) ## measure trials per minute of the local launcher: ARGS="--trials 200"
@@ -72,6 +73,9 @@ bench-utilisation: $(READY) ## measure how busy the lanes are, with and without 
 
 bench-archai: $(READY) ## lay a run's front beside Archai's: RUN=runs/latest DATA=folder of archai-mnist
 	@$(BIN)/python benchmarks/archai_front.py $(RUN) "$(DATA)/pareto_models.csv" $(ARGS)
+
+trainer-image: ## build the image that jobs run in: TRAINER_IMAGE=name, TORCH_INDEX=URL
+	docker build --file trainer/Dockerfile --tag $(TRAINER_IMAGE) --build-arg TORCH_INDEX=$(TORCH_INDEX) .
 
 wheel: $(READY_DEV) ## build the wheel into dist/
 	@$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .

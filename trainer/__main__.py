@@ -1,22 +1,29 @@
-"""`python -m trainer LEDGER JOB`: run one job of a run, wherever this is."""
+"""`python -m trainer LEDGER JOB`: run one job of a run, wherever this is. `python -m trainer serve`: see `serve`."""
 
 import argparse
 import sys
 from pathlib import Path
 
+from trainer import serve
 from trainer.job import run_job
 from windtunnel.errors import WindtunnelError
+
+_SERVE = (
+    "`python -m trainer serve` starts the jobs that launchers leave in the folder $WINDTUNNEL_SPOOL, until it is ended."
+)
 
 
 def main() -> int:
     """Run the job that the command line names; returns the process's exit code."""
-    parser = argparse.ArgumentParser(prog="python -m trainer", description="Run one job of a run.")
+    parser = argparse.ArgumentParser(prog="python -m trainer", description="Run one job of a run.", epilog=_SERVE)
     parser.add_argument("ledger", help="URL of the run's ledger: <store>/<search>/<run>")
     parser.add_argument("job", help="id of the job")
     parser.add_argument("--lock-fd", type=int, help="an open file whose lock proves that the job lives")
     parser.add_argument("--cancel-file", type=Path, help="end as soon as this file is there")
-    arguments = parser.parse_args()
     try:
+        if sys.argv[1:] == ["serve"]:
+            return serve.main()
+        arguments = parser.parse_args()
         return run_job(arguments.ledger, arguments.job, arguments.lock_fd, arguments.cancel_file)
     except WindtunnelError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201

@@ -8,6 +8,7 @@ import pytest
 
 from tests.runs import is_alive, make_run, wait_until
 from windtunnel.launchers import get_launcher
+from windtunnel.launchers.job_folder import JobFolder
 from windtunnel.ledger import Job, JobKind, State
 from windtunnel.ledger.records import Launch
 
@@ -27,7 +28,7 @@ def log_of(run, do):
 
 
 def job_process(run, job="1-0"):
-    said = get_launcher("local").log_tail(run.ledger, job, 100_000)
+    said = JobFolder.of(run.ledger).log_tail(job, 100_000)
     return int(re.findall(r"process (\d+), \d+ of", said)[-1])
 
 

@@ -1,176 +1,110 @@
-"""Jobs as detached processes on this host."""
+"""Jobs as detached processes on this host, started here or by a trainer service."""
 
-import fcntl
-import os
 import subprocess
-import sys
-import sysconfig
-import tempfile
 import time
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
-from hashlib import sha256
-from pathlib import Path
+from collections.abc import Collection
 
 from windtunnel.definition import definition_of
-from windtunnel.errors import LaunchError, NotFoundError
+from windtunnel.definition.model import Limits
+from windtunnel.errors import LaunchError
 from windtunnel.launchers.base import Launcher
+from windtunnel.launchers.job_folder import JobFolder
+from windtunnel.launchers.job_process import start_job
+from windtunnel.launchers.spool import Spool, Ticket
 from windtunnel.ledger import Job, Ledger
 from windtunnel.machine import host, now
-from windtunnel.stores.local import LocalStore
 
-WORK_VARIABLE = "WINDTUNNEL_WORK"
-
-# A shell puts the job into the background and ends: the job has no living ancestor that could take it along or would
-# have to reap it.
-_DETACH = ["/bin/sh", "-c", '"$@" &', "sh"]
 _CANCEL_TIME = 30.0  # seconds that a cancelled job gets to end
-_SECRET_PREFIXES = ("AIRFLOW__", "AIRFLOW_CONN_", "AIRFLOW_VAR_")
 
 
 class LocalLauncher(Launcher):
     """Runs each job as one detached process, which outlives whoever launched it.
 
-    A job lives as long as its lock file is locked. The launcher takes the lock and hands it down to the process, whose
-    children inherit it in turn: it is held from the moment of launch until the last of them has ended, however they
-    end, so a job can neither run twice nor be mistaken for another process with the same id.
+    Where `$WINDTUNNEL_SPOOL` is set, the process is started by a trainer service that shares that folder, so that this
+    host's Airflow needs no torch: the job waits for it with a ticket, and lives from then on.
     """
 
     def launch(self, ledger: Ledger, job: Job) -> None:
-        """Start the job unless it lives or is done."""
-        if len(ledger.unit_outcomes(job)) < len(job.units):
-            self._start(ledger, job)
+        """Start the job, or let it wait for a service, unless it lives or is done."""
+        if len(ledger.unit_outcomes(job)) == len(job.units):
+            return
+        folder, spool = JobFolder.of(ledger), Spool.given()
+        try:
+            with folder.gate():
+                if job.job in _living(folder, spool, ledger):
+                    return
+                folder.cancel_file(job.job).unlink(missing_ok=True)
+                ledger.begin_launch(job.job, host(), now())
+                if spool is None:
+                    start_job(folder, ledger.url, job.job, ledger.store.credentials())
+                else:
+                    spool.leave(Ticket(ledger.url, job.job, time.time() + _limits(ledger).pending))
+        except (OSError, subprocess.SubprocessError) as error:
+            raise LaunchError(f"cannot start job {job.job}: {error}") from error
 
     def live(self, ledger: Ledger) -> set[str]:
-        """Ids of the jobs whose locks are held."""
-        folder = _folder(ledger)
-        if not folder.is_dir():
+        """Ids of the jobs whose locks are held, or that a service may still take."""
+        folder = JobFolder.of(ledger)
+        if not folder.path.is_dir():
             return set()
-        with _gate(folder):
-            return {_job_of(lock) for lock in folder.glob(".*.lock") if _is_locked(lock)}
+        with folder.gate():
+            return _living(folder, Spool.given(), ledger)
 
     def revive(self, ledger: Ledger, job: Job) -> bool:
         """Start a job again that ended without results.
 
         Each of its units may take it down `1 + trial_retries` times before it is passed over, so a job that has been
-        launched more often than that ends for reasons of its own, and stays gone. So does one that was cancelled.
+        launched more often than that ends for reasons of its own, and stays gone. So does one that was cancelled, and
+        one that no service took in time.
         """
-        limits = definition_of(ledger).limits
-        most = 2 + limits.trial_retries * len(job.units)
-        if _cancel_file(_folder(ledger), job.job).exists() or len(ledger.launches(job.job)) >= most:
+        most = 2 + _limits(ledger).trial_retries * len(job.units)
+        cancelled = JobFolder.of(ledger).cancel_file(job.job).exists()
+        if cancelled or _ignored(ledger, job) or len(ledger.launches(job.job)) >= most:
             return False
         self.launch(ledger, job)
         return True
 
     def why_gone(self, ledger: Ledger, job: Job) -> tuple[str, str]:
         """What can be said of a process that is no more: the end of its log."""
-        if _cancel_file(_folder(ledger), job.job).exists():
+        folder = JobFolder.of(ledger)
+        if folder.cancel_file(job.job).exists():
             return "cancelled", f"job {job.job} was cancelled"
+        if _ignored(ledger, job):
+            pending = _limits(ledger).pending
+            message = f"no trainer service took job {job.job} within limits.pending, {pending:g} s: is it running?"
+            return "pending", message
         launches = ledger.launches(job.job)
         where = launches[-1].host if launches else "?"
-        said = self.log_tail(ledger, job.job, 2048).strip()
+        said = folder.log_tail(job.job, 2048).strip()
         message = f"job {job.job} ended without results; launches: {len(launches)}, the last on {where}"
         return "gone", f"{message}; the end of its log:\n{said}" if said else f"{message}; its log is empty"
 
     def cancel(self, ledger: Ledger, jobs: Collection[str] | None = None) -> None:
-        """Ask the jobs to end, and see that they have."""
-        folder = _folder(ledger)
+        """Ask the jobs to end, and see that they have; those that wait for a service wait no more."""
+        folder, spool = JobFolder.of(ledger), Spool.given()
         wanted = self.live(ledger) if jobs is None else self.live(ledger) & set(jobs)
         for job in wanted:
-            _cancel_file(folder, job).touch()
+            folder.cancel_file(job).touch()
+            if spool is not None:
+                with folder.gate():
+                    spool.drop(ledger.url, job)
         deadline = time.monotonic() + _CANCEL_TIME
         while left := wanted & self.live(ledger):
             if time.monotonic() > deadline:
                 raise LaunchError(f"cancelled {_CANCEL_TIME:.0f} s ago and still running: {', '.join(sorted(left))}")
             time.sleep(0.05)
 
-    def log_tail(self, ledger: Ledger, job: str, size: int) -> str:
-        """The end of what the job's own process wrote, at most `size` bytes."""
-        store = LocalStore(_folder(ledger))
-        try:
-            return store.tail(f"{job}.log", size).decode(errors="replace")
-        except NotFoundError:
-            return ""
 
-    def _start(self, ledger: Ledger, job: Job) -> None:
-        folder = _folder(ledger)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with _gate(folder), _lock_file(folder, job.job).open("a") as lock:
-                if not _try_lock(lock.fileno()):
-                    return
-                cancel = _cancel_file(folder, job.job)
-                cancel.unlink(missing_ok=True)
-                ledger.begin_launch(job.job, host(), now())
-                command = [sys.executable, "-P", "-m", "trainer", ledger.url, job.job]
-                command += ["--lock-fd", str(lock.fileno()), "--cancel-file", str(cancel)]
-                with (folder / f"{job.job}.log").open("ab") as log:
-                    subprocess.run(
-                        [*_DETACH, *command],
-                        check=True,
-                        env=_environment() | dict(ledger.store.credentials()),
-                        pass_fds=[lock.fileno()],
-                        stdin=subprocess.DEVNULL,
-                        stdout=log,
-                        stderr=log,
-                        start_new_session=True,
-                    )
-        except (OSError, subprocess.SubprocessError) as error:
-            raise LaunchError(f"cannot start job {job.job}: {error}") from error
+def _living(folder: JobFolder, spool: Spool | None, ledger: Ledger) -> set[str]:
+    return folder.locked() | (spool.waiting(ledger.url) if spool is not None else set())
 
 
-def _folder(ledger: Ledger) -> Path:
-    """Where the run's locks are: beside its jobs, or on this host if the ledger is elsewhere."""
-    if isinstance(ledger.store, LocalStore):
-        return ledger.store.local_file(ledger.path("jobs"))
-    default = Path(tempfile.gettempdir()) / f"windtunnel-{os.getuid()}"
-    return Path(os.environ.get(WORK_VARIABLE, default)) / sha256(ledger.url.encode()).hexdigest()[:16]
+def _ignored(ledger: Ledger, job: Job) -> bool:
+    """Whether the job waited for a service in vain."""
+    spool = Spool.given()
+    ticket = spool.ticket(ledger.url, job.job) if spool is not None else None
+    return ticket is not None and ticket.expired
 
 
-def _lock_file(folder: Path, job: str) -> Path:
-    return folder / f".{job}.lock"
-
-
-def _cancel_file(folder: Path, job: str) -> Path:
-    return folder / f".{job}.cancel"
-
-
-def _job_of(lock: Path) -> str:
-    return lock.name.removeprefix(".").removesuffix(".lock")
-
-
-@contextmanager
-def _gate(folder: Path) -> Iterator[None]:
-    """One at a time looks at or takes the run's locks, for looking takes them for a moment."""
-    with (folder / ".gate").open("a") as gate:
-        fcntl.flock(gate, fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            fcntl.flock(gate, fcntl.LOCK_UN)  # whoever was forked meanwhile holds it too: closing would not do
-
-
-def _is_locked(lock: Path) -> bool:
-    with lock.open("a") as file:
-        if not _try_lock(file.fileno()):
-            return True
-        fcntl.flock(file, fcntl.LOCK_UN)
-        return False
-
-
-def _try_lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _environment() -> dict[str, str]:
-    """This process's environment without Airflow's settings and secrets, and with its own ways to import modules."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(_SECRET_PREFIXES)}
-    found_anyway = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
-    paths = [Path(entry or ".").absolute() for entry in sys.path if not entry.endswith(".zip")]
-    own = [str(path) for path in paths if not any(path.is_relative_to(folder) for folder in found_anyway)]
-    environment["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(own))
-    return environment
+def _limits(ledger: Ledger) -> Limits:
+    return definition_of(ledger).limits

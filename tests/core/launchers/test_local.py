@@ -9,7 +9,8 @@ import pytest
 from tests.conformance.launchers import LauncherConformance
 from tests.runs import make_run, wait_until
 from windtunnel.errors import LaunchError
-from windtunnel.launchers import get_launcher, launcher_names, local
+from windtunnel.launchers import get_launcher, job_folder, job_process, launcher_names, local
+from windtunnel.launchers.job_folder import JobFolder
 from windtunnel.launchers.local import LocalLauncher
 
 
@@ -37,8 +38,8 @@ def run(tmp_path):
 
 def process_of(ledger, job) -> int:
     """The job's own process, as its log names it."""
-    wait_until(lambda: ": process " in LocalLauncher().log_tail(ledger, job, 4096))
-    return int(LocalLauncher().log_tail(ledger, job, 4096).rpartition(": process ")[2].split(",")[0])
+    wait_until(lambda: ": process " in JobFolder.of(ledger).log_tail(job, 4096))
+    return int(JobFolder.of(ledger).log_tail(job, 4096).rpartition(": process ")[2].split(",")[0])
 
 
 def test_launchers_go_by_name():
@@ -83,24 +84,24 @@ def test_a_job_finds_the_users_own_module(run, tmp_path, monkeypatch):
 
 
 def test_a_ledger_elsewhere_has_its_locks_on_this_host(run, tmp_path, monkeypatch):
-    monkeypatch.setenv(local.WORK_VARIABLE, str(tmp_path / "work"))
+    monkeypatch.setenv(job_folder.WORK_VARIABLE, str(tmp_path / "work"))
     run = run(["nothing"])
-    monkeypatch.setattr(local, "LocalStore", type(None))  # the ledger's store counts as another kind
-    folder = local._folder(run.ledger)
+    monkeypatch.setattr(job_folder, "LocalStore", type(None))  # the ledger's store counts as another kind
+    folder = JobFolder.of(run.ledger).path
     assert folder.parent == tmp_path / "work"
-    assert folder != local._folder(make_run(str(tmp_path / "other"), tmp_path / "t").ledger)
+    assert folder != JobFolder.of(make_run(str(tmp_path / "other"), tmp_path / "t").ledger).path
 
 
 def test_airflows_secrets_stay_behind(monkeypatch):
     monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", "secret")
     monkeypatch.setenv("AIRFLOW_CONN_AZURE", "secret")
     monkeypatch.setenv("AZURE_CLIENT_ID", "mine")
-    environment = local._environment()
+    environment = job_process._environment()
     assert environment["AZURE_CLIENT_ID"] == "mine"
     assert "secret" not in environment.values()
 
 
 def test_what_python_finds_anyway_is_not_put_before_it(monkeypatch, tmp_path):
     monkeypatch.setattr(sys, "path", ["", str(tmp_path), os.__file__.rpartition("/")[0], *sys.path])
-    assert local._environment()["PYTHONPATH"].split(os.pathsep)[:2] == [str(Path.cwd()), str(tmp_path)]
-    assert "site-packages" not in local._environment()["PYTHONPATH"]
+    assert job_process._environment()["PYTHONPATH"].split(os.pathsep)[:2] == [str(Path.cwd()), str(tmp_path)]
+    assert "site-packages" not in job_process._environment()["PYTHONPATH"]

@@ -1,0 +1,91 @@
+"""Jobs left for a trainer service on the same host (`python -m trainer serve`), which has what Airflow here lacks."""
+
+import json
+import os
+import time
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from windtunnel.errors import NotFoundError
+from windtunnel.stores.local import LocalStore
+
+SPOOL_VARIABLE = "WINDTUNNEL_SPOOL"
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A job that waits for a service.
+
+    Attributes:
+        ledger: URL of its run's ledger.
+        job: its id.
+        expires: until when it may be taken, in seconds since 1970.
+    """
+
+    ledger: str
+    job: str
+    expires: float
+
+    @property
+    def expired(self) -> bool:
+        """Whether it may not be taken any more."""
+        return time.time() > self.expires
+
+
+class Spool:
+    """A folder that launchers and services share: the tickets of jobs that wait, and each run's folder of jobs.
+
+    A ticket is left, taken and dropped by whoever holds the gate of its run's folder (`JobFolder.gate`).
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Use a folder; it is made by the first write."""
+        self.folder = folder
+        self._tickets = LocalStore(folder / "tickets")
+
+    @classmethod
+    def given(cls) -> "Spool | None":
+        """The spool that `$WINDTUNNEL_SPOOL` names, if jobs are to be left for a service here."""
+        folder = os.environ.get(SPOOL_VARIABLE)
+        return cls(Path(folder)) if folder else None
+
+    def jobs(self, ledger: str) -> Path:
+        """The folder of a run's jobs."""
+        return self.folder / "runs" / run_key(ledger)
+
+    def leave(self, ticket: Ticket) -> None:
+        """Let a job wait for a service; an earlier ticket of the job is replaced."""
+        self._tickets.put(_name(ticket.ledger, ticket.job), json.dumps(asdict(ticket)).encode())
+
+    def ticket(self, ledger: str, job: str) -> Ticket | None:
+        """The job's ticket, if it has one, expired or not."""
+        return self._read(_name(ledger, job))
+
+    def waiting(self, ledger: str) -> set[str]:
+        """Ids of the run's jobs that a service may still take."""
+        return {ticket.job for ticket in self.tickets(ledger) if not ticket.expired}
+
+    def tickets(self, ledger: str | None = None) -> list[Ticket]:
+        """All tickets of a run, or of all runs."""
+        entries = self._tickets.list(f"{run_key(ledger)}." if ledger else "")
+        return [ticket for entry in entries if (ticket := self._read(entry.path))]
+
+    def drop(self, ledger: str, job: str) -> None:
+        """Remove the job's ticket, if it has one."""
+        self._tickets.delete(_name(ledger, job))
+
+    def _read(self, name: str) -> Ticket | None:
+        try:
+            return Ticket(**json.loads(self._tickets.get(name)))
+        except NotFoundError:  # taken meanwhile
+            return None
+
+
+def run_key(ledger: str) -> str:
+    """A name for a run's files on this host, by its ledger's URL."""
+    return sha256(ledger.encode()).hexdigest()[:16]
+
+
+def _name(ledger: str, job: str) -> str:
+    return f"{run_key(ledger)}.{job}.json"

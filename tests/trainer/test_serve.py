@@ -1,0 +1,153 @@
+"""The trainer service: jobs that launchers leave in a spool are started once, and their end is told truthfully."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from tests.conformance.launchers import LauncherConformance
+from tests.runs import is_alive, make_run, wait_until
+from windtunnel.launchers import get_launcher
+from windtunnel.launchers.job_folder import JobFolder
+from windtunnel.launchers.spool import SPOOL_VARIABLE, Spool
+from windtunnel.ledger import State
+
+
+@pytest.fixture
+def spool(tmp_path, monkeypatch):
+    monkeypatch.setenv(SPOOL_VARIABLE, str(tmp_path / "spool"))
+    return Spool.given()
+
+
+@pytest.fixture
+def serve(spool):
+    services = []
+
+    def start():
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+        service = subprocess.Popen(
+            [sys.executable, "-m", "trainer", "serve"], env=environment, stdout=subprocess.PIPE, text=True
+        )
+        services.append(service)
+        assert "serving" in service.stdout.readline()
+        return service
+
+    yield start
+    for service in services:
+        service.terminate()
+        service.wait(30)
+        service.stdout.close()
+
+
+@pytest.fixture
+def run(tmp_path, spool):
+    made = []
+
+    def make(*jobs, **options):
+        made.append(make_run(str(tmp_path / "store"), tmp_path / "trace", *jobs, **options))
+        return made[-1]
+
+    yield make
+    for run in made:
+        get_launcher("local").cancel(run.ledger)
+
+
+def process_of(ledger, job) -> int:
+    wait_until(lambda: ": process " in JobFolder.of(ledger).log_tail(job, 4096))
+    return int(re.findall(r"process (\d+), \d+ of", JobFolder.of(ledger).log_tail(job, 4096))[-1])
+
+
+@pytest.mark.slow
+class TestLocalLauncherWithAService(LauncherConformance):
+    @pytest.fixture
+    def name(self, serve) -> str:
+        serve()
+        return "local"
+
+    def kill(self, ledger, job) -> None:
+        os.kill(process_of(ledger, job), signal.SIGKILL)
+
+
+def test_a_job_waits_for_a_service_and_lives_meanwhile(run, serve):
+    run = run(["nothing"])
+    run.launch()
+    time.sleep(0.5)
+    assert get_launcher("local").live(run.ledger) == {"1-0"}
+    assert run.starts == {}
+    serve()
+    run.wait()
+    assert run.result("nothing").state is State.COMPLETED
+    assert len(run.ledger.launches("1-0")) == 1
+
+
+def test_two_services_start_a_job_once(run, serve):
+    serve(), serve()
+    run = run(*(["nothing"] for _ in range(4)))
+    run.finish()
+    assert [len(run.ledger.attempts(unit)) for job in run.jobs for unit in job.units] == [1] * 4
+
+
+def test_a_service_that_is_told_to_go_ends_its_jobs_which_go_on_later(run, serve):
+    service = serve()
+    run = run(["sleep 2"], trial_retries=0)
+    run.launch()
+    trial = run.wait_for_start("sleep 2")
+    service.terminate()
+    assert service.wait(30) == 0
+    assert not is_alive(trial)
+    assert [attempt.preempted for attempt in run.ledger.attempts(run.trial("sleep 2"))] == [True]
+    assert get_launcher("local").live(run.ledger) == set()
+    serve()
+    run.wait()
+    assert run.result("sleep 2").state is State.COMPLETED
+    assert len(run.ledger.launches("1-0")) == 2
+
+
+def test_a_job_that_has_ended_is_no_zombie(run, serve):
+    service = psutil.Process(serve().pid)
+    run = run(["nothing"])
+    run.finish()
+    wait_until(lambda: service.children() == [])
+
+
+def test_a_cancelled_job_that_waits_is_never_started(run, serve, spool):
+    run = run(["nothing"])
+    run.launch()
+    get_launcher("local").cancel(run.ledger)
+    assert get_launcher("local").live(run.ledger) == set()
+    serve()
+    time.sleep(0.7)
+    assert run.starts == {}
+    assert spool.tickets() == []
+
+
+def test_a_job_that_no_service_takes_in_time_fails_and_is_not_started_later(run, serve, spool):
+    run = run(["nothing"], pending=0.5)
+    run.launch()
+    run.wait()
+    result = run.result("nothing")
+    assert (result.state, result.kind) == (State.FAILED, "pending")
+    assert "no trainer service took job 1-0 within limits.pending, 0.5 s" in result.message
+    serve()
+    wait_until(lambda: spool.tickets() == [])
+    assert run.starts == {}
+
+
+def test_a_spool_is_needed_and_must_be_writable(tmp_path):
+    def said(**settings):
+        environment = {k: v for k, v in os.environ.items() if k != SPOOL_VARIABLE} | settings
+        environment["PYTHONPATH"] = os.pathsep.join(sys.path)
+        command = [sys.executable, "-m", "trainer", "serve"]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30)
+        assert done.returncode == 1
+        assert "Traceback" not in done.stderr
+        return done.stderr
+
+    (tmp_path / "file").touch()
+    assert "WINDTUNNEL_SPOOL is not set: name the folder" in said()
+    assert "WINDTUNNEL_SPOOL: cannot write to" in said(WINDTUNNEL_SPOOL=str(tmp_path / "file"))
