@@ -63,6 +63,33 @@ def hypervolume(candidates: Iterable[C], objectives: Mapping[str, str], referenc
     return dominance.hypervolume(points, _turned(reference, objectives))
 
 
+def hypervolumes(
+    candidates: Iterable[C | None], objectives: Mapping[str, str], reference: Sequence[float]
+) -> list[float | None]:
+    """The hypervolume after each candidate, worked out where the front moves.
+
+    Args:
+        candidates: in order; None stands for one that adds nothing.
+        objectives: by name, their direction.
+        reference: the worst corner, from `reference_point`; empty without a front.
+
+    Returns:
+        One value a candidate; None before there is a front.
+    """
+    worst = _turned(reference, objectives) if reference else ()
+    front: list[Point] = []
+    volumes: list[float | None] = []
+    volume = None
+    for candidate in candidates:
+        fit = comparable([candidate], objectives) if candidate is not None and reference else []
+        point = _point(fit[0], objectives) if fit else None
+        if point is not None and not any(one == point or dominance.dominates(one, point) for one in front):
+            front = [one for one in front if not dominance.dominates(point, one)] + [point]
+            volume = dominance.hypervolume(front, worst)
+        volumes.append(volume)
+    return volumes
+
+
 def reference_point(candidates: Iterable[C], objectives: Mapping[str, str]) -> list[float]:
     """The worst corner for hypervolumes: of each objective the worst value, and a tenth of the values' range beyond.
 

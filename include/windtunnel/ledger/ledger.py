@@ -10,6 +10,7 @@ from windtunnel.errors import LedgerError, NotFoundError
 from windtunnel.ledger.ids import safe_name
 from windtunnel.ledger.records import Attempt, Job, Known, Launch, Plan, Record, Request, Result, Session, State
 from windtunnel.stores import Store, open_store
+from windtunnel.stores.base import Entry
 
 R = TypeVar("R", bound=Record)
 
@@ -31,6 +32,7 @@ class Outcome:
         seconds: how long it took.
         started: ISO 8601 in UTC.
         attempts: how often it was started.
+        recorded: when the record was written, in seconds since 1970 by the store's clock.
     """
 
     trial: str
@@ -43,6 +45,7 @@ class Outcome:
     seconds: float = 0.0
     started: str = ""
     attempts: int = 1
+    recorded: float = 0.0
 
     @property
     def comparable(self) -> bool:
@@ -219,6 +222,24 @@ class Ledger:
         found = [Launch.model_validate_json(self.store.get(entry.path)) for entry in entries]
         return sorted(found, key=lambda launch: launch.number)
 
+    def launch_times(self, jobs: str = "") -> dict[str, list[float]]:
+        """When jobs were launched, in seconds since 1970 by the store's clock: one listing.
+
+        Args:
+            jobs: what their ids begin with.
+        """
+        times: dict[str, list[float]] = {}
+        for entry in self.store.list(self.path(f"jobs/{jobs}")):
+            job, kind, _ = entry.path.removeprefix(self.path("jobs/")).partition("/launches/")
+            if kind:
+                times.setdefault(job, []).append(entry.modified.timestamp())
+        return times
+
+    def files(self, unit: str) -> list[Entry]:
+        """The objects of a unit, its attempts aside: one listing."""
+        folder = self.trial_path(unit, "")
+        return [entry for entry in self.store.list(folder) if "/" not in entry.path.removeprefix(folder)]
+
     def request(self, trial: str) -> Request:
         """What was asked of a trial.
 
@@ -277,6 +298,13 @@ class Ledger:
         except NotFoundError:
             return None
 
+    def outcome(self, unit: str) -> Outcome | None:
+        """How a unit ended, if it did, without a listing."""
+        try:
+            return self._outcome(self.store.stat(self._result_path(unit)))
+        except NotFoundError:
+            return None
+
     def outcomes(self) -> dict[str, Outcome]:
         """How all trials with a result ended, by id: one listing."""
         return {outcome.trial: outcome for outcome in self._outcomes("results/")}
@@ -332,15 +360,17 @@ class Ledger:
         return self.path(f"{'results' if is_trial(unit) else 'steps'}/{unit}.json")
 
     def _outcomes(self, folder: str) -> Iterator[Outcome]:
-        for entry in self.store.list(self.path(folder)):
-            unit = entry.path.rsplit("/", 1)[-1].removesuffix(".json")
-            if "state" in entry.metadata:
-                facts = {key: json.loads(entry.metadata[key]) for key in _IN_METADATA if key in entry.metadata}
-                facts["state"] = State(facts["state"])
-            else:
-                result = Result.model_validate_json(self.store.get(entry.path))
-                facts = {key: getattr(result, key) for key in _IN_METADATA}
-            yield Outcome(trial=unit, **facts)
+        return map(self._outcome, self.store.list(self.path(folder)))
+
+    def _outcome(self, entry: Entry) -> Outcome:
+        unit = entry.path.rsplit("/", 1)[-1].removesuffix(".json")
+        if "state" in entry.metadata:
+            facts = {key: json.loads(entry.metadata[key]) for key in _IN_METADATA if key in entry.metadata}
+            facts["state"] = State(facts["state"])
+        else:
+            result = Result.model_validate_json(self.store.get(entry.path))
+            facts = {key: getattr(result, key) for key in _IN_METADATA}
+        return Outcome(trial=unit, recorded=entry.modified.timestamp(), **facts)
 
 
 def is_trial(unit: str) -> bool:

@@ -6,17 +6,21 @@ import html
 import importlib.util
 import json
 import re
+from collections.abc import Mapping
+from dataclasses import asdict
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
+from windtunnel.report.documents.plain import plain
 from windtunnel.report.view import RunView
 
 _SCRIPTS = ("page.js", "charts.js", "tables.js")
 _SLOT = re.compile(r"\{\{(\w+)\}\}")
 
 
-def render(view: RunView) -> str:
+def render(view: RunView, curves: Mapping[str, Any]) -> str:
     """The page. Without plotly installed it has no charts and says so.
 
     The run's values travel as JSON and become text nodes in the browser. Should one ever become markup, the page's
@@ -27,7 +31,7 @@ def render(view: RunView) -> str:
         "title": html.escape(f"{view.search} · {view.run}"),
         "policy": _policy(scripts),
         "style": _asset("style.css"),
-        "data": _json(view),
+        "data": _json(view, curves),
         "scripts": "\n".join(f"<script>{script}</script>" for script in scripts),
     }
     return _SLOT.sub(lambda slot: parts[slot[1]], _asset("page.html"))
@@ -47,9 +51,9 @@ def _asset(name: str) -> str:
     return (files("windtunnel.report") / "assets" / name).read_text(encoding="utf-8")
 
 
-def _json(view: RunView) -> str:
+def _json(view: RunView, curves: Mapping[str, Any]) -> str:
     """JSON that cannot end the element that holds it."""
-    return json.dumps(view.to_json(), allow_nan=False).replace("<", "\\u003c")
+    return json.dumps(plain(asdict(view) | {"curves": curves}), allow_nan=False).replace("<", "\\u003c")
 
 
 def _policy(scripts: list[str]) -> str:

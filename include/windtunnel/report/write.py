@@ -3,9 +3,10 @@
 import logging
 
 from windtunnel.ledger import Ledger
+from windtunnel.report.documents import Curves, curves
 from windtunnel.report.html import plotly_js, render
 from windtunnel.report.picture import draw
-from windtunnel.report.view import collect
+from windtunnel.report.reader import collect
 
 _log = logging.getLogger(__name__)
 _EXTRA = 'install it with: pip install "windtunnel[report]"'
@@ -22,7 +23,8 @@ def write_report(ledger: Ledger) -> None:
     view = collect(ledger)
     if not plotly_js():
         _log.warning("report.html has no charts, for plotly is missing: %s", _EXTRA)
-    ledger.store.put(ledger.path("report.html"), render(view).encode())
+    points = {each["trial"]: each["points"] for each in curves(view, Curves(ledger))["curves"]}
+    ledger.store.put(ledger.path("report.html"), render(view, points).encode())
     try:
         picture = draw(view)
     except ImportError:

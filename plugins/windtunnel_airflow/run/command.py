@@ -21,8 +21,8 @@ from windtunnel.errors import WindtunnelError
 from windtunnel.launchers import get_launcher
 from windtunnel.ledger import Ledger
 from windtunnel.report.progress import Display
+from windtunnel.report.reader import collect
 from windtunnel.report.status import Observer
-from windtunnel.report.view import collect
 from windtunnel.stores import open_store
 from windtunnel_airflow.environment import airflow_environment
 from windtunnel_airflow.run import summary
@@ -119,7 +119,7 @@ def _perform(chosen: argparse.Namespace, definition: Definition, place: Place, l
         return _explain_failure("Airflow's process ended without a word", ledger, log, log_begin)
     if ended["state"] != "success":
         return _explain_failure("The run failed", ledger, log, log_begin)
-    view = collect(ledger, curves=0)
+    view = collect(ledger)
     lines = summary.found(view, time.time() - began - asked, ledger.read_json("approval.json"))
     lines += summary.where(ledger, latest)
     lines += summary.times(ledger, began, time.time(), ended["tasks"], asked)

@@ -18,7 +18,7 @@ def found(view: RunView, seconds: float, approval: Mapping[str, Any] | None) -> 
         approval: what a person said of the finalists, where one was asked.
     """
     counts = view.counts
-    done = sum(counts.values()) - counts["waiting"]
+    done = sum(counts.values()) - counts["waiting"] - counts["running"]
     failed = f" ({counts['failed']} failed)" if counts["failed"] else ""
     front = sum(trial.front for trial in view.trials)
     verified = [model for model in view.models if model.verified]

@@ -28,14 +28,14 @@ def test_both_files_are_written(ledger: Ledger) -> None:
 
 def test_the_page_fetches_nothing(ledger: Ledger) -> None:
     made_up.fill(ledger)
-    page = html.render(collect(ledger)).replace(html.plotly_js(), "")
+    page = html.render(collect(ledger), {}).replace(html.plotly_js(), "")
     assert not re.findall(r"(?:src|href)=[\"']?(?:https?:)?//|@import|url\(", page)
     assert "default-src 'none'" in page
 
 
 def test_what_a_run_says_cannot_end_the_data(ledger: Ledger) -> None:
     made_up.fill(ledger, hostile=True)
-    page = html.render(collect(ledger))
+    page = html.render(collect(ledger), {})
     assert made_up.HOSTILE not in page
     data = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
     assert data is not None
@@ -47,7 +47,7 @@ def test_a_hostile_name_stays_in_the_title(tmp_path: object, ledger: Ledger) -> 
     made_up.fill(ledger, iterations=1, finalists=0)
     view = collect(ledger)
     object.__setattr__(view, "search", "</title><script>alert(1)</script>")
-    assert "<title>&lt;/title&gt;&lt;script&gt;" in html.render(view)
+    assert "<title>&lt;/title&gt;&lt;script&gt;" in html.render(view, {})
 
 
 def test_without_plotly_and_matplotlib_the_tables_are_still_there(

@@ -1,0 +1,70 @@
+"""Two runs side by side."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from windtunnel.front import hypervolumes, pareto_front, reference_point
+from windtunnel.report.documents.plain import plain
+from windtunnel.report.view import RunView, TrialView
+
+
+def compare(first: RunView, second: RunView) -> dict[str, Any]:
+    """Fronts, hypervolume over trials and time, and costs of two runs, by the objectives that both have.
+
+    Hypervolumes count only over one reference: the worst corner of all trials of both.
+
+    Returns:
+        `runs`: of each its `front`, and `volume` as `[number, seconds since the run began, hypervolume]` where that
+        changes; `objectives`; `reference`; `same`, how many configurations both have tried; and `missing`, why they
+        cannot be compared, where they cannot.
+    """
+    objectives = {name: way for name, way in first.objectives.items() if second.objectives.get(name) == way}
+    tried = [{trial.config for trial in view.trials} for view in (first, second)]
+    answer = {
+        "objectives": objectives,
+        "same": len(tried[0] & tried[1]),
+        "missing": "" if objectives else "The two runs have no objective in common.",
+        "reference": [],
+        "runs": [],
+    }
+    if not objectives:
+        return answer
+    fit = [trial for view in (first, second) for trial in view.trials if trial.comparable]
+    reference = reference_point(fit, objectives)
+    return answer | {
+        "reference": plain(reference),
+        "runs": [_run(view, objectives, reference) for view in (first, second)],
+    }
+
+
+def _run(view: RunView, objectives: dict[str, str], reference: Sequence[float]) -> dict[str, Any]:
+    ended = sorted((trial for trial in view.trials if trial.comparable), key=lambda trial: trial.recorded)
+    volumes = hypervolumes(ended, objectives, reference)
+    own = [trial for trial in ended if not trial.source]
+    began = min((trial.recorded - trial.seconds for trial in own), default=0.0)
+    volume: list[list[Any]] = []
+    for number, (trial, value) in enumerate(zip(ended, volumes, strict=True), 1):
+        if value is not None and (not volume or volume[-1][2] != value or number == len(ended)):
+            volume.append([number, max(0.0, trial.recorded - began), value])
+    best = {name: _best(ended, name, way) for name, way in objectives.items()}
+    return {
+        "search": view.search,
+        "run": view.run,
+        "counts": view.counts,
+        "trial_seconds": plain(sum(trial.seconds for trial in own)),
+        "seconds": max((trial.recorded - began for trial in own), default=0.0),
+        "hypervolume": plain(volumes[-1]) if volumes else None,
+        "best": best,
+        "volume": plain(volume),
+        "front": [_point(trial) for trial in pareto_front(ended, objectives)],
+    }
+
+
+def _point(trial: TrialView) -> dict[str, Any]:
+    params = list(plain(trial.params).items())
+    return {"trial": trial.trial, "objectives": plain(trial.objectives), "params": params, "front": trial.front}
+
+
+def _best(trials: Sequence[TrialView], name: str, way: str) -> float | None:
+    values = [trial.objectives[name] for trial in trials if name in trial.objectives]
+    return (max if way == "maximize" else min)(values, default=None)

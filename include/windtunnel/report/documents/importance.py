@@ -1,0 +1,90 @@
+"""Which parameters decide how good a trial is."""
+
+import math
+import statistics
+from collections.abc import Sequence
+from typing import Any
+
+from windtunnel.report.view import RunView, TrialView
+
+_LEAST = 10  # trials, below which nothing can be said
+_ABSENT = "absent"
+_BINS = 4  # that a number falls into where some trials do not have the parameter
+
+
+def importance(view: RunView) -> dict[str, Any]:
+    """How much each parameter decides whether a trial is among the best tenth, for each objective.
+
+    By PED-ANOVA (Watanabe, Bansal and Hutter, "PED-ANOVA: efficiently quantifying hyperparameter importance in
+    arbitrary subspaces", 2023), as Optuna has it. Shares of an objective add up to 1.
+
+    Returns:
+        `objectives` by name: pairs of a parameter and its share, the largest first; `trials` that were compared; and
+        `missing`, why there are none, where there are none.
+    """
+    fit = [trial for trial in view.trials if trial.comparable]
+    answer: dict[str, Any] = {"trials": len(fit), "method": "PED-ANOVA", "objectives": {}, "missing": ""}
+    if len(fit) < _LEAST:
+        return answer | {"missing": f"It takes {_LEAST} completed trials; there are {len(fit)}."}
+    try:
+        import optuna
+    except ImportError:
+        return answer | {"missing": 'It takes Optuna: pip install "windtunnel[strategies]".'}
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    columns = _columns(fit)
+    if not columns:
+        return answer | {"missing": "Every parameter has one value only."}
+    for name, direction in view.objectives.items():
+        having = [index for index, trial in enumerate(fit) if math.isfinite(trial.objectives.get(name, math.nan))]
+        values = [fit[index].objectives[name] for index in having]
+        if len(values) >= _LEAST and len(set(values)) > 1:
+            answer["objectives"][name] = _shares(columns, having, values, direction)
+    return answer
+
+
+def _shares(
+    columns: dict[str, list[Any]], having: Sequence[int], values: Sequence[float], direction: str
+) -> list[list[Any]]:
+    import optuna
+    from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+    from optuna.trial import create_trial
+
+    spaces = {name: _distribution(column) for name, column in columns.items()}
+    study = optuna.create_study(direction="maximize" if direction == "maximize" else "minimize")
+    study.add_trials(
+        [
+            create_trial(
+                params={name: column[index] for name, column in columns.items()}, distributions=spaces, value=value
+            )
+            for index, value in zip(having, values, strict=True)
+        ]
+    )
+    found = get_param_importances(study, evaluator=PedAnovaImportanceEvaluator())
+    return [[name, share if math.isfinite(share) else 0.0] for name, share in found.items()]
+
+
+def _columns(trials: Sequence[TrialView]) -> dict[str, list[Any]]:
+    """One value a trial of each parameter that varies: a number, or text of anything else."""
+    names = dict.fromkeys(name for trial in trials for name in trial.params)
+    columns = {name: _column([trial.params.get(name) for trial in trials]) for name in names}
+    return {name: column for name, column in columns.items() if len(set(column)) > 1}
+
+
+def _column(values: list[Any]) -> list[Any]:
+    present = [value for value in values if value is not None]
+    numbers = all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in present)
+    if numbers and len(present) == len(values):
+        return [float(value) for value in values]
+    if numbers and len(set(present)) > _BINS:
+        edges = statistics.quantiles(present, n=_BINS)
+        return [_ABSENT if value is None else str(sum(value > edge for edge in edges)) for value in values]
+    return [_ABSENT if value is None else str(value) for value in values]
+
+
+def _distribution(column: list[Any]) -> Any:
+    from optuna.distributions import CategoricalDistribution, FloatDistribution
+
+    if isinstance(column[0], str):
+        return CategoricalDistribution(sorted(set(column)))
+    low, high = min(column), max(column)
+    return FloatDistribution(low, high, log=low > 0 and high / low > 100)

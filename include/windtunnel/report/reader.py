@@ -1,0 +1,321 @@
+"""Reads a run again and again: each time only what may have changed since."""
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime
+from threading import Lock
+from typing import Any
+
+from windtunnel.front import hypervolumes, pareto_front, reference_point
+from windtunnel.ledger import Job, Known, Ledger, Plan, Request, Result, State
+from windtunnel.ledger.ledger import Outcome, is_trial
+from windtunnel.ledger.records import Session
+from windtunnel.report.view import RUNNING, WAITING, IterationView, ModelView, RunView, StepView, TrialView
+
+_LOG_TAIL = 2000  # characters of a failed trial's log that a view carries
+_FEW = 32  # results still to come up to which each is asked for rather than all listed
+_AT_ONCE = 8  # requests to the store
+
+
+def collect(ledger: Ledger) -> RunView:
+    """Read a run once, finished or under way.
+
+    Raises:
+        LedgerError: the run has not begun.
+    """
+    return RunReader(ledger).read()
+
+
+class RunReader:
+    """Keeps what a ledger never changes: plans, selections and results are read once, and why a trial ended early.
+
+    The first reading takes one listing each of stages, results, steps and jobs, and one read each of a plan, a
+    selection, and a trial that failed or was stopped. A later one lists sessions and stages, and asks for the results
+    that are still to come. Threads may share a reader.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        """Read nothing yet.
+
+        Args:
+            ledger: of the run, begun or not.
+        """
+        self.ledger = ledger
+        self._lock = Lock()
+        self._record: dict[str, Any] = {}
+        self._sessions: dict[str, Session] = {}
+        self._closed = False
+        self._plans: dict[str, Plan] = {}
+        self._known: dict[str, Known] = {}
+        self._prepare: Job | None = None
+        self._outcomes: dict[str, Outcome] | None = None
+        self._reasons: dict[str, Result] = {}
+        self._launches: dict[str, list[float]] = {}
+        self._rows: dict[str, TrialView] = {}
+        self._volumes: tuple[tuple[Any, ...], list[float | None]] = ((), [])
+
+    def read(self) -> RunView:
+        """The run as it is now.
+
+        Raises:
+            LedgerError: the run has not begun.
+            StoreError: the store cannot be reached.
+        """
+        with self._lock:
+            if not self._record:
+                self._record = self.ledger.search_record()
+            self._read_sessions()
+            self._read_stages()
+            self._read_outcomes()
+            self._read_reasons()
+            return self._view()
+
+    def _read_sessions(self) -> None:
+        entries = self.ledger.store.list(self.ledger.path("sessions/"))
+        if sum(1 for _ in entries) != len(self._sessions):
+            self._sessions = {session.session: session for session in self.ledger.sessions()}
+            self._closed = False
+        latest = self._latest()
+        if latest is not None and not self._closed:
+            self._closed = self.ledger.closed(latest.session)
+
+    def _latest(self) -> Session | None:
+        return max(self._sessions.values(), key=lambda session: session.started, default=None)
+
+    def _read_stages(self) -> None:
+        for name in self.ledger.stages():
+            if name not in self._plans and (plan := self.ledger.plan(name)):
+                self._plans[name] = plan
+            if name.isdigit() and name not in self._known and (known := self.ledger.known(name)):
+                self._known[name] = known
+        if self._prepare is None or not self._plans:
+            self._prepare = self.ledger.preparation()
+
+    def _jobs(self) -> list[Job]:
+        return ([self._prepare] if self._prepare else []) + [job for plan in self._plans.values() for job in plan.jobs]
+
+    def _read_outcomes(self) -> None:
+        if self._outcomes is None:
+            self._outcomes = self.ledger.outcomes() | self.ledger.step_outcomes()
+            self._launches = self.ledger.launch_times()
+        found = self._outcomes
+        asked = [request.trial for plan in self._plans.values() for request in plan.requests]
+        open_jobs = [job for job in self._jobs() if any(unit not in found for unit in job.units)]
+        left = {unit for unit in asked if unit not in found}
+        left.update(unit for job in open_jobs for unit in job.units if unit not in found)
+        for stage in {job.stage for job in open_jobs}:
+            self._launches |= self.ledger.launch_times("prepare" if stage == "prepare" else f"{stage}-")
+        if len(left) > _FEW:
+            found |= self.ledger.outcomes() if any(map(is_trial, left)) else {}
+            found |= {} if all(map(is_trial, left)) else self.ledger.step_outcomes()
+        elif left:
+            found |= {outcome.trial: outcome for outcome in _at_once(self.ledger.outcome, left) if outcome}
+
+    def _read_reasons(self) -> None:
+        """Why a trial failed or was stopped stands in its result only."""
+        assert self._outcomes is not None
+        explained = [name for name, each in self._outcomes.items() if each.state in (State.FAILED, State.STOPPED)]
+        unread = [name for name in explained if name not in self._reasons]
+        self._reasons |= {result.trial: result for result in _at_once(self.ledger.result, unread) if result}
+
+    def _view(self) -> RunView:
+        latest = self._latest()
+        definition: dict[str, Any] = latest.definition if latest else self._record["definition"]
+        objectives: dict[str, str] = definition["objectives"]
+        searched = sorted((plan for name, plan in self._plans.items() if name.isdigit()), key=lambda p: int(p.stage))
+        last = self._known[max(self._known, key=int)] if self._known else None
+        trials = self._trials(searched, objectives, last)
+        reference = (
+            last.reference if last else reference_point([each for each in trials if each.comparable], objectives)
+        )
+        return RunView(
+            search=self.ledger.search,
+            run=self.ledger.run,
+            url=self.ledger.url,
+            version=self._version(trials),
+            read=datetime.now(UTC).isoformat(timespec="seconds"),
+            definition=definition,
+            facts={key: value for key, value in self._record.items() if key != "definition"},
+            objectives=objectives,
+            reference=reference,
+            counts=_counts(trials),
+            sessions=[
+                {"session": session.session, "started": session.started}
+                for session in sorted(self._sessions.values(), key=lambda session: session.started)
+            ],
+            closed=self._closed,
+            iterations=[self._iteration(plan) for plan in searched],
+            trials=trials,
+            volumes=self._volumes_of(trials, objectives, reference),
+            models=self._models(objectives),
+            steps=self._steps(),
+            launches=dict(self._launches),
+        )
+
+    def _version(self, trials: list[TrialView]) -> str:
+        running = [trial.trial for trial in trials if trial.state == RUNNING]
+        counted = (self._plans, self._known, self._outcomes or (), self._sessions, self._launches)
+        facts = [self.ledger.url, *map(len, counted), self._closed, *running]
+        return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
+
+    def _trials(self, plans: Iterable[Plan], objectives: Mapping[str, str], last: Known | None) -> list[TrialView]:
+        requests = _once(request for plan in plans for request in plan.requests)
+        jobs, turn = self._places()
+        rows = [self._row(request, jobs, turn, objectives) for request in requests]
+        front = set(last.front) if last else {row.trial for row in pareto_front(_comparable(rows), objectives)}
+        for number, row in enumerate(rows, 1):
+            if row.number != number or row.front != (row.trial in front):
+                rows[number - 1] = self._rows[row.trial] = replace(row, number=number, front=row.trial in front)
+        return rows
+
+    def _places(self) -> tuple[dict[str, Job], set[str]]:
+        """The job of each unit, and the units whose turn it is in the jobs that were launched."""
+        assert self._outcomes is not None
+        jobs = {unit: job for job in self._jobs() for unit in job.units}
+        turn: set[str] = set()
+        for job in self._jobs():
+            if job.job in self._launches:
+                turn.update([unit for unit in job.units if unit not in self._outcomes][: job.slots])
+        return jobs, turn
+
+    def _row(
+        self, request: Request, jobs: Mapping[str, Job], turn: set[str], objectives: Mapping[str, str]
+    ) -> TrialView:
+        assert self._outcomes is not None
+        outcome = self._outcomes.get(request.trial)
+        state = outcome.state.value if outcome else RUNNING if request.trial in turn else WAITING
+        row = self._rows.get(request.trial)
+        if row is None or row.state != state:
+            before = row or _asked(request, jobs.get(request.trial), objectives)
+            failure = self._reasons.get(request.trial)
+            row = self._rows[request.trial] = _ended(replace(before, state=state), outcome, failure)
+        return row
+
+    def _iteration(self, plan: Plan) -> IterationView:
+        assert self._outcomes is not None
+        finished = sum(request.trial in self._outcomes for request in plan.requests)
+        view = IterationView(stage=plan.stage, planned=len(plan.requests), finished=finished, note=plan.note)
+        known = self._known.get(plan.stage)
+        if known is None:
+            return view
+        return replace(
+            view,
+            front=known.front,
+            hypervolume=known.hypervolume,
+            decisions=[decision.model_dump() for decision in known.decisions],
+            stop=known.stop,
+            failure=known.failure,
+            selected=True,
+        )
+
+    def _models(self, objectives: Mapping[str, str]) -> list[ModelView]:
+        full = [plan for name, plan in self._plans.items() if name.startswith("full-")]
+        jobs, turn = self._places()
+        models = []
+        for number, request in enumerate(_once(request for plan in full for request in plan.requests), 1):
+            trial = replace(self._row(request, jobs, turn, objectives), number=number)
+            models.append(self._model(ModelView(trial=trial, partial=request.continue_from)))
+        first = next(iter(objectives))
+        sign = -1 if objectives[first] == "maximize" else 1
+        return sorted(models, key=lambda model: sign * model.trial.objectives.get(first, sign * math.inf))
+
+    def _model(self, model: ModelView) -> ModelView:
+        assert self._outcomes is not None
+        if model.trial.state == State.FAILED:
+            return replace(model, verified=False, error=model.trial.message)
+        step = self._outcomes.get(f"verify-{model.trial.trial}")
+        if step is None:
+            return model
+        failure = self._reasons.get(step.trial)
+        return replace(
+            model,
+            verified=step.state is State.COMPLETED,
+            test=step.metrics,
+            error=failure.message if failure else "",
+            onnx=f"trials/{model.trial.trial}/model.onnx",
+        )
+
+    def _steps(self) -> list[StepView]:
+        assert self._outcomes is not None
+        units = [(job, unit) for job in self._jobs() for unit in job.units if not is_trial(unit)]
+        found = [(job, self._outcomes[unit]) for job, unit in units if unit in self._outcomes]
+        return [
+            StepView(each.trial, job.stage, job.lane, each.state.value, each.seconds, each.started)
+            for job, each in found
+        ]
+
+    def _volumes_of(
+        self, trials: list[TrialView], objectives: Mapping[str, str], reference: list[float]
+    ) -> list[float | None]:
+        """Worked out again only where a trial has ended since."""
+        key = (len(trials), sum(trial.comparable for trial in trials), *reference)
+        if key != self._volumes[0]:
+            whole = [trial if trial.comparable else None for trial in trials]
+            self._volumes = (key, hypervolumes(whole, objectives, reference))
+        return self._volumes[1]
+
+
+def _at_once(read: Any, names: Iterable[str]) -> list[Any]:
+    names = list(names)
+    if len(names) < 2:
+        return [read(name) for name in names]
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return list(pool.map(read, names))
+
+
+def _once(requests: Iterable[Request]) -> list[Request]:
+    return list({request.trial: request for request in requests}.values())
+
+
+def _asked(request: Request, job: Job | None, objectives: Mapping[str, str]) -> TrialView:
+    return TrialView(
+        number=0,
+        trial=request.trial,
+        config=request.config,
+        stage=request.stage,
+        iteration=request.iteration,
+        epochs=request.epochs,
+        params=request.params,
+        parents=request.parents,
+        note=request.note,
+        job=job.job if job else "",
+        lane=job.lane if job else 0,
+        objectives={name: value for name, value in request.known.items() if name in objectives},
+        metrics={name: value for name, value in request.known.items() if name not in objectives},
+        message=f"breaks {request.infeasible}" if request.infeasible else "",
+        continue_from=request.continue_from,
+        source=request.source,
+    )
+
+
+def _ended(row: TrialView, outcome: Outcome | None, whole: Result | None) -> TrialView:
+    if outcome is None:
+        return row
+    return replace(
+        row,
+        objectives=row.objectives | outcome.objectives,
+        metrics=row.metrics | outcome.metrics,
+        violation=outcome.violation,
+        kind=outcome.kind,
+        message=whole.message if whole else row.message,
+        log_tail=whole.log_tail[-_LOG_TAIL:] if whole else "",
+        seconds=outcome.seconds,
+        started=outcome.started,
+        recorded=outcome.recorded,
+        attempts=outcome.attempts,
+    )
+
+
+def _comparable(rows: Iterable[TrialView]) -> list[TrialView]:
+    return [row for row in rows if row.comparable]
+
+
+def _counts(trials: Iterable[TrialView]) -> dict[str, int]:
+    counts = {state.value: 0 for state in State} | {RUNNING: 0, WAITING: 0}
+    for trial in trials:
+        counts[trial.state] += 1
+    return counts

@@ -1,0 +1,214 @@
+import json
+import sys
+
+import pytest
+
+from tests.core.report import made_up
+from windtunnel.ledger import Ledger
+from windtunnel.report import RunReader, collect
+from windtunnel.report.documents import Curves, compare, curves, importance, lanes, overview, trial, trials
+
+
+def test_documents_are_json_of_a_finished_and_of_an_empty_run(ledger: Ledger) -> None:
+    made_up.begin(ledger, made_up.definition())
+    for _ in range(2):
+        view = collect(ledger)
+        made = [overview(view), trials(view), curves(view, Curves(ledger)), importance(view), lanes(view)]
+        json.dumps([*made, compare(view, view)], allow_nan=False)
+        made_up.fill(ledger, hostile=True)
+
+
+def test_the_overview_says_what_was_found_and_decided(ledger: Ledger) -> None:
+    results = made_up.fill(ledger)
+    found = overview(collect(ledger))
+    fit = [result for result in results if result.objectives]
+    assert found["best"]["val_acc"]["value"] == max(result.objectives["val_acc"] for result in fit)
+    assert found["best"]["flops"]["value"] == min(result.objectives["flops"] for result in fit)
+    values = [value for _, value in found["volume"]]
+    assert values == sorted(set(values))
+    assert "parents" in found["iterations"][0]["decisions"][0]["reason"]
+    assert found["trial_seconds"] > sum(result.seconds for result in results)
+    assert found["gpu_seconds"] == 0
+
+
+def test_gpu_time_is_counted_by_the_definitions_gpus(ledger: Ledger) -> None:
+    results = made_up.fill(ledger, finalists=0)
+    view = collect(ledger)
+    view.definition["resources"] = {"gpus": 2}
+    assert overview(view)["gpu_seconds"] == pytest.approx(2 * sum(result.seconds for result in results))
+
+
+def test_what_a_run_waits_for_follows_its_stages(ledger: Ledger) -> None:
+    made_up.begin(ledger, made_up.definition())
+
+    def waits() -> str:
+        return " ".join(overview(collect(ledger))["waits_for"])
+
+    assert "data" in waits()
+    made_up.fill(ledger, iterations=4, finalists=2)
+    assert waits() == "publishing"
+    ledger.store.delete(next(iter(ledger.store.list(ledger.path("steps/verify")))).path)
+    assert waits() == "the verification of 1 models"
+    for path in ("iterations/full-4/plan.json", "steps"):
+        for entry in list(ledger.store.list(ledger.path(path))):
+            ledger.store.delete(entry.path)
+    assert waits() == "the choice of the finalists"
+    ledger.store.delete(ledger.path("iterations/4/known.json"))
+    assert waits() == "the selection of iteration 4"
+    plan = ledger.plan("4")
+    assert plan is not None
+    ledger.store.delete(ledger.path(f"results/{plan.requests[0].trial}.json"))
+    assert waits() == "iteration 4: 0 running and 1 waiting of 12 trials"
+    ledger.close("manual__2026-11-21")
+    assert waits() == ""
+
+
+def test_all_trials_come_column_by_column(ledger: Ledger) -> None:
+    results = made_up.fill(ledger, hostile=True)
+    found = trials(collect(ledger))
+    assert found["columns"]["trial"] == [result.trial for result in results]
+    lengths = {len(column) for column in found["columns"].values()}
+    lengths |= {len(values) for kind in ("params", "values", "metrics") for _, values in found[kind]}
+    assert lengths == {46}
+    assert "\"><b>quoted'" in dict(found["params"])
+    assert sum(value is None for value in dict(found["values"])["val_acc"]) == 3
+
+
+def test_only_what_changed_is_sent_again(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules["windtunnel.report.documents.trials"], "_SLACK", 0.0)
+    results = made_up.fill(ledger, iterations=2, finalists=0)
+    late = results[5]
+    ledger.store.delete(ledger.path(f"results/{late.trial}.json"))
+    reader = RunReader(ledger)
+    cursor = trials(reader.read())["cursor"]
+    assert trials(reader.read(), cursor)["columns"]["trial"] == []
+    ledger.record(late)
+    changed = trials(reader.read(), cursor)
+    assert changed["columns"]["trial"] == [late.trial]
+    assert changed["columns"]["state"] == [late.state]
+    assert changed["total"] == 22
+    assert trials(collect(ledger), changed["cursor"])["columns"]["trial"] == []  # another process says the same
+    for nonsense in ("", "x.y", "1", "-1.5", "9" * 40 + ".x"):
+        assert len(trials(reader.read(), nonsense)["columns"]["trial"]) == 22
+
+
+def test_a_finalists_curve_begins_with_its_partial_training(ledger: Ledger) -> None:
+    made_up.fill(ledger)
+    view = collect(ledger)
+    found = {each["trial"]: each["points"] for each in curves(view, Curves(ledger))["curves"]}
+    epochs = [point["epoch"] for point in found[view.models[0].trial.trial]]
+    assert epochs == [0.25, 0.5, 0.75, 1.0, *range(2, 13)]
+
+
+def test_curves_come_in_pages_finalists_and_front_first(ledger: Ledger) -> None:
+    made_up.fill(ledger, finalists=2)
+    view, source = collect(ledger), Curves(ledger)
+    first = curves(view, source, most=5)
+    front = {each.trial for each in view.trials if each.front}
+    assert [each["trial"] for each in first["curves"]][:2] == first["finalists"]
+    assert {each["trial"] for each in first["curves"]} <= front | set(first["finalists"])
+    found, start = 0, 0
+    while start is not None:
+        page = curves(view, source, start=start, most=20)
+        found, start = found + len(page["curves"]), page["next"]
+    assert found == 43 + 2
+    assert len(curves(view, source, [view.trials[0].trial, "nonsense"])["curves"]) == 1
+
+
+def test_curves_leave_out_what_is_no_point(ledger: Ledger) -> None:
+    results = made_up.fill(ledger, iterations=1, finalists=0)
+    path = ledger.trial_path(results[0].trial, "metrics.jsonl")
+    ledger.store.put(path, b'{"epoch": 1.0, "loss": NaN}\n[1]\n{"epoch": "x"}\n{"epo')
+    found = curves(collect(ledger), Curves(ledger), [results[0].trial])
+    assert found["curves"] == [{"trial": results[0].trial, "points": [{"epoch": 1.0, "loss": None}]}]
+
+
+def test_a_trial_has_its_kin_files_and_reason(ledger: Ledger) -> None:
+    made_up.fill(ledger, hostile=True)
+    view = collect(ledger)
+    failed = next(each for each in view.trials if each.state == "failed")
+    ledger.store.put(ledger.trial_path(failed.trial, "log.txt"), b"x" * 100_000 + b"the end")
+    ledger.store.put(ledger.trial_path(failed.trial, "checkpoint.pt"), b"x")
+    found = trial(view, ledger, failed)
+    assert found["message"] == made_up.HOSTILE
+    assert found["log_tail"].endswith("the end")
+    assert len(found["log_tail"]) == 16 * 1024
+    assert [each["name"] for each in found["artifacts"]] == ["log.txt"]
+    child = next(each for each in view.trials if each.parents)
+    parent = trial(view, ledger, child)["parents"][0]["trials"][0]
+    whole = view.find(parent)
+    assert whole is not None
+    assert child.trial in trial(view, ledger, whole)["children"]
+
+
+def test_a_finalist_and_its_partial_training_know_each_other(ledger: Ledger) -> None:
+    made_up.fill(ledger)
+    view = collect(ledger)
+    model = view.models[1]
+    assert trial(view, ledger, model.trial)["same"] == [model.partial]
+    partial = view.find(str(model.partial))
+    assert partial is not None
+    assert trial(view, ledger, partial)["model"]["test"] == model.test
+
+
+def test_importance_finds_what_the_values_hang_on(ledger: Ledger) -> None:
+    pytest.importorskip("optuna")
+    made_up.fill(ledger)
+    view = collect(ledger)
+    for number, each in enumerate(view.trials):
+        each.params["only_some"] = number if number % 2 else None
+        each.params["mixed"] = [1, 2] if number % 3 else "text"
+    found = importance(view)
+    assert set(found["objectives"]) == set(view.objectives)
+    assert found["objectives"]["flops"][0][0] == "kernel_size"
+    for shares in found["objectives"].values():
+        assert sum(share for _, share in shares) == pytest.approx(1)
+        assert {"only_some", "mixed"} <= {name for name, _ in shares}
+
+
+def test_importance_says_why_there_is_none(ledger: Ledger) -> None:
+    made_up.begin(ledger, made_up.definition())
+    assert "10 completed trials" in importance(collect(ledger))["missing"]
+
+
+def test_lanes_say_how_busy_each_stage_was(ledger: Ledger) -> None:
+    results = made_up.fill(ledger, finalists=0)
+    found = lanes(collect(ledger))
+    assert len(found["columns"]["unit"]) == 46
+    first = next(stage for stage in found["stages"] if stage["stage"] == "1")
+    assert first["busy"] == pytest.approx(sum(result.seconds for result in results[:10]))
+    assert first["lanes"] == 2
+    assert first["busy"] <= first["room"]
+
+
+def test_a_running_trial_is_on_its_lane_without_an_end(ledger: Ledger) -> None:
+    made_up.fill(ledger, iterations=1, finalists=0)
+    plan = ledger.plan("1")
+    assert plan is not None
+    ledger.store.delete(ledger.path(f"results/{plan.jobs[0].units[-1]}.json"))
+    ledger.begin_launch(plan.jobs[0].job, "here", "2026-11-21T09:00:00+00:00")
+    columns = lanes(collect(ledger))["columns"]
+    place = columns["unit"].index(plan.jobs[0].units[-1])
+    assert columns["end"][place] is None
+    before = columns["unit"].index(plan.jobs[0].units[-2])
+    assert columns["start"][place] >= columns["end"][before]
+
+
+def test_two_runs_compare_over_one_reference(ledger: Ledger) -> None:
+    made_up.fill(ledger)
+    other = Ledger(ledger.store, "digits_cnn", "second")
+    made_up.fill(other, seed=2, iterations=2)
+    found = compare(collect(ledger), collect(other))
+    assert [run["run"] for run in found["runs"]] == ["first", "second"]
+    for run in found["runs"]:
+        volumes = [value for _, _, value in run["volume"]]
+        assert volumes == sorted(volumes)
+        assert run["hypervolume"] == volumes[-1] > 0
+    assert found["same"] == 0
+
+
+def test_runs_without_a_common_objective_are_told_apart(ledger: Ledger) -> None:
+    made_up.fill(ledger)
+    view, other = collect(ledger), collect(ledger)
+    object.__setattr__(other, "objectives", {"val_acc": "minimize"})
+    assert "no objective in common" in compare(view, other)["missing"]

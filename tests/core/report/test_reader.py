@@ -1,0 +1,147 @@
+from pathlib import Path
+
+import pytest
+
+from tests.core.report import made_up
+from windtunnel.errors import LedgerError
+from windtunnel.ledger import Ledger
+from windtunnel.report import RunReader, collect
+from windtunnel.stores.local import LocalStore
+
+
+def test_a_view_holds_the_whole_run(ledger: Ledger) -> None:
+    results = made_up.fill(ledger)
+    view = collect(ledger)
+    assert [trial.trial for trial in view.trials] == [result.trial for result in results]
+    assert [trial.number for trial in view.trials] == list(range(1, 47))
+    assert view.counts["failed"] == 3
+    assert view.counts["completed"] == 43
+    assert [each.stage for each in view.iterations] == ["1", "2", "3", "4"]
+    assert view.iterations[-1].stop == "the front has not moved for 2 iterations"
+    known = ledger.known("4")
+    assert known is not None
+    assert {trial.trial for trial in view.trials if trial.front} == set(known.front)
+
+
+def test_a_failed_trial_tells_why(ledger: Ledger) -> None:
+    made_up.fill(ledger)
+    failed = [trial for trial in collect(ledger).trials if trial.state == "failed"]
+    assert all("RuntimeError" in trial.message for trial in failed)
+    assert all("loss nan" in trial.log_tail for trial in failed)
+    assert all(set(trial.objectives) == {"flops"} for trial in failed)
+
+
+def test_the_volume_never_falls_and_begins_with_the_first_comparable_trial(ledger: Ledger) -> None:
+    made_up.fill(ledger)
+    view = collect(ledger)
+    volumes = [volume for volume in view.volumes if volume is not None]
+    assert volumes == sorted(volumes)
+    assert len(view.volumes) == len(view.trials)
+    assert volumes[-1] > volumes[0]
+
+
+def test_finalists_come_best_first_with_their_tests_and_failures(ledger: Ledger) -> None:
+    made_up.fill(ledger, finalists=3)
+    models = collect(ledger).models
+    accuracies = [model.trial.objectives["val_acc"] for model in models]
+    assert accuracies == sorted(accuracies, reverse=True)
+    assert [model.verified for model in models] == [False, True, True]
+    assert "logit difference" in models[0].error
+    assert set(models[1].test) == {"test_acc", "onnx_acc", "max_logit_diff"}
+
+
+def test_a_run_under_way_has_trials_that_wait(ledger: Ledger) -> None:
+    made_up.fill(ledger, iterations=1, finalists=0)
+    for entry in list(ledger.store.list(ledger.path("results/")))[:4]:
+        ledger.store.delete(entry.path)
+    ledger.store.delete(ledger.path("iterations/1/known.json"))
+    view = collect(ledger)
+    assert view.counts["waiting"] == 4
+    assert view.iterations[0].finished == 6
+    assert any(trial.front for trial in view.trials)
+
+
+def test_a_run_that_only_began_is_a_view_too(ledger: Ledger) -> None:
+    made_up.begin(ledger, made_up.definition())
+    view = collect(ledger)
+    assert (view.trials, view.models, view.volumes) == ([], [], [])
+
+
+def test_a_run_that_has_not_begun_is_an_error(ledger: Ledger) -> None:
+    with pytest.raises(LedgerError, match="no run"):
+        collect(ledger)
+
+
+class Requests:
+    """What a reader asks of the store."""
+
+    def __init__(self, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.listings: list[str] = []
+        self.reads: list[str] = []
+        store = type(ledger.store)
+        list_, get, stat = store.list, store.get, store.stat
+        monkeypatch.setattr(store, "list", lambda of, prefix="": self.listings.append(prefix) or list_(of, prefix))
+        monkeypatch.setattr(store, "get", lambda of, path: self.reads.append(path) or get(of, path))
+        monkeypatch.setattr(store, "stat", lambda of, path: self.reads.append(path) or stat(of, path))
+
+    def forget(self) -> None:
+        self.listings.clear()
+        self.reads.clear()
+
+
+def test_reading_takes_few_requests(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    made_up.fill(ledger, finalists=0)
+    requests = Requests(ledger, monkeypatch)
+    collect(ledger)
+    assert len(requests.listings) <= 9
+    assert sum("/results/" in path for path in requests.reads) == 3  # the failures' alone
+
+
+def test_a_later_reading_asks_for_what_is_to_come_only(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    results = made_up.fill(ledger, finalists=0)
+    ledger.store.delete(ledger.path("iterations/full-4/plan.json"))
+    entry = ledger.store.stat(ledger.path(f"results/{results[-1].trial}.json"))
+    ledger.store.delete(entry.path)
+    requests = Requests(ledger, monkeypatch)
+    reader = RunReader(ledger)
+    before = reader.read()
+    requests.forget()
+    assert reader.read().version == before.version
+    assert not [prefix for prefix in requests.listings if prefix.endswith("results/")]
+    assert [path for path in requests.reads if "/results/" in path] == [entry.path]
+    ledger.record(results[-1])
+    after = reader.read()
+    assert after.version != before.version
+    assert after.counts == before.counts | {"waiting": 0, "completed": before.counts["completed"] + 1}
+    requests.forget()
+    reader.read()
+    assert not [path for path in requests.reads if "/results/" in path]
+
+
+def test_a_reader_sees_what_a_fresh_one_sees_at_every_moment(tmp_path: Path) -> None:
+    """Files of a whole run appear one by one, in any order that a run may write them."""
+    whole, growing = (Ledger(LocalStore(tmp_path / name), "digits_cnn", "first") for name in ("whole", "growing"))
+    made_up.fill(whole, iterations=2, finalists=2)
+    made_up.begin(growing, made_up.definition())
+    reader = RunReader(growing)
+    entries = sorted(whole.store.list(whole.path("")), key=lambda entry: entry.modified)
+    for number, entry in enumerate(entries):
+        growing.store.create(entry.path, whole.store.get(entry.path), entry.metadata)
+        if number % 7 == 0:
+            again, fresh = reader.read(), collect(growing)
+            for one, other in zip(again.trials, fresh.trials, strict=True):
+                assert one == other
+            assert (again.models, again.volumes, again.counts) == (fresh.models, fresh.volumes, fresh.counts)
+            assert (again.iterations, again.steps, again.version) == (fresh.iterations, fresh.steps, fresh.version)
+
+
+def test_the_first_trials_of_launched_jobs_are_running(ledger: Ledger) -> None:
+    made_up.fill(ledger, iterations=1, finalists=0)
+    plan = ledger.plan("1")
+    assert plan is not None
+    for unit in plan.jobs[0].units[1:] + plan.jobs[1].units[1:]:
+        ledger.store.delete(ledger.path(f"results/{unit}.json"))
+    ledger.begin_launch(plan.jobs[0].job, "here", "2026-11-21T09:00:00+00:00")
+    states = {trial.trial: trial.state for trial in collect(ledger).trials}
+    assert [states[unit] for unit in plan.jobs[0].units[1:3]] == ["running", "waiting"]
+    assert states[plan.jobs[1].units[1]] == "waiting"
