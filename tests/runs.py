@@ -2,8 +2,10 @@
 
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.workloads import faults
 from windtunnel.definition.model import Definition
@@ -21,6 +23,7 @@ class Run:
     jobs: list[Job]
     trace: Path
     launcher: str = "local"
+    patience: float = 30
 
     @property
     def starts(self) -> dict[str, list[int]]:
@@ -36,23 +39,23 @@ class Run:
         for job in self.jobs:
             get_launcher(self.launcher).launch(self.ledger, job)
 
-    def finish(self, timeout: float = 30) -> None:
+    def finish(self, timeout: float | None = None) -> None:
         """Launch, and wait until every trial has a result and the jobs have ended."""
         self.launch()
         self.wait(timeout)
-        wait_until(lambda: not get_launcher(self.launcher).live(self.ledger), timeout)
+        wait_until(lambda: not get_launcher(self.launcher).live(self.ledger), timeout or self.patience)
 
-    def wait(self, timeout: float = 30) -> None:
-        end = time.monotonic() + timeout
+    def wait(self, timeout: float | None = None) -> None:
+        end = time.monotonic() + (timeout or self.patience)
 
         def check(progress):
             assert time.monotonic() < end, progress.message
 
         wait(Watch(self.ledger, get_launcher(self.launcher), "1"), 0.05, check)
 
-    def wait_for_start(self, do: str, timeout: float = 30) -> int:
+    def wait_for_start(self, do: str, timeout: float | None = None) -> int:
         """The process of the trial's first start, as soon as there is one."""
-        wait_until(lambda: self.starts.get(do), timeout)
+        wait_until(lambda: self.starts.get(do), timeout or self.patience)
         return self.starts[do][0]
 
 
@@ -63,6 +66,7 @@ def make_run(
     workload: str = "tests.workloads.faults",
     launcher: str = "local",
     slots: int = 1,
+    fields: Mapping[str, Any] | None = None,
     **limits,
 ) -> Run:
     """A run that has begun, its jobs not launched yet."""
@@ -74,6 +78,8 @@ def make_run(
             "space": {"do": {"type": "categorical", "choices": ["nothing"]}},
             "objectives": {"score": "maximize"},
             "limits": {"parallel": max(1, len(jobs))} | limits,
+            "launcher": launcher,
+            **(fields or {}),
         }
     )
     trace.mkdir(exist_ok=True)

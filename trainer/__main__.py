@@ -1,11 +1,14 @@
 """`python -m trainer LEDGER JOB`: run one job of a run, wherever this is. `python -m trainer serve`: see `serve`."""
 
 import argparse
+import os
+import signal
 import sys
 from pathlib import Path
 
 from trainer import serve
 from trainer.job import run_job
+from trainer.supervisor import PREEMPTED
 from windtunnel.errors import WindtunnelError
 
 _SERVE = (
@@ -24,6 +27,9 @@ def main() -> int:
         if sys.argv[1:] == ["serve"]:
             return serve.main()
         arguments = parser.parse_args()
+        # Until the supervisor listens there is nothing to save. The first process of a container, unlike others,
+        # would not even notice the signal without a handler.
+        signal.signal(signal.SIGTERM, lambda *_: os._exit(PREEMPTED))
         return run_job(arguments.ledger, arguments.job, arguments.lock_fd, arguments.cancel_file)
     except WindtunnelError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201

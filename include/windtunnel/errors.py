@@ -54,7 +54,22 @@ class LedgerError(WindtunnelError):
 
 
 class LaunchError(WindtunnelError):
-    """A launcher cannot submit, find or cancel a job."""
+    """A launcher cannot submit, find or cancel a job.
+
+    Attributes:
+        kind: of the failure that its units are recorded with, where the job is given up.
+    """
+
+    def __init__(self, message: str, kind: str = "launch_failed") -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class RefusedError(LaunchError):
+    """A cluster refuses a job as it is: a person must mend the job's template, or what the account may do."""
+
+    def __init__(self, message: str, kind: str = "refused") -> None:
+        super().__init__(message, kind)
 
 
 class SearchError(WindtunnelError):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from windtunnel.definition import definition_of
 from windtunnel.errors import LaunchError
 from windtunnel.failures import record_failure
-from windtunnel.launchers.base import Launcher
+from windtunnel.launchers.base import Gone, Launcher
 from windtunnel.ledger import Job, JobKind, Ledger, State
 from windtunnel.ledger.ids import first_id
 
@@ -141,17 +141,18 @@ class Watch:
             waited = self._clock() - self._began
             if waited < self._limits.pending:
                 return ()
-            kind = "never_launched"
-            message = f"job {job.job} was not launched within limits.pending, {self._limits.pending:g} s"
+            pending = f"limits.pending, {self._limits.pending:g} s"
+            gone = Gone("never_launched", f"job {job.job} was not launched within {pending}")
         elif self._launcher.revive(self._ledger, job):
             self._absent[job.job] = 0
             return ()
         else:
-            kind, message = self._launcher.why_gone(self._ledger, job)
-            if kind == "cancelled":
-                raise LaunchError(f"{message} while its results are awaited: launch it again to go on")
+            gone = self._launcher.why_gone(self._ledger, job)
+            if gone.kind == "cancelled":
+                raise LaunchError(f"{gone.message} while its results are awaited: launch it again to go on")
         for unit in missing:
-            record_failure(self._ledger, job, unit, kind, message)
+            record_failure(self._ledger, job, unit, gone.kind, gone.message, log_tail=gone.log)
+        self._launcher.cancel(self._ledger, [job.job])  # what is given up must not begin later
         return missing
 
 

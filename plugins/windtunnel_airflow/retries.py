@@ -5,9 +5,9 @@ from typing import Any
 
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
 
-from windtunnel.errors import DefinitionError, LedgerError, SearchError, WorkloadError
+from windtunnel.errors import DefinitionError, LedgerError, RefusedError, SearchError, WorkloadError
 
-FOR_A_PERSON = (DefinitionError, WorkloadError, SearchError, LedgerError)
+FOR_A_PERSON = (DefinitionError, WorkloadError, SearchError, LedgerError, RefusedError)
 
 
 def retries() -> dict[str, Any]:

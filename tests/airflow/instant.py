@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import ClassVar
 
 from tests.workloads import quick
-from windtunnel.launchers.base import Launcher
+from windtunnel.launchers.base import Gone, Launcher
 from windtunnel.ledger import JobKind, Result, State
 
 
@@ -36,7 +36,7 @@ class InstantLauncher(Launcher):
         return False
 
     def why_gone(self, ledger, job):
-        return "gone", "it is gone"
+        return Gone("gone", "it is gone")
 
     def cancel(self, ledger, jobs=None):
         pass

@@ -5,7 +5,7 @@ import pytest
 from tests.runs import make_run
 from windtunnel.errors import LaunchError, LedgerError
 from windtunnel.failures import record_failure
-from windtunnel.launchers import Launcher
+from windtunnel.launchers.base import Gone, Launcher
 from windtunnel.ledger import Job, JobKind, Ledger, Plan, Request, Result, State
 from windtunnel.machine import host, now
 from windtunnel.waiting import Progress, Watch, may_lack, wait
@@ -18,8 +18,9 @@ class StagedLauncher(Launcher):
         self.alive = set()
         self.revivals = revivals
         self.revived = []
+        self.cancelled = []
         self.listings = 0
-        self.reason = "gone", "the host burnt down"
+        self.reason = Gone("gone", "the host burnt down", "last words")
 
     def launch(self, ledger, job):
         self.alive.add(job.job)
@@ -40,7 +41,8 @@ class StagedLauncher(Launcher):
         return self.reason
 
     def cancel(self, ledger, jobs=None):
-        self.alive.clear()
+        self.cancelled += jobs or sorted(self.alive)
+        self.alive -= set(self.alive if jobs is None else jobs)
 
 
 @pytest.fixture
@@ -175,7 +177,7 @@ def test_a_job_that_is_never_launched_fails_when_its_time_is_over(run, launcher)
 def test_waiting_for_a_cancelled_job_is_an_error_and_no_failure_of_its_trials(run, launcher):
     run = run(["a"])
     launcher.launch(run.ledger, run.jobs[0])
-    launcher.reason = "cancelled", "job 1-0 was cancelled"
+    launcher.reason = Gone("cancelled", "job 1-0 was cancelled")
     launcher.alive.clear()
     watch = Watch(run.ledger, launcher, "1")
     watch.poll()

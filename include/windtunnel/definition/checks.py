@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from windtunnel.definition.template import template_faults
 from windtunnel.errors import DefinitionError, WorkloadError
 from windtunnel.launchers import launcher_names
 from windtunnel.ledger.ids import canonical_json
@@ -48,6 +49,11 @@ def _strategy(choice: dict[str, Any], _: Mapping[str, Any]) -> Iterator[Fault]:
 def _launcher(name: str, _: Mapping[str, Any]) -> Iterator[Fault]:
     if name not in launcher_names():
         yield Fault(("launcher",), f"found {found(name)}; {unknown(name, launcher_names(), 'launcher')}")
+
+
+def _pod_template(template: Any, _: Mapping[str, Any]) -> Iterator[Fault]:
+    if isinstance(template, Mapping):
+        yield from template_faults(template)
 
 
 def _objectives(objectives: dict[str, str], _: Mapping[str, Any]) -> Iterator[Fault]:
@@ -102,6 +108,7 @@ _CHECKS = {
     "space": _space,
     "strategy": _strategy,
     "launcher": _launcher,
+    "pod_template": _pod_template,
     "objectives": _objectives,
     "stopping": _stopping,
     "schedule": _schedule,

@@ -7,6 +7,7 @@ from typing import Any
 from windtunnel.definition.checks import cross_faults
 from windtunnel.definition.document import Document
 from windtunnel.definition.model import Definition
+from windtunnel.definition.template import with_template
 from windtunnel.errors import DefinitionError
 from windtunnel.ledger import Ledger
 from windtunnel.section import Fault, found, read_section, unknown
@@ -28,7 +29,7 @@ def load_definition(path: str | Path) -> Definition:
     """
     document = Document(Path(path))
     data = {"name": document.file.stem, **document.data}
-    definition, faults = _read(data)
+    definition, faults = _read(with_template(data, document.file.parent))
     faults = document.twice + faults
     if definition is None or faults:
         raise document.error(faults)
@@ -41,7 +42,7 @@ def definition_from(data: Mapping[str, Any]) -> Definition:
     Raises:
         DefinitionError: with everything that is wrong.
     """
-    definition, faults = _read(dict(data))
+    definition, faults = _read(with_template(dict(data), Path()))
     if definition is None or faults:
         raise DefinitionError.of(faults)
     return definition

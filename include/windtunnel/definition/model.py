@@ -99,6 +99,26 @@ class Limits(Section):
     threads: PositiveInt | None = None
 
 
+class Resources(Section):
+    """What a job's pod asks the cluster for, in place of what the pod template says; `launcher: kubernetes` only.
+
+    Attributes:
+        gpus: of each pod; a trial uses all of them.
+        cpu: cores of each pod.
+        memory: of each pod, which is killed beyond it.
+        priority: name of a PriorityClass: who goes first, and who is preempted.
+        queue: name of a Kueue LocalQueue that the jobs wait in.
+        namespace: that the jobs run in; by default the connection's.
+    """
+
+    gpus: int | None = Field(default=None, ge=0)
+    cpu: PositiveFloat | None = None
+    memory: Bytes | None = None
+    priority: str | None = None
+    queue: str | None = None
+    namespace: str | None = None
+
+
 class Verification(Section):
     """When an exported model passes.
 
@@ -142,7 +162,10 @@ class Definition(Section):
         verification: when an exported model passes.
         limits: what may be used.
         stopping: when to end early.
-        launcher: `local` or another by name.
+        launcher: `local`, or `kubernetes` for pods on a cluster.
+        resources: of each pod, with `launcher: kubernetes`.
+        pod_template: the pods' template, or its file, relative to the definition's; by default `pod_template.yaml`
+            beside the definition or in the folder above.
         store: URL or folder where ledgers live, relative to the working directory; by default `$WINDTUNNEL_STORE`,
             else `runs`.
         schedule: cron expression or Airflow preset.
@@ -171,6 +194,8 @@ class Definition(Section):
     limits: Limits = Limits()
     stopping: Stopping = Stopping()
     launcher: str = "local"
+    resources: Resources = Resources()
+    pod_template: str | dict[str, Any] | None = None
     store: str | None = None
     schedule: str | None = None
     warm_start: list[str] = Field(default_factory=list)

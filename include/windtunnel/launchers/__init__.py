@@ -8,7 +8,10 @@ from windtunnel.launchers.base import Launcher
 __all__ = ["Launcher", "get_launcher", "launcher_names"]
 
 # By name, the class; imported when asked for, since a launcher may need packages that other searches do without.
-_LAUNCHERS = {"local": "windtunnel.launchers.local:LocalLauncher"}
+_LAUNCHERS = {
+    "kubernetes": "windtunnel.launchers.kubernetes:KubernetesLauncher",
+    "local": "windtunnel.launchers.local:LocalLauncher",
+}
 
 
 def launcher_names() -> list[str]:

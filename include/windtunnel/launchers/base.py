@@ -2,8 +2,23 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection
+from typing import NamedTuple
 
 from windtunnel.ledger import Job, Ledger
+
+
+class Gone(NamedTuple):
+    """Why a job is gone without results.
+
+    Attributes:
+        kind: the failure's, one word for machines; `cancelled` where somebody wanted it so.
+        message: for a person, with the job's id.
+        log: the end of what the job wrote.
+    """
+
+    kind: str
+    message: str
+    log: str = ""
 
 
 class Launcher(ABC):
@@ -29,8 +44,8 @@ class Launcher(ABC):
         """
 
     @abstractmethod
-    def why_gone(self, ledger: Ledger, job: Job) -> tuple[str, str]:
-        """Why a job is gone without results: a failure's kind and a message that helps."""
+    def why_gone(self, ledger: Ledger, job: Job) -> Gone:
+        """Why a job is gone without results."""
 
     @abstractmethod
     def cancel(self, ledger: Ledger, jobs: Collection[str] | None = None) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from windtunnel.definition import definition_of
 from windtunnel.definition.model import Limits
 from windtunnel.errors import LaunchError
-from windtunnel.launchers.base import Launcher
+from windtunnel.launchers.base import Gone, Launcher
 from windtunnel.launchers.job_folder import JobFolder
 from windtunnel.launchers.job_process import start_job
 from windtunnel.launchers.spool import Spool, Ticket
@@ -15,6 +15,7 @@ from windtunnel.ledger import Job, Ledger
 from windtunnel.machine import host, now
 
 _CANCEL_TIME = 30.0  # seconds that a cancelled job gets to end
+_LOG_TAIL = 4096  # bytes of a job's log that go into a failed result
 
 
 class LocalLauncher(Launcher):
@@ -64,20 +65,19 @@ class LocalLauncher(Launcher):
         self.launch(ledger, job)
         return True
 
-    def why_gone(self, ledger: Ledger, job: Job) -> tuple[str, str]:
+    def why_gone(self, ledger: Ledger, job: Job) -> Gone:
         """What can be said of a process that is no more: the end of its log."""
         folder = JobFolder.of(ledger)
         if folder.cancel_file(job.job).exists():
-            return "cancelled", f"job {job.job} was cancelled"
+            return Gone("cancelled", f"job {job.job} was cancelled")
         if _ignored(ledger, job):
             pending = _limits(ledger).pending
             message = f"no trainer service took job {job.job} within limits.pending, {pending:g} s: is it running?"
-            return "pending", message
+            return Gone("pending", message)
         launches = ledger.launches(job.job)
         where = launches[-1].host if launches else "?"
-        said = folder.log_tail(job.job, 2048).strip()
         message = f"job {job.job} ended without results; launches: {len(launches)}, the last on {where}"
-        return "gone", f"{message}; the end of its log:\n{said}" if said else f"{message}; its log is empty"
+        return Gone("gone", message, folder.log_tail(job.job, _LOG_TAIL).strip())
 
     def cancel(self, ledger: Ledger, jobs: Collection[str] | None = None) -> None:
         """Ask the jobs to end, and see that they have; those that wait for a service wait no more."""

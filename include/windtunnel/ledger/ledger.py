@@ -207,14 +207,33 @@ class Ledger:
             raise LedgerError(f"{self.url} has no job {job!r}")
         return found
 
-    def begin_launch(self, job: str, host: str, launched: str) -> Launch:
-        """Record one more launch of a job; its number tells how many there are."""
+    def begin_launch(self, job: str, host: str, launched: str, number: int | None = None) -> Launch:
+        """Record one more launch of a job; its number tells how many there are.
+
+        Args:
+            job: that is launched.
+            host: that launches it.
+            launched: when, ISO 8601 in UTC.
+            number: of the launch, where it is known; one that is recorded already stays as it is.
+        """
+        if number is not None:
+            return self._create(
+                f"jobs/{job}/launches/{number}.json", Launch(number=number, host=host, launched=launched)
+            )
         number = len(self.launches(job)) + 1
         while True:
             launch = Launch(number=number, host=host, launched=launched)
             if self.store.create(self.path(f"jobs/{job}/launches/{number}.json"), launch.to_bytes()):
                 return launch
             number += 1
+
+    def cancel_launch(self, job: str) -> None:
+        """Say that the job's last launch is cancelled; a later one is not."""
+        self.store.create(self.path(f"jobs/{job}/cancelled/{len(self.launches(job))}.json"), b"{}\n")
+
+    def cancelled(self, job: str) -> bool:
+        """Whether the job's last launch was cancelled."""
+        return self.read_json(f"jobs/{job}/cancelled/{len(self.launches(job))}.json") is not None
 
     def launches(self, job: str) -> list[Launch]:
         """All launches of a job, in order."""

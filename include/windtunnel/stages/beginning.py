@@ -99,13 +99,17 @@ def _claim(ledger: Ledger, session: str, running: Callable[[str], bool]) -> None
 
 
 def _with_lanes(definition: Definition, begun: dict[str, Any] | None) -> Definition:
-    """The definition with its lanes and, on this machine, threads told: sums of floats depend on the threads.
+    """The definition with its lanes, on this machine, and its threads told: sums of floats depend on the threads.
 
     So a run keeps the threads that it began with, however many lanes a later session has.
     """
+    limits = definition.limits
+    if definition.launcher == "kubernetes" and limits.threads is None:  # pods' nodes differ, and see all their cores
+        of_a_pod = int(definition.resources.cpu or 1)
+        told = {"threads": max(1, of_a_pod // limits.slots)}
+        return definition.model_copy(update={"limits": limits.model_copy(update=told)})
     if definition.launcher != "local":
         return definition
-    limits = definition.limits
     parallel = limits.parallel or cores()
     threads = begun["definition"]["limits"]["threads"] if begun is not None else limits.threads
     told = {"parallel": parallel, "threads": threads or max(1, cores() // (parallel * limits.slots))}

@@ -51,7 +51,7 @@ def launch(job: str, store: str) -> None:
     except Exception as error:
         if is_last_try(get_current_context()["ti"], error):
             for unit in work.units:
-                record_failure(search.ledger, work, unit, "launch_failed", str(error))
+                record_failure(search.ledger, work, unit, getattr(error, "kind", "launch_failed"), str(error))
         raise
 
 

@@ -44,8 +44,8 @@ def process_of(ledger, job) -> int:
 
 def test_launchers_go_by_name():
     assert isinstance(get_launcher("local"), LocalLauncher)
-    assert launcher_names() == ["local"]
-    with pytest.raises(LaunchError, match="'lokal': choose one of local"):
+    assert launcher_names() == ["kubernetes", "local"]
+    with pytest.raises(LaunchError, match="'lokal': choose one of kubernetes, local"):
         get_launcher("lokal")
 
 

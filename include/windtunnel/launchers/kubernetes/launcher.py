@@ -1,0 +1,139 @@
+"""The launcher: submits Jobs, asks what lives, explains what is gone, sweeps up."""
+
+import time
+from collections.abc import Collection
+from datetime import UTC, datetime
+from functools import cache
+
+from windtunnel.definition import Definition, definition_of
+from windtunnel.definition.template import TRAINER
+from windtunnel.errors import LaunchError
+from windtunnel.launchers.base import Gone, Launcher
+from windtunnel.launchers.kubernetes.client import Client, Object
+from windtunnel.launchers.kubernetes.manifest import JOB, LAUNCH, job_name, manifest, selector
+from windtunnel.launchers.kubernetes.states import Verdict, ending, finished, job_id, judge, last_words, pods_of
+from windtunnel.ledger import Job, Ledger
+from windtunnel.machine import host, now
+
+_LOG_TAIL = 4096  # bytes of a pod's log that go into a failed result
+_TIME_TO_END = 60.0  # seconds that cancelled pods get to end; their grace is 30 s unless the template says another
+_SELECTED = 50  # jobs named in one selector
+_UNFINISHED = "status.successful=0"
+_NOT_DONE = "status.phase!=Succeeded"
+
+
+class KubernetesLauncher(Launcher):
+    """Runs each job as one `batch/v1` Job, whose pods the cluster starts again when they die.
+
+    A Job's name is made from its run and its id, so that a job can neither run twice nor be lost: whoever launches it
+    again finds it there.
+    """
+
+    def __init__(self) -> None:
+        """Nothing is asked of the cluster yet."""
+        self._client = cache(Client)
+        self._known: dict[str, Definition] = {}
+
+    def launch(self, ledger: Ledger, job: Job) -> None:
+        """Create the Job unless it is there or the job is done; one that is over without results is replaced."""
+        definition = definition_of(ledger)
+        client = self._client(definition.resources.namespace)
+        deadline = time.monotonic() + _TIME_TO_END
+        while len(ledger.unit_outcomes(job)) < len(job.units):
+            wanted = manifest(ledger, job, definition, len(ledger.launches(job.job)) + 1)
+            there = wanted if client.create_job(wanted) else client.job(wanted["metadata"]["name"])
+            if there is None:
+                continue  # deleted since
+            if finished(there):
+                client.delete_job(there)
+            elif "deletionTimestamp" not in there["metadata"]:
+                number = int(there["metadata"]["annotations"][LAUNCH])
+                ledger.begin_launch(job.job, host(), now(), number)
+                return
+            elif time.monotonic() > deadline:
+                raise LaunchError(f"job {job.job} is being deleted since {_TIME_TO_END:g} s and does not go")
+            time.sleep(0.5)
+
+    def live(self, ledger: Ledger) -> set[str]:
+        """Ids of the jobs that run or may yet: one listing of Jobs, and one of pods."""
+        definition, client = self._search(ledger)
+        moment = datetime.now(UTC)
+        jobs = client.jobs(selector(ledger), _UNFINISHED)
+        pods = client.pods(selector(ledger), _NOT_DONE)
+        hopeful = {job_id(job) for job in jobs if not judge(job, pods_of(job, pods), definition.limits.pending, moment)}
+        return hopeful | {job_id(pod) for pod in pods if ending(pod, moment)}
+
+    def revive(self, ledger: Ledger, job: Job) -> bool:
+        """Never: the cluster starts pods again, and what it has given up is gone."""
+        return False
+
+    def why_gone(self, ledger: Ledger, job: Job) -> Gone:
+        """Why, in the cluster's words, with the end of the pod's log."""
+        if ledger.cancelled(job.job):
+            return Gone("cancelled", f"job {job.job} was cancelled")
+        definition, client = self._search(ledger)
+        there = client.job(job_name(ledger, job.job))
+        if there is None:
+            return Gone("deleted", f"job {job.job}: its Job was deleted, by hand or after it had ended")
+        pods = pods_of(there, client.pods(selector(ledger, job.job)))
+        verdict = judge(there, pods, definition.limits.pending, datetime.now(UTC))
+        if verdict is None:
+            return Gone("gone", f"job {job.job} was not found, and is there again")
+        log = ""
+        if verdict.pod is not None:
+            log = client.log_tail(verdict.pod["metadata"]["name"], TRAINER, _LOG_TAIL) or last_words(verdict.pod)
+        kind, said = _with_events(verdict, client, there)
+        return Gone(kind, f"job {job.job}: {said}", log)
+
+    def cancel(self, ledger: Ledger, jobs: Collection[str] | None = None) -> None:
+        """Delete the Jobs, and wait until their pods have ended."""
+        _, client = self._search(ledger)
+        for chosen in _selectors(ledger, jobs):
+            there = [job for job in client.jobs(chosen) if not finished(job)]
+            for job in there:
+                ledger.cancel_launch(job_id(job))  # before it is gone, or it would seem to have vanished
+            client.delete_jobs(chosen)
+        deadline = time.monotonic() + _TIME_TO_END
+        pause = 0.1
+        while left := self._left(ledger, client, jobs):
+            if time.monotonic() > deadline:
+                raise LaunchError(f"cancelled {_TIME_TO_END:.0f} s ago and still running: {', '.join(sorted(left))}")
+            time.sleep(pause)
+            pause = min(2 * pause, 2.0)
+
+    def _left(self, ledger: Ledger, client: Client, jobs: Collection[str] | None) -> set[str]:
+        """Of these jobs, those that still have Jobs, or pods on nodes that answer."""
+        moment = datetime.now(UTC)
+        there = {job_id(job) for job in client.jobs(selector(ledger))}
+        for pod in client.pods(selector(ledger), _NOT_DONE):
+            if ending(pod, moment) or "deletionTimestamp" not in pod["metadata"]:
+                there.add(job_id(pod))
+        return there if jobs is None else there & set(jobs)
+
+    def _search(self, ledger: Ledger) -> tuple[Definition, Client]:
+        if ledger.url not in self._known:
+            self._known[ledger.url] = definition_of(ledger)
+        definition = self._known[ledger.url]
+        return definition, self._client(definition.resources.namespace)
+
+
+def _selectors(ledger: Ledger, jobs: Collection[str] | None) -> list[str]:
+    if jobs is None:
+        return [selector(ledger)]
+    names = sorted(jobs)
+    chunks = [names[first : first + _SELECTED] for first in range(0, len(names), _SELECTED)]
+    return [f"{selector(ledger)},{JOB} in ({','.join(chunk)})" for chunk in chunks]
+
+
+def _with_events(verdict: Verdict, client: Client, job: Object) -> tuple[str, str]:
+    """The verdict on a job that waited, with what the cluster said meanwhile."""
+    if verdict.kind != "pending":
+        return verdict.kind, verdict.message
+    about = verdict.pod or job
+    events = client.events(f"involvedObject.uid={about['metadata']['uid']},type=Warning")
+    if not events:
+        return verdict.kind, verdict.message
+    reason, said = events[-1].get("reason"), events[-1].get("message", "")
+    message = verdict.message if said in verdict.message else f"{verdict.message}; {reason}: {said}"
+    kind = "quota" if "exceeded quota" in said else "refused" if reason == "FailedCreate" else verdict.kind
+    return kind, message

@@ -1,0 +1,197 @@
+"""What the cluster's own words say of a job: that it runs or may yet, or why it is over."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from windtunnel.definition.template import TRAINER
+
+Object = dict[str, Any]
+
+# An image that is never pulled, or has no valid name, will not come; a registry may be away for a moment.
+_NEVER_STARTS = {"InvalidImageName": "image_not_found", "ErrImageNeverPull": "image_not_found"}
+_MAY_START = {
+    "ErrImagePull": "image_not_found",
+    "ImagePullBackOff": "image_not_found",
+    "CreateContainerConfigError": "cannot_start",
+    "CreateContainerError": "cannot_start",
+    "RunContainerError": "cannot_start",
+}
+_START_PATIENCE = 120.0  # seconds for such a fault to pass
+_BACK_OFF = 360.0  # seconds, the longest that a cluster waits before it starts a job's pod again
+_LOST = 15.0  # seconds after which a pod that should have ended runs on a node that does not answer
+
+
+class Verdict(NamedTuple):
+    """Why a job is over without results.
+
+    Attributes:
+        kind: one word for machines.
+        message: for a person.
+        pod: the pod that tells more, if there is one.
+    """
+
+    kind: str
+    message: str
+    pod: Object | None = None
+
+
+def job_id(thing: Object) -> str:
+    """The job that a Job or a pod is of."""
+    return str(thing["metadata"]["labels"]["windtunnel/job"])
+
+
+def pods_of(job: Object, pods: Iterable[Object]) -> list[Object]:
+    """The pods of this very Job, the earliest first."""
+    uid = job["metadata"]["uid"]
+    own = [pod for pod in pods if any(owner["uid"] == uid for owner in pod["metadata"].get("ownerReferences", []))]
+    return sorted(own, key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
+
+
+def finished(job: Object) -> str | None:
+    """`Complete` or `Failed`, where the cluster is done with the Job."""
+    conditions = job.get("status", {}).get("conditions") or []
+    ends = [one["type"] for one in conditions if one["status"] == "True" and one["type"] in ("Complete", "Failed")]
+    return str(ends[0]) if ends else None
+
+
+def ending(pod: Object, moment: datetime) -> bool:
+    """Whether a deleted pod may still be running: on a node that does not answer nobody can tell, nor do anything."""
+    deleted = pod["metadata"].get("deletionTimestamp")
+    running = pod.get("status", {}).get("phase") in ("Pending", "Running")
+    return running and deleted is not None and (moment - _time(deleted)).total_seconds() < _LOST
+
+
+def judge(job: Object, pods: Sequence[Object], pending: float, moment: datetime) -> Verdict | None:
+    """Whether the job is over without results; None while it runs or may yet.
+
+    Args:
+        job: the Job.
+        pods: its own, the earliest first.
+        pending: seconds that it may wait to be started.
+        moment: now.
+    """
+    end = finished(job)
+    if end == "Complete":
+        return Verdict("gone", "its pod ended well, but without results", pods[-1] if pods else None)
+    for pod in pods:
+        if pod.get("status", {}).get("reason") == "DeadlineExceeded":
+            return _end_of(pod, pods)
+    if end == "Failed":
+        return _failed(job, pods)
+    there = [pod for pod in pods if _phase(pod) in ("Pending", "Running") and not _deleted(pod)]
+    for pod in there:
+        if (stuck := _stuck(pod, pending, moment)) is not None:
+            return stuck
+    return None if there else _without_pod(job, pods, pending, moment)
+
+
+def _failed(job: Object, pods: Sequence[Object]) -> Verdict:
+    ended = [pod for pod in pods if _phase(pod) == "Failed"]
+    if ended:
+        return _end_of(max(ended, key=_end_time), pods)
+    condition = next(one for one in job["status"]["conditions"] if one["type"] == "Failed")
+    if condition.get("reason") == "DeadlineExceeded":
+        return Verdict("timeout", "its Job was active for longer than its activeDeadlineSeconds")
+    said = f"{condition.get('reason', 'Failed')}: {condition.get('message', '')}"
+    return Verdict("gone", f"the cluster gave it up, and its pods are deleted: {said}")
+
+
+def _end_of(pod: Object, pods: Sequence[Object]) -> Verdict:
+    """Why a pod failed, in the words of its status."""
+    status, where = pod["status"], _place(pod)
+    reason, said = status.get("reason", ""), status.get("message", "")
+    if reason == "DeadlineExceeded":
+        seconds = pod["spec"].get("activeDeadlineSeconds")
+        text = f"its {where} hung: it ran for longer than {seconds} s, which limits.job_time and trial_time allow"
+        return Verdict("timeout", text, pod)
+    if reason in ("Evicted", "Preempting"):
+        return Verdict("evicted", f"its {where} was evicted: {said or reason}", pod)
+    if reason in ("NodeLost", "NodeShutdown", "Terminated", "Shutdown"):
+        return Verdict("node_lost", f"its {where} was lost with the node: {said or reason}", pod)
+    failures = sum(_phase(one) == "Failed" for one in pods)
+    times = f", as {failures - 1} before it" if failures > 1 else ""
+    ended = _terminated(pod)
+    if ended is None:
+        return Verdict("gone", f"its {where} failed: {reason} {said}".rstrip(), pod)
+    if ended.get("reason") == "OOMKilled":
+        limit = _trainer(pod["spec"]["containers"]).get("resources", {}).get("limits", {}).get("memory")
+        beyond = f"its memory limit, {limit} (resources.memory)" if limit else "the memory of its node"
+        return Verdict("out_of_memory", f"its {where} was killed for using more than {beyond}{times}", pod)
+    text = f"its {where} ended with exit code {ended.get('exitCode')}{times}, without results"
+    return Verdict("exit_code", text, pod)
+
+
+def _stuck(pod: Object, pending: float, moment: datetime) -> Verdict | None:
+    if _phase(pod) != "Pending":
+        return None
+    waited = (moment - _time(pod["metadata"]["creationTimestamp"])).total_seconds()
+    for one in [*pod["status"].get("initContainerStatuses", []), *pod["status"].get("containerStatuses", [])]:
+        state = one.get("state", {}).get("waiting", {})
+        reason = state.get("reason", "")
+        kind = _NEVER_STARTS.get(reason) or (_MAY_START.get(reason) if waited > _START_PATIENCE else None)
+        if kind is not None:
+            said = state.get("message", "")
+            what = f"image {one.get('image')} cannot be had" if kind == "image_not_found" else "it cannot be started"
+            return Verdict(kind, f"its {_place(pod)} does not start: {what}: {reason}: {said}", pod)
+    if waited <= pending:
+        return None
+    conditions = pod["status"].get("conditions", [])
+    scheduled: Object = next((one for one in conditions if one["type"] == "PodScheduled"), {})
+    why = f"{scheduled['reason']}: {scheduled.get('message', '')}" if scheduled.get("reason") else "it is being set up"
+    return Verdict("pending", f"its {_place(pod)} waited longer than limits.pending, {pending:g} s; {why}", pod)
+
+
+def _without_pod(job: Object, pods: Sequence[Object], pending: float, moment: datetime) -> Verdict | None:
+    """Judge a job that the cluster has no living pod for: between two tries, queued, lost, or over a quota."""
+    lost = [pod for pod in pods if _deleted(pod) and _phase(pod) in ("Pending", "Running")]
+    since = max([_time(job["metadata"]["creationTimestamp"]), *map(_end_time, pods)])
+    patience = pending + (_BACK_OFF if pods else 0.0)
+    if (moment - since).total_seconds() <= patience:
+        return None
+    if lost:
+        text = f"its {_place(lost[-1])} does not answer any more, and no other was started within {patience:g} s"
+        return Verdict("node_lost", text, lost[-1])
+    if job["spec"].get("suspend"):
+        queue = job["metadata"]["labels"].get("kueue.x-k8s.io/queue-name", "?")
+        return Verdict("pending", f"it waited in queue {queue} for longer than limits.pending, {pending:g} s")
+    return Verdict("pending", f"the cluster made no pod for it within limits.pending, {pending:g} s")
+
+
+def _place(pod: Object) -> str:
+    node = pod["spec"].get("nodeName")
+    return f"pod {pod['metadata']['name']}" + (f" on {node}" if node else "")
+
+
+def _phase(pod: Object) -> str:
+    return str(pod.get("status", {}).get("phase", ""))
+
+
+def _deleted(pod: Object) -> bool:
+    return pod["metadata"].get("deletionTimestamp") is not None
+
+
+def _trainer(things: Sequence[Object]) -> Object:
+    return next((one for one in things if one.get("name") == TRAINER), {})
+
+
+def _terminated(pod: Object) -> Object | None:
+    """How the trainer's container ended; or another one, where that kept it from starting."""
+    statuses = [*pod["status"].get("containerStatuses", []), *pod["status"].get("initContainerStatuses", [])]
+    ends = {one["name"]: one["state"]["terminated"] for one in statuses if "terminated" in one.get("state", {})}
+    return ends.get(TRAINER) or next((end for end in ends.values() if end.get("exitCode")), None)
+
+
+def last_words(pod: Object) -> str:
+    """The end of the log as the pod's own status keeps it, where its node does not give the log any more."""
+    return str((_terminated(pod) or {}).get("message", ""))
+
+
+def _end_time(pod: Object) -> datetime:
+    ended = _terminated(pod) or {}
+    deleted = pod["metadata"].get("deletionTimestamp")
+    return _time(ended.get("finishedAt") or deleted or pod["metadata"]["creationTimestamp"])
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)
