@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from windtunnel.definition.early_stopping import EarlyStopping
+from windtunnel.definition.model import Definition, Epochs
 from windtunnel.definition.template import template_faults
 from windtunnel.errors import DefinitionError, WorkloadError
 from windtunnel.launchers import launcher_names
@@ -69,6 +71,25 @@ def _stopping(stopping: dict[str, Any], fields: Mapping[str, Any]) -> Iterator[F
             yield Fault(("stopping", "target", name), unknown(name, objectives, "objective"))
 
 
+def _early_stopping(section: dict[str, Any], fields: Mapping[str, Any]) -> Iterator[Fault]:
+    early = EarlyStopping.model_validate(section)
+    objectives = fields.get("objectives")
+    if early.metric is not None and objectives and early.metric not in objectives:
+        yield Fault(("early_stopping", "metric"), unknown(early.metric, objectives, "objective"))
+    if early.halving is None:
+        return
+    partial = fields.get("epochs", {}).get("partial", Epochs().partial)
+    rungs = early.halving.epochs(partial)
+    if rungs[-2] >= partial:
+        name = "rungs" if early.halving.rungs else "first"
+        text = f"found {rungs[-2]:g}; allowed: below epochs.partial, {partial:g}, which is the last rung"
+        yield Fault(("early_stopping", "halving", name), text)
+    iterations = fields.get("iterations", Definition.model_fields["iterations"].default)
+    if iterations < len(rungs):
+        text = f"found {iterations}; allowed: at least {len(rungs)}, as many as early_stopping.halving has rungs"
+        yield Fault(("iterations",), text)
+
+
 def _schedule(schedule: str, _: Mapping[str, Any]) -> Iterator[Fault]:
     parts = schedule.split()
     if schedule not in _PRESETS and not (len(parts) in (5, 6) and all(map(_CRON_FIELD.fullmatch, parts))):
@@ -111,6 +132,7 @@ _CHECKS = {
     "pod_template": _pod_template,
     "objectives": _objectives,
     "stopping": _stopping,
+    "early_stopping": _early_stopping,
     "schedule": _schedule,
     "warm_start": _warm_start,
 }

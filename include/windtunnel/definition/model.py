@@ -5,10 +5,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from windtunnel.bound import Bound
+from windtunnel.definition.early_stopping import EarlyStopping, Name
 from windtunnel.definition.units import Bytes, Seconds
 from windtunnel.section import Section
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=64)]
 Direction = Literal["maximize", "minimize"]
 
 
@@ -72,6 +72,8 @@ class Limits(Section):
     """What a search may use. Times are seconds, or text such as `90s`, `15m`, `2h`; sizes bytes, or `500 MB`, `2 GiB`.
 
     Attributes:
+        trials: so many configurations end the search.
+        gpu_hours: so many hours of all GPUs together end the search.
         parallel: lanes, that is trials at once; by default the launcher's own (the number of cores for `local`).
         slots: trials at once within one job.
         trial_time: that one trial may take.
@@ -86,6 +88,8 @@ class Limits(Section):
         threads: of torch in each trial; by default the cores shared out among the lanes.
     """
 
+    trials: PositiveInt | None = None
+    gpu_hours: PositiveFloat | None = None
     parallel: PositiveInt | None = None
     slots: PositiveInt = 1
     trial_time: Seconds | None = None
@@ -133,7 +137,7 @@ class Stopping(Section):
     """When a search ends before its last iteration.
 
     Attributes:
-        target: objectives and the values that a trial on the front must reach.
+        target: objectives and the values that one trial on the front must reach, all of them.
         stale_iterations: so many iterations in which the front's hypervolume did not grow.
     """
 
@@ -158,10 +162,11 @@ class Definition(Section):
         trials: how many an iteration.
         epochs: partial and full.
         objective_at: whether a trial's values are its last or its best epoch's, by the first objective.
+        early_stopping: when a trial ends before all its epochs.
         finalists: which are trained fully.
         verification: when an exported model passes.
         limits: what may be used.
-        stopping: when to end early.
+        stopping: when the search ends early.
         launcher: `local`, or `kubernetes` for pods on a cluster.
         resources: of each pod, with `launcher: kubernetes`.
         pod_template: the pods' template, or its file, relative to the definition's; by default `pod_template.yaml`
@@ -189,6 +194,7 @@ class Definition(Section):
     trials: Trials = Trials()
     epochs: Epochs = Epochs()
     objective_at: Literal["last", "best"] = "last"
+    early_stopping: EarlyStopping = EarlyStopping()
     finalists: Finalists = Finalists()
     verification: Verification = Verification()
     limits: Limits = Limits()
@@ -203,3 +209,9 @@ class Definition(Section):
     seed: int = Field(default=0, ge=0)
     trial_seed: int = Field(default=0, ge=0)
     tags: list[str] = Field(default_factory=list)
+
+    @property
+    def rungs(self) -> list[float]:
+        """The epochs that trials of the search are trained to, one after the other; the last is `epochs.partial`."""
+        halving, last = self.early_stopping.halving, self.epochs.partial
+        return halving.epochs(last) if halving is not None else [last]

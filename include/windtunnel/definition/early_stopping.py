@@ -1,0 +1,134 @@
+"""What a definition says of stopping trials early: rungs between iterations, rules inside a trial."""
+
+from typing import Annotated, Self
+
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+
+from windtunnel.section import Section
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=64)]
+
+
+class Halving(Section):
+    """Successive halving: every trial is trained to the first rung, and at each rung the best go on to the next.
+
+    The last rung is `epochs.partial`.
+
+    Attributes:
+        first: epochs of the first rung; each further one has `factor` times the epochs of the one before.
+        rungs: instead of `first`, the epochs of all rungs but the last.
+        factor: one in so many goes on.
+    """
+
+    first: PositiveFloat | None = None
+    rungs: list[PositiveFloat] | None = Field(default=None, min_length=1)
+    factor: float = Field(default=3.0, gt=1)
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.first is None) == (self.rungs is None):
+            raise ValueError("give either first or rungs")
+        if self.rungs is not None and self.rungs != sorted(set(self.rungs)):
+            raise ValueError(f"rungs {self.rungs} must grow from one to the next")
+        return self
+
+    def epochs(self, last: float) -> list[float]:
+        """The epochs of all rungs, in order.
+
+        Args:
+            last: the last rung's, which is `epochs.partial`; a computed rung too near to it is left out.
+        """
+        if self.rungs is not None:
+            return [*self.rungs, last]
+        assert self.first is not None
+        rungs = [self.first]
+        while rungs[-1] * self.factor**2 <= last * (1 + 1e-9):
+            rungs.append(round(rungs[-1] * self.factor, 6))
+        return [*rungs, last]
+
+
+class Rule(Section):
+    """When a rule is applied. An interval is an epoch at whose end the metric was reported.
+
+    Attributes:
+        evaluation_interval: at every so many intervals.
+        delay_evaluation: from this interval on.
+    """
+
+    evaluation_interval: PositiveInt = 1
+    delay_evaluation: int = Field(default=0, ge=0)
+
+    def due(self, interval: int) -> bool:
+        """Whether the rule is applied at that interval, counted from 1."""
+        return interval % self.evaluation_interval == 0 and interval >= self.delay_evaluation
+
+
+class Bandit(Rule):
+    """Stops a trial whose best value is not within some slack of the best of all trials at that interval.
+
+    Attributes:
+        evaluation_interval: it is applied at every so many intervals.
+        delay_evaluation: it is applied from this interval on.
+        slack_factor: maximising, a trial stops below best / (1 + slack_factor); minimising, above best x (1 + it).
+        slack_amount: instead, a trial stops where it is further than this from the best.
+    """
+
+    slack_factor: float | None = Field(default=None, ge=0)
+    slack_amount: float | None = Field(default=None, ge=0)
+
+    @model_validator(mode="after")
+    def _one_slack(self) -> Self:
+        if (self.slack_factor is None) == (self.slack_amount is None):
+            raise ValueError("give either slack_factor or slack_amount")
+        return self
+
+
+class Median(Rule):
+    """Stops a trial whose best value is worse than the median of all trials' means up to that interval.
+
+    Attributes:
+        evaluation_interval: it is applied at every so many intervals.
+        delay_evaluation: it is applied from this interval on.
+    """
+
+
+class Truncation(Rule):
+    """Stops the worst of the trials at that interval.
+
+    Attributes:
+        evaluation_interval: it is applied at every so many intervals.
+        delay_evaluation: it is applied from this interval on.
+        truncation_percentage: so many of a hundred.
+    """
+
+    truncation_percentage: float = Field(ge=1, le=99)
+
+
+class EarlyStopping(Section):
+    """When a trial ends before all its epochs. Finalists are trained to the end. Any of the rules may stop a trial.
+
+    Attributes:
+        halving: between iterations, by all objectives: the best at each rung go on from their checkpoints.
+        metric: the objective that the rules below watch; by default the first.
+        bandit: inside a trial, by its distance from the best trial.
+        median: inside a trial, by the middle of all trials.
+        truncation: inside a trial, by its place among all trials.
+    """
+
+    halving: Halving | None = None
+    metric: Name | None = None
+    bandit: Bandit | None = None
+    median: Median | None = None
+    truncation: Truncation | None = None
+
+    @model_validator(mode="after")
+    def _metric_is_watched(self) -> Self:
+        if self.metric is not None and not self.rules:
+            raise ValueError("metric is watched by no rule: give bandit, median or truncation")
+        return self
+
+    @property
+    def rules(self) -> dict[str, Bandit | Median | Truncation]:
+        """The rules that act inside a trial, by name."""
+        named = {"bandit": self.bandit, "median": self.median, "truncation": self.truncation}
+        return {name: rule for name, rule in named.items() if rule is not None}
