@@ -30,6 +30,7 @@ class Outcome:
         kind: of the failure or stop.
         epoch: the epoch that the values are from.
         seconds: how long it took.
+        gpus: how many GPUs it held.
         started: ISO 8601 in UTC.
         attempts: how often it was started.
         recorded: when the record was written, in seconds since 1970 by the store's clock.
@@ -43,6 +44,7 @@ class Outcome:
     kind: str = ""
     epoch: float = 0.0
     seconds: float = 0.0
+    gpus: int = 0
     started: str = ""
     attempts: int = 1
     recorded: float = 0.0
@@ -53,7 +55,18 @@ class Outcome:
         return self.state in (State.COMPLETED, State.STOPPED) and self.violation == 0
 
 
-_IN_METADATA = ("state", "objectives", "metrics", "violation", "kind", "epoch", "seconds", "started", "attempts")
+_IN_METADATA = (
+    "state",
+    "objectives",
+    "metrics",
+    "violation",
+    "kind",
+    "epoch",
+    "seconds",
+    "gpus",
+    "started",
+    "attempts",
+)
 
 
 class Ledger:

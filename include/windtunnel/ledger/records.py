@@ -136,6 +136,7 @@ class Known(Record):
         hypervolume: of that front, over `reference`; None without a front.
         reference: the worst corner of the hypervolume, in the order of the objectives.
         decisions: what was decided and why.
+        promotions: trials that go on to more epochs in the next iteration, with the epochs.
         stop: why the search ends here, where it does.
         failure: why the search is hopeless, where it is.
     """
@@ -146,6 +147,7 @@ class Known(Record):
     hypervolume: float | None
     reference: list[float] = []
     decisions: list[Decision] = []
+    promotions: dict[str, float] = {}
     stop: str | None = None
     failure: str | None = None
 
@@ -172,6 +174,7 @@ class Result(Record):
         started: when its last attempt began, ISO 8601 in UTC.
         ended: likewise.
         seconds: how long its last attempt took.
+        gpus: how many GPUs its last attempt held.
         attempts: how often it was started.
         artifacts: names of its files under `trials/<trial>/`.
         source: URL of the ledger that it was copied from.
@@ -195,6 +198,7 @@ class Result(Record):
     started: str = ""
     ended: str = ""
     seconds: float = 0.0
+    gpus: int = 0
     attempts: int = 1
     artifacts: list[str] = []
     source: str | None = None

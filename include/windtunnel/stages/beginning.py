@@ -15,7 +15,17 @@ from windtunnel.stages.search import Search
 from windtunnel.workload import code_digest, load_workload
 
 # A trial of one run must mean the same throughout: these may not change while the run goes on.
-_FIXED = ("workload", "data", "settings", "space", "objectives", "constraints", "objective_at", "trial_seed")
+_FIXED = (
+    "workload",
+    "data",
+    "settings",
+    "space",
+    "objectives",
+    "constraints",
+    "objective_at",
+    "early_stopping",
+    "trial_seed",
+)
 
 
 def begin(
@@ -124,7 +134,8 @@ def _with_horizon_of(run: str, definition: Definition) -> Definition:
 
 
 def _check_unchanged(record: dict[str, Any], definition: Definition, code: str, ledger: Ledger) -> None:
-    begun, asked = record["definition"], definition.model_dump(mode="json")
+    begun = Definition.model_validate(record["definition"]).model_dump(mode="json")
+    asked = definition.model_dump(mode="json")
     fields = [field for field in _FIXED if begun[field] != asked[field]]
     fields += ["epochs." + part for part in ("partial", "horizon") if begun["epochs"][part] != asked["epochs"][part]]
     if begun["epochs"]["horizon"] is None and begun["epochs"]["full"] != asked["epochs"]["full"]:

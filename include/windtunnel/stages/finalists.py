@@ -50,6 +50,7 @@ def _front(search: Search, stage: str) -> list[Request]:
             member.params,
             search.definition.epochs.full,
             stage,
+            done=member.epochs if go_on else 0.0,
             iteration=member.iteration,
             parents=member.parents,
             continue_from=member.trial if go_on else None,

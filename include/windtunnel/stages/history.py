@@ -1,6 +1,7 @@
 """What a strategy and a selection may know: fixed by the iterations' records, never by a fresh listing."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from windtunnel.ledger import Job, Ledger, Request, State
 from windtunnel.ledger.ids import first_id
@@ -29,16 +30,26 @@ def history(search: Search, upto: int) -> list[Observation]:
     if known is None:
         return []
     asked = requests(search.ledger, upto)
-    return observations([asked[trial] for trial in known.results], search.ledger.outcomes())
+    return furthest(observations([asked[trial] for trial in known.results], search.ledger.outcomes()))
 
 
 def observations(asked: Iterable[Request], outcomes: dict[str, Outcome]) -> list[Observation]:
-    """How each configuration ended, in order of request: its last retry's result, where there are several."""
+    """How each trial ended, in order of request: its last retry's result, where there are several."""
     latest: dict[str, Observation] = {}
     for request in asked:
         outcome = outcomes.get(request.trial)
         if outcome is not None:
             latest[first_id(request.trial)] = _observation(request, outcome)
+    return list(latest.values())
+
+
+def furthest(seen: Iterable[Observation]) -> list[Observation]:
+    """How far each configuration has come, in order of request: under halving, its trial at the highest rung."""
+    latest: dict[str, Observation] = {}
+    for one in seen:
+        before = latest.get(one.config)
+        earlier = {**before.earlier, before.epochs: before.objectives} if before and before.objectives else {}
+        latest[one.config] = replace(one, earlier=earlier)
     return list(latest.values())
 
 
@@ -54,4 +65,5 @@ def _observation(request: Request, outcome: Outcome) -> Observation:
         violation=outcome.violation,
         known=request.known,
         parents=request.parents,
+        epochs=outcome.epoch if outcome.state is State.STOPPED else request.epochs,
     )

@@ -1,15 +1,15 @@
 """An iteration: suggest trials; then, when their results are in, select."""
 
-import time
 from collections.abc import Collection
-from datetime import datetime
 
 from windtunnel.ledger import Decision, Known, Plan, Request, State
 from windtunnel.ledger.ids import retry_id
-from windtunnel.stages.history import history, observations, requests
+from windtunnel.stages.ending import reason_to_fail, reason_to_stop, reason_to_suggest_no_more
+from windtunnel.stages.history import furthest, history, observations, requests
 from windtunnel.stages.planning import plan_trials
+from windtunnel.stages.promotion import promote, promoted
 from windtunnel.stages.search import Search
-from windtunnel.stages.standing import Standing, standing
+from windtunnel.stages.standing import standing
 from windtunnel.strategies import Batch, Observation, get_strategy
 
 
@@ -39,7 +39,7 @@ def suggest(search: Search, k: int, busy: Collection[int] = ()) -> Plan:
     asked = [
         search.request(
             suggestion.params,
-            search.definition.epochs.partial,
+            search.definition.rungs[0],
             str(k),
             iteration=k,
             parents=suggestion.parents,
@@ -48,31 +48,34 @@ def suggest(search: Search, k: int, busy: Collection[int] = ()) -> Plan:
         )
         for suggestion in batch.suggestions
     ]
+    asked += promoted(search, k)
     if search.session.retry_failed and k == search.iteration(1):
         asked += _retries(search, k)
     return plan_trials(search, str(k), asked, busy, batch.note)
 
 
 def select(search: Search, k: int) -> Known:
-    """Fix what iteration k's selection knows: the front, its hypervolume, and whether the search goes on."""
+    """Fix what iteration k's selection knows: the front, who is promoted, and whether the search goes on."""
     fixed = search.ledger.known(str(k))
     if fixed is not None:
         return fixed
     asked = requests(search.ledger, k)
     outcomes = search.ledger.outcomes()
     trials = [trial for trial in asked if trial in outcomes]
-    seen = observations((asked[trial] for trial in trials), outcomes)
+    tried = observations((asked[trial] for trial in trials), outcomes)
+    seen = furthest(tried)
     stands = standing(search, k, seen)
     plan = search.ledger.plan(str(k))
     note = plan.note if plan else ""
-    stop = _reason_to_stop(search, k, stands, note)
-    failed = sum(observation.state is State.FAILED for observation in seen)
+    promotions, of_trials = promote(search, k, asked, tried)
+    stop = reason_to_stop(search, k, stands, outcomes) or _used_up(search, k, note, bool(promotions))
     decisions = [Decision(what="front", reason=f"{len(stands.front)} of {len(trials)} trials are on the front")]
     late = len(asked) - len(trials)
     if late:
         decisions.append(Decision(what="late", reason=f"{late} late trials count once they have results"))
     if note:
         decisions.append(Decision(what="note", reason=note))
+    decisions += of_trials
     if stop:
         decisions.append(Decision(what="end", reason=f"the search ends here: {stop}"))
     return search.ledger.create_known(
@@ -83,8 +86,9 @@ def select(search: Search, k: int) -> Known:
             hypervolume=stands.hypervolume,
             reference=stands.reference,
             decisions=decisions,
+            promotions=promotions,
             stop=stop,
-            failure=_reason_to_fail(search, failed, len(seen), len(stands.front)),
+            failure=reason_to_fail(search, seen, len(stands.front)),
         )
     )
 
@@ -93,9 +97,30 @@ def _batch(search: Search, k: int) -> Batch:
     definition = search.definition
     strategy = get_strategy(definition.strategy.name, definition.strategy.options)
     wanted = definition.trials.initial if k == 1 else definition.trials.per_iteration
+    begun = _configurations(search, k - 1)
+    nothing_new = reason_to_suggest_no_more(search, k, begun)
+    if nothing_new is not None:
+        return Batch([], nothing_new)
+    if definition.limits.trials is not None:
+        wanted = min(wanted, definition.limits.trials - begun)
     past = history(search, k - 1)
     unknown = _underway(search, k - 1, past)
     return strategy.suggest(search.problem, past + unknown, wanted, definition.seed, k)
+
+
+def _configurations(search: Search, upto: int) -> int:
+    """How many configurations iterations up to that one have tried; those of a warm start cost nothing."""
+    asked = requests(search.ledger, upto).values()
+    return len({request.config for request in asked if request.iteration and not request.infeasible})
+
+
+def _used_up(search: Search, k: int, note: str, promoting: bool) -> str | None:
+    """Why the next iteration would have nothing to do: no new configuration, and none to promote."""
+    nothing_new = note or reason_to_suggest_no_more(search, k + 1, _configurations(search, k))
+    if promoting or not nothing_new:
+        return None
+    halving = search.definition.early_stopping.halving is not None
+    return f"{nothing_new}; none is left to promote" if halving else nothing_new
 
 
 def _underway(search: Search, upto: int, past: list[Observation]) -> list[Observation]:
@@ -122,33 +147,7 @@ def _retries(search: Search, k: int) -> list[Request]:
     failed = {seen.trial for seen in history(search, k - 1) if seen.state is State.FAILED}
     asked = requests(search.ledger, k - 1)
     return [
-        asked[trial].model_copy(update={"trial": retry_id(trial), "stage": str(k), "continue_from": None})
+        asked[trial].model_copy(update={"trial": retry_id(trial), "stage": str(k)})
         for trial in asked
         if trial in failed
     ]
-
-
-def _reason_to_stop(search: Search, k: int, stands: Standing, note: str) -> str | None:
-    definition = search.definition
-    for name, goal in definition.stopping.target.items():
-        sign = 1 if definition.objectives[name] == "maximize" else -1
-        if any(sign * seen.objectives[name] >= sign * goal for seen in stands.front):
-            return f"the target {name} {goal:g} is reached"
-    stale = definition.stopping.stale_iterations
-    if stale is not None and k > stale and stands.hypervolume is not None:
-        before = search.ledger.known(str(k - stale))
-        if before is not None and before.hypervolume is not None and stands.hypervolume <= before.hypervolume:
-            return f"the hypervolume has not grown for {stale} iterations"
-    spent = time.time() - datetime.fromisoformat(search.session.started).timestamp()
-    if definition.limits.search_time is not None and spent > definition.limits.search_time:
-        return f"limits.search_time of {definition.limits.search_time:g} s is used up"
-    return note or None
-
-
-def _reason_to_fail(search: Search, failed: int, known: int, front: int) -> str | None:
-    limit = search.definition.limits.failed_trials
-    if failed >= limit:
-        return f"{failed} of {known} trials failed, and limits.failed_trials is {limit}"
-    if known and not front and failed == known:
-        return f"all {failed} trials failed"
-    return None

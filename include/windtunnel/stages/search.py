@@ -92,8 +92,16 @@ class Search:
             seed=self.definition.trial_seed,
         )
 
-    def request(self, params: Mapping[str, Any], epochs: float, stage: str, **more: Any) -> Request:
-        """What to ask of a trial of this configuration, its known values and predicted cost filled in."""
+    def request(self, params: Mapping[str, Any], epochs: float, stage: str, done: float = 0.0, **more: Any) -> Request:
+        """What to ask of a trial of this configuration, its known values and predicted cost filled in.
+
+        Args:
+            params: the searched parameters.
+            epochs: how far to train, counted from the very beginning.
+            stage: that asks.
+            done: epochs that the trial has done which it goes on from.
+            more: any other fields of the request.
+        """
         config = self.config(params)
         known = self.known(params)
         return Request(
@@ -104,6 +112,6 @@ class Search:
             seed=self.definition.trial_seed,
             stage=stage,
             known={name: value for name, value in known.items() if name != "work"},
-            cost=known.get("work", 1.0) * epochs,
+            cost=known.get("work", 1.0) * (epochs - done),
             **more,
         )

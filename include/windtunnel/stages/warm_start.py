@@ -9,7 +9,8 @@ from windtunnel.bound import Bound
 from windtunnel.errors import NotFoundError
 from windtunnel.ledger import Decision, Known, Ledger, Plan, Request
 from windtunnel.ledger.ledger import Outcome
-from windtunnel.stages.history import observations, requests
+from windtunnel.stages.history import furthest, observations, requests
+from windtunnel.stages.promotion import promote
 from windtunnel.stages.search import Search
 from windtunnel.stages.standing import standing
 
@@ -57,12 +58,13 @@ def adopt_results(search: Search, asked: Iterable[Request]) -> None:
 
 def _same_trials(search: Search, url: str) -> list[Request]:
     source, outcomes = _outcomes(url)
-    epochs = search.definition.epochs.partial
+    rungs = search.definition.rungs
     found = []
     for request in requests(source, source.iterations_done()).values():
-        if not search.space.contains(request.params) or request.trial not in outcomes:
+        known = request.trial in outcomes and request.epochs in rungs
+        if not known or not search.space.contains(request.params):
             continue
-        same = search.request(request.params, epochs, "0", note={"source": url}, source=url)
+        same = search.request(request.params, request.epochs, "0", note={"source": url}, source=url)
         if same.trial == request.trial and _counts(search, same, outcomes[request.trial]):
             found.append(same)
     return found
@@ -103,16 +105,18 @@ def copy_file(source: Ledger, ledger: Ledger, trial: str, name: str) -> None:
 
 
 def _know(search: Search, plan: Plan) -> None:
-    seen = observations(plan.requests, search.ledger.outcomes())
-    stands = standing(search, 0, seen)
+    tried = observations(plan.requests, search.ledger.outcomes())
+    stands = standing(search, 0, furthest(tried))
+    promotions, of_trials = promote(search, 0, {request.trial: request for request in plan.requests}, tried)
     search.ledger.create_known(
         Known(
             stage="0",
-            results=[observation.trial for observation in seen],
+            results=[observation.trial for observation in tried],
             front=stands.trials,
             hypervolume=stands.hypervolume,
             reference=stands.reference,
-            decisions=[Decision(what="note", reason=plan.note)],
+            decisions=[Decision(what="note", reason=plan.note), *of_trials],
+            promotions=promotions,
         )
     )
 

@@ -64,6 +64,8 @@ class Observation:
         violation: of measured constraints; 0 where none is broken.
         known: values known before training.
         parents: configurations that it was bred from.
+        epochs: that the values were reached with; under successive halving not all have the same.
+        earlier: the objectives after fewer epochs, by epochs: the rungs below.
     """
 
     params: Params
@@ -75,6 +77,8 @@ class Observation:
     violation: float = 0.0
     known: Mapping[str, float] = field(default_factory=dict)
     parents: Sequence[str] = ()
+    epochs: float = 0.0
+    earlier: Mapping[float, Mapping[str, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -84,6 +84,37 @@ def test_every_fault_is_told_at_once_with_its_line_field_and_mend(write):
         ({"name": "my search"}, 'name: found "my search"; allowed: text that matches'),
         ({"description": 5}, "description: found 5; allowed: text"),
         ({"objectives": {}}, "objectives: found {}; allowed: 1 or more"),
+        ({"early_stopping": {"bandit": {}}}, "early_stopping.bandit: give either slack_factor or slack_amount"),
+        (
+            {"early_stopping": {"median": {"evaluation_interval": 0}}},
+            "early_stopping.median.evaluation_interval: found 0; allowed: above 0",
+        ),
+        (
+            {"early_stopping": {"truncation": {"truncation_percentage": 100}}},
+            "early_stopping.truncation.truncation_percentage: found 100; allowed: at most 99",
+        ),
+        (
+            {"early_stopping": {"truncation": {"percentage": 10, "truncation_percentage": 10}}},
+            "early_stopping.truncation.percentage: no such field (did you mean 'truncation_percentage'?)",
+        ),
+        (
+            {"early_stopping": {"metric": "speed", "median": {}}},
+            "early_stopping.metric: no such objective; allowed: quality",
+        ),
+        ({"early_stopping": {"metric": "quality"}}, "early_stopping: metric is watched by no rule"),
+        ({"early_stopping": {"halving": {}}}, "early_stopping.halving: give either first or rungs"),
+        (
+            {"early_stopping": {"halving": {"first": 2}}, "epochs": {"partial": 2}},
+            "early_stopping.halving.first: found 2; allowed: below epochs.partial, 2, which is the last rung",
+        ),
+        (
+            {"early_stopping": {"halving": {"rungs": [1, 5]}}, "epochs": {"partial": 4}},
+            "early_stopping.halving.rungs: found 5; allowed: below epochs.partial, 4, which is the last rung",
+        ),
+        (
+            {"early_stopping": {"halving": {"first": 1}}, "epochs": {"partial": 9}, "iterations": 2},
+            "iterations: found 2; allowed: at least 3, as many as early_stopping.halving has rungs",
+        ),
         ({"objectives": {f"o{i}": "minimize" for i in range(6)}}, "allowed: 5 or fewer"),
         ({"objectives": {"seconds": "minimize"}}, "objectives.seconds: is a metric of the trainer's own"),
         ({"objectives": {"val acc": "maximize"}}, "objectives.val acc: found"),

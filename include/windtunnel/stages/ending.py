@@ -1,0 +1,76 @@
+"""Whether a search goes on: every reason to end one early, or to call it hopeless."""
+
+import time
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from windtunnel.ledger import State
+from windtunnel.ledger.ledger import Outcome
+from windtunnel.stages.search import Search
+from windtunnel.stages.standing import Standing
+from windtunnel.strategies import Observation
+
+
+def reason_to_stop(search: Search, k: int, stands: Standing, outcomes: Mapping[str, Outcome]) -> str | None:
+    """Why the search has come to its end with iteration k, whatever is left to try; None where it has not."""
+    return _target(search, stands.front) or _stale(search, k, stands) or _time(search) or _gpu_hours(search, outcomes)
+
+
+def reason_to_suggest_no_more(search: Search, k: int, configurations: int) -> str | None:
+    """Why iteration k has no new configurations; those already begun may still be promoted.
+
+    Args:
+        search: at work.
+        k: the iteration.
+        configurations: how many have been tried before it.
+    """
+    limit = search.definition.limits.trials
+    if limit is not None and configurations >= limit:
+        return f"limits.trials of {limit} is reached"
+    last = search.session.offset + search.session.iterations
+    promoting = len(search.definition.rungs) - 1
+    if last - promoting < k <= last:
+        return f"the last {promoting} iterations only promote, so that every configuration has its chance"
+    return None
+
+
+def reason_to_fail(search: Search, seen: Sequence[Observation], front: int) -> str | None:
+    """Why the search is hopeless; None where it is not."""
+    failed = sum(observation.state is State.FAILED for observation in seen)
+    limit = search.definition.limits.failed_trials
+    if failed >= limit:
+        return f"{failed} of {len(seen)} trials failed, and limits.failed_trials is {limit}"
+    if seen and not front and failed == len(seen):
+        return f"all {failed} trials failed"
+    return None
+
+
+def _target(search: Search, front: Sequence[Observation]) -> str | None:
+    target, objectives = search.definition.stopping.target, search.definition.objectives
+    for seen in front if target else ():
+        values = [(seen.objectives[name], goal, objectives[name]) for name, goal in target.items()]
+        if all(value >= goal if way == "maximize" else value <= goal for value, goal, way in values):
+            return f"the target {', '.join(f'{name} {goal:g}' for name, goal in target.items())} is reached"
+    return None
+
+
+def _stale(search: Search, k: int, stands: Standing) -> str | None:
+    stale = search.definition.stopping.stale_iterations
+    if stale is None or k <= stale or stands.hypervolume is None:
+        return None
+    before = search.ledger.known(str(k - stale))
+    if before is None or before.hypervolume is None or stands.hypervolume > before.hypervolume:
+        return None
+    return f"the hypervolume has not grown for {stale} iterations"
+
+
+def _time(search: Search) -> str | None:
+    limit = search.definition.limits.search_time
+    spent = time.time() - datetime.fromisoformat(search.session.started).timestamp()
+    return f"limits.search_time of {limit:g} s is used up" if limit is not None and spent > limit else None
+
+
+def _gpu_hours(search: Search, outcomes: Mapping[str, Outcome]) -> str | None:
+    limit = search.definition.limits.gpu_hours
+    spent = sum(outcome.seconds * outcome.gpus for outcome in outcomes.values()) / 3600
+    return f"limits.gpu_hours of {limit:g} is used up" if limit is not None and spent >= limit else None
