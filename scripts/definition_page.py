@@ -6,7 +6,8 @@ What stands above the mark in that page is written by hand; what stands below it
 from pathlib import Path
 from typing import Any
 
-from windtunnel.definition.schema import json_schema
+from windtunnel.definition.schema import COMMON, json_schema
+from windtunnel.space import KINDS
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "definition.md"
 MARK = "<!-- From here on the page is made by `make schema`. -->\n"
@@ -42,10 +43,18 @@ def _sections(schema: Schema) -> list[tuple[str, Schema]]:
         options = rule["then"]["properties"]["options"]["$ref"].rpartition("/")[2]
         named[options] = f"`strategy.options` of `{rule['if']['properties']['name']['const']}`"
     for name, part in parts.items():
-        if kind := part["properties"].get("type", {}).get("const"):
+        if kind := part.get("properties", {}).get("type", {}).get("const"):
             named[name] = f"`space`, a parameter of `type: {kind}`"
-    own = sorted((name for name in named), key=lambda name: (named[name].startswith("`s"), named[name]))
-    return [("The file", schema), *((named[name], parts[name]) for name in own)]
+    named["Custom"] = "`space`, a parameter of `type: my_module.MyClass`"
+    named["Parameter"] = "`space`, every parameter"
+    any_kind = parts["Bool"]
+    common = {name: field for name, field in any_kind["properties"].items() if name in COMMON}
+    parts = parts | {"Parameter": {"description": "Of whatever type.", "properties": common}}
+    for name in [*(kind.__name__ for kind in KINDS.values()), "Custom"]:
+        own = {field: of for field, of in parts[name]["properties"].items() if field not in COMMON}
+        parts[name] = parts[name] | {"properties": own}
+    order = sorted((name for name in named), key=lambda name: (named[name].startswith("`s"), named[name]))
+    return [("The file", schema), *((named[name], parts[name]) for name in order)]
 
 
 def _table(title: str, section: Schema) -> str:
@@ -62,20 +71,15 @@ def _table(title: str, section: Schema) -> str:
 
 def _type(field: Schema) -> str:
     if "$ref" in field:
-        return "section"
+        return "parameter" if field["$ref"].endswith("/Parameter") else "section"
     if "enum" in field:
         return " or ".join(f"`{value}`" for value in field["enum"])
     if "anyOf" in field and "type" not in field:
         kinds = [_type(kind) for kind in field["anyOf"] if kind.get("type") != "null"]
         return ", or ".join(dict.fromkeys(kinds))
-    kind = {
-        "object": "mapping",
-        "array": "list",
-        "string": "text",
-        "integer": "whole number",
-        "boolean": "true or false",
-    }
-    return f"{kind.get(field['type'], field['type'])}{_bounds(field)}"
+    if "type" not in field:
+        return "any value"
+    return f"{_TYPES.get(field['type'], field['type'])}{_bounds(field)}"
 
 
 def _bounds(field: Schema) -> str:

@@ -52,10 +52,11 @@ class Section(BaseModel):
         """The section's JSON Schema, its fields described by the docstring's attributes: editors show them."""
         schema = handler(core_schema)
         own = handler.resolve_ref_schema(schema)
-        summary, attributes = _documented(inspect.getdoc(cls) or "")
-        own["description"] = summary
-        for name, text in attributes.items():
-            own["properties"][name]["description"] = text
+        for base in reversed(cls.__mro__[: cls.__mro__.index(Section)]):
+            summary, attributes = _documented(inspect.cleandoc(base.__doc__ or ""))
+            own["description"] = summary
+            for name, text in attributes.items():
+                own["properties"][name]["description"] = text
         return schema
 
 
@@ -75,6 +76,18 @@ class Fault:
         return f"{path_text(self.path)}: {self.text}" if self.path else self.text
 
 
+class InnerFaultsError(ValueError):
+    """Raised by a section's validator that has faults with paths of their own, counted from the section's place.
+
+    Attributes:
+        faults: what is wrong.
+    """
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("; ".join(map(str, self.faults)))
+
+
 S = TypeVar("S", bound=Section)
 
 
@@ -92,7 +105,7 @@ def read_section(model: type[S], data: Any, path: Path = ()) -> S:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        raise DefinitionError.of(_fault(model, detail, path) for detail in error.errors()) from None
+        raise DefinitionError.of(fault for detail in error.errors() for fault in _faults(model, detail, path)) from None
 
 
 def found(value: Any) -> str:
@@ -135,10 +148,16 @@ def _documented(docstring: str) -> tuple[str, dict[str, str]]:
     return " ".join(summary.split()), attributes
 
 
-def _fault(model: type[Section], detail: ErrorDetails, path: Path) -> Fault:
-    kind, context, value = detail["type"], detail.get("ctx", {}), detail["input"]
+def _faults(model: type[Section], detail: ErrorDetails, path: Path) -> list[Fault]:
     location = tuple(part for part in detail["loc"] if part != "[key]")
-    where = (*path, *location)
+    error = detail.get("ctx", {}).get("error")
+    if isinstance(error, InnerFaultsError):
+        return [Fault((*path, *location, *fault.path), fault.text) for fault in error.faults]
+    return [_fault(model, detail, location, (*path, *location))]
+
+
+def _fault(model: type[Section], detail: ErrorDetails, location: Path, where: Path) -> Fault:
+    kind, context, value = detail["type"], detail.get("ctx", {}), detail["input"]
     if kind == "extra_forbidden":
         return Fault(where, unknown(str(location[-1]), _fields(model, location[:-1])))
     if kind == "missing":

@@ -5,8 +5,12 @@ from typing import Any
 
 from windtunnel.definition.model import Definition
 from windtunnel.launchers import launcher_names
-from windtunnel.space.parameters import KINDS
+from windtunnel.space import KINDS, Custom, Parameter
+from windtunnel.space.nested import ANY_PARAMETER
 from windtunnel.strategies import strategy_class, strategy_names
+
+COMMON = tuple(Parameter.model_fields)  # fields that every parameter has
+_DOTTED = r"^\w+(\.\w+)+$"
 
 
 def json_schema() -> dict[str, Any]:
@@ -27,26 +31,46 @@ def schema_text() -> str:
 
 
 def _space_schema(definitions: dict[str, Any]) -> dict[str, Any]:
-    """Parameters by name, each of one of the kinds; a list is short for its choices."""
+    """Parameters by name, each of one of the kinds; a list is short for its choices, a mapping for a dict."""
     for kind, parameter in KINDS.items():
-        described = parameter.model_json_schema()
-        described["properties"]["type"] = {"const": kind}
-        described["required"] = ["type", *described.get("required", [])]
-        definitions[parameter.__name__] = described
-    kinds = [{"$ref": f"#/$defs/{parameter.__name__}"} for parameter in KINDS.values()]
+        definitions[parameter.__name__] = _parameter_schema(parameter, {"const": kind})
+    definitions[Custom.__name__] = _parameter_schema(Custom, {"type": "string", "pattern": _DOTTED})
+    every: list[type[Parameter]] = [*KINDS.values(), Custom]
+    kinds = [{"$ref": f"#/$defs/{parameter.__name__}"} for parameter in every]
     choices = {"type": "array", "minItems": 1, "description": "The choices of a categorical parameter."}
-    return {
+    parameters = {
         "type": "object",
         "minProperties": 1,
         "propertyNames": {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$"},
-        "additionalProperties": {"anyOf": [*kinds, choices]},
+        "additionalProperties": {"$ref": "#/$defs/Parameter"},
     }
+    definitions["Parameter"] = {"anyOf": [*kinds, choices, parameters]}
+    return parameters
+
+
+def _parameter_schema(parameter: type[Parameter], kind: dict[str, Any]) -> dict[str, Any]:
+    """A kind's own fields, then those that every parameter has."""
+    described = parameter.model_json_schema()
+    fields = described["properties"]
+    own = {name: field for name, field in fields.items() if name not in COMMON}
+    described["properties"] = {"type": kind} | own | {name: fields[name] for name in COMMON if name != "type"}
+    described["required"] = ["type", *(name for name in described.get("required", []) if name != "type")]
+    return _with_references(described)  # type: ignore[no-any-return]
+
+
+def _with_references(schema: Any) -> Any:
+    """The schema with a reference wherever a parameter may stand."""
+    if schema == ANY_PARAMETER:
+        return {"$ref": "#/$defs/Parameter"}
+    if isinstance(schema, dict):
+        return {name: _with_references(part) for name, part in schema.items()}
+    return [_with_references(part) for part in schema] if isinstance(schema, list) else schema
 
 
 def _type_options(definitions: dict[str, Any]) -> None:
     """Give each strategy that comes with Windtunnel the type of its options; one's own takes any."""
     choice = definitions["StrategyChoice"]
-    dotted = {"type": "string", "pattern": r"^\w+(\.\w+)+$"}
+    dotted = {"type": "string", "pattern": _DOTTED}
     choice["properties"]["name"] |= {"anyOf": [{"enum": strategy_names()}, dotted]}
     choice["allOf"] = []
     default = choice["properties"]["name"]["default"]

@@ -1,6 +1,51 @@
 """Search spaces: what may be varied, and how. Pure functions of a random generator."""
 
-from windtunnel.space.parameters import Bool, Categorical, Float, Int, Parameter
+from windtunnel.space.choices import Bool, Categorical
+from windtunnel.space.custom import Custom
+from windtunnel.space.dicts import Dict
+from windtunnel.space.hyperdrive import (
+    Choice,
+    LogNormal,
+    LogUniform,
+    Normal,
+    QLogNormal,
+    QLogUniform,
+    QNormal,
+    QUniform,
+    Randint,
+    Uniform,
+)
+from windtunnel.space.lists import List
+from windtunnel.space.numbers import Float, Int
+from windtunnel.space.one_of import OneOf
+from windtunnel.space.parameter import Column, Parameter
+from windtunnel.space.reading import KINDS
 from windtunnel.space.space import Params, Space
+from windtunnel.space.sublist_of import SublistOf
 
-__all__ = ["Bool", "Categorical", "Float", "Int", "Parameter", "Params", "Space"]
+__all__ = [
+    "KINDS",
+    "Bool",
+    "Categorical",
+    "Choice",
+    "Column",
+    "Custom",
+    "Dict",
+    "Float",
+    "Int",
+    "List",
+    "LogNormal",
+    "LogUniform",
+    "Normal",
+    "OneOf",
+    "Parameter",
+    "Params",
+    "QLogNormal",
+    "QLogUniform",
+    "QNormal",
+    "QUniform",
+    "Randint",
+    "Space",
+    "SublistOf",
+    "Uniform",
+]

@@ -1,52 +1,54 @@
 """A search space: named parameters, and how to draw, vary and compare configurations of them."""
 
 import json
-import math
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from windtunnel.errors import DefinitionError
-from windtunnel.section import Fault, found, read_section, unknown
-from windtunnel.space.parameters import KINDS, Categorical, Parameter
+from windtunnel.section import Fault
+from windtunnel.space.dicts import Dict
+from windtunnel.space.parameter import Column, Parameter
+from windtunnel.space.reading import read_dict
 
 Params = dict[str, Any]
 
+_TRIES = 32  # for a child unlike both parents: enough that only parents without such a child have none
+
 
 class Space:
-    """Configurations are plain dicts from parameter to JSON value.
+    """Configurations are plain dicts from parameter to JSON value; some parameters may be there only sometimes.
 
-    Strategies see configurations as wholes and vary them through these methods only, so that a space whose
-    parameters depend on each other can take this one's place.
+    Strategies see configurations as wholes and vary them through these methods only.
     """
 
-    def __init__(self, parameters: Mapping[str, Parameter]) -> None:
-        """A space of independent parameters.
+    def __init__(self, root: Dict) -> None:
+        """A space of these parameters.
 
         Args:
-            parameters: by name; their order is the order of every configuration.
+            root: the parameters; their order is the order of every configuration.
         """
-        self.parameters = dict(parameters)
+        self._root = root
+        self._columns = tuple(root.columns(""))
 
     @classmethod
     def parse(cls, description: Mapping[str, Any]) -> "Space":
         """Read the YAML form: `{nb_layers: {type: int, low: 1, high: 12}, kernel_size: [1, 3, 5]}`.
 
+        Args:
+            description: parameters by name, as the YAML file has them or as `Parameter`s.
+
         Raises:
             DefinitionError: with every fault, its path beginning at the parameter's name.
         """
-        parameters: dict[str, Parameter] = {}
-        faults: list[Fault] = []
-        for name, written in description.items():
-            try:
-                parameters[name] = _parameter(name, written)
-            except DefinitionError as error:
-                faults.extend(error.faults)
         if not description:
-            faults.append(Fault((), "a space needs at least one parameter"))
-        if faults:
-            raise DefinitionError.of(faults)
-        return cls(parameters)
+            raise DefinitionError.of([Fault((), "a space needs at least one parameter")])
+        return cls(read_dict(description))
+
+    @property
+    def parameters(self) -> Mapping[str, Parameter]:
+        """The parameters by name."""
+        return self._root.fields
 
     def describe(self) -> dict[str, Any]:
         """The YAML form, which `parse` reads back."""
@@ -54,16 +56,11 @@ class Space:
 
     def size(self) -> int | None:
         """How many configurations there are; None for infinitely many."""
-        sizes = [parameter.size() for parameter in self.parameters.values()]
-        return math.prod(size for size in sizes if size is not None) if None not in sizes else None
+        return self._root.size()
 
     def at(self, index: int) -> Params:
         """The configuration at a place from 0 to `size() - 1`, of a finite space."""
-        params = {}
-        for name, parameter in reversed(self.parameters.items()):
-            index, place = divmod(index, parameter.size() or 1)
-            params[name] = parameter.at(place)
-        return self._ordered(params)
+        return self._root.at(index)
 
     def enumerate(self) -> Iterator[Params]:
         """All configurations of a finite space, the last parameter varying fastest."""
@@ -71,42 +68,87 @@ class Space:
 
     def sample(self, rng: random.Random) -> Params:
         """A random configuration."""
-        return {name: parameter.sample(rng) for name, parameter in self.parameters.items()}
+        return dict(self._root.sample(rng))
 
-    def mutate(self, params: Params, rng: random.Random, rate: float) -> Params:
+    def from_unit(self, point: Sequence[float], rng: random.Random) -> Params:
+        """The configuration at a point of the unit cube.
+
+        Args:
+            point: a coordinate from 0 up to, but without, 1 for each of `columns()`; only those of parameters that are
+                there are looked at, in order.
+            rng: for what has no columns.
+        """
+        return self._root.from_unit(point, 0, rng)
+
+    def columns(self) -> tuple[Column, ...]:
+        """What the numbers of `encode` mean; the same for every configuration."""
+        return self._columns
+
+    def encode(self, params: Params) -> list[float]:
+        """A canonical configuration as a row of numbers, for models.
+
+        Returns:
+            One for each of `columns()`: a number's position between 0 and 1 on its own scale, a category's place; nan
+            where the parameter is not there. Lists have columns for every place up to the longest.
+        """
+        return self._root.encode(params)
+
+    def mutate(self, params: Params, rng: random.Random, rate: float, scale: float | None = None) -> Params:
         """A configuration that differs from a canonical one, wherever the space holds another.
 
         Args:
             params: the configuration to vary.
             rng: the generator of all randomness.
-            rate: probability of each parameter to change; at least one changes.
+            rate: probability of each gene to change; at least one changes.
+            scale: how far numbers move: by normal steps of this share of their range. None draws them anew.
         """
-        variable = [name for name, parameter in self.parameters.items() if parameter.size() != 1]
-        chosen = [name for name in variable if rng.random() < rate] or (variable and [rng.choice(variable)])
-        return params | {name: self.parameters[name].different(params[name], rng) for name in chosen}
+        genes = self._root.genes(params)
+        chosen = [rng.random() < rate for _ in range(genes)]
+        if genes and not any(chosen):
+            chosen[rng.randrange(genes)] = True
+        return self._root.mutate(params, iter(chosen), rng, scale)
 
     def crossover(self, first: Params, second: Params, rng: random.Random) -> Params:
-        """A child of two canonical configurations, each parameter from either of them.
+        """A child of two canonical configurations, each gene from either of them.
 
-        The child is unlike both wherever that is possible, which takes parents that differ in two parameters.
+        The child is unlike both wherever that is possible, which takes parents that differ in two genes.
         """
-        differing = [name for name in self.parameters if first[name] != second[name]]
-        if len(differing) < 2:
-            return dict(rng.choice((first, second)))
-        mask = rng.randrange(1, 2 ** len(differing) - 1)  # neither all of the first parent nor all of the second
-        return first | {name: second[name] for bit, name in enumerate(differing) if mask >> bit & 1}
+        parents = {self.key(first), self.key(second)}
+        child = first
+        for _ in range(_TRIES if len(parents) > 1 else 0):
+            child = self._root.crossover(first, second, rng)
+            if self.key(child) not in parents:
+                break
+        return child
 
     def neighbours(self, params: Params) -> list[Params]:
-        """The configurations that differ from a canonical one in one parameter, by one step of it."""
-        return [
-            params | {name: value}
-            for name, parameter in self.parameters.items()
-            for value in parameter.neighbours(params[name])
-        ]
+        """The configurations that differ from a canonical one in one gene, by one step of it."""
+        return self._root.neighbours(params)
+
+    def repair(self, params: Params, excess: Callable[[Params], float], rng: random.Random) -> Params | None:
+        """A configuration near this one that keeps its bounds, found by steps that each break them less.
+
+        Args:
+            params: a canonical configuration.
+            excess: by how much a configuration breaks its bounds; 0 where it keeps them.
+            rng: the generator of all randomness.
+
+        Returns:
+            The configuration; None where every step from the last one reached breaks the bounds as much.
+        """
+        over = excess(params)
+        while over > 0:
+            near = self.neighbours(params)
+            rng.shuffle(near)
+            better = next(((one, less) for one in near if (less := excess(one)) < over), None)
+            if better is None:
+                return None
+            params, over = better
+        return params
 
     def default(self) -> Params:
-        """A configuration in the middle of the space."""
-        return {name: parameter.default() for name, parameter in self.parameters.items()}
+        """The configuration of all defaults: those that the parameters name, else values in the middle."""
+        return dict(self._root.start())
 
     def canonical(self, params: Mapping[str, Any]) -> Params:
         """The one form of a configuration: the same configuration gives the same JSON, however it was written.
@@ -114,20 +156,7 @@ class Space:
         Raises:
             DefinitionError: it is not of this space; each fault says why.
         """
-        strange = [name for name in params if name not in self.parameters]
-        faults = [Fault((name,), unknown(name, self.parameters, "parameter")) for name in strange]
-        canonical = {}
-        for name, parameter in self.parameters.items():
-            if name not in params:
-                faults.append(Fault((name,), "is missing; it must be given"))
-                continue
-            try:
-                canonical[name] = parameter.canonical(params[name])
-            except ValueError as error:
-                faults.append(Fault((name,), f"found {found(params[name])}; allowed: {error}"))
-        if faults:
-            raise DefinitionError.of(faults)
-        return canonical
+        return self._root.canonical(params)
 
     def contains(self, params: Mapping[str, Any]) -> bool:
         """Whether this is a configuration of the space."""
@@ -138,24 +167,5 @@ class Space:
         return True
 
     def key(self, params: Params) -> str:
-        """A text that is equal for equal canonical configurations only."""
+        """The id of a canonical configuration within the space: a text that is equal for equal ones only."""
         return json.dumps(params, sort_keys=True)
-
-    def _ordered(self, params: Params) -> Params:
-        return {name: params[name] for name in self.parameters}
-
-
-def _parameter(name: Any, written: Any) -> Parameter:
-    if not isinstance(name, str) or not name.isidentifier():
-        raise DefinitionError.of([Fault((str(name),), "a parameter's name is letters, digits and '_', no digit first")])
-    if isinstance(written, list):
-        return read_section(Categorical, {"choices": written}, (name,))
-    if not isinstance(written, dict):
-        allowed = "a mapping such as {type: int, low: 1, high: 8}, or a list of choices"
-        raise DefinitionError.of([Fault((name,), f"found {found(written)}; allowed: {allowed}")])
-    if "type" not in written:
-        raise DefinitionError.of([Fault((name, "type"), f"is missing; allowed: {', '.join(KINDS)}")])
-    kind = written["type"]
-    if kind not in KINDS:
-        raise DefinitionError.of([Fault((name, "type"), f"found {found(kind)}; {unknown(str(kind), KINDS, 'type')}")])
-    return read_section(KINDS[kind], written, (name,))

@@ -67,7 +67,7 @@ def test_every_fault_is_told_at_once_with_its_line_field_and_mend(write):
     ]
     assert "allowed: name, description, workload," in lines[0]
     assert lines[1].endswith("allowed: a whole number")
-    assert lines[2].endswith("(did you mean 'categorical'?); allowed: int, float, categorical, bool")
+    assert "(did you mean 'categorical'?); allowed: int, float, categorical, bool, dict, list, " in lines[2]
     assert lines[3].endswith("allowed: 'maximize' or 'minimize'")
     assert lines[5].endswith("(did you mean 'local'?); allowed: kubernetes, local")
     assert [fault.path for fault in caught.value.faults][1] == ("space", "nb_layers", "low")

@@ -1,0 +1,126 @@
+"""Values of a user's own class: graphs, programs, anything that serialises to JSON."""
+
+import functools
+import json
+import random
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from windtunnel.ledger.ids import canonical_json
+from windtunnel.section import Fault, InnerFaultsError
+from windtunnel.space.parameter import Column, Gene
+
+_NEEDED = ("sample", "mutate", "crossover")
+_TRIES = 20
+
+
+class Custom(Gene):
+    """Values of a class of your own, by its dotted name, such as `type: my_module.Graphs`.
+
+    The class has `sample(rng)`, `mutate(value, rng)` and `crossover(first, second, rng)`, each of which returns a
+    value. It may have `canonical(value)`, the one form of equal values, which raises `ValueError` for what is none;
+    `default()`; `neighbours(value)`; `values()`, all of them in a list, where they are few; and `features(value)`, a
+    list of numbers from 0 to 1, always equally long, by which models tell values apart.
+
+    Attributes:
+        options: keyword arguments of the class.
+    """
+
+    options: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _is_there(self) -> "Custom":
+        _ = self._own
+        return self
+
+    @functools.cached_property
+    def _own(self) -> Any:
+        """The user's object."""
+        module, _, name = self.type.rpartition(".")
+        try:
+            kind = getattr(import_module(module), name)
+        except Exception as error:
+            raise InnerFaultsError(
+                [Fault(("type",), f"found '{self.type}'; it cannot be imported: {type(error).__name__}: {error}")]
+            ) from error
+        missing = [f"{method}()" for method in _NEEDED if not callable(getattr(kind, method, None))]
+        if missing:
+            raise InnerFaultsError([Fault(("type",), f"found '{self.type}'; its class lacks {', '.join(missing)}")])
+        try:
+            return kind(**self.options)
+        except Exception as error:
+            text = f"{self.type} does not take them: {type(error).__name__}: {error}"
+            raise InnerFaultsError([Fault(("options",), text)]) from error
+
+    @functools.cached_property
+    def _values(self) -> list[Any] | None:
+        if not hasattr(self._own, "values"):
+            return None
+        values = {canonical_json(one): one for one in map(self.canonical, self._own.values())}
+        return list(values.values())
+
+    def size(self) -> int | None:
+        """How many values the class lists; None where it doesn't."""
+        return None if self._values is None else len(self._values)
+
+    def at(self, index: int) -> Any:
+        """The value at a place of the class's list."""
+        return (self._values or [])[index]
+
+    def canonical(self, value: Any) -> Any:
+        """The class's own form as plain JSON values, names in order.
+
+        Raises:
+            ValueError: the class refuses the value, or JSON has no word for it.
+        """
+        own = self._own.canonical(value) if hasattr(self._own, "canonical") else value
+        try:
+            return json.loads(canonical_json(own))
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"what JSON has a word for ({error})") from None
+
+    def middle(self) -> Any:
+        """The class's default; else a value that is always the same."""
+        own = self._own.default() if hasattr(self._own, "default") else self._own.sample(random.Random(0))  # noqa: S311
+        return self.canonical(own)
+
+    def neighbours(self, value: Any) -> list[Any]:
+        """The class's own; else some mutants, always the same ones."""
+        if hasattr(self._own, "neighbours"):
+            near = self._own.neighbours(value)
+        else:
+            rng = random.Random(canonical_json(value))  # noqa: S311
+            near = [self._own.mutate(value, rng) for _ in range(_TRIES)]
+        distinct = {canonical_json(one): one for one in map(self.canonical, near)}
+        distinct.pop(canonical_json(value), None)
+        return list(distinct.values())
+
+    def different(self, value: Any, rng: random.Random) -> Any:
+        """A mutant."""
+        for _ in range(_TRIES):
+            if (mutant := self.canonical(self._own.mutate(value, rng))) != value:
+                return mutant
+        return value
+
+    def crossover(self, first: Any, second: Any, rng: random.Random) -> Any:
+        """A child."""
+        return self.canonical(self._own.crossover(first, second, rng))
+
+    def columns(self, name: str) -> list[Column]:
+        """A number for each of the class's features."""
+        features = len(self._features(self.middle()))
+        return [Column(f"{name}.feature_{i}", "number", None, ordered=True) for i in range(features)]
+
+    def encode(self, value: Any) -> list[float]:
+        """The class's features of the value."""
+        return self._features(value)
+
+    def from_unit(self, point: Sequence[float], start: int, rng: random.Random) -> Any:
+        """A random value: the class knows no coordinates."""
+        return self.canonical(self._own.sample(rng))
+
+    def _features(self, value: Any) -> list[float]:
+        return [float(one) for one in self._own.features(value)] if hasattr(self._own, "features") else []

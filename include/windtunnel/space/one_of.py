@@ -1,0 +1,141 @@
+"""One of several branches, each with parameters of its own."""
+
+import math
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from windtunnel.errors import DefinitionError
+from windtunnel.section import Fault, found, unknown
+from windtunnel.space.nested import Nested
+from windtunnel.space.parameter import Column, Parameter, checked
+
+
+class OneOf(Parameter):
+    """One of several parameters by name. The value says which: `{sgd: {momentum: 0.9}}`.
+
+    Attributes:
+        options: the parameter of each branch; `null` for a branch without one, whose value is `null` too.
+    """
+
+    type: Literal["one_of"] = "one_of"
+    options: dict[str, Nested | None] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _have_no_conditions(self) -> "OneOf":
+        for name, option in self.options.items():
+            if option is not None and option.when is not None:
+                raise ValueError(f"option '{name}' has no `when`: the choice itself is its condition")
+        return self
+
+    def size(self) -> int | None:
+        """How many values the branches have together; None for infinitely many."""
+        sizes = [_size(option) for option in self.options.values()]
+        return None if None in sizes else sum(size for size in sizes if size is not None)
+
+    def at(self, index: int) -> dict[str, Any]:
+        """The value at a place, branch after branch."""
+        for name, option in self.options.items():
+            size = _size(option) or 0
+            if index < size:
+                return {name: None if option is None else option.at(index)}
+            index -= size
+        raise IndexError(index)
+
+    def canonical(self, value: Any) -> dict[str, Any]:
+        """The branch's value in its one form.
+
+        Raises:
+            ValueError: it is no mapping of one branch.
+            DefinitionError: the branch is unknown, or its value is wrong.
+        """
+        if not isinstance(value, Mapping) or len(value) != 1:
+            raise ValueError(f"a mapping from one of {', '.join(self.options)} to its value")
+        ((name, inner),) = value.items()
+        if name not in self.options:
+            raise DefinitionError.of([Fault((str(name),), unknown(str(name), self.options, "option"))])
+        option = self.options[name]
+        faults: list[Fault] = []
+        if option is None and inner is not None:
+            faults.append(Fault((name,), f"found {found(inner)}; allowed: null, for the option has no parameter"))
+        canonical = None if option is None else checked(option, inner, (name,), faults)
+        if faults:
+            raise DefinitionError.of(faults)
+        return {name: canonical}
+
+    def middle(self) -> dict[str, Any]:
+        """The first branch with its default."""
+        return self._start(next(iter(self.options)))
+
+    def neighbours(self, value: Any) -> list[dict[str, Any]]:
+        """One step within the branch, or another branch with its default."""
+        ((name, inner),) = value.items()
+        option = self.options[name]
+        within = [] if option is None else [{name: near} for near in option.neighbours(inner)]
+        return within + [self._start(other) for other in self.options if other != name]
+
+    def columns(self, name: str) -> list[Column]:
+        """The branch as a category, and those of every branch."""
+        own = Column(name, "category", len(self.options), ordered=False)
+        return [own] + [
+            column
+            for branch, option in self.options.items()
+            if option is not None
+            for column in option.columns(f"{name}.{branch}")
+        ]
+
+    def encode(self, value: Any) -> list[float]:
+        """The branch's place, and its value; nan for all other branches."""
+        ((name, inner),) = value.items()
+        row = [float(list(self.options).index(name))]
+        for branch, option in self.options.items():
+            if option is not None:
+                row += option.encode(inner) if branch == name else [math.nan] * option.width
+        return row
+
+    def from_unit(self, point: Sequence[float], start: int, rng: random.Random) -> dict[str, Any]:
+        """The branch by its coordinate, all alike; its value at its part of the point."""
+        name = list(self.options)[int(point[start] * len(self.options))]
+        start += 1
+        for branch, option in self.options.items():
+            if branch == name:
+                return {name: None if option is None else option.from_unit(point, start, rng)}
+            start += 0 if option is None else option.width
+        raise AssertionError(name)
+
+    def genes(self, value: Any) -> int:
+        """The branch, where there are several, and those within it."""
+        ((name, inner),) = value.items()
+        option = self.options[name]
+        return int(len(self.options) > 1) + (0 if option is None else option.genes(inner))
+
+    def mutate(self, value: Any, chosen: Iterator[bool], rng: random.Random, scale: float | None) -> dict[str, Any]:
+        """Another branch, drawn anew, if that is chosen; else changed within."""
+        ((name, inner),) = value.items()
+        if len(self.options) > 1 and next(chosen):
+            return self._drawn(rng.choice([other for other in self.options if other != name]), rng)
+        option = self.options[name]
+        return {name: None if option is None else option.mutate(inner, islice(chosen, option.genes(inner)), rng, scale)}
+
+    def crossover(self, first: Any, second: Any, rng: random.Random) -> dict[str, Any]:
+        """Crossed within a branch that both have; else one of the two."""
+        ((name, inner),), ((other, others),) = first.items(), second.items()
+        option = self.options[name]
+        if name == other and option is not None:
+            return {name: option.crossover(inner, others, rng)}
+        return dict(first if rng.random() < 0.5 else second)
+
+    def _start(self, name: str) -> dict[str, Any]:
+        option = self.options[name]
+        return {name: None if option is None else option.start()}
+
+    def _drawn(self, name: str, rng: random.Random) -> dict[str, Any]:
+        option = self.options[name]
+        return {name: None if option is None else option.sample(rng)}
+
+
+def _size(option: Parameter | None) -> int | None:
+    return 1 if option is None else option.size()

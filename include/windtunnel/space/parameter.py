@@ -1,0 +1,186 @@
+"""What every kind of parameter can do. The modules beside this one are the kinds; `reading` lists them."""
+
+import functools
+import random
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from windtunnel.errors import DefinitionError
+from windtunnel.section import Fault, Path, Section, found
+
+
+@dataclass(frozen=True)
+class Column:
+    """One number of a configuration's row, as `Space.encode` gives it to models.
+
+    Attributes:
+        name: the parameter's path, such as `layers[0].kernel`.
+        kind: `number` lies between 0 and 1 on the parameter's own scale; `category` is the place of a choice.
+        size: how many values there are; None for infinitely many, as only numbers have.
+        ordered: whether neighbouring places are alike: of every number, and of choices that are numbers in order.
+    """
+
+    name: str
+    kind: Literal["number", "category"]
+    size: int | None
+    ordered: bool
+
+
+class Parameter(Section):
+    """One searched parameter. Values are plain JSON values; all randomness comes from the generator given.
+
+    A parameter fills some columns of a configuration's row. `from_unit` makes a value of as many coordinates between
+    0 and 1: of random ones a random value, of a Sobol point an evenly spread one.
+
+    Attributes:
+        default: the value that the default configuration has; by default one in the middle.
+        when: values that parameters beside this one must have for this one to be there, such as `{optimizer: sgd}`:
+            a value, a list of values, or `{min: 2, max: 4}`.
+    """
+
+    type: str
+    default: Any = None
+    when: dict[str, Any] | None = None
+
+    @abstractmethod
+    def size(self) -> int | None:
+        """How many values there are; None for infinitely many."""
+
+    @abstractmethod
+    def at(self, index: int) -> Any:
+        """The value at a place from 0 to `size() - 1`, of a finite parameter."""
+
+    @abstractmethod
+    def canonical(self, value: Any) -> Any:
+        """The one form of a value: `3.0` of an integer is `3`, a stepped number lies on its grid.
+
+        Raises:
+            ValueError: it is no value of this parameter; the text says what would be.
+            DefinitionError: parts of it are not; each fault says which.
+        """
+
+    @abstractmethod
+    def middle(self) -> Any:
+        """A value in the middle."""
+
+    @abstractmethod
+    def neighbours(self, value: Any) -> list[Any]:
+        """The values one step from a canonical one."""
+
+    @abstractmethod
+    def columns(self, name: str) -> list[Column]:
+        """The columns that the parameter fills.
+
+        Args:
+            name: the parameter's path.
+        """
+
+    @abstractmethod
+    def encode(self, value: Any) -> list[float]:
+        """A canonical value as a number for each column; not a number (nan) where a column has no meaning for it."""
+
+    @abstractmethod
+    def from_unit(self, point: Sequence[float], start: int, rng: random.Random) -> Any:
+        """The value at a point of the unit cube.
+
+        Args:
+            point: coordinates from 0 up to, but without, 1: one for each column of a whole configuration. Only those
+                that the value depends on are looked at, in order.
+            start: place of this parameter's first column.
+            rng: for what has no columns.
+        """
+
+    @abstractmethod
+    def genes(self, value: Any) -> int:
+        """How many places of a canonical value can be changed by themselves."""
+
+    @abstractmethod
+    def mutate(self, value: Any, chosen: Iterator[bool], rng: random.Random, scale: float | None) -> Any:
+        """A canonical value with some of its genes changed.
+
+        Args:
+            value: to vary.
+            chosen: for each gene in turn, whether it changes.
+            rng: the generator of all randomness.
+            scale: how far numbers move, as a share of their range; None draws them anew.
+        """
+
+    @abstractmethod
+    def crossover(self, first: Any, second: Any, rng: random.Random) -> Any:
+        """A value whose genes are each from either of two canonical values, at even odds."""
+
+    @functools.cached_property
+    def width(self) -> int:
+        """How many columns the parameter fills."""
+        return len(self.columns(""))
+
+    def sample(self, rng: random.Random) -> Any:
+        """A random value."""
+        return self.from_unit([rng.random() for _ in range(self.width)], 0, rng)
+
+    def start(self) -> Any:
+        """The value that the default configuration has."""
+        return self.canonical(self.default) if "default" in self.model_fields_set else self.middle()
+
+    def describe(self) -> dict[str, Any]:
+        """The parameter as the YAML file says it."""
+        said = {
+            name: _written(getattr(self, name))
+            for name, field in type(self).model_fields.items()
+            if name in self.model_fields_set and (name == "default" or getattr(self, name) != field.default)
+        }
+        return {"type": self.type} | said
+
+
+class Gene(Parameter):
+    """A parameter whose value changes as a whole."""
+
+    def genes(self, value: Any) -> int:
+        """One, unless there is nothing to change to."""
+        return int(self.size() != 1)
+
+    def mutate(self, value: Any, chosen: Iterator[bool], rng: random.Random, scale: float | None) -> Any:
+        """Another value, if it is to change."""
+        if not self.genes(value) or not next(chosen):
+            return value
+        return self.different(value, rng) if scale is None else self.moved(value, rng, scale)
+
+    def crossover(self, first: Any, second: Any, rng: random.Random) -> Any:
+        """One of the two values."""
+        return first if rng.random() < 0.5 else second
+
+    @abstractmethod
+    def different(self, value: Any, rng: random.Random) -> Any:
+        """A random value other than this canonical one."""
+
+    def moved(self, value: Any, rng: random.Random, scale: float) -> Any:
+        """A random value other than this canonical one, near it where values have a distance."""
+        return self.different(value, rng)
+
+
+def checked(parameter: Parameter, value: Any, path: Path, faults: list[Fault]) -> Any:
+    """The canonical form of a part of a value, or else its faults added to the list.
+
+    Args:
+        parameter: that the part is a value of.
+        value: the part.
+        path: where it stands.
+        faults: found so far.
+    """
+    try:
+        return parameter.canonical(value)
+    except DefinitionError as error:
+        faults += [Fault((*path, *fault.path), fault.text) for fault in error.faults]
+    except ValueError as error:
+        faults.append(Fault(path, f"found {found(value)}; allowed: {error}"))
+    return None
+
+
+def _written(value: Any) -> Any:
+    if isinstance(value, Parameter):
+        return value.describe()
+    if isinstance(value, dict):
+        return {name: _written(part) for name, part in value.items()}
+    return [_written(part) for part in value] if isinstance(value, list) else value

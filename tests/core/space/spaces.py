@@ -1,0 +1,42 @@
+"""A space with every kind of parameter, for the tests."""
+
+EVERYTHING = {
+    "layers": {"type": "int", "low": 1, "high": 12},
+    "width": {"type": "int", "low": 1, "high": 1000, "log": True},
+    "even": {"type": "int", "low": 2, "high": 9, "step": 2},
+    "lr": {"type": "float", "low": 1e-4, "high": 1e-1, "log": True},
+    "decay": {"type": "float", "low": 0.0, "high": 1.0},
+    "drop": {"type": "float", "low": 0, "high": 0.5, "step": 0.1},
+    "kernel": [1, 3, 5],
+    "odd": [None, True, 1, "1", [8, 8], {"deep": 1.5}],
+    "norm": {"type": "bool"},
+    "eps": {"type": "bool", "when": {"norm": True}},
+    "last": {"type": "int", "low": 1, "high": 3, "when": {"layers": {"min": 3, "max": 9}, "kernel": [3, 5]}},
+    "depth": {"type": "choice", "values": [1, 2]},
+    "rand": {"type": "randint", "upper": 5},
+    "uniform": {"type": "uniform", "min_value": 0.05, "max_value": 0.1},
+    "quniform": {"type": "quniform", "min_value": 1, "max_value": 10, "q": 3},
+    "loguniform": {"type": "loguniform", "min_value": -6, "max_value": -1},
+    "qloguniform": {"type": "qloguniform", "min_value": 0, "max_value": 4, "q": 2},
+    "normal": {"type": "normal", "mu": 10, "sigma": 3},
+    "qnormal": {"type": "qnormal", "mu": 10, "sigma": 3, "q": 1},
+    "lognormal": {"type": "lognormal", "mu": 0, "sigma": 1},
+    "qlognormal": {"type": "qlognormal", "mu": 2, "sigma": 1, "q": 1},
+    "blocks": {"type": "list", "length": 2, "of": {"kernel": [3, 5], "filters": [3, 4, 5]}},
+    "tail": {
+        "type": "list",
+        "min_length": 0,
+        "max_length": 3,
+        "of": {"op": ["conv", "skip"], "size": {"type": "int", "low": 1, "high": 4, "when": {"op": "conv"}}},
+    },
+    "stages": {"type": "list", "items": [[3, 4, 5], [6, 8, 10]]},
+    "optimizer": {
+        "type": "one_of",
+        "options": {
+            "adam": None,
+            "sgd": {"momentum": {"type": "float", "low": 0, "high": 1}, "nesterov": [True, False]},
+        },
+    },
+    "inputs": {"type": "sublist_of", "choices": ["a", "b", "c", "d"], "min_length": 1, "max_length": 3},
+    "head": {"hidden": [8, 16], "deep": {"type": "bool"}},
+}
