@@ -1,0 +1,37 @@
+"""Print all that is known of a run's trials, as CSV or JSON.
+
+Those that searched come first, in order, then the finalists' full trainings. In CSV a value has a column of its own,
+such as `params.lr`, `objectives.val_acc` or `test.test_acc`.
+"""
+
+import argparse
+import csv
+import json
+import sys
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("url", metavar="URL", help="of the run: <store>/<search>/<run>, or its folder; or …/latest")
+    form = parser.add_mutually_exclusive_group(required=True)
+    form.add_argument("--csv", action="store_true", help="a line for each trial, after one with the columns' names")
+    form.add_argument("--json", action="store_true", help="one object, with the trials as a list")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Read the run and print its trials."""
+    from windtunnel.ledger.find import find_run
+    from windtunnel.report.reader import collect
+    from windtunnel.report.records import flat, records
+
+    view = collect(find_run(arguments.url))
+    rows = records(view)
+    if arguments.json:
+        run = {"search": view.search, "run": view.run, "url": view.url, "objectives": view.objectives}
+        print(json.dumps(run | {"trials": rows}, indent=1))
+        return 0
+    columns = flat(rows)
+    table = csv.DictWriter(sys.stdout, fieldnames=list(columns[0]) if columns else ["trial"], lineterminator="\n")
+    table.writeheader()
+    table.writerows(columns)
+    return 0

@@ -1,0 +1,88 @@
+"""Print a run's trials as a table: state, parameters, objectives, metrics, time, and why one failed.
+
+With `--follow` it goes on until the run has ended: on a terminal the table is drawn again and again, elsewhere each
+trial gets a line when it has ended.
+"""
+
+import argparse
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from windtunnel.report.reader import RunReader
+    from windtunnel.report.view import RunView
+
+_SHORTEST = 1.0  # seconds between two looks
+_SHARE = 0.1  # of the time that may go into looking
+_CLEAR = "\x1b[H\x1b[J"  # to a terminal: the cursor to the top, and nothing below it
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("url", metavar="URL", help="of the run: <store>/<search>/<run>, or its folder; or …/latest")
+    parser.add_argument("--follow", action="store_true", help="go on until the run has ended; Ctrl-C ends it")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the table once, or follow the run."""
+    from windtunnel.ledger.find import find_run
+    from windtunnel.report.reader import RunReader
+
+    reader = RunReader(find_run(arguments.url))
+    terminal = sys.stdout.isatty()
+    if not arguments.follow:
+        _print_table(reader.read(), terminal)
+    elif terminal:
+        for view in _looks(reader):
+            print(_CLEAR, end="")
+            _print_table(view, terminal, whole=False)
+    else:
+        _print_lines(reader)
+    return 0
+
+
+def _print_table(view: "RunView", terminal: bool, whole: bool = True) -> None:
+    """The table, as wide as the terminal is and, unless it is to be whole, no higher."""
+    from windtunnel.report.listing import headline, table
+
+    size = shutil.get_terminal_size()
+    width = size.columns if terminal else None
+    head = headline(view).splitlines()
+    rows = None if whole else max(1, size.lines - len(head) - 2)
+    print("\n".join([*head, *table(view, width, rows)]), flush=True)
+
+
+def _print_lines(reader: "RunReader") -> None:
+    from windtunnel.report.listing import ended_lines, headline
+
+    told: set[str] = set()
+    begun = False
+    for view in _looks(reader):
+        if not begun:
+            print(headline(view))
+        begun = True
+        for line in ended_lines(view, told):
+            print(line, flush=True)
+    print(headline(view).splitlines()[-1])
+
+
+def _looks(reader: "RunReader") -> Iterator["RunView"]:
+    """The run now and again, until it has ended; a store that cannot be reached for a while is waited for."""
+    from windtunnel.errors import UnavailableError
+    from windtunnel.report.listing import ending
+
+    while True:
+        began = time.monotonic()
+        try:
+            view = reader.read()
+        except UnavailableError as error:
+            print(f"waiting for the store: {error}", file=sys.stderr)
+        else:
+            yield view
+            if ending(view):
+                return
+        took = time.monotonic() - began
+        time.sleep(max(_SHORTEST, took * (1 / _SHARE - 1)))

@@ -1,0 +1,48 @@
+"""From what a person types to the run that is meant."""
+
+import os
+from pathlib import Path
+
+from windtunnel.errors import LedgerError
+from windtunnel.ledger.ledger import Ledger
+from windtunnel.stores import open_store
+
+_LATEST = "latest"
+_FORMS = f"give <store>/<search>/<run>, its folder, or <store>/<search>/{_LATEST}"
+
+
+def find_run(url: str) -> Ledger:
+    """The run at a URL or folder, which has begun.
+
+    Args:
+        url: `<store>/<search>/<run>`. `latest` in place of the run, or of search and run, means the one that began
+            last, which costs a listing of all that is there. `latest` alone looks in `$WINDTUNNEL_STORE`, else in
+            `runs`.
+
+    Raises:
+        LedgerError: no run is there.
+        StoreError: the URL names no store, or the store cannot be reached.
+    """
+    place, _, name = (url if "://" in url else _absolute(url)).rstrip("/").rpartition("/")
+    ledger = _last_below(place) if name == _LATEST else Ledger.open(f"{place}/{name}")
+    if ledger is None or ledger.read_json("search.json") is None:
+        raise LedgerError(f"URL: there is no run at {url}: {_FORMS}")
+    return ledger
+
+
+def _absolute(folder: str) -> str:
+    """The folder without symbolic links: `make run` keeps one, `runs/latest`."""
+    if folder == _LATEST:
+        store = os.environ.get("WINDTUNNEL_STORE", "runs")
+        folder = f"{store.rstrip('/')}/{_LATEST}"
+    return folder if "://" in folder else str(Path(folder).expanduser().resolve())
+
+
+def _last_below(place: str) -> Ledger | None:
+    """The run below a store or a search that began last."""
+    entries = [entry for entry in open_store(place).list() if entry.path.endswith("/search.json")]
+    runs = [entry for entry in entries if entry.path.count("/") <= 2]
+    if not runs:
+        return None
+    last = max(runs, key=lambda entry: entry.modified)
+    return Ledger.open(f"{place}/{last.path.removesuffix('/search.json')}")

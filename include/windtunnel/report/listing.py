@@ -1,0 +1,134 @@
+"""A run's trials as text: a table for a person, and a line for each trial that has ended."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from windtunnel.ledger import State
+from windtunnel.report.records import records
+from windtunnel.report.view import RUNNING, WAITING, RunView
+
+_ENDED = tuple(State)
+_NARROW = 7  # characters that a column's name may have even if its values are shorter
+
+
+def headline(view: RunView) -> str:
+    """The run in two lines: where it is, and how far."""
+    counts = [f"{view.counts[state]} {state}" for state in (*State, RUNNING, WAITING) if view.counts[state]]
+    parts = [f"{sum(view.counts.values())} trials{': ' if counts else ''}{', '.join(counts)}"]
+    parts += [f"iteration {view.iterations[-1].stage}"] if view.iterations else []
+    parts += [f"front {front}"] if (front := sum(trial.front for trial in view.trials)) else []
+    volumes = [iteration.hypervolume for iteration in view.iterations if iteration.hypervolume is not None]
+    parts += [f"hypervolume {volumes[-1]:.6g}"] if volumes else []
+    verified = [model.verified for model in view.models]
+    parts += [f"{verified.count(True)} of {len(verified)} finalists verified"] if verified else []
+    parts += [end] if (end := ending(view)) else []
+    return f"{view.search}  {view.url}\n{' · '.join(parts)}"
+
+
+def ending(view: RunView) -> str | None:
+    """How the run has ended; None while it goes on, or where nobody recorded its end."""
+    failures = [iteration.failure for iteration in view.iterations if iteration.failure]
+    if failures:
+        return f"ended: {failures[-1]}"
+    return "finished" if view.closed else None
+
+
+def table(view: RunView, width: int | None = None, rows: int | None = None) -> list[str]:
+    """The trials as aligned lines, the names of the columns first.
+
+    Args:
+        view: of the run.
+        width: characters that a line may have: metrics are left out, names shortened, and then lines cut to fit.
+        rows: how many trials there is room for; of more, the last that have begun are shown.
+    """
+    trials = records(view)
+    if rows is not None:
+        begun = [trial for trial in trials if trial["state"] != WAITING] or trials
+        trials = begun[-rows:]
+    further = [(group, name) for group in ("test", "metrics") for name in _names(trials, group)]
+    cells = _cells(view, trials, further)
+    if width is not None:
+        while further and _width(cells) > width:
+            further.pop()
+            cells = _cells(view, trials, further)
+        if _width(cells) > width:
+            cells = _short(cells)
+    return [line if width is None or len(line) <= width else f"{line[: width - 1]}…" for line in _aligned(cells)]
+
+
+def ended_lines(view: RunView, told: set[str]) -> list[str]:
+    """A line for each trial that has ended and is not among those told, which it joins."""
+    lines = []
+    for trial in records(view):
+        if trial["state"] in _ENDED and (key := f"{trial['trial']} {trial['verified']}") not in told:
+            told.add(key)
+            values = trial["params"] | trial["objectives"] | trial["test"]
+            facts = [f"{name}={_number(value)}" for name, value in values.items()]
+            parts = [trial["trial"], trial["state"], *facts, _time(trial), _why(trial)]
+            lines.append("  ".join(part for part in parts if part))
+    return lines
+
+
+def _cells(view: RunView, trials: Sequence[dict[str, Any]], further: Sequence[tuple[str, str]]) -> list[list[str]]:
+    columns = [("params", name) for name in _names(trials, "params")]
+    columns += [*(("objectives", name) for name in view.objectives), *further]
+    cells = [["trial", "stage", "state", *(name for _, name in columns), "time", "why"]]
+    for trial in trials:
+        values = [_number(trial[group].get(name)) for group, name in columns]
+        cells.append([trial["trial"], trial["stage"], trial["state"], *values, _time(trial), _why(trial)])
+    return cells
+
+
+def _names(trials: Sequence[dict[str, Any]], group: str) -> list[str]:
+    return list(dict.fromkeys(name for trial in trials for name in trial[group]))
+
+
+def _width(cells: Sequence[Sequence[str]]) -> int:
+    """Of the lines, the last column of which may be cut."""
+    return max(map(len, _aligned([row[:-1] for row in cells])))
+
+
+def _short(cells: Sequence[Sequence[str]]) -> list[list[str]]:
+    """The columns no wider than their values, and trials by half of their hexadecimal digits."""
+    names, *rows = cells
+    short = [[f"{row[0][:8]}-{row[0].rpartition('-')[2]}", *row[1:]] for row in rows]
+    room = [max(_NARROW, *map(len, column)) for column in zip(*short, [""] * len(names), strict=True)]
+    heads = [name if len(name) <= most else f"{name[: most - 1]}…" for name, most in zip(names, room, strict=True)]
+    return [heads, *short]
+
+
+def _aligned(cells: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return ["  ".join(_padded(row, widths)).rstrip() for row in cells]
+
+
+def _padded(row: Sequence[str], widths: Sequence[int]) -> list[str]:
+    """Words to the left, numbers to the right."""
+    words = (0, 1, 2, len(row) - 1)
+    return [
+        text.ljust(width) if place in words else text.rjust(width)
+        for place, (text, width) in enumerate(zip(row, widths, strict=True))
+    ]
+
+
+def _number(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:.5g}" if isinstance(value, float) else str(value)
+
+
+def _time(trial: dict[str, Any]) -> str:
+    return f"{trial['seconds']:.1f} s" if trial["seconds"] else ""
+
+
+def _why(trial: dict[str, Any]) -> str:
+    """What is to be said of a trial: its failure's last line, or what distinguishes it."""
+    if trial["state"] == State.FAILED or trial["verified"] is False:
+        return f"{trial['kind'] or 'not verified'}: {' '.join(trial['message'].split())}"
+    if trial["message"] or trial["kind"]:
+        return ": ".join(part for part in (trial["kind"], " ".join(trial["message"].split())) if part)
+    if trial["violation"]:
+        return "breaks a constraint"
+    if trial["verified"]:
+        return "verified"
+    return "front" if trial["front"] else ""

@@ -1,0 +1,60 @@
+"""A run's trials as rows: for a table, a spreadsheet or a program."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from windtunnel.report.documents.plain import plain
+from windtunnel.report.view import ModelView, RunView, TrialView
+
+_GROUPS = ("params", "objectives", "metrics", "test")
+
+
+def records(view: RunView) -> list[dict[str, Any]]:
+    """Every trial of a run as JSON's own types: those that searched, in order of request, then the full trainings.
+
+    `params`, `objectives`, `metrics` and `test` hold values by name; `verified` is None but of a full training whose
+    verification is done; `seconds` are of the last attempt; `stage` is an iteration's number or `full-<k>`.
+    """
+    searched = [_record(trial) for trial in view.trials]
+    trained = [_record(model.trial, model) for model in view.models]
+    return [plain(record) for record in (*searched, *trained)]
+
+
+def flat(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The records with a column for each value, such as `params.lr` and `objectives.val_acc`, the same for all."""
+    names = {group: dict.fromkeys(name for row in rows for name in row[group]) for group in _GROUPS}
+    return [_flat(row, names) for row in rows]
+
+
+def _flat(row: Mapping[str, Any], names: Mapping[str, Mapping[str, None]]) -> dict[str, Any]:
+    columns: dict[str, Any] = {}
+    for key, value in row.items():
+        if key in _GROUPS:
+            columns |= {f"{key}.{name}": value.get(name) for name in names[key]}
+        else:
+            columns[key] = value
+    return columns
+
+
+def _record(trial: TrialView, model: ModelView | None = None) -> dict[str, Any]:
+    return {
+        "trial": trial.trial,
+        "config": trial.config,
+        "stage": trial.stage,
+        "iteration": trial.iteration,
+        "epochs": trial.epochs,
+        "state": trial.state,
+        "params": trial.params,
+        "objectives": trial.objectives,
+        "metrics": trial.metrics,
+        "violation": trial.violation,
+        "front": trial.front,
+        "kind": trial.kind,
+        "message": model.error or trial.message if model else trial.message,
+        "seconds": trial.seconds,
+        "started": trial.started,
+        "attempts": trial.attempts,
+        "source": trial.source,
+        "verified": model.verified if model else None,
+        "test": model.test if model else {},
+    }
