@@ -45,6 +45,9 @@ test-all: $(READY_DEV) ## run all tests, the slow ones too
 test-azure: $(READY_DEV) ## run the tests against Azurite, which is installed with npm: ARGS="…"
 	@WINDTUNNEL_NEED_AZURITE=1 $(BIN)/python -m pytest -m azure $(TESTS) $(ARGS)
 
+test-cluster: $(READY_DEV) ## run the tests on the Kubernetes cluster of KUBECONFIG, whose pods see this machine's files: ARGS="…"
+	@WINDTUNNEL_TEST_CLUSTER=1 $(BIN)/python -m pytest -m cluster $(TESTS)/cluster $(ARGS)
+
 kills: $(READY_DEV) ## kill a search's processes at 20 random moments and compare: ARGS="--engine scheduler --kills 20"
 	@$(BIN)/python -m tests.kills $(ARGS)
 

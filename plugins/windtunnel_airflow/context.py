@@ -10,6 +10,7 @@ from windtunnel.launchers import get_launcher
 from windtunnel.ledger import Job, Ledger
 from windtunnel.stages import Search
 from windtunnel.stores import open_store
+from windtunnel_airflow.cluster import use_cluster
 
 _log = logging.getLogger(__name__)
 
@@ -24,6 +25,7 @@ def current_ledger(store: str, context: Any = None) -> Ledger:
         context: of the task; by default that of the task at work.
     """
     context = context or get_current_context()
+    use_cluster()
     return Ledger(open_store(store), context["dag"].dag_id, context["params"].get("resume") or context["run_id"])
 
 

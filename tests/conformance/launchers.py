@@ -151,15 +151,15 @@ class LauncherConformance:
         launcher.cancel(run.ledger, ["1-1"])
 
     def test_a_cancelled_job_is_not_revived_but_can_be_launched_again(self, run, launcher):
-        run = run(["sleep 1"], trial_retries=0)
+        run = run(["sleep 4"], trial_retries=0)
         run.launch()
-        run.wait_for_start("sleep 1")
+        run.wait_for_start("sleep 4")
         launcher.cancel(run.ledger)
         assert not launcher.revive(run.ledger, run.jobs[0])
         assert launcher.why_gone(run.ledger, run.jobs[0]).kind == "cancelled"
         run.finish()
-        assert run.result("sleep 1").state is State.COMPLETED
-        assert len(run.starts["sleep 1"]) == 2
+        assert run.result("sleep 4").state is State.COMPLETED
+        assert len(run.starts["sleep 4"]) == 2
 
     def test_a_killed_job_is_gone_and_it_is_said_why(self, run, launcher):
         run = run(["sleep 60"])

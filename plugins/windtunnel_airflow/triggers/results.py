@@ -11,6 +11,7 @@ from windtunnel.errors import WindtunnelError
 from windtunnel.launchers import get_launcher
 from windtunnel.ledger import Ledger
 from windtunnel.waiting import Watch
+from windtunnel_airflow.cluster import use_cluster_async
 
 _SHORTEST, _LONGEST, _SHARE = 0.2, 10.0, 0.05  # seconds between polls, and the share of the wait that one may add
 
@@ -44,6 +45,7 @@ class ResultsTrigger(BaseTrigger):
         """Yield one event: the `message` of the finished wait, or the `error` that makes waiting senseless."""
         began = time.monotonic()
         try:
+            await use_cluster_async()
             watch = await asyncio.to_thread(self.watch)
             while not (progress := await asyncio.to_thread(watch.poll)).done:
                 await asyncio.sleep(pause(time.monotonic() - began))

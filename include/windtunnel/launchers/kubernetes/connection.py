@@ -42,6 +42,14 @@ def pod_namespace() -> str:
     return _POD_NAMESPACE.read_text().strip() if _POD_NAMESPACE.is_file() else "default"
 
 
+def kubeconfig_namespace(file: str | None) -> str:
+    """The namespace of a kubeconfig's current context; without a file, of the default one's."""
+    from kubernetes import config
+
+    _, context = config.list_kube_config_contexts(file)
+    return str(context["context"].get("namespace", "default"))
+
+
 def _as_kubectl_would() -> Connection:
     from kubernetes import client, config
 
@@ -52,8 +60,7 @@ def _as_kubectl_would() -> Connection:
         pass
     file = os.environ.get("KUBECONFIG")  # the library remembers what it was when it was imported
     try:
-        _, context = config.list_kube_config_contexts(file)
-        return Connection(config.new_client_from_config(file), context["context"].get("namespace", "default"))
+        return Connection(config.new_client_from_config(file), kubeconfig_namespace(file))
     except config.ConfigException as error:
         message = f"no cluster is known: this is no pod, and there is no kubeconfig ({error}); set KUBECONFIG"
         raise LaunchError(message) from error

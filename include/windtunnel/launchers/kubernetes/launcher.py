@@ -11,12 +11,23 @@ from windtunnel.errors import LaunchError
 from windtunnel.launchers.base import Gone, Launcher
 from windtunnel.launchers.kubernetes.client import Client, Object
 from windtunnel.launchers.kubernetes.manifest import JOB, LAUNCH, job_name, manifest, selector
-from windtunnel.launchers.kubernetes.states import Verdict, ending, finished, job_id, judge, last_words, pods_of
+from windtunnel.launchers.kubernetes.states import (
+    Verdict,
+    deaths,
+    ending,
+    finished,
+    job_id,
+    judge,
+    last_words,
+    never_began,
+    pods_of,
+)
 from windtunnel.ledger import Job, Ledger
 from windtunnel.machine import host, now
 
 _LOG_TAIL = 4096  # bytes of a pod's log that go into a failed result
 _TIME_TO_END = 60.0  # seconds that cancelled pods get to end; their grace is 30 s unless the template says another
+_FUTILE = 3  # pods that die before they begin anything: the next ones will, too
 _SELECTED = 50  # jobs named in one selector
 _UNFINISHED = "status.successful=0"
 _NOT_DONE = "status.phase!=Succeeded"
@@ -60,7 +71,7 @@ class KubernetesLauncher(Launcher):
         moment = datetime.now(UTC)
         jobs = client.jobs(selector(ledger), _UNFINISHED)
         pods = client.pods(selector(ledger), _NOT_DONE)
-        hopeful = {job_id(job) for job in jobs if not judge(job, pods_of(job, pods), definition.limits.pending, moment)}
+        hopeful = {job_id(job) for job in jobs if not _judge(ledger, definition, job, pods_of(job, pods), moment)}
         return hopeful | {job_id(pod) for pod in pods if ending(pod, moment)}
 
     def revive(self, ledger: Ledger, job: Job) -> bool:
@@ -76,7 +87,7 @@ class KubernetesLauncher(Launcher):
         if there is None:
             return Gone("deleted", f"job {job.job}: its Job was deleted, by hand or after it had ended")
         pods = pods_of(there, client.pods(selector(ledger, job.job)))
-        verdict = judge(there, pods, definition.limits.pending, datetime.now(UTC))
+        verdict = _judge(ledger, definition, there, pods, datetime.now(UTC))
         if verdict is None:
             return Gone("gone", f"job {job.job} was not found, and is there again")
         log = ""
@@ -115,6 +126,16 @@ class KubernetesLauncher(Launcher):
             self._known[ledger.url] = definition_of(ledger)
         definition = self._known[ledger.url]
         return definition, self._client(definition.resources.namespace)
+
+
+def _judge(ledger: Ledger, definition: Definition, job: Object, pods: list[Object], moment: datetime) -> Verdict | None:
+    """Why the job is over, or None: by the cluster's words, and where those give hope, by what its pods achieved."""
+    verdict = judge(job, pods, definition.limits.pending, moment)
+    if verdict is not None or len(dead := deaths(pods)) < _FUTILE:
+        return verdict
+    name = job_id(job)
+    starts = sum(attempt.job == name for unit in ledger.job(name).units for attempt in ledger.attempts(unit))
+    return never_began(dead) if len(dead) - starts >= _FUTILE else None
 
 
 def _selectors(ledger: Ledger, jobs: Collection[str] | None) -> list[str]:

@@ -17,7 +17,7 @@ GPU = "nvidia.com/gpu"
 
 _KEPT = 3600  # seconds that a finished Job stays, for a person to look at
 _SPARE = 60.0  # seconds beyond a job's own time-out, in which the trainer records what it cut off
-_OTHER_DEATHS = 3  # of a job's pods, beside those that its units may cause
+_OTHER_DEATHS = 1  # of a job's pods, beside those that its units may cause
 
 
 def job_name(ledger: Ledger, job: str) -> str:

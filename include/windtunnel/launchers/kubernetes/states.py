@@ -19,6 +19,7 @@ _MAY_START = {
 }
 _START_PATIENCE = 120.0  # seconds for such a fault to pass
 _BACK_OFF = 360.0  # seconds, the longest that a cluster waits before it starts a job's pod again
+_TOLD_TO_GO = 143  # exit code of a process that was sent SIGTERM
 _LOST = 15.0  # seconds after which a pod that should have ended runs on a node that does not answer
 
 
@@ -82,8 +83,24 @@ def judge(job: Object, pods: Sequence[Object], pending: float, moment: datetime)
     there = [pod for pod in pods if _phase(pod) in ("Pending", "Running") and not _deleted(pod)]
     for pod in there:
         if (stuck := _stuck(pod, pending, moment)) is not None:
-            return stuck
+            return _because_of_a_node(stuck, _lost(pods))
     return None if there else _without_pod(job, pods, pending, moment)
+
+
+def deaths(pods: Sequence[Object]) -> list[Object]:
+    """Those of a job's pods that failed for reasons of their own: neither evicted nor told to go."""
+    failed = [pod for pod in pods if _phase(pod) == "Failed" and not pod["status"].get("reason")]
+    return [pod for pod in failed if (_terminated(pod) or {}).get("exitCode") != _TOLD_TO_GO]
+
+
+def never_began(dead: Sequence[Object]) -> Verdict:
+    """The verdict on a job whose pods die before they begin a trial, as a broken image or an unreachable store has it.
+
+    Args:
+        dead: its pods that failed, the earliest first.
+    """
+    verdict = _end_of(dead[-1], dead)
+    return verdict._replace(message=f"{verdict.message}; none of them came so far as to begin a trial")
 
 
 def _failed(job: Object, pods: Sequence[Object]) -> Verdict:
@@ -144,18 +161,27 @@ def _stuck(pod: Object, pending: float, moment: datetime) -> Verdict | None:
 
 def _without_pod(job: Object, pods: Sequence[Object], pending: float, moment: datetime) -> Verdict | None:
     """Judge a job that the cluster has no living pod for: between two tries, queued, lost, or over a quota."""
-    lost = [pod for pod in pods if _deleted(pod) and _phase(pod) in ("Pending", "Running")]
     since = max([_time(job["metadata"]["creationTimestamp"]), *map(_end_time, pods)])
     patience = pending + (_BACK_OFF if pods else 0.0)
     if (moment - since).total_seconds() <= patience:
         return None
-    if lost:
-        text = f"its {_place(lost[-1])} does not answer any more, and no other was started within {patience:g} s"
-        return Verdict("node_lost", text, lost[-1])
     if job["spec"].get("suspend"):
         queue = job["metadata"]["labels"].get("kueue.x-k8s.io/queue-name", "?")
         return Verdict("pending", f"it waited in queue {queue} for longer than limits.pending, {pending:g} s")
-    return Verdict("pending", f"the cluster made no pod for it within limits.pending, {pending:g} s")
+    verdict = Verdict("pending", f"the cluster made no pod for it within limits.pending, {pending:g} s")
+    return _because_of_a_node(verdict, _lost(pods))
+
+
+def _lost(pods: Sequence[Object]) -> list[Object]:
+    """Deleted pods that are still there: on a node that does not answer."""
+    return [pod for pod in pods if _deleted(pod) and _phase(pod) in ("Pending", "Running")]
+
+
+def _because_of_a_node(verdict: Verdict, lost: Sequence[Object]) -> Verdict:
+    """A verdict on a job that waits, where it waits since a node was lost."""
+    if verdict.kind != "pending" or not lost:
+        return verdict
+    return Verdict("node_lost", f"its {_place(lost[-1])} does not answer any more, and {verdict.message}", verdict.pod)
 
 
 def _place(pod: Object) -> str:

@@ -1,0 +1,242 @@
+"""What becomes of a job whose pods do not do what they should, on a cluster that says so on demand."""
+
+import pytest
+
+from tests.fake_cluster import stamp, wait_for
+from tests.runs import make_run
+from windtunnel.errors import LaunchError, RefusedError
+from windtunnel.launchers import get_launcher
+from windtunnel.launchers.kubernetes import client
+from windtunnel.launchers.kubernetes.manifest import job_name
+from windtunnel.ledger import State
+from windtunnel.waiting import Watch
+
+
+@pytest.fixture
+def run(cluster, tmp_path):
+    def make(*jobs, **limits):
+        fields = {"pod_template": cluster.template(), "resources": limits.pop("resources", {})}
+        options = {"launcher": "kubernetes", "fields": fields, "trial_retries": 0, "pending": 3600.0} | limits
+        return make_run(str(tmp_path / "store"), tmp_path / "trace", *(jobs or [["nothing"]]), **options)
+
+    return make
+
+
+def result_of(run, looks=100):
+    """The first trial's result, once the watch has it."""
+    watch = Watch(run.ledger, get_launcher("kubernetes"), "1")
+    wait_for(lambda: watch.poll().done, looks)
+    return run.result("nothing")
+
+
+def ended(why="", code=1, **status):
+    end = {"exitCode": code, "reason": why, "finishedAt": stamp(), "message": "the last words"}
+    return {"phase": "Failed", "containerStatuses": [{"name": "trainer", "state": {"terminated": end}}]} | status
+
+
+def waiting(reason, message=""):
+    state = {"waiting": {"reason": reason, "message": message}}
+    return {"phase": "Pending", "containerStatuses": [{"name": "trainer", "image": "local/none:1", "state": state}]}
+
+
+UNPLACED = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "1 Insufficient gpu"}
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "words"),
+    [
+        (ended("Error", 3), "exit_code", ["exit code 3", "as 4 before it"]),
+        (ended("OOMKilled", 137), "out_of_memory", ["more than its memory limit, 1073741824", "resources.memory"]),
+        (ended("Error", 137, reason="Evicted", message="low on memory"), "evicted", ["evicted: low on memory"]),
+        (ended("Error", 137, reason="NodeLost"), "node_lost", ["lost with the node"]),
+        ({"phase": "Failed", "reason": "UnexpectedAdmissionError", "message": "no device"}, "gone", ["no device"]),
+    ],
+)
+def test_pods_that_end_without_results(cluster, run, status, kind, words):
+    cluster.script = [status] * 5
+    run = run(resources={"memory": 2**30}, trial_retries=2)
+    run.launch()
+    result = result_of(run)
+    assert (result.state, result.kind) == (State.FAILED, kind)
+    assert all(word in result.message for word in ["job 1-0", "pod windtunnel-", *words]), result.message
+    assert result.log_tail == ("the last words" if "containerStatuses" in status else "")
+    assert cluster.jobs == {}
+
+
+def test_pods_that_never_begin_a_trial_are_not_started_for_ever(cluster, run):
+    cluster.script = [ended("Error", 127), ended("Error", 127), ended("Error", 127), {"phase": "Running"}]
+    run = run(["nothing"], ["sleep 1"], trial_retries=20)
+    get_launcher("kubernetes").launch(run.ledger, run.jobs[0])
+    wait_for(lambda: len(cluster.pods) == 4)
+    watch = Watch(run.ledger, get_launcher("kubernetes"), "1")
+    wait_for(lambda: watch.poll().finished)
+    result = run.result("nothing")
+    assert result.kind == "exit_code"
+    assert "exit code 127, as 2 before it" in result.message
+    assert "none of them came so far as to begin a trial" in result.message
+
+
+def test_a_pod_that_hangs_ends_its_job_at_once(cluster, run):
+    cluster.script = [{"phase": "Failed", "reason": "DeadlineExceeded"}]
+    run = run(job_time=30.0, trial_retries=5)
+    run.launch()
+    result = result_of(run)
+    assert result.kind == "timeout"
+    assert "longer than 90 s, which limits.job_time and trial_time allow" in result.message
+
+
+@pytest.mark.parametrize(
+    ("reason", "kind"), [("ErrImageNeverPull", "image_not_found"), ("InvalidImageName", "image_not_found")]
+)
+def test_an_image_that_will_never_come(cluster, run, reason, kind):
+    cluster.script = [waiting(reason, "no such image")]
+    run = run()
+    run.launch()
+    result = result_of(run)
+    assert result.kind == kind
+    assert f"image local/none:1 cannot be had: {reason}: no such image" in result.message
+    assert cluster.jobs == {}  # nothing begins later
+
+
+@pytest.mark.parametrize(
+    ("reason", "kind"), [("ImagePullBackOff", "image_not_found"), ("CreateContainerConfigError", "cannot_start")]
+)
+def test_what_may_pass_gets_time(cluster, run, reason, kind):
+    cluster.script = [waiting(reason, 'secret "windtunnel-storage" not found')]
+    run = run()
+    run.launch()
+    launcher = get_launcher("kubernetes")
+    pod = wait_for(lambda: list(cluster.pods.values()))[0]
+    assert launcher.live(run.ledger) == {"1-0"}
+    pod["metadata"]["creationTimestamp"] = stamp(-130)
+    assert result_of(run).kind == kind
+    assert 'secret "windtunnel-storage" not found' in run.result("nothing").message
+
+
+def test_waiting_for_too_long(cluster, run):
+    cluster.script = [{"phase": "Pending", "conditions": [UNPLACED]}]
+    run = run(pending=3.0)
+    run.launch()
+    assert get_launcher("kubernetes").live(run.ledger) == {"1-0"}
+    result = result_of(run)
+    assert result.kind == "pending"
+    assert "longer than limits.pending, 3 s; Unschedulable: 1 Insufficient gpu" in result.message
+    assert cluster.jobs == cluster.pods == {}
+
+
+def test_a_quota_that_is_used_up(cluster, run):
+    cluster.refuse_pods = 'pods "x" is forbidden: exceeded quota: gpus, requested: 1, used: 2, limited: 2'
+    run = run(pending=1.0)
+    run.launch()
+    result = result_of(run)
+    assert result.kind == "quota"
+    assert "made no pod for it within limits.pending, 1 s; FailedCreate: pods" in result.message
+
+
+def test_pods_that_the_cluster_will_not_make(cluster, run):
+    cluster.refuse_pods = 'pods "x" is forbidden: violates PodSecurity "restricted"'
+    run = run(pending=1.0)
+    run.launch()
+    result = result_of(run)
+    assert result.kind == "refused"
+    assert "violates PodSecurity" in result.message
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "kind", "words"),
+    [
+        ((422, "Job is invalid: spec.containers[0].image: Required"), RefusedError, "refused", "mend pod_template"),
+        ((403, "jobs is forbidden: User cannot create"), RefusedError, "refused", "deploy/role.yaml"),
+        ((403, "forbidden: exceeded quota: count/jobs.batch"), LaunchError, "quota", "quota is used up"),
+    ],
+)
+def test_jobs_that_the_cluster_refuses(cluster, run, answer, error, kind, words):
+    cluster.refuse_jobs = answer
+    with pytest.raises(error, match=words) as caught:
+        run().launch()
+    assert caught.value.kind == kind
+    assert answer[1] in str(caught.value)
+
+
+def test_a_job_that_somebody_deleted(cluster, run):
+    cluster.script = [{"phase": "Running"}]
+    run = run()
+    run.launch()
+    cluster.delete(job_name(run.ledger, "1-0"))
+    result = result_of(run)
+    assert result.kind == "deleted"
+    assert "its Job was deleted" in result.message
+
+
+def test_a_node_that_does_not_answer(cluster, run, monkeypatch):
+    monkeypatch.setattr("windtunnel.launchers.kubernetes.states._BACK_OFF", 0.0)
+    cluster.script = [{"phase": "Running", "unanswering": True}, {"phase": "Pending", "conditions": [UNPLACED]}]
+    run = run(pending=2.0)
+    run.launch()
+    pod = wait_for(lambda: list(cluster.pods.values()))[0]
+    pod["metadata"] |= {"deletionTimestamp": stamp(-60)}
+    pod["spec"]["nodeName"] = "node7"
+    result = result_of(run)
+    assert result.kind == "node_lost"
+    assert "on node7 does not answer any more" in result.message
+    assert cluster.jobs == {}
+
+
+def test_a_pod_that_is_lost_is_replaced(cluster, run):
+    """Preempted, drained, deleted: the cluster starts another, and the trial is done there."""
+    cluster.script = [ended("Error", 143), ended("Error", 143)]
+    run = run()
+    run.launch()
+    assert result_of(run).state is State.COMPLETED
+    assert result_of(run).attempts == 1
+
+
+def test_a_trial_that_kills_its_pod_is_passed_over_and_its_lane_mates_go_on(cluster, run):
+    run = run(["kill-job", "nothing"], trial_retries=1)
+    run.launch()
+    assert result_of(run).state is State.COMPLETED
+    poison = run.result("kill-job")
+    assert (poison.state, poison.kind, poison.attempts) == (State.FAILED, "crashed", 2)
+
+
+def test_an_api_server_that_is_away_for_a_while(cluster, run):
+    run = run()
+    cluster.outages = 2
+    run.launch()
+    cluster.outages = 1
+    assert result_of(run).state is State.COMPLETED
+    assert len(cluster.jobs) == 1
+
+
+def test_an_api_server_that_stays_away(cluster, run, monkeypatch):
+    monkeypatch.setattr(client, "_PATIENCE", 0.2)
+    cluster.outages = 1000
+    with pytest.raises(LaunchError, match="503: it is being restarted"):
+        run().launch()
+
+
+def test_polls_cost_two_requests_whatever_there_is(cluster, run):
+    cluster.script = [{"phase": "Running"}] * 20
+    run = run(*([["nothing"]] * 20))
+    run.launch()
+    assert cluster.requests == {"create jobs": 20}
+    cluster.requests.clear()
+    assert len(get_launcher("kubernetes").live(run.ledger)) == 20
+    assert cluster.requests == {"list jobs": 1, "list pods": 1}
+    cluster.requests.clear()
+    get_launcher("kubernetes").cancel(run.ledger)
+    assert cluster.requests["deletecollection jobs"] == 1
+
+
+def test_a_job_that_failed_is_launched_anew_when_asked(cluster, run):
+    cluster.script = [ended("Error", 3)] * 4
+    run = run()
+    run.launch()
+    wait_for(lambda: not get_launcher("kubernetes").live(run.ledger))
+    assert result_of_launch(run) == State.COMPLETED
+    assert len(run.ledger.launches("1-0")) == 2
+
+
+def result_of_launch(run):
+    run.launch()
+    return result_of(run).state
