@@ -222,7 +222,8 @@ class Supervisor:
         say(f"{unit}: failed, {kind}: {message}")
         log = self._logs.setdefault(unit, UnitLog(self._ledger, unit, self._folder))
         tail = log.tail(_LOG_TAIL)
-        record_failure(self._ledger, self._job, unit, kind, message, log_tail=tail, attempt=attempt)
+        gpus = 1 if attempt and self._devices else 0
+        record_failure(self._ledger, self._job, unit, kind, message, log_tail=tail, attempt=attempt, gpus=gpus)
 
     def _job_time_message(self) -> str:
         return f"its job took longer than limits.job_time, {self._limits.job_time:g} s"

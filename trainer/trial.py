@@ -13,19 +13,21 @@ from trainer.checkpoints import Progress, Report
 from trainer.data import Arrays, load_split
 from trainer.epochs import Epoch
 from trainer.seeds import generator_states, seed_everything
+from trainer.stopping import curve
 from windtunnel.definition.model import Definition
 from windtunnel.errors import LedgerError, WindtunnelError, WorkloadError
 from windtunnel.ledger import Ledger, Request
+from windtunnel.ledger.curves import METRICS, curve_metadata
 from windtunnel.ledger.ids import steps
+from windtunnel.stopping.rules import Verdict
 
 if TYPE_CHECKING:
     import torch
 
-METRICS = "metrics.jsonl"
 METRICS_EVERY = 1.0  # seconds between two writes of the metrics' file
 CHECKPOINT_EVERY = 30.0  # seconds between two checkpoints; `$WINDTUNNEL_CHECKPOINT_SECONDS` says otherwise
 
-Stopper = Callable[[Sequence[Report]], str | None]
+Stopper = Callable[[Sequence[Report]], Verdict | None]
 
 
 class TrialStopped(WindtunnelError):  # noqa: N818  (it is no error: the trial is told to end, and why)
@@ -44,6 +46,9 @@ class Trial:
         settings: the definition's fixed settings.
         seed: of this training.
         horizon: the epochs that schedules of the learning rate see, whatever this trial's own.
+        exported: whether a model was exported.
+        stopped: the verdict that ended the trial; None where none did.
+        resumable: whether there is a checkpoint of where it was stopped.
     """
 
     def __init__(
@@ -62,7 +67,7 @@ class Trial:
             ledger: of the run.
             definition: of the search.
             request: what is asked.
-            stop: says from the reports so far why the trial is to end now, or None.
+            stop: asked at the end of each epoch but the last whether the trial is to end, from the reports so far.
             checkpoint_every: seconds between two checkpoints.
             listener: told of each report.
         """
@@ -71,13 +76,15 @@ class Trial:
         self.seed = request.seed
         self.horizon = float(definition.epochs.horizon or definition.epochs.full)
         self.exported = False
+        self.stopped: Verdict | None = None
+        self.resumable = False
         self._ledger, self._definition, self._request = ledger, definition, request
         self._stop, self._listener = stop, listener
         every = os.environ.get("WINDTUNNEL_CHECKPOINT_SECONDS", CHECKPOINT_EVERY)
         self._checkpoint_every = float(every) if checkpoint_every is None else checkpoint_every
         self._watched = {*definition.objectives, *definition.constraints}
         self._progress = Progress()
-        self._models: dict[str, torch.nn.Module] = {}
+        self._objects: dict[str, Any] = {}
         self._target: int | None = None
         self._began = self._checkpointed = time.monotonic()
         self._metrics_written = -math.inf
@@ -111,7 +118,7 @@ class Trial:
         Raises:
             WorkloadError: the checkpoint does not fit the objects.
         """
-        self._note_models(objects)
+        self._objects |= objects
         request, source = self._request, self._ledger
         found, trial = checkpoints.load(source, request.trial, request.config), request.trial
         if found is None and request.continue_from:
@@ -150,7 +157,7 @@ class Trial:
         self._target = target = steps(self._request.epochs, steps_per_epoch)
         if progress.step > target:
             raise WorkloadError(f"the checkpoint is at step {progress.step}, beyond the trial's {target}")
-        while progress.position == "within" or progress.step < target:
+        while self.stopped is None and (progress.position == "within" or progress.step < target):
             if progress.position == "within":
                 index = (progress.step - 1) // steps_per_epoch
             else:
@@ -205,9 +212,7 @@ class Trial:
         broken = [name for name, value in report.metrics.items() if value is None and name in self._watched]
         if broken:
             raise NotFiniteError(f"{', '.join(broken)} is not finite at epoch {report.epoch:g}")
-        reason = self._stop(progress.reports) if self._stop is not None else None
-        if reason:
-            raise TrialStopped(reason)
+        self._ask_to_stop()
 
     def checkpoint(self, **objects: Any) -> None:
         """Save where training stands: after an optimiser step, or last in an epoch, after its report.
@@ -217,7 +222,7 @@ class Trial:
         Args:
             objects: models, optimisers, schedulers, generators: whatever training changes.
         """
-        self._note_models(objects)
+        self._objects |= objects
         progress = self._progress
         now = time.monotonic()
         ended = progress.position != "within" and progress.step == self._target
@@ -225,11 +230,9 @@ class Trial:
             return
         if progress.position == "within":
             progress.generators = generator_states()
-        progress.seconds = now - self._began
-        checkpoints.save(self._ledger, self._request.trial, self._request.config, progress, objects)
+        self._save(objects)
         if progress.position == "within":
             progress.generators = None
-        self._checkpointed = time.monotonic()
 
     def export_onnx(self, model: "torch.nn.Module", example: Any) -> None:
         """Export the model, with the last weights or the best, as the definition's `objective_at` says.
@@ -243,7 +246,7 @@ class Trial:
         """
         chosen = self.chosen()
         if chosen is not None and chosen is not self._last():
-            name = next((name for name, held in self._models.items() if held is model), None)
+            name = next((name for name, held in self._models().items() if held is model), None)
             best = self._progress.best
             if name is None or best is None:
                 raise WorkloadError("the best weights are not kept: give the exported model to trial.restore()")
@@ -269,10 +272,30 @@ class Trial:
             json.dumps({"epoch": report.epoch, "seconds": report.seconds} | report.metrics)
             for report in self._progress.reports
         ]
-        latest = lines[-1] if len(lines[-1]) < 4096 else "null"
+        rules = self._definition.early_stopping.rules
+        watched = curve(self._progress.reports, self._definition.watched) if rules else None
         path = self._ledger.trial_path(self._request.trial, METRICS)
-        self._ledger.store.put(path, "".join(f"{line}\n" for line in lines).encode(), {"latest": latest})
+        content = "".join(f"{line}\n" for line in lines).encode()
+        self._ledger.store.put(path, content, curve_metadata(lines[-1], watched))
         self._metrics_written = time.monotonic()
+
+    def _ask_to_stop(self) -> None:
+        progress = self._progress
+        left = progress.position == "between" and self._target is not None and progress.step < self._target
+        verdict = self._stop(progress.reports) if left and self._stop is not None else None
+        if verdict is None:
+            return
+        self.stopped = verdict
+        print_line(f"stopped by {verdict.rule}: {verdict.reason}")
+        if self._objects:  # what the workload would save after its report
+            self._save(self._objects)
+            self.resumable = True
+        raise TrialStopped(verdict.reason)
+
+    def _save(self, objects: Mapping[str, Any]) -> None:
+        self._progress.seconds = time.monotonic() - self._began
+        checkpoints.save(self._ledger, self._request.trial, self._request.config, self._progress, objects)
+        self._checkpointed = time.monotonic()
 
     def _last(self) -> Report | None:
         return self._progress.reports[-1] if self._progress.reports else None
@@ -298,7 +321,7 @@ class Trial:
         best = self._progress.best
         again = best is not None and best["report"]["epoch"] == report.epoch
         if best is None or again or self._better(report, Report(**best["report"])):
-            weights = {name: checkpoints.weights(model) for name, model in self._models.items()}
+            weights = {name: checkpoints.weights(model) for name, model in self._models().items()}
             self._progress.best = {"report": _facts(report), "weights": weights}
 
     def _better(self, report: Report, other: Report) -> bool:
@@ -308,10 +331,10 @@ class Trial:
             return value is not None
         return value > held if direction == "maximize" else value < held
 
-    def _note_models(self, objects: Mapping[str, Any]) -> None:
+    def _models(self) -> "dict[str, torch.nn.Module]":
         import torch
 
-        self._models |= {name: item for name, item in objects.items() if isinstance(item, torch.nn.Module)}
+        return {name: item for name, item in self._objects.items() if isinstance(item, torch.nn.Module)}
 
 
 def print_line(text: str) -> None:

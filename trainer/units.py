@@ -1,9 +1,11 @@
 """One unit of a job, from its request to its one result: prepare the data, train a trial, verify a model."""
 
+import os
 import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from trainer import latency
 from trainer.checkpoints import Report
 from trainer.data import Preparation, examples, is_whole
 from trainer.export import exported_model
+from trainer.stopping import Rules
 from trainer.trial import NotFiniteError, Stopper, Trial, TrialStopped
 from trainer.verification import Verification, VerificationError
 from windtunnel.definition import Definition, definition_of
@@ -60,7 +63,7 @@ def run(ledger: Ledger, job: Job, unit: str, attempt: Attempt, log: Path | None 
         if request is None:
             found = prepare(ledger, definition)
         elif job.kind is JobKind.TRAIN:
-            found = train(ledger, definition, request)
+            found = train(ledger, definition, request, rules_of(ledger, definition, request, job))
         else:
             found = verify(ledger, definition, request)
     except (Exception, SystemExit) as error:
@@ -71,11 +74,18 @@ def run(ledger: Ledger, job: Job, unit: str, attempt: Attempt, log: Path | None 
         "started": attempt.started,
         "ended": now(),
         "seconds": round(time.monotonic() - began, 3),
+        "gpus": gpus_held(),
         "attempts": attempt.number,
         "artifacts": artifacts(ledger, unit),
         "log_tail": _log_tail(log) if found.state is State.FAILED else "",
     }
     ledger.record(Result(trial=unit, **facts))
+
+
+def rules_of(ledger: Ledger, definition: Definition, request: Request, job: Job) -> Stopper | None:
+    """What may stop a trial of this job; None without rules, and for finalists, which are trained to the end."""
+    searching = job.stage.isdigit()
+    return Rules(ledger, definition, request) if searching and definition.early_stopping.rules else None
 
 
 def preload(definition: Definition, kind: JobKind) -> Workload:
@@ -126,19 +136,22 @@ def train(
     """
     workload = preload(definition, JobKind.TRAIN)  # before the trial, which seeds what is loaded
     trial = Trial(ledger, definition, request, stop=stop, listener=listener)
-    state, kind, message = State.COMPLETED, "", ""
     try:
-        workload.train(trial)
-    except TrialStopped as reason:
-        state, kind, message = State.STOPPED, "stopped", str(reason)
+        with suppress(TrialStopped):
+            workload.train(trial)
     finally:
         trial.write_metrics(now=True)
+    state, kind, message, exported = State.COMPLETED, "", "", trial.exported
+    if trial.stopped is not None:
+        no_model = "" if exported else export_stopped(ledger, definition, request, trial)
+        state, kind, exported = State.STOPPED, trial.stopped.rule, not no_model
+        message = trial.stopped.reason + (f"; no model: {no_model}" if no_model else "")
     chosen = trial.chosen()
     metrics: dict[str, float | None] = dict(request.known)
     metrics |= chosen.metrics if chosen else {}
     compared = {*definition.objectives, *definition.constraints}
-    if "latency_ms" in compared and state is State.COMPLETED:
-        if not trial.exported:
+    if "latency_ms" in compared and (exported or state is State.COMPLETED):
+        if not exported:
             raise NoMetricsError("latency_ms is asked for, but train() exported no model: call trial.export_onnx(…)")
         measured = latency.measure(exported_model(ledger, request.trial))
         metrics |= {"latency_ms": measured.median, "latency_ms_spread": measured.spread}
@@ -148,6 +161,11 @@ def train(
         raise NoMetricsError(
             f"{', '.join(sorted(missing))} never came: train() must give it to trial.report(), or cost() know it. "
             f"Known are {has}"
+        )
+    if stop is not None and not any(definition.watched in report.metrics for report in trial.reports):
+        raise NoMetricsError(
+            f"{definition.watched} never came, which the rules of early_stopping watch: train() must give it to "
+            "trial.report(), or early_stopping.metric name another objective"
         )
     values = {name: value for name, value in metrics.items() if value is not None}
     return Found(
@@ -159,6 +177,24 @@ def train(
         kind=kind,
         message=message,
     )
+
+
+def export_stopped(ledger: Ledger, definition: Definition, request: Request, stopped: Trial) -> str:
+    """Export a stopped trial's model: `train` is called once more where no epochs are left, so that it comes to that.
+
+    Returns:
+        Why there is no model; empty where there is one.
+    """
+    if not stopped.resumable:
+        return "train() gives trial.restore() nothing to keep"
+    there = request.model_copy(update={"epochs": stopped.reports[-1].epoch})
+    again = Trial(ledger, definition, there)
+    try:
+        load_workload(definition.workload).train(again)
+    except (Exception, SystemExit) as error:
+        traceback.print_exc()
+        return f"{type(error).__name__}: {error}"
+    return "" if again.exported else "train() exports none"
 
 
 def verify(ledger: Ledger, definition: Definition, request: Request) -> Found:
@@ -186,6 +222,11 @@ def violation(definition: Definition, values: Mapping[str, float]) -> float:
 def trial_of(unit: str) -> str:
     """The trial that a training or a verifying unit is about."""
     return unit.removeprefix(VERIFY)
+
+
+def gpus_held() -> int:
+    """How many GPUs this process has been given by the supervisor."""
+    return len([device for device in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if device])
 
 
 def artifacts(ledger: Ledger, unit: str) -> list[str]:

@@ -16,6 +16,7 @@ def record_failure(
     *,
     log_tail: str = "",
     attempt: Attempt | None = None,
+    gpus: int = 0,
 ) -> bool:
     """Record a unit as failed, unless it has a result.
 
@@ -27,6 +28,7 @@ def record_failure(
         message: for a person.
         log_tail: the end of its log.
         attempt: its last start, if it was started.
+        gpus: how many GPUs that start held.
 
     Returns:
         Whether this is the record that holds.
@@ -42,6 +44,7 @@ def record_failure(
         started=attempt.started if attempt else "",
         ended=ended,
         seconds=_seconds(attempt.started, ended) if attempt else 0.0,
+        gpus=gpus,
         attempts=attempt.number if attempt else 0,
     )
     if is_trial(unit):

@@ -34,6 +34,15 @@ class Bench:
         units.run(self.ledger, job, unit, self.ledger.begin_attempt(unit, job.job, "here", now()), log)
         return self.ledger.result(unit)
 
+    def job(self, unit, stage) -> Job:
+        return Job(job=f"{stage}-{unit}", kind=JobKind.TRAIN, stage=stage, units=[unit])
+
+    def run_stage(self, trial, stage) -> Result:
+        """Train a trial as one of that stage."""
+        job = self.ledger.create_job(self.job(trial, stage))
+        units.run(self.ledger, job, trial, self.ledger.begin_attempt(trial, job.job, "here", now()))
+        return self.ledger.result(trial)
+
     def train(self, epochs=2.0, log=None, **more) -> Result:
         request = self.ledger.begin_trial(self.request(epochs, **more))
         return self.run(JobKind.TRAIN, request.trial, log)

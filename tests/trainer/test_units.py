@@ -9,6 +9,7 @@ from trainer import units
 from trainer.trial import NotFiniteError, Trial
 from windtunnel.ledger import JobKind, State
 from windtunnel.ledger.ids import trial_id
+from windtunnel.stopping.rules import Verdict
 
 
 class TestWorkloadThatDrawsNumbers(WorkloadConformance):
@@ -135,13 +136,22 @@ def test_export_leaves_the_model_in_evaluation_mode(bench):
     assert not model.training
 
 
+@pytest.mark.parametrize(("devices", "gpus"), [(None, 0), ("", 0), ("3", 1), ("0,1", 2)])
+def test_a_result_says_how_many_gpus_it_held(bench, monkeypatch, devices, gpus):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if devices is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", devices)
+    made = bench()
+    trial = made.train(1).trial
+    assert made.ledger.outcomes()[trial].gpus == gpus
+
+
 def test_a_trial_may_be_stopped(bench):
     made = bench()
     request = made.ledger.begin_trial(made.request(4))
-    found = units.train(
-        made.ledger, made.definition, request, stop=lambda reports: "no hope" if len(reports) > 1 else None
-    )
-    assert (found.state, found.kind, found.message, found.epoch) == (State.STOPPED, "stopped", "no hope", 2)
+    hopeless = Verdict("median", 2, stop=True, reason="no hope")
+    found = units.train(made.ledger, made.definition, request, lambda reports: hopeless if len(reports) > 1 else None)
+    assert (found.state, found.kind, found.message, found.epoch) == (State.STOPPED, "median", "no hope", 2)
     assert found.objectives == {"val_acc": 0.5}
 
 

@@ -73,7 +73,7 @@ class Limits(Section):
 
     Attributes:
         trials: so many configurations end the search.
-        gpu_hours: so many hours of all GPUs together end the search.
+        gpu_hours: so many hours that trials have held GPUs, summed over both, end the search.
         parallel: lanes, that is trials at once; by default the launcher's own (the number of cores for `local`).
         slots: trials at once within one job.
         trial_time: that one trial may take.
@@ -215,3 +215,8 @@ class Definition(Section):
         """The epochs that trials of the search are trained to, one after the other; the last is `epochs.partial`."""
         halving, last = self.early_stopping.halving, self.epochs.partial
         return halving.epochs(last) if halving is not None else [last]
+
+    @property
+    def watched(self) -> str:
+        """The objective that the rules of early stopping watch."""
+        return self.early_stopping.metric or next(iter(self.objectives))

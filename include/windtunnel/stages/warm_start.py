@@ -6,8 +6,9 @@ from functools import lru_cache
 from pathlib import Path
 
 from windtunnel.bound import Bound
+from windtunnel.definition import definition_of
 from windtunnel.errors import NotFoundError
-from windtunnel.ledger import Decision, Known, Ledger, Plan, Request
+from windtunnel.ledger import Decision, Known, Ledger, Plan, Request, State
 from windtunnel.ledger.ledger import Outcome
 from windtunnel.stages.history import furthest, observations, requests
 from windtunnel.stages.promotion import promote
@@ -52,8 +53,12 @@ def adopt_results(search: Search, asked: Iterable[Request]) -> None:
         source, outcomes = _outcomes(url)
         for request in wanted:
             outcome = outcomes.get(request.trial)
-            if outcome is not None and request.trial not in have and _counts(search, request, outcome):
+            if outcome is None or request.trial in have:
+                continue
+            if _counts(search, source, request, outcome):
                 _adopt(source, search.ledger, request.trial)
+            elif outcome.state is State.STOPPED:  # by other rules: it goes on from there
+                copy_file(source, search.ledger, request.trial, "checkpoint.pt")
 
 
 def _same_trials(search: Search, url: str) -> list[Request]:
@@ -65,13 +70,18 @@ def _same_trials(search: Search, url: str) -> list[Request]:
         if not known or not search.space.contains(request.params):
             continue
         same = search.request(request.params, request.epochs, "0", note={"source": url}, source=url)
-        if same.trial == request.trial and _counts(search, same, outcomes[request.trial]):
+        if same.trial == request.trial and _counts(search, source, same, outcomes[request.trial]):
             found.append(same)
     return found
 
 
-def _counts(search: Search, request: Request, outcome: Outcome) -> bool:
-    """Whether an earlier run's result is one of this search: it has all objectives, and keeps all constraints."""
+def _counts(search: Search, source: Ledger, request: Request, outcome: Outcome) -> bool:
+    """Whether an earlier run's result is one of this search: it has all objectives, and keeps all constraints.
+
+    A trial that was stopped early counts only where the same rules hold.
+    """
+    if outcome.state is State.STOPPED and definition_of(source).early_stopping != search.definition.early_stopping:
+        return False
     values = {**outcome.metrics, **outcome.objectives, **request.known}
     return (
         outcome.comparable
@@ -98,10 +108,11 @@ def copy_file(source: Ledger, ledger: Ledger, trial: str, name: str) -> None:
     with tempfile.TemporaryDirectory(prefix="windtunnel-") as folder:
         file = Path(folder) / name
         try:
+            metadata = source.store.stat(source.trial_path(trial, name)).metadata
             source.store.download(source.trial_path(trial, name), file)
         except NotFoundError:
             return
-        ledger.store.upload(ledger.trial_path(trial, name), file)
+        ledger.store.upload(ledger.trial_path(trial, name), file, metadata)
 
 
 def _know(search: Search, plan: Plan) -> None:

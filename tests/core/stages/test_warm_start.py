@@ -1,10 +1,10 @@
 import pytest
 
-from tests.core.stages.conftest import SPACE
+from tests.core.stages.conftest import SPACE, outcome
 from tests.core.stages.test_resume import finish
 from windtunnel.errors import LedgerError, SearchError
 from windtunnel.ledger import Ledger, Result, State
-from windtunnel.stages import choose_finalists, publish
+from windtunnel.stages import choose_finalists, publish, select, suggest
 from windtunnel.stages.history import history
 from windtunnel.stages.warm_start import adopt_results
 
@@ -162,3 +162,22 @@ def test_a_run_with_no_verified_model_publishes_nothing(bench):
     with pytest.raises(SearchError, match="not verified"):
         publish(search)
     assert not search.ledger.finished("s1")
+
+
+def test_a_trial_that_rules_stopped_counts_only_under_the_same_rules(bench):
+    rules = {"median": {}}
+    first = bench.begin("first", early_stopping=rules)
+    request = suggest(first, 1).requests[0]
+    stopped = outcome(request).model_copy(update={"state": State.STOPPED, "kind": "median"})
+    first.ledger.record(stopped)
+    first.ledger.store.put(first.ledger.trial_path(request.trial, "checkpoint.pt"), b"weights", {"latest": "1"})
+    select(first, 1)
+    same = bench.begin("same", early_stopping=rules, warm_start=[first.ledger.url])
+    assert same.ledger.known("0").results == [request.trial]
+    other = bench.begin("other", warm_start=[first.ledger.url])
+    assert other.ledger.known("0").results == []
+    adopt_results(other, [request])
+    assert other.ledger.result(request.trial) is None
+    taken = other.ledger.trial_path(request.trial, "checkpoint.pt")
+    assert other.ledger.store.get(taken) == b"weights"  # it goes on from where it was stopped
+    assert other.ledger.store.stat(taken).metadata == {"latest": "1"}
