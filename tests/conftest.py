@@ -1,8 +1,13 @@
 import os
 
 import pytest
+from hypothesis import settings
 
 from tests.azurite import azurite, missing
+
+# A busy machine may stand still for longer than an example may take by default.
+settings.register_profile("busy", deadline=None)
+settings.load_profile("busy")
 
 
 @pytest.fixture(scope="session")

@@ -12,40 +12,41 @@ def dominates(first: Point, second: Point) -> bool:
 
 def non_dominated(points: Sequence[Point]) -> list[int]:
     """Places of the points that no other dominates, in order; equal points are all among them."""
-    front: list[Point] = []
-    members = set()
-    # In lexicographic order a point can be dominated by earlier ones only, and so never leaves the front again.
-    for point in sorted(set(points)):
-        if not any(dominates(other, point) for other in front):
-            front.append(point)
-            members.add(point)
-    return [index for index, point in enumerate(points) if point in members]
+    if not points:
+        return []
+    import moocore
+
+    return [int(place) for place in moocore.is_nondominated(points, keep_weakly=True).nonzero()[0]]
 
 
 def non_dominated_sort(points: Sequence[Point]) -> list[list[int]]:
     """Places of the points by rank: the front, then the front of those left, and so on."""
-    left = list(range(len(points)))
-    ranks = []
-    while left:
-        front = {left[index] for index in non_dominated([points[index] for index in left])}
-        ranks.append(sorted(front))
-        left = [index for index in left if index not in front]
+    if not points:
+        return []
+    import moocore
+
+    of = moocore.pareto_rank(points).tolist()
+    ranks: list[list[int]] = [[] for _ in range(max(of) + 1)]
+    for place, rank in enumerate(of):
+        ranks[rank].append(place)
     return ranks
 
 
 def hypervolume(points: Sequence[Point], reference: Point) -> float:
     """The exact volume of what the points dominate, up to a worst corner.
 
-    Slices along the last objective: every point adds the part of its box that the better slices do not cover (While,
-    Bradstreet and Barone, "A fast way of calculating exact hypervolumes", 2012). Meant for up to five objectives and
-    some hundred points.
+    By moocore (Fonseca, Paquete and Lopez-Ibanez, "An improved dimension-sweep algorithm for the hypervolume
+    indicator", 2006, and its successors).
 
     Args:
         points: in any order; those not better than the reference in every objective add nothing.
         reference: the worst corner.
     """
-    inside = [point for point in points if all(value < worst for value, worst in zip(point, reference, strict=True))]
-    return _volume([inside[index] for index in non_dominated(inside)], reference)
+    if not points:
+        return 0.0
+    import moocore
+
+    return float(moocore.hypervolume(points, ref=reference))
 
 
 def crowding(points: Sequence[Point]) -> list[float]:
@@ -87,35 +88,6 @@ def spread(points: Sequence[Point], n: int) -> list[int]:
             min(known, _distance(point, scaled[farthest])) for known, point in zip(distance, scaled, strict=True)
         ]
     return sorted(chosen)
-
-
-def _volume(front: list[Point], reference: Point) -> float:
-    """The hypervolume of points that do not dominate each other and are all better than the reference."""
-    if len(reference) == 1:
-        return max((reference[0] - point[0] for point in front), default=0.0)
-    if len(reference) == 2:
-        return _area(front, reference)
-    volume = 0.0
-    worst_first = sorted(front, key=lambda point: point[-1], reverse=True)
-    base = reference[:-1]
-    for index, point in enumerate(worst_first):
-        box = 1.0
-        for value, worst in zip(point[:-1], base, strict=True):
-            box *= worst - value
-        covered = {tuple(map(max, point[:-1], other)) for other in worst_first[index + 1 :]}
-        slices = sorted(covered)
-        covered_volume = _volume([slices[place] for place in non_dominated(slices)], base)
-        volume += (reference[-1] - point[-1]) * (box - covered_volume)
-    return volume
-
-
-def _area(front: list[Point], reference: Point) -> float:
-    area, height = 0.0, reference[1]
-    for x, y in sorted(front):
-        if y < height:
-            area += (reference[0] - x) * (height - y)
-            height = y
-    return area
 
 
 def _scaled(points: Sequence[Point]) -> list[Point]:

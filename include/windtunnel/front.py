@@ -42,6 +42,15 @@ def ranked(candidates: Iterable[C], objectives: Mapping[str, str]) -> list[list[
     return [[fit[index] for index in rank] for rank in ranks]
 
 
+def fittest(candidates: Iterable[C], objectives: Mapping[str, str]) -> list[C]:
+    """The comparable candidates, best first: by rank, and within a rank those with more room around them."""
+    best_first = []
+    for rank in ranked(candidates, objectives):
+        room = dominance.crowding([_point(one, objectives) for one in rank])
+        best_first += [rank[place] for place in sorted(range(len(rank)), key=lambda place: -room[place])]
+    return best_first
+
+
 def comparable(candidates: Iterable[C], objectives: Mapping[str, str]) -> list[C]:
     """The candidates that may be on a front: every objective has a finite value, and no constraint is broken."""
     return [

@@ -29,8 +29,11 @@ class Condition:
     low: float = float("-inf")
     high: float = float("inf")
 
-    def holds(self, value: Any) -> bool:
-        """Whether a value is right."""
+    def holds_in(self, values: Mapping[str, Any]) -> bool:
+        """Whether the parameter is there, and its value is right."""
+        if self.parameter not in values:
+            return False
+        value = values[self.parameter]
         return self.low <= value <= self.high if self.values is None else canonical_json(value) in self.values
 
 

@@ -60,10 +60,9 @@ class Dict(Parameter):
 
     def present(self, name: str, values: Mapping[str, Any]) -> bool:
         """Whether a field is there, as the values of the fields before it have it."""
-        return all(
-            condition.parameter in values and condition.holds(values[condition.parameter])
-            for condition in self._conditions.get(name, ())
-        )
+        if name not in self._conditions:
+            return True
+        return all(condition.holds_in(values) for condition in self._conditions[name])
 
     def size(self) -> int | None:
         """How many combinations there are; None for infinitely many."""
@@ -230,13 +229,9 @@ class _Counting:
             yield first, last, {**values, name: field.at(first)}
 
     def _holds(self, name: str, values: Values) -> bool:
-        return all(self._true(condition, values) for condition in self._conditions.get(name, ()))
+        return all(condition.holds_in(values) for condition in self._conditions.get(name, ()))
 
     def _state(self, place: int, values: Values) -> tuple[bool, ...]:
         """Which of the conditions of the fields from a place on hold, as far as their parameters stand before it."""
         later = (condition for name, _ in self._fields[place:] for condition in self._conditions.get(name, ()))
-        return tuple(self._true(condition, values) for condition in later)
-
-    @staticmethod
-    def _true(condition: Condition, values: Values) -> bool:
-        return condition.parameter in values and condition.holds(values[condition.parameter])
+        return tuple(condition.holds_in(values) for condition in later)

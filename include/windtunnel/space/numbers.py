@@ -1,5 +1,6 @@
 """Numbers: whole ones and others, even or logarithmic, on a grid or not."""
 
+import functools
 import math
 import random
 from abc import abstractmethod
@@ -183,6 +184,10 @@ class Float(_Range):
 
     def size(self) -> int | None:
         """How many numbers the grid has; None without one."""
+        return self._size
+
+    @functools.cached_property
+    def _size(self) -> int | None:
         if self.low == self.high:
             return 1
         if self.step is None:

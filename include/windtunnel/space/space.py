@@ -108,6 +108,10 @@ class Space:
             chosen[rng.randrange(genes)] = True
         return self._root.mutate(params, iter(chosen), rng, scale)
 
+    def genes(self, params: Params) -> int:
+        """How many places of a canonical configuration can be changed by themselves."""
+        return self._root.genes(params)
+
     def crossover(self, first: Params, second: Params, rng: random.Random) -> Params:
         """A child of two canonical configurations, each gene from either of them.
 

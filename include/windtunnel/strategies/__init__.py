@@ -25,7 +25,11 @@ __all__ = [
 # By name, the class; imported when asked for, since a strategy may need packages that other searches do without.
 _STRATEGIES = {
     "evolution_pareto": "windtunnel.strategies.evolution_pareto.EvolutionPareto",
+    "grid": "windtunnel.strategies.grid.Grid",
+    "nsga2": "windtunnel.strategies.nsga2.NSGA2",
     "random": "windtunnel.strategies.random_search.RandomSearch",
+    "sobol": "windtunnel.strategies.sobol.SobolSearch",
+    "tpe": "windtunnel.strategies.tpe.TPE",
 }
 
 

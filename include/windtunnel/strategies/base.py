@@ -49,6 +49,16 @@ class Problem:
         """Whether the known values keep all constraints; measured ones show only in the result."""
         return self.broken(params) is None
 
+    def repaired(self, params: Params, rng: random.Random) -> Params:
+        """A configuration near this canonical one that keeps the constraints on known values; else itself."""
+        if not self.constraints:
+            return params
+        return self.space.repair(params, self._excess, rng) or params
+
+    def _excess(self, params: Params) -> float:
+        values = self.known(params)
+        return sum(bound.excess(values[name]) for name, bound in self.constraints.items() if name in values)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Observation:

@@ -1,0 +1,79 @@
+"""Grid search: every combination, in an order that spreads over the whole grid from the start."""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Annotated
+
+from pydantic import Field
+
+from windtunnel.section import Section
+from windtunnel.space import Column, Params
+from windtunnel.strategies.base import Batch, Observation, Problem, Strategy, generator
+from windtunnel.strategies.draft import Draft
+
+_PATIENCE = 10_000  # combinations in a row that give nothing new before the rest of a grid is given up
+_GOLDEN = (math.sqrt(5) - 1) / 2
+
+
+class Grid(Strategy):
+    """All combinations of all values. Of numbers that have infinitely many values, some evenly spread ones are taken.
+
+    The order leaps through the grid by the golden section of its size, so that a search that is cut short has seen all
+    regions. It depends on nothing: seeds make no difference.
+    """
+
+    class Options(Section):
+        """How fine the grid is.
+
+        Attributes:
+            points: values taken of each number that has infinitely many.
+        """
+
+        points: Annotated[int, Field(ge=2)] = 5
+
+    options: Options
+
+    def suggest(self, problem: Problem, history: Sequence[Observation], n: int, seed: int, iteration: int) -> Batch:
+        """The next n combinations that were not tried; see `Strategy.suggest`."""
+        draft = Draft(problem, history, generator(seed, iteration))
+        vain, patience = 0, _PATIENCE + len(history)
+        for params in self._combinations(problem, seed):
+            if len(draft.suggestions) == n or vain > patience:
+                break
+            vain = 0 if draft.offer(params, **{"from": "grid"}) else vain + 1
+        else:
+            if problem.space.size() is None and (draft.suggestions or history):
+                return Batch(draft.suggestions, f"{len(draft.suggestions)} of {n} suggested: the grid is used up")
+        return draft.batch(n)
+
+    def _combinations(self, problem: Problem, seed: int) -> Iterator[Params]:
+        space = problem.space
+        size = space.size()
+        if size is not None:
+            return map(space.at, _leaps(size))
+        axes = [_coordinates(column, self.options.points) for column in space.columns()]
+        rng = generator(seed, 0)  # for what has no columns
+        places = _leaps(math.prod(map(len, axes)))
+        return (space.from_unit(_point(axes, place), rng) for place in places)
+
+
+def _leaps(size: int) -> Iterator[int]:
+    """All places from 0 to size - 1, each leap about the golden section of the size."""
+    step = max(1, round(size * _GOLDEN))
+    while math.gcd(step, size) > 1:
+        step += 1
+    return (index * step % size for index in range(size))
+
+
+def _coordinates(column: Column, points: int) -> list[float]:
+    if column.size is not None:
+        return [(place + 0.5) / column.size for place in range(column.size)]
+    return [place / (points - 1) for place in range(points)]
+
+
+def _point(axes: list[list[float]], place: int) -> list[float]:
+    point = []
+    for axis in reversed(axes):
+        place, step = divmod(place, len(axis))
+        point.append(axis[step])
+    return point[::-1]

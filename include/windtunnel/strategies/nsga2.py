@@ -1,0 +1,71 @@
+"""NSGA-II, without generations: it breeds from the best of all that was ever seen."""
+
+import random
+from collections.abc import Sequence
+from typing import Annotated
+
+from pydantic import Field
+
+from windtunnel.front import fittest
+from windtunnel.section import Section
+from windtunnel.strategies.base import Batch, Observation, Problem, Strategy, generator
+from windtunnel.strategies.draft import Draft
+from windtunnel.strategies.past import trained
+
+_FEWEST = 10  # parents, where a batch is smaller
+_TRIES = 30  # for each child, before random configurations fill the batch
+
+
+class NSGA2(Strategy):
+    """Breeds by tournaments of front rank and crowding.
+
+    After Deb et al., "A fast and elitist multiobjective genetic algorithm: NSGA-II", 2002, but the population is the
+    best of the whole history and not of the last generation, nothing is suggested twice, and children that break
+    constraints known before training are repaired.
+    """
+
+    class Options(Section):
+        """How it breeds.
+
+        Attributes:
+            population: how many parents there are; by default as many as configurations are asked for, and
+                at least 10.
+            crossover_probability: of a child to have two parents.
+            mutation_probability: of each gene of a child to change; by default one in as many as there are.
+        """
+
+        population: Annotated[int, Field(ge=2)] | None = None
+        crossover_probability: Annotated[float, Field(ge=0, le=1)] = 0.9
+        mutation_probability: Annotated[float, Field(ge=0, le=1)] | None = None
+
+    options: Options
+
+    def suggest(self, problem: Problem, history: Sequence[Observation], n: int, seed: int, iteration: int) -> Batch:
+        """Breed n new configurations; random ones where there are no two parents yet. See `Strategy.suggest`."""
+        rng = generator(seed, iteration)
+        draft = Draft(problem, history, rng)
+        population = self.options.population or max(n, _FEWEST)
+        parents = fittest(trained(problem, history), problem.objectives)[:population]
+        for _ in range(_TRIES * n if len(parents) > 1 else 0):
+            if len(draft.suggestions) == n:
+                break
+            self._breed(draft, problem, parents, rng)
+        return draft.batch(n)
+
+    def _breed(self, draft: Draft, problem: Problem, parents: list[Observation], rng: random.Random) -> None:
+        """Offer one child, whether it is taken or not."""
+        first, second = _winner(parents, rng), _winner(parents, rng)
+        child, origins, how = first.params, [first.config], "mutation"
+        if first.config != second.config and rng.random() < self.options.crossover_probability:
+            child = problem.space.crossover(first.params, second.params, rng)
+            origins, how = [first.config, second.config], "crossover"
+        rate = self.options.mutation_probability
+        if rate is None:
+            rate = 1 / max(1, problem.space.genes(child))
+        child = problem.space.mutate(child, rng, rate)
+        draft.offer(problem.repaired(child, rng), origins, **{"from": how})
+
+
+def _winner(parents: list[Observation], rng: random.Random) -> Observation:
+    """The better of two, the parents being in order."""
+    return parents[min(rng.randrange(len(parents)), rng.randrange(len(parents)))]

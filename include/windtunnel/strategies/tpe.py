@@ -1,0 +1,157 @@
+"""Tree-structured Parzen estimators, by Optuna: driven as a pure function of the history.
+
+The study lives in memory for one batch and is rebuilt from the history for the next. What that takes is told where it
+is done.
+"""
+
+import math
+import random
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from windtunnel.front import comparable, fittest
+from windtunnel.space import Column, Params
+from windtunnel.strategies.base import Batch, Observation, Problem, Strategy, generator
+from windtunnel.strategies.draft import Draft
+from windtunnel.strategies.past import inside, trained
+
+if TYPE_CHECKING:
+    from optuna import Study, Trial
+    from optuna.distributions import BaseDistribution
+    from optuna.trial import FrozenTrial
+
+_MODELLED = 1_000  # trials at most: an ask takes 50 ms with 1,000 and half a second with 10,000
+_BEST = 250  # of them, more than the sampler ever takes for good (a tenth)
+_REPAIRS = 20  # mutants tried in place of a suggestion that is not new
+
+
+class TPE(Strategy):
+    """Optuna's TPE sampler (Bergstra et al., "Algorithms for hyper-parameter optimization", 2011).
+
+    A suggestion that was tried before is replaced by a near one. Classes of one's own are drawn at random.
+    """
+
+    def suggest(self, problem: Problem, history: Sequence[Observation], n: int, seed: int, iteration: int) -> Batch:
+        """Ask for n new configurations; random ones while there are few results. See `Strategy.suggest`."""
+        rng = generator(seed, iteration)
+        draft = Draft(problem, history, rng)
+        with _quiet():
+            study = _study(problem, history, rng)
+            for _ in range(n):
+                params = problem.canonical(_asked(study, problem, rng))
+                _offer(draft, problem, problem.repaired(params, rng), rng)
+        return draft.batch(n)
+
+
+def _offer(draft: Draft, problem: Problem, params: Params, rng: random.Random) -> None:
+    """Offer the configuration, or the first of its mutants that is new."""
+    taken = draft.offer(params, **{"from": "tpe"})
+    for _ in range(0 if taken else _REPAIRS):
+        mutant = problem.repaired(problem.space.mutate(params, rng, rate=0.0, scale=0.1), rng)
+        if draft.offer(mutant, **{"from": "tpe, repaired"}):
+            break
+
+
+def _study(problem: Problem, history: Sequence[Observation], rng: random.Random) -> "Study":
+    """A study that knows the history."""
+    import optuna
+
+    # The seed is new in every iteration: with one for all, each would draw the same numbers again. What is asked for
+    # and not yet known counts as bad (constant_liar), or a batch would be as many near copies of one suggestion.
+    sampler = optuna.samplers.TPESampler(seed=rng.getrandbits(32), constant_liar=True)
+    ways = [optuna.study.StudyDirection[way.upper()] for way in problem.objectives.values()]
+    study = optuna.create_study(directions=ways, sampler=sampler)
+    study.add_trials(_trials(problem, history, rng))
+    return study
+
+
+def _trials(problem: Problem, history: Sequence[Observation], rng: random.Random) -> "Iterator[FrozenTrial]":
+    from optuna.trial import TrialState, create_trial
+
+    columns = problem.space.columns()
+    distributions = {column.name: _distribution(column) for column in columns}
+    fit = comparable(trained(problem, history), problem.objectives)
+    fit_ones, worst = {seen.config for seen in fit}, _worst(problem, fit)
+    for seen in _modelled(problem, history, fit, rng):
+        row = zip(columns, problem.space.encode(seen.params), strict=True)
+        params = {column.name: _suggested(column, value) for column, value in row if not math.isnan(value)}
+        facts: dict[str, Any] = {"params": params, "distributions": {name: distributions[name] for name in params}}
+        if seen.state is None:
+            yield create_trial(state=TrialState.RUNNING, **facts)
+        elif seen.config in fit_ones:
+            yield create_trial(values=[seen.objectives[name] for name in problem.objectives], **facts)
+        elif worst:
+            # Of a failed trial the sampler would learn nothing: it becomes one with the worst values that breaks a
+            # constraint.
+            yield create_trial(values=worst, constraints={"fails": seen.violation or 1.0}, **facts)
+
+
+def _modelled(
+    problem: Problem, history: Sequence[Observation], fit: list[Observation], rng: random.Random
+) -> list[Observation]:
+    """What the sampler gets to know: all, or of a long history the best and some of the others, in order."""
+    known = inside(problem, history)
+    if len(known) <= _MODELLED:
+        return known
+    best = {seen.config for seen in fittest(fit, problem.objectives)[:_BEST]}
+    others = [place for place, seen in enumerate(known) if seen.config not in best]
+    chosen = set(rng.sample(others, _MODELLED - len(best)))
+    return [seen for place, seen in enumerate(known) if place in chosen or seen.config in best]
+
+
+def _worst(problem: Problem, fit: list[Observation]) -> list[float]:
+    """The worst value of each objective; nothing where nothing is known."""
+    worst = {"maximize": min, "minimize": max}
+    return [worst[way](seen.objectives[name] for seen in fit) for name, way in problem.objectives.items() if fit]
+
+
+def _asked(study: "Study", problem: Problem, rng: random.Random) -> Params:
+    """What the sampler suggests next."""
+    return problem.space.from_unit(_Asked(study.ask(), problem.space.columns()), rng)
+
+
+class _Asked(Sequence[float]):
+    """Coordinates that the sampler is asked for as the space looks at them: those of parameters that are there."""
+
+    def __init__(self, trial: "Trial", columns: Sequence[Column]) -> None:
+        self._trial, self._columns = trial, columns
+
+    def __len__(self) -> int:
+        return len(self._columns)
+
+    def __getitem__(self, place: Any) -> Any:
+        column = self._columns[place]
+        suggested = self._trial._suggest(column.name, _distribution(column))
+        if column.kind == "number":
+            return suggested
+        return (suggested + 0.5) / (column.size or 1)
+
+
+def _distribution(column: Column) -> "BaseDistribution":
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    if column.kind == "number":
+        return FloatDistribution(0.0, 1.0)
+    last = (column.size or 1) - 1
+    return IntDistribution(0, last) if column.ordered else CategoricalDistribution(range(last + 1))
+
+
+def _suggested(column: Column, value: float) -> float:
+    return value if column.kind == "number" else int(value)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Optuna's messages are about studies that people look at; warnings are of experiments and of repeated values."""
+    import optuna
+
+    level = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        optuna.logging.set_verbosity(level)
