@@ -1,9 +1,35 @@
 """Windtunnel as an Airflow plugin, found by the distribution's entry point."""
 
+from functools import cached_property
+from typing import Any
+from urllib.parse import urlsplit
+
+from airflow.configuration import conf
 from airflow.plugins_manager import AirflowPlugin
+
+_PREFIX = "/windtunnel"
+_PAGE = {"category": "browse"}
 
 
 class WindtunnelPlugin(AirflowPlugin):
-    """What Windtunnel adds to Airflow beyond DAGs."""
+    """What Windtunnel adds to Airflow beyond DAGs: a Search tab on the DAG run, and a page of all searches."""
 
     name = "windtunnel"
+
+    @cached_property
+    def fastapi_apps(self) -> list[Any]:  # type: ignore[override]
+        """The pages' server; only an API server asks for it, so that no worker pays for its import."""
+        from windtunnel_airflow.page.app import app
+
+        return [{"app": app, "url_prefix": _PREFIX, "name": "Windtunnel"}]
+
+    @cached_property
+    def external_views(self) -> list[Any]:  # type: ignore[override]
+        """Where Airflow's user interface shows the pages."""
+        # Airflow leaves it to the plugin to put the path that it is served under before its links.
+        pages = urlsplit(conf.get("api", "base_url", fallback="")).path.rstrip("/") + _PREFIX
+        run = f"{pages}/run?dag_id={{DAG_ID}}&run_id={{RUN_ID}}"
+        return [
+            {"name": "Search", "destination": "dag_run", "url_route": "search", "href": run},
+            {"name": "Searches", "destination": "nav", "url_route": "searches", "href": f"{pages}/"} | _PAGE,
+        ]

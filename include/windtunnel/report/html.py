@@ -1,59 +1,61 @@
-"""A run as one HTML file: the data, the page that draws it, and plotly.js, with nothing fetched from anywhere."""
+"""A run as one HTML file: the results page with all its data, and plotly.js, with nothing fetched from anywhere."""
 
 import base64
 import hashlib
 import html
-import importlib.util
 import json
-import re
-from collections.abc import Mapping
-from dataclasses import asdict
-from functools import cache
-from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
-from windtunnel.report.documents.plain import plain
+from windtunnel.ledger import Ledger
+from windtunnel.report import documents
+from windtunnel.report.pages import asset, in_one_script, plotly_js, report_frame
 from windtunnel.report.view import RunView
 
-_SCRIPTS = ("page.js", "charts.js", "tables.js")
-_SLOT = re.compile(r"\{\{(\w+)\}\}")
+_DETAILED = 200  # trials of which the file has more than the tables show: finalists, failures, the front
 
 
-def render(view: RunView, curves: Mapping[str, Any]) -> str:
+def render(view: RunView, ledger: Ledger) -> str:
     """The page. Without plotly installed it has no charts and says so.
 
     The run's values travel as JSON and become text nodes in the browser. Should one ever become markup, the page's
     content security policy lets no script run but its own, by digest, and nothing be loaded.
     """
-    scripts = [source for source in (plotly_js(), *map(_asset, _SCRIPTS)) if source]
-    parts = {
-        "title": html.escape(f"{view.search} · {view.run}"),
-        "policy": _policy(scripts),
-        "style": _asset("style.css"),
-        "data": _json(view, curves),
-        "scripts": "\n".join(f"<script>{script}</script>" for script in scripts),
+    scripts = [asset("tabulator.min.js").text, plotly_js()]
+    styles = asset("tabulator.min.css").text + asset("style.css").text
+    module = in_one_script()
+    title = html.escape(f"{view.search} · {view.run}")
+    head = "\n".join(
+        [
+            f'<meta http-equiv="Content-Security-Policy" content="{_policy([*filter(None, scripts), module])}">',
+            f"<title>{title}</title>",
+            f"<style>{styles}</style>",
+        ]
+    )
+    parts = [f'<script type="application/json" id="data">{_json(_data(view, ledger))}</script>']
+    parts += [f"<script>{script}</script>" for script in scripts if script]
+    parts.append(f'<script type="module">{module}</script>')
+    return report_frame(head, "\n".join(parts))
+
+
+def _data(view: RunView, ledger: Ledger) -> dict[str, Any]:
+    """What the page would ask the server for."""
+    finalists = [name for model in view.models for name in (model.trial.trial, model.partial)]
+    told = [name for name in finalists if name]
+    told += [trial.trial for trial in view.trials if trial.state == "failed" or trial.front]
+    chosen = [trial for name in dict.fromkeys(told) if (trial := view.find(name))][:_DETAILED]
+    return {
+        "overview": documents.overview(view),
+        "trials": documents.trials(view),
+        "curves": documents.curves(view, documents.Curves(ledger)) | {"next": None},
+        "importance": documents.importance(view),
+        "lanes": documents.lanes(view),
+        "details": {trial.trial: documents.trial(view, ledger, trial) for trial in chosen},
     }
-    return _SLOT.sub(lambda slot: parts[slot[1]], _asset("page.html"))
 
 
-@cache
-def plotly_js() -> str:
-    """The plotly.js that comes with the plotly package, found without importing it; empty without plotly."""
-    spec = importlib.util.find_spec("plotly")
-    if spec is None or spec.origin is None:
-        return ""
-    file = Path(spec.origin).parent / "package_data" / "plotly.min.js"
-    return file.read_text(encoding="utf-8") if file.is_file() else ""
-
-
-def _asset(name: str) -> str:
-    return (files("windtunnel.report") / "assets" / name).read_text(encoding="utf-8")
-
-
-def _json(view: RunView, curves: Mapping[str, Any]) -> str:
+def _json(value: Any) -> str:
     """JSON that cannot end the element that holds it."""
-    return json.dumps(plain(asdict(view) | {"curves": curves}), allow_nan=False).replace("<", "\\u003c")
+    return json.dumps(value, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
 
 
 def _policy(scripts: list[str]) -> str:

@@ -3,8 +3,8 @@
 import logging
 
 from windtunnel.ledger import Ledger
-from windtunnel.report.documents import Curves, curves
-from windtunnel.report.html import plotly_js, render
+from windtunnel.report.html import render
+from windtunnel.report.pages import plotly_js
 from windtunnel.report.picture import draw
 from windtunnel.report.reader import collect
 
@@ -23,8 +23,7 @@ def write_report(ledger: Ledger) -> None:
     view = collect(ledger)
     if not plotly_js():
         _log.warning("report.html has no charts, for plotly is missing: %s", _EXTRA)
-    points = {each["trial"]: each["points"] for each in curves(view, Curves(ledger))["curves"]}
-    ledger.store.put(ledger.path("report.html"), render(view, points).encode())
+    ledger.store.put(ledger.path("report.html"), render(view, ledger).encode())
     try:
         picture = draw(view)
     except ImportError:

@@ -5,9 +5,10 @@ import sys
 
 import pytest
 
-from tests.core.report import browser, made_up
+from tests import browser
+from tests.core.report import made_up
 from windtunnel.ledger import Ledger
-from windtunnel.report import collect, html, write_report
+from windtunnel.report import collect, html, pages, write_report
 from windtunnel.stores.local import LocalStore
 
 needs_browser = pytest.mark.skipif(browser.EXECUTABLE is None, reason="Chromium is not installed")
@@ -28,18 +29,18 @@ def test_both_files_are_written(ledger: Ledger) -> None:
 
 def test_the_page_fetches_nothing(ledger: Ledger) -> None:
     made_up.fill(ledger)
-    page = html.render(collect(ledger), {}).replace(html.plotly_js(), "")
-    assert not re.findall(r"(?:src|href)=[\"']?(?:https?:)?//|@import|url\(", page)
+    page = html.render(collect(ledger), ledger).replace(pages.plotly_js(), "")
+    assert not re.findall(r"(?:src|href)=[\"']?(?:https?:)?//|@import|\burl\([\"']?(?:https?:)?//", page)
     assert "default-src 'none'" in page
 
 
 def test_what_a_run_says_cannot_end_the_data(ledger: Ledger) -> None:
     made_up.fill(ledger, hostile=True)
-    page = html.render(collect(ledger), {})
+    page = html.render(collect(ledger), ledger)
     assert made_up.HOSTILE not in page
     data = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
     assert data is not None
-    messages = {trial["message"] for trial in json.loads(data[1])["trials"]}
+    messages = set(json.loads(data[1])["trials"]["columns"]["message"])
     assert made_up.HOSTILE in messages
 
 
@@ -47,7 +48,7 @@ def test_a_hostile_name_stays_in_the_title(tmp_path: object, ledger: Ledger) -> 
     made_up.fill(ledger, iterations=1, finalists=0)
     view = collect(ledger)
     object.__setattr__(view, "search", "</title><script>alert(1)</script>")
-    assert "<title>&lt;/title&gt;&lt;script&gt;" in html.render(view, {})
+    assert "<title>&lt;/title&gt;&lt;script&gt;" in html.render(view, ledger)
 
 
 def test_without_plotly_and_matplotlib_the_tables_are_still_there(
@@ -58,7 +59,7 @@ def test_without_plotly_and_matplotlib_the_tables_are_still_there(
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     made_up.fill(ledger)
     write_report(ledger)
-    assert len(_page(ledger)) < 200_000
+    assert len(_page(ledger)) < 600_000
     assert [record.message for record in caplog.records if "windtunnel[report]" in record.message][1:]
 
 
@@ -76,6 +77,18 @@ def test_the_picture_fits_any_number_of_objectives(ledger: Ledger, objectives: i
     assert draw(view).startswith(b"\x89PNG")
 
 
+def test_the_scripts_make_one_without_a_name_twice() -> None:
+    """`report.html` has all modules in one scope."""
+    text = pages.in_one_script()
+    assert not re.findall(r"^(?:import|export)\b.*", text, re.MULTILINE)
+    names = re.findall(r"^(?:async )?(?:const|let|class|function) (\w+)", text, re.MULTILINE)
+    names += [
+        name for group in re.findall(r"^(?:const|let) \[(.*?)\] =", text, re.MULTILINE) for name in group.split(", ")
+    ]
+    assert len(names) > 100
+    assert sorted(names) == sorted(set(names))
+
+
 @pytest.mark.slow
 @needs_browser
 @needs_plotly
@@ -83,33 +96,22 @@ def test_the_page_works_in_a_browser(ledger: Ledger) -> None:
     made_up.fill(ledger, hostile=True)
     write_report(ledger)
     assert isinstance(ledger.store, LocalStore)
-    with browser.browser() as page:
-        page.open(ledger.store.folder / ledger.path("report.html"))
-        page.wait("document.querySelectorAll('#front .trace').length > 3")
-        # Tabs: another pair of objectives changes the axis.
-        assert page.value("document.getElementById('front').layout.xaxis.title.text").startswith("flops")
-        page.value("document.querySelectorAll('#pairs button')[1].click()")
-        assert page.value("document.getElementById('front').layout.xaxis.title.text").startswith("latency_ms")
-        # The table sorts by its heads, and filters.
-        column = "[...document.querySelectorAll('#trials tbody tr')].map((row) => row.cells[4].textContent)"
-        page.value("document.querySelector('[data-sort=\"o:val_acc\"]').click()")
-        accuracies = [float(text) for text in page.value(column) if text[0].isdigit()]
-        assert len(accuracies) == 43
-        assert accuracies == sorted(accuracies, reverse=True)
-        page.value("[...document.querySelectorAll('#states button')].find((b) => b.textContent === 'failed').click()")
-        assert page.value("document.querySelectorAll('#trials tbody tr').length") == 3
-        # A trial opens and shows its message as text; nothing of it has run or become an element.
-        page.value("document.querySelector('#trials tbody tr').click()")
-        assert made_up.HOSTILE in page.value("document.querySelector('#trials .detail').textContent")
-        assert page.value("document.querySelectorAll('img, #trials b, #trials script').length") == 0
-        assert page.value("document.title") == "digits_cnn · first"
-        # A point of the chart leads to its trial.
-        page.value("openTrial(view.models[0].trial.trial)")
-        assert page.value("document.getElementById('trial-' + view.models[0].partial).classList.contains('open')")
-        # The theme turns without an error.
-        page.value("document.getElementById('theme').click()")
-        assert page.errors == []
-        assert [url for url in page.requests if not url.startswith(("file:", "data:", "blob:"))] == []
+    with browser.opened() as page:
+        page.goto((ledger.store.folder / ledger.path("report.html")).as_uri())
+        page.wait_for_selector("#volume .trace")
+        for view, sign in browser.SIGNS.items():
+            page.click(f"#tab-{view}")
+            page.wait_for_selector(sign)
+        page.click("#tab-trials")
+        page.fill("#filter", "failed kernel_size")
+        page.wait_for_function("document.getElementById('shown').textContent === '3 of 46 trials'")
+        page.click("#trials-table .tabulator-row button.link >> nth=0")
+        assert made_up.HOSTILE in page.inner_text("#message")
+        assert page.locator("img, main b:has-text('quoted'), main script").count() == 0
+        assert page.title() == "digits_cnn · first"
+        page.click("#theme")
+        assert page.problems == []
+        assert [url for url in page.requested if not url.startswith(("file:", "data:", "blob:"))] == []
 
 
 @pytest.mark.slow
@@ -119,13 +121,14 @@ def test_the_page_fits_a_narrow_screen_and_a_run_without_trials(ledger: Ledger) 
     made_up.begin(ledger, made_up.definition())
     write_report(ledger)
     assert isinstance(ledger.store, LocalStore)
-    file = ledger.store.folder / ledger.path("report.html")
-    with browser.browser(width=500) as page:
-        page.open(file)
-        assert page.errors == []
-        made_up.fill(ledger)
-        write_report(ledger)
-        page.open(file)
-        page.wait("document.querySelectorAll('#front .trace').length > 3")
-        assert page.value("document.documentElement.scrollWidth <= window.innerWidth")
-        assert page.errors == []
+    file = (ledger.store.folder / ledger.path("report.html")).as_uri()
+    with browser.opened(width=420) as page:
+        for _ in range(2):
+            page.goto(file)
+            for view in browser.SIGNS:
+                page.click(f"#tab-{view}")
+                page.wait_for_timeout(100)
+                assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), view
+            assert page.problems == []
+            made_up.fill(ledger)
+            write_report(ledger)

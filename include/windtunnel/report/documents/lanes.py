@@ -61,7 +61,7 @@ def _stages(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     for row in rows:
         if row["end"] is not None:
             groups[row["stage"]].append(row)
-    return [_stage(name, group) for name, group in groups.items()]
+    return sorted((_stage(name, group) for name, group in groups.items()), key=lambda stage: stage["end"])
 
 
 def _stage(name: str, rows: list[dict[str, Any]]) -> dict[str, Any]:

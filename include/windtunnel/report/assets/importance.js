@@ -1,0 +1,33 @@
+// Which parameters decide each objective.
+
+import { css, element, note, OKABE_ITO, plain } from "./base.js";
+import { draw, layout } from "./charts.js";
+
+export const importance = {
+  id: "importance",
+  title: "Importance",
+
+  mount(root) {
+    this.body = element("div", {});
+    root.append(this.body);
+  },
+
+  async update(app) {
+    const key = String(app.trials.version);
+    if (this.key !== key) [this.key, this.found] = [key, await app.source.get("importance")];
+    const found = this.found;
+    if (!found || found.missing) return void this.body.replaceChildren(note(found ? "There is nothing to say yet. " + found.missing : "There are no trials yet."));
+    const charts = Object.entries(found.objectives).map(([name, shares], at) => {
+      const place = element("div", { class: "chart" });
+      return { name, shares, at, place, card: element("section", { class: "card" }, element("h2", {}, name), place) };
+    });
+    this.body.replaceChildren(element("div", { class: "columns" }, charts.map((chart) => chart.card)),
+      element("p", { class: "quiet" }, "How much each parameter decides whether a trial is among the best tenth of the " + found.trials + " completed ones, by " + found.method + ". Shares of an objective add up to 1; parameters that go together share what they do."));
+    for (const { shares, at, place } of charts) {
+      const shown = shares.slice(0, 20).reverse();
+      draw(place, [{ type: "bar", orientation: "h", y: shown.map(([name]) => plain(name.slice(0, 40))), x: shown.map(([, share]) => share), marker: { color: OKABE_ITO[at % OKABE_ITO.length] }, hovertemplate: "%{y}: %{x:.3f}<extra></extra>",
+        text: shown.map(([, share]) => share.toFixed(2)), textposition: "auto", textfont: { color: css("--text") } }],
+      layout({ title: { text: "share" }, range: [0, 1] }, { type: "category", ticks: "" }));
+    }
+  },
+};

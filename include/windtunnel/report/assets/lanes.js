@@ -1,0 +1,112 @@
+// What ran on which lane, when: gaps are idle lanes.
+
+import { css, duration, element, note, number, plain, select, short, stateColour, table } from "./base.js";
+import { draw, layout } from "./charts.js";
+
+const MOST_LANES = 64;
+
+export const lanes = {
+  id: "lanes",
+  title: "Lanes",
+  stage: "",
+
+  mount(root, app) {
+    this.bar = element("div", { class: "bar" });
+    this.chart = element("div", { class: "chart tall", id: "lanes-chart" });
+    this.caption = element("p", { class: "quiet" });
+    this.stages = element("div", {});
+    root.append(element("section", { class: "card" }, this.bar, this.chart, this.caption), element("section", { class: "card" }, element("h2", {}, "How busy the lanes were"), this.stages));
+  },
+
+  async update(app) {
+    const key = String(app.trials.version) + (app.overview ? app.overview.models.map((model) => model.state).join() : "");
+    if (this.key !== key) [this.key, this.found] = [key, await app.source.get("lanes")];
+    const found = this.found;
+    if (!found || !found.columns.unit.length) {
+      this.stages.replaceChildren();
+      return void this.chart.replaceChildren(note("Nothing has run yet."));
+    }
+    const stages = [...new Set(found.columns.stage)];
+    this.bar.replaceChildren(select("stage", [["", "all"], ...stages.map((name) => [name, title(name)])], this.stage, (stage) => { this.stage = stage; this.draw(app); }));
+    this.draw(app);
+    const rows = found.stages.map((each) => [title(each.stage), String(each.lanes), duration(each.end - each.start), duration(each.busy), each.room ? Math.round((100 * each.busy) / each.room / found.slots) + " %" : "–"]);
+    this.stages.replaceChildren(table(["stage", "lanes", "from first start to last end", "of units", "busy"], rows, (at) => at > 0));
+  },
+
+  draw(app) {
+    const columns = this.found.columns;
+    const now = Date.now() / 1000;
+    let bars = columns.unit.map((unit, at) => ({ unit, stage: columns.stage[at], lane: columns.lane[at], state: columns.state[at], start: columns.start[at], end: columns.end[at] ?? now }));
+    if (this.stage) bars = bars.filter((bar) => bar.stage === this.stage);
+    const packed = pack(bars);
+    const rows = new Map([...new Set(packed.map((bar) => bar.row))].sort((a, b) => a.localeCompare(b, undefined, { numeric: true })).map((row, at) => [row, at]));
+    const [begin, end] = [Math.min(...reduced(packed, "start", Math.min)), Math.max(...reduced(packed, "end", Math.max))];
+    const shown = merge(packed, (end - begin) / (2 * (this.chart.clientWidth || 900)));
+    const states = [...new Set(shown.map((bar) => bar.state))];
+    const traces = states.map((state) => {
+      const of = shown.filter((bar) => bar.state === state);
+      return {
+        type: "bar", orientation: "h", name: state, y: of.map((bar) => rows.get(bar.row)), base: of.map((bar) => new Date(bar.start * 1000).toISOString()), x: of.map((bar) => Math.max((bar.end - bar.start) * 1000, 1)),
+        customdata: of.map((bar) => (bar.count > 1 ? null : bar.unit)), text: of.map((bar) => (bar.count > 1 ? bar.count + " units" : plain(short(bar.unit))) + " · " + plain(title(bar.stage)) + "<br>" + duration(bar.end - bar.start)), textposition: "none",
+        hovertemplate: "%{text}<extra>" + state + "</extra>", marker: { color: stateColour(state), line: { width: 0.5, color: css("--card") } }, width: 0.75,
+      };
+    });
+    draw(this.chart, traces, layout({ type: "date" }, { tickvals: [...rows.values()], ticktext: [...rows.keys()].map(plain), autorange: "reversed", title: { text: "lane" } }, { barmode: "overlay" }),
+      (unit) => app.trials.byId.has(unit) && app.open(unit));
+    const wait = waits(this.found, this.stage);
+    this.caption.textContent = (shown.length < packed.length ? "Units too short to be told apart are drawn as one; choose a stage to see them apart. " : "") + "Times are UTC." + (wait === null ? "" : " From a job's launch to its first start: " + number(wait, 3) + " s in the middle.");
+  },
+};
+
+export function title(stage) {
+  if (/^\d+$/.test(stage)) return stage === "0" ? "warm start" : "iteration " + stage;
+  return { prepare: "data", full: "full training", verify: "verification" }[stage.split("-")[0]] || stage;
+}
+
+// A row for each lane, and where units of a lane overlap (slots, or jobs of several stages) as many as it takes.
+function pack(bars) {
+  const many = new Set(bars.map((bar) => bar.lane)).size > MOST_LANES; // one job a trial: what counts is how many run at once
+  const free = new Map();
+  return bars.map((bar) => {
+    const lane = many ? "" : String(bar.lane);
+    const ends = free.get(lane) || free.set(lane, []).get(lane);
+    let slot = ends.findIndex((end) => end <= bar.start + 0.05);
+    if (slot < 0) slot = ends.push(0) - 1;
+    ends[slot] = bar.end;
+    return { ...bar, row: many ? String(slot + 1) : lane + (slot ? "·" + (slot + 1) : "") };
+  });
+}
+
+// Neighbours in one row that are too narrow to be seen apart.
+function merge(bars, least) {
+  const last = new Map();
+  const merged = [];
+  for (const bar of bars) {
+    const before = last.get(bar.row);
+    if (before && before.state === bar.state && bar.end - bar.start < least && bar.start - before.end < least) {
+      before.end = Math.max(before.end, bar.end);
+      before.count++;
+    } else {
+      const own = { ...bar, count: 1 };
+      merged.push(own);
+      last.set(bar.row, own);
+    }
+  }
+  return merged;
+}
+
+function reduced(bars, name, better) {
+  return [bars.reduce((best, bar) => better(best, bar[name]), bars[0][name])];
+}
+
+// The median of the seconds between a job's first launch and the first start of a unit of it.
+function waits(found, stage) {
+  const launched = new Map();
+  for (const [job, time] of found.launches) launched.set(job, Math.min(time, launched.get(job) ?? Infinity));
+  const started = new Map();
+  found.columns.job.forEach((job, at) => {
+    if (job && (!stage || found.columns.stage[at] === stage)) started.set(job, Math.min(found.columns.start[at], started.get(job) ?? Infinity));
+  });
+  const list = [...started].filter(([job]) => launched.has(job)).map(([job, time]) => Math.max(0, time - launched.get(job))).sort((a, b) => a - b);
+  return list.length ? list[Math.floor(list.length / 2)] : null;
+}

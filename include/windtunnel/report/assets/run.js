@@ -1,0 +1,174 @@
+// The page of one run: its tabs, and what keeps them up to date.
+
+import { $, element, followTheme, onTheme, pill } from "./base.js";
+import { actions } from "./actions.js";
+import { compare } from "./compare.js";
+import { curves } from "./curves.js";
+import { front } from "./front.js";
+import { importance } from "./importance.js";
+import { lanes } from "./lanes.js";
+import { overview } from "./overview.js";
+import { parallel } from "./parallel.js";
+import { EmbeddedSource, LiveSource } from "./source.js";
+import { trial } from "./trial.js";
+import { trials } from "./trials.js";
+import { Trials } from "./trials_store.js";
+
+const [OFTEN, SELDOM] = [3000, 30000]; // milliseconds between questions, while the run goes on and after
+const VIEWS = [overview, front, trials, trial, curves, parallel, importance, lanes, compare, actions];
+
+const embedded = $("data") ? JSON.parse($("data").textContent) : null;
+
+const app = {
+  source: embedded ? new EmbeddedSource(embedded) : new LiveSource(location.search),
+  trials: new Trials(),
+  overview: null,
+  airflow: null,
+  opened: null,
+  chosen: new Set(),
+
+  name() {
+    return this.overview ? this.overview.search + "-" + this.overview.run : "trials";
+  },
+
+  open(id) {
+    app.opened = id;
+    app.show("trial");
+  },
+
+  choose(ids) {
+    app.chosen = new Set(ids);
+    keep();
+  },
+
+  toggle(id) {
+    if (!app.chosen.delete(id)) app.chosen.add(id);
+    keep();
+  },
+
+  show(id) {
+    location.hash = id === "trial" && app.opened ? "trial=" + encodeURIComponent(app.opened) : id;
+    route();
+  },
+
+  refresh(id) {
+    const view = VIEWS.find((each) => each.id === id);
+    view.shown = null;
+    update(view);
+  },
+};
+
+// Chosen trials outlive a reload, for as long as the browser's tab.
+function keep() {
+  try {
+    sessionStorage.setItem("windtunnel" + location.search, JSON.stringify([...app.chosen].slice(0, 1000)));
+  } catch { /* a browser that keeps nothing */ }
+}
+
+function recall() {
+  try {
+    app.chosen = new Set(JSON.parse(sessionStorage.getItem("windtunnel" + location.search)) || []);
+  } catch { /* likewise */ }
+}
+
+let current = overview;
+
+function build() {
+  const views = VIEWS.filter((view) => app.source.live || view !== actions);
+  for (const view of views) {
+    view.tab = element("button", { type: "button", role: "tab", id: "tab-" + view.id, "aria-controls": "view-" + view.id, onclick: () => app.show(view.id) }, view.title);
+    view.panel = element("section", { role: "tabpanel", id: "view-" + view.id, "aria-labelledby": "tab-" + view.id, hidden: true });
+    $("tabs").append(view.tab);
+    $("views").append(view.panel);
+  }
+  $("tabs").addEventListener("keydown", (event) => {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (!step) return;
+    const next = views[(views.indexOf(current) + step + views.length) % views.length];
+    app.show(next.id);
+    next.tab.focus();
+  });
+  window.addEventListener("hashchange", route);
+  onTheme(() => update(current, true));
+}
+
+function route() {
+  const [id, argument] = decodeURIComponent(location.hash.slice(1)).split("=");
+  const wanted = VIEWS.find((view) => view.id === id && view.panel) || overview;
+  if (id === "trial" && argument) app.opened = argument;
+  current = wanted;
+  for (const view of VIEWS.filter((each) => each.panel)) {
+    view.panel.hidden = view !== current;
+    view.tab.setAttribute("aria-selected", String(view === current));
+    view.tab.tabIndex = view === current ? 0 : -1;
+  }
+  update(current);
+}
+
+function update(view, themed = false) {
+  if (!view.mounted) {
+    view.mounted = true;
+    view.mount(view.panel, app);
+  }
+  if (themed) view.shown = null;
+  Promise.resolve().then(() => view.update(app)).catch((failure) => warn(failure.message));
+}
+
+function warn(words) {
+  $("warning").hidden = !words;
+  $("warning").textContent = words || "";
+}
+
+function head() {
+  const found = app.overview;
+  const query = app.source.live ? app.source.query : null;
+  $("search").textContent = found ? found.search : query.get("dag_id");
+  $("run").replaceChildren("run " + (query ? query.get("run_id") : found.run), found && query && found.run !== query.get("run_id") ? " on ledger " + found.run : "", " ", app.airflow ? pill(app.airflow.state) : "");
+  $("live").hidden = !(app.airflow && app.airflow.active);
+}
+
+// Asks for the overview, and for trials where their number or states have changed.
+async function bringUpToDate() {
+  const answer = await app.source.get("overview");
+  const before = JSON.stringify(app.overview && [app.overview.counts, app.overview.front]);
+  const first = !app.overview;
+  [app.airflow, app.overview] = [answer.airflow, answer.overview];
+  head();
+  if (first) update(current); // the overview is painted before the trials are read
+  if (app.overview && (first || before !== JSON.stringify([app.overview.counts, app.overview.front]) || app.overview.counts.running)) {
+    app.trials.merge(await app.source.get("trials", app.trials.cursor ? { since: app.trials.cursor } : {}));
+  }
+  if (!first || current !== overview) update(current);
+}
+
+async function follow() {
+  for (;;) {
+    try {
+      if (!document.hidden) await bringUpToDate();
+      warn("");
+    } catch (failure) {
+      warn(failure.message + (failure.status === 401 || failure.status === 403 ? "" : " – trying again"));
+      if (failure.status === 401 || failure.status === 403) return;
+    }
+    document.documentElement.dataset.ready = "1";
+    const wait = app.airflow && app.airflow.active ? OFTEN : SELDOM;
+    await new Promise((done) => {
+      const timer = setTimeout(done, wait);
+      document.addEventListener("visibilitychange", () => { clearTimeout(timer); setTimeout(done, 50); }, { once: true });
+    });
+  }
+}
+
+followTheme();
+recall();
+build();
+if (app.source.live) {
+  route();
+  follow();
+} else {
+  app.overview = embedded.overview;
+  app.trials.merge(embedded.trials);
+  head();
+  route();
+  document.documentElement.dataset.ready = "1";
+}

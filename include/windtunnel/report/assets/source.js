@@ -1,0 +1,69 @@
+// Where a page's data comes from: the server, asked again only for what changed, or the page itself.
+
+export class LiveSource {
+  constructor(address) {
+    this.query = new URLSearchParams(address);
+    this.live = true;
+  }
+
+  address(path, more = {}) {
+    const query = new URLSearchParams();
+    for (const name of ["dag_id", "run_id"]) query.set(name, this.query.get(name) || "");
+    for (const [name, value] of Object.entries(more)) for (const each of [value].flat()) query.append(name, each);
+    return path + "?" + query;
+  }
+
+  async get(name, more = {}) {
+    return ask(this.address("data/" + name, more));
+  }
+
+  file(name, trial = "") {
+    return this.address("file", trial ? { name, trial } : { name });
+  }
+
+  // Triggers a DAG through Airflow's own REST API, as whoever is logged in.
+  async trigger(dag, conf) {
+    const reply = await fetch("../api/v2/dags/" + encodeURIComponent(dag) + "/dagRuns", {
+      method: "POST", credentials: "same-origin", headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ logical_date: null, conf }),
+    });
+    const answer = await reply.json().catch(() => ({}));
+    if (!reply.ok) throw new Error(explained(reply.status, answer));
+    return answer.dag_run_id;
+  }
+}
+
+export class EmbeddedSource {
+  constructor(documents) {
+    this.documents = documents;
+    this.live = false;
+  }
+
+  async get(name, more = {}) {
+    if (name === "trial") return this.documents.details[more.trial] || null;
+    if (name === "curves" && more.trial) {
+      const chosen = new Set([more.trial].flat());
+      return { ...this.documents.curves, next: null, curves: this.documents.curves.curves.filter((curve) => chosen.has(curve.trial)) };
+    }
+    return this.documents[name] || null;
+  }
+
+  file(name, trial = "") {
+    return trial ? "trials/" + encodeURIComponent(trial) + "/" + encodeURIComponent(name) : encodeURIComponent(name);
+  }
+}
+
+// A document of the server; the browser asks whether its own copy still holds.
+export async function ask(address) {
+  const reply = await fetch(address, { credentials: "same-origin", cache: "no-cache" });
+  if (reply.ok) return reply.json();
+  const failure = new Error(explained(reply.status, await reply.json().catch(() => ({}))));
+  failure.status = reply.status;
+  throw failure;
+}
+
+function explained(status, answer) {
+  const detail = typeof answer.detail === "string" ? answer.detail : JSON.stringify(answer.detail || answer);
+  if (status === 401) return "You are logged out: log in to Airflow again";
+  return detail + " (" + status + ")";
+}

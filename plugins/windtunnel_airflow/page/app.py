@@ -1,0 +1,228 @@
+"""The pages and the data they ask for. They read; what changes anything goes to Airflow's own REST API."""
+
+import hashlib
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+
+from airflow.api_fastapi.common.db.common import SessionDep
+from airflow.api_fastapi.core_api.security import GetUserDep
+from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response, status
+from fastapi.responses import HTMLResponse, JSONResponse
+
+from windtunnel.errors import LedgerError, NotFoundError, WindtunnelError
+from windtunnel.ledger import Ledger
+from windtunnel.report import RunView, documents
+from windtunnel.report.documents.trial import is_artifact
+from windtunnel.report.pages import ASSETS, asset, run_page, searches_page
+from windtunnel.report.view import TrialView
+from windtunnel.stores import open_store
+from windtunnel_airflow.page.access import ReadableDag, ReadableDags, check
+from windtunnel_airflow.page.readers import RunCache, RunCaches, compressed
+from windtunnel_airflow.page.replies import HEADERS, download, json_reply
+from windtunnel_airflow.page.runs import Run, busy_tasks, find_run, list_runs, list_searches, store_of
+
+_log = logging.getLogger(__name__)
+_MOST_RUNS = 200
+_RUN_FILES = ("report.html", "pareto.png", "pareto.json", "models.json", "search.json")
+
+Text = Annotated[str, Query(max_length=500)]
+
+app = FastAPI(title="Windtunnel", docs_url=None, redoc_url=None, openapi_url=None)
+caches = RunCaches()
+
+
+@app.middleware("http")
+async def guard(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+    """Nothing but reading, and every reply with the headers that keep it from being misused."""
+    if request.method not in ("GET", "HEAD"):
+        return JSONResponse({"detail": "Read only"}, status.HTTP_405_METHOD_NOT_ALLOWED, {"Allow": "GET, HEAD"})
+    response = await call_next(request)
+    response.headers.update(HEADERS)
+    return response
+
+
+@app.exception_handler(WindtunnelError)
+def failed(_request: Request, error: WindtunnelError) -> JSONResponse:
+    """A run that has not begun is not found; another failure is the store's."""
+    if isinstance(error, (LedgerError, NotFoundError)):
+        return JSONResponse({"detail": "There is no such thing in this run's ledger, or not yet"}, 404)
+    _log.warning("The store cannot be read", exc_info=error)
+    return JSONResponse({"detail": "The store cannot be read; the API server's log says why"}, 503)
+
+
+def run_of(dag_id: ReadableDag, run_id: Text, session: SessionDep) -> Run:
+    """The run of the request: 404 where there is none."""
+    return _found(session, dag_id, run_id)
+
+
+def cache_of(run: "RunDep") -> RunCache:
+    """What is kept of the run of the request."""
+    return _cache(run)
+
+
+def view_of(cache: "CacheDep") -> RunView:
+    """The run of the request as its ledger has it."""
+    return cache.view()
+
+
+def trial_of(view: "ViewDep", trial: Text) -> TrialView:
+    """The trial of the request: 404 where the run has none of that id."""
+    found = view.find(trial)
+    if found is None:
+        raise HTTPException(status.HTTP_404_NOT_FOUND, "The run has no such trial")
+    return found
+
+
+RunDep = Annotated[Run, Depends(run_of)]
+CacheDep = Annotated[RunCache, Depends(cache_of)]
+ViewDep = Annotated[RunView, Depends(view_of)]
+TrialDep = Annotated[TrialView, Depends(trial_of)]
+
+
+@app.get("/")
+def searches(_user: GetUserDep) -> HTMLResponse:
+    """The page of all searches."""
+    return HTMLResponse(searches_page())
+
+
+@app.get("/run")
+def run(_dag_id: ReadableDag) -> HTMLResponse:
+    """The page of one run, which its address names."""
+    return HTMLResponse(run_page())
+
+
+@app.get("/static/{name}")
+def static(name: str) -> Response:
+    """A script or a style; they hold nothing of any run."""
+    if name not in ASSETS:
+        raise HTTPException(status.HTTP_404_NOT_FOUND)
+    found = asset(name)
+    headers = {"Cache-Control": "public, max-age=604800", "Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
+    return Response(found.compressed, media_type=found.media_type, headers=headers)
+
+
+@app.get("/data/runs")
+def data_runs(request: Request, dags: ReadableDags, session: SessionDep, before: float | None = None) -> Response:
+    """The searches that the user may read, and their latest runs."""
+    runs = [each.to_json() for each in list_runs(session, dags, _MOST_RUNS, before)]
+    found = {"searches": list_searches(session, dags), "runs": runs, "most": _MOST_RUNS}
+    return _reply(request, found)
+
+
+@app.get("/data/summary")
+def data_summary(request: Request, run: RunDep, cache: CacheDep) -> Response:
+    """What the list of runs shows of one."""
+    view = _begun(cache)
+    if view is None:
+        return _reply(request, {"begun": False})
+    best = {name: each["value"] for name, each in cache.overview(view)["best"].items()}
+    volume = next((value for value in reversed(view.volumes) if value is not None), None)
+    front = sum(trial.front for trial in view.trials)
+    found = {"begun": True, "counts": view.counts, "front": front, "best": best, "objectives": view.objectives}
+    return _reply(request, found | {"hypervolume": volume, "iterations": len(view.iterations), "state": run.state})
+
+
+@app.get("/data/overview")
+def data_overview(request: Request, run: RunDep, cache: CacheDep, session: SessionDep) -> Response:
+    """The overview, and what Airflow says of the DAG run; of a run that has not begun, that alone."""
+    view = _begun(cache)
+    airflow = run.to_json() | {"tasks": busy_tasks(session, run)}
+    found = cache.overview(view) if view else None
+    return _reply(request, {"airflow": airflow, "overview": found})
+
+
+@app.get("/data/trials")
+def data_trials(request: Request, cache: CacheDep, view: ViewDep, since: Text = "") -> Response:
+    """All trials, or those that changed since."""
+    if not since:
+        made = cache.document("trials", view, lambda: documents.trials(view))
+        return json_reply(request, made, view.version)
+    return json_reply(request, compressed(documents.trials(view, since)), f"{view.version}.{since}")
+
+
+@app.get("/data/trial")
+def data_trial(request: Request, cache: CacheDep, view: ViewDep, trial: TrialDep) -> Response:
+    """One trial."""
+    return _reply(request, documents.trial(view, cache.ledger, trial))
+
+
+@app.get("/data/curves")
+def data_curves(
+    request: Request,
+    cache: CacheDep,
+    view: ViewDep,
+    trial: Annotated[list[str], Query(max_length=100)] = [],  # noqa: B006  (FastAPI copies it)
+    start: Annotated[int, Query(ge=0)] = 0,
+    most: Annotated[int, Query(ge=1, le=500)] = 200,
+) -> Response:
+    """Curves of the chosen trials, or a page of all."""
+    return _reply(request, documents.curves(view, cache.curves, trial, start, most))
+
+
+@app.get("/data/importance")
+def data_importance(request: Request, cache: CacheDep, view: ViewDep) -> Response:
+    """Which parameters count."""
+    made = cache.document("importance", view, lambda: documents.importance(view))
+    return json_reply(request, made, view.version)
+
+
+@app.get("/data/lanes")
+def data_lanes(request: Request, cache: CacheDep, view: ViewDep) -> Response:
+    """When each lane was busy."""
+    made = cache.document("lanes", view, lambda: documents.lanes(view))
+    return json_reply(request, made, view.version)
+
+
+@app.get("/data/compare")
+def data_compare(
+    request: Request,
+    user: GetUserDep,
+    cache: CacheDep,
+    view: ViewDep,
+    other_dag: Text,
+    other_run: Text,
+    session: SessionDep,
+) -> Response:
+    """This run beside another, whose DAG's runs the user must be allowed to read as well."""
+    other = _cache(_found(session, check(other_dag, user), other_run)).view()
+    name = f"compare {other.url} {other.version}"
+    made = cache.document(name, view, lambda: documents.compare(view, other))
+    return json_reply(request, made, f"{view.version}.{other.version}")
+
+
+@app.get("/file")
+def file(cache: CacheDep, view: ViewDep, name: Text, trial: Text = "") -> Response:
+    """A file of the run, or of one of its trials: only such as a page offers."""
+    if not trial and name in _RUN_FILES:
+        return download(cache.ledger.store, cache.ledger.path(name), name)
+    if trial and is_artifact(name):
+        found = trial_of(view, trial)
+        return download(cache.ledger.store, cache.ledger.trial_path(found.trial, name), f"{found.trial}-{name}")
+    raise HTTPException(status.HTTP_404_NOT_FOUND, "There is no such file")
+
+
+def _found(session: Any, dag_id: str, run_id: str) -> Run:
+    found = find_run(session, dag_id, run_id)
+    if found is None:
+        raise HTTPException(status.HTTP_404_NOT_FOUND, "There is no such run of a search")
+    return found
+
+
+def _cache(run: Run) -> RunCache:
+    store = store_of(run.dag_id)
+    if store is None:
+        raise HTTPException(status.HTTP_404_NOT_FOUND, "There is no such search")
+    return caches.of(Ledger(open_store(store), run.dag_id, run.ledger))
+
+
+def _begun(cache: RunCache) -> RunView | None:
+    try:
+        return cache.view()
+    except LedgerError:
+        return None
+
+
+def _reply(request: Request, document: Any) -> Response:
+    made = compressed(document)
+    return json_reply(request, made, hashlib.sha256(made).hexdigest()[:16])

@@ -1,0 +1,99 @@
+"""Runs that pages look at, kept in memory: a page is answered from what was read, while changes are read beside it."""
+
+import gzip
+import json
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from threading import Lock
+from typing import Any
+
+from windtunnel.ledger import Ledger
+from windtunnel.report import RunReader, RunView
+from windtunnel.report.documents import Curves, overview
+
+_FRESH = 2.0  # seconds for which nothing is read again
+_PATIENCE = 0.3  # seconds that a page waits for what is new, before it gets what was known
+_KEPT = 24  # runs
+
+_pool = ThreadPoolExecutor(4, thread_name_prefix="windtunnel-page")
+
+
+class RunCache:
+    """One run: its latest view, and the documents that were made of it."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        """Read nothing yet."""
+        self.ledger = ledger
+        self.curves = Curves(ledger)
+        self._reader = RunReader(ledger)
+        self._lock = Lock()
+        self._view: RunView | None = None
+        self._read_at = 0.0
+        self._reading: Future[None] | None = None
+        self._documents: dict[str, tuple[str, bytes]] = {}
+        self._overview: tuple[str, dict[str, Any]] | None = None
+
+    def view(self) -> RunView:
+        """The run as it was at most some seconds ago; the first call reads it.
+
+        Raises:
+            WindtunnelError: the run has not begun, or the store cannot be reached.
+        """
+        if self._view is None:
+            self._read()
+        elif time.monotonic() - self._read_at > _FRESH:
+            with self._lock:
+                if self._reading is None or self._reading.done():
+                    self._reading = _pool.submit(self._read)
+                reading = self._reading
+            with suppress(TimeoutError):
+                reading.result(_PATIENCE)
+        assert self._view is not None
+        return self._view
+
+    def overview(self, view: RunView) -> dict[str, Any]:
+        """The overview of a view; made once for each version of the run."""
+        if self._overview is None or self._overview[0] != view.version:
+            self._overview = (view.version, overview(view))
+        return self._overview[1]
+
+    def document(self, name: str, view: RunView, make: Callable[[], Any]) -> bytes:
+        """A document of a view as compressed JSON; made once for each version of the run."""
+        version, made = self._documents.get(name, ("", b""))
+        if version != view.version:
+            made = compressed(make())
+            self._documents[name] = (view.version, made)
+        return made
+
+    def _read(self) -> None:
+        view = self._reader.read()
+        if self._view is None or view.version != self._view.version:
+            self._view = view
+        self._read_at = time.monotonic()
+
+
+class RunCaches:
+    """The runs that were looked at last."""
+
+    def __init__(self) -> None:
+        """Keep nothing yet."""
+        self._lock = Lock()
+        self._runs: OrderedDict[str, RunCache] = OrderedDict()
+
+    def of(self, ledger: Ledger) -> RunCache:
+        """The run of this ledger."""
+        with self._lock:
+            cache = self._runs.setdefault(ledger.url, RunCache(ledger))
+            self._runs.move_to_end(ledger.url)
+            while len(self._runs) > _KEPT:
+                self._runs.popitem(last=False)
+            return cache
+
+
+def compressed(document: Any) -> bytes:
+    """A document as compressed JSON."""
+    text = json.dumps(document, allow_nan=False, separators=(",", ":"))
+    return gzip.compress(text.encode(), compresslevel=3, mtime=0)

@@ -1,0 +1,122 @@
+"""Airflow's side of a run: its DAG run, what that does now, and where its ledger is."""
+
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from airflow.models.dag import DagModel, DagTag
+from airflow.models.dagrun import DagRun
+from airflow.models.serialized_dag import SerializedDagModel
+from airflow.models.taskinstance import TaskInstance
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from windtunnel.ledger.ids import safe_name
+
+TAG = "windtunnel"
+_BUSY = ("running", "deferred", "queued", "restarting", "up_for_retry", "up_for_reschedule", "awaiting_input")
+_ACTIVE = ("running", "queued")
+_STORE_KEPT = 10.0  # seconds for which a DAG's store is not looked up again
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A DAG run of a search.
+
+    Attributes:
+        dag_id: of the search.
+        run_id: of the DAG run.
+        ledger: the run's name in the search's ledgers: that of the run it resumes, or its own.
+        state: of the DAG run.
+        started: and `ended`, in seconds since 1970.
+        ended: None while it runs.
+        conf: that it was triggered with.
+    """
+
+    dag_id: str
+    run_id: str
+    ledger: str
+    state: str
+    started: float | None
+    ended: float | None
+    conf: dict[str, Any]
+
+    @property
+    def active(self) -> bool:
+        """Whether it is still at work."""
+        return self.state in _ACTIVE
+
+    def to_json(self) -> dict[str, Any]:
+        """What a page shows of it."""
+        names = ("dag_id", "run_id", "ledger", "state", "started", "ended", "conf", "active")
+        return {name: getattr(self, name) for name in names}
+
+
+def find_run(session: Session, dag_id: str, run_id: str) -> Run | None:
+    """The DAG run, if there is one and its DAG is a search."""
+    query = select(DagRun).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id).where(_is_search())
+    found = session.scalar(query)
+    return _run(found) if found else None
+
+
+def list_runs(session: Session, dag_ids: set[str], most: int, before: float | None = None) -> list[Run]:
+    """The latest runs of these DAGs, as far as they are searches.
+
+    Args:
+        session: of Airflow's database.
+        dag_ids: that may be shown.
+        most: runs.
+        before: only those that were due before, in seconds since 1970.
+    """
+    query = select(DagRun).where(DagRun.dag_id.in_(dag_ids)).where(_is_search())
+    if before is not None:
+        query = query.where(DagRun.run_after < datetime.fromtimestamp(before).astimezone())
+    return [_run(found) for found in session.scalars(query.order_by(DagRun.run_after.desc()).limit(most))]
+
+
+def list_searches(session: Session, dag_ids: set[str]) -> list[dict[str, Any]]:
+    """Those of these DAGs that are searches, by name."""
+    query = select(DagModel).join(DagTag, DagTag.dag_id == DagModel.dag_id).where(DagTag.name == TAG)
+    found = session.scalars(query.where(DagModel.dag_id.in_(dag_ids)).order_by(DagModel.dag_id))
+    return [{"dag_id": dag.dag_id, "description": dag.description or "", "paused": dag.is_paused} for dag in found]
+
+
+def busy_tasks(session: Session, run: Run, most: int = 50) -> list[dict[str, Any]]:
+    """What the DAG run does at this moment."""
+    query = select(TaskInstance).where(TaskInstance.dag_id == run.dag_id, TaskInstance.run_id == run.run_id)
+    query = query.where(TaskInstance.state.in_(_BUSY)).limit(most)
+    return [
+        {"task": found.task_id, "index": found.map_index, "state": str(found.state)} for found in session.scalars(query)
+    ]
+
+
+def store_of(dag_id: str) -> str | None:
+    """Where the search's ledgers live, as its tasks have it; None of a DAG that is no search."""
+    return _store_of(dag_id, int(time.monotonic() / _STORE_KEPT))
+
+
+@lru_cache(maxsize=256)
+def _store_of(dag_id: str, _moment: int) -> str | None:
+    serialized = SerializedDagModel.get(dag_id)
+    tasks = ((serialized.data or {}) if serialized else {}).get("dag", {}).get("tasks", [])
+    stores = (task.get("__var", {}).get("store") for task in tasks)
+    return next((store for store in stores if isinstance(store, str)), None)
+
+
+def _is_search() -> Any:
+    return DagRun.dag_id.in_(select(DagTag.dag_id).where(DagTag.name == TAG))
+
+
+def _run(found: DagRun) -> Run:
+    conf = found.conf if isinstance(found.conf, dict) else {}
+    return Run(
+        dag_id=found.dag_id,
+        run_id=found.run_id,
+        ledger=safe_name(str(conf.get("resume") or found.run_id)),
+        state=str(found.state),
+        started=found.start_date.timestamp() if found.start_date else None,
+        ended=found.end_date.timestamp() if found.end_date else None,
+        conf=conf,
+    )
