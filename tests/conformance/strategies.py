@@ -20,6 +20,23 @@ MIXED = GRID | {
     "drop": {"type": "float", "low": 0, "high": 0.5, "step": 0.1},
     "shape": [[8, 8], {"deep": True}, None, "flat"],
 }
+NESTED = GRID | {
+    "optimizer": ["adam", "sgd"],
+    "momentum": {"type": "float", "low": 0, "high": 1, "when": {"optimizer": "sgd"}},
+    "blocks": {"type": "list", "max_length": 3, "of": {"filters": [4, 8], "skip": {"type": "bool"}}},
+    "head": {"type": "one_of", "options": {"none": None, "mlp": {"hidden": {"type": "int", "low": 1, "high": 64}}}},
+    "inputs": {"type": "sublist_of", "choices": ["a", "b", "c"], "min_length": 1},
+}
+GRAPHS = GRID | {"graph": {"type": "tests.workloads.graphs.Graphs", "options": {"nodes": 5}}}
+FINITE = {
+    "layers": {"type": "int", "low": 1, "high": 3},
+    "kernel": [1],
+    "wide": {"type": "bool"},
+    "rate": {"type": "randint", "upper": 2, "when": {"wide": True}},
+    "blocks": {"type": "list", "max_length": 2, "of": [4, 8]},
+}
+SPACES = [GRID, MIXED, NESTED, GRAPHS]
+NAMES = ["grid", "mixed", "nested", "graphs"]
 TWO = {"accuracy": "maximize", "flops": "minimize"}
 
 
@@ -75,7 +92,7 @@ class StrategyConformance:
 
     # Repetition
 
-    @pytest.mark.parametrize("space", [GRID, MIXED])
+    @pytest.mark.parametrize("space", SPACES, ids=NAMES)
     def test_the_same_history_gives_the_same_batch(self, strategy, space):
         task = problem(space)
         history = searched(strategy, task, 2)
@@ -99,7 +116,7 @@ class StrategyConformance:
 
     # What a batch is
 
-    @pytest.mark.parametrize("space", [GRID, MIXED])
+    @pytest.mark.parametrize("space", SPACES, ids=NAMES)
     @pytest.mark.parametrize("n", [1, 2, 16])
     def test_a_batch_has_as_many_as_asked_for_all_new_and_different(self, strategy, space, n):
         task = problem(space)
@@ -111,28 +128,30 @@ class StrategyConformance:
         assert len(set(suggested)) == n
         assert not set(suggested) & set(keys(task, history))
 
-    @pytest.mark.parametrize("space", [GRID, MIXED])
+    @pytest.mark.parametrize("space", SPACES, ids=NAMES)
     def test_suggestions_are_canonical_members_of_the_space(self, strategy, space):
         task = problem(space)
         for one in searched(strategy, task, 3):
             assert task.canonical(one.params) == one.params
-            assert list(one.params) == list(space)
+            assert list(one.params) == [name for name in space if name in one.params]
 
     def test_parents_are_configurations_of_the_history(self, strategy):
         task = problem()
         history = searched(strategy, task, 4)
         assert {parent for one in history for parent in one.parents} <= {one.config for one in history}
 
-    def test_a_space_is_used_up_to_the_last_configuration_and_then_says_so(self, strategy):
-        task = problem()
+    @pytest.mark.parametrize("space", [GRID, FINITE], ids=["grid", "nested"])
+    def test_a_space_is_used_up_to_the_last_configuration_and_then_says_so(self, strategy, space):
+        task = problem(space)
         history, notes = [], []
-        for iteration in range(1, 8):
+        whole = task.space.size() // 8
+        for iteration in range(1, whole + 4):
             batch = strategy.suggest(task, history, 8, 0, iteration)
             history += [observed(task, one, len(history) + i) for i, one in enumerate(batch.suggestions)]
             notes.append(batch.note)
         assert sorted(keys(task, history)) == sorted(map(task.space.key, task.space.enumerate()))
-        assert notes[:4] == [""] * 4
-        assert all("used up" in note for note in notes[4:])
+        assert notes[:whole] == [""] * whole
+        assert all("used up" in note for note in notes[whole:])
 
     def test_a_space_of_one_configuration(self, strategy):
         task = problem({"layers": [2], "kernel": [3], "wide": [True]})
@@ -212,14 +231,15 @@ class StrategyConformance:
         assert len(batch.suggestions) == 8
         assert all(task.space.contains(one.params) for one in batch.suggestions)
 
-    @pytest.mark.parametrize("space", [MIXED, {"layers": {"type": "int", "low": 1, "high": 10_004}}])
+    @pytest.mark.slow
+    @pytest.mark.parametrize("space", [MIXED, NESTED, {"layers": {"type": "int", "low": 1, "high": 10_004}}])
     def test_a_history_of_ten_thousand_takes_seconds(self, strategy, space):
         flops = lambda params: {"flops": float(params["layers"])}  # noqa: E731
         task = problem(space, known=flops)
         rng = random.Random(0)
         params = {}
         while len(params) < 10_000:
-            one = task.canonical(task.space.sample(rng)) if space is MIXED else {"layers": len(params) + 1}
+            one = task.canonical(task.space.sample(rng)) if "wide" in space else {"layers": len(params) + 1}
             params[task.space.key(one)] = one
         history = [
             Observation(params=one, config=f"{i:016x}", objectives={"accuracy": rng.random(), **flops(one)})
@@ -228,4 +248,4 @@ class StrategyConformance:
         begun = time.process_time()
         batch = strategy.suggest(task, history, 16, 0, 50)
         assert time.process_time() - begun < 5
-        assert len(batch.suggestions) == (16 if space is MIXED else 4)
+        assert len(batch.suggestions) == (16 if "wide" in space else 4)

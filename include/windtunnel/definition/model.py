@@ -38,10 +38,12 @@ class Trials(Section):
     Attributes:
         initial: in the first iteration.
         per_iteration: in each later one, at most.
+        default_first: whether the space's default configuration is one of the first iteration's.
     """
 
     initial: PositiveInt = 10
     per_iteration: PositiveInt = 16
+    default_first: bool = False
 
 
 class StrategyChoice(Section):

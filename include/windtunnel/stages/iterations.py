@@ -10,7 +10,7 @@ from windtunnel.stages.planning import plan_trials
 from windtunnel.stages.promotion import promote, promoted
 from windtunnel.stages.search import Search
 from windtunnel.stages.standing import standing
-from windtunnel.strategies import Batch, Observation, get_strategy
+from windtunnel.strategies import Batch, Observation, Suggestion, get_strategy
 
 
 def goes_on(search: Search, group: int) -> bool:
@@ -104,8 +104,19 @@ def _batch(search: Search, k: int) -> Batch:
     if definition.limits.trials is not None:
         wanted = min(wanted, definition.limits.trials - begun)
     past = history(search, k - 1)
-    unknown = _underway(search, k - 1, past)
-    return strategy.suggest(search.problem, past + unknown, wanted, definition.seed, k)
+    past += _underway(search, k - 1, past)
+    first = _default(search, past) if k == 1 and definition.trials.default_first else []
+    past += [Observation(params=default.params, config="", iteration=k, state=None) for default in first]
+    wanted -= len(first)
+    rest = strategy.suggest(search.problem, past, wanted, definition.seed, k) if wanted else Batch([])
+    return Batch(first + rest.suggestions, rest.note)
+
+
+def _default(search: Search, past: list[Observation]) -> list[Suggestion]:
+    """The space's default configuration, if it was not tried before."""
+    default = search.space.default()
+    known = {search.space.key(seen.params) for seen in past}
+    return [] if search.space.key(default) in known else [Suggestion(default, note={"from": "default"})]
 
 
 def _configurations(search: Search, upto: int) -> int:

@@ -6,7 +6,7 @@ from windtunnel.space import Params
 from windtunnel.strategies.base import Batch, Observation, Problem, Strategy, generator
 from windtunnel.strategies.draft import Draft
 
-_PATIENCE = 10_000  # points in a row that give nothing new before random ones are tried
+_PATIENCE = 1_000  # points in a row that give nothing new before random ones are tried
 _BLOCK = 256
 
 

@@ -159,3 +159,27 @@ def test_an_iteration_whose_trials_are_all_known_still_has_a_job(bench):
     plan = suggest(again, 1)
     assert plan.jobs
     assert not {request.trial for request in plan.requests} & set(bench.trained)
+
+
+def test_the_default_configuration_comes_first_on_request(bench):
+    space = {"x": {"type": "int", "low": 0, "high": 30, "default": 7}, "y": [1, 2, 4]}
+    search = bench.begin(space=space, trials={"initial": 6, "per_iteration": 6, "default_first": True})
+    plan = suggest(search, 1)
+    assert plan.requests[0].params == {"x": 7, "y": 1}
+    assert plan.requests[0].note == {"from": "default"}
+    assert len({request.trial for request in plan.requests}) == 6
+    bench.iterate(search, 3)
+    assert len(bench.trained) == len(set(bench.trained)) == 18
+
+
+def test_a_default_alone_needs_no_strategy(bench):
+    search = bench.begin(trials={"initial": 1, "per_iteration": 1, "default_first": True})
+    assert [request.params for request in suggest(search, 1).requests] == [search.space.default()]
+
+
+def test_the_default_is_not_tried_again_after_a_warm_start(bench):
+    trials = {"initial": 4, "per_iteration": 4, "default_first": True}
+    first = bench.begin("first", trials=trials)
+    bench.iterate(first, 1)
+    second = bench.begin("second", trials=trials, warm_start=[first.ledger.url])
+    assert all(request.note != {"from": "default"} for request in suggest(second, 1).requests)
