@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trainer.checkpoints import Progress
+from trainer.peers import Peers
 from trainer.seeds import generator, generator_states, restore_generators
 from windtunnel.errors import WorkloadError
 
@@ -24,7 +25,9 @@ class Epoch:
         complete: whether it ends where the epoch ends; a schedule that moves by epochs moves only then.
     """
 
-    def __init__(self, progress: Progress, index: int, seed: int, *, target: int, epochs: float) -> None:
+    def __init__(
+        self, progress: Progress, index: int, seed: int, *, target: int, epochs: float, peers: Peers | None = None
+    ) -> None:
         """What is left of an epoch.
 
         Args:
@@ -33,7 +36,9 @@ class Epoch:
             seed: of the training.
             target: the step at which the trial ends.
             epochs: how many epochs are done there.
+            peers: the processes that train together; by default this one alone.
         """
+        self._peers = peers or Peers()
         self._progress = progress
         self._seed = seed
         self.index = index
@@ -46,6 +51,8 @@ class Epoch:
     def batches(self, examples: int, batch_size: int) -> Iterator[npt.NDArray[np.int64]]:
         """Indices of the examples of each batch that is left, in an order that depends on (seed, epoch) alone.
 
+        Where several processes train, each gets its part of every batch.
+
         Raises:
             WorkloadError: the epoch has more steps than there are batches.
         """
@@ -57,7 +64,21 @@ class Epoch:
         order = generator(self._seed, self.index, 1).permutation(examples)
         for step in self._steps():
             start = step % self.steps_per_epoch * batch_size
-            yield order[start : start + batch_size]
+            batch = order[start : start + batch_size]
+            yield batch[self.part(len(batch))]
+
+    def part(self, examples: int) -> slice:
+        """The part of the present batch that this process trains on: all of it, unless several train.
+
+        `batches` applies it; what comes from `take` is whole until you do: `x, y = x[part], y[part]`.
+
+        Args:
+            examples: of the whole batch.
+
+        Raises:
+            WorkloadError: several processes train, and the model is not wrapped.
+        """
+        return self._peers.part(examples)
 
     def take(self, loader: Iterable[T]) -> Iterator[T]:
         """The items of a loader that are left: those that a checkpoint has seen are passed over.
@@ -80,14 +101,18 @@ class Epoch:
 
     def add(self, weight: float = 1.0, **values: Any) -> None:
         """Add to the epoch's running means, such as the loss of a batch; a tensor is not waited for."""
-        for name, value in values.items():
-            term = (value.detach().double() if hasattr(value, "detach") else float(value)) * weight
+        terms = {
+            name: (value.detach().double() if hasattr(value, "detach") else float(value)) * weight
+            for name, value in values.items()
+        }
+        terms, weight = self._peers.total(terms, weight)
+        for name, term in terms.items():
             total, weights = self._progress.sums.get(name, (0.0, 0.0))
             self._progress.sums[name] = (total + term, weights + weight)
 
     def means(self) -> dict[str, float]:
         """The means of what was added since the epoch began, also before a checkpoint."""
-        return {name: float(total) / weight for name, (total, weight) in self._progress.sums.items() if weight}
+        return {name: float(total) / float(weight) for name, (total, weight) in self._progress.sums.items() if weight}
 
     def _steps(self) -> Iterator[int]:
         progress = self._progress
@@ -97,7 +122,9 @@ class Epoch:
             progress.generators = None
         for step in range(self.first, self.last):
             progress.step = step + 1
+            self._peers.whole = True
             yield step
+        self._peers.whole = True
         # An evaluation may draw numbers, and a longer training does not evaluate here: note the states before it.
         progress.generators = None if self.complete else generator_states()
         progress.position = "between" if self.complete else "early"

@@ -6,10 +6,11 @@ import traceback
 from pathlib import Path
 
 from trainer.logs import say
-from trainer.supervisor import RunUnit, Supervisor
+from trainer.supervisor import RunUnit, Supervisor, devices
 from windtunnel.definition import Definition, definition_of
+from windtunnel.errors import WorkloadError
 from windtunnel.failures import record_failure
-from windtunnel.ledger import Job, Ledger
+from windtunnel.ledger import Job, JobKind, Ledger
 from windtunnel.machine import cores
 
 _LOG_TAIL = 4096  # characters
@@ -52,7 +53,8 @@ def run_job(url: str, name: str, lock: int | None = None, cancel_file: Path | No
         return 1
     gc.collect()
     gc.freeze()  # the collector would write to what the children share with this process, and so copy it
-    return Supervisor(ledger, job, definition.limits, run_unit, cancel_file).run(units)
+    processes = processes_of(definition, job)
+    return Supervisor(ledger, job, definition.limits, run_unit, cancel_file, processes).run(units)
 
 
 def load(definition: Definition, job: Job) -> RunUnit:
@@ -62,9 +64,22 @@ def load(definition: Definition, job: Job) -> RunUnit:
         Exception: whatever importing the workload raises.
     """
     limits = definition.limits
-    threads = limits.threads or max(1, cores() // ((limits.parallel or 1) * job.slots))
+    processes = processes_of(definition, job)
+    threads = (limits.threads or cores() // ((limits.parallel or 1) * job.slots)) // processes
+    threads = max(1, threads)
     os.environ |= dict.fromkeys(_THREAD_VARIABLES, str(threads))  # read when the libraries are loaded
     from trainer import units
 
     units.preload(definition, job.kind)
-    return units.run
+    if processes == 1:
+        return units.run
+    if 0 < len(devices()) < processes:
+        raise WorkloadError(f"each trial is to have {processes} GPUs (resources.gpus), and here are {len(devices())}")
+    from trainer.ranks import in_processes
+
+    return in_processes(units.run, processes)
+
+
+def processes_of(definition: Definition, job: Job) -> int:
+    """How many processes train each of the job's trials: one for each GPU that the trial has."""
+    return max(1, (definition.resources.gpus or 1) // job.slots) if job.kind is JobKind.TRAIN else 1

@@ -48,7 +48,13 @@ class Supervisor:
     """
 
     def __init__(
-        self, ledger: Ledger, job: Job, limits: Limits, run_unit: RunUnit, cancel_file: Path | None = None
+        self,
+        ledger: Ledger,
+        job: Job,
+        limits: Limits,
+        run_unit: RunUnit,
+        cancel_file: Path | None = None,
+        gpus: int = 1,
     ) -> None:
         """Nothing is started yet.
 
@@ -58,6 +64,7 @@ class Supervisor:
             limits: of the search.
             run_unit: runs one unit in a child and records its result.
             cancel_file: the job ends as soon as this file is there.
+            gpus: that a unit gets, where there are any.
         """
         self._ledger = ledger
         self._job = job
@@ -69,7 +76,8 @@ class Supervisor:
         self._waiting: deque[str] = deque()
         self._running: list[_Running] = []
         self._logs: dict[str, UnitLog] = {}
-        self._devices = _devices()
+        self._gpus = gpus
+        self._devices = devices()
         self._told_to_go = False
         self._folder = _log_folder(ledger, job)
 
@@ -137,7 +145,7 @@ class Supervisor:
         attempt = self._ledger.begin_attempt(unit, self._job.job, host(), now())
         log = self._logs.setdefault(unit, UnitLog(self._ledger, unit, self._folder))
         log.begin(attempt)
-        environment = {"CUDA_VISIBLE_DEVICES": self._device(slot)} if self._devices else {}
+        environment = {"CUDA_VISIBLE_DEVICES": self._share_of(slot)} if self._devices else {}
         pid = child.start(
             lambda: self._run_unit(
                 Ledger.open(self._ledger.url), self._job, unit, attempt, log.file
@@ -149,8 +157,10 @@ class Supervisor:
         self._running.append(_Running(unit, slot, pid, attempt, log))
         say(f"{unit}: start {attempt.number}, process {pid}")
 
-    def _device(self, slot: int) -> str:
-        return self._devices[(self._job.lane * self._job.slots + slot) % len(self._devices)]
+    def _share_of(self, slot: int) -> str:
+        first = (self._job.lane * self._job.slots + slot) * self._gpus
+        places = (place % len(self._devices) for place in range(first, first + self._gpus))
+        return ",".join(dict.fromkeys(self._devices[place] for place in places))
 
     def _condemn(self) -> None:
         """Kill the units that exceed a limit; they are settled once they have ended."""
@@ -254,7 +264,7 @@ def _memory(pid: int) -> int:
     return int(used)
 
 
-def _devices() -> list[str]:
+def devices() -> list[str]:
     """The GPUs to share out: those that this process may see."""
     given = os.environ.get("CUDA_VISIBLE_DEVICES")
     if given is not None:

@@ -12,6 +12,7 @@ from trainer import checkpoints, export
 from trainer.checkpoints import Progress, Report
 from trainer.data import Arrays, load_split
 from trainer.epochs import Epoch
+from trainer.peers import Peers
 from trainer.seeds import generator_states, seed_everything
 from trainer.stopping import curve
 from windtunnel.definition.model import Definition
@@ -79,6 +80,7 @@ class Trial:
         self.stopped: Verdict | None = None
         self.resumable = False
         self._ledger, self._definition, self._request = ledger, definition, request
+        self._peers = Peers()
         self._stop, self._listener = stop, listener
         every = os.environ.get("WINDTUNNEL_CHECKPOINT_SECONDS", CHECKPOINT_EVERY)
         self._checkpoint_every = float(every) if checkpoint_every is None else checkpoint_every
@@ -92,10 +94,20 @@ class Trial:
 
     @cached_property
     def device(self) -> "torch.device":
-        """To train on: the GPU where there is one."""
-        import torch
+        """To train on: the GPU where there is one; where several processes train, each has its own."""
+        return self._peers.device
 
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    def wrap(self, model: "torch.nn.Module", **options: Any) -> "torch.nn.Module":
+        """The model as several processes train it: one GPU each, with `resources.gpus`. Alone, it is the model itself.
+
+        It is a `DistributedDataParallel`: gradients are averaged over the processes, so that a loss that is its batch's
+        mean gives the gradient that one process would get from the whole batch. Batch norms see whole batches too.
+
+        Args:
+            model: on the trial's device.
+            **options: of `DistributedDataParallel`, such as `find_unused_parameters`.
+        """
+        return self._peers.wrap(model, **options)
 
     def load(self, split: str) -> Arrays:
         """The arrays of a prepared split.
@@ -118,7 +130,7 @@ class Trial:
         Raises:
             WorkloadError: the checkpoint does not fit the objects.
         """
-        self._objects |= objects
+        objects = self._noted(objects)
         request, source = self._request, self._ledger
         found, trial = checkpoints.load(source, request.trial, request.config), request.trial
         if found is None and request.continue_from:
@@ -128,7 +140,8 @@ class Trial:
             source = Ledger.open(request.source) if request.source else source
             found = checkpoints.load(source, trial, request.config)
             if found is None:
-                print_line(f"{trial} left no checkpoint to go on from: training from the beginning")
+                self._say(f"{trial} left no checkpoint to go on from: training from the beginning")
+        self._peers.agree(None)  # nobody goes on, and writes another checkpoint, before all have read this one
         if found is None:
             return False
         self._progress, states = found
@@ -136,7 +149,7 @@ class Trial:
             self._progress.go_on()
         checkpoints.load_states(objects, states, f"the checkpoint of {trial}")
         self._began = time.monotonic() - self._progress.seconds
-        print_line(f"going on from {trial}, step {self._progress.step}")
+        self._say(f"going on from {trial}, step {self._progress.step}")
         return True
 
     def epochs(self, steps_per_epoch: int) -> Iterator[Epoch]:
@@ -164,7 +177,7 @@ class Trial:
                 index, progress.sums, progress.generators = progress.step // steps_per_epoch, {}, None
             progress.position = "within"
             seed_everything(self.seed, index)
-            epoch = Epoch(progress, index, self.seed, target=target, epochs=self._request.epochs)
+            epoch = Epoch(progress, index, self.seed, target=target, epochs=self._request.epochs, peers=self._peers)
             yield epoch
             if progress.position == "within":
                 raise WorkloadError(
@@ -206,10 +219,12 @@ class Trial:
         progress.reports.append(report)
         self._keep_best(report)
         self.write_metrics()
-        print_line(f"epoch {report.epoch:g}: " + "  ".join(f"{k} {_shown(v)}" for k, v in report.metrics.items()))
-        if self._listener is not None:
+        self._say(f"epoch {report.epoch:g}: " + "  ".join(f"{k} {_shown(v)}" for k, v in report.metrics.items()))
+        if self._listener is not None and self._peers.leads:
             self._listener(report)
-        broken = [name for name, value in report.metrics.items() if value is None and name in self._watched]
+        broken = self._peers.agree(
+            [name for name, value in report.metrics.items() if value is None and name in self._watched]
+        )
         if broken:
             raise NotFiniteError(f"{', '.join(broken)} is not finite at epoch {report.epoch:g}")
         self._ask_to_stop()
@@ -222,11 +237,11 @@ class Trial:
         Args:
             objects: models, optimisers, schedulers, generators: whatever training changes.
         """
-        self._objects |= objects
+        objects = self._noted(objects)
         progress = self._progress
         now = time.monotonic()
         ended = progress.position != "within" and progress.step == self._target
-        if not ended and now - self._checkpointed < self._checkpoint_every:
+        if not self._peers.leads or (not ended and now - self._checkpointed < self._checkpoint_every):
             return
         if progress.position == "within":
             progress.generators = generator_states()
@@ -244,6 +259,7 @@ class Trial:
         Raises:
             WorkloadError: the model cannot be exported.
         """
+        model = self._peers.unwrap(model)
         chosen = self.chosen()
         if chosen is not None and chosen is not self._last():
             name = next((name for name, held in self._models().items() if held is model), None)
@@ -251,7 +267,8 @@ class Trial:
             if name is None or best is None:
                 raise WorkloadError("the best weights are not kept: give the exported model to trial.restore()")
             model.load_state_dict(best["weights"][name])
-        export.export(self._ledger, self._request.trial, model, example)
+        if self._peers.leads:
+            export.export(self._ledger, self._request.trial, model, example)
         self.exported = True
 
     def chosen(self) -> Report | None:
@@ -266,7 +283,9 @@ class Trial:
 
     def write_metrics(self, *, now: bool = False) -> None:
         """Replace the metrics' file, at most once a second unless it must be `now`; the latest values ride along."""
-        if not self._progress.reports or (not now and time.monotonic() - self._metrics_written < METRICS_EVERY):
+        if not self._peers.leads or not self._progress.reports:
+            return
+        if not now and time.monotonic() - self._metrics_written < METRICS_EVERY:
             return
         lines = [
             json.dumps({"epoch": report.epoch, "seconds": report.seconds} | report.metrics)
@@ -282,13 +301,17 @@ class Trial:
     def _ask_to_stop(self) -> None:
         progress = self._progress
         left = progress.position == "between" and self._target is not None and progress.step < self._target
-        verdict = self._stop(progress.reports) if left and self._stop is not None else None
+        if self._stop is None or not left:
+            return
+        verdict = self._peers.agree(self._stop(progress.reports) if self._peers.leads else None)
         if verdict is None:
             return
         self.stopped = verdict
-        print_line(f"stopped by {verdict.rule}: {verdict.reason}")
+        self._say(f"stopped by {verdict.rule}: {verdict.reason}")
         if self._objects:  # what the workload would save after its report
-            self._save(self._objects)
+            if self._peers.leads:
+                self._save(self._objects)
+            self._peers.agree(None)  # nobody reads it before it is written
             self.resumable = True
         raise TrialStopped(verdict.reason)
 
@@ -336,10 +359,16 @@ class Trial:
 
         return {name: item for name, item in self._objects.items() if isinstance(item, torch.nn.Module)}
 
+    def _noted(self, objects: Mapping[str, Any]) -> dict[str, Any]:
+        """The objects as they are saved, models unwrapped; they are remembered."""
+        plain = {name: self._peers.unwrap(item) for name, item in objects.items()}
+        self._objects |= plain
+        return plain
 
-def print_line(text: str) -> None:
-    """Write a line to the trial's log."""
-    print(text, flush=True)  # noqa: T201  (the log is the process's own output)
+    def _say(self, text: str) -> None:
+        """Write a line to the trial's log."""
+        if self._peers.leads:
+            print(text, flush=True)  # noqa: T201  (the log is the process's own output)
 
 
 def _facts(report: Report) -> dict[str, Any]:

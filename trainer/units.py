@@ -14,6 +14,8 @@ from trainer import latency
 from trainer.checkpoints import Report
 from trainer.data import Preparation, examples, is_whole
 from trainer.export import exported_model
+from trainer.peers import Peers
+from trainer.ranks import pause
 from trainer.stopping import Rules
 from trainer.trial import NotFiniteError, Stopper, Trial, TrialStopped
 from trainer.verification import Verification, VerificationError
@@ -67,6 +69,7 @@ def run(ledger: Ledger, job: Job, unit: str, attempt: Attempt, log: Path | None 
         else:
             found = verify(ledger, definition, request)
     except (Exception, SystemExit) as error:
+        pause()
         traceback.print_exc()
         found = _failed(error)
     facts: dict[str, Any] = {name: getattr(found, name) for name in Found.__dataclass_fields__}
@@ -79,7 +82,8 @@ def run(ledger: Ledger, job: Job, unit: str, attempt: Attempt, log: Path | None 
         "artifacts": artifacts(ledger, unit),
         "log_tail": _log_tail(log) if found.state is State.FAILED else "",
     }
-    ledger.record(Result(trial=unit, **facts))
+    if found.state is State.FAILED or Peers().leads:
+        ledger.record(Result(trial=unit, **facts))
 
 
 def rules_of(ledger: Ledger, definition: Definition, request: Request, job: Job) -> Stopper | None:
@@ -146,6 +150,8 @@ def train(
         no_model = "" if exported else export_stopped(ledger, definition, request, trial)
         state, kind, exported = State.STOPPED, trial.stopped.rule, not no_model
         message = trial.stopped.reason + (f"; no model: {no_model}" if no_model else "")
+    if not Peers().leads:
+        return Found(metrics={})  # the first process says what came of it
     chosen = trial.chosen()
     metrics: dict[str, float | None] = dict(request.known)
     metrics |= chosen.metrics if chosen else {}

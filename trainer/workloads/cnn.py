@@ -92,7 +92,7 @@ def train(trial: "Trial") -> None:
     images, labels = (torch.from_numpy(data[name]).to(trial.device) for name in ("images", "labels"))
     held_images, held_labels = (torch.from_numpy(validation[name]).to(trial.device) for name in ("images", "labels"))
     scale = _scale(data["images"], settings)
-    model = build(trial.params).to(trial.device)
+    model = trial.wrap(build(trial.params).to(trial.device))
     optimizer = torch.optim.Adam(model.parameters(), lr=settings.lr, fused=True)
     trial.restore(model=model, optimizer=optimizer)
     steps = math.ceil(len(labels) / settings.batch_size)

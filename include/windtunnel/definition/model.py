@@ -106,10 +106,10 @@ class Limits(Section):
 
 
 class Resources(Section):
-    """What a job's pod asks the cluster for, in place of what the pod template says; `launcher: kubernetes` only.
+    """What a job's pod asks the cluster for, in place of what the pod template says; of a local job, `gpus` only.
 
     Attributes:
-        gpus: of each pod; a trial uses all of them.
+        gpus: of each job. Its slots share them out, and a trial trains in as many processes as it has GPUs.
         cpu: cores of each pod.
         memory: of each pod, which is killed beyond it.
         priority: name of a PriorityClass: who goes first, and who is preempted.
@@ -170,7 +170,7 @@ class Definition(Section):
         limits: what may be used.
         stopping: when the search ends early.
         launcher: `local`, or `kubernetes` for pods on a cluster.
-        resources: of each pod, with `launcher: kubernetes`.
+        resources: of each job; with `launcher: kubernetes`, of its pod.
         pod_template: the pods' template, or its file, relative to the definition's; by default `pod_template.yaml`
             beside the definition or in the folder above.
         store: URL or folder where ledgers live, relative to the working directory; by default `$WINDTUNNEL_STORE`,

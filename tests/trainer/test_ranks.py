@@ -1,0 +1,110 @@
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.runs import is_alive, wait_until
+from windtunnel.definition.model import Definition
+from windtunnel.ledger import Job, JobKind, Ledger, Request, State
+from windtunnel.ledger.ids import trial_id
+
+pytestmark = pytest.mark.slow
+
+EPOCHS = 3.0
+
+
+class Together:
+    """A run whose one job trains one trial for each thing to do."""
+
+    def __init__(self, folder, gpus, *things, trial_retries=1, trial_time=None):
+        self.trace = folder / "trace"
+        self.trace.mkdir(parents=True)
+        definition = Definition.model_validate(
+            {
+                "name": "together",
+                "workload": "tests.workloads.together",
+                "settings": {"trace": str(self.trace)},
+                "objectives": {"held": "minimize"},
+                "limits": {"parallel": 1, "threads": 1, "trial_retries": trial_retries, "trial_time": trial_time},
+                "resources": {"gpus": gpus},
+            }
+        )
+        self.ledger = Ledger.open(f"{folder}/store/together/run")
+        self.ledger.begin({"definition": definition.model_dump(mode="json"), "code": "0"})
+        self.trials = {do: self._request(index, do) for index, do in enumerate(things)}
+        self._run("prepare", JobKind.PREPARE, ["prepare"])
+        self._run("1-0", JobKind.TRAIN, list(self.trials.values()))
+        self.results = {do: self.ledger.result(trial) for do, trial in self.trials.items()}
+
+    def text(self, do, name):
+        return self.ledger.store.get(self.ledger.trial_path(self.trials[do], name)).decode()
+
+    def _request(self, index, do):
+        config = f"{index:016x}"
+        request = Request(trial=trial_id(config, EPOCHS), config=config, params={"do": do}, epochs=EPOCHS, stage="1")
+        return self.ledger.begin_trial(request).trial
+
+    def _run(self, job, kind, units):
+        self.ledger.create_job(Job(job=job, kind=kind, stage=job, units=units))
+        command = [sys.executable, "-m", "trainer", self.ledger.url, job]
+        environment = os.environ | {"WINDTUNNEL_CHECKPOINT_SECONDS": "0"}
+        subprocess.run(command, check=True, env=environment, timeout=300)
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    return Together(tmp_path_factory.mktemp("alone"), None, "train").results["train"]
+
+
+@pytest.fixture(scope="module")
+def together(tmp_path_factory):
+    things = ("train", "die_once", "die", "raise", "nan", "alone")
+    return Together(tmp_path_factory.mktemp("together"), 2, *things)
+
+
+def test_two_processes_give_what_one_gives(alone, together):
+    result = together.results["train"]
+    assert (alone.state, result.state) == (State.COMPLETED, State.COMPLETED)
+    assert result.metrics == pytest.approx(alone.metrics, rel=1e-9)
+    assert result.objectives == pytest.approx(alone.objectives, rel=1e-9)
+
+
+def test_they_speak_with_one_voice(together):
+    lines = [json.loads(line) for line in together.text("train", "metrics.jsonl").splitlines()]
+    assert [line["epoch"] for line in lines] == [1, 2, 3]
+    assert together.text("train", "log.txt").count("epoch 1:") == 1
+    assert {"model.onnx", "weights.pt"} <= set(together.results["train"].artifacts)
+
+
+def test_a_killed_process_is_a_killed_trial_that_goes_on(alone, together):
+    result = together.results["die_once"]
+    assert (result.state, result.attempts) == (State.COMPLETED, 2)
+    assert result.metrics == pytest.approx(alone.metrics, rel=1e-9)
+    assert "going on from" in together.text("die_once", "log.txt")
+
+
+def test_one_that_is_killed_again_and_again_has_failed(together):
+    result = together.results["die"]
+    assert (result.state, result.kind, result.attempts) == (State.FAILED, "killed", 2)
+    assert "SIGKILL" in result.message
+
+
+def test_the_cause_is_told_rather_than_what_it_does_to_the_others(together):
+    result = together.results["raise"]
+    assert (result.kind, result.attempts) == ("error", 1)
+    assert result.message.startswith("ValueError: the last process gives up")
+    assert "misbehave" in result.log_tail
+    assert together.results["nan"].kind == "nan"
+
+
+def test_a_model_that_is_not_wrapped_is_refused(together):
+    assert "train() must call model = trial.wrap(model)" in together.results["alone"].message
+
+
+def test_a_time_out_ends_all_processes(tmp_path):
+    run = Together(tmp_path, 2, "hang", trial_time=15.0)
+    assert run.results["hang"].kind == "timeout"
+    last = int((run.trace / "hang").read_text())
+    wait_until(lambda: not is_alive(last))
