@@ -27,26 +27,30 @@ class Azurite:
 
     Attributes:
         key: of the account.
-        url: of the account: `http://127.0.0.1:<port>/<account>`.
+        url: of the account: `http://<address>:<port>/<account>`.
         connection_string: for clients.
         log: file with a line for each request, as `stop()` leaves it complete.
     """
 
-    def __init__(self, folder: Path) -> None:
-        """A server that is not started yet, with its data in `folder`."""
+    def __init__(self, folder: Path, address: str = "127.0.0.1") -> None:
+        """A server that is not started yet, with its data in `folder`.
+
+        Any other address of this machine than its own loopback's lets others in, who know the key.
+        """
         self.key = base64.b64encode(secrets.token_bytes(64)).decode()
         self._folder = folder
         self._port = _free_port()
         self._process: subprocess.Popen | None = None
         self.log = folder / "access.log"
-        self.url = f"http://127.0.0.1:{self._port}/{ACCOUNT}"
+        self._host = address if address == "127.0.0.1" else "0.0.0.0"
+        self.url = f"http://{address}:{self._port}/{ACCOUNT}"
         self.connection_string = (
             f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={self.key};BlobEndpoint={self.url};"
         )
 
     def start(self) -> None:
         """Start the server, or start it again with its data, and return once it answers."""
-        command = [str(_program()), "--blobHost", "127.0.0.1", "--blobPort", str(self._port)]
+        command = [str(_program()), "--blobHost", self._host, "--blobPort", str(self._port)]
         command += ["--location", str(self._folder / "data"), "--skipApiVersionCheck", "--disableTelemetry"]
         (self._folder / "data").mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
@@ -88,10 +92,10 @@ class Azurite:
 
 
 @contextmanager
-def azurite() -> Iterator[Azurite]:
-    """A running server, gone with its data afterwards."""
+def azurite(address: str = "127.0.0.1") -> Iterator[Azurite]:
+    """A running server at an address of this machine, gone with its data afterwards."""
     with tempfile.TemporaryDirectory(prefix="azurite-", ignore_cleanup_errors=True) as folder:
-        server = Azurite(Path(folder))
+        server = Azurite(Path(folder), address)
         server.start()
         try:
             yield server

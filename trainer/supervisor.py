@@ -17,6 +17,7 @@ import psutil
 
 from trainer import child
 from trainer.logs import UnitLog, say
+from trainer.memory import kernel_kills
 from windtunnel.definition.model import Limits
 from windtunnel.failures import record_failure
 from windtunnel.ledger import Attempt, Job, Ledger
@@ -38,6 +39,7 @@ class _Running:
     attempt: Attempt
     log: UnitLog
     began: float = field(default_factory=time.monotonic)
+    kills_before: int = field(default_factory=kernel_kills)
     condemned: tuple[str, str] | None = None  # kind and message, where the supervisor killed it
 
 
@@ -200,8 +202,7 @@ class Supervisor:
         elif code >= 0:
             self._fail(unit, "error", f"its process ended without a result, with exit code {code}", ended.attempt)
         elif (starts := self._starts(unit)) >= self._most_starts:
-            message = f"its process was killed by {_signal_name(-code)}; starts: {starts}"
-            self._fail(unit, "killed", message, ended.attempt)
+            self._fail(unit, *_why_killed(-code, ended.kills_before, starts), ended.attempt)
         else:
             say(f"{unit}: killed by {_signal_name(-code)}, is started again")
             self._waiting.appendleft(unit)
@@ -243,6 +244,13 @@ def _log_folder(ledger: Ledger, job: Job) -> Path:
     """Where the job's units write their logs: if it is killed, its next start on this host finds them there."""
     name = sha256(f"{ledger.url} {job.job}".encode()).hexdigest()[:16]
     return Path(tempfile.gettempdir()) / f"windtunnel-{os.getuid()}" / name
+
+
+def _why_killed(number: int, kills_before: int, starts: int) -> tuple[str, str]:
+    """Kind and message for a unit that some signal has ended once too often."""
+    if number == signal.SIGKILL and kernel_kills() > kills_before:
+        return "out_of_memory", f"the kernel killed its process: the memory was used up; starts: {starts}"
+    return "killed", f"its process was killed by {_signal_name(number)}; starts: {starts}"
 
 
 def _signal_name(number: int) -> str:
