@@ -71,6 +71,9 @@ lock: $(READY_DEV) ## resolve all versions anew with Python 3.11 into requiremen
 bench-launcher: $(READY) ## measure trials per minute of the local launcher: ARGS="--trials 200"
 	@$(BIN)/python benchmarks/launcher.py $(ARGS)
 
+bench-kubernetes: $(READY) ## measure what pods cost on the cluster of KUBECONFIG: ARGS="--trials 200 --seconds 8"
+	@$(BIN)/python -m benchmarks.kubernetes_jobs $(ARGS)
+
 bench-utilisation: $(READY) ## measure how busy the lanes are, with and without a quorum
 	@$(BIN)/python benchmarks/utilisation.py $(ARGS)
 

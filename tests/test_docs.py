@@ -15,6 +15,7 @@ A block of commands, of YAML or of Python without such a word fails the tests.
 """
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -85,6 +86,7 @@ def test_definitions(marks, text, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / marks.get("path", ".")))
     file = tmp_path / "example.yaml"
     file.write_text(text)
+    shutil.copy(ROOT / "include" / "pod_template.yaml", tmp_path)  # found beside a definition that needs one
     assert load_definition(file).objectives
 
 

@@ -104,6 +104,11 @@ class Cluster:
         """The namespace's Jobs, as plain objects."""
         return json.loads(self.batch.list_namespaced_job(self.namespace, _preload_content=False).data)["items"]
 
+    def nodes_ready(self):
+        """Whether any node is ready."""
+        conditions = [one for node in self.core.list_node().items for one in node.status.conditions]
+        return any(one.type == "Ready" and one.status == "True" for one in conditions)
+
     def until(self, condition, timeout=60, complaint="it never came"):
         """Ask until the answer is true; the answer."""
         deadline = time.monotonic() + timeout
