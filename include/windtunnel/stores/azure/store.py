@@ -12,16 +12,13 @@ from uuid import uuid4
 from windtunnel.errors import ConflictError, NotFoundError, StoreError
 from windtunnel.stores.azure.account import PART, VARIABLES, container_client
 from windtunnel.stores.azure.errors import explain, is_missing_container
+from windtunnel.stores.azure.listing import WRITE, list_blobs
 from windtunnel.stores.base import Entry, Metadata, Store, checked_path
 from windtunnel.stores.credentials import Credentials
 
 _CONTAINER = re.compile(r"(?!.*--)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
-_PAGE = 5000  # blobs in one answer to a listing, the most that Azure gives
 _LANES = 4  # parts of one large object under way at once
 _READS = 3  # times that an object is read anew because it was replaced, or came damaged
-
-# The one piece of metadata that is the store's own: it tells this very write from all others.
-_WRITE = "windtunnel_write"
 
 
 class AzureStore(Store):
@@ -112,14 +109,12 @@ class AzureStore(Store):
 
     def list(self, prefix: str = "") -> Iterator[Entry]:
         """All objects whose path begins with `prefix`, in order: one request for each 5,000."""
+        from azure.core.exceptions import ResourceNotFoundError
+
         with self._explained("list", prefix):
             try:
-                found = self._client.list_blobs(
-                    name_starts_with=self._base + prefix, include=["metadata"], results_per_page=_PAGE
-                )
-                for blob in found:
-                    yield _entry(blob.name.removeprefix(self._base), blob)
-            except Exception as error:
+                yield from list_blobs(self._client, self._base, prefix)
+            except ResourceNotFoundError as error:
                 if not is_missing_container(error):
                     raise
 
@@ -157,12 +152,12 @@ class AzureStore(Store):
         mine, sent_again = uuid4().hex, []
         options = {**condition, "retry_hook": lambda **_: sent_again.append(True)}
         try:
-            self._write("write", path, data, {**metadata, _WRITE: mine}, options)
+            self._write("write", path, data, {**metadata, WRITE: mine}, options)
         except (ConflictError, NotFoundError):
             if not sent_again:
                 return False
             with self._explained("read", path):
-                return bool(self._blob(path).get_blob_properties().metadata.get(_WRITE) == mine)
+                return bool(self._blob(path).get_blob_properties().metadata.get(WRITE) == mine)
         return True
 
     def _write(
@@ -212,9 +207,9 @@ class AzureStore(Store):
         return StoreError(f"{self.url}/{path} does not have the checksum that it was written with: it is damaged")
 
 
-def _entry(path: str, blob: Any) -> Entry:
-    metadata = {key: value for key, value in (blob.metadata or {}).items() if key != _WRITE}
-    return Entry(path, blob.size, blob.last_modified, blob.etag.strip('"'), metadata)
+def _entry(path: str, found: Any) -> Entry:
+    metadata = {key: value for key, value in found.metadata.items() if key != WRITE}
+    return Entry(path, found.size, found.last_modified, found.etag.strip('"'), metadata)
 
 
 def _md5(content: bytes = b"") -> Any:
