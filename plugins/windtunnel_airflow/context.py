@@ -11,6 +11,7 @@ from windtunnel.ledger import Job, Ledger
 from windtunnel.stages import Search
 from windtunnel.stores import open_store
 from windtunnel_airflow.cluster import use_cluster
+from windtunnel_airflow.connection import use_connection
 
 _log = logging.getLogger(__name__)
 
@@ -26,6 +27,7 @@ def current_ledger(store: str, context: Any = None) -> Ledger:
     """
     context = context or get_current_context()
     use_cluster()
+    use_connection()
     return Ledger(open_store(store), context["dag"].dag_id, context["params"].get("resume") or context["run_id"])
 
 

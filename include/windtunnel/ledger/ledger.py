@@ -11,6 +11,7 @@ from windtunnel.ledger.ids import safe_name
 from windtunnel.ledger.records import Attempt, Job, Known, Launch, Plan, Record, Request, Result, Session, State
 from windtunnel.stores import Store, open_store
 from windtunnel.stores.base import Entry
+from windtunnel.stores.credentials import Credentials
 
 R = TypeVar("R", bound=Record)
 
@@ -87,8 +88,12 @@ class Ledger:
         self.url = f"{store.url.rstrip('/')}/{self.root}"
 
     @classmethod
-    def open(cls, url: str) -> "Ledger":
+    def open(cls, url: str, credentials: Credentials | None = None) -> "Ledger":
         """The ledger at `<store>/<search>/<run>`.
+
+        Args:
+            url: of the run.
+            credentials: for the store; by default this process's.
 
         Raises:
             StoreError: the URL names no store, or the store cannot be reached.
@@ -97,7 +102,7 @@ class Ledger:
         base, _, search = base.rpartition("/")
         if not base or not search:
             raise LedgerError(f"{url!r} is no run: give <store>/<search>/<run>")
-        return cls(open_store(base), search, run)
+        return cls(open_store(base, credentials), search, run)
 
     # The search
 

@@ -39,18 +39,19 @@ class AwaitResults(BaseSensorOperator):
         stage = search.ledger.job(self.jobs[0]).stage
         trigger = ResultsTrigger(search.ledger.url, search.definition.launcher, stage)
         progress = trigger.watch().poll()
+        self.log.info(progress.message)
         if not progress.done:
             self.defer(trigger=trigger, method_name="execute_complete")
-        self._end(search.ledger, progress.message)
+        self._end(search.ledger)
 
     def execute_complete(self, context: Any, event: dict[str, Any]) -> None:
         """End the wait as the trigger found it to end."""
         if "error" in event:
             raise AirflowException(event["error"])
-        self._end(current_search(self.store, context).ledger, event["message"])
+        self.log.info(event["message"])
+        self._end(current_search(self.store, context).ledger)
 
-    def _end(self, ledger: Ledger, message: str) -> None:
-        self.log.info(message)
+    def _end(self, ledger: Ledger) -> None:
         if not self.essential:
             return
         for unit in (unit for job in self.jobs for unit in ledger.job(job).units):

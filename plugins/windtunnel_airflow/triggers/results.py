@@ -7,20 +7,24 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from windtunnel.errors import WindtunnelError
+from windtunnel.errors import StoreError, UnavailableError, WindtunnelError
 from windtunnel.launchers import get_launcher
 from windtunnel.ledger import Ledger
-from windtunnel.waiting import Watch
+from windtunnel.stores.credentials import Credentials
+from windtunnel.waiting import Progress, Watch
 from windtunnel_airflow.cluster import use_cluster_async
+from windtunnel_airflow.connection import connection_credentials_async
 
 _SHORTEST, _LONGEST, _SHARE = 0.2, 10.0, 0.05  # seconds between polls, and the share of the wait that one may add
+_FIRST_DELAY, _LONGEST_DELAY = 1.0, 60.0  # seconds until a store that did not answer is asked again
 
 
 class ResultsTrigger(BaseTrigger):
     """Polls a stage until its results are in: one listing of live jobs and one of results a poll.
 
     What it remembers between polls may be lost: after a restart of the triggerer a job that is gone is noticed one poll
-    later, and that is all.
+    later, and that is all. A store that is busy, silent or away is asked again after ever longer pauses, for as long as
+    it takes.
     """
 
     def __init__(self, ledger: str, launcher: str, stage: str) -> None:
@@ -43,20 +47,47 @@ class ResultsTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Yield one event: the `message` of the finished wait, or the `error` that makes waiting senseless."""
-        began = time.monotonic()
         try:
             await use_cluster_async()
-            watch = await asyncio.to_thread(self.watch)
-            while not (progress := await asyncio.to_thread(watch.poll)).done:
-                await asyncio.sleep(pause(time.monotonic() - began))
+            progress = await self._wait()
         except WindtunnelError as error:
             yield TriggerEvent({"error": str(error)})  # type: ignore[no-untyped-call]
         else:
             yield TriggerEvent({"message": progress.message})  # type: ignore[no-untyped-call]
 
-    def watch(self) -> Watch:
+    def watch(self, credentials: Credentials | None = None) -> Watch:
         """The core's watch over the stage."""
-        return Watch(Ledger.open(self.ledger), get_launcher(self.launcher), self.stage)
+        return Watch(Ledger.open(self.ledger, credentials), get_launcher(self.launcher), self.stage)
+
+    async def _wait(self) -> Progress:
+        began = time.monotonic()
+        watch: Watch | None = None
+        proven, said, delay = False, "", _FIRST_DELAY
+        while True:
+            try:
+                if watch is None:
+                    watch = await asyncio.to_thread(self.watch, await self._credentials())
+                progress = await asyncio.to_thread(watch.poll)
+            except UnavailableError as error:
+                self.log.warning("%s; asking again in %.0f s", error, delay)
+                await asyncio.sleep(delay)
+                delay = min(2 * delay, _LONGEST_DELAY)
+                continue
+            except StoreError:
+                if not proven:
+                    raise
+                watch, proven = None, False  # it worked before: the connection may have new credentials by now
+                continue
+            proven, delay = True, _FIRST_DELAY
+            if progress.message != said:
+                said = progress.message
+                self.log.info(said)
+            if progress.done:
+                return progress
+            await asyncio.sleep(pause(time.monotonic() - began))
+
+    async def _credentials(self) -> Credentials | None:
+        return await connection_credentials_async() if self.ledger.startswith("azure://") else None
 
 
 def pause(waited: float) -> float:
