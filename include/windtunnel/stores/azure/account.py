@@ -19,6 +19,8 @@ VARIABLES = (CONNECTION_STRING, ACCOUNT_URL, SAS_TOKEN, KEY, TENANT, CLIENT, SEC
 
 PART = 8 * 1024 * 1024  # bytes; larger objects travel in parts of this size, so that memory stays small
 _RETRIES = 6  # of a request that got no answer, or "busy": about a minute with the pauses between
+_FIRST_PAUSE = 1  # seconds; 2, 4, 8, … are added to it later
+_READ_TIME = 30  # seconds that an answer may take
 
 
 def container_client(container: str, credentials: Credentials) -> "ContainerClient":
@@ -31,16 +33,16 @@ def container_client(container: str, credentials: Credentials) -> "ContainerClie
 
     options: dict[str, Any] = {
         "retry_policy": ExponentialRetry(
-            initial_backoff=1,
+            initial_backoff=_FIRST_PAUSE,
             increment_base=2,
             retry_total=_RETRIES,
             retry_connect=_RETRIES,
             retry_read=_RETRIES,
             retry_status=_RETRIES,
-            random_jitter_range=1,
+            random_jitter_range=_FIRST_PAUSE,
         ),
         "connection_timeout": 10,
-        "read_timeout": 30,
+        "read_timeout": _READ_TIME,
         "max_single_put_size": PART,
         "max_block_size": PART,
         "max_single_get_size": PART,

@@ -6,13 +6,12 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from windtunnel.errors import ConflictError, NotFoundError, StoreError, UnavailableError
-from windtunnel.stores.azure.account import ACCOUNT_URL, CONNECTION_STRING, SAS_TOKEN
+from windtunnel.stores.azure.account import ACCOUNT_URL, CONNECTION_STRING, KEY, SAS_TOKEN
 from windtunnel.stores.credentials import Credentials
 
-_MISSING = {"BlobNotFound", "ContainerNotFound", "ResourceNotFound"}
+_MISSING = {"BlobNotFound", "ContainerNotFound"}
 _CONFLICTS = {"BlobAlreadyExists", "ConditionNotMet"}
 _NOT_PERMITTED = {
-    "AuthorizationFailure",
     "AuthorizationPermissionMismatch",
     "AuthorizationProtocolMismatch",
     "AuthorizationResourceTypeMismatch",
@@ -36,16 +35,23 @@ def explain(error: Exception, action: str, credentials: Credentials) -> StoreErr
         action: what was tried, with the URL.
         credentials: that the store was opened with.
     """
-    code, status = _code(error), getattr(error, "status_code", None)
-    if code in _MISSING or (status == 404 and not code):
+    code = _code(error)
+    if code in _MISSING:
         what = "its container does not exist" if code == "ContainerNotFound" else "there is no such object"
         return NotFoundError(f"cannot {action}: {what}")
-    if code in _CONFLICTS or status == 412:
+    if code in _CONFLICTS:
         return ConflictError(f"cannot {action}: somebody else wrote it meanwhile")
     said = f"cannot {action}: {_cause(error, code, credentials)}"
-    if status is None or status in (408, 429) or status >= 500:
-        return UnavailableError(said)
-    return StoreError(said)
+    return UnavailableError(said) if _may_pass(error) else StoreError(said)
+
+
+def _may_pass(error: Exception) -> bool:
+    from azure.core.exceptions import ClientAuthenticationError
+
+    status = getattr(error, "status_code", None)
+    if status is None:
+        return not isinstance(error, ClientAuthenticationError)
+    return status in (408, 429) or status >= 500
 
 
 def _cause(error: Exception, code: str, credentials: Credentials) -> str:
@@ -53,27 +59,29 @@ def _cause(error: Exception, code: str, credentials: Credentials) -> str:
 
     account = _account(credentials)
     status = getattr(error, "status_code", None)
+    why = code or status or type(error).__name__
     if status in (429, 503):
-        return f"{account} is busy or throttles requests ({code or status}); it is worth trying again later"
+        return f"{account} is busy or throttles requests ({why}); it is worth trying again later"
     if isinstance(error, ServiceRequestError):
-        return f"{account} cannot be reached; is the account's name right, and is there a network?"
+        return f"{account} cannot be reached; is its name right, and is there a network?"
     if isinstance(error, ServiceResponseError):
         return f"{account} did not answer in time"
+    if status in (401, 403) and (ended := _expired(credentials)):
+        return f"the SAS token expired at {ended}; renew it"
     if code in _NOT_PERMITTED:
         return (
-            f"the credentials do not permit it ({code}); give the role Storage Blob Data Contributor on the container, "
+            f"the credentials do not permit it ({why}); give the role Storage Blob Data Contributor on the container, "
             "or a SAS token that may read, add, create, write, delete and list"
         )
-    if isinstance(error, ClientAuthenticationError) or status in (401, 403):
-        if ended := _expired(credentials):
-            return f"the SAS token expired at {ended}; renew it"
-        if status is None:
-            return (
-                f"no identity of this machine gives a token for {account}; set credentials as docs/azure.md describes"
-            )
-        why = code or status
-        return f"{account} does not accept the credentials ({why}); are key, account and this host's clock right?"
-    return f"{account} answered {status or ''} {code or type(error).__name__}".replace("  ", " ")
+    if status in (401, 403):
+        return f"{account} does not accept the credentials ({why}); are key, network and this host's clock right?"
+    if status == 404:
+        return f"{account} does not know what is asked for ({why}); is its name right?"
+    if isinstance(error, ClientAuthenticationError):
+        if credentials.get(KEY) or credentials.get(CONNECTION_STRING):
+            return f"the key of {account} cannot be read; copy it anew"
+        return f"no identity here gets a token for {account}; set credentials as docs/azure.md describes"
+    return f"{account} answered with {why}"
 
 
 def _code(error: Exception) -> str:

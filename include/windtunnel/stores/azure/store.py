@@ -104,7 +104,8 @@ class AzureStore(Store):
         except OSError as error:
             raise StoreError(f"cannot write {file}: {error.strerror or error}") from error
         finally:
-            part.unlink(missing_ok=True)
+            with suppress(OSError):
+                part.unlink()
         raise self._damaged(path)
 
     def list(self, prefix: str = "") -> Iterator[Entry]:
@@ -169,6 +170,8 @@ class AzureStore(Store):
         settings = ContentSettings(content_md5=bytearray(_digest(data, options.get("length"))))
         with self._explained(action, path):
             for last in (False, True):
+                if not isinstance(data, bytes):
+                    data.seek(0)
                 try:
                     self._blob(path).upload_blob(
                         data,
@@ -225,7 +228,6 @@ def _digest(data: bytes | IO[bytes], length: int | None) -> bytes:
     while left and (part := data.read(min(left, PART))):
         digest.update(part)
         left -= len(part)
-    data.seek(0)
     return bytes(digest.digest())
 
 
