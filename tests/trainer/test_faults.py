@@ -191,7 +191,8 @@ def test_a_job_that_dies_at_its_start_is_given_up(run):
     run.finish()
     result = run.result("nothing")
     assert (result.kind, result.attempts) == ("gone", 0)
-    assert "launches: 3" in result.message and "I am about to die" in result.message
+    assert "launches: 3" in result.message
+    assert "I am about to die" in result.log_tail
 
 
 def test_steps_fail_like_trials(run):
