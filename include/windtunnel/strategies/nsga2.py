@@ -12,7 +12,7 @@ from windtunnel.strategies.base import Batch, Observation, Problem, Strategy, ge
 from windtunnel.strategies.draft import Draft
 from windtunnel.strategies.past import trained
 
-_FEWEST = 10  # parents, where a batch is smaller
+_PARENTS = 10  # few, for the front of the whole history is a choice already
 _TRIES = 30  # for each child, before random configurations fill the batch
 
 
@@ -28,14 +28,13 @@ class NSGA2(Strategy):
         """How it breeds.
 
         Attributes:
-            population: how many parents there are; by default as many as configurations are asked for, and
-                at least 10.
+            population: how many parents there are; by default 10, and with more than two objectives 10 more for each.
             crossover_probability: of a child to have two parents.
             mutation_probability: of each gene of a child to change; by default one in as many as there are.
         """
 
         population: Annotated[int, Field(ge=2)] | None = None
-        crossover_probability: Annotated[float, Field(ge=0, le=1)] = 0.9
+        crossover_probability: Annotated[float, Field(ge=0, le=1)] = 0.5
         mutation_probability: Annotated[float, Field(ge=0, le=1)] | None = None
 
     options: Options
@@ -44,7 +43,7 @@ class NSGA2(Strategy):
         """Breed n new configurations; random ones where there are no two parents yet. See `Strategy.suggest`."""
         rng = generator(seed, iteration)
         draft = Draft(problem, history, rng)
-        population = self.options.population or max(n, _FEWEST)
+        population = self.options.population or _PARENTS * max(1, len(problem.objectives) - 1)
         parents = fittest(trained(problem, history), problem.objectives)[:population]
         for _ in range(_TRIES * n if len(parents) > 1 else 0):
             if len(draft.suggestions) == n:
