@@ -12,6 +12,7 @@ from windtunnel.errors import WorkloadError
 from windtunnel.failures import record_failure
 from windtunnel.ledger import Job, JobKind, Ledger
 from windtunnel.machine import cores
+from windtunnel.source import fetch_source
 
 _LOG_TAIL = 4096  # characters
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -43,6 +44,7 @@ def run_job(url: str, name: str, lock: int | None = None, cancel_file: Path | No
         return 0
     definition = definition_of(ledger)
     try:
+        fetch_source(ledger)
         run_unit = load(definition, job)
     except (Exception, SystemExit) as error:
         trace = traceback.format_exc()

@@ -11,6 +11,7 @@ from windtunnel.errors import ConflictError, LedgerError, NotFoundError
 from windtunnel.ledger import Ledger
 from windtunnel.ledger.records import Session
 from windtunnel.machine import cores, now
+from windtunnel.source import upload_source
 from windtunnel.stages.search import Search
 from windtunnel.workload import code_digest, load_workload
 
@@ -66,6 +67,7 @@ def begin(
         {
             "definition": definition.model_dump(mode="json"),
             "code": code,
+            "archive": upload_source(ledger, definition.workload),
             "versions": {"windtunnel": windtunnel.__version__, "python": platform.python_version()},
             "started": now(),
             "origin": origin,

@@ -1,0 +1,99 @@
+"""The source of a user's own workload: packed into the run's ledger, where jobs find it whose host does not have it."""
+
+import atexit
+import hashlib
+import importlib
+import importlib.util
+import io
+import shutil
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+from windtunnel.errors import NotFoundError, WorkloadError
+from windtunnel.ledger import Ledger
+from windtunnel.workload import code_digest
+
+_EVERYWHERE = ("trainer", "windtunnel")  # wherever a job runs
+_NO_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that a ZIP file can tell: equal sources make equal archives
+
+
+def upload_source(ledger: Ledger, workload: str) -> str | None:
+    """Bring the workload's source to the ledger, as `code/<digest>.zip`: Python files of its outermost package.
+
+    Returns:
+        SHA-256 of the archive; None for a workload that every trainer has.
+
+    Raises:
+        WorkloadError: there is no such module.
+    """
+    outermost = workload.partition(".")[0]
+    if outermost in _EVERYWHERE:
+        return None
+    content = _packed(outermost)
+    digest = hashlib.sha256(content).hexdigest()
+    ledger.store.create(_path(ledger, digest), content)
+    return digest
+
+
+def fetch_source(ledger: Ledger) -> None:
+    """Make the run's workload importable in this process, as it was when the run began.
+
+    Where this host has the very same module it is imported from here; else the ledger's archive is unpacked into a
+    folder of this process's own, which goes before all else on Python's path.
+
+    Raises:
+        WorkloadError: the archive is missing, or is not what was uploaded.
+    """
+    record = ledger.search_record()
+    workload, digest = str(record["definition"]["workload"]), record.get("archive")
+    if digest is None or _is_here(workload, record["code"]):
+        return
+    try:
+        content = ledger.store.get(_path(ledger, digest))
+    except NotFoundError as error:
+        raise WorkloadError(f"{ledger.url} lacks the source of {workload}, code/{digest}.zip") from error
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise WorkloadError(f"{ledger.url}/code/{digest}.zip is not the source of {workload} that was uploaded")
+    outermost = workload.partition(".")[0]
+    for name in [name for name in sys.modules if name.partition(".")[0] == outermost]:
+        del sys.modules[name]
+    folder = tempfile.mkdtemp(prefix="windtunnel-code-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    zipfile.ZipFile(io.BytesIO(content)).extractall(folder)
+    sys.path.insert(0, folder)
+    importlib.invalidate_caches()
+
+
+def _packed(module: str) -> bytes:
+    """The Python files of a module or package as a ZIP archive."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for folder, file in _files(module):
+            entry = zipfile.ZipInfo(file.relative_to(folder).as_posix(), _NO_TIME)
+            archive.writestr(entry, file.read_bytes(), zipfile.ZIP_DEFLATED)
+    return buffer.getvalue()
+
+
+def _files(module: str) -> list[tuple[Path, Path]]:
+    """Files of a module or package, each with the folder that is on Python's path."""
+    loaded = sys.modules.get(module)
+    spec = loaded.__spec__ if loaded is not None else importlib.util.find_spec(module)
+    if spec is not None and spec.submodule_search_locations:
+        folders = [Path(folder) for folder in spec.submodule_search_locations]
+        return [(folder.parent, file) for folder in folders for file in sorted(folder.rglob("*.py"))]
+    if spec is None or spec.origin is None:
+        raise WorkloadError(f"workload {module!r} cannot be found: is its folder on PYTHONPATH?")
+    return [(Path(spec.origin).parent, Path(spec.origin))]
+
+
+def _is_here(workload: str, code: str) -> bool:
+    try:
+        return code_digest(workload) == code
+    except WorkloadError:
+        return False
+
+
+def _path(ledger: Ledger, digest: str) -> str:
+    return ledger.path(f"code/{digest}.zip")
