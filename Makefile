@@ -51,6 +51,9 @@ test-cluster: $(READY_DEV) ## run the tests on the Kubernetes cluster of KUBECON
 kills: $(READY_DEV) ## kill a search's processes at 20 random moments and compare: ARGS="--engine scheduler --kills 20"
 	@$(BIN)/python -m tests.kills $(ARGS)
 
+kills-cluster: $(READY_DEV) ## kill ten random pods of a search on the cluster of KUBECONFIG, and compare: ARGS="…"
+	@WINDTUNNEL_TEST_CLUSTER=1 WINDTUNNEL_KILLS=10 $(BIN)/python -m pytest -s -m cluster tests/cluster/test_kills.py $(ARGS)
+
 lint: $(READY_DEV) ## check style and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .

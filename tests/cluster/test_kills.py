@@ -1,0 +1,59 @@
+"""Pods of a search are killed at random moments: it ends with the same front, and nothing finished is trained twice."""
+
+import os
+import random
+import time
+
+import pytest
+
+from tests.cluster.searches import PodWatch, searches_on
+from tests.kills import SEARCH, check, front
+
+KILLS = int(os.environ.get("WINDTUNNEL_KILLS", "2"))  # `make kills-cluster` has ten
+
+
+class PodKiller:
+    """Kills a running pod every few seconds: at once, as a crash of its node would, or with its grace."""
+
+    def __init__(self, cluster, watch):
+        self.left = KILLS
+        self._random = random.Random(0)
+        self._cluster, self._watch = cluster, watch
+        self._wait()
+
+    def strike(self):
+        running = self._watch.running
+        if not self.left or not running or time.monotonic() < self._next:
+            return
+        from kubernetes.client import ApiException
+
+        name, grace = self._random.choice(running), self._random.choice([0, 15])
+        try:
+            self._cluster.core.delete_namespaced_pod(name, self._cluster.namespace, grace_period_seconds=grace)
+        except ApiException as error:
+            assert error.status == 404
+        else:
+            self.left -= 1
+            print(f"killed {name}{'' if grace else ' at once'} ({self.left} left)", flush=True)
+        self._wait()
+
+    def _wait(self):
+        self._next = time.monotonic() + self._random.uniform(1, 12)
+
+
+@pytest.fixture
+def searches(cluster, tmp_path):
+    with searches_on(cluster, tmp_path) as found:
+        yield found
+
+
+def test_random_kills_change_nothing(searches, cluster):
+    definition = {"name": "kills", **SEARCH}
+    expected = front(searches.here(definition))
+    with PodWatch(cluster) as watch:
+        killer = PodKiller(cluster, watch)
+        ledger = searches.on_the_cluster(definition, killer.strike)
+    assert not killer.left, "the search ended before all kills were used"
+    check(ledger, expected)
+    starts = sum(len(ledger.attempts(trial)) for trial in ledger.outcomes())
+    print(f"{KILLS} kills: the same front; {starts} starts of {len(ledger.outcomes())} trials, {watch.started} pods")
