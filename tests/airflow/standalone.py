@@ -42,7 +42,7 @@ class Standalone:
             start_new_session=True,
         )
         self.client = httpx.Client(base_url=self.address, timeout=30)
-        self.until(self._is_healthy, 120, "Airflow is not healthy")
+        self.until(self._is_healthy, 300, "Airflow is not healthy")
         token = self.client.get("/auth/token").json()["access_token"]
         self.client.headers["Authorization"] = f"Bearer {token}"
         return self

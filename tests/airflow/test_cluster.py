@@ -6,12 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.airflow.conftest import DAG_FILE
+from tests.airflow.standalone import Standalone
+from tests.airflow.support import SEARCH, dump
 from tests.fake_cluster import FakeCluster
 from windtunnel.launchers.kubernetes import connection
 from windtunnel.launchers.kubernetes.client import Client
 from windtunnel.ledger import State
 from windtunnel_airflow import cluster as way
 
+LIMIT = 900  # seconds; a quiet machine of two cores needs about 60
 CONNECTION = "AIRFLOW_CONN_KUBERNETES_DEFAULT"
 
 
@@ -87,3 +91,26 @@ def test_a_failed_run_leaves_no_job_behind(searches, cluster, monkeypatch):
     assert run.of("cancel") == ["failed"]  # which it says of a run without models, when it has swept up
     assert cluster.requests["deletecollection jobs"] >= 1
     assert cluster.jobs == {}
+
+
+@pytest.mark.slow
+def test_the_real_scheduler_and_triggerer_reach_the_cluster(tmp_path, monkeypatch):
+    """One search succeeds; one is marked as failed while it runs, and leaves no Job behind."""
+    for name in ("dags", "searches"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "dags" / "searches.py").write_text(DAG_FILE)
+    with FakeCluster(tmp_path / "cluster") as cluster:
+        fields = SEARCH | {"launcher": "kubernetes", "pod_template": cluster.template(), "iterations": 1}
+        (tmp_path / "searches" / "quick.yaml").write_text(dump(fields))
+        (tmp_path / "searches" / "slow.yaml").write_text(dump(fields | {"settings": {"slow": 600.0}}))
+        connect_to(monkeypatch, kube_config_path=cluster.kubeconfig())
+        with Standalone(tmp_path / "airflow", tmp_path / "dags", tmp_path / "runs") as airflow:
+            run = airflow.trigger("quick")
+            assert airflow.wait("quick", run, LIMIT) == "success"
+            assert cluster.jobs == {}
+
+            run = airflow.trigger("slow")
+            airflow.until(lambda: len(cluster.jobs) == 2 and cluster.find("pods", "windtunnel/stage=1", ""), LIMIT, "")
+            airflow.client.patch(f"/api/v2/dags/slow/dagRuns/{run}", json={"state": "failed"}).raise_for_status()
+            airflow.until(lambda: not cluster.jobs, LIMIT, "jobs are left behind")
+            assert airflow.wait("slow", run, LIMIT) == "failed"

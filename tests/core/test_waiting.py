@@ -278,3 +278,16 @@ def test_waiting_polls_until_done(run, launcher):
     progress = wait(Watch(run.ledger, launcher, "1"), 3.0, seen.append, sleep)
     assert progress.done and seen[-1] == progress
     assert slept == [3.0, 3.0]
+
+
+def test_a_job_that_is_given_up_is_ended_and_its_last_words_are_kept(run, launcher):
+    run = run(["a"], ["b"])
+    run.ledger.begin_launch("1-0", host(), now())
+    launcher.launch(run.ledger, run.jobs[1])
+    watch = Watch(run.ledger, launcher, "1")
+    watch.poll()
+    assert launcher.cancelled == []
+    watch.poll()
+    assert launcher.cancelled == ["1-0"]
+    assert run.result("a").log_tail == "last words"
+    assert launcher.alive == {"1-1"}
