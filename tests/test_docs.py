@@ -6,14 +6,16 @@ A fenced block says after its language how it is tested:
     sh ci                     .ci/run gives each of its commands
     sh tested-by=test_name    a test of that name does what it says
     yaml check=definition     it is a right definition; with `path=folder`, its workload is found there
-    yaml check=space          it is a right space
+    yaml check=space          it is a right space, which can be drawn from; `path` as above
     python file=path          it is that file, whole
     python excerpt=path       it stands in that file
     python in=folder          as a file of that folder it runs, in the slow tests
+    python runs               it runs, and what it asserts is so
 
 A block of commands, of YAML or of Python without such a word fails the tests.
 """
 
+import random
 import re
 import shutil
 import subprocess
@@ -26,6 +28,7 @@ import pytest
 from scripts import definition_page
 from tests.installed import MAKE, ROOT, clean_environment, run
 from windtunnel.definition import load_definition
+from windtunnel.space import Space
 from windtunnel_airflow.environment import airflow_environment
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -47,7 +50,7 @@ def blocks(language, word):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_block_is_tested(page):
-    known = {"slow", "ci", "tested-by", "check", "path", "file", "excerpt", "in"}
+    known = {"slow", "ci", "tested-by", "check", "path", "file", "excerpt", "in", "runs"}
     for block in BLOCK.finditer(page.read_text()):
         words = {word.partition("=")[0] for word in block["words"].split()}
         assert words & known, f"{page.name}: nothing tests\n{block[0]}"
@@ -87,7 +90,10 @@ def test_definitions(marks, text, tmp_path, monkeypatch):
     file = tmp_path / "example.yaml"
     file.write_text(text)
     shutil.copy(ROOT / "include" / "pod_template.yaml", tmp_path)  # found beside a definition that needs one
-    assert load_definition(file).objectives
+    definition = load_definition(file)
+    if marks["check"] == "space":
+        space = Space.parse(definition.space)
+        assert all(space.contains(params) for params in (space.sample(random.Random(0)), space.default()))
 
 
 @pytest.mark.parametrize(("marks", "text"), blocks("python", "file"))
@@ -98,6 +104,11 @@ def test_whole_files(marks, text):
 @pytest.mark.parametrize(("marks", "text"), blocks("python", "excerpt"))
 def test_excerpts(marks, text):
     assert text in (ROOT / marks["excerpt"]).read_text()
+
+
+@pytest.mark.parametrize(("marks", "text"), blocks("python", "runs"))
+def test_examples_run(marks, text):
+    exec(text, {})
 
 
 @pytest.mark.slow

@@ -65,6 +65,16 @@ def crowding(points: Sequence[Point]) -> list[float]:
     return room
 
 
+def knee(points: Sequence[Point]) -> int | None:
+    """Place of the front's bend, where to gain in one objective costs most in the others; None without points.
+
+    The point that lies farthest below the plane through the worst values, every objective being scaled to the range of
+    the points (Das, "On characterizing the 'knee' of the Pareto curve", 1999): the least sum of scaled values.
+    """
+    sums = [sum(point) for point in _scaled(points)]
+    return sums.index(min(sums)) if sums else None
+
+
 def spread(points: Sequence[Point], n: int) -> list[int]:
     """Places of n points that lie far apart, in order; of all where there are no more.
 

@@ -113,6 +113,13 @@ def reference_point(candidates: Iterable[C], objectives: Mapping[str, str]) -> l
     return list(_turned(worst, objectives)) if worst else []
 
 
+def knee(candidates: Iterable[C], objectives: Mapping[str, str]) -> C | None:
+    """The candidate at the front's bend, a good choice without further knowledge; see `dominance.knee`."""
+    front = pareto_front(candidates, objectives)
+    place = dominance.knee([_point(one, objectives) for one in front])
+    return None if place is None else front[place]
+
+
 def spread(candidates: Iterable[C], objectives: Mapping[str, str], n: int) -> list[C]:
     """At most n of the candidates, far apart and with the best of each objective; see `dominance.spread`."""
     fit = comparable(candidates, objectives)

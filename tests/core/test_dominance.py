@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from windtunnel.dominance import crowding, dominates, hypervolume, non_dominated, non_dominated_sort, spread
+from windtunnel.dominance import crowding, dominates, hypervolume, knee, non_dominated, non_dominated_sort, spread
 
 SIDE = 4  # small grids, so that ties and equal points are common
 
@@ -94,6 +94,35 @@ def test_crowding_is_infinite_at_the_ends_and_the_distance_of_the_neighbours_bet
 
 def test_crowding_of_equal_values_is_no_error():
     assert crowding([(1, 1), (1, 1), (1, 1)])[1] == 0
+
+
+@given(clouds())
+def test_crowding_is_the_room_between_the_next_points_of_each_objective(points):
+    points = sorted(set(points))
+    if len({len(set(column)) for column in zip(*points, strict=True)} - {len(points)}):
+        return  # equal values have no order
+    for index, point in enumerate(points):
+        room = 0.0
+        for axis, value in enumerate(point):
+            column = [other[axis] for other in points]
+            below, above = [v for v in column if v < value], [v for v in column if v > value]
+            at_the_end = not below or not above
+            room += math.inf if at_the_end else (min(above) - max(below)) / (max(column) - min(column))
+        assert crowding(points)[index] == pytest.approx(room)
+
+
+def test_the_knee_is_where_the_front_bends():
+    assert knee([(0, 100), (1, 20), (2, 18), (10, 0)]) == 1
+    assert knee([(3, 3)]) == 0
+    assert knee([]) is None
+
+
+@given(clouds(), st.integers(1, 9))
+def test_the_knee_of_a_cloud_is_on_its_front_and_knows_no_units(points, factor):
+    """Nothing that is dominated has the least sum; and scales cancel."""
+    place = knee(points)
+    assert points[place] not in beaten(points)
+    assert knee([tuple(value * factor + 3 for value in point) for point in points]) == place
 
 
 @given(clouds(), st.integers(1, 14))

@@ -1,9 +1,10 @@
 import math
+import random
 from dataclasses import dataclass, field
 
 import pytest
 
-from windtunnel.front import comparable, hypervolume, pareto_front, ranked, reference_point, spread
+from windtunnel.front import comparable, fittest, hypervolume, knee, pareto_front, ranked, reference_point, spread
 
 OBJECTIVES = {"accuracy": "maximize", "flops": "minimize"}
 
@@ -73,3 +74,22 @@ def test_spread_keeps_the_best_of_each_objective():
     assert pairs(spread(front, OBJECTIVES, 1)) == [(0.9, 90)]
     assert pairs(spread(front, OBJECTIVES, 2)) == [(0.1, 1), (0.9, 90)]
     assert len(spread(front, OBJECTIVES, 9)) == 4
+
+
+def test_the_fittest_come_by_rank_and_then_by_room():
+    candidates = seen((0.5, 50), (0.8, 60), (0.1, 1), (0.9, 90), (0.82, 62), (0.7, 95))
+    order = [accuracy for accuracy, _ in pairs(fittest(candidates, OBJECTIVES))]
+    assert order == [0.1, 0.9, 0.5, 0.8, 0.82, 0.7]
+
+
+def test_the_knee_is_of_the_front():
+    assert pairs([knee(seen((0.1, 1), (0.8, 20), (0.82, 60), (0.9, 90), (0.0, 0.5)), OBJECTIVES)]) == [(0.8, 20)]
+    assert knee([Seen({})], OBJECTIVES) is None
+
+
+def test_every_comparable_candidate_is_better_than_the_reference_in_everything():
+    rng = random.Random(0)
+    for _ in range(50):
+        candidates = seen(*((rng.choice([0.0, rng.gauss(0, 1)]), rng.gauss(0, 1e9)) for _ in range(rng.randint(1, 6))))
+        accuracy, flops = reference_point(candidates, OBJECTIVES)
+        assert all(one.objectives["accuracy"] > accuracy and one.objectives["flops"] < flops for one in candidates)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from windtunnel.errors import SearchError
+from windtunnel.front import knee
 from windtunnel.ledger import Request, State
 from windtunnel.ledger.ledger import Outcome
 from windtunnel.stages.finalists import full_stage
@@ -60,12 +61,13 @@ def publish(search: Search) -> Published:
 
 
 def write_front(search: Search) -> None:
-    """Write `pareto.json`: the front that the last selection knew."""
+    """Write `pareto.json`: the front that the last selection knew, and which trial is at its knee."""
     k = search.ledger.iterations_done()
     known = search.ledger.known(str(k))
     asked = requests(search.ledger, k)
     outcomes = search.ledger.outcomes()
     front = known.front if known is not None else []
+    bend = knee((outcomes[trial] for trial in front), search.definition.objectives)
     search.ledger.write_json(
         "pareto.json",
         {
@@ -74,6 +76,7 @@ def write_front(search: Search) -> None:
             "objectives": dict(search.definition.objectives),
             "hypervolume": known.hypervolume if known else None,
             "reference": known.reference if known else [],
+            "knee": bend.trial if bend else None,
             "trials": [_described(asked[trial], outcomes[trial]) for trial in front],
         },
     )
