@@ -80,6 +80,9 @@ bench-kubernetes: $(READY) ## measure what pods cost on the cluster of KUBECONFI
 bench-utilisation: $(READY) ## measure how busy the lanes are, with and without a quorum
 	@$(BIN)/python benchmarks/utilisation.py $(ARGS)
 
+bench-stopping: $(READY) ## measure the epochs that early stopping saves, on curves of real trainings: ARGS="--seeds 20"
+	@$(BIN)/python benchmarks/stopping.py $(ARGS)
+
 bench-archai: $(READY) ## lay a run's front beside Archai's: RUN=runs/latest DATA=folder of archai-mnist
 	@$(BIN)/python benchmarks/archai_front.py $(RUN) "$(DATA)/pareto_models.csv" $(ARGS)
 
