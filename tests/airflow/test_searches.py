@@ -247,3 +247,37 @@ class Killed:
 
 def broken(group, store):
     raise AirflowException("killed")
+
+
+HALVING = {
+    "early_stopping": {"halving": {"first": 1, "factor": 2}},
+    "epochs": {"partial": 4.0, "full": 8.0},
+    "iterations": 4,
+}
+
+
+def test_a_search_with_halving_that_was_cut_short_ends_as_one_that_was_not(searches, monkeypatch, capsys):
+    searches.write("halved", **HALVING)
+    whole = searches.run("halved")
+    assert whole.state == "success"
+    told = capsys.readouterr()
+    assert "goes on to 2 epochs" in told.out + told.err  # each decision stands in the selection's log
+    trained = list(searches.trained)
+    assert len(trained) == len(set(trained))
+    assert {trial.rpartition("-e")[2] for trial in trained} == {"1", "2", "4", "8"}
+    searches.trained.clear()
+    dag = searches.dag("halved")
+    select = dag.get_task("iteration_2.select")
+    monkeypatch.setattr(select, "retries", 0)
+    monkeypatch.setattr(select, "python_callable", broken)
+    cut = searches.run("halved", dag)
+    assert cut.state == "failed"
+    run = searches.run("halved", resume=cut.run_id)
+    assert run.state == "success"
+    assert sorted(searches.trained) == sorted(trained)
+    stages = whole.ledger.stages()
+    assert run.ledger.stages() == stages
+    assert [run.ledger.known(stage) for stage in stages] == [whole.ledger.known(stage) for stage in stages]
+    assert [run.ledger.plan(stage).requests for stage in stages] == [
+        whole.ledger.plan(stage).requests for stage in stages
+    ]

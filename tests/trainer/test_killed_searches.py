@@ -1,0 +1,101 @@
+"""Searches with early stopping whose trainer is killed again and again end as those that were left alone."""
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from windtunnel.definition.model import Definition
+from windtunnel.ledger import Ledger, State
+from windtunnel.stages import begin, goes_on, prepare_job, select, suggest
+from windtunnel.stores.local import LocalStore
+
+pytestmark = pytest.mark.slow
+
+RULES = {
+    "halving": {"halving": {"rungs": [3], "factor": 2}},
+    "bandit": {"bandit": {"slack_amount": 0.05, "delay_evaluation": 2}},
+}
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_killed_search_ends_the_same(tmp_path, rule):
+    whole = search(tmp_path / "whole", RULES[rule], kill=False)
+    killed = search(tmp_path / "killed", RULES[rule], kill=True)
+    stages = whole.stages()
+    assert killed.stages() == stages
+    assert [killed.plan(stage) for stage in stages] == [whole.plan(stage) for stage in stages]
+    assert [killed.known(stage) for stage in stages] == [whole.known(stage) for stage in stages]
+    assert outcomes(killed) == outcomes(whole)
+    assert any(outcome.attempts > 1 for outcome in killed.outcomes().values())
+    what = {decision.what for stage in stages for decision in whole.known(stage).decisions}
+    if rule == "halving":
+        assert {"promote", "hold"} <= what
+        assert {request.epochs for stage in stages for request in whole.plan(stage).requests} == {3, 6}
+    else:
+        assert "stop" in what
+        stopped = [trial for trial, outcome in whole.outcomes().items() if outcome.state is State.STOPPED]
+        for trial in stopped:
+            assert decisions(killed, trial) == decisions(whole, trial)
+            assert whole.store.get(whole.trial_path(trial, "model.onnx"))
+
+
+def search(folder, early_stopping, *, kill):
+    """A search of two iterations on one lane, by real trainer processes."""
+    definition = Definition.model_validate(
+        {
+            "name": "toy",
+            "workload": "tests.workloads.quick",
+            "settings": {"slow": 0.02},
+            "space": {"width": [1, 2, 4, 8], "depth": [1, 2, 4, 8]},
+            "objectives": {"val_acc": "maximize", "params": "minimize"},
+            "strategy": {"name": "random"},
+            "iterations": 2,
+            "trials": {"initial": 4, "per_iteration": 3},
+            "epochs": {"partial": 6, "full": 6},
+            "early_stopping": early_stopping,
+            "limits": {"parallel": 1},
+        }
+    )
+    ledger = Ledger(LocalStore(folder), "toy", "run")
+    session = begin(definition, ledger, "s1")
+    train(ledger, prepare_job(session).job)
+    for group in (1, 2):
+        if not goes_on(session, group):
+            break
+        for job in suggest(session, group).jobs:
+            if kill:
+                train(ledger, job.job, until=lambda units=job.units: reported(ledger, units[-1]))
+            train(ledger, job.job)
+        select(session, group)
+    return ledger
+
+
+def train(ledger, job, until=None):
+    """Run a job, or kill it as soon as `until` holds."""
+    environment = os.environ | {"WINDTUNNEL_CHECKPOINT_SECONDS": "0", "PYTHONPATH": os.pathsep.join(sys.path)}
+    process = subprocess.Popen([sys.executable, "-m", "trainer", ledger.url, job], env=environment)
+    try:
+        while process.poll() is None and not (until and until()):
+            time.sleep(0.01)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def reported(ledger, trial):
+    path = ledger.trial_path(trial, "checkpoint.pt")
+    return any(entry.path == path for entry in ledger.store.list(path))
+
+
+def outcomes(ledger):
+    return {
+        trial: (outcome.state, outcome.objectives, outcome.kind, outcome.epoch)
+        for trial, outcome in ledger.outcomes().items()
+    }
+
+
+def decisions(ledger, trial):
+    return ledger.store.get(ledger.trial_path(trial, "decisions.json"))
