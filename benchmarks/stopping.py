@@ -164,7 +164,7 @@ def measure(reached: Reached, networks: Sequence[Network], objectives: Mapping[s
     front = {one.network for one in pareto_front(truth, objectives)}
     members = len(front & {one.network for one in found}) / len(front)
     saved = 1 - sum(reached.values()) / (whole * len(networks))
-    return Outcome(100 * saved, 100 * volumes[0] / volumes[1], 100 * members)
+    return Outcome(100 * saved, 100 * (volumes[0] / volumes[1]), 100 * members)
 
 
 def load() -> list[Network]:

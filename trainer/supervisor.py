@@ -233,7 +233,7 @@ class Supervisor:
         say(f"{unit}: failed, {kind}: {message}")
         log = self._logs.setdefault(unit, UnitLog(self._ledger, unit, self._folder))
         tail = log.tail(_LOG_TAIL)
-        gpus = 1 if attempt and self._devices else 0
+        gpus = min(self._gpus, len(self._devices)) if attempt else 0
         record_failure(self._ledger, self._job, unit, kind, message, log_tail=tail, attempt=attempt, gpus=gpus)
 
     def _job_time_message(self) -> str:
