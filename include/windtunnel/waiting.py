@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from windtunnel.definition import definition_of
 from windtunnel.errors import LaunchError
@@ -24,6 +25,7 @@ class Progress:
         failed: those of the finished that failed.
         live: the stage's jobs that run or wait to run.
         late: trials of earlier iterations that have no result yet.
+        over: whether the search's time is used up.
     """
 
     done: bool
@@ -32,6 +34,7 @@ class Progress:
     failed: int
     live: int
     late: int = 0
+    over: bool = False
 
     @property
     def message(self) -> str:
@@ -40,6 +43,7 @@ class Progress:
         parts += [f"{self.failed} failed"] if self.failed else []
         parts += [f"{self.live} {'job' if self.live == 1 else 'jobs'} live"]
         parts += [f"{self.late} late from before"] if self.late else []
+        parts += ["limits.search_time is used up"] if self.over else []
         return ", ".join(parts)
 
 
@@ -61,10 +65,10 @@ class Watch:
     """Looks at a stage's jobs and results now and then, and sees that every unit comes to a result.
 
     An iteration's watch looks after the stragglers of earlier iterations too, and waits no longer once the search has
-    more failures than its limits allow. A job is gone when it was launched, two
-    looks in a row find that it does not live, and it still lacks results: it is started again where the launcher's
-    rules allow, and its units have failed where not. Only that count is held here: a watch that is lost and made anew
-    takes one look longer.
+    more failures than its limits allow, or its time is used up: jobs that still run are cancelled then. A job is gone
+    when it was launched, two looks in a row find that it does not live, and it still lacks results: it is started again
+    where the launcher's rules allow, and its units have failed where not. Only that count is held here: a watch that is
+    lost and made anew takes one look longer.
     """
 
     def __init__(
@@ -92,6 +96,7 @@ class Watch:
         self._earlier = [_Stage.of(ledger, name) for name in names if int(name) < int(stage)]
         lanes = self._limits.parallel or len(self._stage.jobs)
         self._may_lack = may_lack(self._limits.quorum, lanes) if self._is_iteration else 0
+        self._left = _seconds_left(ledger, self._limits.search_time) if self._is_iteration else math.inf
         self._absent: dict[str, int] = {}
 
     def poll(self) -> Progress:
@@ -100,12 +105,15 @@ class Watch:
         Raises:
             LaunchError: a job was cancelled while its results are still awaited.
         """
+        over = self._clock() - self._began > self._left
+        if over:
+            self._cancel()
         live = self._launcher.live(self._ledger)  # before the results: a job may end between the two listings
         ended = self._ended()
         for stage in (self._stage, *self._earlier):
             for job in stage.jobs:
                 missing = [unit for unit in job.units if unit not in ended]
-                if missing and job.job not in live:
+                if missing and job.job not in live and not over:
                     ended |= dict.fromkeys(self._missed(job, missing), State.FAILED)
                 else:
                     self._absent.pop(job.job, None)
@@ -114,13 +122,21 @@ class Watch:
         total = len(self._stage.units)
         hopeless = self._is_iteration and self._failed(ended) >= self._limits.failed_trials
         return Progress(
-            done=total - len(own) + late <= self._may_lack or hopeless,
+            done=total - len(own) + late <= self._may_lack or hopeless or over,
             finished=len(own),
             total=total,
             failed=own.count(State.FAILED),
             live=sum(job.job in live for job in self._stage.jobs),
             late=late,
+            over=over,
         )
+
+    def _cancel(self) -> None:
+        """Cancel what still runs of this iteration and earlier ones; its trials are begun again if the run goes on."""
+        jobs = {job.job for stage in (self._stage, *self._earlier) for job in stage.jobs}
+        running = self._launcher.live(self._ledger) & jobs
+        if running:
+            self._launcher.cancel(self._ledger, running)
 
     def _failed(self, ended: Mapping[str, State]) -> int:
         """How many trials have failed for good so far: the last retry of each counts."""
@@ -154,6 +170,14 @@ class Watch:
             record_failure(self._ledger, job, unit, gone.kind, gone.message, log_tail=gone.log)
         self._launcher.cancel(self._ledger, [job.job])  # what is given up must not begin later
         return missing
+
+
+def _seconds_left(ledger: Ledger, search_time: float | None) -> float:
+    """How much of its time the search, as its latest session performs it, still has."""
+    sessions = ledger.sessions() if search_time is not None else []
+    if search_time is None or not sessions:
+        return math.inf
+    return datetime.fromisoformat(sessions[-1].started).timestamp() + search_time - time.time()
 
 
 def may_lack(quorum: float, lanes: int) -> int:

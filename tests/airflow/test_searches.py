@@ -179,6 +179,18 @@ def test_an_approval_goes_on(searches, answers):
     assert run.ledger.read_json("approval.json")["approved"] is True
 
 
+def test_an_approval_is_remembered_by_a_run_that_is_resumed(searches, answers):
+    searches.write("asked_once", iterations=1, approval=True)
+    answers("asked_once", "Approve")
+    first = searches.run("asked_once")
+    for folder in ("finished", "closed"):  # as if it had died after the approval
+        for entry in first.ledger.store.list(first.ledger.path(f"{folder}/")):
+            first.ledger.store.delete(entry.path)
+    second = searches.run("asked_once", resume=first.run_id)
+    assert second.of("approve", "refused", "publish") == ["success", "skipped", "success"]
+    assert second.ledger.read_json("approval.json")["session"] == first.run_id
+
+
 def test_every_task_may_be_killed_when_it_is_done_and_run_again(searches, monkeypatch):
     searches.write("twice")
     quiet = searches.run("twice")

@@ -7,6 +7,7 @@ from windtunnel.errors import LaunchError, LedgerError
 from windtunnel.failures import record_failure
 from windtunnel.launchers.base import Gone, Launcher
 from windtunnel.ledger import Job, JobKind, Ledger, Plan, Request, Result, State
+from windtunnel.ledger.records import Session
 from windtunnel.machine import host, now
 from windtunnel.waiting import Progress, Watch, may_lack, wait
 
@@ -53,6 +54,10 @@ def launcher():
 @pytest.fixture
 def run(tmp_path):
     return lambda *jobs, **limits: make_run(str(tmp_path), tmp_path / "trace", *jobs, **limits)
+
+
+def stored(run):
+    return run.ledger.search_record()["definition"]
 
 
 def complete(run, do, state=State.COMPLETED):
@@ -291,3 +296,21 @@ def test_a_job_that_is_given_up_is_ended_and_its_last_words_are_kept(run, launch
     assert launcher.cancelled == ["1-0"]
     assert run.result("a").log_tail == "last words"
     assert launcher.alive == {"1-1"}
+
+
+def test_an_iteration_ends_with_the_searchs_time(run, launcher):
+    made = run(["a"], ["b"], ["c"], search_time=100.0)
+    made.ledger.open_session(Session(session="s", offset=0, iterations=1, definition=stored(made), started=now()))
+    clock = [0.0]
+    watch = Watch(made.ledger, launcher, "1", clock=lambda: clock[0])
+    for job in made.jobs:
+        launcher.launch(made.ledger, job)
+    complete(made, "a")
+    launcher.alive.discard("1-0")
+    assert not watch.poll().done
+    clock[0] = 101.0
+    progress = watch.poll()
+    assert progress.done and progress.message.endswith("limits.search_time is used up")
+    assert sorted(launcher.cancelled) == ["1-1", "1-2"]
+    assert watch.poll().done, "and nothing is called failed for having been cancelled"
+    assert made.result("b") is None

@@ -80,7 +80,7 @@ class Limits(Section):
         slots: trials at once within one job.
         trial_time: that one trial may take.
         job_time: that one job may take; by default what its trials may take together.
-        search_time: after which no further iteration begins.
+        search_time: after which no further iteration begins, and what still runs of the present one is cancelled.
         pending: how long a job may wait to be started.
         failed_trials: so many failures end the search.
         trial_retries: starts after the first that a trial gets when its process or its job dies.

@@ -4,6 +4,7 @@ from typing import Any
 
 from airflow.providers.standard.operators.hitl import HITLBranchOperator
 
+from windtunnel.stages.finalists import full_stage
 from windtunnel_airflow.context import current_search
 
 APPROVE, REJECT = "Approve", "Reject"
@@ -12,7 +13,8 @@ APPROVE, REJECT = "Approve", "Reject"
 class Approve(HITLBranchOperator):
     """Asks whether to train the finalists fully, if the run wants to be asked; the answer is kept in the ledger.
 
-    The answer chooses the branch: `approved` or `refused`, so that a refusal reads as what it is.
+    Finalists that were approved are not asked for again when the run is resumed; after a refusal they are. The answer
+    chooses the branch: `approved` or `refused`, so that a refusal reads as what it is.
     """
 
     template_fields = (*HITLBranchOperator.template_fields, "store")
@@ -35,9 +37,9 @@ class Approve(HITLBranchOperator):
         self.store = store
 
     def execute(self, context: Any) -> Any:
-        """Ask, or go straight on where nobody wants to be asked."""
+        """Ask, or go straight on where nobody wants to be asked, or where these finalists were approved before."""
         search = current_search(self.store, context)
-        if not search.definition.approval:
+        if not search.definition.approval or _approved(search):
             return self.do_branch(context, self.options_mapping[APPROVE])
         self.body = _finalists(search)
         return super().execute(context)
@@ -51,9 +53,15 @@ class Approve(HITLBranchOperator):
                 "by": event.get("responded_by_user"),
                 "at": str(event.get("responded_at")),
                 "session": search.session.session,
+                "stage": full_stage(search),
             }
             search.ledger.write_json("approval.json", answer)
         return super().execute_complete(context, event)
+
+
+def _approved(search: Any) -> bool:
+    answer = search.ledger.read_json("approval.json") or {}
+    return bool(answer.get("approved")) and answer.get("stage") == full_stage(search)
 
 
 def _finalists(search: Any) -> str:
