@@ -116,8 +116,7 @@ class Searches:
                 process.terminate()
                 process.wait(120)
         assert process.returncode == 0, log.read_text()[-4000:]
-        os.environ |= variables  # for reading the ledger
-        opened = open_store(store)
+        opened = open_store(store, variables)
         (run,) = {entry.path.split("/")[1] for entry in opened.list(f"{name}/") if entry.path.endswith("search.json")}
         return Ledger(opened, name, run)
 
