@@ -47,14 +47,19 @@ def _sections(schema: Schema) -> list[tuple[str, Schema]]:
             named[name] = f"`space`, a parameter of `type: {kind}`"
     named["Custom"] = "`space`, a parameter of `type: my_module.MyClass`"
     named["Parameter"] = "`space`, every parameter"
-    any_kind = parts["Bool"]
-    common = {name: field for name, field in any_kind["properties"].items() if name in COMMON}
-    parts = parts | {"Parameter": {"description": "Of whatever type.", "properties": common}}
-    for name in [*(kind.__name__ for kind in KINDS.values()), "Custom"]:
-        own = {field: of for field, of in parts[name]["properties"].items() if field not in COMMON}
-        parts[name] = parts[name] | {"properties": own}
+    parts = parts | _parameters(parts)
     order = sorted((name for name in named), key=lambda name: (named[name].startswith("`s"), named[name]))
     return [("The file", schema), *((named[name], parts[name]) for name in order)]
+
+
+def _parameters(parts: dict[str, Schema]) -> dict[str, Schema]:
+    """The kinds with their own fields, and as one part those that all have."""
+    common = {name: field for name, field in parts["Bool"]["properties"].items() if name in COMMON}
+    separate: dict[str, Schema] = {"Parameter": {"description": "Of whatever type.", "properties": common}}
+    for name in [*(kind.__name__ for kind in KINDS.values()), "Custom"]:
+        own = {field: said for field, said in parts[name]["properties"].items() if field not in COMMON}
+        separate[name] = parts[name] | {"properties": own}
+    return separate
 
 
 def _table(title: str, section: Schema) -> str:

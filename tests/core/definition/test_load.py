@@ -6,6 +6,7 @@ import pytest
 from tests.core.definition.conftest import GOOD
 from windtunnel.definition import Definition, definition_from, load_definition, resolve, with_overrides
 from windtunnel.errors import DefinitionError, WorkloadError
+from windtunnel.space import Int, List
 
 BASE = """\
 workload: tests.workloads.formula
@@ -298,6 +299,18 @@ def test_the_workloads_space_is_the_default(module):
     assert resolve(without_space(module)).space == {
         "x": {"type": "int", "low": 1, "high": 4},
         "y": {"type": "categorical", "choices": [1, 2]},
+    }
+
+
+def test_a_workload_may_make_its_space_of_parameters(module):
+    module.space = lambda: {"x": Int(low=1, high=4), "layers": List(length=2, of={"kernel": [3, 5]})}
+    assert resolve(without_space(module)).space == {
+        "x": {"type": "int", "low": 1, "high": 4},
+        "layers": {
+            "type": "list",
+            "of": {"type": "dict", "fields": {"kernel": {"type": "categorical", "choices": [3, 5]}}},
+            "length": 2,
+        },
     }
 
 

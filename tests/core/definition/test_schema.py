@@ -5,6 +5,7 @@ import jsonschema
 import pytest
 
 from tests.core.definition.conftest import GOOD
+from tests.core.space.spaces import EVERYTHING
 from windtunnel.definition.document import Document
 from windtunnel.definition.load import load_definition, resolve
 from windtunnel.definition.schema import json_schema, schema_text
@@ -59,6 +60,10 @@ def test_the_name_may_be_left_to_the_file():
         ({"space": {"x": {"type": "int", "low": 1}}}, "$.space"),
         ({"space": {"x": {"type": "int", "low": 1, "high": 2, "stp": 1}}}, "$.space"),
         ({"space": {"1x": [1, 2]}}, "$.space"),
+        ({"space": {"x": {"type": "list", "of": {"kernel": {"type": "int", "low": 1}}, "length": 2}}}, "$.space"),
+        ({"space": {"x": {"type": "one_of", "options": {"a": 3}}}}, "$.space"),
+        ({"space": {"x": {"type": "quniform", "min_value": 1, "max_value": 2}}}, "$.space"),
+        ({"space": {"x": {"type": "my_module.Graphs", "nodes": 3}}}, "$.space"),
         ({"strategy": {"name": "evolution"}}, "$.strategy.name"),
         ({"strategy": {"options": {"num_crossover": 1}}}, "$.strategy.options"),
         ({"strategy": {"name": "random", "options": {"num_crossovers": 1}}}, "$.strategy.options"),
@@ -72,6 +77,8 @@ def test_editors_mark_what_loading_refuses(fields, path):
 def test_editors_take_what_loading_takes():
     assert mistakes() == []
     assert mistakes(space={"x": [1, 2], "y": {"type": "float", "low": 1, "high": 2, "log": True}}) == []
+    assert mistakes(space=EVERYTHING) == []
+    assert mistakes(space={"x": {"type": "my_module.Graphs", "options": {"nodes": 3}}}) == []
     assert mistakes(strategy={"name": "my_module.MyStrategy", "options": {"anything": 1}}) == []
     assert mistakes(limits={"trial_time": "15m", "memory": "2 GiB", "search_time": 90.5}) == []
 
