@@ -19,9 +19,10 @@ RUN pip install --quiet --no-cache-dir --constraint /opt/windtunnel/requirements
 COPY --from=wheels /wheels/whole /tmp/whole
 RUN pip install --quiet --no-cache-dir --no-deps --force-reinstall /tmp/whole/*.whl && pip check
 COPY --chown=airflow:0 dags /opt/airflow/dags
+COPY --chown=airflow:0 include/pod_template.yaml /opt/airflow/include/
 COPY --chown=airflow:0 include/searches /opt/airflow/include/searches
 # Volumes that are mounted here take over the owner, so that the trainer's image and this one may write to them.
 USER root
-RUN for folder in logs secrets spool; do mkdir -p /opt/airflow/$folder && chown 50000:0 /opt/airflow/$folder \
+RUN for folder in kubernetes logs secrets spool; do mkdir -p /opt/airflow/$folder && chown 50000:0 /opt/airflow/$folder \
  && chmod 0770 /opt/airflow/$folder; done
 USER 50000

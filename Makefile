@@ -37,16 +37,19 @@ validate: $(READY) ## check every definition in include/searches
 	@$(BIN)/python -m windtunnel validate include/searches/*.yaml
 
 test: $(READY_DEV) ## run the quick tests: TESTS=path, ARGS="…"
-	@$(BIN)/python -m pytest -m "not slow and not azure" $(TESTS) $(ARGS)
+	@$(BIN)/python -m pytest -m "not slow and not azure and not stack" $(TESTS) $(ARGS)
 
-test-all: $(READY_DEV) ## run all tests, the slow ones too
-	@$(BIN)/python -m pytest $(TESTS) $(ARGS)
+test-all: $(READY_DEV) ## run all tests, the slow ones too, but not those that need an engine for containers
+	@$(BIN)/python -m pytest -m "not stack" $(TESTS) $(ARGS)
 
 test-azure: $(READY_DEV) ## run the tests against Azurite, which is installed with npm: ARGS="…"
 	@WINDTUNNEL_NEED_AZURITE=1 $(BIN)/python -m pytest -m azure $(TESTS) $(ARGS)
 
 test-cluster: $(READY_DEV) ## run the tests on the Kubernetes cluster of KUBECONFIG, whose pods see this machine's files: ARGS="…"
 	@WINDTUNNEL_TEST_CLUSTER=1 $(BIN)/python -m pytest -m cluster $(TESTS)/cluster $(ARGS)
+
+stack-test: $(READY_DEV) ## build and run the stack of docker-compose.yaml, and restart its services in a search; needs Docker
+	@$(BIN)/python -m pytest -m stack $(TESTS)/stack $(ARGS)
 
 kills: $(READY_DEV) ## kill a search's processes at 20 random moments and compare: ARGS="--engine scheduler --kills 20"
 	@$(BIN)/python -m tests.kills $(ARGS)
