@@ -41,6 +41,7 @@ class Stack:
             "AIRFLOW_URL": f"http://localhost:{port}",
             "AZURITE_KEY": self.key,
             "POSTGRES_PASSWORD": secrets.token_hex(16),
+            "WINDTUNNEL_WORKLOADS": str(ROOT / "examples" / "own_project"),
         }
         self.client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30)
 

@@ -95,6 +95,12 @@ def test_only_the_trainer_has_torch_and_only_it_lacks_airflow(stack):
     assert stack.inside("trainer", "id", "-u").strip() == "50000"
 
 
+def test_a_teams_own_workload_is_found_on_both_sides(stack):
+    definition = "/opt/airflow/workloads/searches/tumour_mlp.yaml"
+    for service in ("scheduler", "trainer"):
+        assert "fine: maximize val_acc" in stack.inside(service, "python", "-m", "windtunnel", "validate", definition)
+
+
 def test_the_storage_key_is_in_no_log(stack, disturbed):
     assert stack.key not in stack.compose("logs")
     assert stack.inside("api-server", "bash", "-c", f"grep -rlF '{stack.key}' logs || true") == ""
