@@ -48,7 +48,7 @@ class Stack:
     def __enter__(self):
         self.compose("down", "--volumes", "--timeout", "5")
         try:
-            self.up("--build")
+            self.up()
             self.log_in()
         except BaseException:
             self._leave()
