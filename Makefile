@@ -86,6 +86,9 @@ bench-utilisation: $(READY) ## measure how busy the lanes are, with and without 
 bench-stopping: $(READY) ## measure the epochs that early stopping saves, on curves of real trainings: ARGS="--seeds 20"
 	@$(BIN)/python benchmarks/stopping.py $(ARGS)
 
+bench-search: $(READY_DEV) ## lay the strategies beside their peers: DATA=folder of nas-bench-macro, ARGS="--quick --variants --ablation"
+	@$(BIN)/python -m benchmarks.search "$(DATA)" $(ARGS)
+
 bench-archai: $(READY) ## lay a run's front beside Archai's: RUN=runs/latest DATA=folder of archai-mnist
 	@$(BIN)/python benchmarks/archai_front.py $(RUN) "$(DATA)/pareto_models.csv" $(ARGS)
 

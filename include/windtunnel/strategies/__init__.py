@@ -25,8 +25,10 @@ __all__ = [
 # By name, the class; imported when asked for, since a strategy may need packages that other searches do without.
 _STRATEGIES = {
     "evolution_pareto": "windtunnel.strategies.evolution_pareto.EvolutionPareto",
+    "gp": "windtunnel.strategies.gp.Gp",
     "grid": "windtunnel.strategies.grid.Grid",
     "nsga2": "windtunnel.strategies.nsga2.NSGA2",
+    "pareto": "windtunnel.strategies.pareto.Pareto",
     "random": "windtunnel.strategies.random_search.RandomSearch",
     "sobol": "windtunnel.strategies.sobol.SobolSearch",
     "tpe": "windtunnel.strategies.tpe.TPE",

@@ -14,7 +14,13 @@ _SMALL = 200_000  # configurations that can be gone through within seconds
 
 
 class Draft:
-    """Collects suggestions for one batch."""
+    """Collects suggestions for one batch.
+
+    Attributes:
+        suggestions: so far.
+        past: the history's observations of this space, with their configurations' canonical forms.
+        taken: keys of what must not be suggested again.
+    """
 
     def __init__(self, problem: Problem, history: Sequence[Observation], rng: random.Random) -> None:
         """An empty batch.
@@ -27,20 +33,21 @@ class Draft:
         self.suggestions: list[Suggestion] = []
         self._problem = problem
         self._rng = rng
-        self._taken = set()
+        self.past: list[tuple[Params, Observation]] = []
         for seen in history:
             try:
-                self._taken.add(problem.space.key(problem.canonical(seen.params)))
+                self.past.append((problem.canonical(seen.params), seen))
             except DefinitionError:  # of another space, as a warm start's may be: it cannot be suggested anyway
                 continue
+        self.taken = {problem.space.key(params) for params, _ in self.past}
 
     def offer(self, params: Params, parents: Iterable[str] = (), **note: Any) -> bool:
         """Take the configuration into the batch if it is new and feasible; whether it was."""
         canonical = self._problem.canonical(params)
         key = self._problem.space.key(canonical)
-        if key in self._taken or not self._problem.feasible(canonical):
+        if key in self.taken or not self._problem.feasible(canonical):
             return False
-        self._taken.add(key)
+        self.taken.add(key)
         self.suggestions.append(Suggestion(canonical, list(parents), note))
         return True
 
@@ -71,7 +78,7 @@ class Draft:
         del self.suggestions[n:]
         if self.fill(n):
             return Batch(self.suggestions)
-        if not self.suggestions and not self._taken:
+        if not self.suggestions and not self.taken:
             raise SearchError(self._hopeless())
         return Batch(self.suggestions, self._used_up(n))
 

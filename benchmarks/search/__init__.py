@@ -1,0 +1,1 @@
+"""How well strategies search, on a table of real trainings: `make bench-search DATA=folder`."""

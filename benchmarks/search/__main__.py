@@ -1,0 +1,137 @@
+"""How well strategies search NAS-Bench-Macro, beside their peers.
+
+    python -m benchmarks.search FOLDER [--quick] [--variants] [--ablation] [--seeds 20] [--trials 400]
+
+One line a strategy: the hypervolume reached after so many trials, in percent of the true front's, mean ± standard
+deviation over the seeds; how many of the trials are distinct; processor seconds a batch suggested. Runs on two
+processes; `nice` it where others work.
+"""
+
+import argparse
+import json
+import os
+import statistics
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from functools import lru_cache
+from itertools import product
+from pathlib import Path
+
+for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(threads, "1")
+
+from benchmarks.search.peers import PEERS  # noqa: E402
+from benchmarks.search.run import Run, Setting, search  # noqa: E402
+from benchmarks.search.table import WORST_ERROR, Table  # noqa: E402
+from windtunnel.strategies import strategy_names  # noqa: E402
+
+MARKS = (40, 100, 200, 400)
+VARIANTS = {
+    "batches of 1": {"batch": 1},
+    "batches of 100": {"batch": 100},
+    "noise": {"noise": True},
+    "parameters": {"cost": "params"},
+}
+ABLATION = {
+    "pareto": {},
+    "pareto without exact": {"exact": False},
+    "pareto without hints": {"hints": False},
+    "pareto without exact and hints": {"exact": False, "hints": False},
+    "pareto without spread": {"spread": False},
+    "pareto without warp": {"warp": False},
+    "pareto without additive": {"additive": False},
+    "pareto without exploration": {"exploration": 0.0},
+}
+
+
+@lru_cache
+def table(folder: Path, cost: str) -> Table:
+    return Table.load(folder, cost)
+
+
+def one(task: tuple[Path, str, Setting, int, dict]) -> Run:
+    folder, label, setting, seed, options = task
+    return search(table(folder, setting.cost), label, setting, seed, options)
+
+
+def measure(
+    folder: Path, title: str, setting: Setting, labels: dict[str, dict], seeds: int, processes: int
+) -> list[Run]:
+    """Perform all searches of one setting, and print its table."""
+    tasks = [
+        (folder, label, setting, seed, options) for (label, options), seed in product(labels.items(), range(seeds))
+    ]
+    with ProcessPoolExecutor(processes) as pool:
+        runs = list(pool.map(one, tasks, chunksize=1))
+    marks = [mark for mark in MARKS if mark <= setting.trials]
+    print(f"\n{title}: error and {setting.cost}, batches of {setting.batch}, {seeds} seeds")
+    print(f"| strategy | {' | '.join(map(str, marks))} | distinct | s a batch |")
+    print(f"|---|{'---|' * (len(marks) + 2)}")
+    data = table(folder, setting.cost)
+    for label in labels:
+        print(line(data, label, [run for run in runs if run.strategy == label], marks), flush=True)
+    return runs
+
+
+def line(data: Table, label: str, runs: list[Run], marks: Iterable[int]) -> str:
+    cells = [label]
+    for mark in marks:
+        shares = [data.share(run.rows[:mark]) for run in runs]
+        cells.append(f"{statistics.mean(shares):.2f}±{statistics.pstdev(shares):.2f}")
+    cells.append(f"{statistics.mean(len(set(run.rows)) for run in runs):.0f}")
+    cells.append(f"{statistics.mean(run.seconds for run in runs):.2f}")
+    return f"| {' | '.join(cells)} |"
+
+
+def draw(data: Table, runs: list[Run], file: Path) -> None:
+    """The curves: mean share over the trials."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(9, 5.5))
+    for label in dict.fromkeys(run.strategy for run in runs):
+        own = [run.rows for run in runs if run.strategy == label]
+        marks = range(20, max(map(len, own)) + 1, 20)
+        shares = [statistics.mean(data.share(rows[:mark]) for rows in own) for mark in marks]
+        axes.plot(marks, [100 - share for share in shares], label=label, linewidth=2.5 if label == "pareto" else 1.2)
+    axes.set(xlabel="trials", ylabel="missing of the true front's hypervolume, %", yscale="log")
+    axes.legend(fontsize=8)
+    axes.grid(alpha=0.3)
+    figure.savefig(file, dpi=130, bbox_inches="tight")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="of nas_bench_macro.csv.gz")
+    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--trials", type=int, default=400)
+    parser.add_argument("--strategies", help="names, comma-separated; by default all of ours and the peers")
+    parser.add_argument("--quick", action="store_true", help="3 seeds and 100 trials")
+    parser.add_argument("--variants", action="store_true", help="also batches of 1 and 100, noise, parameters")
+    parser.add_argument("--only", choices=list(VARIANTS), help="this variant alone")
+    parser.add_argument("--ablation", action="store_true", help="what each ingredient of pareto contributes, alone")
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--out", type=Path, help="folder for the runs and the plot")
+    given = parser.parse_args()
+    seeds, trials = (3, 100) if given.quick else (given.seeds, given.trials)
+    names = given.strategies.split(",") if given.strategies else [*strategy_names(), *PEERS]
+    labels = ABLATION if given.ablation else {name: {} for name in names}
+    settings = {"ablation" if given.ablation else "main": {}}
+    settings |= VARIANTS if given.variants else {}
+    settings = {given.only: VARIANTS[given.only]} if given.only else settings
+    print(f"Reference point: an error of {WORST_ERROR:g} % and the table's largest cost.")
+    for title, changes in settings.items():
+        setting = replace(Setting(trials=trials), **changes)
+        runs = measure(given.folder, title, setting, labels, seeds, given.processes)
+        if given.out:
+            given.out.mkdir(parents=True, exist_ok=True)
+            written = [vars(run) for run in runs]
+            (given.out / f"{title.replace(' ', '_')}.json").write_text(json.dumps(written))
+            draw(table(given.folder, setting.cost), runs, given.out / f"{title.replace(' ', '_')}.png")
+
+
+if __name__ == "__main__":
+    main()

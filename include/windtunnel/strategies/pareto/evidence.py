@@ -1,0 +1,114 @@
+"""What the history tells a model: values to learn from, what failed, what is under way."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from windtunnel.ledger.records import State
+from windtunnel.space import Params
+from windtunnel.strategies.base import Observation, Problem
+from windtunnel.strategies.pareto.encoding import Row
+from windtunnel.strategies.pareto.gain import ranks
+from windtunnel.strategies.pareto.kernel import Array
+
+_TRIALS = 500  # that a model is made of, where there are more
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One trial of the space.
+
+    Attributes:
+        params: canonical.
+        known: values known before training.
+        observation: as the history has it.
+        values: (m,), its objectives, all turned so that less is better; nan where it has none.
+    """
+
+    params: Params
+    known: Mapping[str, float]
+    observation: Observation
+    values: Array
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has a result, be it a failure."""
+        return self.observation.state is not None
+
+    @property
+    def counts(self) -> bool:
+        """Whether it may be on a front: it has all objectives and keeps all constraints."""
+        return bool(np.isfinite(self.values).all()) and self.observation.violation == 0
+
+    def row(self, epochs: float | None = None) -> Row:
+        """The configuration after its own epochs, or after others."""
+        return Row(self.params, self.known, self.observation.epochs if epochs is None else epochs)
+
+
+class Evidence:
+    """What is known of the trials.
+
+    Attributes:
+        trials: those that models are made of: of very many, the ones on the best fronts and some others.
+        epochs: the most that a trial was trained to, which candidates are compared at.
+        counting: how many of all trials may be on a front.
+    """
+
+    def __init__(self, problem: Problem, past: Sequence[tuple[Params, Observation]], rng: np.random.Generator) -> None:
+        """Gather it.
+
+        Args:
+            problem: what is searched for.
+            past: all that was asked for so far, with canonical configurations.
+            rng: decides which trials stand for very many.
+        """
+        self._signs = {name: -1.0 if way == "maximize" else 1.0 for name, way in problem.objectives.items()}
+        self.epochs = max((one.epochs for _, one in past if one.state is not None), default=0.0)
+        trials = [Trial(params, one.known, one, self._values(one)) for params, one in past]
+        self.counting = sum(trial.counts for trial in trials)
+        kept = trials if len(trials) <= _TRIALS else _best(trials, rng)
+        self.trials = [replace(one, known={**problem.known(one.params), **one.known}) for one in kept]
+
+    def values(self, name: str, *, earlier: bool) -> tuple[list[Row], Array]:
+        """What is known of one objective: the configurations, and their values, of which less is better.
+
+        Args:
+            name: of the objective.
+            earlier: whether values after fewer epochs are wanted too.
+        """
+        rows, values = [], []
+        place = list(self._signs).index(name)
+        for trial in self.trials:
+            if np.isfinite(trial.values[place]):
+                rows.append(trial.row())
+                values.append(trial.values[place])
+            for epochs, objectives in trial.observation.earlier.items() if earlier else ():
+                value = self._signs[name] * objectives.get(name, math.nan)
+                if np.isfinite(value) and epochs < self.epochs:
+                    rows.append(trial.row(epochs))
+                    values.append(value)
+        return rows, np.array(values)
+
+    def elders(self, n: int) -> list[Params]:
+        """The n best configurations, front by front."""
+        counting = [trial for trial in self.trials if trial.counts]
+        order = np.argsort(ranks(np.array([trial.values for trial in counting])), kind="stable")
+        return [counting[index].params for index in order[:n]]
+
+    def _values(self, one: Observation) -> Array:
+        if one.state not in (State.COMPLETED, State.STOPPED):
+            return np.full(len(self._signs), math.nan)
+        return np.array([sign * one.objectives.get(name, math.nan) for name, sign in self._signs.items()])
+
+
+def _best(trials: list[Trial], rng: np.random.Generator) -> list[Trial]:
+    counting = [index for index, trial in enumerate(trials) if trial.counts]
+    kept: list[int] = []
+    if counting:
+        order = np.argsort(ranks(np.array([trials[index].values for index in counting])), kind="stable")
+        kept = [counting[index] for index in order[: _TRIALS * 2 // 3]]
+    others = np.setdiff1d(np.arange(len(trials)), kept)
+    kept += [int(index) for index in rng.permutation(others)[: _TRIALS - len(kept)]]
+    return [trials[index] for index in sorted(kept)]

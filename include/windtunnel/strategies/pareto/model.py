@@ -1,0 +1,165 @@
+"""Gaussian processes whose hyperparameters and warp are the likeliest ones."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import cho_solve, cholesky, solve_triangular
+from scipy.optimize import minimize
+
+from windtunnel.strategies.pareto.kernel import Array, Features, Kernel
+from windtunnel.strategies.pareto.warp import Warp, warps
+
+_FITTED = 250  # trials that hyperparameters are fitted to; more change them little
+_JITTER = 1e-6
+_BOUND = 4.0  # standard deviations of the prior within which a hyperparameter stays
+
+
+@dataclass
+class Process:
+    """A fitted Gaussian process.
+
+    Attributes:
+        kernel: of it.
+        theta: its hyperparameters.
+        warp: between values and what is Gaussian.
+        center: mean of the warped values.
+        scale: of the warped values; variances are relative to its square.
+        features: of the trials.
+        root: lower Cholesky factor of the trials' covariance.
+        weights: what the covariances with the trials are multiplied by to give the mean.
+    """
+
+    kernel: Kernel
+    theta: Array
+    warp: Warp
+    center: float
+    scale: float
+    features: Features
+    root: Array
+    weights: Array
+
+    def predict(self, features: Features) -> "Prediction":
+        """What is expected of configurations."""
+        cross = self.kernel.covariance(self.theta, self.features, features)
+        explained = solve_triangular(self.root, cross, lower=True, check_finite=False)
+        variance = self.kernel.variance(self.theta, features) - np.einsum("ij,ij->j", explained, explained)
+        return Prediction(self, features, cross.T @ self.weights, np.maximum(variance, 1e-10), explained)
+
+    @property
+    def noise(self) -> float:
+        """The noise's variance, relative to the scale's square."""
+        return self.kernel.noise(self.theta) + _JITTER
+
+
+class Prediction:
+    """What a process expects of candidates, and how that changes as some of them are taken into the batch.
+
+    Attributes:
+        mean: (n,), warped and relative to the scale.
+        variance: (n,), likewise.
+    """
+
+    def __init__(self, process: Process, features: Features, mean: Array, variance: Array, explained: Array) -> None:
+        """A prediction before anything is taken."""
+        self.mean = mean
+        self.variance = variance
+        self._process = process
+        self._features = features
+        self._explained = explained
+        self._taken: list[Array] = []
+
+    def values(self, deviations: float, rows: "slice | Array" = slice(None)) -> Array:
+        """The objective's values so many standard deviations above the mean."""
+        process = self._process
+        at = self.mean[rows] + deviations * np.sqrt(self.variance[rows])
+        return process.warp.back(process.center + process.scale * at)
+
+    def take(self, index: int) -> None:
+        """Believe that a candidate will turn out as expected: what resembles it becomes less uncertain."""
+        process = self._process
+        cross = process.kernel.covariance(process.theta, self._features[index : index + 1], self._features)[0]
+        cross -= self._explained[:, index] @ self._explained
+        for row in self._taken:
+            cross -= row[index] * row
+        row = cross / np.sqrt(self.variance[index] + process.noise)
+        self.variance = np.maximum(self.variance - row * row, 1e-10)
+        self._taken.append(row)
+
+
+def fit(kernel: Kernel, features: Features, values: Array, rng: np.random.Generator, *, warp: bool = True) -> Process:
+    """The process that makes the values likeliest, given the prior of the hyperparameters.
+
+    Args:
+        kernel: over the features' groups.
+        features: of the trials.
+        values: (n,), to be minimised.
+        rng: decides which trials the hyperparameters are fitted to, where there are many.
+        warp: whether the likeliest warp is taken, rather than none.
+    """
+    few = np.sort(rng.permutation(len(features))[:_FITTED])
+    theta, chosen = _fit(kernel, features[few], values[few], warps(values) if warp else warps(values)[:1])
+    warped = chosen.forward(values)
+    center, scale = float(warped.mean()), float(warped.std()) or 1.0
+    root = _root(kernel, theta, features)
+    weights = cho_solve((root, True), (warped - center) / scale, check_finite=False)
+    return Process(kernel, theta, chosen, center, scale, features, root, weights)
+
+
+def _fit(kernel: Kernel, features: Features, values: Array, choice: list[Warp]) -> tuple[Array, Warp]:
+    theta = kernel.prior_mean
+    warp = _likeliest_warp(kernel, theta, features, values, choice)
+    for _ in range(2):
+        theta = _likeliest(kernel, theta, features, _standard(warp.forward(values)))
+        better = _likeliest_warp(kernel, theta, features, values, choice)
+        if better == warp:
+            break
+        warp = better
+    return theta, warp
+
+
+def _likeliest(kernel: Kernel, start: Array, features: Features, values: Array) -> Array:
+    def loss(theta: Array) -> tuple[float, Array]:
+        try:
+            root = _root(kernel, theta, features)
+        except np.linalg.LinAlgError:
+            return 1e10, np.zeros_like(theta)
+        inverse = cho_solve((root, True), np.eye(len(values)), check_finite=False)
+        weights = inverse @ values
+        away = (theta - kernel.prior_mean) / kernel.prior_deviation
+        fit = 0.5 * values @ weights + np.log(np.diag(root)).sum() + 0.5 * away @ away
+        slope = kernel.gradient(theta, features, 0.5 * (inverse - np.outer(weights, weights)))
+        return float(fit), slope + away / kernel.prior_deviation
+
+    reach = _BOUND * kernel.prior_deviation
+    bounds = list(zip(kernel.prior_mean - reach, kernel.prior_mean + reach, strict=True))
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 40})
+    return np.asarray(found.x)
+
+
+def _likeliest_warp(kernel: Kernel, theta: Array, features: Features, values: Array, choice: list[Warp]) -> Warp:
+    if len(choice) == 1:
+        return choice[0]
+    root = _root(kernel, theta, features)
+
+    def surprise(warp: Warp) -> float:
+        warped = warp.forward(values)
+        white = solve_triangular(root, _standard(warped), lower=True, check_finite=False)
+        count = len(values)
+        # The amplitude that suits the warp best is taken for granted: only the shape is compared.
+        return float(
+            0.5 * count * np.log(white @ white / count + 1e-12)
+            + count * np.log(warped.std() or 1.0)
+            - warp.log_slope(values)
+        )
+
+    return min(choice, key=surprise)
+
+
+def _standard(values: Array) -> Array:
+    return np.asarray((values - values.mean()) / (values.std() or 1.0))
+
+
+def _root(kernel: Kernel, theta: Array, features: Features) -> Array:
+    covariance = kernel.covariance(theta, features, features)
+    covariance[np.diag_indices(len(features))] += kernel.noise(theta) + _JITTER
+    return np.asarray(cholesky(covariance, lower=True, check_finite=False))

@@ -1,0 +1,87 @@
+"""One suggestion: gather the evidence, weigh candidates, and take the batch that promises most."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from windtunnel.strategies.base import Batch, Observation, Problem, generator
+from windtunnel.strategies.draft import Draft
+from windtunnel.strategies.pareto import Pareto
+from windtunnel.strategies.pareto.candidates import Pool, bred, draw, whole
+from windtunnel.strategies.pareto.design import design
+from windtunnel.strategies.pareto.encoding import Encoder, Row, Scale
+from windtunnel.strategies.pareto.evidence import Evidence
+from windtunnel.strategies.pareto.kernel import Array
+from windtunnel.strategies.pareto.outlook import Outlook
+
+_GENERATIONS = 2  # of candidates bred from the most promising, in a space that is not weighed whole
+_BREEDERS = 24
+
+
+class Search:
+    """What one suggestion works on."""
+
+    def __init__(
+        self, problem: Problem, history: Sequence[Observation], options: Pareto.Options, seed: int, iteration: int
+    ) -> None:
+        """The search as it stands.
+
+        Args:
+            problem: what is searched for.
+            history: all that was asked for so far.
+            options: of the strategy.
+            seed: of the search.
+            iteration: counted from 1.
+        """
+        self._problem = problem
+        self._options = options
+        self._rng = generator(seed, iteration)
+        self._numbers = np.random.default_rng(self._rng.getrandbits(64))
+        self._draft = Draft(problem, history, self._rng)
+        self._evidence = Evidence(problem, self._draft.past, self._numbers)
+
+    def batch(self, n: int) -> Batch:
+        """The next n configurations.
+
+        Raises:
+            SearchError: nothing was ever found that keeps the constraints.
+        """
+        pool = Pool(self._problem, self._draft.taken)
+        draw(pool, self._problem, self._rng)
+        if len(pool) and self._evidence.counting >= self._enough(pool):
+            self._promising(pool, n)
+        elif len(pool) and self._options.spread:
+            self._first(pool, n)
+        return self._draft.batch(n)
+
+    def _enough(self, pool: Pool) -> int:
+        """Trials that a model needs."""
+        return self._options.initial or min(5 + len(self._problem.space.columns()), 20)
+
+    def _first(self, pool: Pool, n: int) -> None:
+        """Spread out the first trials."""
+        rows = pool.rows(0.0)
+        taken = [Row(trial.params, {}) for trial in self._evidence.trials]
+        features = Encoder(self._problem.space, rows + taken, [])(rows + taken)
+        names = pool.exact(self._problem.objectives) if self._options.exact else []
+        costs = [self._cost(name, pool.known) for name in names]
+        known = np.array(costs).T if costs else np.empty((len(pool), 0))
+        for index in design(known, features, n, self._rng):
+            self._draft.offer(pool.params[index], **{"from": "design"})
+
+    def _cost(self, name: str, known: Sequence[Mapping[str, float]]) -> Array:
+        values = np.array([one[name] for one in known])
+        scaled = Scale.of(values)(values)
+        return 1 - scaled if self._problem.objectives[name] == "maximize" else scaled
+
+    def _promising(self, pool: Pool, n: int) -> None:
+        """Take what the models expect most of."""
+        if not whole(self._problem):
+            pool.add(bred(self._problem, self._evidence.elders(_BREEDERS), self._rng))
+        outlook = Outlook(self._problem, self._evidence, pool, self._options, self._numbers)
+        if not whole(self._problem):
+            for _ in range(_GENERATIONS):
+                best = outlook.best(_BREEDERS)
+                outlook.extend(bred(self._problem, [pool.params[index] for index in best], self._rng))
+        for index, note in outlook.batch(n):
+            self._draft.offer(pool.params[index], **{"from": "model", **note})

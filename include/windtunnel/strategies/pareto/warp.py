@@ -1,0 +1,57 @@
+"""Values made nearly Gaussian: errors crowd at their best and have a long tail, other values the other way round."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Warp:
+    """A logarithm of the distance to a bound a little beyond the best (or the worst) value; or nothing.
+
+    Attributes:
+        low: the best value, of those to be minimised.
+        extent: from the best to the worst.
+        offset: how far the bound is beyond, as a share of the extent; positive beyond the best, negative beyond the
+            worst, infinite where values are taken as they are.
+    """
+
+    low: float
+    extent: float
+    offset: float
+
+    def forward(self, values: Array) -> Array:
+        """Values as the model sees them; still the smaller the better."""
+        share = (values - self.low) / self.extent
+        if np.isinf(self.offset):
+            return np.asarray(share)
+        if self.offset > 0:
+            return np.log(np.maximum(share + self.offset, 1e-3 * self.offset))
+        return -np.log(np.maximum(1 - share - self.offset, -1e-3 * self.offset))
+
+    def back(self, warped: Array) -> Array:
+        """The values themselves."""
+        if np.isinf(self.offset):
+            share = warped
+        elif self.offset > 0:
+            share = np.exp(np.minimum(warped, 20.0)) - self.offset
+        else:
+            share = 1 - self.offset - np.exp(np.minimum(-warped, 20.0))
+        return np.asarray(self.low + self.extent * share)
+
+    def log_slope(self, values: Array) -> float:
+        """Sum of the logarithms of the slope, which makes likelihoods of different warps comparable."""
+        if np.isinf(self.offset):
+            return 0.0
+        warped = self.forward(values)
+        return float(-warped.sum() if self.offset > 0 else warped.sum())
+
+
+def warps(values: Array) -> list[Warp]:
+    """The warps among which the likelihood chooses."""
+    low, extent = float(values.min()), float(np.ptp(values)) or 1.0
+    offsets = [float("inf"), *(sign * offset for sign in (1, -1) for offset in (0.02, 0.05, 0.1, 0.3, 1.0))]
+    return [Warp(low, extent, offset) for offset in offsets]

@@ -1,0 +1,10 @@
+import pytest
+
+from tests.conformance.strategies import StrategyConformance
+from windtunnel.strategies import get_strategy
+
+
+class TestPareto(StrategyConformance):
+    @pytest.fixture
+    def strategy(self):
+        return get_strategy("pareto")
