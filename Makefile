@@ -12,6 +12,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
+READY_BENCH := $(VENV)/.ready-bench
 
 .DEFAULT_GOAL := help
 .SUFFIXES:
@@ -86,7 +87,8 @@ bench-utilisation: $(READY) ## measure how busy the lanes are, with and without 
 bench-stopping: $(READY) ## measure the epochs that early stopping saves, on curves of real trainings: ARGS="--seeds 20"
 	@$(BIN)/python benchmarks/stopping.py $(ARGS)
 
-bench-search: $(READY_DEV) ## lay the strategies beside their peers: DATA=folder of nas-bench-macro, ARGS="--quick --variants --ablation"
+
+bench-search: $(READY_BENCH) ## lay the strategies beside their peers: DATA=folder of nas-bench-macro, ARGS="--quick --variants --ablation"
 	@$(BIN)/python -m benchmarks.search "$(DATA)" $(ARGS)
 
 bench-archai: $(READY) ## lay a run's front beside Archai's: RUN=runs/latest DATA=folder of archai-mnist
@@ -108,3 +110,7 @@ $(READY): pyproject.toml requirements.lock scripts/install scripts/find-python
 $(READY_DEV): pyproject.toml requirements.lock scripts/install scripts/find-python
 	@scripts/install $(VENV) all,dev
 	@touch $(READY) $@
+
+$(READY_BENCH): pyproject.toml requirements.lock scripts/install scripts/find-python
+	@scripts/install $(VENV) all,dev,bench
+	@touch $(READY) $(READY_DEV) $@

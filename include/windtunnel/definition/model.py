@@ -50,11 +50,11 @@ class StrategyChoice(Section):
     """What suggests configurations.
 
     Attributes:
-        name: `evolution_pareto`, `random`, or the dotted name of your own class, such as `my_module.MyStrategy`.
+        name: `pareto`, another of docs/strategies.md, or the dotted name of your own class: `my_module.MyStrategy`.
         options: the strategy's own; see its class.
     """
 
-    name: str = "evolution_pareto"
+    name: str = "pareto"
     options: dict[str, Any] = Field(default_factory=dict)
 
 

@@ -24,7 +24,7 @@ def fault_of(**fields):
 def test_the_shortest_definition_is_named_after_its_file(write):
     definition = load_definition(write(BASE, "tiny_search.yaml"))
     assert definition.name == "tiny_search"
-    assert definition.strategy.name == "evolution_pareto"
+    assert definition.strategy.name == "pareto"
     assert definition.launcher == "local"
 
 

@@ -20,7 +20,7 @@ class FirstComeFirstServed(Strategy):
 
 
 def test_every_name_gives_a_strategy():
-    assert strategy_names() == ["evolution_pareto", "grid", "nsga2", "random", "sobol", "tpe"]
+    assert strategy_names() == ["evolution_pareto", "gp", "grid", "nsga2", "pareto", "random", "sobol", "tpe"]
     assert all(isinstance(get_strategy(name), Strategy) for name in strategy_names())
 
 

@@ -28,7 +28,7 @@ class Front:
         self._points = points[(points < reference).all(1)]
         count = len(reference)
         if count > 2:
-            quantiles = qmc.Sobol(count, scramble=False).random(_DIRECTIONS + 1)[1:]
+            quantiles = qmc.Sobol(count, scramble=False).random(_DIRECTIONS) + 0.5 / _DIRECTIONS
             directions = norm.ppf(0.5 + quantiles / 2)  # the positive part of a sphere, evenly
             self._directions = np.maximum(directions / np.linalg.norm(directions, axis=1, keepdims=True), 1e-3)
             self._reached = np.zeros(_DIRECTIONS)

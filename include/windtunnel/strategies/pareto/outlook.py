@@ -140,7 +140,8 @@ class Outlook:
         expected = sum(
             weight * self._front.gain(self._points(node, rows)) for node, weight in zip(nodes, weights, strict=True)
         )
-        return np.nan_to_num(np.asarray(expected * self._success[rows]))
+        gains = np.asarray(expected * self._success[rows])
+        return np.where(np.isfinite(gains), gains, 0.0)
 
     def _largest(self, gains: Array) -> int:
         """The candidate with the largest gain. Gains only shrink as the front grows, so few need a new look."""
@@ -172,5 +173,5 @@ def _nodes(count: int, exploration: float) -> tuple[Array, Array]:
         return np.zeros((1, count)), np.ones(1)
     if count == 1:
         return exploration * _NODES[:, None], _WEIGHTS
-    draws = norm.ppf(qmc.Sobol(count, scramble=False).random(_DRAWS + 1)[1:])
+    draws = norm.ppf(qmc.Sobol(count, scramble=False).random(_DRAWS) + 0.5 / _DRAWS)
     return exploration * np.asarray(draws), np.full(_DRAWS, 1 / _DRAWS)
