@@ -56,7 +56,7 @@ kills: $(READY_DEV) ## kill a search's processes at 20 random moments and compar
 	@$(BIN)/python -m tests.kills $(ARGS)
 
 kills-cluster: $(READY_DEV) ## kill ten random pods of a search on the cluster of KUBECONFIG, and compare: ARGS="…"
-	@WINDTUNNEL_TEST_CLUSTER=1 WINDTUNNEL_KILLS=10 $(BIN)/python -m pytest -s -m cluster tests/cluster/test_kills.py $(ARGS)
+	@WINDTUNNEL_TEST_CLUSTER=1 $(BIN)/python -m pytest -s -m cluster tests/cluster/kills.py $(ARGS)
 
 lint: $(READY_DEV) ## check style and types
 	@$(BIN)/ruff check .

@@ -20,7 +20,7 @@ from windtunnel.stores import open_store
 
 ADDRESS = os.environ.get("WINDTUNNEL_TEST_ADDRESS", "10.244.255.1")  # where pods find this machine
 SECRET = "windtunnel-storage"
-PATIENCE = 900
+PATIENCE = 1800
 
 
 class PodWatch:

@@ -1,6 +1,5 @@
 """Pods of a search are killed at random moments: it ends with the same front, and nothing finished is trained twice."""
 
-import os
 import random
 import time
 
@@ -9,7 +8,7 @@ import pytest
 from tests.cluster.searches import PodWatch, searches_on
 from tests.kills import SEARCH, check, front
 
-KILLS = int(os.environ.get("WINDTUNNEL_KILLS", "2"))  # `make kills-cluster` has ten
+KILLS = 10
 
 
 class PodKiller:
