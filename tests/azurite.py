@@ -76,6 +76,10 @@ class Azurite:
             self._process.wait(30)
             self._process = None
 
+    def signal(self, number: signal.Signals) -> None:
+        """Send the server a signal: `SIGSTOP` makes it hang, `SIGCONT` go on."""
+        os.killpg(self._process.pid, number)
+
     def requests(self) -> list[tuple[str, str]]:
         """All requests so far, as the server's log has them: method, and path with query."""
         lines = self.log.read_text(errors="replace").splitlines()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from trainer.seeds import States
-from windtunnel.errors import NotFoundError, WorkloadError
+from windtunnel.errors import NotFoundError, StoreError, WorkloadError
 from windtunnel.ledger import Ledger
 
 if TYPE_CHECKING:
@@ -87,6 +87,9 @@ def save(ledger: Ledger, trial: str, config: str, progress: Progress, objects: M
         config: the id of its configuration.
         progress: where it stands.
         objects: models, optimisers, schedulers, generators (whatever has `state_dict` or `get_state`), by name.
+
+    Raises:
+        StoreError: there is no room for it here, or the store refuses it.
     """
     import torch
 
@@ -94,7 +97,12 @@ def save(ledger: Ledger, trial: str, config: str, progress: Progress, objects: M
     content = {"config": config, "progress": progress.to_state(), "objects": states}
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / CHECKPOINT
-        torch.save(content, file)
+        try:
+            torch.save(content, file)
+        except (OSError, RuntimeError) as error:
+            if isinstance(error, RuntimeError) and "inline_container" not in str(error):  # torch's writer of files
+                raise
+            raise StoreError(f"cannot write the checkpoint of {trial} into {folder}; is there room? {error}") from error
         ledger.store.upload(ledger.trial_path(trial, CHECKPOINT), file)
 
 

@@ -103,15 +103,20 @@ def is_whole(ledger: Ledger, manifest: Mapping[str, Any]) -> bool:
         return False
 
 
-def load_split(ledger: Ledger, name: str) -> Arrays:
+def load_split(ledger: Ledger, name: str, manifest: Mapping[str, Any] | None = None) -> Arrays:
     """The arrays of a split.
 
     They are read in place where the store is a local folder, and from a copy on this host, made once, where it is not.
 
+    Args:
+        ledger: of the run.
+        name: of the split.
+        manifest: of the data, where the caller has read it already.
+
     Raises:
         WorkloadError: the data has no such split.
     """
-    manifest = ledger.manifest()
+    manifest = manifest or ledger.manifest()
     if manifest is None or name not in manifest["splits"]:
         has = ", ".join(manifest["splits"]) if manifest else "none: it is not prepared"
         raise WorkloadError(f"the prepared data has no split {name!r}; it has {has}")

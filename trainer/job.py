@@ -3,6 +3,7 @@
 import gc
 import os
 import traceback
+from functools import partial
 from pathlib import Path
 
 from trainer.logs import say
@@ -73,13 +74,14 @@ def load(definition: Definition, job: Job) -> RunUnit:
     from trainer import units
 
     units.preload(definition, job.kind)
+    run_unit = partial(units.run, definition=definition)
     if processes == 1:
-        return units.run
+        return run_unit
     if 0 < len(devices()) < processes:
         raise WorkloadError(f"each trial is to have {processes} GPUs (resources.gpus), and here are {len(devices())}")
     from trainer.ranks import in_processes
 
-    return in_processes(units.run, processes)
+    return in_processes(run_unit, processes)
 
 
 def processes_of(definition: Definition, job: Job) -> int:

@@ -9,7 +9,7 @@ from windtunnel.ledger import Attempt, Ledger
 from windtunnel.machine import now
 from windtunnel.stores.base import Store
 
-_EVERY = 5.0  # seconds between two uploads of a log
+_EVERY, _SHARE, _LONGEST = 5.0, 0.5, 60.0  # seconds between two uploads of a log: a share of its age, within bounds
 
 
 def say(text: str) -> None:
@@ -26,11 +26,13 @@ class UnitLog:
         self._store: Store = ledger.store
         self._path = ledger.trial_path(unit, "log.txt")
         self._size = 0
+        self._began = time.monotonic()
         self._next = 0.0
 
     def begin(self, attempt: Attempt) -> None:
         """Go on after what earlier starts wrote, wherever they ran."""
-        self._fetch()
+        if attempt.number > 1:
+            self._fetch()
         with self.file.open("a") as log:
             if attempt.number > 1:
                 log.write(f"--- start {attempt.number}, {attempt.started}, {attempt.host} ---\n")
@@ -47,7 +49,7 @@ class UnitLog:
         moment = time.monotonic()
         if not at_once and moment < self._next:
             return
-        self._next = moment + _EVERY
+        self._next = moment + min(_LONGEST, max(_EVERY, _SHARE * (moment - self._began)))
         size = self.file.stat().st_size
         if size == self._size:
             return

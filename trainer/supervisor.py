@@ -133,18 +133,19 @@ class Supervisor:
     def _fill_slots(self) -> None:
         while self._waiting and len(self._running) < self._job.slots:
             unit = self._waiting.popleft()
-            starts = self._starts(unit)
+            attempts = self._ledger.attempts(unit)
+            starts = sum(not attempt.preempted for attempt in attempts)
             if starts >= self._most_starts:
                 message = (
                     f"its job died each time it ran: {starts} starts, limits.trial_retries {self._limits.trial_retries}"
                 )
-                self._fail(unit, "crashed", message, self._ledger.attempts(unit)[-1])
+                self._fail(unit, "crashed", message, attempts[-1])
             else:
-                self._start(unit)
+                self._start(unit, after=len(attempts))
 
-    def _start(self, unit: str) -> None:
+    def _start(self, unit: str, after: int) -> None:
         slot = min(set(range(self._job.slots)) - {running.slot for running in self._running})
-        attempt = self._ledger.begin_attempt(unit, self._job.job, host(), now())
+        attempt = self._ledger.begin_attempt(unit, self._job.job, host(), now(), after)
         log = self._logs.setdefault(unit, UnitLog(self._ledger, unit, self._folder))
         log.begin(attempt)
         environment = {"CUDA_VISIBLE_DEVICES": self._share_of(slot)} if self._devices else {}
@@ -199,6 +200,8 @@ class Supervisor:
             say(f"{unit}: {result.state} {result.kind}")
         elif ended.condemned is not None:
             self._fail(unit, *ended.condemned, ended.attempt)
+        elif code == child.NO_STORE:
+            self._try_again(ended)
         elif code >= 0:
             self._fail(unit, "error", f"its process ended without a result, with exit code {code}", ended.attempt)
         elif (starts := self._starts(unit)) >= self._most_starts:
@@ -206,6 +209,15 @@ class Supervisor:
         else:
             say(f"{unit}: killed by {_signal_name(-code)}, is started again")
             self._waiting.appendleft(unit)
+
+    def _try_again(self, ended: _Running) -> None:
+        """Start a unit again that could not read or write its files, unless it has had its starts."""
+        cause = ended.log.tail(_LOG_TAIL).strip().rpartition("\n")[2]
+        if (starts := self._starts(ended.unit)) >= self._most_starts:
+            self._fail(ended.unit, "storage", f"{cause}; starts: {starts}", ended.attempt)
+        else:
+            say(f"{ended.unit}: {cause}; is started again")
+            self._waiting.appendleft(ended.unit)
 
     def _go(self) -> int:
         """End all children and give their starts back, for the job is to leave."""

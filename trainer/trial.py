@@ -25,7 +25,8 @@ from windtunnel.stopping.rules import Verdict
 if TYPE_CHECKING:
     import torch
 
-METRICS_EVERY = 1.0  # seconds between two writes of the metrics' file
+METRICS_EVERY = 1.0  # seconds between two writes of the metrics' file; more as the trial grows old
+METRICS_SHARE, METRICS_LONGEST = 0.5, 30.0  # of its age, and seconds at most
 CHECKPOINT_EVERY = 30.0  # seconds between two checkpoints; `$WINDTUNNEL_CHECKPOINT_SECONDS` says otherwise
 
 Stopper = Callable[[Sequence[Report]], Verdict | None]
@@ -90,6 +91,8 @@ class Trial:
         self._target: int | None = None
         self._began = self._checkpointed = time.monotonic()
         self._metrics_written = -math.inf
+        self._reports_written: list[Report] = []
+        self._manifest: dict[str, Any] | None = None
         seed_everything(self.seed)
 
     @cached_property
@@ -119,7 +122,8 @@ class Trial:
             raise WorkloadError(
                 "train() must not see the test data: it judges the finalists, once; use validation data"
             )
-        return load_split(self._ledger, split)
+        self._manifest = self._manifest or self._ledger.manifest()
+        return load_split(self._ledger, split, self._manifest)
 
     def restore(self, **objects: Any) -> bool:
         """Go on from the last checkpoint of this trial, or of the one it continues; whether there was one.
@@ -282,21 +286,29 @@ class Trial:
         return held
 
     def write_metrics(self, *, now: bool = False) -> None:
-        """Replace the metrics' file, at most once a second unless it must be `now`; the latest values ride along."""
+        """Replace the metrics' file, unless it was just written and need not be `now`; the latest values ride along.
+
+        Where rules may stop trials, the peers' curves must be fresh: once a second then, and else ever more rarely.
+        """
         if not self._peers.leads or not self._progress.reports:
             return
-        if not now and time.monotonic() - self._metrics_written < METRICS_EVERY:
+        if self._progress.reports == self._reports_written:
+            return
+        rules = self._definition.early_stopping.rules
+        moment = time.monotonic()
+        pause = METRICS_EVERY if rules else max(METRICS_EVERY, METRICS_SHARE * (moment - self._began))
+        if not now and moment - self._metrics_written < min(METRICS_LONGEST, pause):
             return
         lines = [
             json.dumps({"epoch": report.epoch, "seconds": report.seconds} | report.metrics)
             for report in self._progress.reports
         ]
-        rules = self._definition.early_stopping.rules
         watched = curve(self._progress.reports, self._definition.watched) if rules else None
         path = self._ledger.trial_path(self._request.trial, METRICS)
         content = "".join(f"{line}\n" for line in lines).encode()
         self._ledger.store.put(path, content, curve_metadata(lines[-1], watched))
         self._metrics_written = time.monotonic()
+        self._reports_written = list(self._progress.reports)
 
     def _ask_to_stop(self) -> None:
         progress = self._progress

@@ -20,7 +20,7 @@ from trainer.stopping import Rules
 from trainer.trial import NotFiniteError, Stopper, Trial, TrialStopped
 from trainer.verification import Verification, VerificationError
 from windtunnel.definition import Definition, definition_of
-from windtunnel.errors import WindtunnelError
+from windtunnel.errors import NotFoundError, StoreError, WindtunnelError
 from windtunnel.ledger import Attempt, Job, JobKind, Ledger, Request, Result, State
 from windtunnel.machine import now
 from windtunnel.workload import Workload, load_workload
@@ -46,7 +46,14 @@ class Found:
     message: str = ""
 
 
-def run(ledger: Ledger, job: Job, unit: str, attempt: Attempt, log: Path | None = None) -> None:
+def run(
+    ledger: Ledger,
+    job: Job,
+    unit: str,
+    attempt: Attempt,
+    log: Path | None = None,
+    definition: Definition | None = None,
+) -> None:
     """Do the unit and record its result, whatever comes; a unit that has one is left alone.
 
     Args:
@@ -55,11 +62,15 @@ def run(ledger: Ledger, job: Job, unit: str, attempt: Attempt, log: Path | None 
         unit: its id.
         attempt: this start of it.
         log: the file that this process's output goes to; its end goes into a failed result.
+        definition: of the search, where the caller has read it already.
+
+    Raises:
+        StoreError: a file of the run cannot be read or written; the unit may do better at its next start.
     """
     if _recorded(ledger, unit):
         return
     began = time.monotonic()
-    definition = definition_of(ledger)
+    definition = definition or definition_of(ledger)
     request = ledger.request(trial_of(unit)) if job.kind is not JobKind.PREPARE else None
     try:
         if request is None:
@@ -69,6 +80,8 @@ def run(ledger: Ledger, job: Job, unit: str, attempt: Attempt, log: Path | None 
         else:
             found = verify(ledger, definition, request)
     except (Exception, SystemExit) as error:
+        if isinstance(error, StoreError) and not isinstance(error, NotFoundError) and Peers().size == 1:
+            raise
         pause()
         traceback.print_exc()
         found = _failed(error)
@@ -258,6 +271,7 @@ _KINDS: dict[type[BaseException], str] = {
     NoMetricsError: "no_metrics",
     VerificationError: "verification",
     MemoryError: "out_of_memory",
+    StoreError: "storage",
 }
 _MEMORY_WORDS = ("can't allocate memory", "not enough memory", "bad allocation", "bad_alloc", "out of memory")
 

@@ -42,7 +42,11 @@ class Standalone:
             start_new_session=True,
         )
         self.client = httpx.Client(base_url=self.address, timeout=30)
-        self.until(self._is_healthy, 300, "Airflow is not healthy")
+        try:
+            self.until(self._is_healthy, 300, "Airflow is not healthy")
+        except BaseException:
+            self.__exit__()
+            raise
         token = self.client.get("/auth/token").json()["access_token"]
         self.client.headers["Authorization"] = f"Bearer {token}"
         return self

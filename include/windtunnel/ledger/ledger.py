@@ -292,9 +292,9 @@ class Ledger:
         """Write a trial's request unless it was written, and return the one that holds."""
         return self._create(f"trials/{request.trial}/request.json", request)
 
-    def begin_attempt(self, unit: str, job: str, host: str, started: str) -> Attempt:
-        """Record one more start of a unit; the attempt's number tells how many there are."""
-        number = len(self.attempts(unit)) + 1
+    def begin_attempt(self, unit: str, job: str, host: str, started: str, after: int | None = None) -> Attempt:
+        """Record one more start of a unit, `after` so many; the attempt's number tells how many there are."""
+        number = (len(self.attempts(unit)) if after is None else after) + 1
         while True:
             attempt = Attempt(number=number, job=job, host=host, started=started)
             if self.store.create(self._attempt_path(unit, number), attempt.to_bytes()):
