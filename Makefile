@@ -52,6 +52,9 @@ test-cluster: $(READY_DEV) ## run the tests on the Kubernetes cluster of KUBECON
 stack-test: $(READY_DEV) ## build and run the stack of docker-compose.yaml, and restart its services in a search; needs Docker
 	@$(BIN)/python -m pytest -m stack $(TESTS)/stack $(ARGS)
 
+test-ui: $(READY_DEV) ## look at the results page with Chromium, through Airflow's own login: ARGS="-k table"
+	@$(BIN)/python -m pytest -m ui $(TESTS)/ui $(ARGS)
+
 kills: $(READY_DEV) ## kill a search's processes at 20 random moments and compare: ARGS="--engine scheduler --kills 20"
 	@$(BIN)/python -m tests.kills $(ARGS)
 
@@ -80,6 +83,9 @@ bench-launcher: $(READY) ## measure trials per minute of the local launcher: ARG
 
 bench-kubernetes: $(READY) ## measure what pods cost on the cluster of KUBECONFIG: ARGS="--trials 200 --seconds 8"
 	@$(BIN)/python -m benchmarks.kubernetes_jobs $(ARGS)
+
+bench-results-page: $(READY_DEV) ## measure the results page with 5,000 and 10,000 trials: ARGS="--trials 5000"
+	@$(BIN)/python -m benchmarks.results_page $(ARGS)
 
 bench-utilisation: $(READY) ## measure how busy the lanes are, with and without a quorum
 	@$(BIN)/python benchmarks/utilisation.py $(ARGS)

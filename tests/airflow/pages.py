@@ -14,7 +14,6 @@ from sqlalchemy import select
 from tests.airflow.support import SEARCH, dump
 
 BUNDLE = "dags-folder"
-BEGAN = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 
 
 def add_searches(home, **searches):
@@ -33,7 +32,7 @@ def add_run(dag_id, run_id, state="success", tasks=None, **conf):
     """A DAG run in this state, and some of its tasks in theirs."""
     from airflow.models.dag_version import DagVersion
 
-    started = BEGAN + timedelta(seconds=len(run_id))
+    started = datetime.now(UTC) - timedelta(minutes=10)
     with create_session() as session:
         session.add(
             DagRun(

@@ -307,6 +307,7 @@ def _ended(row: TrialView, outcome: Outcome | None, whole: Result | None) -> Tri
         started=outcome.started,
         recorded=outcome.recorded,
         attempts=outcome.attempts,
+        gpus=outcome.gpus,
     )
 
 

@@ -38,6 +38,7 @@ class TrialView:
         started: ISO 8601 in UTC.
         recorded: when its result was written, in seconds since 1970 by the store's clock.
         attempts: how often it was started.
+        gpus: that it held.
         continue_from: the trial whose checkpoint it goes on from.
         source: the ledger that it was taken from.
     """
@@ -65,6 +66,7 @@ class TrialView:
     started: str = ""
     recorded: float = 0.0
     attempts: int = 0
+    gpus: int = 0
     continue_from: str | None = None
     source: str | None = None
 

@@ -83,6 +83,41 @@ def fill(
     return known
 
 
+def fill_partly(ledger: Ledger) -> list[Request]:
+    """Write a run whose third iteration is at work: its jobs are launched, and some of its trials have no result."""
+    fill(ledger, iterations=3, finalists=0)
+    for path in ("iterations/3/known.json", "iterations/full-3/plan.json"):
+        ledger.store.delete(ledger.path(path))
+    plan = ledger.plan("3")
+    assert plan is not None
+    left = [unit for job in plan.jobs for unit in job.units[3:]]
+    for unit in left:
+        ledger.store.delete(ledger.path(f"results/{unit}.json"))
+    for job in plan.jobs:
+        ledger.begin_launch(job.job, "here", BEGAN.isoformat())
+    return [request for request in plan.requests if request.trial in left]
+
+
+def fill_failing(ledger: Ledger) -> None:
+    """Write a run of which every trial failed, with markup in their messages."""
+    rng = random.Random(5)
+    begin(ledger, definition())
+    requests = [_request(rng, 1, [], hostile=True) for _ in range(10)]
+    _plan(ledger, "1", requests)
+    for request in requests:
+        ledger.record(_result(rng, request, failed=True, hostile=True))
+        ledger.store.put(ledger.trial_path(request.trial, "log.txt"), f"epoch 1\n{HOSTILE}\n".encode())
+    known = [request.trial for request in requests]
+    ledger.create_known(Known(stage="1", results=known, front=[], hypervolume=None, failure="10 trials failed"))
+
+
+def finish(ledger: Ledger, request: Request) -> Result:
+    """Write the result of one more trial."""
+    result = _result(random.Random(request.trial), request, failed=False)
+    ledger.record(result)
+    return result
+
+
 def _request(rng: random.Random, iteration: int, known: list[Result], hostile: bool) -> Request:
     params = {
         "nb_layers": rng.randint(1, 12),

@@ -31,11 +31,11 @@ def test_the_overview_says_what_was_found_and_decided(ledger: Ledger) -> None:
     assert found["gpu_seconds"] == 0
 
 
-def test_gpu_time_is_counted_by_the_definitions_gpus(ledger: Ledger) -> None:
-    results = made_up.fill(ledger, finalists=0)
-    view = collect(ledger)
-    view.definition["resources"] = {"gpus": 2}
-    assert overview(view)["gpu_seconds"] == pytest.approx(2 * sum(result.seconds for result in results))
+def test_gpu_time_is_what_trials_held(ledger: Ledger) -> None:
+    results = made_up.fill(ledger, iterations=1, finalists=0)
+    ledger.store.delete(ledger.path(f"results/{results[0].trial}.json"))
+    ledger.record(results[0].model_copy(update={"gpus": 2}))
+    assert overview(collect(ledger))["gpu_seconds"] == pytest.approx(2 * results[0].seconds)
 
 
 def test_what_a_run_waits_for_follows_its_stages(ledger: Ledger) -> None:

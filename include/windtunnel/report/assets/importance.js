@@ -26,8 +26,8 @@ export const importance = {
     for (const { shares, at, place } of charts) {
       const shown = shares.slice(0, 20).reverse();
       draw(place, [{ type: "bar", orientation: "h", y: shown.map(([name]) => plain(name.slice(0, 40))), x: shown.map(([, share]) => share), marker: { color: OKABE_ITO[at % OKABE_ITO.length] }, hovertemplate: "%{y}: %{x:.3f}<extra></extra>",
-        text: shown.map(([, share]) => share.toFixed(2)), textposition: "auto", textfont: { color: css("--text") } }],
-      layout({ title: { text: "share" }, range: [0, 1] }, { type: "category", ticks: "" }));
+        text: shown.map(([, share]) => share.toFixed(2)), textposition: "outside", cliponaxis: false, textfont: { color: css("--text") } }],
+      layout({ title: { text: "share" }, range: [0, 1.08] }, { type: "category", ticks: "" }));
     }
   },
 };

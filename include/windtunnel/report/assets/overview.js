@@ -105,7 +105,7 @@ function tiles(app) {
     found.models.length ? tile(verified + " of " + found.models.length, "finalists verified") : null,
     began && end ? tile(duration(Math.max(0, end - began)), "wall-clock time") : null,
     tile(hours(found.trial_seconds), "of trials, added up"),
-    tile(found.gpus ? hours(found.gpu_seconds) : "–", found.gpus ? "of GPUs" : "GPU time: none asked for"),
+    tile(found.gpu_seconds ? hours(found.gpu_seconds) : "–", found.gpu_seconds ? "of GPUs" : "of GPUs: none was held"),
   ].filter(Boolean);
 }
 

@@ -37,7 +37,7 @@ function section(search, runs) {
     return row;
   });
   return element("section", { class: "card" }, element("h2", {}, search.dag_id, search.paused ? [" ", pill("paused")] : null), search.description ? element("p", { class: "quiet" }, search.description) : null,
-    runs.length ? element("div", { class: "scroll" }, element("table", {}, element("thead", {}, element("tr", {}, heads.map((head) => element("th", { scope: "col" }, head)))), element("tbody", {}, rows))) : element("p", { class: "quiet" }, "It has not run yet."));
+    runs.length ? element("div", { class: "scroll" }, element("table", {}, element("thead", {}, element("tr", {}, heads.map((head, at) => element("th", { scope: "col", class: at > 2 && at < 7 ? "number" : null }, head)))), element("tbody", {}, rows))) : element("p", { class: "quiet" }, "It has not run yet."));
 }
 
 function fill(cells, of) {

@@ -8,6 +8,7 @@ from typing import Any
 from windtunnel.report.view import RunView, TrialView
 
 _LEAST = 10  # trials, below which nothing can be said
+_MOST = 1000  # trials, above which every other or third one tells as much
 _ABSENT = "absent"
 _BINS = 4  # that a number falls into where some trials do not have the parameter
 
@@ -23,6 +24,7 @@ def importance(view: RunView) -> dict[str, Any]:
         `missing`, why there are none, where there are none.
     """
     fit = [trial for trial in view.trials if trial.comparable]
+    fit = fit[:: math.ceil(len(fit) / _MOST) or 1]
     answer: dict[str, Any] = {"trials": len(fit), "method": "PED-ANOVA", "objectives": {}, "missing": ""}
     if len(fit) < _LEAST:
         return answer | {"missing": f"It takes {_LEAST} completed trials; there are {len(fit)}."}

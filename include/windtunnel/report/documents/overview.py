@@ -15,8 +15,7 @@ def overview(view: RunView) -> dict[str, Any]:
     `volume` and `best` hold a pair of a trial's number and the value from there on, where the value changes.
     """
     spent = sum(trial.seconds for trial in _all(view)) + sum(step.seconds for step in view.steps)
-    gpus = (view.definition.get("resources") or {}).get("gpus") or 0
-    trained = sum(trial.seconds for trial in _all(view))
+    held = sum(trial.seconds * trial.gpus for trial in _all(view))
     moments = [moment for trial in _all(view) if (moment := seconds(trial.started)) is not None]
     ends = [trial.recorded for trial in _all(view) if trial.recorded and not trial.source]
     return {
@@ -37,8 +36,7 @@ def overview(view: RunView) -> dict[str, Any]:
         "best": {name: _best(view, name) for name in view.objectives},
         "models": [model(each) for each in view.models],
         "trial_seconds": plain(spent),
-        "gpu_seconds": plain(trained * float(gpus) / (view.definition.get("limits") or {}).get("slots", 1)),
-        "gpus": gpus,
+        "gpu_seconds": plain(held),
         "began": min(moments, default=None) if not view.facts.get("started") else seconds(view.facts["started"]),
         "ended": max(ends, default=None),
         "waits_for": waits_for(view),

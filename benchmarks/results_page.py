@@ -1,0 +1,205 @@
+"""Measures the results page with runs of thousands of trials, made by writing real records: `make bench-results-page`.
+
+Prints, for each size: the first reading of the ledger, each view's data from the server after it, and in Chromium the
+first paint of the overview and how long sorting and filtering the table take.
+"""
+
+import argparse
+import random
+import statistics
+import tempfile
+import time
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests import browser
+from tests.core.report import made_up
+from tests.ui.pages import login, run_address
+from tests.ui.server import PASSWORD, Server
+from windtunnel.front import pareto_front
+from windtunnel.ledger import Decision, Job, JobKind, Known, Ledger, Plan, Request, Result, State
+from windtunnel.ledger.ids import trial_id
+from windtunnel.stores.local import LocalStore
+
+LANES = 8
+PER_ITERATION = 250
+DOCUMENTS = ("overview", "trials", "trial", "curves", "importance", "lanes", "summary")
+OBJECTIVES = {"val_acc": "maximize", "flops": "minimize", "latency_ms": "minimize"}
+
+
+def fill(ledger: Ledger, trials: int) -> None:
+    """Write a whole run: plans, requests, results, curves of some trials, selections."""
+    rng = random.Random(trials)
+    made_up.begin(ledger, made_up.definition(iterations=trials // PER_ITERATION))
+    done: list[Result] = []
+    for stage in range(1, trials // PER_ITERATION + 1):
+        requests = [request(rng, stage, done) for _ in range(PER_ITERATION)]
+        units = [each.trial for each in requests]
+        jobs = [
+            Job(job=f"{stage}-{lane}", kind=JobKind.TRAIN, stage=str(stage), units=units[lane::LANES], lane=lane)
+            for lane in range(LANES)
+        ]
+        ledger.create_plan(Plan(stage=str(stage), requests=requests, jobs=jobs))
+        for place, each in enumerate(requests):
+            done.append(result(rng, each, started=stage * 900 + place // LANES * 25))
+            ledger.record(done[-1])
+        front = pareto_front([each for each in done if each.state is State.COMPLETED], OBJECTIVES)
+        ledger.create_known(
+            Known(
+                stage=str(stage),
+                results=[each.trial for each in done],
+                front=[each.trial for each in front],
+                hypervolume=1.0,
+                reference=[0.0, 2e8, 10.0],
+                decisions=[Decision(what="front", reason=f"{len(front)} trials are on the front")],
+            )
+        )
+    for each in rng.sample(done, min(300, len(done))):
+        lines = [
+            f'{{"epoch": {epoch / 4}, "val_acc": {rng.random()}, "loss": {rng.random()}}}' for epoch in range(1, 21)
+        ]
+        ledger.store.put(ledger.trial_path(each.trial, "metrics.jsonl"), "\n".join(lines).encode())
+
+
+def request(rng: random.Random, stage: int, done: list[Result]) -> Request:
+    """Eight parameters, as a search of some size has."""
+    params: dict[str, Any] = {
+        "nb_layers": rng.randint(1, 12),
+        "kernel_size": rng.choice([1, 3, 5, 7]),
+        "hidden_dim": rng.choice([16, 32, 64, 128]),
+        "lr": 10 ** rng.uniform(-4, -1),
+        "weight_decay": 10 ** rng.uniform(-6, -2),
+        "dropout": rng.random() / 2,
+        "activation": rng.choice(["relu", "gelu", "silu"]),
+        "augment": rng.random() < 0.5,
+    }
+    config = f"{rng.getrandbits(64):016x}"
+    work = params["nb_layers"] * params["kernel_size"] ** 2 * params["hidden_dim"] ** 2
+    return Request(
+        trial=trial_id(config, 1),
+        config=config,
+        params=params,
+        epochs=1,
+        stage=str(stage),
+        iteration=stage,
+        parents=[rng.choice(done).config] if done else [],
+        note={"from": "mutation" if done else "random"},
+        known={"flops": work * 1.3, "params": work / 40},
+        cost=work,
+    )
+
+
+def result(rng: random.Random, of: Request, started: float) -> Result:
+    """One in thirty fails."""
+    facts: dict[str, Any] = {
+        name: getattr(of, name) for name in ("trial", "config", "params", "epochs", "iteration", "stage", "parents")
+    }
+    moment = (made_up.BEGAN + timedelta(seconds=started)).isoformat()
+    facts |= {"epoch": 1.0, "seconds": rng.uniform(5, 25), "started": moment, "ended": moment}
+    if rng.random() < 1 / 30:
+        return Result(**facts, state=State.FAILED, kind="nan", message="the loss is not a number", log_tail="nan\n" * 9)
+    accuracy = 0.99 - 0.5 * 0.8 ** (of.cost**0.3) - abs(rng.gauss(0, 0.05))
+    values = {
+        "val_acc": accuracy,
+        "flops": of.known["flops"],
+        "latency_ms": 0.05 + of.cost**0.5 / 900 + rng.random() / 9,
+    }
+    return Result(**facts, state=State.COMPLETED, objectives=values, metrics={"loss": 1 - accuracy} | of.known)
+
+
+def served(server: Server, run: str, trial: str) -> dict[str, float]:
+    """Milliseconds from question to answer: of the first reading, then the median of five for each document."""
+    with httpx.Client(base_url=f"{server.address}/windtunnel/data/", timeout=120) as client:
+        token = httpx.post(f"{server.address}/auth/token", json={"username": "admin", "password": PASSWORD}, timeout=60)
+        client.headers["Authorization"] = f"Bearer {token.json()['access_token']}"
+        query = {"dag_id": "digits_cnn", "run_id": run}
+        found = {"first reading": milliseconds(client, "overview", query)}
+        for name in DOCUMENTS:
+            more = query | ({"trial": trial} if name == "trial" else {})
+            times = [milliseconds(client, name, more) for _ in range(6)]
+            found[f"{name}, first"], found[name] = times[0], statistics.median(times[1:])
+        cursor = client.get("trials", params=query).json()["cursor"]
+        found["trials, what changed"] = milliseconds(client, "trials", query | {"since": cursor})
+    return found
+
+
+def milliseconds(client: httpx.Client, name: str, query: dict[str, str]) -> float:
+    """One question."""
+    began = time.perf_counter()
+    client.get(name, params=query).raise_for_status()
+    return (time.perf_counter() - began) * 1000
+
+
+def drawn(server: Server, run: str) -> dict[str, float]:
+    """Milliseconds in Chromium, from what was done to the next picture on the screen."""
+    with browser.opened() as page:
+        state = login(page, server, "admin")
+    found = {}
+    with browser.opened(storage_state=state) as page:
+        page.goto(run_address(server, run))
+        page.wait_for_selector("#tiles .tile")
+        found["overview, first paint (cold)"] = page.evaluate(_PAINTED)
+    with browser.opened(storage_state=state) as page:
+        for kind in ("cold scripts", "warm"):
+            page.goto("about:blank")
+            page.goto(run_address(server, run))
+            page.wait_for_selector("#tiles .tile")
+            found[f"overview, first paint ({kind})"] = page.evaluate(_PAINTED)
+            page.wait_for_selector("html[data-ready]", timeout=60_000)
+        page.click("#tab-trials")
+        page.wait_for_selector("#trials-table .tabulator-row", timeout=60_000)
+        page.wait_for_timeout(1000)
+        for name, what in (
+            ("sort", "document.querySelector('.tabulator-col[tabulator-field=o0]').click()"),
+            ("sort the other way", "document.querySelector('.tabulator-col[tabulator-field=o0]').click()"),
+            ("sort by text", "document.querySelector('.tabulator-col[tabulator-field=reason]').click()"),
+            ("filter", _TYPED.replace("WORDS", "kernel_size=3 gelu")),
+            ("filter off", _TYPED.replace("WORDS", "")),
+        ):
+            found[name] = page.evaluate(_TIMED.replace("WHAT", what))
+        for view in ("front", "parallel", "curves", "lanes", "importance"):
+            began = time.perf_counter()
+            page.click(f"#tab-{view}")
+            page.wait_for_selector(browser.SIGNS[view], timeout=60_000)
+            found[f"{view}, drawn"] = (time.perf_counter() - began) * 1000
+        found["megabytes of JavaScript memory"] = page.evaluate("performance.memory.usedJSHeapSize / 1e6")
+    return found
+
+
+_PAINTED = "new Promise((done) => requestAnimationFrame(() => done(performance.now())))"
+_TIMED = """new Promise((done) => { const began = performance.now(); WHAT;
+  requestAnimationFrame(() => setTimeout(() => done(performance.now() - began))); })"""
+_TYPED = """const box = document.getElementById('filter'); box.value = 'WORDS';
+  box.dispatchEvent(new Event('input'))"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--trials", type=int, nargs="+", default=[5000, 10000])
+    parser.add_argument("--home", type=Path, help="keeps the runs for the next time")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        home = (arguments.home or Path(folder)).resolve()
+        with Server(home, runs=[f"trials-{trials}" for trials in arguments.trials]) as server:
+            for trials in arguments.trials:
+                ledger = Ledger(LocalStore(server.store), "digits_cnn", f"trials-{trials}")
+                began = time.perf_counter()
+                if ledger.plan(str(trials // PER_ITERATION)) is None:
+                    fill(ledger, trials)
+                print(f"\n{trials} trials (made in {time.perf_counter() - began:.0f} s)")
+                plan = ledger.plan("1")
+                assert plan is not None
+                for title, found in (
+                    ("from the server, ms", served(server, ledger.run, plan.requests[0].trial)),
+                    ("in Chromium, ms", drawn(server, ledger.run)),
+                ):
+                    print(f" {title}")
+                    for name, value in found.items():
+                        print(f"  {name:32} {value:8.0f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
