@@ -1,8 +1,12 @@
-from tests.core.stages.conftest import outcome
+import pytest
+
+from tests.core.space.spaces import EVERYTHING
+from tests.core.stages.conftest import SPACE, outcome
 from windtunnel.ledger import State
 from windtunnel.ledger.ids import first_id
 from windtunnel.stages import goes_on, select, suggest
 from windtunnel.stages.history import history
+from windtunnel.strategies import strategy_names
 
 
 def test_a_plan_is_fixed_and_a_repeated_task_repeats_itself(bench):
@@ -183,3 +187,12 @@ def test_the_default_is_not_tried_again_after_a_warm_start(bench):
     bench.iterate(first, 1)
     second = bench.begin("second", trials=trials, warm_start=[first.ledger.url])
     assert all(request.note != {"from": "default"} for request in suggest(second, 1).requests)
+
+
+@pytest.mark.parametrize("name", strategy_names())
+def test_every_strategy_searches_a_space_of_all_kinds_through_the_ledger(bench, name):
+    search = bench.begin(space={**SPACE, **EVERYTHING}, strategy={"name": name}, iterations=2)
+    bench.iterate(search, 2)
+    asked = [request for k in (1, 2) for request in search.ledger.plan(str(k)).requests]
+    assert len({request.trial for request in asked}) == len(asked) == 12
+    assert all(search.space.canonical(request.params) == request.params for request in asked)
