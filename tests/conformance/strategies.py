@@ -183,6 +183,14 @@ class StrategyConformance:
         batch = strategy.suggest(problem(space, limit=3), [], 3, 0, 1)
         assert sorted(one.params["layers"] for one in batch.suggestions) == [1, 2, 3]
 
+    def test_constraints_that_chance_hardly_ever_keeps_are_kept(self, strategy):
+        """By one configuration in some ten millions."""
+        space = {f"n{i}": {"type": "int", "low": 1, "high": 10_000} for i in range(6)}
+        task = problem(space, limit=6_000, known=lambda params: {"flops": float(sum(params.values()))})
+        batch = strategy.suggest(task, [], 2, 0, 1)
+        assert len(batch.suggestions) == 2
+        assert all(sum(one.params.values()) <= 6_000 for one in batch.suggestions)
+
     @pytest.mark.parametrize("space", [GRID, MIXED])
     def test_constraints_that_nothing_keeps_are_one_clear_error(self, strategy, space):
         with pytest.raises(SearchError, match=r"flops .* is above 0\.5"):

@@ -14,6 +14,7 @@ from windtunnel.space.reading import read_dict
 Params = dict[str, Any]
 
 _TRIES = 32  # for a child unlike both parents: enough that only parents without such a child have none
+_SMALL_STEPS, _LEAPS = 20, 40  # of a repair
 
 
 class Space:
@@ -132,23 +133,31 @@ class Space:
     def repair(self, params: Params, excess: Callable[[Params], float], rng: random.Random) -> Params | None:
         """A configuration near this one that keeps its bounds, found by steps that each break them less.
 
+        Where small steps would take too many, they become leaps.
+
         Args:
             params: a canonical configuration.
             excess: by how much a configuration breaks its bounds; 0 where it keeps them.
             rng: the generator of all randomness.
 
         Returns:
-            The configuration; None where every step from the last one reached breaks the bounds as much.
+            The configuration; None if none was found.
         """
         over = excess(params)
-        while over > 0:
-            near = self.neighbours(params)
-            rng.shuffle(near)
-            better = next(((one, less) for one in near if (less := excess(one)) < over), None)
-            if better is None:
-                return None
-            params, over = better
-        return params
+        small, leaps = _SMALL_STEPS, _LEAPS
+        while over > 0 and leaps:
+            if small:
+                candidates = self.neighbours(params)
+                rng.shuffle(candidates)
+            else:
+                candidates = [self.mutate(params, rng, rate=0.0, scale=0.3) for _ in range(_TRIES)]
+            better = next(((one, less) for one in candidates if (less := excess(one)) < over), None)
+            if small:
+                small = small - 1 if better else 0
+            else:
+                leaps = leaps - 1 if better else 0
+            params, over = better or (params, over)
+        return params if over <= 0 else None
 
     def default(self) -> Params:
         """The configuration of all defaults: those that the parameters name, else values in the middle."""

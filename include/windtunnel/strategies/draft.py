@@ -10,6 +10,7 @@ from windtunnel.strategies.base import Batch, Observation, Problem, Suggestion
 
 _IN_VAIN = 100  # random draws in a row that give nothing new before a finite space is gone through in order
 _HOPELESS = 10_000  # draws in a row after which a space too large to go through is given up
+_MENDED = 1_000  # of so many draws in vain one is repaired, where random ones hardly ever keep the constraints
 _SMALL = 200_000  # configurations that can be gone through within seconds
 
 
@@ -60,7 +61,10 @@ class Draft:
         patience = _IN_VAIN if size is not None and size <= _SMALL else _HOPELESS
         vain = 0
         while len(self.suggestions) < n and vain < patience:
-            vain = 0 if self.offer(space.sample(self._rng), **{"from": "random"}) else vain + 1
+            drawn = space.sample(self._rng)
+            if vain % _MENDED == _MENDED - 1:
+                drawn = self._problem.repaired(drawn, self._rng)
+            vain = 0 if self.offer(drawn, **{"from": "random"}) else vain + 1
         if patience == _IN_VAIN:
             for params in self._shuffled(size or 0):
                 if len(self.suggestions) >= n:

@@ -155,6 +155,13 @@ def test_repair_takes_steps_until_the_bounds_are_kept():
     assert space.repair(kept, lambda params: 1.0, rng) is None
 
 
+def test_repair_leaps_where_steps_would_take_too_long():
+    space = Space.parse({f"n{i}": {"type": "int", "low": 1, "high": 10**6} for i in range(4)})
+    start = dict.fromkeys(space.parameters, 500_000)
+    repaired = space.repair(start, lambda params: max(0, sum(params.values()) - 100_000), random.Random(0))
+    assert sum(repaired.values()) <= 100_000
+
+
 @pytest.mark.parametrize("scale", [0.01, 0.1])
 def test_a_scaled_mutation_moves_numbers_by_steps_of_that_share(scale):
     space = Space.parse({"lr": {"type": "float", "low": 1e-5, "high": 1, "log": True}})
