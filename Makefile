@@ -87,6 +87,9 @@ bench-kubernetes: $(READY) ## measure what pods cost on the cluster of KUBECONFI
 bench-results-page: $(READY_DEV) ## measure the results page with 5,000 and 10,000 trials: ARGS="--trials 5000"
 	@$(BIN)/python -m benchmarks.results_page $(ARGS)
 
+bench-stores: $(READY_DEV) ## measure listing and reading of results in both stores: ARGS="--sizes 100,1000"
+	@PYTHONPATH=. $(BIN)/python benchmarks/stores.py $(ARGS)
+
 bench-utilisation: $(READY) ## measure how busy the lanes are, with and without a quorum
 	@$(BIN)/python benchmarks/utilisation.py $(ARGS)
 
