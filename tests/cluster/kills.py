@@ -2,6 +2,7 @@
 
 import random
 import time
+from collections import Counter
 
 import pytest
 
@@ -9,6 +10,7 @@ from tests.cluster.searches import PodWatch, searches_on
 from tests.kills import SEARCH, check, front
 
 KILLS = 10
+MOST_A_JOB = 2  # so that they are spread over the search, however long its pods take to start
 
 
 class PodKiller:
@@ -18,10 +20,11 @@ class PodKiller:
         self.left = KILLS
         self._random = random.Random(0)
         self._cluster, self._watch = cluster, watch
+        self._hits = Counter()
         self._wait()
 
     def strike(self):
-        running = self._watch.running
+        running = [name for name in self._watch.running if self._hits[_job_of(name)] < MOST_A_JOB]
         if not self.left or not running or time.monotonic() < self._next:
             return
         from kubernetes.client import ApiException
@@ -33,11 +36,16 @@ class PodKiller:
             assert error.status == 404
         else:
             self.left -= 1
+            self._hits[_job_of(name)] += 1
             print(f"killed {name}{'' if grace else ' at once'} ({self.left} left)", flush=True)
         self._wait()
 
     def _wait(self):
-        self._next = time.monotonic() + self._random.uniform(1, 12)
+        self._next = time.monotonic() + self._random.uniform(2, 20)
+
+
+def _job_of(pod):
+    return pod.rpartition("-")[0]
 
 
 @pytest.fixture
