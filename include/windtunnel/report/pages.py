@@ -116,6 +116,12 @@ def in_one_script() -> str:
     return _JOINTS.sub("", whole)
 
 
+def _unwanted() -> str:
+    """Plotly puts a map's style sheet into the page, inline, unless an element of its id is there already."""
+    found = re.search(r'getElementById\("([0-9a-f]{64})"\)', plotly_js())
+    return f'<meta id="{found[1]}">' if found else ""
+
+
 def _linked(script: str, title: str) -> str:
     # Plotly puts its rules into the style sheet of this id. Without one it makes an inline style, which the page's
     # security policy forbids.
@@ -127,6 +133,7 @@ def _linked(script: str, title: str) -> str:
             '<link rel="stylesheet" href="static/plotly-style.css" id="plotly.js-style-global">',
             '<script src="static/tabulator.min.js" defer></script>',
             f'<script src="static/{script}" type="module"></script>',
+            _unwanted(),
         ]
     )
 

@@ -11,12 +11,10 @@ from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response, s
 from fastapi.responses import HTMLResponse, JSONResponse
 
 from windtunnel.errors import LedgerError, NotFoundError, WindtunnelError
-from windtunnel.ledger import Ledger
 from windtunnel.report import RunView, documents
 from windtunnel.report.documents.trial import is_artifact
 from windtunnel.report.pages import ASSETS, asset, run_page, searches_page
 from windtunnel.report.view import TrialView
-from windtunnel.stores import open_store
 from windtunnel_airflow.page.access import ReadableDag, ReadableDags, check
 from windtunnel_airflow.page.readers import RunCache, RunCaches, compressed
 from windtunnel_airflow.page.replies import HEADERS, download, json_reply
@@ -48,6 +46,7 @@ def failed(_request: Request, error: WindtunnelError) -> JSONResponse:
     if isinstance(error, (LedgerError, NotFoundError)):
         return JSONResponse({"detail": "There is no such thing in this run's ledger, or not yet"}, 404)
     _log.warning("The store cannot be read", exc_info=error)
+    caches.clear()  # the next try opens it anew, with the credentials of then
     return JSONResponse({"detail": "The store cannot be read; the API server's log says why"}, 503)
 
 
@@ -213,7 +212,7 @@ def _cache(run: Run) -> RunCache:
     store = store_of(run.dag_id)
     if store is None:
         raise HTTPException(status.HTTP_404_NOT_FOUND, "There is no such search")
-    return caches.of(Ledger(open_store(store), run.dag_id, run.ledger))
+    return caches.of((store, run.dag_id, run.ledger))
 
 
 def _begun(cache: RunCache) -> RunView | None:

@@ -13,6 +13,8 @@ from typing import Any
 from windtunnel.ledger import Ledger
 from windtunnel.report import RunReader, RunView
 from windtunnel.report.documents import Curves, overview
+from windtunnel.stores import open_store
+from windtunnel_airflow.connection import use_connection
 
 _FRESH = 2.0  # seconds for which nothing is read again
 _PATIENCE = 0.3  # seconds that a page waits for what is new, before it gets what was known
@@ -81,16 +83,27 @@ class RunCaches:
     def __init__(self) -> None:
         """Keep nothing yet."""
         self._lock = Lock()
-        self._runs: OrderedDict[str, RunCache] = OrderedDict()
+        self._runs: OrderedDict[tuple[str, str, str], RunCache] = OrderedDict()
 
-    def of(self, ledger: Ledger) -> RunCache:
-        """The run of this ledger."""
+    def of(self, address: tuple[str, str, str]) -> RunCache:
+        """The run of a store, a search and a name."""
         with self._lock:
-            cache = self._runs.setdefault(ledger.url, RunCache(ledger))
-            self._runs.move_to_end(ledger.url)
+            cache = self._runs.get(address) or RunCache(_ledger(*address))
+            self._runs[address] = cache
+            self._runs.move_to_end(address)
             while len(self._runs) > _KEPT:
                 self._runs.popitem(last=False)
             return cache
+
+    def clear(self) -> None:
+        """Forget them all."""
+        with self._lock:
+            self._runs.clear()
+
+
+def _ledger(store: str, search: str, run: str) -> Ledger:
+    use_connection()
+    return Ledger(open_store(store), search, run)
 
 
 def compressed(document: Any) -> bytes:
