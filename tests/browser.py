@@ -41,6 +41,7 @@ def opened(width: int = 1280, height: int = 900, **options: Any) -> Iterator[Any
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=EXECUTABLE, args=_FLAGS)
         context = browser.new_context(viewport={"width": width, "height": height}, accept_downloads=True, **options)
+        context.set_default_timeout(60_000)  # milliseconds; a busy machine is slow
         page: Any = context.new_page()
         page.problems, page.requested = [], []
         page.on("pageerror", lambda error: page.problems.append(str(error)))

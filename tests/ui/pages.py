@@ -27,7 +27,7 @@ def visit(page, address, sign):
     for attempt in range(ATTEMPTS):
         try:
             page.goto(address)
-            page.wait_for_selector(sign, timeout=20_000)
+            page.wait_for_selector(sign, timeout=60_000)
             return page
         except Error:  # a time-out too
             if attempt == ATTEMPTS - 1:

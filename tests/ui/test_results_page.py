@@ -35,7 +35,7 @@ ACTION = "#action-resume"
 def see_all(page, signs, name):
     for view, sign in signs.items():
         page.click(f"#tab-{view}")
-        page.wait_for_selector(sign, timeout=20_000)
+        page.wait_for_selector(sign, timeout=60_000)
         page.wait_for_timeout(300)
         shoot(page, f"{name}-{view}")
     assert problems(page) == []
@@ -47,14 +47,14 @@ def test_the_tab_is_on_the_run_and_the_page_in_the_navigation(server, open_page)
         visit(page, address, "a[href$='/plugin/search']")
         page.click("a[href$='/plugin/search']")
         frame = page.frame_locator("iframe[title=Search]")
-        frame.locator("#volume .trace").wait_for(timeout=30_000)
+        frame.locator("#volume .trace").wait_for(timeout=60_000)
         assert frame.locator("#search").inner_text() == "digits_cnn"
         shoot(page, "tab")
         visit(page, f"{server.address}/plugin/searches", "iframe")
         frame = page.frame_locator("iframe")
-        frame.locator("td:has-text('46 (3 failed)')").first.wait_for(timeout=30_000)
+        frame.locator("td:has-text('46 (3 failed)')").first.wait_for(timeout=60_000)
         frame.locator("a:text-is('finished')").first.click()
-        frame.locator("#tiles .tile").first.wait_for(timeout=30_000)
+        frame.locator("#tiles .tile").first.wait_for(timeout=60_000)
         assert problems(page) == []
 
 
@@ -64,8 +64,8 @@ def test_the_theme_is_airflows(server, open_page, theme):
         page.add_init_script(f"localStorage.setItem('theme', '{theme}')")
         visit(page, f"{server.address}/dags/digits_cnn/runs/finished/plugin/search", "iframe[title=Search]")
         frame = page.frame_locator("iframe[title=Search]")
-        frame.locator(f"html[data-theme={theme}][data-ready]").wait_for(timeout=30_000)
-        frame.locator("#volume .trace").wait_for(timeout=30_000)
+        frame.locator(f"html[data-theme={theme}][data-ready]").wait_for(timeout=60_000)
+        frame.locator("#volume .trace").wait_for(timeout=60_000)
         shoot(page, f"tab-{theme}")
 
 
@@ -110,7 +110,7 @@ def test_a_run_under_way_updates_itself(server, open_page):
         page.wait_for_function("document.getElementById('shown').textContent.startsWith('0 of')")
         asked = len(page.requested)
         made_up.finish(ledger, request)
-        page.wait_for_function("document.getElementById('shown').textContent.startsWith('1 of')", timeout=20_000)
+        page.wait_for_function("document.getElementById('shown').textContent.startsWith('1 of')", timeout=60_000)
         assert page.evaluate("window.stays")
         assert before == "34 trials"
         assert all("since=" in url for url in page.requested[asked:] if "data/trials" in url)
@@ -235,7 +235,7 @@ def test_two_runs_are_compared(server, open_page):
         choice = next(at for at, name in enumerate(names) if "other" in name)
         page.locator("#view-compare select").select_option(index=choice)
         for chart in ("#compare-front", "#compare-trials-chart", "#compare-time-chart"):
-            page.wait_for_selector(f"{chart} .trace", timeout=20_000)
+            page.wait_for_selector(f"{chart} .trace", timeout=60_000)
         shoot(page, "compare-runs")
         assert problems(page) == []
 
@@ -258,7 +258,7 @@ def test_a_confirmed_action_triggers_a_run(server, open_page, action):
         card.locator("button[data-trigger]").click()
         assert not card.locator("[role=status]").inner_text()  # nothing goes out before it is confirmed
         card.locator("button[data-confirm]").click()
-        card.locator("[role=status] a").wait_for(timeout=20_000)
+        card.locator("[role=status] a").wait_for(timeout=60_000)
         run = card.locator("[role=status] a").inner_text()
         token = next(each["value"] for each in page.context.cookies() if each["name"] == "_token")
     reply = httpx.get(
