@@ -9,7 +9,7 @@ from windtunnel.strategies.draft import Draft
 from windtunnel.strategies.pareto import Pareto
 from windtunnel.strategies.pareto.candidates import Pool, bred, draw, whole
 from windtunnel.strategies.pareto.design import design
-from windtunnel.strategies.pareto.encoding import Encoder, Row, Scale
+from windtunnel.strategies.pareto.encoding import Encoder, Row
 from windtunnel.strategies.pareto.evidence import Evidence
 from windtunnel.strategies.pareto.kernel import Array
 from windtunnel.strategies.pareto.outlook import Outlook
@@ -70,9 +70,10 @@ class Search:
             self._draft.offer(pool.params[index], **{"from": "design"})
 
     def _cost(self, name: str, known: Sequence[Mapping[str, float]]) -> Array:
+        """From 0 for the best to 1; not on a logarithmic scale, for hypervolumes have none."""
         values = np.array([one[name] for one in known])
-        scaled = Scale.of(values)(values)
-        return 1 - scaled if self._problem.objectives[name] == "maximize" else scaled
+        share = (values - values.min()) / (np.ptp(values) or 1.0)
+        return np.asarray(1 - share if self._problem.objectives[name] == "maximize" else share)
 
     def _promising(self, pool: Pool, n: int) -> None:
         """Take what the models expect most of."""

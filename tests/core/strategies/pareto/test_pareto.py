@@ -1,10 +1,77 @@
+from itertools import pairwise
+
 import pytest
 
-from tests.conformance.strategies import StrategyConformance
-from windtunnel.strategies import get_strategy
+from tests.conformance.strategies import GRID, StrategyConformance, problem, searched
+from windtunnel.space import Space
+from windtunnel.strategies import Observation, Problem, get_strategy
 
 
 class TestPareto(StrategyConformance):
     @pytest.fixture
     def strategy(self):
         return get_strategy("pareto")
+
+
+def suggested(problem, history, n=8, iteration=2, **options):
+    return get_strategy("pareto", options).suggest(problem, history, n, 0, iteration).suggestions
+
+
+def test_a_known_objective_is_not_predicted():
+    task = problem(GRID)
+    history = searched(get_strategy("pareto"), task, 2, n=8)
+    notes = [one.note for one in suggested(task, history, iteration=3)]
+    assert {note["from"] for note in notes} == {"model"}
+    assert all(list(note["expected"]) == ["accuracy"] for note in notes)
+    learnt = suggested(task, history, iteration=3, exact=False)
+    assert all(sorted(one.note["expected"]) == ["accuracy", "flops"] for one in learnt)
+
+
+def test_the_first_trials_cover_the_known_objective():
+    space = {f"p{i}": {"type": "int", "low": 0, "high": 9} for i in range(5)}
+    task = Problem(
+        Space.parse(space), {"error": "minimize", "size": "minimize"}, {}, lambda p: {"size": sum(p.values())}
+    )
+    sizes = sorted(sum(one.params.values()) for one in suggested(task, [], n=9, iteration=1))
+    assert max(b - a for a, b in pairwise(sizes)) < 12
+    assert sizes[-1] - sizes[0] > 25
+
+
+def test_a_single_objective_comes_near_its_optimum():
+    """A smooth function of two numbers, 40 trials."""
+    space = {"x": {"type": "float", "low": 0, "high": 1}, "y": {"type": "float", "low": 0, "high": 1}}
+    task = Problem(Space.parse(space), {"loss": "minimize"})
+    history = run(task, lambda p: {"loss": (p["x"] - 0.3) ** 2 + (p["y"] - 0.7) ** 2}, trials=40, batch=4)
+    assert min(one.objectives["loss"] for one in history) < 1e-3
+
+
+def test_values_after_fewer_epochs_are_learnt_from():
+    """Trials that were stopped early tell where the good ones are."""
+    space = {"x": {"type": "float", "low": 0, "high": 1}}
+    task = Problem(Space.parse(space), {"loss": "minimize"})
+    history = [
+        Observation(
+            params={"x": round(i / 20, 6)},
+            config=f"{i:016x}",
+            objectives={"loss": abs(i / 20 - 0.8) + (0.5 if i % 5 else 0.0)},
+            epochs=1.0 if i % 5 else 9.0,
+        )
+        for i in range(21)
+    ]
+    best = suggested(task, history, n=1)[0].params["x"]
+    assert abs(best - 0.8) < 0.06
+
+
+def run(task, truth, trials, batch, **options):
+    history = []
+    while len(history) < trials:
+        for one in suggested(task, history, batch, len(history) // batch + 1, **options):
+            values = truth(one.params)
+            history.append(
+                Observation(
+                    params=one.params,
+                    config=f"{len(history):016x}",
+                    objectives=values,
+                )
+            )
+    return history

@@ -1,0 +1,102 @@
+import numpy as np
+import pytest
+from scipy.optimize import check_grad
+
+from windtunnel.strategies.pareto.kernel import Features, Groups, Kernel
+from windtunnel.strategies.pareto.model import fit
+from windtunnel.strategies.pareto.warp import Warp, warps
+
+
+def features(count, seed=0):
+    place = np.random.default_rng(seed).random((count, 3))
+    return Features(place, place - 0.5)
+
+
+def kernel():
+    return Kernel(Groups(np.array([0, 1, 1]), np.array([0, 1, 1]), 2))
+
+
+def test_the_gradient_is_that_of_the_covariance():
+    one, some = kernel(), features(12)
+    rng = np.random.default_rng(1)
+    weights = rng.normal(size=(12, 12))
+    weights += weights.T
+
+    def total(theta):
+        noise = one.noise(theta) * np.eye(12)
+        return float((weights * (one.covariance(theta, some, some) + noise)).sum())
+
+    for theta in (one.prior_mean, one.prior_mean + rng.normal(size=one.size)):
+        assert check_grad(total, lambda theta: one.gradient(theta, some, weights), theta) < 1e-4
+
+
+def test_variance_is_the_covariances_diagonal():
+    one, some = kernel(), features(5)
+    covariance = one.covariance(one.prior_mean, some, some)
+    assert one.variance(one.prior_mean, some) == pytest.approx(np.diag(covariance))
+    assert (np.linalg.eigvalsh(covariance) > -1e-9).all()
+
+
+@pytest.mark.parametrize("offset", [np.inf, 0.1, 0.02, -0.1, -1.0])
+def test_warps_keep_the_order_and_can_be_undone(offset):
+    values = np.array([3.0, 1.0, 2.0, 7.5])
+    warp = Warp(1.0, 6.5, offset)
+    assert warp.back(warp.forward(values)) == pytest.approx(values)
+    assert np.argsort(warp.forward(values)).tolist() == np.argsort(values).tolist()
+    step = 1e-6
+    slopes = (warp.forward(values + step) - warp.forward(values - step)) / (2 * step) * warp.extent
+    inner = values < 7.5 if offset < 0 else values > 1.0  # at the very end the bound may be a kink
+    assert np.log(slopes[inner]).sum() == pytest.approx(warp.log_slope(values[inner]), rel=1e-4, abs=1e-6)
+
+
+def test_a_long_tail_is_warped_and_a_straight_line_is_not():
+    some = features(60)
+    straight = some.place @ np.array([1.0, -2.0, 0.5])
+    rng = np.random.default_rng(0)
+    assert fit(kernel(), some, np.exp(3 * straight), rng).warp.offset < 0.5
+    assert (
+        np.isinf(fit(kernel(), some, straight, rng).warp.offset)
+        or abs(fit(kernel(), some, straight, rng).warp.offset) >= 0.3
+    )
+    assert len(warps(straight)) > 5
+
+
+def test_what_is_learnt_predicts_what_is_new():
+    some, new = features(60), features(200, seed=1)
+
+    def truth(place):
+        return 10 * np.exp(place[:, 0] * 2) + 5 * np.sin(6 * place[:, 1]) * place[:, 2]
+
+    process = fit(kernel(), some, truth(some.place), np.random.default_rng(0))
+    predicted = process.predict(new).values(0.0)
+    assert np.corrcoef(predicted, truth(new.place))[0, 1] > 0.95
+
+
+def test_what_is_believed_leaves_its_like_less_uncertain():
+    process = fit(kernel(), features(20), features(20).place.sum(1) ** 2, np.random.default_rng(0))
+    new = features(50, seed=2)
+    prediction = process.predict(new)
+    before, mean = prediction.variance.copy(), prediction.mean.copy()
+    prediction.take(7)
+    prediction.take(9)
+    assert (prediction.variance <= before + 1e-12).all()
+    assert prediction.variance[7] < 0.5 * before[7] + process.noise
+    assert (prediction.mean == mean).all()
+    # Exactly what a process with the two trials added would say.
+    both = Features(
+        np.vstack([process.features.place, new.place[[7, 9]]]), np.vstack([process.features.basis, new.basis[[7, 9]]])
+    )
+    covariance = process.kernel.covariance(process.theta, both, both) + process.noise * np.eye(len(both))
+    cross = process.kernel.covariance(process.theta, both, new)
+    exact = process.kernel.variance(process.theta, new) - (cross * np.linalg.solve(covariance, cross)).sum(0)
+    assert prediction.variance == pytest.approx(np.maximum(exact, 1e-10), abs=1e-6)
+
+
+def test_trials_that_repeat_each_other_with_noise_are_told_apart():
+    place = np.repeat(np.linspace(0, 1, 6), 6)
+    noise = np.random.default_rng(0).normal(size=36)
+    some = Features(place[:, None], place[:, None] - 0.5)
+    process = fit(
+        Kernel(Groups(np.array([0]), np.array([0]), 1)), some, 5 * place + 0.5 * noise, np.random.default_rng(0)
+    )
+    assert process.noise > 0.02
