@@ -20,7 +20,7 @@ _NODES = np.array([-1.5, -0.75, 0.0, 0.75, 1.5])  # standard deviations that sta
 _WEIGHTS = np.array([0.12, 0.23, 0.30, 0.23, 0.12])
 _DRAWS = 16  # the same for several objectives together
 _LAZY = 128  # candidates whose gain is brought up to date at once
-_SURELY = 0.02  # the least probability of success: a model of failures may be wrong
+_SURELY = 1e-3  # the least probability of success: a model of failures may be wrong
 
 
 class Outlook:
@@ -122,7 +122,7 @@ class Outlook:
         self._predictions: list[Prediction] = [model.predict(features) for model in self._models]
         self._certain = np.array([[row.known.get(name, np.nan) for row in rows] for name in self._exact])
         success = 1 - self._fitness.predict(features).values(0.0) if self._fitness else np.ones(len(rows))
-        self._success = np.clip(success, _SURELY, 1.0)[: len(self._pool)]
+        self._success = np.clip(success, _SURELY, 1.0)
 
     def _points(self, deviations: Array, rows: Any) -> Array:
         """(n, m): the objectives so many standard deviations above what is expected, one number a learnt objective."""
@@ -156,7 +156,8 @@ class Outlook:
             fresh[stale] = True
 
     def _believe(self, place: int) -> None:
-        self._front.add(self._points(np.zeros(len(self._learnt)), [place])[0])
+        if self._success[place] > 0.5:  # what will fail adds nothing, and must not make others look needless
+            self._front.add(self._points(np.zeros(len(self._learnt)), [place])[0])
         for prediction in self._predictions:
             prediction.take(place)
 
