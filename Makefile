@@ -38,7 +38,7 @@ validate: $(READY) ## check every definition in include/searches
 	@$(BIN)/python -m windtunnel validate include/searches/*.yaml
 
 test: $(READY_DEV) ## run the quick tests: TESTS=path, ARGS="…"
-	@$(BIN)/python -m pytest -m "not slow and not azure and not stack" $(TESTS) $(ARGS)
+	@$(BIN)/python -m pytest -m "not slow and not azure and not cluster and not stack and not ui" $(TESTS) $(ARGS)
 
 test-all: $(READY_DEV) ## run all tests, the slow ones too, but not those that need an engine for containers
 	@$(BIN)/python -m pytest -m "not stack" $(TESTS) $(ARGS)
@@ -95,7 +95,6 @@ bench-utilisation: $(READY) ## measure how busy the lanes are, with and without 
 
 bench-stopping: $(READY) ## measure the epochs that early stopping saves, on curves of real trainings: ARGS="--seeds 20"
 	@$(BIN)/python benchmarks/stopping.py $(ARGS)
-
 
 bench-search: $(READY_BENCH) ## lay the strategies beside their peers: DATA=folder of nas-bench-macro, ARGS="--quick --variants --ablation"
 	@$(BIN)/python -m benchmarks.search "$(DATA)" $(ARGS)
