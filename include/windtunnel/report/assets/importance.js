@@ -14,7 +14,7 @@ export const importance = {
 
   async update(app) {
     const key = String(app.trials.version);
-    if (this.key !== key) [this.key, this.found] = [key, await app.source.get("importance")];
+    if (this.key !== key) [this.key, this.found] = [key, app.overview ? await app.source.get("importance") : null];
     const found = this.found;
     if (!found || found.missing) return void this.body.replaceChildren(note(found ? "There is nothing to say yet. " + found.missing : "There are no trials yet."));
     const charts = Object.entries(found.objectives).map(([name, shares], at) => {

@@ -24,6 +24,8 @@ const app = {
   trials: new Trials(),
   overview: null,
   airflow: null,
+  answered: false, // whether the overview is there
+  ready: false, // whether the trials are
   opened: null,
   chosen: new Set(),
 
@@ -110,6 +112,7 @@ function update(view, themed = false) {
     view.mounted = true;
     view.mount(view.panel, app);
   }
+  if (!app.ready && !(app.answered && view === overview)) return; // a view of nothing would say that there is nothing
   if (themed) view.shown = null;
   Promise.resolve().then(() => view.update(app)).catch((failure) => warn(failure.message));
 }
@@ -134,11 +137,14 @@ async function bringUpToDate() {
   const first = !app.overview;
   [app.airflow, app.overview] = [answer.airflow, answer.overview];
   head();
+  app.answered = true;
   if (first) update(current); // the overview is painted before the trials are read
   if (app.overview && (first || before !== JSON.stringify([app.overview.counts, app.overview.front]) || app.overview.counts.running)) {
     app.trials.merge(await app.source.get("trials", app.trials.cursor ? { since: app.trials.cursor } : {}));
   }
-  if (!first || current !== overview) update(current);
+  const again = app.ready;
+  app.ready = true;
+  if (again || current !== overview) update(current);
 }
 
 async function follow() {
@@ -168,6 +174,7 @@ if (app.source.live) {
 } else {
   app.overview = embedded.overview;
   app.trials.merge(embedded.trials);
+  app.answered = app.ready = true;
   head();
   route();
   document.documentElement.dataset.ready = "1";

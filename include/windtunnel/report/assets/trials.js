@@ -23,15 +23,24 @@ export const trials = {
     root.append(element("section", { class: "card" }, element("div", { class: "bar" }, this.search, this.states, this.shown, exports), this.chosenBar, this.place));
   },
 
+  // One after another: Tabulator builds a table in its own time, and must not be taken away before.
   update(app) {
+    this.last = (this.last || Promise.resolve()).then(() => this.bring(app));
+    return this.last;
+  },
+
+  async bring(app) {
     const signature = JSON.stringify([app.trials.objectives, app.trials.params, app.trials.metrics]);
     const data = app.trials.rows.map((row) => record(app.trials, row));
     if (this.table && signature === this.signature) {
-      if (this.version !== app.trials.version) this.ready.then(() => this.table.replaceData(data)).then(() => this.filter());
+      if (this.version !== app.trials.version) {
+        await this.table.replaceData(data);
+        this.filter();
+      }
     } else {
       this.signature = signature;
       if (this.table) this.table.destroy();
-      this.build(app, data);
+      await this.build(app, data);
     }
     this.version = app.trials.version;
     this.drawStates(app);
@@ -44,10 +53,10 @@ export const trials = {
       selectableRows: true, selectableRowsRangeMode: "click", headerSortClickElement: "header", placeholder: "No trial is like that.",
       initialSort: [{ column: "number", dir: "asc" }],
     });
-    this.ready = new Promise((ready) => this.table.on("tableBuilt", ready));
+    const built = new Promise((ready) => this.table.on("tableBuilt", ready));
     this.table.on("rowSelectionChanged", (rows) => { if (!this.silent) { app.choose(rows.map((row) => row.trial)); this.drawChosen(app); } });
     this.table.on("dataFiltered", (_, rows) => { this.shown.textContent = rows.length === app.trials.rows.length ? rows.length + " trials" : rows.length + " of " + app.trials.rows.length + " trials"; });
-    this.ready.then(() => { this.filter(); this.keys(); });
+    return built.then(() => { this.filter(); this.keys(); });
   },
 
   // Heads can be reached and pressed from the keyboard, and so can rows: arrows move, Enter opens, space chooses.
