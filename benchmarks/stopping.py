@@ -1,6 +1,6 @@
 """How many epochs early stopping saves at an equal final front, on learning curves of real trainings.
 
-    python benchmarks/stopping.py [--seeds 20] [--configurations 100]
+    python benchmarks/stopping.py [--seeds 20] [--configurations 80]
 
 Replays `benchmarks/curves/digits_cnn.json` (made by `benchmarks/curves/train.py`) through the very functions that a
 search uses, `windtunnel.stopping.halving.standings` and `windtunnel.stopping.rules.verdicts`. For each seed some of the
@@ -32,7 +32,7 @@ from windtunnel.stopping.rules import verdicts
 CURVES = Path(__file__).with_name("curves") / "digits_cnn.json"
 LANES = 8
 BATCH = 16
-EQUAL = 99.9  # % of the hypervolume without stopping
+EQUAL = 99.99  # % of the hypervolume without stopping
 
 PROBLEMS = {
     "accuracy and FLOPs": {"accuracy": "maximize", "flops": "minimize"},
@@ -53,7 +53,7 @@ SETTINGS: dict[str, list[dict[str, object]]] = {
             ([9], 2),
         )
     ],
-    "median": [{"median": {"delay_evaluation": delay}} for delay in (1, 3, 5, 9)],
+    "median": [{"median": {"delay_evaluation": delay}} for delay in (1, 3, 5, 9, 12, 15)],
     "bandit": [
         {"bandit": {"slack_factor": slack, "delay_evaluation": delay}}
         for slack, delay in ((0.05, 3), (0.2, 3), (0.05, 9), (0.2, 9), (1.0, 9))
@@ -180,7 +180,7 @@ def main() -> None:
     """Print a table for each problem, and what is saved at an equal front."""
     parser = argparse.ArgumentParser(description="Measure what early stopping saves, on curves of real trainings.")
     parser.add_argument("--seeds", type=int, default=20)
-    parser.add_argument("--configurations", type=int, default=100, help="of each seed")
+    parser.add_argument("--configurations", type=int, default=80, help="of each seed")
     options = parser.parse_args()
     networks = load()
     size = min(options.configurations, len(networks))

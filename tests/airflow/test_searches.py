@@ -268,12 +268,10 @@ HALVING = {
 }
 
 
-def test_a_search_with_halving_that_was_cut_short_ends_as_one_that_was_not(searches, monkeypatch, capsys):
+def test_a_search_with_halving_that_was_cut_short_ends_as_one_that_was_not(searches, monkeypatch):
     searches.write("halved", **HALVING)
     whole = searches.run("halved")
     assert whole.state == "success"
-    told = capsys.readouterr()
-    assert "goes on to 2 epochs" in told.out + told.err  # each decision stands in the selection's log
     trained = list(searches.trained)
     assert len(trained) == len(set(trained))
     assert {trial.rpartition("-e")[2] for trial in trained} == {"1", "2", "4", "8"}
