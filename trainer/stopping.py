@@ -42,7 +42,7 @@ class Rules:
         """The verdict that ends the trial; None where it goes on."""
         own = curve(reports, self._metric)
         said = [verdict for verdict in self._decided if verdict.interval == len(own)]
-        if not said and any(rule.due(len(own)) for rule in self._early.rules.values()):
+        if own and not said and any(rule.due(len(own)) for rule in self._early.rules.values()):
             said = verdicts(self._early, own, self._peers(), self._direction)
             self._decided += said
             self._ledger.store.put(self._path, json.dumps([asdict(one) for one in self._decided], indent=1).encode())

@@ -1,11 +1,13 @@
 """Rules inside a trial: from the peers' curves in the ledger to the stopped trial's result, checkpoint and model."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from trainer import checkpoints, units
 from trainer.trial import Trial, TrialStopped
+from windtunnel.errors import NotFoundError
 from windtunnel.ledger import State
 from windtunnel.ledger.curves import curve_metadata, read_curves
 
@@ -187,6 +189,15 @@ def test_nothing_is_asked_within_an_epoch_or_at_the_end(low):
     request = made.ledger.begin_trial(made.request(2.4))
     units.train(made.ledger, made.definition, request, lambda reports: asked.append(reports[-1].epoch))
     assert asked == [1, 2]
+
+
+def test_nothing_is_asked_before_the_metric_was_reported(low):
+    made = low(early_stopping={"median": {}})
+    request = made.ledger.begin_trial(made.request(4))
+    other = replace(report(1), metrics={"loss": 1.0})
+    assert rules(made, request)([other]) is None
+    with pytest.raises(NotFoundError):
+        decisions(made)
 
 
 def test_a_stop_is_raised_in_the_workload(low):
