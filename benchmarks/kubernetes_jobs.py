@@ -48,7 +48,11 @@ def measure(trials: int, seconds: float, cluster: Cluster, folder: Path) -> None
     (folder / "searches" / "bench.yaml").write_text(json.dumps(definition))
     (folder / "dags" / "searches.py").write_text(DAG_FILE)
     os.environ |= airflow_environment(folder, folder / "dags", store=folder / "runs")
-    os.environ |= {"AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING", "KUBECONFIG": str(cluster.kubeconfig)}
+    connection = {"conn_type": "kubernetes", "extra": {"kube_config_path": str(cluster.kubeconfig)}}
+    os.environ |= {
+        "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
+        "AIRFLOW_CONN_KUBERNETES_DEFAULT": json.dumps(connection),
+    }
 
     from airflow.dag_processing.dagbag import DagBag
     from airflow.utils.db import initdb
