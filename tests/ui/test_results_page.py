@@ -107,10 +107,10 @@ def test_a_run_under_way_updates_itself(server, open_page):
         before = page.inner_text("#shown")
         request = next(each for each in ledger.plan("3").requests if ledger.result(each.trial) is None)
         page.fill("#filter", f"{request.trial} completed")
-        page.wait_for_function("document.getElementById('shown').textContent.startsWith('0 of')")
+        page.wait_for_selector("#shown:has-text('0 of')")
         asked = len(page.requested)
         made_up.finish(ledger, request)
-        page.wait_for_function("document.getElementById('shown').textContent.startsWith('1 of')", timeout=60_000)
+        page.wait_for_selector("#shown:has-text('1 of')")
         assert page.evaluate("window.stays")
         assert before == "34 trials"
         assert all("since=" in url for url in page.requested[asked:] if "data/trials" in url)
@@ -128,7 +128,7 @@ def test_the_table_sorts_filters_chooses_and_exports(server, open_page, tmp_path
         values = [float(text) for text in cells[:10]]
         assert values == sorted(values, reverse=True)
         page.click("#view-trials button:text-is('failed')")
-        page.wait_for_function("document.getElementById('shown').textContent === '3 of 46 trials'")
+        page.wait_for_selector("#shown:text-is('3 of 46 trials')")
         with page.expect_download() as download:
             page.click("#export-csv")
         download.value.save_as(tmp_path / "trials.csv")

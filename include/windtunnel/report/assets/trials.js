@@ -50,7 +50,7 @@ export const trials = {
   build(app, data) {
     this.table = new globalThis.Tabulator(this.place, {
       data, index: "trial", columns: columns(app), layout: "fitData", height: "min(70vh, 900px)", rowHeight: 34, renderHorizontal: "virtual",
-      selectableRows: true, selectableRowsRangeMode: "click", headerSortClickElement: "header", placeholder: "No trial is like that.",
+      selectableRows: true, headerSortClickElement: "header", placeholder: "No trial is like that.",
       initialSort: [{ column: "number", dir: "asc" }],
     });
     const built = new Promise((ready) => this.table.on("tableBuilt", ready));
