@@ -33,6 +33,7 @@ def visit(page, address, sign):
             if attempt == ATTEMPTS - 1:
                 raise
             page.problems.clear()
+            page.goto("about:blank")  # the same address but for its hash would not be loaded again
     return None
 
 
