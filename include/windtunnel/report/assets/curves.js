@@ -4,6 +4,7 @@ import { button, checkbox, css, element, OKABE_ITO, plain, select, short } from 
 import { draw, layout } from "./charts.js";
 
 const PAGE = 200;
+const MOST_MARKERS = 1000;
 const COLOURED = OKABE_ITO.length;
 
 export const curves = {
@@ -93,7 +94,7 @@ export function drawCurves(place, list, metric, { colour, log = false, open = nu
     into.y.push(null);
     into.customdata.push(null);
   });
-  const many = (into, look, opacity) => ({ type: "scatter", mode: "lines+markers", ...into, hovertemplate: "%{customdata} · epoch %{x}: %{y:.4~g}<extra></extra>", line: { color: look, width: 1 }, marker: { size: 3.5 }, opacity, showlegend: false });
+  const many = (into, look, opacity) => ({ type: "scatter", mode: into.x.length > MOST_MARKERS ? "lines" : "lines+markers", ...into, hovertemplate: "%{customdata} · epoch %{x}: %{y:.4~g}<extra></extra>", line: { color: look, width: 1 }, marker: { size: 3.5 }, opacity, showlegend: false });
   return draw(place, [many(grey, css("--quiet"), 0.35), many(dark, css("--text"), 0.7), ...own],
     layout({ title: { text: "epoch" } }, { title: { text: plain(metric) }, type: log ? "log" : "linear" }), open);
 }

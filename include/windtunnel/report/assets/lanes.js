@@ -4,6 +4,7 @@ import { css, duration, element, note, number, plain, select, short, stateColour
 import { draw, layout } from "./charts.js";
 
 const MOST_LANES = 64;
+const MOST_BARS = 1500; // more would take seconds to draw
 
 export const lanes = {
   id: "lanes",
@@ -41,7 +42,9 @@ export const lanes = {
     const packed = pack(bars);
     const rows = new Map([...new Set(packed.map((bar) => bar.row))].sort((a, b) => a.localeCompare(b, undefined, { numeric: true })).map((row, at) => [row, at]));
     const [begin, end] = [Math.min(...reduced(packed, "start", Math.min)), Math.max(...reduced(packed, "end", Math.max))];
-    const shown = merge(packed, (end - begin) / (2 * (this.chart.clientWidth || 900)));
+    let least = (end - begin) / (2 * (this.chart.clientWidth || 900));
+    let shown = merge(packed, least);
+    while (shown.length > MOST_BARS) shown = merge(packed, (least *= 2));
     const states = [...new Set(shown.map((bar) => bar.state))];
     const traces = states.map((state) => {
       const of = shown.filter((bar) => bar.state === state);
