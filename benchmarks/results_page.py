@@ -183,6 +183,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         home = (arguments.home or Path(folder)).resolve()
+        (home / "airflow.db").unlink(missing_ok=True)  # the runs are kept, and made known anew
         with Server(home, runs=[f"trials-{trials}" for trials in arguments.trials]) as server:
             for trials in arguments.trials:
                 ledger = Ledger(LocalStore(server.store), "digits_cnn", f"trials-{trials}")
