@@ -59,7 +59,7 @@ export const parallel = {
     const height = 460;
     Object.assign(this.canvas, { width: width * ratio, height: height * ratio });
     Object.assign(this.canvas.style, { width: width + "px", height: height + "px" });
-    const pen = this.canvas.getContext("2d");
+    const pen = this.canvas.getContext("2d", { willReadFrequently: true }); // drawn by the processor: thousands of lines take an emulated GPU half a minute
     pen.scale(ratio, ratio);
     this.axes.forEach((axis, at) => (axis.x = SIDE + (this.axes.length > 1 ? (at * (width - 2 * SIDE)) / (this.axes.length - 1) : 0)));
     this.y = (share) => TOP + (1 - share) * (height - TOP - BOTTOM);
