@@ -167,6 +167,21 @@ def test_one_command_at_a_time(command: Command, monkeypatch, capsys) -> None:
     assert "another run is at work" in capsys.readouterr().err
 
 
+def test_jobs_left_behind_that_cannot_be_ended_are_told_of(command: Command, monkeypatch, capsys) -> None:
+    command.write()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(command.folder / "cache"))
+    monkeypatch.delenv("AZURE_STORAGE_CONNECTION_STRING", raising=False)
+    monkeypatch.delenv("AZURE_STORAGE_ACCOUNT_URL", raising=False)
+    note = command.folder / "cache/windtunnel/airflow/run.json"
+    note.parent.mkdir(parents=True)
+    left_behind = {"ledger": "azure://ledgers/runs/toy/earlier", "launcher": "local"}
+    note.write_text(json.dumps(left_behind))
+    assert main([str(command.folder / "toy.yaml")]) == 2
+    said = capsys.readouterr().err
+    assert "azure://ledgers/runs/toy/earlier" in said and "no credentials" in said and f"delete {note}" in said
+    assert json.loads(note.read_text()) == left_behind
+
+
 def test_a_wrong_definition_or_name_is_one_clear_error(command: Command, monkeypatch, capsys) -> None:
     monkeypatch.setattr("signal.signal", lambda number, handler: None)
     command.write(objectives={})

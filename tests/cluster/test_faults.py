@@ -139,13 +139,13 @@ def test_a_job_that_is_deleted_by_hand(cluster, run):
 
 
 def test_a_pod_that_is_deleted_by_hand_is_replaced(cluster, run):
-    run = run(["sleep 12", "nothing"], trial_retries=0)
+    run = run(["sleep 40", "nothing"], trial_retries=0)
     run.launch()
-    run.wait_for_start("sleep 12")
+    run.wait_for_start("sleep 40")
     cluster.core.delete_namespaced_pod(cluster.pods(job="1-0")[0]["metadata"]["name"], cluster.namespace)
     run.wait()
-    assert run.result("sleep 12").state is run.result("nothing").state is State.COMPLETED
-    assert [attempt.preempted for attempt in run.ledger.attempts(run.trial("sleep 12"))] == [True, False]
+    assert run.result("sleep 40").state is run.result("nothing").state is State.COMPLETED
+    assert [attempt.preempted for attempt in run.ledger.attempts(run.trial("sleep 40"))] == [True, False]
 
 
 def test_a_trial_that_kills_its_pod_is_passed_over_and_its_lane_mates_go_on(run):

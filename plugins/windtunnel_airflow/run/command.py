@@ -112,6 +112,7 @@ def _perform(chosen: argparse.Namespace, definition: Definition, place: Place, l
         _ignore_signals()
         print("Stopping: ending what runs …", flush=True)
         launcher.cancel(ledger)
+        _note(place.home).unlink()
         print(f"Nothing runs any more. The same command goes on with run {ledger.run}.")
         raise
     if ended is None:
@@ -119,6 +120,7 @@ def _perform(chosen: argparse.Namespace, definition: Definition, place: Place, l
         return _explain_failure("Airflow's process ended without a word", ledger, log, log_begin)
     if ended["state"] != "success":
         return _explain_failure("The run failed", ledger, log, log_begin)
+    _note(place.home).unlink()
     view = collect(ledger)
     lines = summary.found(view, time.time() - began - asked, ledger.read_json("approval.json"))
     lines += summary.where(ledger, latest)
@@ -241,12 +243,23 @@ def _environment(chosen: argparse.Namespace, place: Place) -> dict[str, str]:
 
 def _clear_leftovers(home: Path, ledger: Ledger, definition: Definition) -> None:
     """End the jobs of a killed command, unless they are this run's own, which are taken over as they are."""
-    note = home / "run.json"
+    note = _note(home)
     if note.is_file():
         earlier = json.loads(note.read_text())
         if earlier["ledger"] != ledger.url:
-            get_launcher(earlier["launcher"]).cancel(Ledger.open(earlier["ledger"]))
+            try:
+                get_launcher(earlier["launcher"]).cancel(Ledger.open(earlier["ledger"]))
+            except WindtunnelError as error:
+                raise WindtunnelError(
+                    f"jobs of {earlier['ledger']}, which was interrupted, may still run and cannot be ended: {error}; "
+                    f"if none does, delete {note}"
+                ) from error
     note.write_text(json.dumps({"ledger": ledger.url, "launcher": definition.launcher}))
+
+
+def _note(home: Path) -> Path:
+    """Where it stands which run may have left jobs behind; gone once a run has ended well."""
+    return home / "run.json"
 
 
 @contextmanager
