@@ -47,6 +47,10 @@ class Pareto(Strategy):
     def suggest(self, problem: Problem, history: Sequence[Observation], n: int, seed: int, iteration: int) -> Batch:
         """The n configurations that promise most together. See `Strategy.suggest`."""
         # Definitions are checked where numpy need not be loaded: in Airflow's DAG processor.
+        from threadpoolctl import threadpool_limits
+
         from windtunnel.strategies.pareto.search import Search
 
-        return Search(problem, history, self.options, seed, iteration).batch(n)
+        # More threads gain nothing on matrices this small, and would round sums differently from machine to machine.
+        with threadpool_limits(limits=1):
+            return Search(problem, history, self.options, seed, iteration).batch(n)
