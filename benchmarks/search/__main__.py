@@ -4,7 +4,8 @@
 
 One line a strategy: the hypervolume reached after so many trials, in percent of the true front's, mean ± standard
 deviation over the seeds; how many of the trials are distinct; processor seconds a batch suggested. Runs on two
-processes; `nice` it where others work.
+processes; `nice` it where others work. Every search is written to the folder of `--out` when it is done, seed by seed,
+with a plot at the end; `--resume` takes up what is there, and `--tables` prints the seeds that all strategies have.
 """
 
 import argparse
@@ -12,7 +13,7 @@ import json
 import os
 import statistics
 from collections.abc import Iterable
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
 from functools import lru_cache
 from itertools import product
@@ -55,23 +56,39 @@ def one(task: tuple[Path, str, Setting, int, dict]) -> Run:
     return search(table(folder, setting.cost), label, setting, seed, options)
 
 
-def measure(
-    folder: Path, title: str, setting: Setting, labels: dict[str, dict], seeds: int, processes: int
-) -> list[Run]:
-    """Perform all searches of one setting, and print its table."""
-    tasks = [
-        (folder, label, setting, seed, options) for (label, options), seed in product(labels.items(), range(seeds))
-    ]
+def kept(file: Path, labels: Iterable[str], trials: int) -> list[Run]:
+    """The searches of these strategies that the file has, of as many trials."""
+    runs = [Run(**json.loads(text)) for text in file.read_text().splitlines()] if file.exists() else []
+    return [replace(run, rows=run.rows[:trials]) for run in runs if run.strategy in labels and len(run.rows) >= trials]
+
+
+def measure(folder: Path, setting: Setting, labels: dict[str, dict], seeds: int, processes: int, file: Path) -> None:
+    """Perform the searches of one setting that the file does not have yet, seed by seed, and add them to it."""
+    done = {(run.strategy, run.seed) for run in kept(file, labels, setting.trials)}
     with ProcessPoolExecutor(processes) as pool:
-        runs = list(pool.map(one, tasks, chunksize=1))
+        begun = [
+            pool.submit(one, (folder, label, setting, seed, options))
+            for seed, (label, options) in product(range(seeds), labels.items())
+            if (label, seed) not in done
+        ]
+        for each in as_completed(begun):
+            with file.open("a") as lines:
+                lines.write(json.dumps(vars(each.result())) + "\n")
+
+
+def show(folder: Path, title: str, setting: Setting, labels: Iterable[str], runs: list[Run]) -> None:
+    """Print the table of one setting, over the seeds that all have."""
     marks = [mark for mark in MARKS if mark <= setting.trials]
-    print(f"\n{title}: error and {setting.cost}, batches of {setting.batch}, {seeds} seeds")
+    seeds = set.intersection(*({run.seed for run in runs if run.strategy == label} for label in labels))
+    if not seeds:
+        print(f"\n{title}: no seed is done by all")
+        return
+    print(f"\n{title}: error and {setting.cost}, batches of {setting.batch}, {len(seeds)} seeds")
     print(f"| strategy | {' | '.join(map(str, marks))} | distinct | s a batch |")
     print(f"|---|{'---|' * (len(marks) + 2)}")
     data = table(folder, setting.cost)
     for label in labels:
-        print(line(data, label, [run for run in runs if run.strategy == label], marks), flush=True)
-    return runs
+        print(line(data, label, [r for r in runs if r.strategy == label and r.seed in seeds], marks), flush=True)
 
 
 def line(data: Table, label: str, runs: list[Run], marks: Iterable[int]) -> str:
@@ -114,7 +131,11 @@ def main() -> None:
     parser.add_argument("--only", choices=list(VARIANTS), help="this variant alone")
     parser.add_argument("--ablation", action="store_true", help="what each ingredient of pareto contributes, alone")
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--out", type=Path, help="folder for the runs and the plot")
+    parser.add_argument(
+        "--out", type=Path, default=Path("build/bench-search"), help="folder for the runs and the plots"
+    )
+    parser.add_argument("--resume", action="store_true", help="do not repeat the searches that are there")
+    parser.add_argument("--tables", action="store_true", help="search no more: print and plot what is there")
     given = parser.parse_args()
     seeds, trials = (3, 100) if given.quick else (given.seeds, given.trials)
     names = given.strategies.split(",") if given.strategies else [*strategy_names(), *PEERS]
@@ -123,14 +144,17 @@ def main() -> None:
     settings |= VARIANTS if given.variants else {}
     settings = {given.only: VARIANTS[given.only]} if given.only else settings
     print(f"Reference point: an error of {WORST_ERROR:g} % and the table's largest cost.")
+    given.out.mkdir(parents=True, exist_ok=True)
     for title, changes in settings.items():
         setting = replace(Setting(trials=trials), **changes)
-        runs = measure(given.folder, title, setting, labels, seeds, given.processes)
-        if given.out:
-            given.out.mkdir(parents=True, exist_ok=True)
-            written = [vars(run) for run in runs]
-            (given.out / f"{title.replace(' ', '_')}.json").write_text(json.dumps(written))
-            draw(table(given.folder, setting.cost), runs, given.out / f"{title.replace(' ', '_')}.png")
+        file = given.out / f"{title.replace(' ', '_')}.jsonl"
+        if not (given.resume or given.tables):
+            file.unlink(missing_ok=True)
+        if not given.tables:
+            measure(given.folder, setting, labels, seeds, given.processes, file)
+        runs = kept(file, labels, trials)
+        show(given.folder, title, setting, labels, runs)
+        draw(table(given.folder, setting.cost), runs, file.with_suffix(".png"))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from windtunnel.front import hypervolumes, pareto_front, reference_point
 from windtunnel.ledger import Job, Known, Ledger, Plan, Request, Result, State
 from windtunnel.ledger.ledger import Outcome, is_trial
 from windtunnel.ledger.records import Session
-from windtunnel.report.view import RUNNING, WAITING, IterationView, ModelView, RunView, StepView, TrialView
+from windtunnel.report.view import RUNNING, WAITING, IterationView, ModelView, RunView, StepView, TrialView, contenders
 
 _LOG_TAIL = 2000  # characters of a failed trial's log that a view carries
 _FEW = 32  # results still to come up to which each is asked for rather than all listed
@@ -129,9 +129,7 @@ class RunReader:
         searched = sorted((plan for name, plan in self._plans.items() if name.isdigit()), key=lambda p: int(p.stage))
         last = self._known[max(self._known, key=int)] if self._known else None
         trials = self._trials(searched, objectives, last)
-        reference = (
-            last.reference if last else reference_point([each for each in trials if each.comparable], objectives)
-        )
+        reference = last.reference if last else reference_point(contenders(trials), objectives)
         return RunView(
             search=self.ledger.search,
             run=self.ledger.run,
@@ -166,7 +164,7 @@ class RunReader:
         requests = _once(request for plan in plans for request in plan.requests)
         jobs, turn = self._places()
         rows = [self._row(request, jobs, turn, objectives) for request in requests]
-        front = set(last.front) if last else {row.trial for row in pareto_front(_comparable(rows), objectives)}
+        front = set(last.front) if last else {row.trial for row in pareto_front(contenders(rows), objectives)}
         for number, row in enumerate(rows, 1):
             if row.number != number or row.front != (row.trial in front):
                 rows[number - 1] = self._rows[row.trial] = replace(row, number=number, front=row.trial in front)
@@ -252,9 +250,10 @@ class RunReader:
         self, trials: list[TrialView], objectives: Mapping[str, str], reference: list[float]
     ) -> list[float | None]:
         """Worked out again only where a trial has ended since."""
-        key = (len(trials), sum(trial.comparable for trial in trials), *reference)
+        counting = {trial.trial for trial in contenders(trials)}
+        key = (len(trials), sum(trial.state not in (RUNNING, WAITING) for trial in trials), *reference)
         if key != self._volumes[0]:
-            whole = [trial if trial.comparable else None for trial in trials]
+            whole = [trial if trial.trial in counting else None for trial in trials]
             self._volumes = (key, hypervolumes(whole, objectives, reference))
         return self._volumes[1]
 
@@ -309,10 +308,6 @@ def _ended(row: TrialView, outcome: Outcome | None, whole: Result | None) -> Tri
         attempts=outcome.attempts,
         gpus=outcome.gpus,
     )
-
-
-def _comparable(rows: Iterable[TrialView]) -> list[TrialView]:
-    return [row for row in rows if row.comparable]
 
 
 def _counts(trials: Iterable[TrialView]) -> dict[str, int]:

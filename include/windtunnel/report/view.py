@@ -1,6 +1,6 @@
 """One run as plain data, as its ledger has it at one moment: what every report and page is made of."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -173,3 +173,12 @@ class RunView:
         """The trial, whether it searched or is a full training."""
         trained = (model.trial for model in self.models)
         return next((each for each in (*self.trials, *trained) if each.trial == trial), None)
+
+
+def contenders(trials: Iterable[TrialView]) -> list[TrialView]:
+    """The trials that may be on a front: of each configuration the one that ended last, if its values compare.
+
+    Under successive halving a configuration has a trial at each rung it was promoted to; only the furthest counts.
+    """
+    latest = {trial.config: trial for trial in trials if trial.state not in (RUNNING, WAITING)}
+    return [trial for trial in latest.values() if trial.comparable]

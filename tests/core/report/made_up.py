@@ -111,6 +111,23 @@ def fill_failing(ledger: Ledger) -> None:
     ledger.create_known(Known(stage="1", results=known, front=[], hypervolume=None, failure="10 trials failed"))
 
 
+def fill_promoted(ledger: Ledger, lower: dict[str, float], higher: dict[str, float | None]) -> None:
+    """Write a run of two rungs, 1 and 3 epochs: the accuracies by configuration; of those promoted, None for failed."""
+    begin(ledger, definition(objectives={"val_acc": "maximize"}))
+    for stage, epochs, accuracies in (("1", 1, lower), ("2", 3, higher)):
+        requests = [
+            Request(
+                trial=f"{config}-e{epochs}", config=config, params={}, epochs=epochs, stage=stage, iteration=int(stage)
+            )
+            for config in accuracies
+        ]
+        _plan(ledger, stage, requests)
+        for request, accuracy in zip(requests, accuracies.values(), strict=True):
+            ended = {"trial": request.trial, "config": request.config, "params": {}, "epochs": epochs}
+            state = State.FAILED if accuracy is None else State.COMPLETED
+            ledger.record(Result(**ended, state=state, objectives={} if accuracy is None else {"val_acc": accuracy}))
+
+
 def finish(ledger: Ledger, request: Request) -> Result:
     """Write the result of one more trial."""
     result = _result(random.Random(request.trial), request, failed=False)

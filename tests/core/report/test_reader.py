@@ -6,6 +6,7 @@ from tests.core.report import made_up
 from windtunnel.errors import LedgerError
 from windtunnel.ledger import Ledger
 from windtunnel.report import RunReader, collect
+from windtunnel.report.documents.compare import compare
 from windtunnel.stores.local import LocalStore
 
 
@@ -38,6 +39,19 @@ def test_the_volume_never_falls_and_begins_with_the_first_comparable_trial(ledge
     assert volumes == sorted(volumes)
     assert len(view.volumes) == len(view.trials)
     assert volumes[-1] > volumes[0]
+
+
+def test_a_configuration_counts_as_far_as_it_came(ledger: Ledger) -> None:
+    """On a lower rung one network looked best; promoted, it came to less, and another one failed."""
+    made_up.fill_promoted(ledger, lower={"a": 0.9, "b": 0.5, "c": 0.8}, higher={"a": 0.6, "c": None})
+    view = collect(ledger)
+    assert [trial.trial for trial in view.trials if trial.front] == ["a-e3"]
+    # Before its promotion b alone counts, which was the only one not to be trained any further.
+    assert [volume is None for volume in view.volumes] == [True, False, False, False, False]
+    assert view.volumes[1] < view.volumes[3] == view.volumes[-1]
+    alone = compare(view, view)["runs"][0]
+    assert alone["hypervolume"] == pytest.approx(view.volumes[-1])
+    assert [point["trial"] for point in alone["front"]] == ["a-e3"]
 
 
 def test_finalists_come_best_first_with_their_tests_and_failures(ledger: Ledger) -> None:

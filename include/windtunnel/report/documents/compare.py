@@ -5,7 +5,7 @@ from typing import Any
 
 from windtunnel.front import hypervolumes, pareto_front, reference_point
 from windtunnel.report.documents.plain import plain
-from windtunnel.report.view import RunView, TrialView
+from windtunnel.report.view import RunView, TrialView, contenders
 
 
 def compare(first: RunView, second: RunView) -> dict[str, Any]:
@@ -29,7 +29,7 @@ def compare(first: RunView, second: RunView) -> dict[str, Any]:
     }
     if not objectives:
         return answer
-    fit = [trial for view in (first, second) for trial in view.trials if trial.comparable]
+    fit = [trial for view in (first, second) for trial in contenders(view.trials)]
     reference = reference_point(fit, objectives)
     return answer | {
         "reference": plain(reference),
@@ -38,7 +38,7 @@ def compare(first: RunView, second: RunView) -> dict[str, Any]:
 
 
 def _run(view: RunView, objectives: dict[str, str], reference: Sequence[float]) -> dict[str, Any]:
-    ended = sorted((trial for trial in view.trials if trial.comparable), key=lambda trial: trial.recorded)
+    ended = sorted(contenders(view.trials), key=lambda trial: trial.recorded)
     volumes = hypervolumes(ended, objectives, reference)
     own = [trial for trial in ended if not trial.source]
     began = min((trial.recorded - trial.seconds for trial in own), default=0.0)
