@@ -1,6 +1,6 @@
 """Geometry of Pareto fronts. Points are tuples of finite numbers, all of them to be minimised."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 Point = tuple[float, ...]
 
@@ -30,6 +30,22 @@ def non_dominated_sort(points: Sequence[Point]) -> list[list[int]]:
     for place, rank in enumerate(of):
         ranks[rank].append(place)
     return ranks
+
+
+def running_fronts(points: Sequence[Point]) -> Iterator[list[Point] | None]:
+    """The front after each point, or None where the point leaves it as it was."""
+    if not points:
+        return
+    import numpy as np
+
+    every = np.array(points)
+    front = np.empty((0, every.shape[1]))
+    for point in every:
+        if (front <= point).all(axis=1).any():
+            yield None
+            continue
+        front = np.vstack([front[~(point <= front).all(axis=1)], point])
+        yield [tuple(one) for one in front.tolist()]
 
 
 def hypervolume(points: Sequence[Point], reference: Point) -> float:

@@ -86,15 +86,16 @@ def hypervolumes(
         One value a candidate; None before there is a front.
     """
     worst = _turned(reference, objectives) if reference else ()
-    front: list[Point] = []
+    points = [
+        _point(one, objectives) if one is not None and reference and comparable([one], objectives) else None
+        for one in candidates
+    ]
+    moves = iter(dominance.running_fronts([point for point in points if point is not None]))
     volumes: list[float | None] = []
     volume = None
-    for candidate in candidates:
-        fit = comparable([candidate], objectives) if candidate is not None and reference else []
-        point = _point(fit[0], objectives) if fit else None
-        if point is not None and not any(one == point or dominance.dominates(one, point) for one in front):
-            front = [one for one in front if not dominance.dominates(point, one)] + [point]
-            volume = dominance.hypervolume(front, worst)
+    for point in points:
+        front = next(moves) if point is not None else None
+        volume = volume if front is None else dominance.hypervolume(front, worst)
         volumes.append(volume)
     return volumes
 

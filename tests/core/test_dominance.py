@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from windtunnel.dominance import crowding, dominates, hypervolume, knee, non_dominated, non_dominated_sort, spread
+from windtunnel.dominance import (
+    crowding,
+    dominates,
+    hypervolume,
+    knee,
+    non_dominated,
+    non_dominated_sort,
+    running_fronts,
+    spread,
+)
 
 SIDE = 4  # small grids, so that ties and equal points are common
 
@@ -41,6 +50,16 @@ def test_ranks_peel_off_front_after_front(points):
         assert rank == [i for i, p in left if p not in worse]
         left = [(i, p) for i, p in left if p in worse]
     assert left == []
+
+
+@given(clouds())
+def test_running_fronts_are_those_of_all_points_so_far(points):
+    front = []
+    for count, moved in enumerate(running_fronts(points), 1):
+        assert moved is None or moved[-1] == points[count - 1]
+        front = moved or front
+        assert set(front) == {points[place] for place in non_dominated(points[:count])}
+    assert len(list(running_fronts(points))) == len(points)
 
 
 @given(clouds())

@@ -8,7 +8,7 @@ from typing import Any
 
 from windtunnel.ledger import Ledger
 from windtunnel.report import documents
-from windtunnel.report.pages import asset, in_one_script, plotly_js, report_frame
+from windtunnel.report.pages import asset, plotly_js, report_frame
 from windtunnel.report.view import RunView
 
 _DETAILED = 200  # trials of which the file has more than the tables show: finalists, failures, the front
@@ -22,7 +22,7 @@ def render(view: RunView, ledger: Ledger) -> str:
     """
     scripts = [asset("tabulator.min.js").text, plotly_js()]
     styles = asset("tabulator.min.css").text + asset("style.css").text
-    module = in_one_script()
+    module = asset("run.js").text
     title = html.escape(f"{view.search} · {view.run}")
     head = "\n".join(
         [

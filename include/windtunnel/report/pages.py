@@ -1,34 +1,39 @@
 """The pages' scripts and styles, and the frames that hold them together."""
 
 import gzip
+import hashlib
 import importlib.util
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 from pathlib import Path
 
-# In the order in which one may use the other: `report.html` has them as one script.
-MODULES = (
-    "base.js",
-    "trials_store.js",
-    "source.js",
-    "charts.js",
-    "overview.js",
-    "front.js",
-    "curves.js",
-    "trial.js",
-    "trials.js",
-    "parallel.js",
-    "importance.js",
-    "lanes.js",
-    "compare.js",
-    "actions.js",
-    "run.js",
-)
+# The modules of each page's script, in the order in which one may use the other.
+_SCRIPTS = {
+    "run.js": (
+        "base.js",
+        "trials_store.js",
+        "source.js",
+        "charts.js",
+        "overview.js",
+        "front.js",
+        "curves.js",
+        "trial.js",
+        "trials.js",
+        "parallel.js",
+        "importance.js",
+        "lanes.js",
+        "compare.js",
+        "actions.js",
+        "run.js",
+    ),
+    "searches.js": ("base.js", "source.js", "searches.js"),
+}
 _TYPES = {".js": "text/javascript", ".css": "text/css"}
 _VENDOR = ("tabulator.min.js", "tabulator.min.css")
-ASSETS = frozenset({*MODULES, "searches.js", "style.css", "plotly-style.css", "plotly.min.js", *_VENDOR})
+ASSETS = frozenset({*_SCRIPTS, "style.css", "plotly-style.css", "plotly.min.js", *_VENDOR})
 _JOINTS = re.compile(r"^(import .*? from \"\./.*?\";\n|export (?=const|class|function|async))", re.MULTILINE)
 _SLOT = re.compile(r"\{\{(\w+)\}\}")
 
@@ -51,27 +56,47 @@ _SEARCHES_BODY = """\
 </main>"""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Asset:
     """A script or a style.
 
     Attributes:
         text: as it is.
-        compressed: by gzip.
         media_type: of it.
+        address: where a page finds it; another one for another text, so that a browser may keep what it has.
     """
 
     text: str
-    compressed: bytes
     media_type: str
+    address: str
+
+    @cached_property
+    def compressed(self) -> bytes:
+        """The text by gzip."""
+        return gzip.compress(self.text.encode(), 6, mtime=0)
 
 
 @cache
 def asset(name: str) -> Asset:
     """One of `ASSETS`."""
     assert name in ASSETS, name
-    text = plotly_js() if name == "plotly.min.js" else _read(f"vendor/{name}" if name in _VENDOR else name)
-    return Asset(text, gzip.compress(text.encode(), 6, mtime=0), _TYPES[name[name.rindex(".") :]])
+    text = _text(name)
+    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+    return Asset(text, _TYPES[name[name.rindex(".") :]], f"static/{name}?{digest}")
+
+
+def _text(name: str) -> str:
+    if name in _SCRIPTS:
+        return _joined(_SCRIPTS[name])
+    return plotly_js() if name == "plotly.min.js" else _read(f"vendor/{name}" if name in _VENDOR else name)
+
+
+def _joined(modules: Iterable[str]) -> str:
+    """Modules as one script: one request instead of many, and for `report.html`, which can fetch none, the only way.
+
+    Their names are unique across modules, so it takes no more than leaving out what imports and exports them.
+    """
+    return _JOINTS.sub("", "\n".join(map(_read, modules)))
 
 
 @cache
@@ -87,13 +112,14 @@ def plotly_js() -> str:
 @cache
 def run_page() -> str:
     """The page of a run; which one, its address says."""
-    return frame(_linked("run.js", "Search"), _RUN_HEADER, _RUN_BODY, ' data-live="1"')
+    plotly = asset("plotly.min.js").address if plotly_js() else ""
+    return frame(_linked("run.js", "Search"), _RUN_HEADER, _RUN_BODY, f' data-plotly="{plotly}"')
 
 
 @cache
 def searches_page() -> str:
     """The page of all searches."""
-    return frame(_linked("searches.js", "Searches"), _SEARCHES_HEADER, _SEARCHES_BODY, ' data-live="1"')
+    return frame(_linked("searches.js", "Searches"), _SEARCHES_HEADER, _SEARCHES_BODY)
 
 
 def report_frame(head: str, scripts: str) -> str:
@@ -105,15 +131,6 @@ def frame(head: str, header: str, body: str, attributes: str = "") -> str:
     """A page."""
     parts = {"attributes": attributes, "head": head, "header": header, "body": body}
     return _SLOT.sub(lambda slot: parts[slot[1]], _read("page.html"))
-
-
-def in_one_script() -> str:
-    """All modules of a run's page as one, for a page that can fetch none.
-
-    Their names are unique across modules, so it takes no more than leaving out what imports and exports them.
-    """
-    whole = "\n".join(asset(name).text for name in MODULES)
-    return _JOINTS.sub("", whole)
 
 
 def _unwanted() -> str:
@@ -128,11 +145,11 @@ def _linked(script: str, title: str) -> str:
     return "\n".join(
         [
             f"<title>{title}</title>",
-            '<link rel="stylesheet" href="static/tabulator.min.css">',
-            '<link rel="stylesheet" href="static/style.css">',
-            '<link rel="stylesheet" href="static/plotly-style.css" id="plotly.js-style-global">',
-            '<script src="static/tabulator.min.js" defer></script>',
-            f'<script src="static/{script}" type="module"></script>',
+            f'<link rel="stylesheet" href="{asset("tabulator.min.css").address}">',
+            f'<link rel="stylesheet" href="{asset("style.css").address}">',
+            f'<link rel="stylesheet" href="{asset("plotly-style.css").address}" id="plotly.js-style-global">',
+            f'<script src="{asset("tabulator.min.js").address}" defer></script>',
+            f'<script src="{asset(script).address}" type="module"></script>',
             _unwanted(),
         ]
     )

@@ -163,11 +163,11 @@ class RunReader:
     def _trials(self, plans: Iterable[Plan], objectives: Mapping[str, str], last: Known | None) -> list[TrialView]:
         requests = _once(request for plan in plans for request in plan.requests)
         jobs, turn = self._places()
-        rows = [self._row(request, jobs, turn, objectives) for request in requests]
+        rows = [self._row(number, request, jobs, turn, objectives) for number, request in enumerate(requests, 1)]
         front = set(last.front) if last else {row.trial for row in pareto_front(contenders(rows), objectives)}
-        for number, row in enumerate(rows, 1):
-            if row.number != number or row.front != (row.trial in front):
-                rows[number - 1] = self._rows[row.trial] = replace(row, number=number, front=row.trial in front)
+        for place, row in enumerate(rows):
+            if row.front != (row.trial in front):
+                rows[place] = self._rows[row.trial] = replace(row, front=row.trial in front)
         return rows
 
     def _places(self) -> tuple[dict[str, Job], set[str]]:
@@ -181,16 +181,22 @@ class RunReader:
         return jobs, turn
 
     def _row(
-        self, request: Request, jobs: Mapping[str, Job], turn: set[str], objectives: Mapping[str, str]
+        self,
+        number: int,
+        request: Request,
+        jobs: Mapping[str, Job],
+        turn: set[str],
+        objectives: Mapping[str, str],
     ) -> TrialView:
         assert self._outcomes is not None
         outcome = self._outcomes.get(request.trial)
         state = outcome.state.value if outcome else RUNNING if request.trial in turn else WAITING
         row = self._rows.get(request.trial)
-        if row is None or row.state != state:
-            before = row or _asked(request, jobs.get(request.trial), objectives)
-            failure = self._reasons.get(request.trial)
-            row = self._rows[request.trial] = _ended(replace(before, state=state), outcome, failure)
+        if row is None or row.state != state or row.number != number:
+            facts = _asked(request, jobs.get(request.trial), objectives) | {"number": number, "state": state}
+            if outcome:
+                facts |= _ended(facts, outcome, self._reasons.get(request.trial))
+            row = self._rows[request.trial] = TrialView(**facts)
         return row
 
     def _iteration(self, plan: Plan) -> IterationView:
@@ -215,7 +221,7 @@ class RunReader:
         jobs, turn = self._places()
         models = []
         for number, request in enumerate(_once(request for plan in full for request in plan.requests), 1):
-            trial = replace(self._row(request, jobs, turn, objectives), number=number)
+            trial = self._row(number, request, jobs, turn, objectives)
             models.append(self._model(ModelView(trial=trial, partial=request.continue_from)))
         first = next(iter(objectives))
         sign = -1 if objectives[first] == "maximize" else 1
@@ -270,44 +276,42 @@ def _once(requests: Iterable[Request]) -> list[Request]:
     return list({request.trial: request for request in requests}.values())
 
 
-def _asked(request: Request, job: Job | None, objectives: Mapping[str, str]) -> TrialView:
-    return TrialView(
-        number=0,
-        trial=request.trial,
-        config=request.config,
-        stage=request.stage,
-        iteration=request.iteration,
-        epochs=request.epochs,
-        params=request.params,
-        parents=request.parents,
-        note=request.note,
-        job=job.job if job else "",
-        lane=job.lane if job else 0,
-        objectives={name: value for name, value in request.known.items() if name in objectives},
-        metrics={name: value for name, value in request.known.items() if name not in objectives},
-        message=f"breaks {request.infeasible}" if request.infeasible else "",
-        continue_from=request.continue_from,
-        source=request.source,
-    )
+def _asked(request: Request, job: Job | None, objectives: Mapping[str, str]) -> dict[str, Any]:
+    """What a `TrialView` has of a request."""
+    return {
+        "trial": request.trial,
+        "config": request.config,
+        "stage": request.stage,
+        "iteration": request.iteration,
+        "epochs": request.epochs,
+        "params": request.params,
+        "parents": request.parents,
+        "note": request.note,
+        "job": job.job if job else "",
+        "lane": job.lane if job else 0,
+        "objectives": {name: value for name, value in request.known.items() if name in objectives},
+        "metrics": {name: value for name, value in request.known.items() if name not in objectives},
+        "message": f"breaks {request.infeasible}" if request.infeasible else "",
+        "continue_from": request.continue_from,
+        "source": request.source,
+    }
 
 
-def _ended(row: TrialView, outcome: Outcome | None, whole: Result | None) -> TrialView:
-    if outcome is None:
-        return row
-    return replace(
-        row,
-        objectives=row.objectives | outcome.objectives,
-        metrics=row.metrics | outcome.metrics,
-        violation=outcome.violation,
-        kind=outcome.kind,
-        message=whole.message if whole else row.message,
-        log_tail=whole.log_tail[-_LOG_TAIL:] if whole else "",
-        seconds=outcome.seconds,
-        started=outcome.started,
-        recorded=outcome.recorded,
-        attempts=outcome.attempts,
-        gpus=outcome.gpus,
-    )
+def _ended(asked: Mapping[str, Any], outcome: Outcome, whole: Result | None) -> dict[str, Any]:
+    """What it has of a result."""
+    return {
+        "objectives": asked["objectives"] | outcome.objectives,
+        "metrics": asked["metrics"] | outcome.metrics,
+        "violation": outcome.violation,
+        "kind": outcome.kind,
+        "message": whole.message if whole else asked["message"],
+        "log_tail": whole.log_tail[-_LOG_TAIL:] if whole else "",
+        "seconds": outcome.seconds,
+        "started": outcome.started,
+        "recorded": outcome.recorded,
+        "attempts": outcome.attempts,
+        "gpus": outcome.gpus,
+    }
 
 
 def _counts(trials: Iterable[TrialView]) -> dict[str, int]:

@@ -9,6 +9,7 @@ from airflow.api_fastapi.common.db.common import SessionDep
 from airflow.api_fastapi.core_api.security import GetUserDep
 from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response, status
 from fastapi.responses import HTMLResponse, JSONResponse
+from starlette.background import BackgroundTask
 
 from windtunnel.errors import LedgerError, NotFoundError, WindtunnelError
 from windtunnel.report import RunView, documents
@@ -86,9 +87,11 @@ def searches(_user: GetUserDep) -> HTMLResponse:
 
 
 @app.get("/run")
-def run(_dag_id: ReadableDag) -> HTMLResponse:
-    """The page of one run, which its address names."""
-    return HTMLResponse(run_page())
+def run(dag_id: ReadableDag, session: SessionDep, run_id: Text = "") -> HTMLResponse:
+    """The page of one run, which its address names; the run is read while the browser asks for the page's scripts."""
+    found = find_run(session, dag_id, run_id)
+    ahead = BackgroundTask(_cache(found).read_ahead) if found else None
+    return HTMLResponse(run_page(), background=ahead)
 
 
 @app.get("/static/{name}")
@@ -97,7 +100,11 @@ def static(name: str) -> Response:
     if name not in ASSETS:
         raise HTTPException(status.HTTP_404_NOT_FOUND)
     found = asset(name)
-    headers = {"Cache-Control": "public, max-age=604800", "Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
+    headers = {
+        "Cache-Control": "public, max-age=31536000, immutable",
+        "Content-Encoding": "gzip",
+        "Vary": "Accept-Encoding",
+    }
     return Response(found.compressed, media_type=found.media_type, headers=headers)
 
 
@@ -136,7 +143,9 @@ def data_trials(request: Request, cache: CacheDep, view: ViewDep, since: Text = 
     """All trials, or those that changed since."""
     if not since:
         made = cache.document("trials", view, lambda: documents.trials(view))
-        return json_reply(request, made, view.version)
+        reply = json_reply(request, made, view.version)
+        reply.background = BackgroundTask(cache.think_ahead, view)
+        return reply
     return json_reply(request, compressed(documents.trials(view, since)), f"{view.version}.{since}")
 
 
@@ -162,8 +171,7 @@ def data_curves(
 @app.get("/data/importance")
 def data_importance(request: Request, cache: CacheDep, view: ViewDep) -> Response:
     """Which parameters count."""
-    made = cache.document("importance", view, lambda: documents.importance(view))
-    return json_reply(request, made, view.version)
+    return json_reply(request, cache.importance(view), view.version)
 
 
 @app.get("/data/lanes")

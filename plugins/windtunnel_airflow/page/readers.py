@@ -3,16 +3,17 @@
 import gzip
 import json
 import time
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from threading import Lock
 from typing import Any
 
+from windtunnel.errors import WindtunnelError
 from windtunnel.ledger import Ledger
 from windtunnel.report import RunReader, RunView
-from windtunnel.report.documents import Curves, overview
+from windtunnel.report.documents import Curves, importance, overview
 from windtunnel.stores import open_store
 from windtunnel_airflow.connection import use_connection
 
@@ -32,6 +33,7 @@ class RunCache:
         self.curves = Curves(ledger)
         self._reader = RunReader(ledger)
         self._lock = Lock()
+        self._making: defaultdict[str, Lock] = defaultdict(Lock)
         self._view: RunView | None = None
         self._read_at = 0.0
         self._reading: Future[None] | None = None
@@ -45,7 +47,9 @@ class RunCache:
             WindtunnelError: the run has not begun, or the store cannot be reached.
         """
         if self._view is None:
-            self._read()
+            with self._making["view"]:
+                if self._view is None:
+                    self._read()
         elif time.monotonic() - self._read_at > _FRESH:
             with self._lock:
                 if self._reading is None or self._reading.done():
@@ -64,11 +68,26 @@ class RunCache:
 
     def document(self, name: str, view: RunView, make: Callable[[], Any]) -> bytes:
         """A document of a view as compressed JSON; made once for each version of the run."""
-        version, made = self._documents.get(name, ("", b""))
-        if version != view.version:
-            made = compressed(make())
-            self._documents[name] = (view.version, made)
+        with self._making[name]:
+            version, made = self._documents.get(name, ("", b""))
+            if version != view.version:
+                made = compressed(make())
+                self._documents[name] = (view.version, made)
         return made
+
+    def importance(self, view: RunView) -> bytes:
+        """The importance of parameters; what takes longest to make, most of all where Optuna is not imported yet."""
+        return self.document("importance", view, lambda: importance(view))
+
+    def read_ahead(self) -> None:
+        """Read the run before it is asked for."""
+        with suppress(WindtunnelError):  # whoever asks for it is told
+            self.view()
+
+    def think_ahead(self, view: RunView) -> None:
+        """Work the importance out before it is asked for; once, for a run under way changes every few seconds."""
+        if "importance" not in self._documents:
+            self.importance(view)
 
     def _read(self) -> None:
         view = self._reader.read()

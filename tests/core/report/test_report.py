@@ -77,15 +77,16 @@ def test_the_picture_fits_any_number_of_objectives(ledger: Ledger, objectives: i
     assert draw(view).startswith(b"\x89PNG")
 
 
-def test_the_scripts_make_one_without_a_name_twice() -> None:
-    """`report.html` has all modules in one scope."""
-    text = pages.in_one_script()
+@pytest.mark.parametrize(("script", "least"), [("run.js", 100), ("searches.js", 40)])
+def test_the_modules_make_a_script_without_a_name_twice(script: str, least: int) -> None:
+    """All modules of a page share one scope."""
+    text = pages.asset(script).text
     assert not re.findall(r"^(?:import|export)\b.*", text, re.MULTILINE)
     names = re.findall(r"^(?:async )?(?:const|let|class|function) (\w+)", text, re.MULTILINE)
     names += [
         name for group in re.findall(r"^(?:const|let) \[(.*?)\] =", text, re.MULTILINE) for name in group.split(", ")
     ]
-    assert len(names) > 100
+    assert len(names) > least
     assert sorted(names) == sorted(set(names))
 
 

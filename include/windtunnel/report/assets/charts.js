@@ -7,9 +7,10 @@ let loading = null;
 // Plotly, or null where it is not installed.
 export function plotly() {
   if (globalThis.Plotly) return Promise.resolve(globalThis.Plotly);
-  if (!loading && document.documentElement.dataset.live) {
+  const address = document.documentElement.dataset.plotly;
+  if (!loading && address) {
     loading = new Promise((found) => {
-      const script = element("script", { src: "static/plotly.min.js", onload: () => found(globalThis.Plotly || null), onerror: () => found(null) });
+      const script = element("script", { src: address, onload: () => found(globalThis.Plotly || null), onerror: () => found(null) });
       document.head.append(script);
     });
   }

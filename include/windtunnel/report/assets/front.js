@@ -4,8 +4,8 @@ import { checkbox, css, element, OKABE_ITO, plain, select, SYMBOLS, text } from 
 import { axis, axisLook, colourscale, draw, hover, layout, onAxis } from "./charts.js";
 import { comparable, extent, lost, missing } from "./trials_store.js";
 
-const MOST_POINTS = 2500; // drawn one by one; of more, those that would lie on each other are left out
-const CELL = 5; // pixels
+const MOST_POINTS = 1500; // drawn one by one; of more, those that would lie on each other are left out
+const CELL = 6; // pixels; a point is 8
 
 export const front = {
   id: "front",

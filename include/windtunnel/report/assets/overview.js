@@ -55,6 +55,7 @@ export const overview = {
 function banners(app) {
   const found = app.overview;
   const list = [];
+  if (!app.answered) return [note("Reading the run …")];
   if (!found) {
     return [note("The run has not begun: its ledger is empty." + (app.airflow && !app.airflow.active ? " It ended as " + app.airflow.state + " before anything was recorded." : ""), app.airflow && app.airflow.state === "failed" ? "bad" : "")];
   }

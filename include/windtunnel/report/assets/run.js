@@ -112,7 +112,7 @@ function update(view, themed = false) {
     view.mounted = true;
     view.mount(view.panel, app);
   }
-  if (!app.ready && !(app.answered && view === overview)) return; // a view of nothing would say that there is nothing
+  if (!app.ready && view !== overview) return; // a view of nothing would say that there is nothing
   if (themed) view.shown = null;
   Promise.resolve().then(() => view.update(app)).catch((failure) => warn(failure.message));
 }

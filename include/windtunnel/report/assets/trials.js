@@ -31,13 +31,12 @@ export const trials = {
 
   async bring(app) {
     const signature = JSON.stringify([app.trials.objectives, app.trials.params, app.trials.metrics]);
-    const data = app.trials.rows.map((row) => record(app.trials, row));
-    if (this.table && signature === this.signature) {
-      if (this.version !== app.trials.version) {
-        await this.table.replaceData(data);
-        this.filter();
-      }
-    } else {
+    const same = this.table && signature === this.signature;
+    const data = same && this.version === app.trials.version ? null : app.trials.rows.map((row) => record(app.trials, row));
+    if (same && data) {
+      await this.table.replaceData(data);
+      this.filter();
+    } else if (!same) {
       this.signature = signature;
       if (this.table) this.table.destroy();
       await this.build(app, data);
@@ -49,7 +48,7 @@ export const trials = {
 
   build(app, data) {
     this.table = new globalThis.Tabulator(this.place, {
-      data, index: "trial", columns: columns(app), layout: "fitData", height: "min(70vh, 900px)", rowHeight: 34, renderHorizontal: "virtual",
+      data, index: "trial", columns: columns(app), layout: "fitData", height: "min(70vh, 900px)", rowHeight: 34, renderHorizontal: "virtual", renderVerticalBuffer: 200,
       selectableRows: true, headerSortClickElement: "header", placeholder: "No trial is like that.",
       initialSort: [{ column: "number", dir: "asc" }],
     });
@@ -157,8 +156,10 @@ function columns(app) {
 function sorter(a, b, _rowA, _rowB, _column, direction) {
   const empty = (value) => missing(value) || value === "";
   if (empty(a) || empty(b)) return (empty(a) - empty(b)) * (direction === "asc" ? 1 : -1);
-  return typeof a === "number" && typeof b === "number" ? a - b : text(a).localeCompare(text(b), undefined, { numeric: true });
+  return typeof a === "number" && typeof b === "number" ? a - b : COLLATOR.compare(text(a), text(b));
 }
+
+const COLLATOR = new Intl.Collator(undefined, { numeric: true }); // made once: one for each comparison takes a second
 
 const FIXED = ["trial", "state", "front", "iteration", "epochs", "seconds", "started", "attempts", "parents", "kind", "message"];
 

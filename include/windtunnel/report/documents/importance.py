@@ -2,7 +2,8 @@
 
 import math
 import statistics
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from windtunnel.report.view import RunView, TrialView
@@ -36,33 +37,52 @@ def importance(view: RunView) -> dict[str, Any]:
     columns = _columns(fit)
     if not columns:
         return answer | {"missing": "Every parameter has one value only."}
-    for name, direction in view.objectives.items():
-        having = [index for index, trial in enumerate(fit) if math.isfinite(trial.objectives.get(name, math.nan))]
-        values = [fit[index].objectives[name] for index in having]
-        if len(values) >= _LEAST and len(set(values)) > 1:
-            answer["objectives"][name] = _shares(columns, having, values, direction)
-    return answer
+    names = [name for name in view.objectives if _tells([trial.objectives.get(name) for trial in fit])]
+    return answer | {"objectives": _shares(columns, fit, {name: view.objectives[name] for name in names})}
+
+
+def _tells(values: Sequence[float | None]) -> bool:
+    """Whether there are enough values of an objective, and not all the same."""
+    finite = [value for value in values if value is not None and math.isfinite(value)]
+    return len(finite) >= _LEAST and len(set(finite)) > 1
 
 
 def _shares(
-    columns: dict[str, list[Any]], having: Sequence[int], values: Sequence[float], direction: str
-) -> list[list[Any]]:
-    import optuna
-    from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+    columns: dict[str, list[Any]], trials: Sequence[TrialView], objectives: Mapping[str, str]
+) -> dict[str, list[list[Any]]]:
+    """The shares by objective. The trials are one study for all of them, for copying them into it takes the time."""
+    from optuna import create_study
     from optuna.trial import create_trial
 
+    if not objectives:
+        return {}
     spaces = {name: _distribution(column) for name, column in columns.items()}
-    study = optuna.create_study(direction="maximize" if direction == "maximize" else "minimize")
-    study.add_trials(
-        [
+    study = create_study(directions=["minimize"] * len(objectives))
+    for place, trial in enumerate(trials):
+        study.add_trial(
             create_trial(
-                params={name: column[index] for name, column in columns.items()}, distributions=spaces, value=value
+                params={name: column[place] for name, column in columns.items()},
+                distributions=spaces,
+                values=[_turned(trial.objectives.get(name, math.inf), way) for name, way in objectives.items()],
             )
-            for index, value in zip(having, values, strict=True)
-        ]
-    )
-    found = get_param_importances(study, evaluator=PedAnovaImportanceEvaluator())
+        )
+    return {name: _shares_of(study, place) for place, name in enumerate(objectives)}
+
+
+def _shares_of(study: Any, place: int) -> list[list[Any]]:
+    from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that it is for minimising, which `_turned` has seen to
+        found = get_param_importances(
+            study, evaluator=PedAnovaImportanceEvaluator(), target=lambda trial: trial.values[place]
+        )
     return [[name, share if math.isfinite(share) else 0.0] for name, share in found.items()]
+
+
+def _turned(value: float, way: str) -> float:
+    """The value to be minimised; a missing one, which is infinite, stays out of what is compared."""
+    return -value if way == "maximize" else value
 
 
 def _columns(trials: Sequence[TrialView]) -> dict[str, list[Any]]:
