@@ -8,7 +8,7 @@ from pathlib import Path
 
 from trainer.logs import say
 from trainer.supervisor import RunUnit, Supervisor, devices
-from windtunnel.definition import Definition, definition_of
+from windtunnel.definition import Definition
 from windtunnel.errors import WorkloadError
 from windtunnel.failures import record_failure
 from windtunnel.ledger import Job, JobKind, Ledger
@@ -43,9 +43,10 @@ def run_job(url: str, name: str, lock: int | None = None, cancel_file: Path | No
     say(f"job {name}: process {os.getpid()}, {len(units)} of {len(job.units)} units to do")
     if not units:
         return 0
-    definition = definition_of(ledger)
+    search = ledger.search_record()
+    definition = Definition.model_validate(search["definition"])
     try:
-        fetch_source(ledger)
+        fetch_source(ledger, search)
         run_unit = load(definition, job)
     except (Exception, SystemExit) as error:
         trace = traceback.format_exc()

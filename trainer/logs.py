@@ -9,7 +9,7 @@ from windtunnel.ledger import Attempt, Ledger
 from windtunnel.machine import now
 from windtunnel.stores.base import Store
 
-_EVERY, _SHARE, _LONGEST = 5.0, 0.5, 60.0  # seconds between two uploads of a log: a share of its age, within bounds
+_SHORTEST, _GROWTH, _LONGEST = 10.0, 2.0, 3600.0  # seconds between two uploads of a log: its age twice, within bounds
 
 
 def say(text: str) -> None:
@@ -27,7 +27,7 @@ class UnitLog:
         self._path = ledger.trial_path(unit, "log.txt")
         self._size = 0
         self._began = time.monotonic()
-        self._next = 0.0
+        self._next = self._began + _SHORTEST
 
     def begin(self, attempt: Attempt) -> None:
         """Go on after what earlier starts wrote, wherever they ran."""
@@ -49,7 +49,7 @@ class UnitLog:
         moment = time.monotonic()
         if not at_once and moment < self._next:
             return
-        self._next = moment + min(_LONGEST, max(_EVERY, _SHARE * (moment - self._began)))
+        self._next = moment + min(_LONGEST, max(_SHORTEST, _GROWTH * (moment - self._began)))
         size = self.file.stat().st_size
         if size == self._size:
             return

@@ -25,9 +25,11 @@ from windtunnel.stopping.rules import Verdict
 if TYPE_CHECKING:
     import torch
 
-METRICS_EVERY = 1.0  # seconds between two writes of the metrics' file; more as the trial grows old
-METRICS_SHARE, METRICS_LONGEST = 0.5, 30.0  # of its age, and seconds at most
-CHECKPOINT_EVERY = 30.0  # seconds between two checkpoints; `$WINDTUNNEL_CHECKPOINT_SECONDS` says otherwise
+# Seconds between two writes: a share of the trial's age or expected length, within bounds, so that a long trial costs
+# the store no more requests than a short one.
+METRICS_SHARE, METRICS_SHORTEST, METRICS_LONGEST = 0.5, 1.0, 1800.0  # of its age so far
+CHECKPOINT_SHARE, CHECKPOINT_SHORTEST, CHECKPOINT_LONGEST = 0.3, 30.0, 3600.0  # of its length, as it looks
+CHECKPOINT_SECONDS = "WINDTUNNEL_CHECKPOINT_SECONDS"  # the variable that fixes the time between two checkpoints
 
 Stopper = Callable[[Sequence[Report]], Verdict | None]
 
@@ -61,6 +63,7 @@ class Trial:
         *,
         stop: Stopper | None = None,
         checkpoint_every: float | None = None,
+        first_start: bool = False,
         listener: Callable[[Report], None] | None = None,
     ) -> None:
         """Begin, or go on with, a trial.
@@ -70,7 +73,9 @@ class Trial:
             definition: of the search.
             request: what is asked.
             stop: asked at the end of each epoch but the last whether the trial is to end, from the reports so far.
-            checkpoint_every: seconds between two checkpoints.
+            checkpoint_every: seconds between two checkpoints; by default `$WINDTUNNEL_CHECKPOINT_SECONDS`, else
+                three tenths of the trial's length as it looks, from half a minute to an hour.
+            first_start: whether the trial was never started before, so that it cannot have a checkpoint of its own.
             listener: told of each report.
         """
         self.params = dict(request.params)
@@ -83,8 +88,9 @@ class Trial:
         self._ledger, self._definition, self._request = ledger, definition, request
         self._peers = Peers()
         self._stop, self._listener = stop, listener
-        every = os.environ.get("WINDTUNNEL_CHECKPOINT_SECONDS", CHECKPOINT_EVERY)
-        self._checkpoint_every = float(every) if checkpoint_every is None else checkpoint_every
+        fixed = os.environ.get(CHECKPOINT_SECONDS) if checkpoint_every is None else checkpoint_every
+        self._checkpoint_every = None if fixed is None else float(fixed)
+        self._first_start = first_start
         self._watched = {*definition.objectives, *definition.constraints}
         self._progress = Progress()
         self._objects: dict[str, Any] = {}
@@ -136,7 +142,8 @@ class Trial:
         """
         objects = self._noted(objects)
         request, source = self._request, self._ledger
-        found, trial = checkpoints.load(source, request.trial, request.config), request.trial
+        trial = request.trial
+        found = None if self._first_start else checkpoints.load(source, trial, request.config)
         if found is None and request.continue_from:
             trial = request.continue_from
             if not trial.startswith(request.config):
@@ -245,7 +252,7 @@ class Trial:
         progress = self._progress
         now = time.monotonic()
         ended = progress.position != "within" and progress.step == self._target
-        if not self._peers.leads or (not ended and now - self._checkpointed < self._checkpoint_every):
+        if not self._peers.leads or (not ended and now - self._checkpointed < self._checkpoint_pause()):
             return
         if progress.position == "within":
             progress.generators = generator_states()
@@ -296,8 +303,8 @@ class Trial:
             return
         rules = self._definition.early_stopping.rules
         moment = time.monotonic()
-        pause = METRICS_EVERY if rules else max(METRICS_EVERY, METRICS_SHARE * (moment - self._began))
-        if not now and moment - self._metrics_written < min(METRICS_LONGEST, pause):
+        pause = 0.0 if rules else METRICS_SHARE * (moment - self._began)
+        if not now and moment - self._metrics_written < min(METRICS_LONGEST, max(METRICS_SHORTEST, pause)):
             return
         lines = [
             json.dumps({"epoch": report.epoch, "seconds": report.seconds} | report.metrics)
@@ -309,6 +316,14 @@ class Trial:
         self._ledger.store.put(path, content, curve_metadata(lines[-1], watched))
         self._metrics_written = time.monotonic()
         self._reports_written = list(self._progress.reports)
+
+    def _checkpoint_pause(self) -> float:
+        """Seconds that must lie between two checkpoints."""
+        if self._checkpoint_every is not None:
+            return self._checkpoint_every
+        done = self._progress.step / self._target if self._target else 1.0
+        length = (time.monotonic() - self._began) / done if done else 0.0
+        return min(CHECKPOINT_LONGEST, max(CHECKPOINT_SHORTEST, CHECKPOINT_SHARE * length))
 
     def _ask_to_stop(self) -> None:
         progress = self._progress

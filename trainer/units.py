@@ -67,7 +67,7 @@ def run(
     Raises:
         StoreError: a file of the run cannot be read or written; the unit may do better at its next start.
     """
-    if _recorded(ledger, unit):
+    if attempt.number > 1 and ledger.result(unit) is not None:  # the job looked just before a first start
         return
     began = time.monotonic()
     definition = definition or definition_of(ledger)
@@ -76,7 +76,8 @@ def run(
         if request is None:
             found = prepare(ledger, definition)
         elif job.kind is JobKind.TRAIN:
-            found = train(ledger, definition, request, rules_of(ledger, definition, request, job))
+            stop = rules_of(ledger, definition, request, job)
+            found = train(ledger, definition, request, stop, first_start=attempt.number == 1)
         else:
             found = verify(ledger, definition, request)
     except (Exception, SystemExit) as error:
@@ -144,15 +145,17 @@ def train(
     request: Request,
     stop: Stopper | None = None,
     listener: Callable[[Report], None] | None = None,
+    *,
+    first_start: bool = False,
 ) -> Found:
-    """Train a trial, and say what came of it.
+    """Train a trial, and say what came of it; the arguments are those of `Trial`.
 
     Raises:
         NoMetricsError: an objective or a constrained value was never reported.
         Exception: whatever the workload raises.
     """
     workload = preload(definition, JobKind.TRAIN)  # before the trial, which seeds what is loaded
-    trial = Trial(ledger, definition, request, stop=stop, listener=listener)
+    trial = Trial(ledger, definition, request, stop=stop, first_start=first_start, listener=listener)
     try:
         with suppress(TrialStopped):
             workload.train(trial)
@@ -253,10 +256,6 @@ def artifacts(ledger: Ledger, unit: str) -> list[str]:
     base = ledger.trial_path(unit, "")
     names = (entry.path.removeprefix(base) for entry in ledger.store.list(base))
     return [name for name in names if not name.startswith("attempts/")]
-
-
-def _recorded(ledger: Ledger, unit: str) -> bool:
-    return ledger.result(unit) is not None
 
 
 def _asked(request: Request | None, job: Job) -> dict[str, Any]:

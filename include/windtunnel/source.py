@@ -9,7 +9,9 @@ import shutil
 import sys
 import tempfile
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from windtunnel.errors import NotFoundError, WorkloadError
 from windtunnel.ledger import Ledger
@@ -37,16 +39,19 @@ def upload_source(ledger: Ledger, workload: str) -> str | None:
     return digest
 
 
-def fetch_source(ledger: Ledger) -> None:
+def fetch_source(ledger: Ledger, record: Mapping[str, Any]) -> None:
     """Make the run's workload importable in this process, as it was when the run began.
 
     Where this host has the very same module it is imported from here; else the ledger's archive is unpacked into a
     folder of this process's own, which goes before all else on Python's path.
 
+    Args:
+        ledger: of the run.
+        record: the run's `search.json`.
+
     Raises:
         WorkloadError: the archive is missing, or is not what was uploaded.
     """
-    record = ledger.search_record()
     workload, digest = str(record["definition"]["workload"]), record.get("archive")
     if digest is None or _is_here(workload, record["code"]):
         return

@@ -101,8 +101,11 @@ def test_a_trial_of_ten_epochs_costs_less_than_25_requests(url, azurite_server):
         print(f"{number / 4 if own else number:6.2f} {kind:5} {name} {'a trial' if own else 'the job'}")
     kinds = Counter(kind_of(method, path) for method, path in asked)
     print({kind: number / 4 for kind, number in kinds.items()}, dict(by_trial))
-    assert len(asked) / 4 < 25, whose  # the job's own requests shared out among its trials
     assert all(number < 25 for trial, number in by_trial.items() if trial != "the job")
+    # What a longer trial writes more often, up to three hours: tests/trainer/test_trial.py holds it to these numbers.
+    most = {"metrics.jsonl": 6, "checkpoint.pt": 4, "log.txt": 4}
+    often = sum(number for (kind, name, _), number in whose.items() if kind == "write" and name in most)
+    assert (len(asked) - often) / 4 + sum(most.values()) < 25, whose  # the job's own requests shared out
 
 
 # Results

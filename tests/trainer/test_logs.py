@@ -1,7 +1,10 @@
+from contextlib import suppress
+from types import SimpleNamespace
+
 import pytest
 
 from trainer.logs import UnitLog
-from windtunnel.errors import StoreError
+from windtunnel.errors import NotFoundError, StoreError
 from windtunnel.ledger import Attempt, Ledger
 from windtunnel.stores.local import LocalStore
 
@@ -39,16 +42,21 @@ def test_a_log_goes_on_after_what_an_earlier_job_brought_to_the_ledger(ledger, t
     assert stored(ledger) == "one\n--- start 2, 2026-01-01T00:00:00.000+00:00, here ---\ntwo\n"
 
 
-def test_a_log_is_brought_to_the_ledger_at_once_and_then_now_and_then(ledger, tmp_path):
+def test_a_log_is_brought_to_the_ledger_now_and_then_and_at_once_at_its_end(ledger, tmp_path, monkeypatch):
+    moment = 0.0
+    monkeypatch.setattr("trainer.logs.time", SimpleNamespace(monotonic=lambda: moment))
     log = log_in(ledger, tmp_path / "logs")
     log.begin(attempt(1))
-    log.file.write_text("one")
-    log.sync()
-    log.file.write_text("one two")
-    log.sync()
-    assert stored(ledger) == "one"
+    brought = []
+    for moment in range(7200):
+        log.file.write_text("x" * (moment + 1))
+        log.sync()
+        with suppress(NotFoundError):
+            if len(stored(ledger)) == moment + 1:
+                brought.append(moment)
+    assert brought == [10, 30, 90, 270, 810, 2430, 6030]
     log.sync(at_once=True)
-    assert stored(ledger) == "one two"
+    assert len(stored(ledger)) == 7200
 
 
 def test_the_tail_is_there_before_any_start(ledger, tmp_path):

@@ -10,6 +10,7 @@ from trainer.trial import Trial, TrialStopped
 from windtunnel.errors import NotFoundError
 from windtunnel.ledger import State
 from windtunnel.ledger.curves import curve_metadata, read_curves
+from windtunnel.machine import now
 
 BANDIT = {"bandit": {"slack_amount": 0.1, "delay_evaluation": 2}}
 LOW = {"val_acc": [0.3, 0.4, 0.5, 0.6]}
@@ -98,7 +99,7 @@ def test_a_decision_stands_whatever_peers_report_later(low):
     peer(made, 1, 0.2, 0.4)
     request = made.ledger.begin_trial(made.request(4))
     with pytest.raises(RuntimeError, match="cut off"):
-        units.train(made.ledger, made.definition, request, rules(made, request), cut_off_after(2))
+        cut_off(made, request, rules(made, request), cut_off_after(2))
     peer(made, 1, 0.9, 0.9)  # would stop it now
     peer(made, 2, 0.9, 0.9)
     found = made.train(4)
@@ -110,7 +111,7 @@ def test_a_trial_killed_after_its_stop_was_decided_is_stopped_there_again(low):
     made = low()
     peer(made, 1, 0.9, 0.9)
     request = made.ledger.begin_trial(made.request(4))
-    units.train(made.ledger, made.definition, request, rules(made, request))  # no result is recorded
+    cut_off(made, request, rules(made, request))
     made.ledger.store.delete(made.ledger.trial_path(request.trial, "checkpoint.pt"))
     peer(made, 1, 0.1, 0.1)
     found = made.train(4)
@@ -222,6 +223,12 @@ def report(epoch):
 def rules(made, request):
     job = made.ledger.create_job(made.job(request.trial, "1"))
     return units.rules_of(made.ledger, made.definition, request, job)
+
+
+def cut_off(made, request, *more):
+    """A start of the trial that ends before its result is recorded."""
+    made.ledger.begin_attempt(request.trial, "cut-off", "here", now())
+    units.train(made.ledger, made.definition, request, *more)
 
 
 def cut_off_after(epoch):

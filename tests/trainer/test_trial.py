@@ -1,6 +1,8 @@
 import json
 import random
+from collections import Counter
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,10 +12,12 @@ from tests.conformance.workloads import assert_same
 from tests.trainer.conftest import CONFIG
 from trainer import checkpoints
 from trainer.checkpoints import Progress, Report
+from trainer.logs import UnitLog
 from trainer.seeds import generator_states, restore_generators, seed_everything
 from trainer.trial import Trial
 from windtunnel.errors import WorkloadError
 from windtunnel.ledger.ids import trial_id
+from windtunnel.stores.local import LocalStore
 
 
 @pytest.fixture
@@ -247,3 +251,49 @@ def test_states_of_generators_survive_a_file_without_code(tmp_path):
     states = generator_states()
     torch.save(states, tmp_path / "states.pt")
     assert_same(torch.load(tmp_path / "states.pt", weights_only=True), states)
+
+
+@pytest.mark.parametrize("seconds", [1, 60, 600, 3600, 3 * 3600])
+def test_ten_epochs_are_written_about_as_often_however_long_they_take(begin, monkeypatch, tmp_path, seconds):
+    moment = 0.0
+    for module in ("trainer.trial", "trainer.logs"):
+        monkeypatch.setattr(f"{module}.time", SimpleNamespace(monotonic=lambda: moment))
+    written = Counter()
+    for name in ("_put", "_upload"):
+        write = getattr(LocalStore, name)
+
+        def count(store, path, *rest, write=write):
+            written[path.rpartition("/")[2]] += 1
+            write(store, path, *rest)
+
+        monkeypatch.setattr(LocalStore, name, count)
+    trial, log = begin(10, every=None), UnitLog(begin.ledger, trial_id(CONFIG, 10), tmp_path)
+    log.file.touch()
+    for epoch in trial.epochs(20):
+        for _ in epoch.batches(20, 1):
+            moment += seconds / 200
+            log.sync()
+            trial.checkpoint()
+        trial.report(val_acc=epoch.value)
+        trial.checkpoint()
+        with log.file.open("a") as file:
+            file.write("what an epoch has to say")
+    trial.write_metrics(now=True)
+    log.sync(at_once=True)
+    assert 1 <= written["checkpoint.pt"] <= 4
+    assert 1 <= written["metrics.jsonl"] <= 6
+    assert 1 <= written["log.txt"] <= 4
+
+
+def test_a_checkpoint_may_be_asked_for_at_fixed_times(begin, monkeypatch):
+    moment = 0.0
+    monkeypatch.setattr("trainer.trial.time", SimpleNamespace(monotonic=lambda: moment))
+    monkeypatch.setenv("WINDTUNNEL_CHECKPOINT_SECONDS", "60")
+    trial, kept = begin(10, every=None), []
+    monkeypatch.setattr("trainer.checkpoints.save", lambda *_: kept.append(moment))
+    for epoch in trial.epochs(1):
+        for _ in epoch.batches(1, 1):
+            moment += 50.0
+        trial.report(val_acc=epoch.value)
+        trial.checkpoint()
+    assert kept == [100, 200, 300, 400, 500]
