@@ -1,49 +1,80 @@
-"""The first trials: spread over what is known of configurations before training, and over the space."""
+"""The first trials: spread over what is known of configurations before training, and telling for the model."""
 
 import random
 
 import numpy as np
 from numpy.typing import NDArray
 
-from windtunnel.strategies.pareto.kernel import Array, Features
+from windtunnel.strategies.pareto.kernel import Array, Features, Kernel
 
 Places = NDArray[np.intp]
 
-_NEAR = 60  # configurations of nearly the same cost among which the one most unlike the others is taken
-_FEW = 12  # the same where nothing is known: more would drive all trials into the space's corners
+_FEW = 200  # configurations of nearly the same cost among which the most telling one is taken
+_SAMPLE = 256  # candidates that stand for all in which uncertainty is to shrink
+_TRIALS = 100  # that are minded, of those there are already
 
 
-def design(known: Array, features: Features, n: int, rng: random.Random) -> list[int]:
+def design(known: Array, features: Features, kernel: Kernel, n: int, spread: int, rng: random.Random) -> list[int]:
     """Places of n candidates: for each known objective the best, the worst, and then evenly between.
 
-    Configurations of nearly the same cost are the most unlike those already chosen. The order is that of a
-    low-discrepancy sequence, so a first batch of any size is spread well, and a second one goes on where it ended.
+    Among configurations of nearly the same cost it takes the one after which the model, as it is before any value is
+    known, would be least uncertain of all candidates on average (Sacks, Welch, Mitchell and Wynn, "Design and Analysis
+    of Computer Experiments", 1989: integrated mean squared error). The order of costs is that of a low-discrepancy
+    sequence, so a first batch of any size is spread well, and a second one goes on where it ended.
 
     Args:
         known: (c, k), of the candidates the objectives known before training, from 0 for the best to 1.
         features: of the c candidates, and then of the trials that there are already.
+        kernel: of the model.
         n: how many.
+        spread: how many trials there will be before the model has its say: into so many costs are told apart.
         rng: the generator of all randomness.
     """
     count, objectives = known.shape
-    trials = len(features) - count
-    far = np.full(count, np.inf)
-    for place in features.place[count:]:
-        far = np.minimum(far, _distance(features.place[:count], place))
+    trials = range(count, len(features))
+    doubt = _Doubt(kernel, features, rng.sample(range(count), min(_SAMPLE, count)))
+    for place in trials[-_TRIALS:]:
+        doubt.take(place)
     free = np.ones(count, bool)
     chosen = []
-    for step in range(trials, trials + min(n, count)):
+    for step in range(len(trials), len(trials) + min(n, count)):
         places: Places = np.flatnonzero(free)
         if objectives:
             turn, axis = divmod(step, objectives)
-            window = 0.0 if turn < 2 else 0.5 * objectives / n
-            places = _near(np.abs(known[:, axis] - _target(turn)), places, window)
-        few = rng.sample(places.tolist(), min(_NEAR if objectives else _FEW, len(places)))
-        best = max(few, key=lambda place: float(far[place]))
+            places = _near(np.abs(known[:, axis] - _target(turn)), places, 0.0 if turn < 2 else objectives / spread)
+        few = np.array(rng.sample(places.tolist(), min(_FEW, len(places))))
+        best = int(few[doubt.relief(few).argmax()])
         chosen.append(best)
         free[best] = False
-        far = np.minimum(far, _distance(features.place[:count], features.place[best]))
+        doubt.take(best)
     return chosen
+
+
+class _Doubt:
+    """How uncertain a model with its usual hyperparameters is of places, given those that were taken."""
+
+    def __init__(self, kernel: Kernel, features: Features, sample: list[int]) -> None:
+        self._kernel = kernel
+        self._features = features
+        self._sample = sample
+        self._noise = kernel.noise(kernel.prior_mean) + 1e-6
+        self._variance = kernel.variance(kernel.prior_mean, features)
+        self._shared = kernel.covariance(kernel.prior_mean, features, features[np.array(sample)])
+        self._explained = np.empty((0, len(features)))
+
+    def relief(self, places: Places) -> Array:
+        """By how much the variances of the sample would shrink, in sum, if one of the places were taken."""
+        return np.asarray((self._shared[places] ** 2).sum(1) / (self._variance[places] + self._noise))
+
+    def take(self, place: int) -> None:
+        """Learn what comes of a place."""
+        one = self._features[place : place + 1]
+        covariance = self._kernel.covariance(self._kernel.prior_mean, one, self._features)[0]
+        covariance -= self._explained[:, place] @ self._explained
+        row = covariance / np.sqrt(self._variance[place] + self._noise)
+        self._explained = np.vstack([self._explained, row])
+        self._variance = np.maximum(self._variance - row * row, 0.0)
+        self._shared -= np.outer(row, row[self._sample])
 
 
 def _near(away: Array, places: Places, window: float) -> Places:
@@ -62,8 +93,3 @@ def _target(turn: int) -> float:
         value += share * bit
         share /= 2
     return value
-
-
-def _distance(places: Array, place: Array) -> Array:
-    """How unlike; beyond half its range a number is no more unlike, or else all trials would be in the corners."""
-    return np.asarray((1 - np.exp(-8 * (places - place) ** 2)).sum(1))

@@ -9,9 +9,9 @@ from windtunnel.strategies.draft import Draft
 from windtunnel.strategies.pareto import Pareto
 from windtunnel.strategies.pareto.candidates import Pool, bred, draw, whole
 from windtunnel.strategies.pareto.design import design
-from windtunnel.strategies.pareto.encoding import Encoder, Row
+from windtunnel.strategies.pareto.encoding import Encoder
 from windtunnel.strategies.pareto.evidence import Evidence
-from windtunnel.strategies.pareto.kernel import Array
+from windtunnel.strategies.pareto.kernel import Array, Kernel
 from windtunnel.strategies.pareto.outlook import Outlook
 
 _GENERATIONS = 2  # of candidates bred from the most promising, in a space that is not weighed whole
@@ -48,25 +48,26 @@ class Search:
         """
         pool = Pool(self._problem, self._draft.taken)
         draw(pool, self._problem, self._rng)
-        if len(pool) and self._evidence.counting >= self._enough(pool):
+        if len(pool) and self._evidence.counting >= self._enough():
             self._promising(pool, n)
         elif len(pool) and self._options.spread:
             self._first(pool, n)
         return self._draft.batch(n)
 
-    def _enough(self, pool: Pool) -> int:
+    def _enough(self) -> int:
         """Trials that a model needs."""
         return self._options.initial or min(5 + len(self._problem.space.columns()), 20)
 
     def _first(self, pool: Pool, n: int) -> None:
         """Spread out the first trials."""
         rows = pool.rows(0.0)
-        taken = [Row(trial.params, {}) for trial in self._evidence.trials]
-        features = Encoder(self._problem.space, rows + taken, [])(rows + taken)
+        rows += [trial.row(0.0) for trial in self._evidence.trials]
         names = pool.exact(self._problem.objectives) if self._options.exact else []
+        encoder = Encoder(self._problem.space, rows, names if self._options.hints else [])
         costs = [self._cost(name, pool.known) for name in names]
         known = np.array(costs).T if costs else np.empty((len(pool), 0))
-        for index in design(known, features, n, self._rng):
+        spread = max(n, self._enough())
+        for index in design(known, encoder(rows), Kernel(encoder.groups), n, spread, self._rng):
             self._draft.offer(pool.params[index], **{"from": "design"})
 
     def _cost(self, name: str, known: Sequence[Mapping[str, float]]) -> Array:
