@@ -15,6 +15,8 @@ from windtunnel.errors import DefinitionError
 
 Path = tuple[str | int, ...]
 
+LARGEST = 2**53 - 1  # the largest whole number that all JSON readers agree on (RFC 8785)
+
 _EXPECTED = {
     "int_type": "a whole number",
     "int_from_float": "a whole number",

@@ -1,6 +1,5 @@
 """What the types of a definition's fields cannot say: names that must exist, and fields that must fit each other."""
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -9,14 +8,15 @@ from windtunnel.definition.model import Definition, Epochs
 from windtunnel.definition.template import template_faults
 from windtunnel.errors import DefinitionError, WorkloadError
 from windtunnel.launchers import launcher_names
+from windtunnel.ledger import is_run
 from windtunnel.ledger.ids import canonical_json
 from windtunnel.section import Fault, found, unknown
 from windtunnel.space import Space
+from windtunnel.stores.open import ALLOWED, SCHEMES
 from windtunnel.strategies import get_strategy
 from windtunnel.workload import source_files
 
 _PRESETS = ("@once", "@continuous", "@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly")
-_CRON_FIELD = re.compile(r"[0-9A-Za-z*/,#?L-]+")
 _OWN_METRICS = ("epoch", "seconds")  # written by the trainer with every report
 
 
@@ -91,15 +91,22 @@ def _early_stopping(section: dict[str, Any], fields: Mapping[str, Any]) -> Itera
 
 
 def _schedule(schedule: str, _: Mapping[str, Any]) -> Iterator[Fault]:
-    parts = schedule.split()
-    if schedule not in _PRESETS and not (len(parts) in (5, 6) and all(map(_CRON_FIELD.fullmatch, parts))):
+    from croniter import croniter
+
+    if schedule not in _PRESETS and not (len(schedule.split()) in (5, 6) and croniter.is_valid(schedule)):
         allowed = f"a cron expression of five fields such as '0 3 * * 1', or one of {', '.join(_PRESETS)}"
         yield Fault(("schedule",), f"found {found(schedule)}; allowed: {allowed}")
 
 
+def _store(url: str, _: Mapping[str, Any]) -> Iterator[Fault]:
+    scheme, separator, _rest = url.partition("://")
+    if not url or (separator and scheme not in SCHEMES):
+        yield Fault(("store",), f"found {found(url)}; allowed: {ALLOWED}")
+
+
 def _warm_start(urls: list[str], _: Mapping[str, Any]) -> Iterator[Fault]:
     for index, url in enumerate(urls):
-        if url.rstrip("/").count("/") < 2:
+        if not is_run(url):
             yield Fault(("warm_start", index), f"found {found(url)}; allowed: a run's folder, <store>/<search>/<run>")
 
 
@@ -134,5 +141,6 @@ _CHECKS = {
     "stopping": _stopping,
     "early_stopping": _early_stopping,
     "schedule": _schedule,
+    "store": _store,
     "warm_start": _warm_start,
 }

@@ -22,7 +22,7 @@ class Halving(Section):
 
     first: PositiveFloat | None = None
     rungs: list[PositiveFloat] | None = Field(default=None, min_length=1)
-    factor: float = Field(default=3.0, gt=1)
+    factor: float = Field(default=3.0, ge=1.1)
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -43,7 +43,7 @@ class Halving(Section):
         assert self.first is not None
         rungs = [self.first]
         while rungs[-1] * self.factor**2 <= last * (1 + 1e-9):
-            rungs.append(round(rungs[-1] * self.factor, 6))
+            rungs.append(float(f"{rungs[-1] * self.factor:.9g}"))
         return [*rungs, last]
 
 

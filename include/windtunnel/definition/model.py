@@ -7,7 +7,7 @@ from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from windtunnel.bound import Bound
 from windtunnel.definition.early_stopping import EarlyStopping, Name
 from windtunnel.definition.units import Bytes, Seconds
-from windtunnel.section import Section
+from windtunnel.section import LARGEST, Section
 
 Direction = Literal["maximize", "minimize"]
 
@@ -208,8 +208,8 @@ class Definition(Section):
     schedule: str | None = None
     warm_start: list[str] = Field(default_factory=list)
     approval: bool = False
-    seed: int = Field(default=0, ge=0)
-    trial_seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, le=LARGEST)
+    trial_seed: int = Field(default=0, ge=0, le=LARGEST)
     tags: list[str] = Field(default_factory=list)
 
     @property

@@ -96,12 +96,13 @@ class Ledger:
             credentials: for the store; by default this process's.
 
         Raises:
+            LedgerError: it is no URL of a run.
             StoreError: the URL names no store, or the store cannot be reached.
         """
-        base, _, run = url.rstrip("/").rpartition("/")
-        base, _, search = base.rpartition("/")
-        if not base or not search:
+        parts = _parts(url)
+        if parts is None:
             raise LedgerError(f"{url!r} is no run: give <store>/<search>/<run>")
+        base, search, run = parts
         return cls(open_store(base, credentials), search, run)
 
     # The search
@@ -407,6 +408,19 @@ class Ledger:
             result = Result.model_validate_json(self.store.get(entry.path))
             facts = {key: getattr(result, key) for key in _IN_METADATA}
         return Outcome(trial=unit, recorded=entry.modified.timestamp(), **facts)
+
+
+def is_run(url: str) -> bool:
+    """Whether a URL can be that of a run, `<store>/<search>/<run>`, be it there or not."""
+    return _parts(url) is not None
+
+
+def _parts(url: str) -> tuple[str, str, str] | None:
+    """A run's store, search and run; None where the URL lacks one of them."""
+    rest, _, run = url.rstrip("/").rpartition("/")
+    base, _, search = rest.rpartition("/")
+    lacking = not base or not search or base.endswith((":", ":/", "://"))
+    return None if lacking else (base, search, run)
 
 
 def is_trial(unit: str) -> bool:

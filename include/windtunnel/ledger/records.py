@@ -1,9 +1,10 @@
 """The ledger's records. Each is one JSON object, frozen, and written as a whole."""
 
+import math
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 Params = dict[str, Any]
 
@@ -152,6 +153,10 @@ class Known(Record):
     failure: str | None = None
 
 
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 class Result(Record):
     """The terminal record of a trial or of another unit (`results/<trial>.json`).
 
@@ -165,7 +170,7 @@ class Result(Record):
         stage: that ran it.
         parents: configurations that it was bred from.
         objectives: the values that selection compares, by name, as the definition names them.
-        metrics: every other number that is known of it, by name.
+        metrics: every other number that is known of it, by name; None where it was not finite.
         epoch: the epoch that the values are from.
         violation: by how much measured constraints are broken, relative to their bounds, summed; 0 where none is.
         kind: of the failure or of the stop: `error`, `nan`, `out_of_memory`, `timeout`, `killed`, `crashed`, `gone`, …
@@ -189,7 +194,7 @@ class Result(Record):
     stage: str = ""
     parents: list[str] = []
     objectives: dict[str, float] = {}
-    metrics: dict[str, float | None] = {}
+    metrics: dict[str, Annotated[float | None, BeforeValidator(_finite)]] = {}
     epoch: float = 0.0
     violation: float = 0.0
     kind: str = ""

@@ -10,13 +10,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
+from windtunnel.section import LARGEST
 from windtunnel.space.parameter import Column, Gene
 
-_LARGEST = 2**53 - 1  # the largest integer that all JSON readers agree on (RFC 8785)
 _DECIMALS = 5  # of a sampled number, relative to its range: more would only blur labels and logs
 _TRIES = 100
 
-WholeNumber = Annotated[int, Field(ge=-_LARGEST, le=_LARGEST)]
+WholeNumber = Annotated[int, Field(ge=-LARGEST, le=LARGEST)]
 
 
 class Number(Gene):

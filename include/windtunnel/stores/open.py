@@ -6,6 +6,9 @@ from windtunnel.errors import StoreError
 from windtunnel.stores.base import Store
 from windtunnel.stores.credentials import Credentials, credentials
 
+SCHEMES = ("file", "azure")
+ALLOWED = "a folder, a file:// or an azure:// URL"
+
 
 def open_store(url: str, given: Credentials | None = None) -> Store:
     """The store at a URL: a folder, `file:///folder`, or `azure://container/prefix`.
@@ -27,7 +30,7 @@ def open_store(url: str, given: Credentials | None = None) -> Store:
 
         container, _, prefix = rest.partition("/")
         return AzureStore(container, prefix, credentials() if given is None else given)
-    raise StoreError(f"no store is known for {url!r}: give a folder, a file:// or an azure:// URL")
+    raise StoreError(f"no store is known for {url!r}: give {ALLOWED}")
 
 
 def _local(path: str) -> Store:

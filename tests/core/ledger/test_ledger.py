@@ -24,9 +24,10 @@ def test_a_ledger_is_found_again_by_its_url(ledger):
     assert Ledger.open(ledger.url).search_record() == {"definition": {}}
 
 
-def test_a_url_that_is_no_run_is_refused():
+@pytest.mark.parametrize("url", ["run", "search/run", "/search/run", "azure://container/run", "file:///search/run"])
+def test_a_url_that_is_no_run_is_refused(url):
     with pytest.raises(LedgerError, match="<store>/<search>/<run>"):
-        Ledger.open("run")
+        Ledger.open(url)
 
 
 def test_search_json_is_written_once(ledger):
@@ -68,6 +69,11 @@ def test_a_result_too_large_for_metadata_is_read_from_its_body(ledger):
     many = {f"metric_{number}": float(number) for number in range(1000)}
     ledger.record(result(metrics=many))
     assert ledger.outcomes()[TRIAL].metrics == many
+
+
+def test_a_metric_that_is_not_finite_is_none_wherever_it_is_read(ledger):
+    ledger.record(result(metrics={"odd": float("nan"), "loss": 0.5}))
+    assert ledger.outcomes()[TRIAL].metrics == ledger.result(TRIAL).metrics == {"odd": None, "loss": 0.5}
 
 
 def test_a_copied_folder_is_a_ledger_too(ledger, tmp_path):
