@@ -3,7 +3,7 @@
 import hashlib
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -55,6 +55,12 @@ def retry_id(trial: str) -> str:
     """The id of the next retry of a failed trial: `….r1` after the first try, `….r2` after that."""
     base, _, number = trial.partition(".r")
     return f"{base}.r{int(number or 0) + 1}"
+
+
+def last_try(trial: str, tried: Container[str]) -> str:
+    """The id of the last retry of a trial among those that were tried; its own where it was never retried."""
+    again = retry_id(trial)
+    return last_try(again, tried) if again in tried else trial
 
 
 def first_id(trial: str) -> str:

@@ -5,15 +5,18 @@ from collections.abc import Collection
 from windtunnel.errors import LedgerError, SearchError
 from windtunnel.front import spread
 from windtunnel.ledger import Ledger, Plan, Request, State
-from windtunnel.ledger.ids import first_id, retry_id
+from windtunnel.ledger.ids import first_id, last_try, retry_id
 from windtunnel.stages.history import history
 from windtunnel.stages.planning import plan_trials
 from windtunnel.stages.search import Search
 
 
 def full_stage(search: Search) -> str:
-    """The name of the stage that trains the present finalists."""
-    return f"full-{search.ledger.iterations_done()}"
+    """The name of the stage that trains the present finalists; where others' trials are trained, of its last retry."""
+    if search.origin is None:
+        return f"full-{search.ledger.iterations_done()}"
+    sessions = [session for session in search.ledger.sessions() if session.started <= search.session.started]
+    return f"full-{sum(session.retry_failed for session in sessions)}"
 
 
 def choose_finalists(search: Search, busy: Collection[int] = ()) -> Plan:
@@ -32,9 +35,7 @@ def choose_finalists(search: Search, busy: Collection[int] = ()) -> Plan:
     if fixed is not None:
         return fixed
     asked = _chosen(search, stage) if search.origin else _front(search, stage)
-    if search.session.retry_failed:
-        asked = _retried(search, asked)
-    return plan_trials(search, stage, asked, busy)
+    return plan_trials(search, stage, _last_tries(search, asked), busy)
 
 
 def _front(search: Search, stage: str) -> list[Request]:
@@ -59,15 +60,16 @@ def _front(search: Search, stage: str) -> list[Request]:
     ]
 
 
-def _retried(search: Search, asked: list[Request]) -> list[Request]:
-    """The same trials; those whose last try failed get another one."""
+def _last_tries(search: Search, asked: list[Request]) -> list[Request]:
+    """The same trials by their last tries; a failed one gets another where the session wants it."""
     outcomes = search.ledger.outcomes()
 
-    def next_try(trial: str) -> str:
-        failed = trial in outcomes and outcomes[trial].state is State.FAILED
-        return next_try(retry_id(trial)) if failed else trial
+    def last(trial: str) -> str:
+        found = last_try(trial, outcomes)
+        failed = found in outcomes and outcomes[found].state is State.FAILED
+        return retry_id(found) if failed and search.session.retry_failed else found
 
-    return [request.model_copy(update={"trial": next_try(request.trial)}) for request in asked]
+    return [request.model_copy(update={"trial": last(request.trial)}) for request in asked]
 
 
 def _chosen(search: Search, stage: str) -> list[Request]:
@@ -78,7 +80,8 @@ def _chosen(search: Search, stage: str) -> list[Request]:
     unknown = [trial for trial in origin["trials"] if trial not in asked]
     if unknown:
         raise LedgerError(f"trials: {', '.join(unknown)} are not in {source.url}, which has {len(asked)} trials")
-    return [_again(search, stage, asked[trial], source.url) for trial in origin["trials"]]
+    again = (_again(search, stage, asked[trial], source.url) for trial in origin["trials"])
+    return list({request.trial: request for request in again}.values())  # two may be of one configuration
 
 
 def _again(search: Search, stage: str, first: Request, source: str) -> Request:

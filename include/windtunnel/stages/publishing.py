@@ -33,7 +33,9 @@ class Published:
 
 
 def publish(search: Search) -> Published:
-    """Write `pareto.json` and `models.json`, and tell the best verified model by the first objective.
+    """Write `pareto.json` and `models.json`, and tell the best verified model.
+
+    That is the best by the first objective of those that keep the constraints, or of all where none does.
 
     Raises:
         SearchError: no finalist passed verification.
@@ -49,7 +51,7 @@ def publish(search: Search) -> Published:
         )
     name, direction = next(iter(search.definition.objectives.items()))
     sign = 1 if direction == "maximize" else -1
-    best = max(verified, key=lambda model: sign * model["objectives"][name])
+    best = max(verified, key=lambda model: (not model["violation"], sign * model["objectives"][name]))
     search.ledger.finish(search.session.session)
     return Published(
         trial=best["trial"],
@@ -114,6 +116,7 @@ def _described(request: Request, outcome: Outcome) -> dict[str, Any]:
         "iteration": request.iteration,
         "objectives": outcome.objectives,
         "metrics": outcome.metrics,
+        "violation": outcome.violation,
     }
 
 

@@ -1,5 +1,6 @@
 """A search at work on a run: its ledger, and its definition as the present session has it."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -95,6 +96,8 @@ class Search:
     def request(self, params: Mapping[str, Any], epochs: float, stage: str, done: float = 0.0, **more: Any) -> Request:
         """What to ask of a trial of this configuration, its known values and predicted cost filled in.
 
+        Known values that are not finite are left out: JSON has no word for them.
+
         Args:
             params: the searched parameters.
             epochs: how far to train, counted from the very beginning.
@@ -103,7 +106,7 @@ class Search:
             more: any other fields of the request.
         """
         config = self.config(params)
-        known = self.known(params)
+        known = {name: value for name, value in self.known(params).items() if math.isfinite(value)}
         return Request(
             trial=trial_id(config, epochs),
             config=config,

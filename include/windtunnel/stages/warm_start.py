@@ -1,7 +1,7 @@
 """Results of earlier runs: copied, with their source, where the very same trial is asked for."""
 
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from windtunnel.bound import Bound
 from windtunnel.definition import definition_of
 from windtunnel.errors import NotFoundError
 from windtunnel.ledger import Decision, Known, Ledger, Plan, Request, State
+from windtunnel.ledger.ids import last_try
 from windtunnel.ledger.ledger import Outcome
 from windtunnel.stages.history import furthest, observations, requests
 from windtunnel.stages.promotion import promote
@@ -52,13 +53,13 @@ def adopt_results(search: Search, asked: Iterable[Request]) -> None:
     for url in sources:
         source, outcomes = _outcomes(url)
         for request in wanted:
-            outcome = outcomes.get(request.trial)
+            outcome = _outcome(request.trial, outcomes)
             if outcome is None or request.trial in have:
                 continue
             if _counts(search, source, request, outcome):
-                _adopt(source, search.ledger, request.trial)
+                _adopt(source, outcome.trial, search.ledger, request.trial)
             elif outcome.state is State.STOPPED:  # by other rules: it goes on from there
-                copy_file(source, search.ledger, request.trial, "checkpoint.pt")
+                _copy(source, outcome.trial, search.ledger, request.trial, "checkpoint.pt")
 
 
 def _same_trials(search: Search, url: str) -> list[Request]:
@@ -66,11 +67,11 @@ def _same_trials(search: Search, url: str) -> list[Request]:
     rungs = search.definition.rungs
     found = []
     for request in requests(source, source.iterations_done()).values():
-        known = request.trial in outcomes and request.epochs in rungs
-        if not known or not search.space.contains(request.params):
+        outcome = _outcome(request.trial, outcomes)
+        if outcome is None or request.epochs not in rungs or not search.space.contains(request.params):
             continue
         same = search.request(request.params, request.epochs, "0", note={"source": url}, source=url)
-        if same.trial == request.trial and _counts(search, source, same, outcomes[request.trial]):
+        if same.trial == request.trial and _counts(search, source, same, outcome):
             found.append(same)
     return found
 
@@ -94,22 +95,22 @@ def _keeps(bound: Bound, value: float | None) -> bool:
     return value is not None and bound.broken(value) is None
 
 
-def _adopt(source: Ledger, ledger: Ledger, trial: str) -> None:
-    result = source.result(trial)
+def _adopt(source: Ledger, theirs: str, ledger: Ledger, trial: str) -> None:
+    result = source.result(theirs)
     if result is None:
         return
     for name in _FILES:
-        copy_file(source, ledger, trial, name)
-    ledger.record(result.model_copy(update={"source": result.source or source.url}))
+        _copy(source, theirs, ledger, trial, name)
+    ledger.record(result.model_copy(update={"trial": trial, "source": result.source or source.url}))
 
 
-def copy_file(source: Ledger, ledger: Ledger, trial: str, name: str) -> None:
+def _copy(source: Ledger, theirs: str, ledger: Ledger, trial: str, name: str) -> None:
     """Copy one of a trial's files from another ledger, if it is there."""
     with tempfile.TemporaryDirectory(prefix="windtunnel-") as folder:
         file = Path(folder) / name
         try:
-            metadata = source.store.stat(source.trial_path(trial, name)).metadata
-            source.store.download(source.trial_path(trial, name), file)
+            metadata = source.store.stat(source.trial_path(theirs, name)).metadata
+            source.store.download(source.trial_path(theirs, name), file)
         except NotFoundError:
             return
         ledger.store.upload(ledger.trial_path(trial, name), file, metadata)
@@ -130,6 +131,11 @@ def _know(search: Search, plan: Plan) -> None:
             promotions=promotions,
         )
     )
+
+
+def _outcome(trial: str, outcomes: Mapping[str, Outcome]) -> Outcome | None:
+    """How the trial ended there, at its last try."""
+    return outcomes.get(last_try(trial, outcomes))
 
 
 @lru_cache(maxsize=8)

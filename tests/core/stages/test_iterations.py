@@ -1,7 +1,10 @@
+import math
+
 import pytest
 
 from tests.core.space.spaces import EVERYTHING
 from tests.core.stages.conftest import SPACE, outcome
+from tests.workloads import formula
 from windtunnel.ledger import State
 from windtunnel.ledger.ids import first_id
 from windtunnel.stages import goes_on, select, suggest
@@ -152,6 +155,15 @@ def test_constraints_on_known_values_reject_before_anything_is_launched(bench):
     search = bench.begin(constraints={"cost": {"max": 20}})
     plan = suggest(search, 1)
     assert all(request.params["x"] * request.params["y"] <= 20 for request in plan.requests)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_known_values_that_are_not_finite_harm_no_record(bench, monkeypatch, value):
+    monkeypatch.setattr(formula, "cost", lambda params, settings: {"cost": 1.0, "odd": value, "work": value})
+    search = bench.begin()
+    plan = suggest(search, 1)
+    assert plan.requests[0].known == {"cost": 1.0}
+    assert search.ledger.plan("1") == plan
 
 
 def test_an_iteration_whose_trials_are_all_known_still_has_a_job(bench):

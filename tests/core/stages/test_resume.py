@@ -138,6 +138,33 @@ def test_failed_finalists_are_tried_again_on_request(bench):
     finish(bench, again)
 
 
+def test_a_finalist_that_was_tried_again_stays_trained(bench):
+    """In later sessions its last try counts, and not its first."""
+    search = bench.begin(session="s1", iterations=1)
+    bench.iterate(search, 1)
+    bench.train(search, choose_finalists(search), fail=lambda request: True)
+    again = bench.begin(session="s2", iterations=1, retry_failed=True)
+    bench.iterate(again, 1)
+    finish(bench, again)
+    third = bench.begin(session="s3", iterations=1)
+    bench.iterate(third, 1)
+    bench.trained.clear()
+    assert finish(bench, third).models == len(choose_finalists(third).requests)
+    assert not [trial for trial in bench.trained if trial.endswith("-e4.r1")]
+
+
+def test_a_trial_that_was_tried_again_can_be_a_finalist_without_more_epochs(bench):
+    epochs = {"partial": 4, "full": 4}
+    search = bench.begin(session="s1", iterations=1, epochs=epochs)
+    bench.iterate(search, 1, fail=lambda request: True)
+    again = bench.begin(session="s2", iterations=1, epochs=epochs, retry_failed=True)
+    bench.iterate(again, 1)
+    retried = [trial for trial in again.ledger.known("2").front if ".r1" in trial]
+    assert retried
+    assert set(retried) <= {request.trial for request in choose_finalists(again).requests}
+    assert finish(bench, again).models == len(choose_finalists(again).requests)
+
+
 def test_a_preparation_that_failed_is_not_the_last_word(bench):
     search = bench.begin(session="s1")
     first = prepare_job(search)

@@ -66,6 +66,21 @@ def test_a_failed_trial_that_was_tried_again_does_not_stall_a_warm_start(bench):
     assert all(request.trial in outcomes for request in warm.ledger.plan("0").requests)
 
 
+def test_a_trial_that_was_tried_again_is_not_trained_a_third_time(bench):
+    search = bench.begin("tried", session="s1", iterations=1)
+    bench.iterate(search, 1, fail=lambda request: request.params["y"] == 1)
+    again = bench.begin("tried", session="s2", iterations=1, retry_failed=True)
+    retries = [request.trial for request in suggest(again, 2).requests if ".r1" in request.trial]
+    for trial in retries:
+        again.ledger.store.put(again.ledger.trial_path(trial, "checkpoint.pt"), b"weights")
+    bench.iterate(again, 1)
+    warm = bench.begin("warm", warm_start=[again.ledger.url])
+    assert retries
+    for trial in (retry.removesuffix(".r1") for retry in retries):
+        assert warm.ledger.result(trial).state is State.COMPLETED
+        assert warm.ledger.store.get(warm.ledger.trial_path(trial, "checkpoint.pt")) == b"weights"
+
+
 def test_a_warm_start_killed_between_its_writes_is_made_good(bench, first, monkeypatch):
     create_known = Ledger.create_known
     monkeypatch.setattr(Ledger, "create_known", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
@@ -113,6 +128,41 @@ def test_chosen_trials_of_an_earlier_run_are_trained_fully(bench, first):
     assert {request.source for request in plan.requests} == {first.ledger.url}
     assert {request.epochs for request in plan.requests} == {8}
     assert finish(bench, search).models == 2
+
+
+def test_chosen_trials_that_failed_are_tried_again_on_request(bench, first):
+    chosen = [request.trial for request in first.ledger.plan("1").requests[:2]]
+    origin = {"from_run": first.ledger.url, "trials": chosen}
+    epochs = {"partial": 1, "full": 8}
+    search = bench.begin("retrain", session="s1", origin=origin, epochs=epochs)
+    plan = choose_finalists(search)
+    bench.train(search, plan, fail=lambda request: request is plan.requests[0])
+    again = bench.begin("retrain", session="s2", epochs=epochs, retry_failed=True)
+    wanted = [f"{plan.requests[0].trial}.r1", plan.requests[1].trial]
+    assert [request.trial for request in choose_finalists(again).requests] == wanted
+    later = bench.begin("retrain", session="s3", epochs=epochs)
+    assert choose_finalists(later) == choose_finalists(again)
+    assert finish(bench, later).models == 2
+
+
+def test_two_chosen_trials_of_one_configuration_are_one_training(bench, first):
+    trial = first.ledger.plan("1").requests[0].trial
+    origin = {"from_run": first.ledger.url, "trials": [trial, trial]}
+    search = bench.begin("retrain", origin=origin, epochs={"partial": 1, "full": 8})
+    assert len(choose_finalists(search).requests) == 1
+
+
+def test_the_best_model_keeps_the_constraints_where_any_does(bench):
+    search = bench.begin(trials={"initial": 12, "per_iteration": 6}, constraints={"latency_ms": {"max": 5}})
+    bench.iterate(search, 1)
+    plan = choose_finalists(search)
+    assert len(plan.requests) > 1
+    best = max(plan.requests, key=lambda request: outcome(request).objectives["score"]).trial
+    for request in plan.requests:
+        slow = 0.5 if request.trial == best else 0.0
+        search.ledger.record(outcome(request).model_copy(update={"violation": slow}))
+        search.ledger.record(Result(trial=f"verify-{request.trial}", state=State.COMPLETED))
+    assert publish(search).trial != best
 
 
 def test_an_unknown_trial_is_named(bench, first):
