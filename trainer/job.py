@@ -9,7 +9,7 @@ from pathlib import Path
 from trainer.logs import say
 from trainer.supervisor import RunUnit, Supervisor, devices
 from windtunnel.definition import Definition
-from windtunnel.errors import WorkloadError
+from windtunnel.errors import StoreError, WorkloadError
 from windtunnel.failures import record_failure
 from windtunnel.ledger import Job, JobKind, Ledger
 from windtunnel.machine import cores
@@ -48,6 +48,8 @@ def run_job(url: str, name: str, lock: int | None = None, cancel_file: Path | No
     try:
         fetch_source(ledger, search)
         run_unit = load(definition, job)
+    except StoreError:
+        raise  # the job may do better at its next start
     except (Exception, SystemExit) as error:
         trace = traceback.format_exc()
         say(trace)

@@ -7,6 +7,8 @@ import signal
 import pytest
 
 from tests.runs import is_alive, make_run, wait_until
+from trainer.job import run_job
+from windtunnel.errors import UnavailableError
 from windtunnel.launchers import get_launcher
 from windtunnel.launchers.job_folder import JobFolder
 from windtunnel.ledger import Job, JobKind, State
@@ -213,3 +215,15 @@ def test_a_job_gets_devices_and_threads_but_no_secrets(run, monkeypatch):
     told = log_of(run, "environment")
     assert "'CUDA_VISIBLE_DEVICES': '5'" in told and "'OMP_NUM_THREADS': '3'" in told
     assert "secret" not in told and "'AIRFLOW__CORE__FERNET_KEY': None" in told
+
+
+def test_a_store_that_fails_as_a_job_starts_makes_no_failures(run, monkeypatch):
+    run = run(["nothing"])
+
+    def fail(*_):
+        raise UnavailableError("the store gives no answer")
+
+    monkeypatch.setattr("trainer.job.fetch_source", fail)
+    with pytest.raises(UnavailableError):
+        run_job(run.ledger.url, "1-0")
+    assert run.ledger.outcomes() == {}
