@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 import os
 import random
 import sys
@@ -32,9 +33,12 @@ def main(argv: list[str] | None = None) -> int:
         os.environ[FOLDER_VARIABLE] = str(arguments.data)
     try:
         definition = resolve(load_definition(arguments.file))
+        arguments.epochs = definition.epochs.partial if arguments.epochs is None else arguments.epochs
+        if not 0 < arguments.epochs < math.inf:
+            raise DefinitionError(f"--epochs: found {arguments.epochs:g}; allowed: a number above 0")
         params = _params(definition, arguments.params, arguments.seed)
         with _ledger(definition.name, arguments.keep) as ledger:
-            attempt(ledger, definition, params, arguments.epochs or definition.epochs.partial)
+            attempt(ledger, definition, params, arguments.epochs)
             if arguments.keep is not None:
                 _say(f"\nkept in {ledger.url}")
     except WindtunnelError as error:

@@ -7,6 +7,7 @@ from airflow.sdk import Param
 
 from windtunnel.definition import OVERRIDES, Definition, resolve, with_overrides
 from windtunnel.errors import DefinitionError
+from windtunnel.section import Fault, unknown
 
 _SEARCH, _RUNS, _RETRAIN = "Search", "Other runs", "Retrain"
 
@@ -93,6 +94,10 @@ def chosen(definition: Definition, params: Mapping[str, Any]) -> Definition:
         DefinitionError: a choice is wrong, or contradicts another.
         WorkloadError: the workload cannot be imported.
     """
+    form = trigger_form(definition)
+    faults = [Fault((name,), unknown(name, form, "choice")) for name in params if name not in form]
+    if faults:
+        raise DefinitionError.of(faults)
     overrides = {path: params[_field(path)] for path in OVERRIDES}
     return resolve(with_overrides(definition, overrides))
 

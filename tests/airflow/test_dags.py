@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.airflow.support import SEARCH, dump
+from windtunnel.definition import definition_from
 from windtunnel.errors import DefinitionError
 from windtunnel_airflow import check_searches, load_searches
+from windtunnel_airflow.params import chosen, trigger_form
 
 ROOT = Path(__file__).parents[2]
 DEFINITIONS = sorted((ROOT / "include" / "searches").glob("*.yaml"))
@@ -120,6 +122,14 @@ def test_the_page_and_the_form_tell_what_a_search_is(bag):
     assert dag.params.get_param("iterations").schema["maximum"] == dag.params["iterations"]
     undocumented = [t.task_id for t in dag.tasks if t.task_type.startswith("_Python") and not t.python_callable.__doc__]
     assert not undocumented
+
+
+def test_a_choice_that_the_form_does_not_have_is_named():
+    definition = definition_from({**SEARCH, "name": "toy", "launcher": "local"})
+    params = {name: param.value for name, param in trigger_form(definition).items()}
+    assert chosen(definition, params).iterations == definition.iterations
+    with pytest.raises(DefinitionError, match=r"epoch_full: no such choice \(did you mean 'epochs_full'\?\)"):
+        chosen(definition, params | {"epoch_full": 3})
 
 
 def test_a_schedule_makes_the_dag_run_by_itself():

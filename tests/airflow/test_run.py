@@ -16,12 +16,13 @@ import yaml
 
 from tests.airflow.support import SEARCH
 from tests.core.report import made_up
+from windtunnel.definition import Definition
 from windtunnel.launchers import get_launcher
 from windtunnel.ledger import Ledger
 from windtunnel.report import collect
 from windtunnel.stores.local import LocalStore
 from windtunnel_airflow.run import summary
-from windtunnel_airflow.run.command import main
+from windtunnel_airflow.run.command import _place, main
 from windtunnel_airflow.run.runs import choose, link_latest
 
 ROOT = Path(__file__).parents[2]
@@ -189,6 +190,12 @@ def test_a_wrong_definition_or_name_is_one_clear_error(command: Command, monkeyp
     assert "objectives" in capsys.readouterr().err
     assert main(["no_such_search"]) == 2
     assert "digits_cnn" in capsys.readouterr().err
+
+
+def test_a_store_in_the_home_folder_is_there_and_not_in_a_folder_of_that_name(tmp_path: Path) -> None:
+    fields = {"name": "toy", "workload": "tests.workloads.formula", "objectives": {"score": "maximize"}}
+    place = _place(tmp_path / "toy.yaml", Definition.model_validate(fields | {"store": "~/runs"}))
+    assert place.store == str(Path.home() / "runs")
 
 
 def test_a_run_that_was_cut_short_is_chosen_again_and_a_finished_one_is_not(tmp_path: Path, monkeypatch) -> None:

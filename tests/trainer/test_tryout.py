@@ -96,6 +96,13 @@ def test_wrong_parameters_are_named(attempt, params, message):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("epochs", ["0", "-1", "nan", "inf"])
+def test_wrong_epochs_are_named(attempt, epochs):
+    done = attempt(f"--epochs={epochs}")
+    assert done.returncode == 1
+    assert f"--epochs: found {epochs}; allowed: a number above 0" in done.stderr
+
+
 def test_a_configuration_is_drawn(attempt):
     done = attempt("--seed", "1", space={"width": [1], "depth": {"type": "int", "low": 3, "high": 5}})
     drawn = json.loads(done.stdout.split("trial: ")[1].split("}")[0] + "}")

@@ -28,10 +28,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     if os.getcwd() not in sys.path and "" not in sys.path:  # noqa: PTH109
         sys.path.append(os.getcwd())  # noqa: PTH109  (as python -m does: the user's own workload may lie here)
     try:
-        return int(arguments.run(arguments))
+        code = int(arguments.run(arguments))
+        sys.stdout.flush()
+        return code
     except WindtunnelError as error:
         print(f"{error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:  # whoever read it has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python would complain as it ends
+        return 0
     except KeyboardInterrupt:
         return 130
 

@@ -27,7 +27,8 @@ def run(arguments: argparse.Namespace) -> int:
         if file.is_file() and file.read_text(encoding="utf-8") == text:
             return 0
         raise DefinitionError(f"{file} is out of date: write it with `python -m windtunnel schema {file}`")
-    if not file.parent.is_dir():
-        raise DefinitionError(f"there is no folder {file.parent}: name the file to write")
-    file.write_text(text, encoding="utf-8")
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise DefinitionError(f"FILE: cannot write {file}: {error.strerror}") from error
     return 0

@@ -216,7 +216,7 @@ def _place(file: Path, definition: Definition) -> Place:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "windtunnel"
     store = definition.store or os.environ.get("WINDTUNNEL_STORE") or "runs"
     if "://" not in store:
-        store = str((project or Path.cwd()) / store)
+        store = str((project or Path.cwd()) / Path(store).expanduser())
     return Place(file, project / ".airflow" / "run" if project else cache / "airflow", store)
 
 
@@ -254,7 +254,9 @@ def _clear_leftovers(home: Path, ledger: Ledger, definition: Definition) -> None
                     f"jobs of {earlier['ledger']}, which was interrupted, may still run and cannot be ended: {error}; "
                     f"if none does, delete {note}"
                 ) from error
-    note.write_text(json.dumps({"ledger": ledger.url, "launcher": definition.launcher}))
+    fresh = note.with_suffix(".tmp")
+    fresh.write_text(json.dumps({"ledger": ledger.url, "launcher": definition.launcher}))
+    fresh.replace(note)
 
 
 def _note(home: Path) -> Path:

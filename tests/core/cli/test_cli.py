@@ -77,7 +77,18 @@ def test_schema_is_written_checked_and_printed(tmp_path, capsys):
     file.write_text("{}")
     assert main(["schema", str(file), "--check"]) == 1
     assert "is out of date" in capsys.readouterr().err
-    assert main(["schema", str(tmp_path / "no" / "schema.json")]) == 1
+    for place in (tmp_path / "no" / "schema.json", tmp_path):
+        assert main(["schema", str(place)]) == 1
+        assert f"FILE: cannot write {place}: " in capsys.readouterr().err
+
+
+def test_a_reader_that_has_seen_enough_is_no_error():
+    with subprocess.Popen(
+        [sys.executable, "-m", "windtunnel", "schema", "-"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
 
 
 def test_wrong_usage_exits_with_2(capsys):
