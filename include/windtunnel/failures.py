@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from windtunnel.ledger import Attempt, Job, Ledger, Result, State
-from windtunnel.ledger.ledger import is_trial
+from windtunnel.ledger.ids import is_trial
 from windtunnel.machine import now
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import rfc8785
 
+_TRIAL = re.compile(r"[0-9a-f]{16}-e[0-9]+(\.[0-9]+)?(\.r[0-9]+)?")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -43,6 +44,11 @@ def canonical_json(value: Any) -> bytes:
 def trial_id(config: str, epochs: float) -> str:
     """The id of a configuration trained to a number of epochs, such as `0123456789abcdef-e0.1`."""
     return f"{config}-e{epochs_text(epochs)}"
+
+
+def is_trial(unit: str) -> bool:
+    """Whether a unit is a trial, by its id."""
+    return _TRIAL.fullmatch(unit) is not None
 
 
 def epochs_text(epochs: float) -> str:

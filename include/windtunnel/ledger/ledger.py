@@ -2,72 +2,18 @@
 
 import json
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from windtunnel.errors import LedgerError, NotFoundError
-from windtunnel.ledger.ids import safe_name
-from windtunnel.ledger.records import Attempt, Job, Known, Launch, Plan, Record, Request, Result, Session, State
+from windtunnel.ledger.ids import is_trial, safe_name
+from windtunnel.ledger.outcome import Outcome, outcome_metadata, outcome_of
+from windtunnel.ledger.records import Attempt, Job, Known, Launch, Plan, Record, Request, Result, Session
+from windtunnel.ledger.url import parts_of
 from windtunnel.stores import Store, open_store
-from windtunnel.stores.base import Entry, Metadata
+from windtunnel.stores.base import Entry
 from windtunnel.stores.credentials import Credentials
 
 R = TypeVar("R", bound=Record)
-
-_TRIAL = re.compile(r"[0-9a-f]{16}-e[0-9]+(\.[0-9]+)?(\.r[0-9]+)?")
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """The part of a result that a listing gives: enough to select by, without reading the result itself.
-
-    Attributes:
-        trial: its id.
-        state: how it ended.
-        objectives: the values that selection compares, by name.
-        metrics: every other number, by name.
-        violation: of measured constraints; 0 where none is broken.
-        kind: of the failure or stop.
-        epoch: the epoch that the values are from.
-        seconds: how long it took.
-        gpus: how many GPUs it held.
-        started: ISO 8601 in UTC.
-        attempts: how often it was started.
-        recorded: when the record was written, in seconds since 1970 by the store's clock.
-    """
-
-    trial: str
-    state: State
-    objectives: dict[str, float] = field(default_factory=dict)
-    metrics: dict[str, float | None] = field(default_factory=dict)
-    violation: float = 0.0
-    kind: str = ""
-    epoch: float = 0.0
-    seconds: float = 0.0
-    gpus: int = 0
-    started: str = ""
-    attempts: int = 1
-    recorded: float = 0.0
-
-    @property
-    def comparable(self) -> bool:
-        """Whether it may be on a front: it has values, and breaks no constraint."""
-        return self.state in (State.COMPLETED, State.STOPPED) and self.violation == 0
-
-
-_IN_METADATA = (
-    "state",
-    "objectives",
-    "metrics",
-    "violation",
-    "kind",
-    "epoch",
-    "seconds",
-    "gpus",
-    "started",
-    "attempts",
-)
 
 
 class Ledger:
@@ -99,7 +45,7 @@ class Ledger:
             LedgerError: it is no URL of a run.
             StoreError: the URL names no store, or the store cannot be reached.
         """
-        parts = _parts(url)
+        parts = parts_of(url)
         if parts is None:
             raise LedgerError(f"{url!r} is no run: give <store>/<search>/<run>")
         base, search, run = parts
@@ -324,7 +270,7 @@ class Ledger:
             Whether this is the record that holds.
         """
         content = result.to_bytes()
-        if self.store.create(self._result_path(result.trial), content, _metadata(result)):
+        if self.store.create(self._result_path(result.trial), content, outcome_metadata(result)):
             return True
         self.store.create(self.trial_path(result.trial, "late.json"), content)
         return False
@@ -345,11 +291,11 @@ class Ledger:
 
     def outcomes(self) -> dict[str, Outcome]:
         """How all trials with a result ended, by id: one listing."""
-        return {outcome.trial: outcome for outcome in self._outcomes("results/")}
+        return self._outcomes("results/")
 
     def step_outcomes(self) -> dict[str, Outcome]:
         """How all other units (preparation, verifications) ended, by id: one listing."""
-        return {outcome.trial: outcome for outcome in self._outcomes("steps/")}
+        return self._outcomes("steps/")
 
     def unit_outcomes(self, job: Job) -> dict[str, Outcome]:
         """How those of the job's units ended that have a result: one listing."""
@@ -397,47 +343,9 @@ class Ledger:
     def _result_path(self, unit: str) -> str:
         return self.path(f"{'results' if is_trial(unit) else 'steps'}/{unit}.json")
 
-    def _outcomes(self, folder: str) -> Iterator[Outcome]:
-        return map(self._outcome, self.store.list(self.path(folder)))
+    def _outcomes(self, folder: str) -> dict[str, Outcome]:
+        found = (self._outcome(entry) for entry in self.store.list(self.path(folder)))
+        return {outcome.trial: outcome for outcome in found}
 
     def _outcome(self, entry: Entry) -> Outcome:
-        unit = entry.path.rsplit("/", 1)[-1].removesuffix(".json")
-        if "state" in entry.metadata:
-            facts = _facts(entry.metadata)
-        else:
-            result = Result.model_validate_json(self.store.get(entry.path))
-            facts = {key: getattr(result, key) for key in _IN_METADATA}
-        return Outcome(trial=unit, recorded=entry.modified.timestamp(), **facts)
-
-
-def is_run(url: str) -> bool:
-    """Whether a URL can be that of a run, `<store>/<search>/<run>`, be it there or not."""
-    return _parts(url) is not None
-
-
-def _parts(url: str) -> tuple[str, str, str] | None:
-    """A run's store, search and run; None where the URL lacks one of them."""
-    rest, _, run = url.rstrip("/").rpartition("/")
-    base, _, search = rest.rpartition("/")
-    lacking = not base or not search or base.endswith((":", ":/", "://"))
-    return None if lacking else (base, search, run)
-
-
-def is_trial(unit: str) -> bool:
-    """Whether a unit is a trial, by its id."""
-    return _TRIAL.fullmatch(unit) is not None
-
-
-def _facts(metadata: Metadata) -> dict[str, Any]:
-    """The facts, read as one JSON object rather than each by itself: a listing has thousands of them."""
-    pairs = (f'"{key}":{metadata[key]}' for key in _IN_METADATA if key in metadata)
-    facts: dict[str, Any] = json.loads(f"{{{','.join(pairs)}}}")
-    facts["state"] = State(facts["state"])
-    return facts
-
-
-def _metadata(result: Result) -> dict[str, str]:
-    facts = {key: json.dumps(getattr(result, key)) for key in _IN_METADATA}
-    if sum(len(key) + len(value) for key, value in facts.items()) > 6 * 1024:
-        return {"body": "true"}
-    return facts
+        return outcome_of(entry, self.store.get)

@@ -12,7 +12,8 @@ from typing import Any
 
 from windtunnel.front import hypervolumes, pareto_front, reference_point
 from windtunnel.ledger import Job, Known, Ledger, Plan, Request, Result, State
-from windtunnel.ledger.ledger import Outcome, is_trial
+from windtunnel.ledger.ids import is_trial
+from windtunnel.ledger.outcome import Outcome
 from windtunnel.ledger.records import Session
 from windtunnel.report.view import RUNNING, WAITING, IterationView, ModelView, RunView, StepView, TrialView, contenders
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from windtunnel.definition import Definition, definition_of
 from windtunnel.errors import LedgerError
 from windtunnel.ledger import Job, Ledger, Plan, State
-from windtunnel.ledger.ledger import Outcome
+from windtunnel.ledger.outcome import Outcome
 
 _OVERHEAD = 2.0  # seconds that a stage takes beside its trials, until one has been seen
 _SETTLED = (State.COMPLETED, State.STOPPED)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from windtunnel.ledger import Ledger
-from windtunnel.ledger.ledger import Outcome
+from windtunnel.ledger.outcome import Outcome
 
 Span = tuple[float, float]
 

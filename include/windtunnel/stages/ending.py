@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from windtunnel.ledger import State
-from windtunnel.ledger.ledger import Outcome
+from windtunnel.ledger.outcome import Outcome
 from windtunnel.stages.search import Search
 from windtunnel.stages.standing import Standing
 from windtunnel.strategies import Observation

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from windtunnel.ledger import Job, Ledger, Request, State
 from windtunnel.ledger.ids import first_id
-from windtunnel.ledger.ledger import Outcome
+from windtunnel.ledger.outcome import Outcome
 from windtunnel.stages.search import Search
 from windtunnel.strategies import Observation
 

@@ -6,7 +6,7 @@ from typing import Any
 from windtunnel.errors import SearchError
 from windtunnel.front import knee
 from windtunnel.ledger import Request, State
-from windtunnel.ledger.ledger import Outcome
+from windtunnel.ledger.outcome import Outcome
 from windtunnel.stages.finalists import full_stage
 from windtunnel.stages.history import requests
 from windtunnel.stages.search import Search

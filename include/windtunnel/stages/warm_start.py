@@ -10,7 +10,7 @@ from windtunnel.definition import definition_of
 from windtunnel.errors import NotFoundError
 from windtunnel.ledger import Decision, Known, Ledger, Plan, Request, State
 from windtunnel.ledger.ids import last_try
-from windtunnel.ledger.ledger import Outcome
+from windtunnel.ledger.outcome import Outcome
 from windtunnel.stages.history import furthest, observations, requests
 from windtunnel.stages.promotion import promote
 from windtunnel.stages.search import Search

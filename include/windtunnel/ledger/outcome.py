@@ -1,0 +1,92 @@
+"""What a listing of results gives: the part of each that rides along as its object's metadata."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from windtunnel.ledger.records import Result, State
+from windtunnel.stores.base import Entry, Metadata
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The part of a result that a listing gives: enough to select by, without reading the result itself.
+
+    Attributes:
+        trial: its id.
+        state: how it ended.
+        objectives: the values that selection compares, by name.
+        metrics: every other number, by name.
+        violation: of measured constraints; 0 where none is broken.
+        kind: of the failure or stop.
+        epoch: the epoch that the values are from.
+        seconds: how long it took.
+        gpus: how many GPUs it held.
+        started: ISO 8601 in UTC.
+        attempts: how often it was started.
+        recorded: when the record was written, in seconds since 1970 by the store's clock.
+    """
+
+    trial: str
+    state: State
+    objectives: dict[str, float] = field(default_factory=dict)
+    metrics: dict[str, float | None] = field(default_factory=dict)
+    violation: float = 0.0
+    kind: str = ""
+    epoch: float = 0.0
+    seconds: float = 0.0
+    gpus: int = 0
+    started: str = ""
+    attempts: int = 1
+    recorded: float = 0.0
+
+    @property
+    def comparable(self) -> bool:
+        """Whether it may be on a front: it has values, and breaks no constraint."""
+        return self.state in (State.COMPLETED, State.STOPPED) and self.violation == 0
+
+
+_IN_METADATA = (
+    "state",
+    "objectives",
+    "metrics",
+    "violation",
+    "kind",
+    "epoch",
+    "seconds",
+    "gpus",
+    "started",
+    "attempts",
+)
+_ROOM = 6 * 1024  # bytes of metadata
+
+
+def outcome_metadata(result: Result) -> dict[str, str]:
+    """The metadata of a result; where it is too long, a mark that the result itself is to be read."""
+    facts = {key: json.dumps(getattr(result, key)) for key in _IN_METADATA}
+    return facts if sum(len(key) + len(value) for key, value in facts.items()) <= _ROOM else {"body": "true"}
+
+
+def outcome_of(entry: Entry, read: Callable[[str], bytes]) -> Outcome:
+    """How a unit ended.
+
+    Args:
+        entry: of its result.
+        read: gives the object at a path, for a result whose metadata was too long or got lost in copying.
+    """
+    if "state" in entry.metadata:
+        facts = _facts(entry.metadata)
+    else:
+        result = Result.model_validate_json(read(entry.path))
+        facts = {key: getattr(result, key) for key in _IN_METADATA}
+    unit = entry.path.rsplit("/", 1)[-1].removesuffix(".json")
+    return Outcome(trial=unit, recorded=entry.modified.timestamp(), **facts)
+
+
+def _facts(metadata: Metadata) -> dict[str, Any]:
+    """The facts, read as one JSON object rather than each by itself: a listing has thousands of them."""
+    pairs = (f'"{key}":{metadata[key]}' for key in _IN_METADATA if key in metadata)
+    facts: dict[str, Any] = json.loads(f"{{{','.join(pairs)}}}")
+    facts["state"] = State(facts["state"])
+    return facts

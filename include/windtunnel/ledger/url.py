@@ -1,0 +1,14 @@
+"""URLs of runs: `<store>/<search>/<run>`."""
+
+
+def is_run(url: str) -> bool:
+    """Whether a URL can be that of a run, be it there or not."""
+    return parts_of(url) is not None
+
+
+def parts_of(url: str) -> tuple[str, str, str] | None:
+    """A run's store, search and run; None where the URL lacks one of them."""
+    rest, _, run = url.rstrip("/").rpartition("/")
+    base, _, search = rest.rpartition("/")
+    lacking = not base or not search or base.endswith((":", ":/", "://"))
+    return None if lacking else (base, search, run)
