@@ -4,13 +4,16 @@
 
 A whole DAG runs in this process by `dag.test()`: Airflow's CPU time is this process's, and the requests to the API
 server are counted where they are sent. The ledger is a folder that this machine and the pods share. Printed is the time
-from the first launch to the last result beside the least that the trials' own time takes on that many GPUs.
+from the first launch to the last result, beside the least that the trials' own time takes on that many GPUs and what
+the same cluster needs for as many pods of that length without Windtunnel: such that only sleep, and such that import
+PyTorch before they do.
 """
 
 import argparse
 import json
 import os
 import resource
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -30,7 +33,7 @@ load_searches("../searches", globals())
 def measure(trials: int, seconds: float, cluster: Cluster, folder: Path) -> None:
     """Run one iteration of so many trials, and print what it took."""
     template = cluster.template()
-    template["spec"]["containers"][0]["resources"] = {"limits": {"nvidia.com/gpu": "1"}}
+    template["spec"]["containers"][0]["resources"] = {"limits": {"nvidia.com/gpu": "1"}, "requests": {"cpu": "200m"}}
     definition = {
         "workload": "benchmarks.workloads.sleep",
         "settings": {"seconds": seconds},
@@ -94,6 +97,30 @@ def measure(trials: int, seconds: float, cluster: Cluster, folder: Path) -> None
     print(f"requests to the API server:               {requests.total()}, {requests.total() / jobs:.1f} a job")
     for name, count in requests.most_common():
         print(f"  {count:>6} {name}")
+    imports = f"import torch, time; time.sleep({seconds})"
+    for what, command in (
+        ("that sleep as long as a trial takes", ["sleep", f"{own / len(results):.1f}"]),
+        ("that import PyTorch and sleep", [sys.executable, "-c", imports]),
+    ):
+        load = os.getloadavg()[0]
+        print(f"{trials} pods {what}: {bare(cluster, template, command, trials):.0f} s (load {load:.1f})", flush=True)
+
+
+def bare(cluster: Cluster, template: dict[str, Any], command: list[str], trials: int) -> float:
+    """Seconds that so many Jobs with this command take, from the first request to the end of the last pod."""
+    spec = json.loads(json.dumps(template["spec"])) | {"restartPolicy": "Never"}
+    spec["containers"][0]["command"] = command
+    began = time.time()
+    for _ in range(trials):
+        job = {"metadata": {"generateName": "bare-"}, "spec": {"template": {"spec": spec}, "completions": 1}}
+        cluster.batch.create_namespaced_job(cluster.namespace, job)
+    while sum(job["status"].get("succeeded", 0) for job in cluster.jobs()) < trials:
+        time.sleep(2)
+    pods = json.loads(cluster.core.list_namespaced_pod(cluster.namespace, _preload_content=False).data)["items"]
+    ends = [pod["status"]["containerStatuses"][0]["state"]["terminated"]["finishedAt"] for pod in pods]
+    cluster.batch.delete_collection_namespaced_job(cluster.namespace, propagation_policy="Foreground")
+    cluster.until(lambda: not cluster.jobs(), 300, "the bare jobs do not go")
+    return max(map(datetime.fromisoformat, ends)).timestamp() - began
 
 
 def main() -> None:
