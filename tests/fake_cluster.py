@@ -35,6 +35,8 @@ class FakeCluster:
         script: statuses for the next pods, which are no processes then.
         refuse_jobs: the status and message that new Jobs are answered with.
         refuse_pods: the message of the event that is all that comes of a Job.
+        backoff: seconds after a pod's failure until the next one is started.
+        killed_for: what is said of pods that SIGKILL has ended.
         outages: so many of the next requests are answered with 503.
     """
 
@@ -48,6 +50,9 @@ class FakeCluster:
         self.refuse_jobs = None
         self.refuse_pods = ""
         self.outages = 0
+        self.backoff = 0.0
+        self.resting = Counter()
+        self.killed_for = "Error"
         self.lock = threading.RLock()
         self.closed = threading.Event()
 
@@ -117,6 +122,13 @@ class FakeCluster:
             if name in self.processes:
                 self.processes[name].send_signal(signal.SIGTERM if grace else signal.SIGKILL)
 
+    def preempt(self, name):
+        """Take a pod's node away for another one, as the scheduler does."""
+        with self.lock:
+            disruption = {"type": "DisruptionTarget", "status": "True", "reason": "PreemptionByScheduler"}
+            self.pods[name]["status"]["conditions"] = [disruption]
+            self.delete_pod(name)
+
     def find(self, kind, labels, fields):
         with self.lock:
             things = self.events if kind == "events" else getattr(self, kind).values()
@@ -141,11 +153,17 @@ class FakeCluster:
             return
         if phases["Succeeded"]:
             job["status"] |= {"succeeded": 1, "conditions": [{"type": "Complete", "status": "True"}]}
-        elif phases["Failed"] > job["spec"]["backoffLimit"]:
+        elif self._failures(job, own) > job["spec"]["backoffLimit"]:
             reason = {"reason": "BackoffLimitExceeded", "message": "Job has reached the specified backoff limit"}
             job["status"]["conditions"] = [{"type": "Failed", "status": "True", **reason}]
-        elif not phases["Running"] and not phases["Pending"]:
+        elif (
+            not phases["Running"] and not phases["Pending"] and time.monotonic() > self.resting[job["metadata"]["uid"]]
+        ):
             self._start(job, phases["Failed"])
+
+    def _failures(self, job, pods):
+        """How many of the job's pods have failed, of those that are gone as well."""
+        return job["status"].get("failed", 0) + sum(_counts(pod, job) for pod in pods if not _is_going(pod))
 
     def _start(self, job, failures):
         if self.refuse_pods:
@@ -179,21 +197,40 @@ class FakeCluster:
         running = pod["status"]["phase"] in ("Pending", "Running")
         code = process.poll() if process is not None else None
         if process is not None and running and code is not None:
-            end = {"exitCode": code if code >= 0 else 128 - code, "finishedAt": stamp(), "reason": "Error"}
-            pod["status"] = {
+            reason = self.killed_for if code == -signal.SIGKILL else "Error"
+            end = {"exitCode": code if code >= 0 else 128 - code, "finishedAt": stamp(), "reason": reason}
+            pod["status"] |= {
                 "phase": "Failed" if code else "Succeeded",
                 "containerStatuses": [{"name": "trainer", "state": {"terminated": end}}],
             }
+            self.resting[_owner(pod)] = time.monotonic() + self.backoff
         unanswering = pod["status"].get("unanswering", False)
-        gone = "deletionTimestamp" in pod["metadata"] and not unanswering and (process is None or code is not None)
+        gone = _is_going(pod) and not unanswering and (process is None or code is not None)
         orphaned = not any(job["metadata"]["uid"] == _owner(pod) for job in self.jobs.values())
         if gone or (orphaned and not running):
             del self.pods[name]
+            for job in self.jobs.values():
+                if job["metadata"]["uid"] == _owner(pod) and _counts(pod, job):
+                    job["status"]["failed"] = job["status"].get("failed", 0) + 1
         elif orphaned:
             self.delete_pod(name)
 
     def _pods_of(self, job):
         return [pod for pod in self.pods.values() if _owner(pod) == job["metadata"]["uid"]]
+
+
+def _is_going(pod):
+    return "deletionTimestamp" in pod["metadata"]
+
+
+def _counts(pod, job):
+    """Whether a pod is a failure of its job; a deleted one is, unless the job's podFailurePolicy ignores it."""
+    rules = job["spec"].get("podFailurePolicy", {}).get("rules", [])
+    ignored = [one for rule in rules if rule["action"] == "Ignore" for one in rule["onPodConditions"]]
+    has = pod["status"].get("conditions", [])
+    if any(one["type"] == other["type"] and one["status"] == other["status"] for one in ignored for other in has):
+        return False
+    return pod["status"]["phase"] == "Failed" or (_is_going(pod) and pod["status"]["phase"] != "Succeeded")
 
 
 def _owner(pod):

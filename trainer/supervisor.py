@@ -136,10 +136,7 @@ class Supervisor:
             attempts = self._ledger.attempts(unit)
             starts = sum(not attempt.preempted for attempt in attempts)
             if starts >= self._most_starts:
-                message = (
-                    f"its job died each time it ran: {starts} starts, limits.trial_retries {self._limits.trial_retries}"
-                )
-                self._fail(unit, "crashed", message, attempts[-1])
+                self._fail(unit, *self._why_crashed(attempts[-1], starts), attempts[-1])
             else:
                 self._start(unit, after=len(attempts))
 
@@ -237,6 +234,13 @@ class Supervisor:
                 self._ledger.mark_preempted(running.unit, running.attempt)
             running.log.sync(at_once=True)
         return PREEMPTED
+
+    def _why_crashed(self, last: Attempt, starts: int) -> tuple[str, str]:
+        """Kind and message for a unit whose job has died with it once too often."""
+        if last.kind:
+            return last.kind, f"{last.message}; starts: {starts}"
+        retries = self._limits.trial_retries
+        return "crashed", f"its job died each time it ran: {starts} starts, limits.trial_retries {retries}"
 
     def _starts(self, unit: str) -> int:
         return sum(not attempt.preempted for attempt in self._ledger.attempts(unit))

@@ -74,6 +74,14 @@ def test_a_trial_that_uses_too_much_memory_does_not_take_its_pod_along(run):
     assert run.result("nothing").state is State.COMPLETED
 
 
+def test_a_trial_that_takes_its_whole_pod_down_with_its_memory(run):
+    run = run(["exhaust-job", "nothing"], resources={"memory": "256 MiB"}, trial_retries=0)
+    result = failure(run, "exhaust-job")
+    assert (result.kind, result.attempts) == ("out_of_memory", 1)
+    assert "was killed for using more than its memory limit, 268435456 (resources.memory)" in result.message
+    assert run.result("nothing").state is State.COMPLETED
+
+
 def test_an_image_that_is_not_there(cluster, run):
     template = cluster.template()
     template["spec"]["containers"][0]["image"] = "local/nowhere:7"

@@ -6,6 +6,7 @@ The folder `settings["trace"]` gets a file per trial with one line per start: th
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -87,6 +88,13 @@ def _kill_job_once(_, starts):
         _kill_job(_, starts)
 
 
+def _exhaust_job(_, starts):
+    """Memory that is no process's own, until the kernel kills what it was told to: the job, not the trial."""
+    Path(f"/proc/{os.getppid()}/oom_score_adj").write_text("1000")
+    fill = "import os; file = os.memfd_create('hoard')\nwhile True: os.write(file, bytes(1 << 20))"
+    os.execv(sys.executable, [sys.executable, "-S", "-c", fill])
+
+
 def _exit(code, starts):
     os._exit(int(code))
 
@@ -113,6 +121,7 @@ _DO = {
     "kill-once": _kill_once,
     "kill-job": _kill_job,
     "kill-job-once": _kill_job_once,
+    "exhaust-job": _exhaust_job,
     "exit": _exit,
     "leave-process": _leave_process,
     "environment": _show_environment,

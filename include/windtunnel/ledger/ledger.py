@@ -253,6 +253,11 @@ class Ledger:
         told = attempt.model_copy(update={"preempted": True})
         self.store.put(self._attempt_path(unit, attempt.number), told.to_bytes())
 
+    def mark_taken_down(self, unit: str, attempt: Attempt, kind: str, message: str) -> None:
+        """Say what took the attempt's job down with it; the start counts."""
+        told = attempt.model_copy(update={"kind": kind, "message": message})
+        self.store.put(self._attempt_path(unit, attempt.number), told.to_bytes())
+
     def attempts(self, unit: str) -> list[Attempt]:
         """All starts of a unit, in order."""
         entries = self.store.list(self.path(f"trials/{unit}/attempts/"))

@@ -218,6 +218,7 @@ class Attempt(Record):
         host: where.
         started: when, ISO 8601 in UTC.
         preempted: whether the job was told to go before the unit was done; such a start is not held against the unit.
+        kind, message: what took the job down with it, where the launcher's platform tells.
     """
 
     number: int
@@ -225,6 +226,8 @@ class Attempt(Record):
     host: str
     started: str
     preempted: bool = False
+    kind: str = ""
+    message: str = ""
 
 
 class Launch(Record):

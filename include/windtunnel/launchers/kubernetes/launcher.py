@@ -1,8 +1,8 @@
 """The launcher: submits Jobs, asks what lives, explains what is gone, sweeps up."""
 
 import time
-from collections.abc import Collection
-from datetime import UTC, datetime
+from collections.abc import Collection, Iterable, Iterator
+from datetime import UTC, datetime, timedelta
 from functools import cache
 
 from windtunnel.definition import Definition, definition_of
@@ -21,13 +21,15 @@ from windtunnel.launchers.kubernetes.states import (
     last_words,
     never_began,
     pods_of,
+    taken_down,
 )
-from windtunnel.ledger import Job, Ledger
+from windtunnel.ledger import Attempt, Job, Ledger
 from windtunnel.machine import host, now
 
 _LOG_TAIL = 4096  # bytes of a pod's log that go into a failed result
 _TIME_TO_END = 60.0  # seconds that cancelled pods get to end; their grace is 30 s unless the template says another
 _FUTILE = 3  # pods that die before they begin anything: the next ones will, too
+_SECOND = timedelta(seconds=1)
 _SELECTED = 50  # jobs named in one selector
 _UNFINISHED = "status.successful=0"
 _NOT_DONE = "status.phase!=Succeeded"
@@ -44,6 +46,7 @@ class KubernetesLauncher(Launcher):
         """Nothing is asked of the cluster yet."""
         self._client = cache(Client)
         self._known: dict[str, Definition] = {}
+        self._told: set[str] = set()
 
     def launch(self, ledger: Ledger, job: Job) -> None:
         """Create the Job unless it is there or the job is done; one that is over without results is replaced."""
@@ -71,6 +74,7 @@ class KubernetesLauncher(Launcher):
         moment = datetime.now(UTC)
         jobs = client.jobs(selector(ledger), _UNFINISHED)
         pods = client.pods(selector(ledger), _NOT_DONE)
+        self._tell(ledger, pods)
         hopeful = {job_id(job) for job in jobs if not _judge(ledger, definition, job, pods_of(job, pods), moment)}
         return hopeful | {job_id(pod) for pod in pods if ending(pod, moment)}
 
@@ -112,6 +116,17 @@ class KubernetesLauncher(Launcher):
             time.sleep(pause)
             pause = min(2 * pause, 2.0)
 
+    def _tell(self, ledger: Ledger, pods: Iterable[Object]) -> None:
+        """Leave word of what took pods down: the trainer in the next pod cannot see it."""
+        for pod in pods:
+            found = taken_down(pod)
+            if found is None or pod["metadata"]["uid"] in self._told:
+                continue
+            verdict, moment = found
+            for unit, attempt in _held(ledger, ledger.job(job_id(pod)), moment):
+                ledger.mark_taken_down(unit, attempt, verdict.kind, verdict.message)
+            self._told.add(pod["metadata"]["uid"])
+
     def _left(self, ledger: Ledger, client: Client, jobs: Collection[str] | None) -> set[str]:
         """Of these jobs, those that still have Jobs, or pods on nodes that answer."""
         moment = datetime.now(UTC)
@@ -136,6 +151,16 @@ def _judge(ledger: Ledger, definition: Definition, job: Object, pods: list[Objec
     name = job_id(job)
     starts = sum(attempt.job == name for unit in ledger.job(name).units for attempt in ledger.attempts(unit))
     return never_began(dead) if len(dead) - starts >= _FUTILE else None
+
+
+def _held(ledger: Ledger, job: Job, moment: datetime) -> Iterator[tuple[str, Attempt]]:
+    """The units without a result that the job had begun last before a moment, each with that start."""
+    done = ledger.unit_outcomes(job)
+    latest = (moment + _SECOND).isoformat()  # the cluster's clock tells whole seconds
+    for unit in job.units:
+        begun = [one for one in ledger.attempts(unit) if one.job == job.job and one.started < latest]
+        if unit not in done and begun and not begun[-1].preempted:
+            yield unit, begun[-1]
 
 
 def _selectors(ledger: Ledger, jobs: Collection[str] | None) -> list[str]:

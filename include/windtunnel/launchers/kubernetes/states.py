@@ -17,6 +17,7 @@ _MAY_START = {
     "CreateContainerError": "cannot_start",
     "RunContainerError": "cannot_start",
 }
+_TAKES_DOWN = ("out_of_memory", "evicted", "node_lost")  # kinds
 _START_PATIENCE = 120.0  # seconds for such a fault to pass
 _BACK_OFF = 360.0  # seconds, the longest that a cluster waits before it starts a job's pod again
 _TOLD_TO_GO = 143  # exit code of a process that was sent SIGTERM
@@ -91,6 +92,14 @@ def deaths(pods: Sequence[Object]) -> list[Object]:
     """Those of a job's pods that failed for reasons of their own: neither evicted nor told to go."""
     failed = [pod for pod in pods if _phase(pod) == "Failed" and not pod["status"].get("reason")]
     return [pod for pod in failed if (_terminated(pod) or {}).get("exitCode") != _TOLD_TO_GO]
+
+
+def taken_down(pod: Object) -> tuple[Verdict, datetime] | None:
+    """What the cluster took a pod down for, and when, trials and all; None where it ended by itself or not at all."""
+    if _phase(pod) != "Failed":
+        return None
+    verdict = _end_of(pod, [pod])
+    return (verdict, _end_time(pod)) if verdict.kind in _TAKES_DOWN else None
 
 
 def never_began(dead: Sequence[Object]) -> Verdict:

@@ -199,6 +199,50 @@ def test_a_trial_that_kills_its_pod_is_passed_over_and_its_lane_mates_go_on(clus
     assert (poison.state, poison.kind, poison.attempts) == (State.FAILED, "crashed", 2)
 
 
+def test_a_pod_that_its_trial_took_down_with_its_memory(cluster, run):
+    """Where the kernel ends a container as a whole, only the cluster can tell what it was."""
+    cluster.killed_for, cluster.backoff = "OOMKilled", 1.0
+    run = run(["kill-job", "nothing"], trial_retries=1, resources={"memory": 2**30})
+    run.launch()
+    assert result_of(run).state is State.COMPLETED
+    result = run.result("kill-job")
+    assert (result.state, result.kind, result.attempts) == (State.FAILED, "out_of_memory", 2)
+    assert "was killed for using more than its memory limit, 1073741824 (resources.memory)" in result.message
+    assert [attempt.kind for attempt in run.ledger.attempts(run.trial("kill-job"))] == ["out_of_memory"] * 2
+    assert [attempt.kind for attempt in run.ledger.attempts(run.trial("nothing"))] == [""]
+
+
+def test_preemptions_count_neither_for_the_trial_nor_for_the_job(cluster, run):
+    run = run(["sleep 3"], trial_retries=0)
+    run.launch()
+    times = cluster.jobs[job_name(run.ledger, "1-0")]["spec"]["backoffLimit"] + 1
+    for count in range(1, times + 1):
+        wait_for(lambda count=count: len(run.starts.get("sleep 3", ())) == count)
+        (name,) = cluster.pods
+        cluster.preempt(name)
+        wait_for(lambda name=name: name not in cluster.pods)
+    watch = Watch(run.ledger, get_launcher("kubernetes"), "1")
+    wait_for(lambda: watch.poll().done, 30)
+    assert run.result("sleep 3").state is State.COMPLETED
+    assert [attempt.preempted for attempt in run.ledger.attempts(run.trial("sleep 3"))] == [True] * times + [False]
+
+
+def test_pods_that_are_deleted_again_and_again_use_up_the_jobs_retries(cluster, run):
+    """A hand is no preemption: the cluster counts such pods, which ends the job rather than the cluster's patience."""
+    run = run(["sleep 60"], trial_retries=0)
+    run.launch()
+    watch = Watch(run.ledger, get_launcher("kubernetes"), "1")
+
+    def delete():
+        for name in list(cluster.pods):
+            cluster.delete_pod(name, grace=0)
+        return watch.poll().done
+
+    wait_for(delete, 30)
+    assert run.result("sleep 60").kind == "gone"
+    assert "its pods are deleted: BackoffLimitExceeded" in run.result("sleep 60").message
+
+
 def test_an_api_server_that_is_away_for_a_while(cluster, run):
     run = run()
     cluster.outages = 2
