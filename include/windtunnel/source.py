@@ -75,22 +75,25 @@ def _packed(module: str) -> bytes:
     """The Python files of a module or package as a ZIP archive."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for folder, file in _files(module):
-            entry = zipfile.ZipInfo(file.relative_to(folder).as_posix(), _NO_TIME)
-            archive.writestr(entry, file.read_bytes(), zipfile.ZIP_DEFLATED)
+        for name, file in sorted(_files(module).items()):
+            archive.writestr(zipfile.ZipInfo(name, _NO_TIME), file.read_bytes(), zipfile.ZIP_DEFLATED)
     return buffer.getvalue()
 
 
-def _files(module: str) -> list[tuple[Path, Path]]:
-    """Files of a module or package, each with the folder that is on Python's path."""
+def _files(module: str) -> dict[str, Path]:
+    """Files of a module or package, by their names below the folder that is on Python's path.
+
+    A package without `__init__.py` may lie in several folders: of files of one name the first is meant, as in imports.
+    """
     loaded = sys.modules.get(module)
     spec = loaded.__spec__ if loaded is not None else importlib.util.find_spec(module)
     if spec is not None and spec.submodule_search_locations:
         folders = [Path(folder) for folder in spec.submodule_search_locations]
-        return [(folder.parent, file) for folder in folders for file in sorted(folder.rglob("*.py"))]
+        pairs = [(folder.parent, file) for folder in reversed(folders) for file in sorted(folder.rglob("*.py"))]
+        return {file.relative_to(parent).as_posix(): file for parent, file in pairs}
     if spec is None or spec.origin is None:
         raise WorkloadError(f"workload {module!r} cannot be found: is its folder on PYTHONPATH?")
-    return [(Path(spec.origin).parent, Path(spec.origin))]
+    return {Path(spec.origin).name: Path(spec.origin)}
 
 
 def _is_here(workload: str, code: str) -> bool:

@@ -1,7 +1,9 @@
 """A workload that only Airflow's host has reaches the jobs through the ledger."""
 
+import io
 import subprocess
 import sys
+import zipfile
 
 import pytest
 
@@ -75,6 +77,22 @@ def begun(tmp_path, monkeypatch):
 )
 def test_a_job_finds_it_in_the_ledger(begun, workload, files):
     ledger = begun(workload, files)
+    output = job(ledger)
+    assert ledger.result("prepare").state is State.COMPLETED, output
+
+
+def test_of_a_file_in_two_folders_the_one_that_is_imported_is_packed_once(begun, tmp_path, monkeypatch, recwarn):
+    other = tmp_path / "others" / "team_folder"
+    other.mkdir(parents=True)
+    (other / "mlp.py").write_text("raise AssertionError('the other one')")
+    (other / "one.py").write_text("ONE = 1.0\n")
+    monkeypatch.syspath_prepend(str(other.parent))
+    monkeypatch.syspath_prepend(str(tmp_path / "modules"))
+    ledger = begun("team_folder.mlp", {"team_folder/mlp.py": "from .one import *\n" + WORKLOAD.format(x="ONE")})
+    (archive,) = ledger.store.list(ledger.path("code/"))
+    names = zipfile.ZipFile(io.BytesIO(ledger.store.get(archive.path))).namelist()
+    assert sorted(names) == ["team_folder/mlp.py", "team_folder/one.py"]
+    assert not [warning for warning in recwarn if "Duplicate name" in str(warning.message)]
     output = job(ledger)
     assert ledger.result("prepare").state is State.COMPLETED, output
 
