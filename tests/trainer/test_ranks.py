@@ -8,6 +8,7 @@ import pytest
 from tests.runs import is_alive, wait_until
 from windtunnel.definition.model import Definition
 from windtunnel.ledger import Job, JobKind, Ledger, Request, State
+from windtunnel.ledger.curves import curve_metadata
 from windtunnel.ledger.ids import trial_id
 
 pytestmark = pytest.mark.slow
@@ -18,7 +19,7 @@ EPOCHS = 3.0
 class Together:
     """A run whose one job trains one trial for each thing to do."""
 
-    def __init__(self, folder, gpus, *things, trial_retries=1, trial_time=None):
+    def __init__(self, folder, gpus, *things, trial_retries=1, trial_time=None, peer=(), **fields):
         self.trace = folder / "trace"
         self.trace.mkdir(parents=True)
         definition = Definition.model_validate(
@@ -29,11 +30,14 @@ class Together:
                 "objectives": {"held": "minimize"},
                 "limits": {"parallel": 1, "threads": 1, "trial_retries": trial_retries, "trial_time": trial_time},
                 "resources": {"gpus": gpus},
+                **fields,
             }
         )
         self.ledger = Ledger.open(f"{folder}/store/together/run")
         self.ledger.begin({"definition": definition.model_dump(mode="json"), "code": "0"})
         self.trials = {do: self._request(index, do) for index, do in enumerate(things)}
+        if peer:
+            self._plant(peer)
         self._run("prepare", JobKind.PREPARE, ["prepare"])
         self._run("1-0", JobKind.TRAIN, list(self.trials.values()))
         self.results = {do: self.ledger.result(trial) for do, trial in self.trials.items()}
@@ -46,8 +50,14 @@ class Together:
         request = Request(trial=trial_id(config, EPOCHS), config=config, params={"do": do}, epochs=EPOCHS, stage="1")
         return self.ledger.begin_trial(request).trial
 
+    def _plant(self, values):
+        """The curve of another configuration."""
+        points = [json.dumps({"epoch": float(epoch), "held": value}) for epoch, value in enumerate(values, 1)]
+        path = self.ledger.trial_path(trial_id("f" * 16, EPOCHS), "metrics.jsonl")
+        self.ledger.store.put(path, "\n".join(points).encode(), curve_metadata(points[-1], values))
+
     def _run(self, job, kind, units):
-        self.ledger.create_job(Job(job=job, kind=kind, stage=job, units=units))
+        self.ledger.create_job(Job(job=job, kind=kind, stage=job.partition("-")[0], units=units))
         command = [sys.executable, "-m", "trainer", self.ledger.url, job]
         environment = os.environ | {"WINDTUNNEL_CHECKPOINT_SECONDS": "0"}
         subprocess.run(command, check=True, env=environment, timeout=300)
@@ -108,3 +118,15 @@ def test_a_time_out_ends_all_processes(tmp_path):
     assert run.results["hang"].kind == "timeout"
     last = int((run.trace / "hang").read_text())
     wait_until(lambda: not is_alive(last))
+
+
+def test_all_processes_stop_at_the_same_epoch_by_one_decision(tmp_path):
+    rule = {"bandit": {"slack_amount": 0.001, "delay_evaluation": 2}}
+    run = Together(tmp_path, 2, "count_epochs", peer=(0.0, 0.0, 0.0), early_stopping=rule)
+    result = run.results["count_epochs"]
+    assert (result.state, result.kind, result.epoch) == (State.STOPPED, "bandit", 2), result.message
+    assert [(run.trace / f"epochs-{rank}").read_text().split() for rank in range(2)] == [["0", "1"]] * 2
+    (decision,) = json.loads(run.text("count_epochs", "decisions.json"))
+    assert (decision["rule"], decision["interval"], decision["stop"]) == ("bandit", 2, True)
+    assert run.text("count_epochs", "log.txt").count("stopped by bandit") == 1
+    assert "model.onnx" in result.artifacts
