@@ -5,8 +5,8 @@
 A whole DAG runs in this process by `dag.test()`: Airflow's CPU time is this process's, and the requests to the API
 server are counted where they are sent. The ledger is a folder that this machine and the pods share. Printed is the time
 from the first launch to the last result, beside the least that the trials' own time takes on that many GPUs and what
-the same cluster needs for as many pods of that length without Windtunnel: such that only sleep, and such that import
-PyTorch before they do.
+the same cluster needs for as many pods of that length without Windtunnel: such that only sleep, and such that start
+Python and import what the trainer does before they sleep.
 """
 
 import argparse
@@ -97,10 +97,10 @@ def measure(trials: int, seconds: float, cluster: Cluster, folder: Path) -> None
     print(f"requests to the API server:               {requests.total()}, {requests.total() / jobs:.1f} a job")
     for name, count in requests.most_common():
         print(f"  {count:>6} {name}")
-    imports = f"import torch, time; time.sleep({seconds})"
+    starts = f"import time; from trainer import job, units; time.sleep({seconds})"
     for what, command in (
         ("that sleep as long as a trial takes", ["sleep", f"{own / len(results):.1f}"]),
-        ("that import PyTorch and sleep", [sys.executable, "-c", imports]),
+        ("that start the trainer's Python and sleep", [sys.executable, "-P", "-c", starts]),
     ):
         load = os.getloadavg()[0]
         print(f"{trials} pods {what}: {bare(cluster, template, command, trials):.0f} s (load {load:.1f})", flush=True)
