@@ -1,10 +1,10 @@
 """What a workload's `train` gets: the parameters, the data, the steps to take, and where to put what comes of it."""
 
-import json
 import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +12,12 @@ from trainer import checkpoints, export
 from trainer.checkpoints import Progress, Report
 from trainer.data import Arrays, load_split
 from trainer.epochs import Epoch
+from trainer.metrics import MetricsFile
 from trainer.peers import Peers
 from trainer.seeds import generator_states, seed_everything
-from trainer.stopping import curve
 from windtunnel.definition.model import Definition
 from windtunnel.errors import LedgerError, WindtunnelError, WorkloadError
 from windtunnel.ledger import Ledger, Request
-from windtunnel.ledger.curves import METRICS, curve_metadata
 from windtunnel.ledger.ids import steps
 from windtunnel.stopping.rules import Verdict
 
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
 # Seconds between two writes: a share of the trial's age or expected length, within bounds, so that a long trial costs
 # the store no more requests than a short one.
-METRICS_SHARE, METRICS_SHORTEST, METRICS_LONGEST = 0.5, 1.0, 1800.0  # of its age so far
 CHECKPOINT_SHARE, CHECKPOINT_SHORTEST, CHECKPOINT_LONGEST = 0.3, 30.0, 3600.0  # of its length, as it looks
 CHECKPOINT_SECONDS = "WINDTUNNEL_CHECKPOINT_SECONDS"  # the variable that fixes the time between two checkpoints
 
@@ -96,8 +94,8 @@ class Trial:
         self._objects: dict[str, Any] = {}
         self._target: int | None = None
         self._began = self._checkpointed = time.monotonic()
-        self._metrics_written = -math.inf
-        self._reports_written: list[Report] = []
+        rules = definition.early_stopping.rules
+        self._metrics = MetricsFile(ledger, request.trial, definition.watched if rules else None)
         self._manifest: dict[str, Any] | None = None
         seed_everything(self.seed)
 
@@ -225,7 +223,7 @@ class Trial:
         )
         held = progress.reports[-1] if progress.reports else None
         if held is not None and (held.epoch, held.closes) == (report.epoch, report.closes):
-            report = Report(**{**_facts(report), "metrics": held.metrics | report.metrics})
+            report = replace(report, metrics=held.metrics | report.metrics)
             progress.reports.pop()
         progress.reports.append(report)
         self._keep_best(report)
@@ -293,29 +291,9 @@ class Trial:
         return held
 
     def write_metrics(self, *, now: bool = False) -> None:
-        """Replace the metrics' file, unless it was just written and need not be `now`; the latest values ride along.
-
-        Where rules may stop trials, the peers' curves must be fresh: once a second then, and else ever more rarely.
-        """
-        if not self._peers.leads or not self._progress.reports:
-            return
-        if self._progress.reports == self._reports_written:
-            return
-        rules = self._definition.early_stopping.rules
-        moment = time.monotonic()
-        pause = 0.0 if rules else METRICS_SHARE * (moment - self._began)
-        if not now and moment - self._metrics_written < min(METRICS_LONGEST, max(METRICS_SHORTEST, pause)):
-            return
-        lines = [
-            json.dumps({"epoch": report.epoch, "seconds": report.seconds} | report.metrics)
-            for report in self._progress.reports
-        ]
-        watched = curve(self._progress.reports, self._definition.watched) if rules else None
-        path = self._ledger.trial_path(self._request.trial, METRICS)
-        content = "".join(f"{line}\n" for line in lines).encode()
-        self._ledger.store.put(path, content, curve_metadata(lines[-1], watched))
-        self._metrics_written = time.monotonic()
-        self._reports_written = list(self._progress.reports)
+        """Bring the reports to the ledger, in any case if it is to be `now`."""
+        if self._peers.leads:
+            self._metrics.write(self._progress.reports, time.monotonic() - self._began, now=now)
 
     def _checkpoint_pause(self) -> float:
         """Seconds that must lie between two checkpoints."""
@@ -372,7 +350,7 @@ class Trial:
         again = best is not None and best["report"]["epoch"] == report.epoch
         if best is None or again or self._better(report, Report(**best["report"])):
             weights = {name: checkpoints.weights(model) for name, model in self._models().items()}
-            self._progress.best = {"report": _facts(report), "weights": weights}
+            self._progress.best = {"report": asdict(report), "weights": weights}
 
     def _better(self, report: Report, other: Report) -> bool:
         name, direction = next(iter(self._definition.objectives.items()))
@@ -396,10 +374,6 @@ class Trial:
         """Write a line to the trial's log."""
         if self._peers.leads:
             print(text, flush=True)  # noqa: T201  (the log is the process's own output)
-
-
-def _facts(report: Report) -> dict[str, Any]:
-    return {name: getattr(report, name) for name in Report.__slots__}
 
 
 def _shown(value: float | None) -> str:

@@ -256,7 +256,7 @@ def test_states_of_generators_survive_a_file_without_code(tmp_path):
 @pytest.mark.parametrize("seconds", [1, 60, 600, 3600, 3 * 3600])
 def test_ten_epochs_are_written_about_as_often_however_long_they_take(begin, monkeypatch, tmp_path, seconds):
     moment = 0.0
-    for module in ("trainer.trial", "trainer.logs"):
+    for module in ("trainer.trial", "trainer.metrics", "trainer.logs"):
         monkeypatch.setattr(f"{module}.time", SimpleNamespace(monotonic=lambda: moment))
     written = Counter()
     for name in ("_put", "_upload"):

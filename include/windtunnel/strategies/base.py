@@ -1,5 +1,6 @@
 """What a strategy is given, and what it gives: a pure function from the history to the next batch."""
 
+import math
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -37,8 +38,17 @@ class Problem:
         return self.space.canonical(params)
 
     def broken(self, params: Params) -> str | None:
-        """Which constraint the known values break, as a sentence for people; None where they keep all."""
-        values = self.known(params) if self.constraints else {}
+        """Why the configuration is not worth training, as `broken_by` says; None where it is."""
+        return self.broken_by(self.known(params))
+
+    def broken_by(self, values: Mapping[str, float]) -> str | None:
+        """Which constraint these known values break, as a sentence for people; None where they keep all.
+
+        An objective that is not finite counts as broken: the configuration could be on no front.
+        """
+        for name in self.objectives:
+            if name in values and not math.isfinite(values[name]):
+                return f"{name} is {values[name]:g}, which no front can hold"
         for name, bound in self.constraints.items():
             how = bound.broken(values[name]) if name in values else None
             if how is not None:

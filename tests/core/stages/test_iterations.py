@@ -166,6 +166,19 @@ def test_known_values_that_are_not_finite_harm_no_record(bench, monkeypatch, val
     assert search.ledger.plan("1") == plan
 
 
+@pytest.mark.parametrize("strategy", ["pareto", "random"])
+def test_what_has_no_finite_value_of_a_known_objective_is_not_tried(bench, monkeypatch, strategy):
+    def cost(params, settings):
+        return {"cost": math.nan if params["x"] % 3 == 0 else float(params["x"])}
+
+    monkeypatch.setattr(formula, "cost", cost)
+    search = bench.begin(strategy={"name": strategy})
+    bench.iterate(search, 2)
+    asked = [request for k in ("1", "2") for request in search.ledger.plan(k).requests]
+    assert len(asked) == 12
+    assert not [request for request in asked if request.params["x"] % 3 == 0]
+
+
 def test_an_iteration_whose_trials_are_all_known_still_has_a_job(bench):
     search = bench.begin()
     bench.train(search, suggest(search, 1))

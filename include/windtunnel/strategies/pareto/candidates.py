@@ -50,11 +50,7 @@ class Pool:
                 continue
             self._seen.add(key)
             known = dict(self._problem.known(params))
-            if all(
-                bounds.broken(known[name]) is None
-                for name, bounds in self._problem.constraints.items()
-                if name in known
-            ):
+            if self._problem.broken_by(known) is None:
                 self.params.append(params)
                 self.known.append(known)
 

@@ -1,0 +1,51 @@
+"""A trial's reports as a file of the ledger, `metrics.jsonl`."""
+
+import json
+import math
+import time
+from collections.abc import Sequence
+
+from trainer.checkpoints import Report
+from trainer.stopping import curve
+from windtunnel.ledger import Ledger
+from windtunnel.ledger.curves import METRICS, curve_metadata
+
+_SHARE, _SHORTEST, _LONGEST = 0.5, 1.0, 1800.0  # between two writes: a share of the trial's age, within so many seconds
+
+
+class MetricsFile:
+    """The file is replaced whole, and ever more rarely as the trial grows older."""
+
+    def __init__(self, ledger: Ledger, trial: str, watched: str | None) -> None:
+        """Nothing is written yet.
+
+        Args:
+            ledger: of the run.
+            trial: its id.
+            watched: the metric that rules watch, whose curve rides along; peers' curves must be fresh, so that the
+                file is then written once a second however old the trial is. None without rules.
+        """
+        self._store, self._path = ledger.store, ledger.trial_path(trial, METRICS)
+        self._watched = watched
+        self._written_at = -math.inf
+        self._written: list[Report] = []
+
+    def write(self, reports: Sequence[Report], age: float, *, now: bool = False) -> None:
+        """Replace the file, unless it was just written and need not be `now`; the latest values ride along.
+
+        Args:
+            reports: all so far.
+            age: of the trial, in seconds.
+            now: whether it cannot wait.
+        """
+        if not reports or list(reports) == self._written:
+            return
+        pause = _SHORTEST if self._watched else min(_LONGEST, max(_SHORTEST, _SHARE * age))
+        if not now and time.monotonic() - self._written_at < pause:
+            return
+        lines = [json.dumps({"epoch": report.epoch, "seconds": report.seconds} | report.metrics) for report in reports]
+        watched = curve(reports, self._watched) if self._watched else None
+        content = "".join(f"{line}\n" for line in lines).encode()
+        self._store.put(self._path, content, curve_metadata(lines[-1], watched))
+        self._written_at = time.monotonic()
+        self._written = list(reports)
