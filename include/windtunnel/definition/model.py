@@ -210,7 +210,7 @@ class Definition(Section):
     approval: bool = False
     seed: int = Field(default=0, ge=0, le=LARGEST)
     trial_seed: int = Field(default=0, ge=0, le=LARGEST)
-    tags: list[str] = Field(default_factory=list)
+    tags: list[Annotated[str, Field(max_length=100)]] = Field(default_factory=list)
 
     @property
     def rungs(self) -> list[float]:

@@ -135,6 +135,7 @@ def test_every_fault_is_told_at_once_with_its_line_field_and_mend(write):
         ({"schedule": "0 3 *"}, "schedule: found"),
         ({"schedule": "0 25 * * *"}, 'schedule: found "0 25 * * *"; allowed: a cron expression'),
         ({"store": "s3://bucket/runs"}, 'store: found "s3://bucket/runs"; allowed: a folder, a file:// or an azure://'),
+        ({"tags": ["x" * 101]}, "allowed: at most 100 characters"),
         ({"store": ""}, 'store: found ""; allowed: a folder'),
         ({"warm_start": ["azure://container/run"]}, 'warm_start[0]: found "azure://container/run"; allowed: a run'),
         ({"trial_seed": 2**53}, "trial_seed: found 9007199254740992; allowed: at most 9007199254740991"),
