@@ -87,7 +87,7 @@ class Trial:
         self._peers = Peers()
         self._stop, self._listener = stop, listener
         fixed = os.environ.get(CHECKPOINT_SECONDS) if checkpoint_every is None else checkpoint_every
-        self._checkpoint_every = None if fixed is None else float(fixed)
+        self._checkpoint_every = None if fixed in (None, "") else float(fixed)
         self._first_start = first_start
         self._watched = {*definition.objectives, *definition.constraints}
         self._progress = Progress()
