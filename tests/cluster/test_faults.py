@@ -82,6 +82,16 @@ def test_a_trial_that_takes_its_whole_pod_down_with_its_memory(run):
     assert run.result("nothing").state is State.COMPLETED
 
 
+def test_a_pod_that_is_evicted(cluster, run, monkeypatch):
+    monkeypatch.setattr("windtunnel.launchers.kubernetes.manifest._OTHER_DEATHS", -1)  # once is enough here
+    template = with_command(cluster, "sh", "-c", "head -c 40M /dev/zero >/file; sleep 600")
+    template["spec"]["containers"][0]["resources"]["limits"]["ephemeral-storage"] = "10Mi"
+    result = failure(run(template=template, resources={"gpus": 0}, trial_retries=0))
+    assert result.kind == "evicted"
+    assert "was evicted: " in result.message
+    assert "storage" in result.message
+
+
 def test_an_image_that_is_not_there(cluster, run):
     template = cluster.template()
     template["spec"]["containers"][0]["image"] = "local/nowhere:7"
