@@ -31,23 +31,39 @@ _FLAGS = [
 
 
 @contextmanager
-def opened(width: int = 1280, height: int = 900, **options: Any) -> Iterator[Any]:
-    """A page of a fresh browser, which ends with the block.
-
-    The page also has `problems`, what went wrong in it, and `requested`, the addresses that it asked for.
-    """
+def launched() -> Iterator[Any]:
+    """A fresh browser, which ends with the block; a thread has one at a time."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=EXECUTABLE, args=_FLAGS)
-        context = browser.new_context(viewport={"width": width, "height": height}, accept_downloads=True, **options)
-        context.set_default_timeout(60_000)  # milliseconds; a busy machine is slow
-        page: Any = context.new_page()
-        page.problems, page.requested = [], []
-        page.on("pageerror", lambda error: page.problems.append(str(error)))
-        page.on("console", lambda told: page.problems.append(told.text) if told.type == "error" else None)
-        page.on("request", lambda request: page.requested.append(request.url))
         try:
-            yield page
+            yield browser
         finally:
             browser.close()
+
+
+@contextmanager
+def page_of(browser: Any, width: int = 1280, height: int = 900, **options: Any) -> Iterator[Any]:
+    """A page in a session of its own: other pages' cookies and caches are not seen.
+
+    The page also has `problems`, what went wrong in it, and `requested`, the addresses that it asked for.
+    """
+    context = browser.new_context(viewport={"width": width, "height": height}, accept_downloads=True, **options)
+    context.set_default_timeout(60_000)  # milliseconds; a busy machine is slow
+    page: Any = context.new_page()
+    page.problems, page.requested = [], []
+    page.on("pageerror", lambda error: page.problems.append(str(error)))
+    page.on("console", lambda told: page.problems.append(told.text) if told.type == "error" else None)
+    page.on("request", lambda request: page.requested.append(request.url))
+    try:
+        yield page
+    finally:
+        context.close()
+
+
+@contextmanager
+def opened(**options: Any) -> Iterator[Any]:
+    """A page of a browser of its own."""
+    with launched() as browser, page_of(browser, **options) as page:
+        yield page

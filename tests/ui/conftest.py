@@ -8,6 +8,8 @@ from tests.ui.server import Server
 from windtunnel.ledger import Ledger
 from windtunnel.stores import open_store
 
+AZURE = "azure://ledgers/ui"
+
 
 def pytest_collection_modifyitems(items):
     for item in items:
@@ -33,25 +35,41 @@ def server(tmp_path_factory, azure):
         pytest.skip(browser.MISSING)
     home = tmp_path_factory.mktemp("ui")
     given = {"AZURE_STORAGE_CONNECTION_STRING": azure.connection_string} if azure else {}
-    with Server(home, azure="azure://ledgers/ui" if azure else "", **given) as running:
+    with Server(home, azure=AZURE if azure else "", **given) as running:
         made_up.fill(running.ledger("finished"), hostile=True)
         made_up.fill(running.ledger("other"), seed=2)
         made_up.fill_partly(running.ledger("running"))
         made_up.fill_failing(running.ledger("failing"))
         made_up.fill(running.ledger("hidden", "guarded"))
-        if azure:
-            made_up.fill(Ledger(open_store("azure://ledgers/ui", given), "in_azure", "finished"), hostile=True)
         yield running
 
 
 @pytest.fixture(scope="session")
-def logins(server):
-    """What the browser keeps of each user's login, which goes through Airflow's own form."""
-    kept = {}
+def azure_ledger(azure):
+    """The ledger of a finished run in Azurite."""
+    if azure is None:
+        pytest.skip("Azurite is not installed: it takes npm")
+    store = open_store(AZURE, {"AZURE_STORAGE_CONNECTION_STRING": azure.connection_string})
+    ledger = Ledger(store, "in_azure", "finished")
+    made_up.fill(ledger, hostile=True)
+    return ledger
+
+
+@pytest.fixture(scope="session")
+def chromium(server):
+    """One browser for all tests; each has a session of its own in it."""
+    with browser.launched() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def logins(server, chromium):
+    """What the browser keeps of each user's login, which goes through Airflow's own form; of nobody, nothing."""
+    kept = {None: None}
 
     def of(user):
         if user not in kept:
-            with browser.opened() as page:
+            with browser.page_of(chromium) as page:
                 kept[user] = login(page, server, user)
         return kept[user]
 
@@ -59,10 +77,10 @@ def logins(server):
 
 
 @pytest.fixture
-def open_page(server, logins):
-    """Opens pages as a user: `with open_page(user) as page`."""
+def open_page(chromium, logins):
+    """Opens pages as a user, or as nobody: `with open_page(user) as page`."""
 
     def of(user="admin", **options):
-        return browser.opened(storage_state=logins(user), **options)
+        return browser.page_of(chromium, storage_state=logins(user), **options)
 
     return of

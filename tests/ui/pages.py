@@ -9,6 +9,7 @@ from playwright.sync_api import Error
 from tests.ui.server import PASSWORD
 
 READY = "html[data-ready]"
+PICTURES = os.environ.get("WINDTUNNEL_SCREENSHOTS")  # a folder for them
 ATTEMPTS = 3  # a browser drops what it loads whenever the machine's network changes, as containers make it do
 
 
@@ -51,7 +52,7 @@ def problems(page):
 
 
 def shoot(page, name):
-    """Keep a picture, where $WINDTUNNEL_SCREENSHOTS names a folder."""
-    if folder := os.environ.get("WINDTUNNEL_SCREENSHOTS"):
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=str(Path(folder) / f"{name}.png"))
+    """Keep a picture, where pictures are wanted."""
+    if PICTURES:
+        Path(PICTURES).mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=str(Path(PICTURES) / f"{name}.png"))

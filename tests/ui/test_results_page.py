@@ -8,8 +8,9 @@ import pytest
 
 from tests import browser
 from tests.core.report import made_up
-from tests.ui.pages import open_run, problems, run_address, shoot, visit
+from tests.ui.pages import PICTURES, open_run, problems, run_address, shoot, visit
 from tests.ui.server import SUB_PATH
+from windtunnel.report import collect
 
 SAID_OF_NOTHING = {
     "overview": "#banner:has-text('not begun')",
@@ -24,21 +25,60 @@ SAID_OF_NOTHING = {
     "actions": "#view-actions:has-text('not begun')",
 }
 FAILED_SIGNS = browser.SIGNS | {
-    "overview": "#banner:has-text('10 trials failed')",
-    "front": "#front-caption:has-text('10 failed')",
+    "overview": "#banner li:has-text('out_of_memory') button.id",
     "curves": "#curves-chart:has-text('No trial has written')",
     "importance": "#view-importance:has-text('10 completed trials')",
 }
-ACTION = "#action-resume"
+ACTION = {"actions": "#action-resume"}
+# A trial of each kind of run: what finds it in the table, and what its view has then.
+TRIALS = {
+    "finished": ("front", "#trial-curve .trace"),
+    "running": ("running", "#view-trial .pill:text-is('running')"),
+    "failing": ("failed", "#log:has-text('epoch 1')"),
+    "azure": ("front", "#trial-curve .trace"),
+}
 
 
 def see_all(page, signs, name):
+    """Look at every view, and at a trial that the table of trials has."""
     for view, sign in signs.items():
         page.click(f"#tab-{view}")
-        page.wait_for_selector(sign, timeout=60_000)
-        page.wait_for_timeout(300)
-        shoot(page, f"{name}-{view}")
+        see(page, sign, f"{name}-{view}")
+    if name in TRIALS:
+        words, sign = TRIALS[name]
+        page.click("#tab-trials")
+        page.fill("#filter", words)
+        page.click("#trials-table .tabulator-row button.id")
+        page.wait_for_selector("#trial-id")
+        see(page, sign, f"{name}-trial")
     assert problems(page) == []
+
+
+def see(page, sign, name):
+    page.wait_for_selector(sign, timeout=60_000)
+    if PICTURES:
+        page.wait_for_timeout(300)
+        shoot(page, name)
+
+
+def confirm(page, action):
+    """Press an action's buttons: the configuration that was shown, and the name of the run that Airflow made of it."""
+    card = page.locator(f"#action-{action}")
+    card.wait_for()
+    shown = json.loads(card.locator("pre.conf").inner_text())
+    assert json.dumps(shown, separators=(",", ":")) in card.locator("pre.command").inner_text()
+    card.locator("button[data-trigger]").click()
+    assert not card.locator("[role=status]").inner_text()  # nothing goes out before it is confirmed
+    card.locator("button[data-confirm]").click()
+    card.locator("[role=status] a").wait_for(timeout=60_000)
+    return shown, card.locator("[role=status] a").inner_text()
+
+
+def triggered(page, server, dag, run):
+    """What Airflow's own API says of a run."""
+    token = next(each["value"] for each in page.context.cookies() if each["name"] == "_token")
+    address = f"{server.address}/api/v2/dags/{dag}/dagRuns/{run}"
+    return httpx.get(address, headers={"Authorization": f"Bearer {token}"}, timeout=60).json()
 
 
 def test_the_tab_is_on_the_run_and_the_page_in_the_navigation(server, open_page):
@@ -76,17 +116,27 @@ def test_the_theme_is_airflows(server, open_page, theme):
 def test_every_view_of_every_kind_of_run(server, open_page, run, signs):
     with open_page() as page:
         open_run(page, server, run)
-        see_all(page, signs | ({} if run == "empty" else {"actions": ACTION}), run)
+        see_all(page, signs | ({} if run == "empty" else ACTION), run)
         host = server.address.removesuffix(SUB_PATH)
         assert [url for url in page.requested if not url.startswith((f"{host}{SUB_PATH}/", "data:", "blob:"))] == []
 
 
-def test_every_view_of_a_run_in_azure(server, open_page, azure):
-    if azure is None:
-        pytest.skip("Azurite is not installed: it takes npm")
+def test_every_view_of_a_run_in_azure(server, open_page, azure_ledger, tmp_path):
+    trial = azure_ledger.plan("full-4").requests[0].trial
+    azure_ledger.store.put(azure_ledger.trial_path(trial, "model.onnx"), b"onnx" * 1000)
     with open_page() as page:
         open_run(page, server, dag="in_azure")
-        see_all(page, browser.SIGNS, "azure")
+        see_all(page, browser.SIGNS | ACTION, "azure")
+        page.goto(run_address(server, dag="in_azure", view=f"trial={trial}"))
+        with page.expect_download() as download:
+            page.click("#artifacts a:text-is('model.onnx')")
+        download.value.save_as(tmp_path / "model.onnx")
+        assert (tmp_path / "model.onnx").read_bytes() == b"onnx" * 1000
+        page.click("#tab-actions")
+        shown, run = confirm(page, "warm")
+        assert shown == {"warm_start": [azure_ledger.url]}
+        assert triggered(page, server, "in_azure", run)["conf"]["warm_start"] == [azure_ledger.url]
+        assert problems(page) == []
 
 
 def test_every_view_fits_a_narrow_screen(server, open_page):
@@ -94,7 +144,7 @@ def test_every_view_fits_a_narrow_screen(server, open_page):
         open_run(page, server)
         for view in browser.SIGNS:
             page.click(f"#tab-{view}")
-            page.wait_for_timeout(400)
+            page.wait_for_selector(browser.SIGNS[view])
             assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), view
             shoot(page, f"narrow-{view}")
 
@@ -116,6 +166,11 @@ def test_a_run_under_way_updates_itself(server, open_page):
         assert all("since=" in url for url in page.requested[asked:] if "data/trials" in url)
         page.click("#tab-overview")
         page.wait_for_selector("#waits:has-text('iteration 3')")
+        running = next(trial.trial for trial in collect(ledger).trials if trial.state == "running")
+        page.evaluate(f"location.hash = 'trial={running}'")
+        page.wait_for_selector("#trial-id")
+        ledger.store.put(ledger.trial_path(running, "log.txt"), b"epoch 1\nepoch 2 is new\n")
+        page.wait_for_selector("#log:has-text('epoch 2 is new')")
         assert problems(page) == []
 
 
@@ -250,20 +305,10 @@ def test_a_confirmed_action_triggers_a_run(server, open_page, action):
         for trial in chosen:
             page.locator(f".tabulator-row:has([title='{trial}']) input[type=checkbox]").click()
         page.click("#chosen-bar button:text-is('Train fully')")
-        card = page.locator(f"#action-{action}")
-        card.wait_for()
+        page.wait_for_selector(f"#action-{action}")
         shoot(page, "actions")
-        shown = json.loads(card.locator("pre.conf").inner_text())
-        assert json.dumps(shown, separators=(",", ":")) in card.locator("pre.command").inner_text()
-        card.locator("button[data-trigger]").click()
-        assert not card.locator("[role=status]").inner_text()  # nothing goes out before it is confirmed
-        card.locator("button[data-confirm]").click()
-        card.locator("[role=status] a").wait_for(timeout=60_000)
-        run = card.locator("[role=status] a").inner_text()
-        token = next(each["value"] for each in page.context.cookies() if each["name"] == "_token")
-    reply = httpx.get(
-        f"{server.address}/api/v2/dags/digits_cnn/dagRuns/{run}", headers={"Authorization": f"Bearer {token}"}
-    ).json()
+        shown, run = confirm(page, action)
+        reply = triggered(page, server, "digits_cnn", run)
     expected = {
         "retrain": {"from_run": ledger.url, "trials": chosen},
         "resume": {"resume": "finished", "iterations": 1},
@@ -282,10 +327,10 @@ def test_whoever_may_only_look_cannot_trigger(server, open_page):
         page.wait_for_selector("#action-resume :text('Airflow refuses')")
 
 
-def test_without_a_login_there_is_nothing_to_see(server):
+def test_without_a_login_there_is_nothing_to_see(server, open_page):
     for address in (run_address(server), f"{server.address}/windtunnel/", f"{server.address}/windtunnel/data/runs"):
         assert httpx.get(address).status_code == 401
-    with browser.opened() as page:
+    with open_page(None) as page:
         reply = page.goto(run_address(server))
         assert reply.status == 401
         assert "digits" not in page.content()

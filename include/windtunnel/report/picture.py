@@ -37,7 +37,14 @@ def draw(view: RunView) -> bytes:
     for panel in panels[len(pairs) :]:
         panel.set_visible(False)
     handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 8), frameon=False, fontsize=9)
+    figure.legend(
+        handles,
+        labels,
+        loc="outside lower center",
+        ncols=min(len(labels), 4 * min(len(pairs), 2)),
+        frameon=False,
+        fontsize=9,
+    )
     front = sum(trial.front for trial in view.trials)
     figure.suptitle(f"{view.search}: {len(view.trials)} trials, {front} on the front", color=_INK)
     picture = io.BytesIO()

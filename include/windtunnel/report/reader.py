@@ -82,7 +82,8 @@ class RunReader:
             self._closed = False
         latest = self._latest()
         if latest is not None and not self._closed:
-            self._closed = self.ledger.closed(latest.session)
+            # What is left after publishing is the report and tidying up, and the report must not wait for itself.
+            self._closed = self.ledger.closed(latest.session) or self.ledger.finished(latest.session)
 
     def _latest(self) -> Session | None:
         return max(self._sessions.values(), key=lambda session: session.started, default=None)
@@ -196,7 +197,7 @@ class RunReader:
         if row is None or row.state != state or row.number != number:
             facts = _asked(request, jobs.get(request.trial), objectives) | {"number": number, "state": state}
             if outcome:
-                facts |= _ended(facts, outcome, self._reasons.get(request.trial))
+                facts |= _ended(facts, outcome, self._reasons.get(request.trial), objectives)
             row = self._rows[request.trial] = TrialView(**facts)
         return row
 
@@ -298,11 +299,13 @@ def _asked(request: Request, job: Job | None, objectives: Mapping[str, str]) -> 
     }
 
 
-def _ended(asked: Mapping[str, Any], outcome: Outcome, whole: Result | None) -> dict[str, Any]:
+def _ended(
+    asked: Mapping[str, Any], outcome: Outcome, whole: Result | None, objectives: Mapping[str, str]
+) -> dict[str, Any]:
     """What it has of a result."""
     return {
         "objectives": asked["objectives"] | outcome.objectives,
-        "metrics": asked["metrics"] | outcome.metrics,
+        "metrics": asked["metrics"] | {name: at for name, at in outcome.metrics.items() if name not in objectives},
         "violation": outcome.violation,
         "kind": outcome.kind,
         "message": whole.message if whole else asked["message"],

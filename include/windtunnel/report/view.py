@@ -141,7 +141,7 @@ class RunView:
         reference: worst corner of the hypervolume, in the order of the objectives.
         counts: trials by state.
         sessions: the DAG runs that worked on it.
-        closed: whether nothing is left to do for the latest of them.
+        closed: whether nothing is left to do for the latest of them, a report and tidying up aside.
         iterations: in order.
         trials: of all iterations, in order of request.
         volumes: hypervolume of the front after each trial, aligned with `trials`; None before there is a front.

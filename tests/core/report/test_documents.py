@@ -59,7 +59,7 @@ def test_what_a_run_waits_for_follows_its_stages(ledger: Ledger) -> None:
     assert plan is not None
     ledger.store.delete(ledger.path(f"results/{plan.requests[0].trial}.json"))
     assert waits() == "iteration 4: 0 running and 1 waiting of 12 trials"
-    ledger.close("manual__2026-11-21")
+    ledger.finish("manual__2026-11-21")  # so that the report, which is written then, does not wait for itself
     assert waits() == ""
 
 
@@ -164,6 +164,18 @@ def test_importance_finds_what_the_values_hang_on(ledger: Ledger) -> None:
     for shares in found["objectives"].values():
         assert sum(share for _, share in shares) == pytest.approx(1)
         assert {"only_some", "mixed"} <= {name for name, _ in shares}
+
+
+def test_importance_leaves_out_trials_without_the_objective(ledger: Ledger) -> None:
+    pytest.importorskip("optuna")
+    made_up.fill(ledger)
+    view = collect(ledger)
+    for each in view.trials[:5]:
+        each.objectives.pop("val_acc", None)
+        each.params["kernel_size"] = 99
+    found = importance(view)["objectives"]
+    assert "kernel_size" in dict(found["val_acc"])
+    assert sum(share for _, share in found["val_acc"]) == pytest.approx(1)
 
 
 def test_importance_says_why_there_is_none(ledger: Ledger) -> None:

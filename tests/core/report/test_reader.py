@@ -24,6 +24,18 @@ def test_a_view_holds_the_whole_run(ledger: Ledger) -> None:
     assert {trial.trial for trial in view.trials if trial.front} == set(known.front)
 
 
+def test_an_objective_is_no_metric_too(ledger: Ledger) -> None:
+    made_up.fill(ledger)
+    trial = collect(ledger).trials[0].trial
+    result = ledger.result(trial)
+    assert result is not None
+    ledger.store.delete(ledger.path(f"results/{trial}.json"))
+    ledger.record(result.model_copy(update={"metrics": result.metrics | result.objectives}))
+    row = collect(ledger).find(trial)
+    assert row is not None and row.objectives == result.objectives
+    assert row.metrics == result.metrics
+
+
 def test_a_failed_trial_tells_why(ledger: Ledger) -> None:
     made_up.fill(ledger)
     failed = [trial for trial in collect(ledger).trials if trial.state == "failed"]

@@ -30,6 +30,7 @@ export function number(value, digits = 4) {
   if (typeof value !== "number") return text(value);
   if (Number.isInteger(value) && Math.abs(value) < 10000) return String(value);
   const size = Math.abs(value);
+  if (size >= 1000 && size < 10000) return String(Math.round(value));
   for (const [unit, scale] of [["G", 1e9], ["M", 1e6], ["k", 1e4]]) {
     if (size >= scale) return trim((value / (unit === "k" ? 1e3 : scale)).toPrecision(digits)) + " " + unit;
   }
@@ -48,6 +49,7 @@ export function duration(seconds) {
   if (seconds === null || seconds === undefined) return "–";
   if (seconds < 10) return seconds.toFixed(1) + " s";
   if (seconds < 90) return Math.round(seconds) + " s";
+  if (seconds < 600) return (seconds / 60).toFixed(1) + " min";
   const minutes = Math.round(seconds / 60);
   return minutes < 90 ? minutes + " min" : Math.floor(minutes / 60) + " h " + (minutes % 60) + " min";
 }

@@ -82,8 +82,8 @@ export const front = {
     this.was = axes.length;
     draw(this.chart, traces, { ...place, uirevision: this.chosen.x + this.chosen.y + this.chosen.z }, app.open, z ? ["toImage", "resetCameraDefault3d"] : ["toImage", "select2d", "zoom2d", "resetScale2d"]);
     this.caption.textContent = [
-      ways ? "Dotted or ringed: the front by these objectives alone." : "",
-      z ? "" : "Ringed points are on the run's front, by all objectives.",
+      ways && best.length ? (z ? "Ringed" : "Dotted") + ": the front by these objectives alone." : "",
+      z || !best.length ? "" : "Ringed points are on the run's front, by all objectives.",
       aside.length && this.chosen.failed ? aside.length + " failed or infeasible trials: × at the edge where a value is missing." : "",
       drawn.left ? drawn.left + " of " + placed.length + " points lie on others and are not drawn; none of the front is left out." : "",
       "Click a point for its trial.",

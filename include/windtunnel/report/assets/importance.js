@@ -22,7 +22,7 @@ export const importance = {
       return { name, shares, at, place, card: element("section", { class: "card" }, element("h2", {}, name), place) };
     });
     this.body.replaceChildren(element("div", { class: "columns" }, charts.map((chart) => chart.card)),
-      element("p", { class: "quiet" }, "How much each parameter decides whether a trial is among the best tenth of the " + found.trials + " completed ones, by " + found.method + ". Shares of an objective add up to 1; parameters that go together share what they do."));
+      element("p", { class: "quiet" }, "How much each parameter decides whether a trial is among the best tenth of the " + found.of + " completed ones, by " + found.method + (found.trials < found.of ? ", from " + found.trials + " of them, taken at even steps" : "") + ". Shares of an objective add up to 1; parameters that go together share what they do."));
     for (const { shares, at, place } of charts) {
       const shown = shares.slice(0, 20).reverse();
       draw(place, [{ type: "bar", orientation: "h", y: shown.map(([name]) => plain(name.slice(0, 40))), x: shown.map(([, share]) => share), marker: { color: OKABE_ITO[at % OKABE_ITO.length] }, hovertemplate: "%{y}: %{x:.3f}<extra></extra>",

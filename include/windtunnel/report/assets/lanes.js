@@ -41,6 +41,7 @@ export const lanes = {
     if (this.stage) bars = bars.filter((bar) => bar.stage === this.stage);
     const packed = pack(bars);
     const rows = new Map([...new Set(packed.map((bar) => bar.row))].sort((a, b) => a.localeCompare(b, undefined, { numeric: true })).map((row, at) => [row, at]));
+    this.chart.style.height = Math.max(220, Math.min(560, 120 + 70 * rows.size)) + "px";
     const [begin, end] = [Math.min(...reduced(packed, "start", Math.min)), Math.max(...reduced(packed, "end", Math.max))];
     let least = (end - begin) / (2 * (this.chart.clientWidth || 900));
     let shown = merge(packed, least);
@@ -57,7 +58,7 @@ export const lanes = {
     draw(this.chart, traces, layout({ type: "date" }, { tickvals: [...rows.values()], ticktext: [...rows.keys()].map(plain), autorange: "reversed", title: { text: "lane" } }, { barmode: "overlay" }),
       (unit) => app.trials.byId.has(unit) && app.open(unit));
     const wait = waits(this.found, this.stage);
-    this.caption.textContent = (shown.length < packed.length ? "Units too short to be told apart are drawn as one; choose a stage to see them apart. " : "") + "Times are UTC." + (wait === null ? "" : " From a job's launch to its first start: " + number(wait, 3) + " s in the middle.");
+    this.caption.textContent = (shown.length < packed.length ? "Units too short to be told apart are drawn as one; choose a stage to see them apart. " : "") + "Times are UTC." + (wait === null ? "" : " From a job's launch to its first start: " + number(wait, 3) + " s (median).");
   },
 };
 

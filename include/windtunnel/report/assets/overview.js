@@ -60,7 +60,7 @@ function banners(app) {
     return [note("The run has not begun: its ledger is empty." + (app.airflow && !app.airflow.active ? " It ended as " + app.airflow.state + " before anything was recorded." : ""), app.airflow && app.airflow.state === "failed" ? "bad" : "")];
   }
   const last = found.iterations[found.iterations.length - 1];
-  if (last && last.failure) list.push(note("The search failed: " + last.failure, "bad"));
+  if (last && last.failure) list.push(element("div", { class: "outcome bad" }, "The search failed: " + last.failure, reasons(app)));
   else if (app.airflow && app.airflow.state === "failed") list.push(note("The DAG run failed; its failed tasks say why.", "bad"));
   if (last && last.stop) list.push(note("The search ended early: " + last.stop));
   const active = app.airflow ? app.airflow.active : !found.closed;
@@ -69,6 +69,17 @@ function banners(app) {
       busy(app).length ? element("span", { class: "quiet" }, " · Airflow: " + busy(app).join(", ")) : null));
   }
   return list;
+}
+
+// Why trials failed: the commonest reasons, each with a trial that has it.
+function reasons(app) {
+  const groups = new Map();
+  for (const row of app.trials.rows.filter((each) => each.state === "failed")) {
+    const reason = [row.kind, row.message].filter(Boolean).join(": ") || "for no known reason";
+    groups.set(reason, [...(groups.get(reason) || []), row.trial]);
+  }
+  const commonest = [...groups].sort((a, b) => b[1].length - a[1].length).slice(0, 3);
+  return commonest.length ? element("ul", { class: "plain" }, commonest.map(([reason, trials]) => element("li", {}, trials.length + " × " + reason + " · ", link(app, trials[0])))) : null;
 }
 
 function busy(app) {
@@ -102,11 +113,11 @@ function tiles(app) {
     tile(String(found.front.length), "on the front"),
     volume === null ? null : tile(number(volume), "hypervolume"),
     ...best,
-    tested.length ? tile(number(Math.max(...tested)), "test accuracy, best finalist") : null,
+    tested.length ? tile(number(Math.max(...tested)), "best test accuracy") : null,
     found.models.length ? tile(verified + " of " + found.models.length, "finalists verified") : null,
     began && end ? tile(duration(Math.max(0, end - began)), "wall-clock time") : null,
-    tile(hours(found.trial_seconds), "of trials, added up"),
-    tile(found.gpu_seconds ? hours(found.gpu_seconds) : "–", found.gpu_seconds ? "of GPUs" : "of GPUs: none was held"),
+    tile(hours(found.trial_seconds), "trial time"),
+    tile(found.gpu_seconds ? hours(found.gpu_seconds) : "none", "GPU time"),
   ].filter(Boolean);
 }
 

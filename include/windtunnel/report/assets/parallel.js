@@ -5,6 +5,7 @@ import { arrow, button, checkbox, css, element, number, select, shade, text } fr
 import { comparable, extent, missing } from "./trials_store.js";
 
 const [TOP, BOTTOM, SIDE] = [54, 26, 60];
+const MOST_TICKS = 9; // values that an axis names one by one
 
 export const parallel = {
   id: "parallel",
@@ -177,11 +178,18 @@ function scale(measure, rows) {
     const log = low > 0 && high / low > 100;
     const place = (value) => (high === low ? 0.5 : log ? Math.log(value / low) / Math.log(high / low) : (value - low) / (high - low));
     const back = (share) => (log ? low * (high / low) ** share : low + share * (high - low));
-    return { share: (row) => (missing(measure.get(row)) ? null : place(measure.get(row))), ticks: [0, 0.25, 0.5, 0.75, 1].map((share) => [share, number(back(share), 3)]) };
+    const own = [...new Set(values)].sort((a, b) => a - b);
+    const ticks = own.length <= MOST_TICKS ? apart(own.map((value) => [place(value), number(value)])) : [0, 0.25, 0.5, 0.75, 1].map((share) => [share, number(back(share), 3)]);
+    return { share: (row) => (missing(measure.get(row)) ? null : place(measure.get(row))), ticks };
   }
   const names = [...new Set(values)].sort();
   const place = new Map(names.map((name, at) => [name, names.length > 1 ? at / (names.length - 1) : 0.5]));
   return { share: (row) => place.get(measure.get(row)) ?? null, ticks: names.slice(0, 12).map((name) => [place.get(name), shortened(text(name), 14)]) };
+}
+
+// Ticks with room between them.
+function apart(ticks) {
+  return ticks.filter(([share], at) => at === 0 || share - ticks[at - 1][0] >= 0.04);
 }
 
 function shortened(words, most) {

@@ -144,7 +144,8 @@ async function bringUpToDate() {
   }
   const again = app.ready;
   app.ready = true;
-  if (again || current !== overview) update(current);
+  const failed = app.overview && app.overview.iterations.some((each) => each.failure); // the overview tells why, by the trials
+  if (again || current !== overview || failed) update(current);
 }
 
 async function follow() {

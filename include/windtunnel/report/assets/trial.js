@@ -54,7 +54,7 @@ function parts(app, found) {
   ]);
   const model = found.model;
   return [
-    element("div", { class: "bar" }, element("h2", { class: "id grow", id: "trial-id" }, found.trial),
+    element("div", { class: "bar top" }, element("h2", { class: "id grow", id: "trial-id" }, found.trial),
       button(chosen ? "Chosen ✓" : "Choose", () => { app.toggle(found.trial); app.refresh("trial"); }, { "aria-pressed": String(chosen) }),
       app.source.live ? button("Train fully", () => { if (!app.chosen.has(found.trial)) app.toggle(found.trial); app.show("actions"); }) : null),
     found.message ? element("pre", { class: found.state === "failed" ? "failure" : null, id: "message" }, found.message) : null,
@@ -64,7 +64,7 @@ function parts(app, found) {
       ["Full training", kin([model.trial])], ["Verified", model.verified === null ? "not yet" : model.verified ? pill("verified", "good") : pill("failed", "bad")],
       ...Object.entries(model.test).map(([name, value]) => [name, number(value)]), ["Reason", model.error]])) : null,
     card("Files and attempts",
-      found.artifacts.length ? element("p", { id: "artifacts" }, found.artifacts.map((file) => [element("a", { href: app.source.file(file.name, found.trial), download: "" }, file.name), " " + size(file.size) + " · "]).flat()) : element("p", { class: "quiet" }, "There are no files."),
+      found.artifacts.length ? element("p", { id: "artifacts" }, found.artifacts.map((file, at) => [at ? " · " : "", element("a", { href: app.source.file(file.name, found.trial), download: "" }, file.name), " " + size(file.size)]).flat()) : element("p", { class: "quiet" }, "There are no files."),
       found.attempts.length ? table(["start", "job", "host", "at", ""], found.attempts.map((each) => [String(each.number), each.job, each.host, moment(each.started), each.preempted ? "preempted" : ""])) : null),
     found.log_tail ? card(found.state === "running" ? "End of the log, live" : "End of the log", element("pre", { id: "log", tabindex: "0" }, found.log_tail)) : null,
   ].filter(Boolean);

@@ -21,12 +21,13 @@ def importance(view: RunView) -> dict[str, Any]:
     arbitrary subspaces", 2023), as Optuna has it. Shares of an objective add up to 1.
 
     Returns:
-        `objectives` by name: pairs of a parameter and its share, the largest first; `trials` that were compared; and
-        `missing`, why there are none, where there are none.
+        `objectives` by name: pairs of a parameter and its share, the largest first; how many `trials` were
+        compared `of` how many; and `missing`, why there are none, where there are none.
     """
-    fit = [trial for trial in view.trials if trial.comparable]
-    fit = fit[:: math.ceil(len(fit) / _MOST) or 1]
-    answer: dict[str, Any] = {"trials": len(fit), "method": "PED-ANOVA", "objectives": {}, "missing": ""}
+    completed = [trial for trial in view.trials if trial.comparable]
+    fit = completed[:: math.ceil(len(completed) / _MOST) or 1]
+    answer: dict[str, Any] = {"trials": len(fit), "of": len(completed)}
+    answer |= {"method": "PED-ANOVA", "objectives": {}, "missing": ""}
     if len(fit) < _LEAST:
         return answer | {"missing": f"It takes {_LEAST} completed trials; there are {len(fit)}."}
     try:

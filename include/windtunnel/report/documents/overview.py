@@ -18,6 +18,7 @@ def overview(view: RunView) -> dict[str, Any]:
     held = sum(trial.seconds * trial.gpus for trial in _all(view))
     moments = [moment for trial in _all(view) if (moment := seconds(trial.started)) is not None]
     ends = [trial.recorded for trial in _all(view) if trial.recorded and not trial.source]
+    ends += [moment + step.seconds for step in view.steps if (moment := seconds(step.started)) is not None]
     return {
         "search": view.search,
         "run": view.run,
