@@ -3,7 +3,8 @@
     python benchmarks/stores.py [--sizes 100,1000,5000,20000]
 
 Listing is what a poll and a strategy do (`Ledger.outcomes`); reading gets a hundred whole results one by one. Azure is
-Azurite on this machine, started by the script; requests are counted in its log.
+Azurite on this machine, started by the script; requests are counted in its log. Processor time, the ledger's and the
+server's, is what a listing takes on a machine that does nothing else, whatever else this one does.
 """
 
 import argparse
@@ -22,25 +23,33 @@ READS, TRIES, WRITERS = 100, 3, 4
 
 @dataclass(frozen=True)
 class Row:
-    """What one number of results took, in seconds: the best of some listings, and a read; and a listing's requests."""
+    """What one number of results took, in seconds: the best of some listings, and a read; and a listing's requests.
+
+    `cpu` is this process's share of the best listing, `server` the server's processor time for it.
+    """
 
     store: str
     results: int
     listing: float
     cpu: float
+    server: float | None
     reading: float
     requests: int | None
 
     def __str__(self) -> str:
         asked = "-" if self.requests is None else str(self.requests)
+        served = "-" if self.server is None else f"{self.server:.3f}"
         each = 1e6 * self.listing / self.results
         return (
-            f"{self.store:<8} {self.results:>7} {self.listing:>9.3f} {self.cpu:>9.3f} {each:>9.0f} {asked:>9} "
-            f"{1e3 * self.reading:>8.1f}"
+            f"{self.store:<8} {self.results:>7} {self.listing:>9.3f} {self.cpu:>9.3f} {served:>9} {each:>9.0f} "
+            f"{asked:>9} {1e3 * self.reading:>8.1f}"
         )
 
 
-HEAD = f"{'store':<8} {'results':>7} {'listing s':>9} {'of it CPU':>9} {'µs each':>9} {'requests':>9} {'read ms':>8}"
+HEAD = (
+    f"{'store':<8} {'results':>7} {'listing s':>9} {'of it CPU':>9} {'server':>9} {'µs each':>9} "
+    f"{'requests':>9} {'read ms':>8}"
+)
 
 
 def result(number: int) -> Result:
@@ -68,19 +77,22 @@ def measure(name: str, store: Store, results: int, server: Azurite | None = None
     ledger = Ledger(store, "bench", str(results))
     with ThreadPoolExecutor(WRITERS) as pool:
         list(pool.map(lambda number: ledger.record(result(number)), range(results)))
-    times, cpu, asked = [], [], None
+    times, cpu, served, asked = [], [], [], None
     for _ in range(TRIES):
         before = len(server.requests()) if server else 0
+        began_server = server.cpu() if server else 0.0
         began, began_cpu = time.perf_counter(), time.process_time()
         found = ledger.outcomes()
         times.append(time.perf_counter() - began)
         cpu.append(time.process_time() - began_cpu)
+        served += [server.cpu() - began_server] if server else []
         asked = len(server.requests()) - before if server else None
         assert len(found) == results
     began = time.perf_counter()
     for number in range(READS):
         ledger.result(result(number).trial)
-    return Row(name, results, min(times), min(cpu), (time.perf_counter() - began) / READS, asked)
+    reading = (time.perf_counter() - began) / READS
+    return Row(name, results, min(times), min(cpu), min(served, default=None), reading, asked)
 
 
 def growth(rows: list[Row]) -> str:

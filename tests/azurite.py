@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
+
 VERSION = "3.35.0"
 ACCOUNT = "windtunneltest"
 
@@ -84,6 +86,11 @@ class Azurite:
         """All requests so far, as the server's log has them: method, and path with query."""
         lines = self.log.read_text(errors="replace").splitlines()
         return [tuple(line.split('"')[1].split()[:2]) for line in lines if line.count('"') >= 2]
+
+    def cpu(self) -> float:
+        """Seconds of processor time that the server has used since it was started."""
+        used = psutil.Process(self._process.pid).cpu_times()
+        return used.user + used.system
 
     def _answers(self) -> bool:
         try:

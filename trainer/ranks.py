@@ -7,8 +7,10 @@ import sys
 import time
 from pathlib import Path
 
+from trainer.child import NO_STORE
 from trainer.peers import Peers
 from trainer.supervisor import RunUnit
+from windtunnel.errors import StoreError
 from windtunnel.ledger import Attempt, Job, Ledger, State
 
 _LOOK = 0.1  # seconds between two looks of the agent at its processes
@@ -58,6 +60,8 @@ def in_processes(run: RunUnit, processes: int) -> RunUnit:
             _, first = error.get_first_failure()
             if first.exitcode < 0:
                 _die_of(-first.exitcode)
+            if first.exitcode == NO_STORE:
+                os._exit(NO_STORE)  # the log ends with what was refused
             if ledger.result(unit) is None:
                 raise
 
@@ -83,7 +87,11 @@ def _work(run: RunUnit, ledger: Ledger, job: Job, unit: str, attempt: Attempt, l
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
         backend = "nccl"
     torch.distributed.init_process_group(backend)
-    run(ledger, job, unit, attempt, log)
+    try:
+        run(ledger, job, unit, attempt, log)
+    except StoreError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)  # noqa: T201
+        sys.exit(NO_STORE)
     result = ledger.result(unit)
     if result is not None and result.state is State.FAILED:
         sys.exit(1)  # the agent ends the others, which wait for this one

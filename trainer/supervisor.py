@@ -19,6 +19,7 @@ from trainer import child
 from trainer.logs import UnitLog, say
 from trainer.memory import kernel_kills
 from windtunnel.definition.model import Limits
+from windtunnel.errors import StoreError
 from windtunnel.failures import record_failure
 from windtunnel.ledger import Attempt, Job, Ledger
 from windtunnel.machine import host, now
@@ -81,10 +82,11 @@ class Supervisor:
         self._gpus = gpus
         self._devices = devices()
         self._told_to_go = False
+        self._left: set[str] = set()
         self._folder = _log_folder(ledger, job)
 
     def run(self, units: list[str]) -> int:
-        """Run the units until each has a result; returns the job's exit code."""
+        """Run the units until each has a result; returns the job's exit code: 1 where the store refused some."""
         self._waiting.extend(units)
         self._lifeline = child.Lifeline()
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -98,7 +100,8 @@ class Supervisor:
                         os.read(wake, 512)
                     self._condemn()
                     for ended, code in self._reap():
-                        self._settle(ended, code)
+                        with self._spared(ended.unit):
+                            self._settle(ended, code)
                     for running in self._running:
                         running.log.sync()
             finally:
@@ -106,8 +109,17 @@ class Supervisor:
                     child.kill(running.pid, signal.SIGKILL)
                 self._lifeline.close()
                 shutil.rmtree(self._folder, ignore_errors=True)
-        say("done")
-        return 0
+        say(f"done but for {', '.join(sorted(self._left))}" if self._left else "done")
+        return 1 if self._left else 0
+
+    @contextmanager
+    def _spared(self, unit: str) -> Iterator[None]:
+        """Whatever the store refuses of this unit, others go on: it is left to the job's next start."""
+        try:
+            yield
+        except StoreError as error:
+            say(f"{unit}: {error}; it is left to the job's next start")
+            self._left.add(unit)
 
     @contextmanager
     def _wake_up(self) -> Iterator[int]:
@@ -133,12 +145,16 @@ class Supervisor:
     def _fill_slots(self) -> None:
         while self._waiting and len(self._running) < self._job.slots:
             unit = self._waiting.popleft()
-            attempts = self._ledger.attempts(unit)
-            starts = sum(not attempt.preempted for attempt in attempts)
-            if starts >= self._most_starts:
-                self._fail(unit, *self._why_crashed(attempts[-1], starts), attempts[-1])
-            else:
-                self._start(unit, after=len(attempts))
+            with self._spared(unit):
+                self._begin(unit)
+
+    def _begin(self, unit: str) -> None:
+        attempts = self._ledger.attempts(unit)
+        starts = sum(not attempt.preempted for attempt in attempts)
+        if starts >= self._most_starts:
+            self._fail(unit, *self._why_crashed(attempts[-1], starts), attempts[-1])
+        else:
+            self._start(unit, after=len(attempts))
 
     def _start(self, unit: str, after: int) -> None:
         slot = min(set(range(self._job.slots)) - {running.slot for running in self._running})
@@ -168,7 +184,9 @@ class Supervisor:
         over = self._deadline is not None and moment > self._deadline
         if over:
             while self._waiting:
-                self._fail(self._waiting.popleft(), "timeout", self._job_time_message())
+                unit = self._waiting.popleft()
+                with self._spared(unit):
+                    self._fail(unit, "timeout", self._job_time_message())
         for running in self._running:
             if running.condemned is not None:
                 continue
@@ -230,9 +248,10 @@ class Supervisor:
             self._reap()
             time.sleep(0.01)
         for running in left:
-            if self._ledger.result(running.unit) is None:
-                self._ledger.mark_preempted(running.unit, running.attempt)
-            running.log.sync(at_once=True)
+            with self._spared(running.unit):
+                if self._ledger.result(running.unit) is None:
+                    self._ledger.mark_preempted(running.unit, running.attempt)
+                running.log.sync(at_once=True)
         return PREEMPTED
 
     def _why_crashed(self, last: Attempt, starts: int) -> tuple[str, str]:

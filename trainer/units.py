@@ -81,7 +81,7 @@ def run(
         else:
             found = verify(ledger, definition, request)
     except (Exception, SystemExit) as error:
-        if isinstance(error, StoreError) and not isinstance(error, NotFoundError) and Peers().size == 1:
+        if isinstance(error, StoreError) and not isinstance(error, NotFoundError):
             raise
         pause()
         traceback.print_exc()

@@ -1,0 +1,146 @@
+"""Jobs whose storage refuses what they write: for a while, or for good."""
+
+import subprocess
+import sys
+import time
+from itertools import count
+
+import pytest
+
+from tests.refusing import refusing
+from windtunnel.definition.model import Definition
+from windtunnel.ledger import Job, JobKind, Ledger, Request, State
+from windtunnel.ledger.ids import trial_id
+from windtunnel.stores import open_store
+
+pytestmark = [pytest.mark.azure, pytest.mark.slow]
+
+TIRED, MATE, LATER = (trial_id(f"{number:016x}", 2) for number in range(3))
+_HASTY = (  # a trainer that asks a busy account again after a moment rather than after seconds
+    "import sys; from windtunnel.stores.azure import account; account._RETRIES, account._FIRST_PAUSE = 2, 0.05;"
+    "from trainer.__main__ import main; sys.exit(main())"
+)
+_runs = count()
+
+
+class Refused:
+    """A run whose one job trains three trials, two at a time, through a proxy before Azurite."""
+
+    def __init__(self, trace, gpus=None):
+        definition = Definition.model_validate(
+            {
+                "name": "toy",
+                "workload": "tests.workloads.quick" if gpus is None else "tests.workloads.together",
+                "settings": {"slow": 0.2, "trace": str(trace)},
+                "objectives": {"val_acc": "maximize"} if gpus is None else {"held": "minimize"},
+                "epochs": {"partial": 2, "full": 4},
+                "limits": {"parallel": 1, "threads": 1, "trial_retries": 1},
+                "resources": {"gpus": gpus},
+            }
+        )
+        self.ledger = Ledger(open_store("azure://refused/runs"), "toy", str(next(_runs)))
+        self.ledger.begin({"definition": definition.model_dump(mode="json"), "code": "0"})
+        self._units = [TIRED] if gpus else [TIRED, MATE, LATER]
+        for trial in self._units:
+            params = {"do": "train"} if gpus else {"width": 4, "depth": 2}
+            config = trial.partition("-")[0]
+            self.ledger.begin_trial(Request(trial=trial, config=config, params=params, epochs=2, stage="1"))
+        self.job("prepare", JobKind.PREPARE, ["prepare"])
+
+    def train(self, command=("-m", "trainer")):
+        return self.job("1-0", JobKind.TRAIN, self._units, command)
+
+    def job(self, name, kind, units, command=("-m", "trainer")):
+        self.ledger.create_job(Job(job=name, kind=kind, stage="1", units=units, slots=min(2, len(units))))
+        done = subprocess.run([sys.executable, *command, self.ledger.url, name], capture_output=True, text=True)
+        return done.returncode, done.stdout + done.stderr
+
+    def states(self):
+        return {trial: outcome.state for trial, outcome in self.ledger.outcomes().items()}
+
+
+@pytest.fixture
+def proxy(azurite_server, monkeypatch, tmp_path):
+    with refusing(azurite_server) as proxy:
+        monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", proxy.connection_string)
+        monkeypatch.setenv("WINDTUNNEL_CACHE", str(tmp_path))
+        yield proxy
+
+
+def writes(*names):
+    """Picks writes to objects of the trial TIRED with one of the names."""
+    return lambda method, path: method == "PUT" and TIRED in path and path.partition("?")[0].endswith(names)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "said"),
+    [
+        (403, "AuthorizationPermissionMismatch", "the credentials do not permit it"),
+        (500, "InternalError", "answered with InternalError"),
+        (507, "InsufficientStorage", "answered with InsufficientStorage"),
+        (503, "ServerBusy", "is busy or throttles requests"),
+    ],
+)
+def test_a_write_refused_for_good_is_tried_again_and_then_a_clear_failure(proxy, tmp_path, status, code, said):
+    run = Refused(tmp_path)
+    proxy.refuse(status, code, writes("checkpoint.pt"))
+    exit_code, log = run.train(["-c", _HASTY])
+    assert exit_code == 0
+    assert run.states() == {TIRED: State.FAILED, MATE: State.COMPLETED, LATER: State.COMPLETED}
+    found = run.ledger.result(TIRED)
+    assert (found.kind, found.attempts) == ("storage", 2)
+    assert "cannot write azure://refused/" in found.message and said in found.message
+    assert "starts: 2" in found.message
+    assert len(proxy.refused) == (2 if status == 403 else 2 * 3)  # starts, each with its retries
+    assert "is started again" in log
+
+
+def test_an_account_that_throttles_for_a_while_costs_nothing(proxy, tmp_path):
+    run = Refused(tmp_path)
+    moments = []
+
+    def for_a_while(method, path):
+        if method != "PUT" or "/trials/" not in path:
+            return False
+        moments.append(time.monotonic())
+        return moments[-1] - moments[0] < 2
+
+    proxy.refuse(503, "ServerBusy", for_a_while)
+    exit_code, _ = run.train()
+    assert exit_code == 0 and proxy.refused
+    assert set(run.states().values()) == {State.COMPLETED}
+    assert {run.ledger.result(trial).attempts for trial in (TIRED, MATE, LATER)} == {1}
+
+
+def test_a_result_that_cannot_be_written_is_left_to_the_next_start_which_trains_nothing_anew(proxy, tmp_path):
+    run = Refused(tmp_path)
+    proxy.refuse(403, "AuthorizationPermissionMismatch", writes(f"results/{TIRED}.json"))
+    exit_code, log = run.train()
+    assert exit_code == 1
+    assert run.states() == {MATE: State.COMPLETED, LATER: State.COMPLETED}
+    assert f"{TIRED}: cannot write azure://refused/" in log and "it is left to the job's next start" in log
+    assert f"done but for {TIRED}" in log
+    proxy.relent()
+    exit_code, _ = run.train()
+    assert exit_code == 0
+    assert run.states()[TIRED] is State.FAILED  # it has had its starts
+    assert "its job died each time it ran: 2 starts" in run.ledger.result(TIRED).message
+
+
+def test_a_start_that_cannot_be_recorded_keeps_no_other_trial_from_its_own(proxy, tmp_path):
+    run = Refused(tmp_path)
+    proxy.refuse(403, "AuthorizationPermissionMismatch", writes("attempts/1.json"))
+    assert run.train()[0] == 1
+    assert run.states() == {MATE: State.COMPLETED, LATER: State.COMPLETED}
+    proxy.relent()
+    assert run.train()[0] == 0
+    assert set(run.states().values()) == {State.COMPLETED}
+
+
+def test_several_processes_are_started_again_too(proxy, tmp_path):
+    run = Refused(tmp_path, gpus=2)
+    proxy.refuse(403, "AuthorizationPermissionMismatch", writes("checkpoint.pt"))
+    run.train()
+    found = run.ledger.result(TIRED)
+    assert (found.state, found.kind, found.attempts) == (State.FAILED, "storage", 2)
+    assert "checkpoint.pt: the credentials do not permit it" in found.message
