@@ -13,6 +13,7 @@ from windtunnel.stores.credentials import Credentials
 
 _METADATA_KEY = re.compile(r"[a-z][a-z0-9_]*")
 _METADATA_LIMIT = 6 * 1024  # bytes, keys and values together; Azure refuses more than 8 KB, its headers included
+PATH_LIMIT = 500  # characters; Azure's names may have 1,024, with the prefix that a store puts before them
 
 Metadata = Mapping[str, str]
 
@@ -141,8 +142,11 @@ def checked_path(path: str) -> str:
     """The path itself, if every store can hold it.
 
     Raises:
-        StoreError: it is absolute, empty, has empty parts or parts that begin with a dot, or control characters.
+        StoreError: it is absolute, empty or too long, has empty parts or parts that begin with a dot, or control
+            characters.
     """
+    if len(path) > PATH_LIMIT:
+        raise StoreError(f"{path[:80]}… has {len(path)} characters: an object's path may have {PATH_LIMIT}; shorten it")
     if any(not part or part.startswith(".") for part in path.split("/")) or not path.isprintable() or "\\" in path:
         raise StoreError(f"{path!r} is no path of an object: use non-empty names without a leading dot, joined by '/'")
     return path

@@ -13,7 +13,7 @@ from windtunnel.errors import ConflictError, NotFoundError, StoreError
 from windtunnel.stores.azure.account import PART, VARIABLES, container_client
 from windtunnel.stores.azure.errors import explain, is_missing_container
 from windtunnel.stores.azure.listing import WRITE, list_blobs
-from windtunnel.stores.base import Entry, Metadata, Store, checked_path
+from windtunnel.stores.base import PATH_LIMIT, Entry, Metadata, Store, checked_path
 from windtunnel.stores.credentials import Credentials
 
 _CONTAINER = re.compile(r"(?!.*--)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
@@ -45,6 +45,11 @@ class AzureStore(Store):
                 f"azure://{container}: a container's name is 3 to 63 lower-case letters, digits and single hyphens"
             )
         prefix = prefix.strip("/")
+        if len(prefix) > PATH_LIMIT:
+            raise StoreError(
+                f"store: the prefix of azure://{container}/{prefix[:80]}… has {len(prefix)} characters; shorten it to "
+                f"{PATH_LIMIT}, which leaves room for a run's objects: Azure's names end at 1,024"
+            )
         self._base = f"{checked_path(prefix)}/" if prefix else ""
         self.url = f"azure://{container}/{prefix}".rstrip("/")
         self._credentials = {name: credentials[name] for name in VARIABLES if credentials.get(name)}
