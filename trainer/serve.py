@@ -51,6 +51,7 @@ class Service:
         """Serve a spool; nothing is started yet."""
         self._spool = spool
         self._told_to_go = False
+        self._complained: set[Ticket] = set()
 
     def run(self) -> None:
         """Start jobs until told to go.
@@ -82,7 +83,9 @@ class Service:
                     say(f"started job {ticket.job} of {ticket.ledger}")
                 self._spool.drop(ticket.ledger, ticket.job)
         except (OSError, subprocess.SubprocessError) as error:
-            say(f"cannot start job {ticket.job} of {ticket.ledger}, it keeps waiting: {error}")
+            if ticket not in self._complained:
+                say(f"cannot start job {ticket.job} of {ticket.ledger}, it keeps waiting: {error}")
+            self._complained.add(ticket)
 
     def _show_life(self) -> None:
         """Touch the file that a health check looks at."""

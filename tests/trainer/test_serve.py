@@ -12,9 +12,10 @@ import pytest
 
 from tests.conformance.launchers import LauncherConformance
 from tests.runs import is_alive, make_run, wait_until
+from trainer.serve import Service
 from windtunnel.launchers import get_launcher
 from windtunnel.launchers.job_folder import JobFolder
-from windtunnel.launchers.spool import SPOOL_VARIABLE, Spool
+from windtunnel.launchers.spool import SPOOL_VARIABLE, Spool, Ticket
 from windtunnel.ledger import State
 
 
@@ -151,3 +152,17 @@ def test_a_spool_is_needed_and_must_be_writable(tmp_path):
     (tmp_path / "file").touch()
     assert "WINDTUNNEL_SPOOL is not set: name the folder" in said()
     assert "WINDTUNNEL_SPOOL: cannot write to" in said(WINDTUNNEL_SPOOL=str(tmp_path / "file"))
+
+
+def test_a_job_that_cannot_be_started_keeps_waiting_and_is_told_of_once(spool, monkeypatch, capsys):
+    def fail(*_):
+        raise OSError("no room")
+
+    monkeypatch.setattr("trainer.serve.start_job", fail)
+    ticket = Ticket("runs/toy/run", "1-0", time.time() + 60)
+    spool.leave(ticket)
+    service = Service(spool)
+    for _ in range(3):
+        service._take(ticket)
+    assert spool.waiting(ticket.ledger) == {"1-0"}
+    assert capsys.readouterr().out.count("cannot start job 1-0") == 1
