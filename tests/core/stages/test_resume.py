@@ -146,8 +146,9 @@ def test_a_finalist_that_was_tried_again_stays_trained(bench):
     again = bench.begin(session="s2", iterations=1, retry_failed=True)
     bench.iterate(again, 1)
     finish(bench, again)
-    third = bench.begin(session="s3", iterations=1)
+    third = bench.begin(session="s3", iterations=1, trials={"initial": 6, "per_iteration": 1})
     bench.iterate(third, 1)
+    assert [request for request in choose_finalists(third).requests if request.trial.endswith("-e4.r1")]
     bench.trained.clear()
     assert finish(bench, third).models == len(choose_finalists(third).requests)
     assert not [trial for trial in bench.trained if trial.endswith("-e4.r1")]
@@ -157,12 +158,13 @@ def test_a_trial_that_was_tried_again_can_be_a_finalist_without_more_epochs(benc
     epochs = {"partial": 4, "full": 4}
     search = bench.begin(session="s1", iterations=1, epochs=epochs)
     bench.iterate(search, 1, fail=lambda request: True)
-    again = bench.begin(session="s2", iterations=1, epochs=epochs, retry_failed=True)
-    bench.iterate(again, 1)
-    retried = [trial for trial in again.ledger.known("2").front if ".r1" in trial]
+    bench.iterate(bench.begin(session="s2", iterations=1, epochs=epochs, retry_failed=True), 1)
+    last = bench.begin(session="s3", iterations=1, epochs=epochs)
+    assert not goes_on(last, 1)
+    retried = [trial for trial in last.ledger.known("2").front if ".r1" in trial]
     assert retried
-    assert set(retried) <= {request.trial for request in choose_finalists(again).requests}
-    assert finish(bench, again).models == len(choose_finalists(again).requests)
+    assert set(retried) <= {request.trial for request in choose_finalists(last).requests}
+    assert finish(bench, last).models == len(choose_finalists(last).requests)
 
 
 def test_a_preparation_that_failed_is_not_the_last_word(bench):
