@@ -14,23 +14,20 @@ from trainer import latency
 from trainer.checkpoints import Report
 from trainer.data import Preparation, examples, is_whole
 from trainer.export import exported_model
+from trainer.failure import NoMetricsError, why_failed
 from trainer.peers import Peers
 from trainer.ranks import pause
 from trainer.stopping import Rules
-from trainer.trial import NotFiniteError, Stopper, Trial, TrialStopped
+from trainer.trial import Stopper, Trial, TrialStopped
 from trainer.verification import Verification, VerificationError
 from windtunnel.definition import Definition, definition_of
-from windtunnel.errors import NotFoundError, StoreError, WindtunnelError
+from windtunnel.errors import NotFoundError, StoreError
 from windtunnel.ledger import Attempt, Job, JobKind, Ledger, Request, Result, State
 from windtunnel.machine import now
 from windtunnel.workload import Workload, load_workload
 
 LOG_TAIL = 4096  # bytes of the log that go into a failed result
 VERIFY = "verify-"
-
-
-class NoMetricsError(WindtunnelError):
-    """The workload never reported a value that the search compares."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +82,8 @@ def run(
             raise
         pause()
         traceback.print_exc()
-        found = _failed(error)
+        kind, message = why_failed(error)
+        found = Found(metrics={}, state=State.FAILED, kind=kind, message=message)
     facts: dict[str, Any] = {name: getattr(found, name) for name in Found.__dataclass_fields__}
     facts |= _asked(request, job) | {
         "started": attempt.started,
@@ -263,34 +261,6 @@ def _asked(request: Request | None, job: Job) -> dict[str, Any]:
         return {"stage": job.stage}
     shared = ("config", "params", "epochs", "iteration", "parents")
     return {name: getattr(request, name) for name in shared} | {"stage": job.stage}
-
-
-_KINDS: dict[type[BaseException], str] = {
-    NotFiniteError: "nan",
-    NoMetricsError: "no_metrics",
-    VerificationError: "verification",
-    MemoryError: "out_of_memory",
-    StoreError: "storage",
-}
-_MEMORY_WORDS = ("can't allocate memory", "not enough memory", "bad allocation", "bad_alloc", "out of memory")
-
-
-def _failed(error: BaseException) -> Found:
-    kind = next((kind for cause, kind in _KINDS.items() if isinstance(error, cause)), "error")
-    if kind == "error" and isinstance(error, RuntimeError) and any(word in str(error) for word in _MEMORY_WORDS):
-        kind = "out_of_memory"
-    if isinstance(error, SystemExit):
-        message = f"the workload called sys.exit({error.code!r})"
-    elif isinstance(error, WindtunnelError):
-        message = str(error)
-    else:
-        message = "".join(traceback.format_exception_only(error)).strip() + _where(error)
-    return Found(metrics={}, state=State.FAILED, kind=kind, message=message)
-
-
-def _where(error: BaseException) -> str:
-    frames = traceback.extract_tb(error.__traceback__)
-    return f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno}, in {frames[-1].name})" if frames else ""
 
 
 def _log_tail(log: Path | None) -> str:

@@ -1,0 +1,43 @@
+"""What an error says of a unit, in the terms of a result."""
+
+import traceback
+from pathlib import Path
+
+from trainer.trial import NotFiniteError
+from trainer.verification import VerificationError
+from windtunnel.errors import StoreError, WindtunnelError
+
+
+class NoMetricsError(WindtunnelError):
+    """The workload never reported a value that the search compares."""
+
+
+_KINDS: dict[type[BaseException], str] = {
+    NotFiniteError: "nan",
+    NoMetricsError: "no_metrics",
+    VerificationError: "verification",
+    MemoryError: "out_of_memory",
+    StoreError: "storage",
+}
+_MEMORY_WORDS = ("can't allocate memory", "not enough memory", "bad allocation", "bad_alloc", "out of memory")
+
+
+def why_failed(error: BaseException) -> tuple[str, str]:
+    """The failure's kind, one word for machines, and its message for a person: with the line, where it is no clear one.
+
+    Args:
+        error: that ended the unit.
+    """
+    kind = next((kind for cause, kind in _KINDS.items() if isinstance(error, cause)), "error")
+    if kind == "error" and isinstance(error, RuntimeError) and any(word in str(error) for word in _MEMORY_WORDS):
+        kind = "out_of_memory"
+    if isinstance(error, SystemExit):
+        return kind, f"the workload called sys.exit({error.code!r})"
+    if isinstance(error, WindtunnelError):
+        return kind, str(error)
+    return kind, "".join(traceback.format_exception_only(error)).strip() + _where(error)
+
+
+def _where(error: BaseException) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    return f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno}, in {frames[-1].name})" if frames else ""
