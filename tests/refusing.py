@@ -24,7 +24,7 @@ class Proxy:
     def __init__(self, server: Azurite) -> None:
         """A proxy on a free port that does not serve yet."""
         self.refused: list[tuple[str, str]] = []
-        self._rule: tuple[int, str, Wanted] | None = None
+        self._rules: list[tuple[int, str, Wanted]] = []
         address = urlsplit(server.url).netloc
         proxy = self
 
@@ -66,11 +66,11 @@ class Proxy:
 
     def refuse(self, status: int, code: str, wanted: Wanted) -> None:
         """Answer the requests that `wanted(method, path)` picks with an error from now on."""
-        self._rule = status, code, wanted
+        self._rules.append((status, code, wanted))
 
     def relent(self) -> None:
         """Pass everything on again."""
-        self._rule = None
+        self._rules = []
 
     def serve(self) -> None:
         """Serve until `close`."""
@@ -82,11 +82,11 @@ class Proxy:
         self._http.server_close()
 
     def _refusal(self, method: str, path: str) -> tuple[int, str] | None:
-        rule = self._rule
-        if rule is None or not rule[2](method, path):
-            return None
-        self.refused.append((method, path))
-        return rule[:2]
+        for status, code, wanted in self._rules:
+            if wanted(method, path):
+                self.refused.append((method, path))
+                return status, code
+        return None
 
 
 @contextmanager

@@ -15,18 +15,24 @@ from windtunnel.stores import open_store
 
 pytestmark = [pytest.mark.azure, pytest.mark.slow]
 
-TIRED, MATE, LATER = (trial_id(f"{number:016x}", 2) for number in range(3))
+TIRED, MATE, LATER = (trial_id(f"{number:016x}", 2) for number in range(3))  # a run's first trials
 _HASTY = (  # a trainer that asks a busy account again after a moment rather than after seconds
     "import sys; from windtunnel.stores.azure import account; account._RETRIES, account._FIRST_PAUSE = 2, 0.05;"
     "from trainer.__main__ import main; sys.exit(main())"
 )
+REFUSALS = [
+    (403, "AuthorizationPermissionMismatch", "the credentials do not permit it"),
+    (500, "InternalError", "answered with InternalError"),
+    (507, "InsufficientStorage", "answered with InsufficientStorage"),
+    (503, "ServerBusy", "is busy or throttles requests"),
+]
 _runs = count()
 
 
 class Refused:
-    """A run whose one job trains three trials, two at a time, through a proxy before Azurite."""
+    """A run whose one job trains some trials, two at a time, through a proxy before Azurite."""
 
-    def __init__(self, trace, gpus=None):
+    def __init__(self, trace, trials=3, gpus=None):
         definition = Definition.model_validate(
             {
                 "name": "toy",
@@ -40,15 +46,16 @@ class Refused:
         )
         self.ledger = Ledger(open_store("azure://refused/runs"), "toy", str(next(_runs)))
         self.ledger.begin({"definition": definition.model_dump(mode="json"), "code": "0"})
-        self._units = [TIRED] if gpus else [TIRED, MATE, LATER]
-        for trial in self._units:
+        self.trials = [trial_id(f"{number:016x}", 2) for number in range(trials)]
+        for trial in self.trials:
             params = {"do": "train"} if gpus else {"width": 4, "depth": 2}
             config = trial.partition("-")[0]
             self.ledger.begin_trial(Request(trial=trial, config=config, params=params, epochs=2, stage="1"))
-        self.job("prepare", JobKind.PREPARE, ["prepare"])
+        if gpus:
+            self.job("prepare", JobKind.PREPARE, ["prepare"])
 
     def train(self, command=("-m", "trainer")):
-        return self.job("1-0", JobKind.TRAIN, self._units, command)
+        return self.job("1-0", JobKind.TRAIN, self.trials, command)
 
     def job(self, name, kind, units, command=("-m", "trainer")):
         self.ledger.create_job(Job(job=name, kind=kind, stage="1", units=units, slots=min(2, len(units))))
@@ -67,32 +74,29 @@ def proxy(azurite_server, monkeypatch, tmp_path):
         yield proxy
 
 
-def writes(*names):
-    """Picks writes to objects of the trial TIRED with one of the names."""
-    return lambda method, path: method == "PUT" and TIRED in path and path.partition("?")[0].endswith(names)
+def writes(trial, name):
+    """Picks writes to the trial's objects of that name."""
+    return lambda method, path: method == "PUT" and trial in path and path.partition("?")[0].endswith(name)
 
 
-@pytest.mark.parametrize(
-    ("status", "code", "said"),
-    [
-        (403, "AuthorizationPermissionMismatch", "the credentials do not permit it"),
-        (500, "InternalError", "answered with InternalError"),
-        (507, "InsufficientStorage", "answered with InsufficientStorage"),
-        (503, "ServerBusy", "is busy or throttles requests"),
-    ],
-)
-def test_a_write_refused_for_good_is_tried_again_and_then_a_clear_failure(proxy, tmp_path, status, code, said):
-    run = Refused(tmp_path)
-    proxy.refuse(status, code, writes("checkpoint.pt"))
+def test_a_write_refused_for_good_is_tried_again_and_then_a_clear_failure(proxy, tmp_path):
+    run = Refused(tmp_path, trials=6)
+    told = {}
+    for trial, (status, code, cause) in zip(run.trials, REFUSALS, strict=False):
+        proxy.refuse(status, code, writes(trial, "checkpoint.pt"))
+        told[trial] = cause
     exit_code, log = run.train(["-c", _HASTY])
     assert exit_code == 0
-    assert run.states() == {TIRED: State.FAILED, MATE: State.COMPLETED, LATER: State.COMPLETED}
-    found = run.ledger.result(TIRED)
-    assert (found.kind, found.attempts) == ("storage", 2)
-    assert "cannot write azure://refused/" in found.message and said in found.message
-    assert "starts: 2" in found.message
-    assert len(proxy.refused) == (2 if status == 403 else 2 * 3)  # starts, each with its retries
-    assert "is started again" in log
+    mates = set(run.trials) - set(told)
+    assert run.states() == dict.fromkeys(told, State.FAILED) | dict.fromkeys(mates, State.COMPLETED)
+    for trial, cause in told.items():
+        found = run.ledger.result(trial)
+        assert (found.kind, found.attempts) == ("storage", 2)
+        assert f"cannot write {run.ledger.url}/trials/{trial}/checkpoint.pt: " in found.message
+        assert cause in found.message and "starts: 2" in found.message
+        assert f"{trial}: UnavailableError: " in log or f"{trial}: StoreError: " in log
+    assert log.count("is started again") == len(told)
+    assert len(proxy.refused) == 2 * 1 + 3 * 2 * 3  # two starts each; all but 403 are asked again twice in each
 
 
 def test_an_account_that_throttles_for_a_while_costs_nothing(proxy, tmp_path):
@@ -112,9 +116,9 @@ def test_an_account_that_throttles_for_a_while_costs_nothing(proxy, tmp_path):
     assert {run.ledger.result(trial).attempts for trial in (TIRED, MATE, LATER)} == {1}
 
 
-def test_a_result_that_cannot_be_written_is_left_to_the_next_start_which_trains_nothing_anew(proxy, tmp_path):
+def test_a_result_that_cannot_be_written_is_left_to_the_next_start_of_the_job(proxy, tmp_path):
     run = Refused(tmp_path)
-    proxy.refuse(403, "AuthorizationPermissionMismatch", writes(f"results/{TIRED}.json"))
+    proxy.refuse(403, "AuthorizationPermissionMismatch", writes(TIRED, f"results/{TIRED}.json"))
     exit_code, log = run.train()
     assert exit_code == 1
     assert run.states() == {MATE: State.COMPLETED, LATER: State.COMPLETED}
@@ -129,7 +133,7 @@ def test_a_result_that_cannot_be_written_is_left_to_the_next_start_which_trains_
 
 def test_a_start_that_cannot_be_recorded_keeps_no_other_trial_from_its_own(proxy, tmp_path):
     run = Refused(tmp_path)
-    proxy.refuse(403, "AuthorizationPermissionMismatch", writes("attempts/1.json"))
+    proxy.refuse(403, "AuthorizationPermissionMismatch", writes(TIRED, "attempts/1.json"))
     assert run.train()[0] == 1
     assert run.states() == {MATE: State.COMPLETED, LATER: State.COMPLETED}
     proxy.relent()
@@ -138,8 +142,8 @@ def test_a_start_that_cannot_be_recorded_keeps_no_other_trial_from_its_own(proxy
 
 
 def test_several_processes_are_started_again_too(proxy, tmp_path):
-    run = Refused(tmp_path, gpus=2)
-    proxy.refuse(403, "AuthorizationPermissionMismatch", writes("checkpoint.pt"))
+    run = Refused(tmp_path, trials=1, gpus=2)
+    proxy.refuse(403, "AuthorizationPermissionMismatch", writes(TIRED, "checkpoint.pt"))
     run.train()
     found = run.ledger.result(TIRED)
     assert (found.state, found.kind, found.attempts) == (State.FAILED, "storage", 2)
