@@ -65,7 +65,7 @@ function parts(app, found) {
       ...Object.entries(model.test).map(([name, value]) => [name, number(value)]), ["Reason", model.error]])) : null,
     card("Files and attempts",
       found.artifacts.length ? element("p", { id: "artifacts" }, found.artifacts.map((file, at) => [at ? " · " : "", element("a", { href: app.source.file(file.name, found.trial), download: "" }, file.name), " " + size(file.size)]).flat()) : element("p", { class: "quiet" }, "There are no files."),
-      found.attempts.length ? table(["start", "job", "host", "at", ""], found.attempts.map((each) => [String(each.number), each.job, each.host, moment(each.started), each.preempted ? "preempted" : ""])) : null),
+      found.attempts.length ? table(["start", "job", "host", "at", ""], found.attempts.map((each) => [String(each.number), each.job, each.host, moment(each.started), each.preempted ? "preempted" : each.kind || ""])) : null),
     found.log_tail ? card(found.state === "running" ? "End of the log, live" : "End of the log", element("pre", { id: "log", tabindex: "0" }, found.log_tail)) : null,
   ].filter(Boolean);
 }
