@@ -71,20 +71,21 @@ export const front = {
       traces.unshift({ type: "scatter", mode: "lines", name: "front of these two", ...stairs(best, x, y), hoverinfo: "skip", line: { color: css("--text"), width: 1.5, dash: "dot" } });
     }
     if (this.chosen.line && z) {
-      traces.push({ ...this.trace(trials, best, axes), name: ways ? "front of these three" : "front of the run", marker: { size: 8, color: "rgba(0,0,0,0)", symbol: "circle-open", line: { width: 2, color: css("--text") } } });
+      traces.push({ ...this.trace(trials, best, axes), name: ways ? "front of these three" : "front of the run", marker: { size: 8, color: css("--text"), symbol: "circle-open", line: { width: 2, color: css("--text") } } });
     }
     if (this.chosen.failed && aside.length) traces.push(this.aside(trials, aside, fit, axes));
     const rowsOf = (measure) => placed.map((row) => measure.get(row));
+    const scaleOf = (measure, log) => ({ ...axis(measure, log, rowsOf(measure)), showticklabels: [...placed, ...aside].some((row) => !missing(measure.get(row))) });
     const place = z
       ? layout({}, {}, { scene: { xaxis: scene(x, this.chosen.logX, rowsOf(x)), yaxis: scene(y, this.chosen.logY, rowsOf(y)), zaxis: scene(z, false, rowsOf(z)) }, margin: { l: 0, r: 0, t: 0, b: 0 } })
-      : layout(axis(x, this.chosen.logX, rowsOf(x)), axis(y, this.chosen.logY, rowsOf(y)));
+      : layout(scaleOf(x, this.chosen.logX), scaleOf(y, this.chosen.logY));
     if (this.was !== axes.length) this.chart.replaceChildren(); // Plotly cannot turn a flat chart into a deep one in place
     this.was = axes.length;
     draw(this.chart, traces, { ...place, uirevision: this.chosen.x + this.chosen.y + this.chosen.z }, app.open, z ? ["toImage", "resetCameraDefault3d"] : ["toImage", "select2d", "zoom2d", "resetScale2d"]);
     this.caption.textContent = [
       ways && best.length ? (z ? "Ringed" : "Dotted") + ": the front by these objectives alone." : "",
       z || !best.length ? "" : "Ringed points are on the run's front, by all objectives.",
-      aside.length && this.chosen.failed ? aside.length + " failed or infeasible trials: × at the edge where a value is missing." : "",
+      aside.length && this.chosen.failed ? aside.length + " failed or infeasible trials: " + (z ? "+" : "×") + " at the edge where a value is missing." : "",
       drawn.left ? drawn.left + " of " + placed.length + " points lie on others and are not drawn; none of the front is left out." : "",
       "Click a point for its trial.",
     ].filter(Boolean).join(" ");
@@ -136,7 +137,8 @@ export const front = {
     const value = (measure, at) => rows.map((row) => (missing(measure.get(row)) ? beyond[at] : onAxis(measure, measure.get(row))));
     const trace = this.trace(trials, rows, axes);
     axes.forEach((measure, at) => (trace["xyz"[at]] = value(measure, at)));
-    return { ...trace, name: "failed or infeasible", marker: { symbol: "x", size: axes.length > 2 ? 4 : 8, color: css("--bad") } };
+    // In a deep chart Plotly would write the × as an emoji, which few fonts have.
+    return { ...trace, name: "failed or infeasible", marker: { symbol: axes.length > 2 ? "cross" : "x", size: axes.length > 2 ? 5 : 8, color: css("--bad") } };
   },
 };
 
