@@ -4,12 +4,13 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from trainer.pace import Pace
 from windtunnel.errors import NotFoundError, StoreError
 from windtunnel.ledger import Attempt, Ledger
 from windtunnel.machine import now
 from windtunnel.stores.base import Store
 
-_SHORTEST, _GROWTH, _LONGEST = 10.0, 2.0, 3600.0  # seconds between two uploads of a log: its age twice, within bounds
+_PACE = Pace(share=2.0, shortest=10.0, longest=20.0, metered=3600.0)  # of the log's age
 
 
 def say(text: str) -> None:
@@ -27,7 +28,7 @@ class UnitLog:
         self._path = ledger.trial_path(unit, "log.txt")
         self._size = 0
         self._began = time.monotonic()
-        self._next = self._began + _SHORTEST
+        self._next = self._began + _PACE.shortest
 
     def begin(self, attempt: Attempt) -> None:
         """Go on after what earlier starts wrote, wherever they ran."""
@@ -49,7 +50,7 @@ class UnitLog:
         moment = time.monotonic()
         if not at_once and moment < self._next:
             return
-        self._next = moment + min(_LONGEST, max(_SHORTEST, _GROWTH * (moment - self._began)))
+        self._next = moment + _PACE.pause(self._store, moment - self._began)
         size = self.file.stat().st_size
         if size == self._size:
             return

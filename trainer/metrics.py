@@ -6,11 +6,12 @@ import time
 from collections.abc import Sequence
 
 from trainer.checkpoints import Report
+from trainer.pace import Pace
 from trainer.stopping import curve
 from windtunnel.ledger import Ledger
 from windtunnel.ledger.curves import METRICS, curve_metadata
 
-_SHARE, _SHORTEST, _LONGEST = 0.5, 1.0, 1800.0  # between two writes: a share of the trial's age, within so many seconds
+_PACE = Pace(share=0.5, shortest=1.0, longest=10.0, metered=1800.0)  # of the trial's age
 
 
 class MetricsFile:
@@ -40,7 +41,7 @@ class MetricsFile:
         """
         if not reports or list(reports) == self._written:
             return
-        pause = _SHORTEST if self._watched else min(_LONGEST, max(_SHORTEST, _SHARE * age))
+        pause = _PACE.shortest if self._watched else _PACE.pause(self._store, age)
         if not now and time.monotonic() - self._written_at < pause:
             return
         lines = [json.dumps({"epoch": report.epoch, "seconds": report.seconds} | report.metrics) for report in reports]

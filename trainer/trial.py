@@ -13,6 +13,7 @@ from trainer.checkpoints import Progress, Report
 from trainer.data import Arrays, load_split
 from trainer.epochs import Epoch
 from trainer.metrics import MetricsFile
+from trainer.pace import Pace
 from trainer.peers import Peers
 from trainer.seeds import generator_states, seed_everything
 from windtunnel.definition.model import Definition
@@ -24,9 +25,7 @@ from windtunnel.stopping.rules import Verdict
 if TYPE_CHECKING:
     import torch
 
-# Seconds between two writes: a share of the trial's age or expected length, within bounds, so that a long trial costs
-# the store no more requests than a short one.
-CHECKPOINT_SHARE, CHECKPOINT_SHORTEST, CHECKPOINT_LONGEST = 0.3, 30.0, 3600.0  # of its length, as it looks
+CHECKPOINT_PACE = Pace(share=0.3, shortest=30.0, longest=30.0, metered=3600.0)  # of the trial's length, as it looks
 CHECKPOINT_SECONDS = "WINDTUNNEL_CHECKPOINT_SECONDS"  # the variable that fixes the time between two checkpoints
 
 Stopper = Callable[[Sequence[Report]], Verdict | None]
@@ -71,8 +70,8 @@ class Trial:
             definition: of the search.
             request: what is asked.
             stop: asked at the end of each epoch but the last whether the trial is to end, from the reports so far.
-            checkpoint_every: seconds between two checkpoints; by default `$WINDTUNNEL_CHECKPOINT_SECONDS`, else
-                three tenths of the trial's length as it looks, from half a minute to an hour.
+            checkpoint_every: seconds between two checkpoints; by default `$WINDTUNNEL_CHECKPOINT_SECONDS`, else half a
+                minute, and where writes are paid for up to an hour: three tenths of the trial's length as it looks.
             first_start: whether the trial was never started before, so that it cannot have a checkpoint of its own.
             listener: told of each report.
         """
@@ -301,7 +300,7 @@ class Trial:
             return self._checkpoint_every
         done = self._progress.step / self._target if self._target else 1.0
         length = (time.monotonic() - self._began) / done if done else 0.0
-        return min(CHECKPOINT_LONGEST, max(CHECKPOINT_SHORTEST, CHECKPOINT_SHARE * length))
+        return CHECKPOINT_PACE.pause(self._ledger.store, length)
 
     def _ask_to_stop(self) -> None:
         progress = self._progress

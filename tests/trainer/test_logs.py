@@ -42,7 +42,13 @@ def test_a_log_goes_on_after_what_an_earlier_job_brought_to_the_ledger(ledger, t
     assert stored(ledger) == "one\n--- start 2, 2026-01-01T00:00:00.000+00:00, here ---\ntwo\n"
 
 
-def test_a_log_is_brought_to_the_ledger_now_and_then_and_at_once_at_its_end(ledger, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("metered", "times"), [(False, list(range(10, 7200, 20))), (True, [10, 30, 90, 270, 810, 2430, 6030])]
+)
+def test_a_log_is_brought_to_the_ledger_now_and_then_and_at_once_at_its_end(
+    ledger, tmp_path, monkeypatch, metered, times
+):
+    monkeypatch.setattr(LocalStore, "metered", metered)
     moment = 0.0
     monkeypatch.setattr("trainer.logs.time", SimpleNamespace(monotonic=lambda: moment))
     log = log_in(ledger, tmp_path / "logs")
@@ -54,7 +60,7 @@ def test_a_log_is_brought_to_the_ledger_now_and_then_and_at_once_at_its_end(ledg
         with suppress(NotFoundError):
             if len(stored(ledger)) == moment + 1:
                 brought.append(moment)
-    assert brought == [10, 30, 90, 270, 810, 2430, 6030]
+    assert brought == times
     log.sync(at_once=True)
     assert len(stored(ledger)) == 7200
 

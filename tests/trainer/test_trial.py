@@ -258,6 +258,7 @@ def test_ten_epochs_are_written_about_as_often_however_long_they_take(begin, mon
     moment = 0.0
     for module in ("trainer.trial", "trainer.metrics", "trainer.logs"):
         monkeypatch.setattr(f"{module}.time", SimpleNamespace(monotonic=lambda: moment))
+    monkeypatch.setattr(LocalStore, "metered", True)
     written = Counter()
     for name in ("_put", "_upload"):
         write = getattr(LocalStore, name)

@@ -42,9 +42,14 @@ class Store(ABC):
 
     Subclasses implement the underscored methods; the public ones check paths and metadata first, so that what one
     store takes no other refuses. Writes are atomic: a reader sees an object whole or not at all.
+
+    Attributes:
+        url: that opens the store.
+        metered: whether each request is paid for, so that few are better.
     """
 
     url: str
+    metered: bool = False
 
     def credentials(self) -> Credentials:
         """What the environment of another process must have so that it can open the store; nothing of it is written."""

@@ -29,6 +29,8 @@ class AzureStore(Store):
     the blob.
     """
 
+    metered = True
+
     def __init__(self, container: str, prefix: str, credentials: Credentials) -> None:
         """Use a container; nothing is sent yet.
 
