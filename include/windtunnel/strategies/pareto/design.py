@@ -42,7 +42,7 @@ def design(known: Array, features: Features, kernel: Kernel, n: int, spread: int
         if objectives:
             turn, axis = divmod(step, objectives)
             places = _near(np.abs(known[:, axis] - _target(turn)), places, 0.0 if turn < 2 else objectives / spread)
-        few = np.array(rng.sample(places.tolist(), min(_FEW, len(places))))
+        few = np.array(rng.sample(places.tolist(), min(_FEW, (len(places) + 1) // 2)))  # half, so that seeds differ
         best = int(few[doubt.relief(few).argmax()])
         chosen.append(best)
         free[best] = False
