@@ -16,6 +16,8 @@ from windtunnel.strategies.pareto.gain import Front, reference
 from windtunnel.strategies.pareto.kernel import Array, Features, Groups, Kernel
 from windtunnel.strategies.pareto.model import Prediction, Process, fit
 
+View = tuple[Array, Array]  # points that stand for what objectives may turn out to be, and their weights
+
 _NODES = np.array([-1.5, -0.75, 0.0, 0.75, 1.5])  # standard deviations that stand for a normal distribution
 _WEIGHTS = np.array([0.12, 0.23, 0.30, 0.23, 0.12])
 _DRAWS = 16  # the same for several objectives together
@@ -54,7 +56,8 @@ class Outlook:
 
     def best(self, n: int) -> list[int]:
         """Places of the candidates with the largest gains."""
-        return [int(index) for index in np.argsort(-self._gains(), kind="stable")[:n]]
+        gains = self._gains(self._view(self._options.exploration))
+        return [int(index) for index in np.argsort(-gains, kind="stable")[:n]]
 
     def extend(self, configurations: Sequence[Params]) -> None:
         """Let further candidates into the pool."""
@@ -64,17 +67,24 @@ class Outlook:
     def batch(self, n: int) -> Iterator[tuple[int, dict[str, Any]]]:
         """Places of n candidates, each with a note; one by one the one that adds most to those before.
 
-        What is chosen, or is under way, is believed to turn out as expected (Ginsbourger, Le Riche and Carraro,
-        "Kriging is well-suited to parallelize optimization", 2010).
+        With several objectives, in turn one that may turn out better than expected and one that the means alone speak
+        for (a portfolio, after Hoffman, Brochu and de Freitas, "Portfolio Allocation for Bayesian Optimization", 2011).
+        What is chosen, or is under way, is believed to turn out as expected (Ginsbourger, Le Riche and Carraro, "Kriging is well-suited to
+        parallelize optimization", 2010).
         """
         for place in range(len(self._pool), len(self._pool) + len(self._under_way)):
             self._believe(place)
-        gains = self._gains()
-        for _ in range(min(n, len(gains))):
-            index = self._largest(gains)
+        views = [self._view(self._options.exploration)]
+        if len(self._problem.objectives) > 1:  # with one, the means would crowd the batch around a single place
+            views.append(self._view(0.0))
+        gains = [self._gains(view) for view in views]
+        for step in range(min(n, len(self._pool))):
+            turn = step % len(views)
+            index = self._largest(gains[turn], views[turn])
             yield index, self._note(index)
             self._believe(index)
-            gains[index] = -np.inf
+            for each in gains:
+                each[index] = -np.inf
 
     def _hints(self) -> list[str]:
         if not self._options.hints:
@@ -133,17 +143,17 @@ class Outlook:
             columns[name] = -values[rows] if self._problem.objectives[name] == "maximize" else values[rows]
         return np.column_stack([columns[name] for name in self._problem.objectives])
 
-    def _gains(self, rows: Any = None) -> Array:
+    def _view(self, exploration: float) -> View:
+        return _nodes(len(self._learnt), exploration)
+
+    def _gains(self, view: View, rows: Any = None) -> Array:
         """(n,): what candidates are expected to add."""
         rows = np.arange(len(self._pool)) if rows is None else rows
-        nodes, weights = _nodes(len(self._learnt), self._options.exploration)
-        expected = sum(
-            weight * self._front.gain(self._points(node, rows)) for node, weight in zip(nodes, weights, strict=True)
-        )
+        expected = sum(weight * self._front.gain(self._points(node, rows)) for node, weight in zip(*view, strict=True))
         gains = np.asarray(expected * self._success[rows])
         return np.where(np.isfinite(gains), gains, 0.0)
 
-    def _largest(self, gains: Array) -> int:
+    def _largest(self, gains: Array, view: View) -> int:
         """The candidate with the largest gain. Gains only shrink as the front grows, so few need a new look."""
         fresh = np.zeros(len(gains), bool)
         while True:
@@ -152,7 +162,7 @@ class Outlook:
                 return index
             stale = np.argpartition(-np.where(fresh, -np.inf, gains), min(_LAZY, len(gains) - 1))[:_LAZY]
             stale = stale[~fresh[stale] & (gains[stale] > -np.inf)]
-            gains[stale] = self._gains(stale)
+            gains[stale] = self._gains(view, stale)
             fresh[stale] = True
 
     def _believe(self, place: int) -> None:
@@ -168,7 +178,7 @@ class Outlook:
         return {"expected": {name: float(f"{named[name]:.6g}") for name in self._learnt}}
 
 
-def _nodes(count: int, exploration: float) -> tuple[Array, Array]:
+def _nodes(count: int, exploration: float) -> View:
     """Points that stand for a normal distribution over so many objectives, and their weights."""
     if count == 0 or exploration == 0:
         return np.zeros((1, count)), np.ones(1)
