@@ -69,8 +69,8 @@ class Outlook:
 
         With several objectives, in turn one that may turn out better than expected and one that the means alone speak
         for (a portfolio, after Hoffman, Brochu and de Freitas, "Portfolio Allocation for Bayesian Optimization", 2011).
-        What is chosen, or is under way, is believed to turn out as expected (Ginsbourger, Le Riche and Carraro, "Kriging is well-suited to
-        parallelize optimization", 2010).
+        What is chosen, or is under way, is believed to turn out as expected (Ginsbourger, Le Riche and Carraro,
+        "Kriging is well-suited to parallelize optimization", 2010).
         """
         for place in range(len(self._pool), len(self._pool) + len(self._under_way)):
             self._believe(place)
