@@ -29,6 +29,7 @@ RunUnit = Callable[[Ledger, Job, str, Attempt, Path], None]
 PREEMPTED = 128 + signal.SIGTERM  # exit code of a job that was told to go
 _TICK = 0.2  # seconds between two looks at clocks, memory and the cancel file
 _GRACE = 5.0  # seconds that a unit gets to end when its job is told to go
+_HANDOVER = 2 * _GRACE  # seconds in which a job on another host, which this one replaces, may give a start back
 _LOG_TAIL = 4096  # bytes of a log that go into a failed result
 
 
@@ -150,11 +151,26 @@ class Supervisor:
 
     def _begin(self, unit: str) -> None:
         attempts = self._ledger.attempts(unit)
-        starts = sum(not attempt.preempted for attempt in attempts)
-        if starts >= self._most_starts:
-            self._fail(unit, *self._why_crashed(attempts[-1], starts), attempts[-1])
+        if self._used_up(attempts) and attempts[-1].host != host():
+            attempts = self._handed_over(unit)
+        if self._told_to_go:
+            return
+        if self._used_up(attempts):
+            self._fail(unit, *self._why_crashed(attempts[-1], _counted(attempts)), attempts[-1])
         else:
             self._start(unit, after=len(attempts))
+
+    def _used_up(self, attempts: list[Attempt]) -> bool:
+        return _counted(attempts) >= self._most_starts
+
+    def _handed_over(self, unit: str) -> list[Attempt]:
+        """The unit's starts, once its last one is given back; a cluster may replace a pod that is still leaving."""
+        end = time.monotonic() + _HANDOVER
+        while self._used_up(attempts := self._ledger.attempts(unit)) and time.monotonic() < end:
+            if self._told_to_go or attempts[-1].kind:
+                break
+            time.sleep(_TICK)
+        return attempts
 
     def _start(self, unit: str, after: int) -> None:
         slot = min(set(range(self._job.slots)) - {running.slot for running in self._running})
@@ -262,7 +278,7 @@ class Supervisor:
         return "crashed", f"its job died each time it ran: {starts} starts, limits.trial_retries {retries}"
 
     def _starts(self, unit: str) -> int:
-        return sum(not attempt.preempted for attempt in self._ledger.attempts(unit))
+        return _counted(self._ledger.attempts(unit))
 
     def _fail(self, unit: str, kind: str, message: str, attempt: Attempt | None = None) -> None:
         say(f"{unit}: failed, {kind}: {message}")
@@ -279,6 +295,11 @@ def _log_folder(ledger: Ledger, job: Job) -> Path:
     """Where the job's units write their logs: if it is killed, its next start on this host finds them there."""
     name = sha256(f"{ledger.url} {job.job}".encode()).hexdigest()[:16]
     return Path(tempfile.gettempdir()) / f"windtunnel-{os.getuid()}" / name
+
+
+def _counted(attempts: list[Attempt]) -> int:
+    """How many of the starts are held against the unit."""
+    return sum(not attempt.preempted for attempt in attempts)
 
 
 def _why_killed(number: int, kills_before: int, starts: int) -> tuple[str, str]:

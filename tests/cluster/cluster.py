@@ -12,6 +12,8 @@ from pathlib import Path
 
 import yaml
 
+from windtunnel.launchers.kubernetes.manifest import selector
+
 ROOT = Path(__file__).parents[2]
 ROLE = ROOT / "deploy" / "role.yaml"
 IMAGE = os.environ.get("WINDTUNNEL_TEST_IMAGE", "local/debian:1")
@@ -94,10 +96,10 @@ class Cluster:
         own = {"hostPID": True, "containers": [container], "volumes": volumes, "automountServiceAccountToken": False}
         return {"kind": "Pod", "spec": own | {"terminationGracePeriodSeconds": 15} | spec}
 
-    def pods(self, **labels):
-        """The namespace's pods with these of Windtunnel's labels, as plain objects."""
-        selector = ",".join(f"windtunnel/{name}={value}" for name, value in labels.items())
-        found = self.core.list_namespaced_pod(self.namespace, label_selector=selector, _preload_content=False)
+    def pods(self, ledger, job):
+        """The pods of a run's job, as plain objects."""
+        labels = selector(ledger, job)
+        found = self.core.list_namespaced_pod(self.namespace, label_selector=labels, _preload_content=False)
         return json.loads(found.data)["items"]
 
     def jobs(self):

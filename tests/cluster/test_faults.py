@@ -160,7 +160,7 @@ def test_a_pod_that_is_deleted_by_hand_is_replaced(cluster, run):
     run = run(["sleep 40", "nothing"], trial_retries=0)
     run.launch()
     run.wait_for_start("sleep 40")
-    cluster.core.delete_namespaced_pod(cluster.pods(job="1-0")[0]["metadata"]["name"], cluster.namespace)
+    cluster.core.delete_namespaced_pod(cluster.pods(run.ledger, "1-0")[0]["metadata"]["name"], cluster.namespace)
     run.wait()
     assert run.result("sleep 40").state is run.result("nothing").state is State.COMPLETED
     assert [attempt.preempted for attempt in run.ledger.attempts(run.trial("sleep 40"))] == [True, False]
@@ -191,9 +191,9 @@ def test_a_node_that_is_lost_for_a_while(cluster, run, kubelet):
     run.wait_for_start("sleep 20")
     os.kill(kubelet, signal.SIGSTOP)
     cluster.until(lambda: not cluster.nodes_ready(), 120)
-    name = cluster.pods(job="1-0")[0]["metadata"]["name"]
+    name = cluster.pods(run.ledger, "1-0")[0]["metadata"]["name"]
     cluster.core.delete_namespaced_pod(name, cluster.namespace)
-    cluster.until(lambda: len(cluster.pods(job="1-0")) == 2, 60)  # the lost one, and one that waits for a node
+    cluster.until(lambda: len(cluster.pods(run.ledger, "1-0")) == 2, 60)  # the lost one, and one that waits for a node
     assert get_launcher("kubernetes").live(run.ledger) == {"1-0"}
     os.kill(kubelet, signal.SIGCONT)
     run.wait()

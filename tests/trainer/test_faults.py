@@ -3,16 +3,19 @@
 import os
 import re
 import signal
+import threading
 
 import pytest
 
 from tests.runs import is_alive, make_run, wait_until
+from trainer import supervisor
 from trainer.job import run_job
 from windtunnel.errors import UnavailableError
 from windtunnel.launchers import get_launcher
 from windtunnel.launchers.job_folder import JobFolder
 from windtunnel.ledger import Job, JobKind, State
 from windtunnel.ledger.records import Launch
+from windtunnel.machine import now
 
 
 @pytest.fixture
@@ -129,6 +132,19 @@ def test_a_trial_that_kills_its_job_is_passed_over_after_its_retries(run):
     assert "start 1: kill-job" in result.log_tail and "start 2: kill-job" in result.log_tail
     assert run.result("nothing").state is State.COMPLETED
     assert len(run.ledger.launches("1-0")) == 3
+
+
+@pytest.mark.parametrize(("given_back", "state"), [(True, State.COMPLETED), (False, State.FAILED)])
+def test_a_job_waits_for_the_start_that_the_one_it_replaces_gives_back(run, monkeypatch, given_back, state):
+    monkeypatch.setattr(supervisor, "_HANDOVER", 2.0)
+    run = run(["nothing"], trial_retries=0)
+    unit = run.trial("nothing")
+    attempt = run.ledger.begin_attempt(unit, "1-0", "another-pod", now())
+    leaving = threading.Timer(0.5, lambda: given_back and run.ledger.mark_preempted(unit, attempt))
+    leaving.start()
+    run_job(run.ledger.url, "1-0")
+    leaving.join()
+    assert run.result("nothing").state is state
 
 
 def test_children_die_with_their_job(run):
