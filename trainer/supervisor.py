@@ -144,7 +144,7 @@ class Supervisor:
             os.close(write)
 
     def _fill_slots(self) -> None:
-        while self._waiting and len(self._running) < self._job.slots:
+        while self._waiting and len(self._running) < self._job.slots and not self._told_to_go:
             unit = self._waiting.popleft()
             with self._spared(unit):
                 self._begin(unit)
@@ -154,8 +154,8 @@ class Supervisor:
         if self._used_up(attempts) and attempts[-1].host != host():
             attempts = self._handed_over(unit)
         if self._told_to_go:
-            return
-        if self._used_up(attempts):
+            self._waiting.appendleft(unit)  # so that the job does not end as if all were done
+        elif self._used_up(attempts):
             self._fail(unit, *self._why_crashed(attempts[-1], _counted(attempts)), attempts[-1])
         else:
             self._start(unit, after=len(attempts))
@@ -292,8 +292,11 @@ class Supervisor:
 
 
 def _log_folder(ledger: Ledger, job: Job) -> Path:
-    """Where the job's units write their logs: if it is killed, its next start on this host finds them there."""
-    name = sha256(f"{ledger.url} {job.job}".encode()).hexdigest()[:16]
+    """Where the job's units write their logs: if it is killed, its next start on this host finds them there.
+
+    Pods may share a host's folder, and one may still leave, and clear up, while its replacement begins.
+    """
+    name = sha256(f"{host()} {ledger.url} {job.job}".encode()).hexdigest()[:16]
     return Path(tempfile.gettempdir()) / f"windtunnel-{os.getuid()}" / name
 
 

@@ -10,6 +10,7 @@ import pytest
 from tests.runs import is_alive, make_run, wait_until
 from trainer import supervisor
 from trainer.job import run_job
+from trainer.supervisor import PREEMPTED
 from windtunnel.errors import UnavailableError
 from windtunnel.launchers import get_launcher
 from windtunnel.launchers.job_folder import JobFolder
@@ -145,6 +146,27 @@ def test_a_job_waits_for_the_start_that_the_one_it_replaces_gives_back(run, monk
     run_job(run.ledger.url, "1-0")
     leaving.join()
     assert run.result("nothing").state is state
+
+
+def test_a_job_told_to_go_while_it_waits_for_a_start_leaves_its_unit_to_the_next_job(run):
+    run = run(["nothing", "sleep 0"], trial_retries=0)
+    run.ledger.begin_attempt(run.trial("nothing"), "1-0", "another-pod", now())
+    told = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM))
+    told.start()
+    assert run_job(run.ledger.url, "1-0") == PREEMPTED
+    told.join()
+    assert run.ledger.outcomes() == {}
+
+
+def test_a_job_that_leaves_spares_the_logs_of_its_replacement(run, monkeypatch):
+    """Pods of one host may share its folder for temporary files."""
+    run = run(["nothing"])
+    job = run.ledger.job("1-0")
+    folders = set()
+    for pod in ("leaving", "replacement"):
+        monkeypatch.setattr(supervisor, "host", lambda pod=pod: pod)
+        folders.add(supervisor._log_folder(run.ledger, job))
+    assert len(folders) == 2
 
 
 def test_children_die_with_their_job(run):
