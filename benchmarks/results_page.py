@@ -28,7 +28,6 @@ from tests.ui.pages import login, run_address
 from tests.ui.server import PASSWORD, Server
 from windtunnel.front import pareto_front
 from windtunnel.ledger import Decision, Job, JobKind, Known, Ledger, Plan, Request, Result, State
-from windtunnel.ledger.ids import trial_id
 from windtunnel.report import RunReader, documents
 from windtunnel.stores.local import LocalStore
 from windtunnel_airflow.page.readers import compressed
@@ -76,29 +75,13 @@ def fill(ledger: Ledger, trials: int) -> None:
 
 def request(rng: random.Random, stage: int, done: list[Result]) -> Request:
     """Eight parameters, as a search of some size has."""
-    params: dict[str, Any] = {
-        "nb_layers": rng.randint(1, 12),
-        "kernel_size": rng.choice([1, 3, 5, 7]),
-        "hidden_dim": rng.choice([16, 32, 64, 128]),
-        "lr": 10 ** rng.uniform(-4, -1),
-        "weight_decay": 10 ** rng.uniform(-6, -2),
-        "dropout": rng.random() / 2,
-        "activation": rng.choice(["relu", "gelu", "silu"]),
-        "augment": rng.random() < 0.5,
-    }
-    config = f"{rng.getrandbits(64):016x}"
-    work = params["nb_layers"] * params["kernel_size"] ** 2 * params["hidden_dim"] ** 2
-    return Request(
-        trial=trial_id(config, 1),
-        config=config,
-        params=params,
-        epochs=1,
-        stage=str(stage),
-        iteration=stage,
-        parents=[rng.choice(done).config] if done else [],
-        note={"from": "mutation" if done else "random"},
-        known={"flops": work * 1.3, "params": work / 40},
-        cost=work,
+    return made_up.new_request(
+        rng,
+        stage,
+        done,
+        weight_decay=10 ** rng.uniform(-6, -2),
+        dropout=rng.random() / 2,
+        activation=rng.choice(["relu", "gelu", "silu"]),
     )
 
 

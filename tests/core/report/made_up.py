@@ -59,7 +59,7 @@ def fill(
     begin(ledger, of)
     known: list[Result] = []
     for k in range(1, iterations + 1):
-        requests = [_request(rng, k, known, hostile) for _ in range(10 if k == 1 else 12)]
+        requests = [new_request(rng, k, known, **_odd(hostile)) for _ in range(10 if k == 1 else 12)]
         _plan(ledger, str(k), requests)
         for place, request in enumerate(requests):
             result = _result(rng, request, failed=(k, place) in {(1, 3), (2, 5), (3, 0)}, hostile=hostile)
@@ -102,7 +102,7 @@ def fill_failing(ledger: Ledger) -> None:
     """Write a run of which every trial failed, with markup in their messages."""
     rng = random.Random(5)
     begin(ledger, definition())
-    requests = [_request(rng, 1, [], hostile=True) for _ in range(10)]
+    requests = [new_request(rng, 1, [], **_odd(True)) for _ in range(10)]
     _plan(ledger, "1", requests)
     for request in requests:
         ledger.record(_result(rng, request, failed=True, hostile=True))
@@ -135,16 +135,15 @@ def finish(ledger: Ledger, request: Request) -> Result:
     return result
 
 
-def _request(rng: random.Random, iteration: int, known: list[Result], hostile: bool) -> Request:
-    params = {
+def new_request(rng: random.Random, iteration: int, known: list[Result], **more: Any) -> Request:
+    """What an iteration asks for, with more parameters than the example's where they are given."""
+    params: dict[str, Any] = {
         "nb_layers": rng.randint(1, 12),
         "kernel_size": rng.choice([1, 3, 5, 7]),
         "hidden_dim": rng.choice([16, 32, 64, 128]),
         "lr": 10 ** rng.uniform(-4, -1),
         "augment": rng.random() < 0.5,
-    }
-    if hostile:
-        params["\"><b>quoted'"] = HOSTILE
+    } | more
     config = f"{rng.getrandbits(64):016x}"
     work = params["nb_layers"] * params["kernel_size"] ** 2 * params["hidden_dim"] ** 2
     return Request(
@@ -159,6 +158,10 @@ def _request(rng: random.Random, iteration: int, known: list[Result], hostile: b
         known={"flops": work * 1.3, "params": work / 40},
         cost=work,
     )
+
+
+def _odd(hostile: bool) -> dict[str, str]:
+    return {"\"><b>quoted'": HOSTILE} if hostile else {}
 
 
 def _plan(ledger: Ledger, stage: str, requests: list[Request]) -> None:
