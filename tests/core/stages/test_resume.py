@@ -125,14 +125,20 @@ def test_a_hopeless_run_is_rescued_by_trying_again(bench):
     finish(bench, again)
 
 
-def test_failed_finalists_are_tried_again_on_request(bench):
+def after_failed_finalists(bench):
+    """A session that tries again what failed: all finalists of the one before."""
     search = bench.begin(session="s1", iterations=1)
     bench.iterate(search, 1)
     bench.train(search, choose_finalists(search), fail=lambda request: True)
     again = bench.begin(session="s2", iterations=1, retry_failed=True)
     bench.iterate(again, 1)
+    return again
+
+
+def test_failed_finalists_are_tried_again_on_request(bench):
+    again = after_failed_finalists(bench)
+    failed = {trial for trial, seen in again.ledger.outcomes().items() if seen.state is State.FAILED}
     plan = choose_finalists(again)
-    failed = {trial for trial, seen in search.ledger.outcomes().items() if seen.state is State.FAILED}
     assert {request.trial for request in plan.requests if ".r1" in request.trial} <= {trial + ".r1" for trial in failed}
     assert not {request.trial for request in plan.requests} & failed
     finish(bench, again)
@@ -140,11 +146,7 @@ def test_failed_finalists_are_tried_again_on_request(bench):
 
 def test_a_finalist_that_was_tried_again_stays_trained(bench):
     """In later sessions its last try counts, and not its first."""
-    search = bench.begin(session="s1", iterations=1)
-    bench.iterate(search, 1)
-    bench.train(search, choose_finalists(search), fail=lambda request: True)
-    again = bench.begin(session="s2", iterations=1, retry_failed=True)
-    bench.iterate(again, 1)
+    again = after_failed_finalists(bench)
     finish(bench, again)
     third = bench.begin(session="s3", iterations=1, trials={"initial": 6, "per_iteration": 1})
     bench.iterate(third, 1)
