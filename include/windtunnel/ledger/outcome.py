@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from windtunnel.ledger.records import Result, State
-from windtunnel.stores.base import Entry, Metadata
+from windtunnel.stores.base import METADATA_LIMIT, Entry, Metadata
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +59,12 @@ _IN_METADATA = (
     "started",
     "attempts",
 )
-_ROOM = 6 * 1024  # bytes of metadata
 
 
 def outcome_metadata(result: Result) -> dict[str, str]:
     """The metadata of a result; where it is too long, a mark that the result itself is to be read."""
     facts = {key: json.dumps(getattr(result, key)) for key in _IN_METADATA}
-    return facts if sum(len(key) + len(value) for key, value in facts.items()) <= _ROOM else {"body": "true"}
+    return facts if sum(len(key) + len(value) for key, value in facts.items()) <= METADATA_LIMIT else {"body": "true"}
 
 
 def outcome_of(entry: Entry, read: Callable[[str], bytes]) -> Outcome:

@@ -12,7 +12,7 @@ from windtunnel.errors import StoreError
 from windtunnel.stores.credentials import Credentials
 
 _METADATA_KEY = re.compile(r"[a-z][a-z0-9_]*")
-_METADATA_LIMIT = 6 * 1024  # bytes, keys and values together; Azure refuses more than 8 KB, its headers included
+METADATA_LIMIT = 6 * 1024  # bytes, keys and values together; Azure refuses more than 8 KB, its headers included
 PATH_LIMIT = 500  # characters; Azure's names may have 1,024, with the prefix that a store puts before them
 
 Metadata = Mapping[str, str]
@@ -174,6 +174,6 @@ def checked_metadata(metadata: Metadata | None) -> Metadata:
         except ValueError as error:
             raise StoreError(f"metadata {key!r}: the value must be JSON, not {value[:80]!r}") from error
         size += len(key) + len(value)
-    if size > _METADATA_LIMIT:
-        raise StoreError(f"metadata of {size} bytes: at most {_METADATA_LIMIT} fit; keep the rest in the object itself")
+    if size > METADATA_LIMIT:
+        raise StoreError(f"metadata of {size} bytes: at most {METADATA_LIMIT} fit; keep the rest in the object itself")
     return metadata or {}
