@@ -75,7 +75,8 @@ class Outlook:
         for place in range(len(self._pool), len(self._pool) + len(self._under_way)):
             self._believe(place)
         views = [self._view(self._options.exploration)]
-        if len(self._problem.objectives) > 1:  # with one, the means would crowd the batch around a single place
+        # With one objective, the means would crowd the batch around a single place.
+        if len(self._problem.objectives) > 1 and self._options.exploration:
             views.append(self._view(0.0))
         gains = [self._gains(view) for view in views]
         for step in range(min(n, len(self._pool))):
