@@ -68,7 +68,6 @@ def result(number: int) -> Result:
         seconds=12.3,
         started="2026-01-01T00:00:00.000+00:00",
         ended="2026-01-01T00:00:12.300+00:00",
-        artifacts=["checkpoint.pt", "log.txt", "metrics.jsonl", "model.onnx"],
     )
 
 

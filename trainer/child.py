@@ -14,7 +14,8 @@ from pathlib import Path
 
 from windtunnel.errors import StoreError
 
-NO_STORE = 75  # exit code of work that could not use the store; EX_TEMPFAIL of sysexits.h
+DONE = 100  # exit code of work that was done; a workload that ends its process itself has another
+NO_STORE = 75  # of work that could not use the store; EX_TEMPFAIL of sysexits.h
 
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
@@ -53,7 +54,7 @@ def start(work: Callable[[], None], log: Path, lifeline: Lifeline, environment: 
         environment: variables to set in it.
 
     Returns:
-        Its process id; its exit code is 0 unless `work` raises: `NO_STORE` where the store failed, else 1.
+        Its process id; its exit code is `DONE` unless `work` raises: `NO_STORE` where the store failed, else 1.
     """
     sys.stdout.flush()
     sys.stderr.flush()
@@ -64,7 +65,7 @@ def start(work: Callable[[], None], log: Path, lifeline: Lifeline, environment: 
         try:
             _settle_in(parent, log, lifeline, environment)
             work()
-            code = 0
+            code = DONE
         except StoreError as error:
             code = NO_STORE
             print(f"{type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201  (the last line of its log)

@@ -150,6 +150,10 @@ class Supervisor:
                 self._begin(unit)
 
     def _begin(self, unit: str) -> None:
+        first = self._ledger.begin_first_attempt(unit, self._job.job, host(), now())
+        if first is not None:
+            self._start(unit, first)
+            return
         attempts = self._ledger.attempts(unit)
         if self._used_up(attempts) and attempts[-1].host != host():
             attempts = self._handed_over(unit)
@@ -158,7 +162,7 @@ class Supervisor:
         elif self._used_up(attempts):
             self._fail(unit, *self._why_crashed(attempts[-1], _counted(attempts)), attempts[-1])
         else:
-            self._start(unit, after=len(attempts))
+            self._start(unit, self._ledger.begin_attempt(unit, self._job.job, host(), now(), len(attempts)))
 
     def _used_up(self, attempts: list[Attempt]) -> bool:
         return _counted(attempts) >= self._most_starts
@@ -172,16 +176,14 @@ class Supervisor:
             time.sleep(_TICK)
         return attempts
 
-    def _start(self, unit: str, after: int) -> None:
+    def _start(self, unit: str, attempt: Attempt) -> None:
         slot = min(set(range(self._job.slots)) - {running.slot for running in self._running})
-        attempt = self._ledger.begin_attempt(unit, self._job.job, host(), now(), after)
         log = self._logs.setdefault(unit, UnitLog(self._ledger, unit, self._folder))
         log.begin(attempt)
         environment = {"CUDA_VISIBLE_DEVICES": self._share_of(slot)} if self._devices else {}
+        url = self._ledger.url
         pid = child.start(
-            lambda: self._run_unit(
-                Ledger.open(self._ledger.url), self._job, unit, attempt, log.file
-            ),  # own connections
+            lambda: self._run_unit(Ledger.open(url), self._job, unit, attempt, log.file),  # connections of its own
             log.file,
             self._lifeline,
             environment,
@@ -226,9 +228,8 @@ class Supervisor:
         """See that a unit whose process has ended has a result, or is started again."""
         ended.log.sync(at_once=True)
         unit = ended.unit
-        result = self._ledger.result(unit)
-        if result is not None:
-            say(f"{unit}: {result.state} {result.kind}")
+        if code == child.DONE or self._ledger.result(unit) is not None:
+            say(f"{unit}: has its result")
         elif ended.condemned is not None:
             self._fail(unit, *ended.condemned, ended.attempt)
         elif code == child.NO_STORE:

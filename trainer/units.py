@@ -91,7 +91,6 @@ def run(
         "seconds": round(time.monotonic() - began, 3),
         "gpus": gpus_held(),
         "attempts": attempt.number,
-        "artifacts": artifacts(ledger, unit),
         "log_tail": _log_tail(log) if found.state is State.FAILED else "",
     }
     if found.state is State.FAILED or Peers().leads:
@@ -247,13 +246,6 @@ def trial_of(unit: str) -> str:
 def gpus_held() -> int:
     """How many GPUs this process has been given by the supervisor."""
     return len([device for device in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if device])
-
-
-def artifacts(ledger: Ledger, unit: str) -> list[str]:
-    """Names of the unit's files, its record of starts aside."""
-    base = ledger.trial_path(unit, "")
-    names = (entry.path.removeprefix(base) for entry in ledger.store.list(base))
-    return [name for name in names if not name.startswith("attempts/")]
 
 
 def _asked(request: Request | None, job: Job) -> dict[str, Any]:

@@ -47,6 +47,10 @@ class Bench:
         request = self.ledger.begin_trial(self.request(epochs, **more))
         return self.run(JobKind.TRAIN, request.trial, log)
 
+    def files(self, epochs=2.0) -> set[str]:
+        entries = self.ledger.files(trial_id(CONFIG, epochs))
+        return {entry.path.rpartition("/")[2] for entry in entries}
+
     def verify(self, epochs=2.0) -> Result:
         return self.run(JobKind.VERIFY, f"verify-{trial_id(CONFIG, epochs)}")
 

@@ -49,7 +49,7 @@ def test_a_trial_far_from_the_best_is_stopped_with_its_values_and_a_model(low):
     assert result.message == "0.4 is below 0.41, the slack from 0.51, the best so far of 2 trials at interval 2"
     assert result.objectives == {"val_acc": 0.4}
     assert made.ledger.outcomes()[result.trial].comparable
-    assert {"model.onnx", "checkpoint.pt", "decisions.json", "metrics.jsonl"} <= set(result.artifacts)
+    assert {"model.onnx", "checkpoint.pt", "decisions.json", "metrics.jsonl"} <= made.files(4)
 
 
 def test_the_exported_model_is_that_of_the_epoch_where_it_stopped(low):

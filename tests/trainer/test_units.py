@@ -29,7 +29,7 @@ def test_a_completed_trial_says_everything(bench):
     assert (result.config, result.params, result.epochs, result.iteration) == (CONFIG, {"a": 1}, 2, 1)
     assert (result.epoch, result.stage, result.parents, result.attempts) == (2, "1", ["beef"], 1)
     assert result.started and result.ended >= result.started and result.seconds > 0
-    assert set(result.artifacts) == {"checkpoint.pt", "metrics.jsonl", "model.onnx", "request.json", "weights.pt"}
+    assert made.files() == {"checkpoint.pt", "metrics.jsonl", "model.onnx", "request.json", "weights.pt"}
 
 
 def test_a_unit_with_a_result_is_left_alone(bench):

@@ -1,7 +1,7 @@
 """A workload whose training is a formula, and whose faults are ordered by the definition's settings.
 
 Settings: `fail`, `hang`, `die` and `nan` name widths that do so; `hang_seconds` says how long; `slow` sleeps in every
-epoch.
+epoch; `load` reads the training data, which nothing depends on.
 """
 
 import os
@@ -40,6 +40,8 @@ def train(trial):
     import torch
 
     width, depth = trial.params["width"], trial.params["depth"]
+    if trial.settings.get("load"):
+        trial.load("train")
     model = build(trial.params, trial.seed)
     trial.restore(model=model)
     for epoch in trial.epochs(steps_per_epoch=4):

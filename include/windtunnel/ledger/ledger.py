@@ -185,12 +185,12 @@ class Ledger:
             return self._create(
                 f"jobs/{job}/launches/{number}.json", Launch(number=number, host=host, launched=launched)
             )
-        number = len(self.launches(job)) + 1
+        number = 1  # most jobs are launched once: that needs no listing
         while True:
             launch = Launch(number=number, host=host, launched=launched)
             if self.store.create(self.path(f"jobs/{job}/launches/{number}.json"), launch.to_bytes()):
                 return launch
-            number += 1
+            number = max(number, len(self.launches(job))) + 1
 
     def cancel_launch(self, job: str) -> None:
         """Say that the job's last launch is cancelled; a later one is not."""
@@ -238,6 +238,11 @@ class Ledger:
     def begin_trial(self, request: Request) -> Request:
         """Write a trial's request unless it was written, and return the one that holds."""
         return self._create(f"trials/{request.trial}/request.json", request)
+
+    def begin_first_attempt(self, unit: str, job: str, host: str, started: str) -> Attempt | None:
+        """Record the first start of a unit; None, and nothing is recorded, where it was started before."""
+        attempt = Attempt(number=1, job=job, host=host, started=started)
+        return attempt if self.store.create(self._attempt_path(unit, 1), attempt.to_bytes()) else None
 
     def begin_attempt(self, unit: str, job: str, host: str, started: str, after: int | None = None) -> Attempt:
         """Record one more start of a unit, `after` so many; the attempt's number tells how many there are."""

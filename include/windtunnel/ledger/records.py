@@ -10,9 +10,9 @@ Params = dict[str, Any]
 
 
 class Record(BaseModel):
-    """Base of all records."""
+    """Base of all records. Fields that another version has written are passed over."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     def to_bytes(self) -> bytes:
         """The record as indented JSON, for people read it too."""
@@ -181,7 +181,6 @@ class Result(Record):
         seconds: how long its last attempt took.
         gpus: how many GPUs its last attempt held.
         attempts: how often it was started.
-        artifacts: names of its files under `trials/<trial>/`.
         source: URL of the ledger that it was copied from.
     """
 
@@ -205,7 +204,6 @@ class Result(Record):
     seconds: float = 0.0
     gpus: int = 0
     attempts: int = 1
-    artifacts: list[str] = []
     source: str | None = None
 
 
