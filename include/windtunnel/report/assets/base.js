@@ -12,6 +12,11 @@ export function $(id) {
   return document.getElementById(id);
 }
 
+// Once what was put into the page has been painted.
+export function painted() {
+  return new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+}
+
 // An element; `style` is an object, `on…` are listeners, and other attributes are set as they are unless they are null.
 export function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);

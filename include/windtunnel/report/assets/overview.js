@@ -1,6 +1,6 @@
 // The run at a glance: what it found, what it cost, what was decided, and what it waits for.
 
-import { arrow, css, duration, element, facts, hours, moment, note, number, pill, plain, short, table, text } from "./base.js";
+import { arrow, css, duration, element, facts, hours, moment, note, number, painted, pill, plain, short, table, text } from "./base.js";
 import { draw, layout } from "./charts.js";
 
 export const overview = {
@@ -31,7 +31,7 @@ export const overview = {
     this.models.replaceChildren(models(app));
     this.iterations.replaceChildren(iterations(app));
     this.about.replaceChildren(about(app));
-    if (!this.charts.hidden) setTimeout(() => this.draw(app)); // the tiles are painted before Plotly is loaded
+    if (!this.charts.hidden) painted().then(() => this.draw(app)); // Plotly takes its time to load
   },
 
   draw(app) {

@@ -1,6 +1,6 @@
 // The page of one run: its tabs, and what keeps them up to date.
 
-import { $, element, followTheme, onTheme, pill } from "./base.js";
+import { $, element, followTheme, onTheme, painted, pill } from "./base.js";
 import { actions } from "./actions.js";
 import { compare } from "./compare.js";
 import { curves } from "./curves.js";
@@ -138,7 +138,10 @@ async function bringUpToDate() {
   [app.airflow, app.overview] = [answer.airflow, answer.overview];
   head();
   app.answered = true;
-  if (first) update(current); // the overview is painted before the trials are read
+  if (first) {
+    update(current);
+    await painted(); // before the trials, which take longer
+  }
   if (app.overview && (first || before !== JSON.stringify([app.overview.counts, app.overview.front]) || app.overview.counts.running)) {
     app.trials.merge(await app.source.get("trials", app.trials.cursor ? { since: app.trials.cursor } : {}));
   }
