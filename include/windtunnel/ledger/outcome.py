@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydantic_core import from_json
+
 from windtunnel.ledger.records import Result, State
 from windtunnel.stores.base import METADATA_LIMIT, Entry, Metadata
 
@@ -86,6 +88,6 @@ def outcome_of(entry: Entry, read: Callable[[str], bytes]) -> Outcome:
 def _facts(metadata: Metadata) -> dict[str, Any]:
     """The facts, read as one JSON object rather than each by itself: a listing has thousands of them."""
     pairs = (f'"{key}":{metadata[key]}' for key in _IN_METADATA if key in metadata)
-    facts: dict[str, Any] = json.loads(f"{{{','.join(pairs)}}}")
+    facts: dict[str, Any] = from_json(f"{{{','.join(pairs)}}}")
     facts["state"] = State(facts["state"])
     return facts

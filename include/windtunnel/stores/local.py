@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
+from pydantic_core import from_json
+
 from windtunnel.errors import ConflictError, NotFoundError, StoreError
 from windtunnel.stores.base import Entry, Metadata, Store, checked_path
 
@@ -205,7 +207,7 @@ def _read_meta(file: str, etag: str) -> Metadata | None:
     folder, _, name = file.rpartition(os.sep)
     try:
         with open(f"{folder}/{_HIDDEN}/{name}.{etag}", "rb", buffering=0) as opened:  # noqa: PTH123
-            content = json.loads(opened.readall())
+            content = from_json(opened.readall())
     except (FileNotFoundError, ValueError):  # a torn file is what a power failure leaves
         return None
     return content if isinstance(content, dict) else None
