@@ -112,6 +112,25 @@ def test_attempts_are_counted_and_preemptions_marked(ledger):
     assert [attempt.preempted for attempt in ledger.attempts(TRIAL)] == [False, True]
 
 
+def test_a_first_attempt_is_recorded_once(ledger):
+    assert ledger.begin_first_attempt(TRIAL, "1-0", "host", "now") == ledger.attempts(TRIAL)[0]
+    assert ledger.begin_first_attempt(TRIAL, "1-0", "elsewhere", "later") is None
+    assert [attempt.host for attempt in ledger.attempts(TRIAL)] == ["host"]
+
+
+def test_launches_are_counted(ledger):
+    launches = [ledger.begin_launch("1-0", host, "now") for host in ("a", "b", "c")]
+    assert [launch.number for launch in launches] == [1, 2, 3]
+    assert ledger.launches("1-0") == launches
+
+
+def test_fields_of_another_version_are_passed_over(ledger):
+    assert ledger.record(result())
+    written = json.loads(ledger.store.get(ledger.path(f"results/{TRIAL}.json")))
+    ledger.write_json(f"results/{TRIAL}.json", written | {"colour": "red"})
+    assert ledger.result(TRIAL) == result()
+
+
 def test_a_session_is_finished_and_closed_once_it_says_so(ledger):
     session = "manual__2026-01-01T00:00:00+00:00"
     assert not ledger.finished(session)
