@@ -93,7 +93,8 @@ class Draft:
         found = f"{len(self.suggestions)} of {n} configurations suggested"
         size = self._problem.space.size()
         if size is not None and size <= _SMALL:
-            return f"{found}: the space of {size} is used up, as far as the constraints allow"
+            allowed = ", as far as the constraints allow" if self._problem.constraints else ""
+            return f"{found}: the space of {size} is used up{allowed}"
         return f"{found}: {_HOPELESS} random draws gave nothing new that keeps the constraints"
 
     def _hopeless(self) -> str:
