@@ -42,6 +42,7 @@ ABLATION = {
     "pareto without spread": {"spread": False},
     "pareto without warp": {"warp": False},
     "pareto without additive": {"additive": False},
+    "pareto without ensemble": {"ensemble": False},
     "pareto without exploration": {"exploration": 0.0},
 }
 

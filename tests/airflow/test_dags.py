@@ -92,7 +92,7 @@ def test_the_rules_behind_the_shape(dag):
         "report": "all_done",
         "cancel": "all_done_setup_success",
     }
-    assert all(dag.get_task(task).retries == (0 if task in collects else 5) for task in dag.task_ids)
+    assert all(dag.get_task(task).retries == 5 for task in dag.task_ids)
     cancel = dag.get_task("cancel")
     assert cancel.is_teardown and cancel.on_failure_fail_dagrun
     assert dag.dagrun_timeout is None  # it would skip the teardown, and leak jobs

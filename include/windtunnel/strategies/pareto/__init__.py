@@ -28,6 +28,7 @@ class Pareto(Strategy):
             spread: whether the first trials are spread out rather than random.
             warp: whether values are made nearly Gaussian by the likeliest of some logarithms.
             additive: whether the models have an additive term.
+            ensemble: whether models with the additive term and without it are averaged, where either may be right.
             earlier: whether values after fewer epochs are learnt from.
             fitness: whether failures and broken constraints are learnt from.
         """
@@ -39,6 +40,7 @@ class Pareto(Strategy):
         spread: bool = True
         warp: bool = True
         additive: bool = True
+        ensemble: bool = True
         earlier: bool = True
         fitness: bool = True
 

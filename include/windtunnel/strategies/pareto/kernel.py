@@ -54,9 +54,10 @@ class Groups:
 class Kernel:
     """The covariance with its hyperparameters, which are logarithms: w (one a group), v (one a group), p, noise."""
 
-    def __init__(self, groups: Groups) -> None:
-        """A kernel over such groups of columns."""
+    def __init__(self, groups: Groups, *, additive: bool = True) -> None:
+        """A kernel over such groups of columns, with or without the additive term."""
         self.groups = groups
+        self._additive = float(additive)
         self.size = 2 * groups.count + 2
         # Relevances shrink with the number of groups, so that far corners stay related in wide spaces (Hvarfner et al.,
         # "Vanilla Bayesian Optimization Performs Great in High Dimensions", 2024).
@@ -101,7 +102,7 @@ class Kernel:
         count = self.groups.count
         values = np.exp(theta)
         relevance, amplitude = values[:count][self.groups.place], values[count : 2 * count][self.groups.basis]
-        return relevance, amplitude, float(values[-2]), float(values[-1])
+        return relevance, self._additive * amplitude, float(values[-2]), float(values[-1])
 
 
 def _squares(first: Array, second: Array) -> Array:

@@ -10,17 +10,20 @@ from windtunnel.space import Params
 from windtunnel.strategies.base import Problem
 from windtunnel.strategies.pareto import Pareto
 from windtunnel.strategies.pareto.candidates import Pool
-from windtunnel.strategies.pareto.encoding import Encoder, Row
+from windtunnel.strategies.pareto.encoding import Encoder
+from windtunnel.strategies.pareto.ensemble import Average, Ensemble
 from windtunnel.strategies.pareto.evidence import Evidence
 from windtunnel.strategies.pareto.gain import Front, reference
-from windtunnel.strategies.pareto.kernel import Array, Features, Groups, Kernel
-from windtunnel.strategies.pareto.model import Prediction, Process, fit
+from windtunnel.strategies.pareto.kernel import Array, Kernel
+from windtunnel.strategies.pareto.model import Process, fit
 
 View = tuple[Array, Array]  # points that stand for what objectives may turn out to be, and their weights
 
 _NODES = np.array([-1.5, -0.75, 0.0, 0.75, 1.5])  # standard deviations that stand for a normal distribution
 _WEIGHTS = np.array([0.12, 0.23, 0.30, 0.23, 0.12])
 _DRAWS = 16  # the same for several objectives together
+_FEW = 3  # trials a parameter, below which the additive term alone tells more
+_MANY = 250  # trials beyond which models with it and without it agree, and one of them takes half the time
 _LAZY = 128  # candidates whose gain is brought up to date at once
 _SURELY = 1e-3  # the least probability of success: a model of failures may be wrong
 
@@ -48,7 +51,7 @@ class Outlook:
         self._learnt = [name for name in problem.objectives if name not in self._exact]
         rows = [trial.row() for trial in evidence.trials] + pool.rows(evidence.epochs)
         self._encoder = Encoder(problem.space, rows, self._hints())
-        self._kernel = Kernel(self._groups())
+        self._kernel = Kernel(self._encoder.groups, additive=options.additive)
         self._models = [self._model(name, rng) for name in self._learnt]
         self._fitness = self._failures(rng)
         self._front = self._known_front()
@@ -92,17 +95,14 @@ class Outlook:
             return []
         return list(dict.fromkeys([*self._exact, *self._pool.known[0]]))
 
-    def _groups(self) -> Groups:
-        groups = self._encoder.groups
-        return groups if self._options.additive else Groups(groups.place, groups.basis[:0], groups.count)
-
-    def _features(self, rows: Sequence[Row]) -> Features:
-        features = self._encoder(rows)
-        return features if self._options.additive else Features(features.place, features.basis[:, :0])
-
-    def _model(self, name: str, rng: np.random.Generator) -> Process:
+    def _model(self, name: str, rng: np.random.Generator) -> Ensemble:
+        """With the additive term, and without it too where there are enough trials, and not so many that both agree."""
         rows, values = self._evidence.values(name, earlier=self._options.earlier)
-        return fit(self._kernel, self._features(rows), values, rng, warp=self._options.warp)
+        kernels, options = [self._kernel], self._options
+        if options.additive and options.ensemble and _FEW * self._encoder.groups.count <= len(rows) <= _MANY:
+            kernels.append(Kernel(self._encoder.groups, additive=False))
+        features = self._encoder(rows)
+        return Ensemble([fit(kernel, features, values, rng, warp=options.warp) for kernel in kernels])
 
     def _failures(self, rng: np.random.Generator) -> Process | None:
         """A model of what fails or breaks measured constraints; None where nothing did."""
@@ -110,14 +110,14 @@ class Outlook:
         unfit = np.array([float(not trial.counts) for trial in ended])
         if not self._options.fitness or not unfit.any():
             return None
-        return fit(self._kernel, self._features([trial.row() for trial in ended]), unfit, rng, warp=False)
+        return fit(self._kernel, self._encoder([trial.row() for trial in ended]), unfit, rng, warp=False)
 
     def _known_front(self) -> Front:
         """The front of the trials; values after fewer epochs than the most are replaced by what they promise."""
         counting = [trial for trial in self._evidence.trials if trial.counts]
         points = np.array([trial.values for trial in counting])
         early = np.array([trial.observation.epochs < self._evidence.epochs for trial in counting])
-        features = self._features([trial.row(self._evidence.epochs) for trial in counting])
+        features = self._encoder([trial.row(self._evidence.epochs) for trial in counting])
         for name, model in zip(self._learnt, self._models, strict=True):
             place = list(self._problem.objectives).index(name)
             if early.any():
@@ -129,8 +129,8 @@ class Outlook:
         self._under_way = [trial for trial in self._evidence.trials if not trial.ended]
         rows = self._pool.rows(self._evidence.epochs)
         rows += [trial.row(self._evidence.epochs) for trial in self._under_way]
-        features = self._features(rows)
-        self._predictions: list[Prediction] = [model.predict(features) for model in self._models]
+        features = self._encoder(rows)
+        self._predictions: list[Average] = [model.predict(features) for model in self._models]
         self._certain = np.array([[row.known.get(name, np.nan) for row in rows] for name in self._exact])
         success = 1 - self._fitness.predict(features).values(0.0) if self._fitness else np.ones(len(rows))
         self._success = np.clip(success, _SURELY, 1.0)
