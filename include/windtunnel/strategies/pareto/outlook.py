@@ -22,8 +22,8 @@ View = tuple[Array, Array]  # points that stand for what objectives may turn out
 _NODES = np.array([-1.5, -0.75, 0.0, 0.75, 1.5])  # standard deviations that stand for a normal distribution
 _WEIGHTS = np.array([0.12, 0.23, 0.30, 0.23, 0.12])
 _DRAWS = 16  # the same for several objectives together
-_FEW = 3  # trials a parameter, below which the additive term alone tells more
-_MANY = 250  # trials beyond which models with it and without it agree, and one of them takes half the time
+_FEW = 3  # trials a group of columns, below which the additive term alone tells more
+_MANY = 250  # trials beyond which two models would take too long
 _LAZY = 128  # candidates whose gain is brought up to date at once
 _SURELY = 1e-3  # the least probability of success: a model of failures may be wrong
 
@@ -96,7 +96,7 @@ class Outlook:
         return list(dict.fromkeys([*self._exact, *self._pool.known[0]]))
 
     def _model(self, name: str, rng: np.random.Generator) -> Ensemble:
-        """With the additive term, and without it too where there are enough trials, and not so many that both agree."""
+        """With the additive term; where there are neither few nor very many trials, together with one without it."""
         rows, values = self._evidence.values(name, earlier=self._options.earlier)
         kernels, options = [self._kernel], self._options
         if options.additive and options.ensemble and _FEW * self._encoder.groups.count <= len(rows) <= _MANY:
