@@ -160,7 +160,9 @@ def test_a_pod_that_is_deleted_by_hand_is_replaced(cluster, run):
     run = run(["sleep 40", "nothing"], trial_retries=0)
     run.launch()
     run.wait_for_start("sleep 40")
-    cluster.core.delete_namespaced_pod(cluster.pods(run.ledger, "1-0")[0]["metadata"]["name"], cluster.namespace)
+    # A kubelet that has yet to notice that a pod runs tells it to go a minute late; its replacement begins at once.
+    pod = cluster.until(lambda: next((pod for pod in cluster.pods(run.ledger, "1-0") if is_running(pod)), None))
+    cluster.core.delete_namespaced_pod(pod["metadata"]["name"], cluster.namespace)
     run.wait()
     assert run.result("sleep 40").state is run.result("nothing").state is State.COMPLETED
     assert [attempt.preempted for attempt in run.ledger.attempts(run.trial("sleep 40"))] == [True, False]
@@ -198,6 +200,10 @@ def test_a_node_that_is_lost_for_a_while(cluster, run, kubelet):
     os.kill(kubelet, signal.SIGCONT)
     run.wait()
     assert run.result("sleep 20").state is run.result("nothing").state is State.COMPLETED
+
+
+def is_running(pod):
+    return pod["status"]["phase"] == "Running"
 
 
 def delete_job(cluster, run):
