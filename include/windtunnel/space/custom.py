@@ -118,6 +118,10 @@ class Custom(Gene):
         """The class's features of the value."""
         return self._features(value)
 
+    def untold(self, name: str, value: Any) -> dict[str, Any]:
+        """The value, where the class has no features."""
+        return {} if self.width else {name: value}
+
     def from_unit(self, point: Sequence[float], start: int, rng: random.Random) -> Any:
         """A random value: the class knows no coordinates."""
         return self.canonical(self._own.sample(rng))

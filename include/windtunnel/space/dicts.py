@@ -55,8 +55,18 @@ class Dict(Parameter):
         return {name: read_conditions(field.when, self.fields, []) for name, field in self.fields.items() if field.when}
 
     @functools.cached_property
-    def _counting(self) -> "_Counting":
-        return _Counting(self.fields, self._conditions)
+    def _knots(self) -> list["_Counting"]:
+        """The fields in sets that no condition ties to one another: their counts multiply."""
+        knots: list[set[str]] = []
+        for name in self.fields:
+            tied = {name, *(condition.parameter for condition in self._conditions.get(name, ()))}
+            joined = [knot for knot in knots if knot & tied]
+            knots = [knot for knot in knots if not knot & tied] + [tied.union(*joined)]
+        knots.sort(key=lambda knot: next(place for place, name in enumerate(self.fields) if name in knot))
+        return [
+            _Counting({name: field for name, field in self.fields.items() if name in knot}, self._conditions)
+            for knot in knots
+        ]
 
     def present(self, name: str, values: Mapping[str, Any]) -> bool:
         """Whether a field is there, as the values of the fields before it have it."""
@@ -71,13 +81,16 @@ class Dict(Parameter):
             return None
         if not self._conditions:
             return math.prod(size for size in sizes if size is not None)
-        return self._counting.after(0, {})
+        return math.prod(knot.size for knot in self._knots)
 
     def at(self, index: int) -> Values:
         """The combination at a place, the last field varying fastest."""
+        values: Values = {}
         if self._conditions:
-            return self._counting.at(index)
-        values = {}
+            for knot in reversed(self._knots):
+                index, place = divmod(index, knot.size)
+                values |= knot.at(place)
+            return {name: values[name] for name in self.fields if name in values}
         for name, field in reversed(self.fields.items()):
             index, place = divmod(index, field.size() or 1)
             values[name] = field.at(place)
@@ -134,6 +147,14 @@ class Dict(Parameter):
         for name, field in self.fields.items():
             row += field.encode(value[name]) if name in value else [math.nan] * field.width
         return row
+
+    def untold(self, name: str, value: Any) -> dict[str, Any]:
+        """Those of the fields that are there."""
+        prefix = f"{name}." if name else ""
+        parts: dict[str, Any] = {}
+        for field, part in value.items():
+            parts |= self.fields[field].untold(prefix + field, part)
+        return parts
 
     def from_unit(self, point: Sequence[float], start: int, rng: random.Random) -> Values:
         """Each field at its part of the point."""
@@ -194,6 +215,11 @@ class _Counting:
             if any(condition.parameter == name for condition in every)
         }
         self._counted: dict[Any, int] = {}
+
+    @functools.cached_property
+    def size(self) -> int:
+        """How many combinations there are."""
+        return self.after(0, {})
 
     def after(self, place: int, values: Values) -> int:
         """How many combinations the fields from a place on have, after such values of those before."""

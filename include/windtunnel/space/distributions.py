@@ -11,6 +11,7 @@ from pydantic import PositiveFloat, model_validator
 from windtunnel.space.numbers import Number
 
 _STANDARD = NormalDist()
+_TAIL = 0.01  # of the distribution, at either end: 2.3 standard deviations from the mean
 _SMALLEST = 2.0**-53  # the normal distribution has no quantile of 0 or of 1
 
 
@@ -185,6 +186,11 @@ class NormalNumber(Drawn):
 
     mu: float
     sigma: PositiveFloat
+
+    @property
+    def edge(self) -> float:
+        """What is chosen keeps out of the tails, where the last step would lead to eight standard deviations."""
+        return _TAIL
 
     def ends(self) -> tuple[float, float]:
         """None."""

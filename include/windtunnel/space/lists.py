@@ -143,6 +143,13 @@ class List(Parameter):
             row += item.encode(value[index]) if index < len(value) else [math.nan] * item.width
         return row
 
+    def untold(self, name: str, value: Any) -> dict[str, Any]:
+        """Those of the items."""
+        parts: dict[str, Any] = {}
+        for index, part in enumerate(value):
+            parts |= self._all[index].untold(f"{name}[{index}]", part)
+        return parts
+
     def from_unit(self, point: Sequence[float], start: int, rng: random.Random) -> list[Any]:
         """The length by its coordinate, all lengths alike; each item at its part of the point."""
         length = self.longest

@@ -22,6 +22,11 @@ WholeNumber = Annotated[int, Field(ge=-LARGEST, le=LARGEST)]
 class Number(Gene):
     """A number that is drawn by its quantile function: evenly drawn positions give numbers of its distribution."""
 
+    @property
+    def edge(self) -> float:
+        """How far from 0 and 1 the positions stay that are chosen rather than drawn."""
+        return 0.0
+
     @abstractmethod
     def from_position(self, position: float) -> Any:
         """The number at a position from 0 to 1 of its distribution."""
@@ -40,7 +45,7 @@ class Number(Gene):
 
     def columns(self, name: str) -> list[Column]:
         """One number."""
-        return [Column(name, "number", self.size(), ordered=True)]
+        return [Column(name, "number", self.size(), ordered=True, edge=self.edge)]
 
     def encode(self, value: Any) -> list[float]:
         """The number's position."""
@@ -56,7 +61,8 @@ class Number(Gene):
         if near or self.size() == 1:
             return near
         position = self.position(value)
-        shifted = [self.from_position(there) for there in (position - 0.1, position + 0.1) if 0 <= there <= 1]
+        near = [there for there in (position - 0.1, position + 0.1) if self.edge <= there <= 1 - self.edge]
+        shifted = map(self.from_position, near)
         return [number for number in shifted if number != value]
 
     def different(self, value: Any, rng: random.Random) -> Any:
@@ -69,7 +75,7 @@ class Number(Gene):
     def moved(self, value: Any, rng: random.Random, scale: float) -> Any:
         """Another number, a normal step away; a grid's next one where the step is shorter than the grid's."""
         position = self.position(value)
-        shifted = self.from_position(min(max(rng.gauss(position, scale), 0.0), 1.0))
+        shifted = self.from_position(min(max(rng.gauss(position, scale), self.edge), 1 - self.edge))
         return shifted if shifted != value else rng.choice(self.neighbours(value) or [value])
 
 

@@ -96,6 +96,12 @@ class OneOf(Parameter):
                 row += option.encode(inner) if branch == name else [math.nan] * option.width
         return row
 
+    def untold(self, name: str, value: Any) -> dict[str, Any]:
+        """Those of the branch's value."""
+        ((branch, inner),) = value.items()
+        option = self.options[branch]
+        return {} if option is None else option.untold(f"{name}.{branch}", inner)
+
     def from_unit(self, point: Sequence[float], start: int, rng: random.Random) -> dict[str, Any]:
         """The branch by its coordinate, all alike; its value at its part of the point."""
         name = list(self.options)[int(point[start] * len(self.options))]

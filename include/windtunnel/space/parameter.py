@@ -20,12 +20,14 @@ class Column:
         kind: `number` lies between 0 and 1 on the parameter's own scale; `category` is the place of a choice.
         size: how many values there are; None for infinitely many, as only numbers have.
         ordered: whether neighbouring places are alike: of every number, and of choices that are numbers in order.
+        edge: how far from 0 and 1 a number that is chosen, not drawn, stays: a distribution's tails have no end.
     """
 
     name: str
     kind: Literal["number", "category"]
     size: int | None
     ordered: bool
+    edge: float = 0.0
 
 
 class Parameter(Section):
@@ -80,6 +82,15 @@ class Parameter(Section):
     @abstractmethod
     def encode(self, value: Any) -> list[float]:
         """A canonical value as a number for each column; not a number (nan) where a column has no meaning for it."""
+
+    def untold(self, name: str, value: Any) -> dict[str, Any]:
+        """The parts of a canonical value that no column tells anything of, by their paths.
+
+        Args:
+            name: the parameter's path.
+            value: its value.
+        """
+        return {}
 
     @abstractmethod
     def from_unit(self, point: Sequence[float], start: int, rng: random.Random) -> Any:

@@ -110,7 +110,17 @@ class SublistOf(Gene):
 
     def different(self, value: Any, rng: random.Random) -> list[Any]:
         """Another sublist, near this one: one more, one fewer, or one exchanged."""
-        return rng.choice(self.neighbours(value))
+        taken = self._taken(value)
+        left = [place for place in range(len(self.choices)) if place not in taken]
+        more, fewer = len(taken) < self.longest, len(taken) > self.shortest
+        exchanges = len(taken) * len(left)
+        place = rng.randrange(exchanges + more * len(left) + fewer * len(taken))
+        if place < exchanges:
+            return self._list(taken - {sorted(taken)[place // len(left)]} | {left[place % len(left)]})
+        place -= exchanges
+        if more and place < len(left):
+            return self._list(taken | {left[place]})
+        return self._list(taken - {sorted(taken)[place - more * len(left)]})
 
     def crossover(self, first: Any, second: Any, rng: random.Random) -> list[Any]:
         """What both have, and some of what one has, so that the length is between theirs."""

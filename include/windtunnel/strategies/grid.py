@@ -12,7 +12,7 @@ from windtunnel.strategies.base import Batch, Observation, Problem, Strategy, ge
 from windtunnel.strategies.draft import Draft
 
 _PATIENCE = 10_000  # combinations in a row that give nothing new before the rest of a grid is given up
-_GOLDEN = (math.sqrt(5) - 1) / 2
+_GOLDEN = 618_033_988_750, 10**12  # the golden section in whole numbers: sizes may be beyond those of floats
 
 
 class Grid(Strategy):
@@ -51,29 +51,30 @@ class Grid(Strategy):
         size = space.size()
         if size is not None:
             return map(space.at, _leaps(size))
-        axes = [_coordinates(column, self.options.points) for column in space.columns()]
+        columns, points = space.columns(), self.options.points
         rng = generator(seed, 0)  # for what has no columns
-        places = _leaps(math.prod(map(len, axes)))
-        return (space.from_unit(_point(axes, place), rng) for place in places)
+        places = _leaps(math.prod(column.size or points for column in columns))
+        return (space.from_unit(_point(columns, points, place), rng) for place in places)
 
 
 def _leaps(size: int) -> Iterator[int]:
     """All places from 0 to size - 1, each leap about the golden section of the size."""
-    step = max(1, round(size * _GOLDEN))
+    step = max(1, (2 * size * _GOLDEN[0] + _GOLDEN[1]) // (2 * _GOLDEN[1]))
     while math.gcd(step, size) > 1:
         step += 1
     return (index * step % size for index in range(size))
 
 
-def _coordinates(column: Column, points: int) -> list[float]:
-    if column.size is not None:
-        return [(place + 0.5) / column.size for place in range(column.size)]
-    return [place / (points - 1) for place in range(points)]
-
-
-def _point(axes: list[list[float]], place: int) -> list[float]:
+def _point(columns: Sequence[Column], points: int, place: int) -> list[float]:
+    """The coordinates of a place in the grid, the last column's varying fastest."""
     point = []
-    for axis in reversed(axes):
-        place, step = divmod(place, len(axis))
-        point.append(axis[step])
+    for column in reversed(columns):
+        place, step = divmod(place, column.size or points)
+        point.append(_coordinate(column, points, step))
     return point[::-1]
+
+
+def _coordinate(column: Column, points: int, step: int) -> float:
+    if column.size is not None:
+        return (step + 0.5) / column.size
+    return column.edge + (1 - 2 * column.edge) * step / (points - 1)

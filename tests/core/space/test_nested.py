@@ -2,6 +2,7 @@
 
 import json
 import random
+import time
 from collections import Counter
 from itertools import combinations
 
@@ -337,3 +338,33 @@ def test_wrong_classes_name_the_field_and_the_mend(described, message):
 def test_what_ones_own_class_refuses_is_a_fault():
     with pytest.raises(DefinitionError, match=r"graph: found .*; allowed: a graph of 4 nodes"):
         Space.parse(GRAPHS).canonical({"graph": {"ops": []}})
+
+
+def test_a_large_space_is_counted_wherever_its_conditions_stand():
+    pairs = {f"op{i}": ["conv", "skip"] for i in range(24)}
+    pairs |= {f"kernel{i}": {"type": "int", "low": 1, "high": 2, "when": {f"op{i}": "conv"}} for i in range(24)}
+    space = Space.parse(pairs)
+    assert space.size() == 3**24
+    assert space.canonical(space.at(3**24 - 1)) == space.at(3**24 - 1)
+    few = Space.parse({name: pairs[name] for name in ("op0", "op1", "op2", "kernel1", "kernel0")})
+    found = list(few.enumerate())
+    assert len({few.key(params) for params in found}) == len(found) == few.size() == 3 * 3 * 2
+
+
+@pytest.mark.parametrize("lengths", [{"length": 2}, {"min_length": 1}, {"min_length": 1, "max_length": 2}])
+def test_a_mutant_of_a_sublist_is_any_of_its_neighbours(lengths):
+    parameter = SublistOf(choices=["a", "b", "c", "d"], **lengths)
+    rng = random.Random(0)
+    drawn = Counter(json.dumps(parameter.different(["a", "c"], rng)) for _ in range(3000))
+    near = [json.dumps(one) for one in parameter.neighbours(["a", "c"])]
+    assert drawn.keys() == set(near)
+    assert min(drawn.values()) > 0.7 * 3000 / len(near)
+
+
+def test_a_long_sublist_is_varied_without_listing_its_neighbours():
+    parameter = SublistOf(choices=list(range(400)))
+    rng, value = random.Random(0), list(range(0, 400, 2))
+    began = time.process_time()
+    for _ in range(100):
+        value = parameter.different(value, rng)
+    assert time.process_time() - began < 1

@@ -176,3 +176,12 @@ def test_a_scaled_mutation_takes_at_least_the_next_number_of_a_grid():
     space = Space.parse({"n": {"type": "int", "low": 0, "high": 9}})
     rng = random.Random(0)
     assert {space.mutate({"n": 5}, rng, 1, 0.001)["n"] for _ in range(50)} == {4, 6}
+
+
+def test_a_step_does_not_lead_into_the_tails():
+    space = Space.parse({"x": {"type": "lognormal", "mu": 0, "sigma": 1}, "n": {"type": "normal", "mu": 0, "sigma": 1}})
+    rng = random.Random(0)
+    params = {"x": 3.6, "n": 1.28}  # nine tenths of the draws are below
+    moved = [space.mutate(params, rng, 1.0, 0.1) for _ in range(500)] + space.neighbours(params)
+    assert max(one["n"] for one in moved) < 2.4
+    assert max(one["x"] for one in moved) < 11

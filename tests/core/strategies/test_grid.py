@@ -1,7 +1,8 @@
 import pytest
 
 from tests.conformance.strategies import GRID, StrategyConformance, observed, problem
-from windtunnel.strategies import get_strategy
+from windtunnel.space import Space
+from windtunnel.strategies import Problem, get_strategy
 
 
 class TestGrid(StrategyConformance):
@@ -34,3 +35,23 @@ def test_of_continuous_numbers_some_even_ones_are_taken_and_then_the_grid_is_use
     assert sorted({one.params["lr"] for one in batch.suggestions}) == pytest.approx([1e-4, 1e-2, 1])
     history = [observed(task, one, i) for i, one in enumerate(batch.suggestions)]
     assert strategy.suggest(task, history, 4, 0, 2).suggestions == []
+
+
+def test_a_grid_keeps_out_of_tails_that_have_no_end():
+    task = problem({"layers": [1], "kernel": [1], "wide": [True], "x": {"type": "normal", "mu": 0, "sigma": 1}})
+    batch = get_strategy("grid").suggest(task, [], 5, 0, 1)
+    drawn = sorted(one.params["x"] for one in batch.suggestions)
+    assert drawn == pytest.approx([-2.326, -0.659, 0, 0.659, 2.326], abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    "space",
+    [
+        {f"b{i}": {"type": "bool"} for i in range(1100)},
+        {"seed": {"type": "randint", "upper": 10**9}, "x": {"type": "uniform", "min_value": 0, "max_value": 1}},
+    ],
+    ids=["beyond floats", "a wide axis"],
+)
+def test_grids_of_any_size_begin(space):
+    task = Problem(Space.parse(space), {"loss": "minimize"})
+    assert len(get_strategy("grid").suggest(task, [], 5, 0, 1).suggestions) == 5
