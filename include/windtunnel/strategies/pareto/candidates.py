@@ -10,6 +10,8 @@ from windtunnel.strategies.pareto.encoding import Row
 _ALL = 8192  # configurations of a space at most that is weighed whole
 _RANDOM = 300
 _TRIES = 10  # to draw so many, where constraints leave few
+_MENDED = 50  # draws that are mended, where they leave hardly any
+_NEAR = 3000  # neighbours that are listed before some are chosen: those of long sublists are very many
 _CHILDREN = 900
 _SCALES = (None, 0.1, 0.03, 0.01)  # of a mutant's steps; None draws anew
 _RATES = (0.1, 0.3)
@@ -63,20 +65,26 @@ def whole(problem: Problem) -> bool:
 
 def draw(pool: Pool, problem: Problem, rng: random.Random) -> None:
     """Let random configurations into the pool; all of a small space."""
+    space = problem.space
     if whole(problem):
-        pool.add(problem.space.enumerate())
+        pool.add(space.enumerate())
         return
     for _ in range(_TRIES):
-        pool.add(problem.space.sample(rng) for _ in range(_RANDOM))
+        pool.add(space.sample(rng) for _ in range(_RANDOM))
         if len(pool) >= _RANDOM // 2:
-            break
+            return
+    if len(pool) < _MENDED:
+        pool.add(problem.repaired(space.sample(rng), rng) for _ in range(_MENDED))
 
 
 def bred(problem: Problem, parents: Sequence[Params], rng: random.Random, n: int = _CHILDREN) -> list[Params]:
     """Neighbours, mutants at several scales and crossed pairs of the parents."""
     space = problem.space
-    children = []
-    near = [one for parent in parents for one in space.neighbours(parent)]
+    children: list[Params] = []
+    near: list[Params] = []
+    for parent in parents:
+        if len(near) < _NEAR:
+            near += space.neighbours(parent)
     children += rng.sample(near, min(len(near), n // 3))
     while parents and len(children) < n:
         parent = rng.choice(parents)

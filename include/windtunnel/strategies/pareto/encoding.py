@@ -1,7 +1,6 @@
 """Configurations as numbers, with what else tells trials apart: known values and epochs."""
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +13,7 @@ from windtunnel.strategies.pareto.kernel import Array, Features, Groups
 _KNOWN = 4  # known values at most that are columns
 _WAVES = (1, 2, 3)
 _SAME = 0.9999  # correlation from which a second known value tells nothing new
+_EPOCHS, _NOTHING = "trained epochs", "no column"  # with a space, as no parameter's path has
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,6 @@ class Encoder:
         """
         self._space = space
         self._encoded: dict[int, list[float]] = {}  # by identity: the same candidates are asked for again and again
-        self._names = {re.split(r"[.\[]", column.name)[0] for column in space.columns()}
         self._columns: dict[str, _Number | _Category] = {}
         raw = self._raw(rows)
         described = {column.name: column for column in space.columns()}
@@ -68,15 +67,15 @@ class Encoder:
                 self._columns[f"known {name}"] = _Number(scale, values)
         epochs = np.array([row.epochs for row in rows], float)
         if _varies(epochs):
-            self._columns["epochs"] = _Number(Scale.of(epochs), epochs)
+            self._columns[_EPOCHS] = _Number(Scale.of(epochs), epochs)
         if not self._columns:
-            self._columns["nothing"] = _Category(np.zeros(len(rows), object))
+            self._columns[_NOTHING] = _Category(np.zeros(len(rows), object))
 
     def __call__(self, rows: Sequence[Row]) -> Features:
         """The features of configurations."""
         raw = self._raw(rows)
-        raw["epochs"] = np.array([row.epochs for row in rows], float)
-        raw["nothing"] = np.zeros(len(rows), object)
+        raw[_EPOCHS] = np.array([row.epochs for row in rows], float)
+        raw[_NOTHING] = np.zeros(len(rows), object)
         parts = []
         for name, column in self._columns.items():
             if name.startswith("known "):
@@ -92,12 +91,13 @@ class Encoder:
         return Groups(np.repeat(counts, places), np.repeat(counts, bases), len(counts))
 
     def _raw(self, rows: Sequence[Row]) -> dict[str, Array]:
-        """What the space's columns hold, and each leaf of the values that the space has no column for."""
+        """What the space's columns hold, and each leaf of what no column tells anything of."""
         table = np.array([self._places(row.params) for row in rows], float).reshape(len(rows), -1)
         raw = {column.name: table[:, index] for index, column in enumerate(self._space.columns())}
-        if not rows or not rows[0].params.keys() - self._names:
+        untold = [self._space.untold(row.params) for row in rows]
+        if not any(untold):
             return raw
-        rest = [_flatten({k: v for k, v in row.params.items() if k not in self._names}) for row in rows]
+        rest = [_leaves(parts) for parts in untold]
         for path in dict.fromkeys(path for leaves in rest for path in leaves):
             values = np.empty(len(rows), object)
             values[:] = [leaves.get(path) for leaves in rest]
@@ -198,7 +198,15 @@ def _floats(values: Array) -> Array:
     return np.array([math.nan if value is None else value for value in values], float)
 
 
-def _flatten(value: Any, path: str = "") -> dict[str, Any]:
+def _leaves(parts: Mapping[str, Any]) -> dict[str, Any]:
+    """All leaves of some JSON values by their paths."""
+    leaves: dict[str, Any] = {}
+    for path, value in parts.items():
+        leaves |= _flatten(value, path)
+    return leaves
+
+
+def _flatten(value: Any, path: str) -> dict[str, Any]:
     """The leaves of a JSON value by their paths, and how long its lists are."""
     if isinstance(value, dict):
         parts = [(f"{path}.{key}", value[key]) for key in sorted(value)]

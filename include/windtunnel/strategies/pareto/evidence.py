@@ -51,7 +51,7 @@ class Evidence:
     """What is known of the trials.
 
     Attributes:
-        trials: those that models are made of: of very many, the ones on the best fronts and some others.
+        trials: those that models are made of: of very many the ones on the best fronts, those under way, and others.
         epochs: the most that a trial was trained to, which candidates are compared at.
         counting: how many of all trials may be on a front.
     """
@@ -110,5 +110,6 @@ def _best(trials: list[Trial], rng: np.random.Generator) -> list[Trial]:
         order = np.argsort(ranks(np.array([trials[index].values for index in counting])), kind="stable")
         kept = [counting[index] for index in order[: _TRIALS * 2 // 3]]
     others = np.setdiff1d(np.arange(len(trials)), kept)
-    kept += [int(index) for index in rng.permutation(others)[: _TRIALS - len(kept)]]
+    first = sorted(rng.permutation(others).tolist(), key=lambda index: trials[index].ended)  # those under way
+    kept += first[: _TRIALS - len(kept)]
     return [trials[index] for index in sorted(kept)]

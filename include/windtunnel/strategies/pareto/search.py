@@ -48,7 +48,10 @@ class Search:
         """
         pool = Pool(self._problem, self._draft.taken)
         draw(pool, self._problem, self._rng)
-        if len(pool) and self._evidence.counting >= self._enough():
+        telling = self._evidence.counting >= self._enough()
+        if telling and not whole(self._problem):
+            pool.add(bred(self._problem, self._evidence.elders(_BREEDERS), self._rng))
+        if len(pool) and telling:
             self._promising(pool, n)
         elif len(pool) and self._options.spread:
             self._first(pool, n)
@@ -78,8 +81,6 @@ class Search:
 
     def _promising(self, pool: Pool, n: int) -> None:
         """Take what the models expect most of."""
-        if not whole(self._problem):
-            pool.add(bred(self._problem, self._evidence.elders(_BREEDERS), self._rng))
         outlook = Outlook(self._problem, self._evidence, pool, self._options, self._numbers)
         if not whole(self._problem):
             for _ in range(_GENERATIONS):

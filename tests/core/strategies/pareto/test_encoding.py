@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from windtunnel.space import Space
 from windtunnel.strategies.pareto.encoding import Encoder, Row
@@ -61,3 +62,57 @@ def test_known_values_are_hints_once_and_only_where_they_tell_something():
     space = {"a": {"type": "int", "low": 1, "high": 9}}
     _, groups = encoded(space, *({"a": value} for value in (1, 2, 9)), known=known, hints=["flops", "same", "constant"])
     assert groups.count == 2
+
+
+def test_parameters_may_have_any_name():
+    space = {"epochs": [5, 10, 15], "nothing": [1, 2, 3]}
+    features, groups = encoded(space, *({"epochs": 5 * n, "nothing": n} for n in (1, 2, 3)))
+    assert groups.count == 2
+    assert distance(features, 0, 2) > distance(features, 0, 1) > 0
+    space = Space.parse(space)
+    rows = [Row(space.canonical({"epochs": 5 * n, "nothing": 1}), {}, epochs=float(n)) for n in (1, 2, 3)]
+    assert Encoder(space, rows, [])(rows).place.shape[0] == 3
+    assert Encoder(space, rows, []).groups.count == 2
+
+
+GRAPH = {"type": f"{__name__}.Graphs"}
+ONE, TWO = {"nodes": 3, "edges": [[0, 1]]}, {"nodes": 3, "edges": [[0, 1], [1, 2]]}
+
+
+@pytest.mark.parametrize(
+    ("space", "plain", "first", "second"),
+    [
+        (
+            {"kind": ["plain", "cell"], "g": GRAPH | {"when": {"kind": "cell"}}},
+            {"kind": "plain"},
+            {"kind": "cell", "g": ONE},
+            {"kind": "cell", "g": TWO},
+        ),
+        (
+            {"cell": {"g": GRAPH, "w": [1, 2]}},
+            {"cell": {"g": ONE, "w": 2}},
+            *({"cell": {"g": g, "w": 1}} for g in (ONE, TWO)),
+        ),
+        (
+            {"cells": {"type": "list", "of": GRAPH, "max_length": 2}},
+            {"cells": [ONE, ONE]},
+            {"cells": [ONE]},
+            {"cells": [TWO]},
+        ),
+        (
+            {"head": {"type": "one_of", "options": {"none": None, "graph": GRAPH}}},
+            {"head": {"none": None}},
+            {"head": {"graph": ONE}},
+            {"head": {"graph": TWO}},
+        ),
+    ],
+    ids=["conditional", "nested", "listed", "branch"],
+)
+def test_values_that_only_their_class_knows_are_told_apart_wherever_they_are(space, plain, first, second):
+    features, _ = encoded(space, plain, first, second, second)
+    assert distance(features, 1, 2) > distance(features, 2, 3) == 0
+    assert distance(features, 0, 1) > 0
+    space = Space.parse(space)
+    rows = [Row(space.canonical(one), {}) for one in (first, second)]
+    encoder = Encoder(space, [*rows, Row(space.canonical(plain), {})], [])
+    assert (encoder(rows).place[1] == encoder([Row(space.canonical(plain), {}), rows[1]]).place[1]).all()

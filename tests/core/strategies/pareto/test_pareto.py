@@ -2,11 +2,14 @@ import random
 import time
 from itertools import pairwise
 
+import numpy as np
 import pytest
 
 from tests.conformance.strategies import GRID, StrategyConformance, problem, searched
+from windtunnel.bound import Bound
 from windtunnel.space import Space
 from windtunnel.strategies import Observation, Problem, get_strategy
+from windtunnel.strategies.pareto.evidence import Evidence
 
 
 class TestPareto(StrategyConformance):
@@ -100,3 +103,34 @@ def run(task, truth, trials, batch, **options):
                 )
             )
     return history
+
+
+def test_constraints_that_random_draws_never_keep_leave_the_model_at_work():
+    """All but one draw in some thousands break the bound; the best trials' neighbours keep it."""
+    space = {f"x{i}": {"type": "float", "low": 0, "high": 1} for i in range(6)}
+    size = lambda params: {"size": sum(params.values())}  # noqa: E731
+    task = Problem(Space.parse(space), {"loss": "minimize"}, {"size": Bound(max=0.6)}, size)
+    rng = random.Random(0)
+    history = []
+    for number in range(20):
+        params = {name: round(0.09 * rng.random(), 6) for name in space}
+        loss = sum((value - 0.05) ** 2 for value in params.values())
+        history.append(
+            Observation(params=params, config=f"{number:016x}", objectives={"loss": loss}, known=size(params))
+        )
+    batch = suggested(task, history, n=8)
+    assert len(batch) == 8
+    assert {one.note["from"] for one in batch} == {"model"}
+
+
+def test_what_is_under_way_is_remembered_among_very_many():
+    task = problem(GRID)
+    waiting = [Observation(params=params, config="", state=None) for params in list(task.space.enumerate())[:5]]
+    ended = [
+        (params, Observation(params=params, config=f"{place:016x}", objectives={"accuracy": 0.5, "flops": 1.0}))
+        for place, params in enumerate(list(task.space.enumerate())[5:] * 100)
+    ]
+    past = [*((one.params, one) for one in waiting), *ended]
+    evidence = Evidence(task, past, np.random.default_rng(0))
+    assert len(evidence.trials) < len(past)
+    assert sum(not trial.ended for trial in evidence.trials) == 5
