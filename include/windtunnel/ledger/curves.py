@@ -1,11 +1,14 @@
 """Learning curves of trials, so kept that one listing gives those of all."""
 
 import json
+import math
 from collections.abc import Sequence
 
+from windtunnel.errors import NotFoundError
 from windtunnel.ledger.ledger import Ledger
 
 METRICS = "metrics.jsonl"
+EPOCH = "epoch"
 _ROOM = 6000  # bytes of metadata
 
 
@@ -41,6 +44,16 @@ def read_curves(ledger: Ledger, metric: str) -> dict[str, list[float]]:
             curve = json.loads(entry.metadata.get("curve", "null"))
             found[trial] = _from_file(ledger, trial, metric) if curve is None else curve
     return found
+
+
+def latest_report(ledger: Ledger, trial: str) -> dict[str, float]:
+    """What a trial has reported last: its epoch and the values that are finite numbers; empty if nothing yet."""
+    try:
+        entry = ledger.store.stat(ledger.trial_path(trial, METRICS))
+    except NotFoundError:
+        return {}
+    report = json.loads(entry.metadata.get("latest", "null")) or {}
+    return {name: value for name, value in report.items() if isinstance(value, int | float) and math.isfinite(value)}
 
 
 def rounded(value: float) -> float:

@@ -138,6 +138,7 @@ class Known(Record):
         reference: the worst corner of the hypervolume, in the order of the objectives.
         decisions: what was decided and why.
         promotions: trials that go on to more epochs in the next iteration, with the epochs.
+        underway: of trials without a result what they had reported last: the `epoch`, and objectives by name.
         stop: why the search ends here, where it does.
         failure: why the search is hopeless, where it is.
     """
@@ -149,6 +150,7 @@ class Known(Record):
     reference: list[float] = []
     decisions: list[Decision] = []
     promotions: dict[str, float] = {}
+    underway: dict[str, dict[str, float]] = {}
     stop: str | None = None
     failure: str | None = None
 

@@ -4,16 +4,34 @@ import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from windtunnel.front import hypervolume, reference_point
 from windtunnel.ledger import State
 from windtunnel.ledger.outcome import Outcome
 from windtunnel.stages.search import Search
 from windtunnel.stages.standing import Standing
 from windtunnel.strategies import Observation
 
+_ROUNDING = 1e-9  # relative, of a hypervolume
 
-def reason_to_stop(search: Search, k: int, stands: Standing, outcomes: Mapping[str, Outcome]) -> str | None:
-    """Why the search has come to its end with iteration k, whatever is left to try; None where it has not."""
-    return _target(search, stands.front) or _stale(search, k, stands) or _time(search) or _gpu_hours(search, outcomes)
+
+def reason_to_stop(
+    search: Search, k: int, tried: Sequence[Observation], stands: Standing, outcomes: Mapping[str, Outcome]
+) -> str | None:
+    """Why the search has come to its end with iteration k, whatever is left to try; None where it has not.
+
+    Args:
+        search: at work.
+        k: the iteration.
+        tried: how all trials ended that it knows.
+        stands: how the search stands by them.
+        outcomes: of all trials, known or not.
+    """
+    return (
+        _target(search, stands.front)
+        or _stale(search, k, tried, stands.front)
+        or _time(search)
+        or _gpu_hours(search, outcomes)
+    )
 
 
 def reason_to_suggest_no_more(search: Search, k: int, configurations: int) -> str | None:
@@ -54,12 +72,16 @@ def _target(search: Search, front: Sequence[Observation]) -> str | None:
     return None
 
 
-def _stale(search: Search, k: int, stands: Standing) -> str | None:
+def _stale(search: Search, k: int, tried: Sequence[Observation], front: Sequence[Observation]) -> str | None:
     stale = search.definition.stopping.stale_iterations
-    if stale is None or k <= stale or stands.hypervolume is None:
+    before = search.ledger.known(str(k - stale)) if stale is not None and k > stale else None
+    if before is None or not before.front:
         return None
-    before = search.ledger.known(str(k - stale))
-    if before is None or before.hypervolume is None or stands.hypervolume > before.hypervolume:
+    then = [one for one in tried if one.trial in before.front]
+    objectives = search.problem.objectives
+    reference = reference_point([*then, *front], objectives)  # one that leaves out no part of either front
+    volumes = [hypervolume(points, objectives, reference) for points in (then, front)]
+    if volumes[1] > volumes[0] * (1 + _ROUNDING):
         return None
     return f"the hypervolume has not grown for {stale} iterations"
 

@@ -1,8 +1,9 @@
 """An iteration: suggest trials; then, when their results are in, select."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 
 from windtunnel.ledger import Decision, Known, Plan, Request, State
+from windtunnel.ledger.curves import EPOCH, latest_report
 from windtunnel.ledger.ids import retry_id
 from windtunnel.stages.ending import reason_to_fail, reason_to_stop, reason_to_suggest_no_more
 from windtunnel.stages.history import furthest, history, observations, requests
@@ -68,7 +69,7 @@ def select(search: Search, k: int) -> Known:
     plan = search.ledger.plan(str(k))
     note = plan.note if plan else ""
     promotions, of_trials = promote(search, k, asked, tried)
-    stop = reason_to_stop(search, k, stands, outcomes) or _used_up(search, k, note, bool(promotions))
+    stop = reason_to_stop(search, k, tried, stands, outcomes) or _used_up(search, k, note, bool(promotions))
     decisions = [Decision(what="front", reason=f"{len(stands.front)} of {len(trials)} trials are on the front")]
     late = len(asked) - len(trials)
     if late:
@@ -87,6 +88,7 @@ def select(search: Search, k: int) -> Known:
             reference=stands.reference,
             decisions=decisions,
             promotions=promotions,
+            underway=_reports(search, [trial for trial in asked if trial not in outcomes]),
             stop=stop,
             failure=reason_to_fail(search, seen, len(stands.front)),
         )
@@ -137,6 +139,8 @@ def _used_up(search: Search, k: int, note: str, promoting: bool) -> str | None:
 def _underway(search: Search, upto: int, past: list[Observation]) -> list[Observation]:
     """Stragglers, whose configurations must not be suggested again; the plans and records fix which they are."""
     have = {observation.config for observation in past}
+    known = search.ledger.known(str(upto))
+    reports = known.underway if known is not None else {}
     return [
         Observation(
             trial=request.trial,
@@ -148,10 +152,26 @@ def _underway(search: Search, upto: int, past: list[Observation]) -> list[Observ
             violation=0.0,
             known=request.known,
             parents=request.parents,
+            earlier={report[EPOCH]: _objectives(search, report)} if report else {},
         )
         for request in requests(search.ledger, upto).values()
         if request.config not in have
+        for report in [reports.get(request.trial)]
     ]
+
+
+def _reports(search: Search, late: Iterable[str]) -> dict[str, dict[str, float]]:
+    """What late trials have reported of the objectives so far, and after which epoch."""
+    found = {trial: latest_report(search.ledger, trial) for trial in late}
+    return {
+        trial: {EPOCH: report[EPOCH]} | _objectives(search, report)
+        for trial, report in found.items()
+        if _objectives(search, report)
+    }
+
+
+def _objectives(search: Search, report: Mapping[str, float]) -> dict[str, float]:
+    return {name: report[name] for name in search.problem.objectives if name in report}
 
 
 def _retries(search: Search, k: int) -> list[Request]:

@@ -68,3 +68,14 @@ def test_when_the_hypervolume_has_not_grown(bench):
             search.ledger.record(outcome(request).model_copy(update={"objectives": {"flat": 1.0}}))
         select(search, k)
     assert ended(search) == (2, "the hypervolume has not grown for 1 iterations")
+
+
+def test_a_front_that_grows_beyond_the_first_ones_bounds_has_grown(bench):
+    search = bench.begin(stopping={"stale_iterations": 1}, iterations=3)
+    for k in (1, 2, 3):
+        for request in suggest(search, k).requests:  # better and better, at ever greater cost
+            values = {"score": 10.0 * k, "cost": 10.0**k}
+            search.ledger.record(outcome(request).model_copy(update={"objectives": values}))
+        select(search, k)
+    assert search.ledger.known("1").hypervolume == search.ledger.known("3").hypervolume
+    assert ended(search) == (3, None)

@@ -6,10 +6,12 @@ from tests.core.space.spaces import EVERYTHING
 from tests.core.stages.conftest import SPACE, outcome
 from tests.workloads import formula
 from windtunnel.ledger import State
+from windtunnel.ledger.curves import METRICS, curve_metadata
 from windtunnel.ledger.ids import first_id
 from windtunnel.stages import goes_on, select, suggest
 from windtunnel.stages.history import history
 from windtunnel.strategies import strategy_names
+from windtunnel.strategies.random_search import RandomSearch
 
 
 def test_a_plan_is_fixed_and_a_repeated_task_repeats_itself(bench):
@@ -221,3 +223,25 @@ def test_every_strategy_searches_a_space_of_all_kinds_through_the_ledger(bench, 
     asked = [request for k in (1, 2) for request in search.ledger.plan(str(k)).requests]
     assert len({request.trial for request in asked}) == len(asked) == 12
     assert all(search.space.canonical(request.params) == request.params for request in asked)
+
+
+def test_what_late_trials_have_reported_is_fixed_and_learnt_from(bench):
+    search = bench.begin(strategy={"name": f"{__name__}.Listening"})
+    plan = suggest(search, 1)
+    late, silent = plan.jobs[0].units[-2:]
+    bench.train(search, plan, only={unit for job in plan.jobs for unit in job.units} - {late, silent})
+    path = search.ledger.trial_path(late, METRICS)
+    search.ledger.store.put(path, b"", curve_metadata('{"epoch": 0.5, "seconds": 3, "score": 7.0, "loss": NaN}'))
+    assert select(search, 1).underway == {late: {"epoch": 0.5, "score": 7.0}}
+    search.ledger.store.put(path, b"", curve_metadata('{"epoch": 0.9, "score": 9.0}'))
+    suggest(search, 2)
+    heard = {one.trial: one.earlier for one in Listening.history if one.state is None}
+    assert heard == {late: {0.5: {"score": 7.0}}, silent: {}}
+
+
+class Listening(RandomSearch):
+    """Remembers what it was told."""
+
+    def suggest(self, problem, history, n, seed, iteration):
+        Listening.history = history
+        return super().suggest(problem, history, n, seed, iteration)
