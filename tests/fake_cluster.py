@@ -12,6 +12,7 @@ import threading
 import time
 import uuid
 from collections import Counter
+from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -176,7 +177,8 @@ class FakeCluster:
         template = job["spec"]["template"]
         owner = {"kind": "Job", "name": job["metadata"]["name"], "uid": job["metadata"]["uid"], "controller": True}
         metadata = {"name": name, "uid": str(uuid.uuid4()), "creationTimestamp": stamp(), "ownerReferences": [owner]}
-        pod = {"metadata": template["metadata"] | metadata, "spec": template["spec"], "status": {"phase": "Running"}}
+        pod = {"metadata": template["metadata"] | metadata, "spec": deepcopy(template["spec"])}
+        pod["status"] = {"phase": "Running"}
         self.pods[name] = pod
         if self.script:
             pod["status"] = self.script.pop(0)

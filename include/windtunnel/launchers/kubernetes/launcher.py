@@ -1,7 +1,7 @@
 """The launcher: submits Jobs, asks what lives, explains what is gone, sweeps up."""
 
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
@@ -16,6 +16,7 @@ from windtunnel.launchers.kubernetes.states import (
     deaths,
     ending,
     finished,
+    holds_place,
     job_id,
     judge,
     last_words,
@@ -47,6 +48,7 @@ class KubernetesLauncher(Launcher):
         self._client = cache(Client)
         self._known: dict[str, Definition] = {}
         self._told: set[str] = set()
+        self._busy: dict[str, datetime] = {}
 
     def launch(self, ledger: Ledger, job: Job) -> None:
         """Create the Job unless it is there or the job is done; one that is over without results is replaced."""
@@ -75,7 +77,7 @@ class KubernetesLauncher(Launcher):
         jobs = client.jobs(selector(ledger), _UNFINISHED)
         pods = client.pods(selector(ledger), _NOT_DONE)
         self._tell(ledger, pods)
-        hopeful = {job_id(job) for job in jobs if not _judge(ledger, definition, job, pods_of(job, pods), moment)}
+        hopeful = {job_id(job) for job in jobs if not self._judge(ledger, definition, job, pods, moment)}
         return hopeful | {job_id(pod) for pod in pods if ending(pod, moment)}
 
     def revive(self, ledger: Ledger, job: Job) -> bool:
@@ -90,8 +92,7 @@ class KubernetesLauncher(Launcher):
         there = client.job(job_name(ledger, job.job))
         if there is None:
             return Gone("deleted", f"job {job.job}: its Job was deleted, by hand or after it had ended")
-        pods = pods_of(there, client.pods(selector(ledger, job.job)))
-        verdict = _judge(ledger, definition, there, pods, datetime.now(UTC))
+        verdict = self._judge(ledger, definition, there, client.pods(selector(ledger)), datetime.now(UTC))
         if verdict is None:
             return Gone("gone", f"job {job.job} was not found, and is there again")
         log = ""
@@ -115,6 +116,28 @@ class KubernetesLauncher(Launcher):
                 raise LaunchError(f"cancelled {_TIME_TO_END:.0f} s ago and still running: {', '.join(sorted(left))}")
             time.sleep(pause)
             pause = min(2 * pause, 2.0)
+
+    def _judge(
+        self, ledger: Ledger, definition: Definition, job: Object, pods: Sequence[Object], moment: datetime
+    ) -> Verdict | None:
+        """Why the job is over, or None: by the cluster's words, and where those give hope, by what its pods achieved.
+
+        Args:
+            ledger: of the run.
+            definition: of the search.
+            job: the Job.
+            pods: of the whole run.
+            moment: now.
+        """
+        if any(map(holds_place, pods)):
+            self._busy[ledger.url] = moment
+        own = pods_of(job, pods)
+        verdict = judge(job, own, definition.limits.pending, moment, self._busy.get(ledger.url))
+        if verdict is not None or len(dead := deaths(own)) < _FUTILE:
+            return verdict
+        name = job_id(job)
+        starts = sum(attempt.job == name for unit in ledger.job(name).units for attempt in ledger.attempts(unit))
+        return never_began(dead) if len(dead) - starts >= _FUTILE else None
 
     def _tell(self, ledger: Ledger, pods: Iterable[Object]) -> None:
         """Leave word of what took pods down: the trainer in the next pod cannot see it."""
@@ -141,16 +164,6 @@ class KubernetesLauncher(Launcher):
             self._known[ledger.url] = definition_of(ledger)
         definition = self._known[ledger.url]
         return definition, self._client(definition.resources.namespace)
-
-
-def _judge(ledger: Ledger, definition: Definition, job: Object, pods: list[Object], moment: datetime) -> Verdict | None:
-    """Why the job is over, or None: by the cluster's words, and where those give hope, by what its pods achieved."""
-    verdict = judge(job, pods, definition.limits.pending, moment)
-    if verdict is not None or len(dead := deaths(pods)) < _FUTILE:
-        return verdict
-    name = job_id(job)
-    starts = sum(attempt.job == name for unit in ledger.job(name).units for attempt in ledger.attempts(unit))
-    return never_began(dead) if len(dead) - starts >= _FUTILE else None
 
 
 def _held(ledger: Ledger, job: Job, moment: datetime) -> Iterator[tuple[str, Attempt]]:

@@ -16,7 +16,7 @@ RUN, JOB, LAUNCH = "windtunnel/run", "windtunnel/job", "windtunnel/launch"
 GPU = "nvidia.com/gpu"
 
 _KEPT = 3600  # seconds that a finished Job stays, for a person to look at
-_SPARE = 60.0  # seconds beyond a job's own time-out, in which the trainer records what it cut off
+_SPARE = 1800.0  # seconds beyond a job's own time-out: a pod's clock runs while its image is pulled
 _OTHER_DEATHS = 1  # of a job's pods, beside those that its units may cause
 
 
@@ -83,7 +83,7 @@ def _pod(ledger: Ledger, job: Job, definition: Definition, labels: Object, annot
         spec["priorityClassName"] = resources.priority
     deadline = _deadline(job, definition.limits)
     if deadline is not None:
-        spec.setdefault("activeDeadlineSeconds", deadline)  # of the pod: waiting to be started does not count
+        spec.setdefault("activeDeadlineSeconds", deadline)  # of the pod: waiting for a node does not count
     container = next(one for one in spec["containers"] if one.get("name") == TRAINER)
     container.setdefault("command", ["python", "-m", "trainer"])
     container["args"] = [ledger.url, job.job]

@@ -64,7 +64,14 @@ def ending(pod: Object, moment: datetime) -> bool:
     return running and deleted is not None and (moment - _time(deleted)).total_seconds() < _LOST
 
 
-def judge(job: Object, pods: Sequence[Object], pending: float, moment: datetime) -> Verdict | None:
+def holds_place(pod: Object) -> bool:
+    """Whether the pod has a node's resources, which others may wait for."""
+    return _phase(pod) in ("Pending", "Running") and not _deleted(pod) and bool(pod["spec"].get("nodeName"))
+
+
+def judge(
+    job: Object, pods: Sequence[Object], pending: float, moment: datetime, busy: datetime | None = None
+) -> Verdict | None:
     """Whether the job is over without results; None while it runs or may yet.
 
     Args:
@@ -72,6 +79,7 @@ def judge(job: Object, pods: Sequence[Object], pending: float, moment: datetime)
         pods: its own, the earliest first.
         pending: seconds that it may wait to be started.
         moment: now.
+        busy: when a pod of the run last held its place, whose turn it was: until then waiting does not count.
     """
     end = finished(job)
     if end == "Complete":
@@ -83,9 +91,11 @@ def judge(job: Object, pods: Sequence[Object], pending: float, moment: datetime)
         return _failed(job, pods)
     there = [pod for pod in pods if _phase(pod) in ("Pending", "Running") and not _deleted(pod)]
     for pod in there:
-        if (stuck := _stuck(pod, pending, moment)) is not None:
+        if _outlived(pod):
+            return _end_of(pod, pods)
+        if (stuck := _stuck(pod, pending, moment, busy)) is not None:
             return _because_of_a_node(stuck, _lost(pods))
-    return None if there else _without_pod(job, pods, pending, moment)
+    return None if there else _without_pod(job, pods, pending, moment, busy)
 
 
 def deaths(pods: Sequence[Object]) -> list[Object]:
@@ -148,10 +158,22 @@ def _end_of(pod: Object, pods: Sequence[Object]) -> Verdict:
     return Verdict("exit_code", text, pod)
 
 
-def _stuck(pod: Object, pending: float, moment: datetime) -> Verdict | None:
+def _outlived(pod: Object) -> bool:
+    """Whether other containers run on though the trainer's has ended: the cluster takes such a pod to be running."""
+    trainer = _trainer(pod["status"].get("containerStatuses", []))
+    return _phase(pod) == "Running" and "terminated" in trainer.get("state", {})
+
+
+def _stuck(pod: Object, pending: float, moment: datetime, busy: datetime | None) -> Verdict | None:
     if _phase(pod) != "Pending":
         return None
-    waited = (moment - _time(pod["metadata"]["creationTimestamp"])).total_seconds()
+    scheduled = _condition(pod, "PodScheduled")
+    since = _time(pod["metadata"]["creationTimestamp"])
+    if scheduled.get("status") == "True":
+        since = _time(scheduled.get("lastTransitionTime") or pod["metadata"]["creationTimestamp"])
+    elif busy is not None:
+        since = max(since, busy)
+    waited = (moment - since).total_seconds()
     for one in [*pod["status"].get("initContainerStatuses", []), *pod["status"].get("containerStatuses", [])]:
         state = one.get("state", {}).get("waiting", {})
         reason = state.get("reason", "")
@@ -162,15 +184,18 @@ def _stuck(pod: Object, pending: float, moment: datetime) -> Verdict | None:
             return Verdict(kind, f"its {_place(pod)} does not start: {what}: {reason}: {said}", pod)
     if waited <= pending:
         return None
-    conditions = pod["status"].get("conditions", [])
-    scheduled: Object = next((one for one in conditions if one["type"] == "PodScheduled"), {})
     why = f"{scheduled['reason']}: {scheduled.get('message', '')}" if scheduled.get("reason") else "it is being set up"
     return Verdict("pending", f"its {_place(pod)} waited longer than limits.pending, {pending:g} s; {why}", pod)
 
 
-def _without_pod(job: Object, pods: Sequence[Object], pending: float, moment: datetime) -> Verdict | None:
+def _without_pod(
+    job: Object, pods: Sequence[Object], pending: float, moment: datetime, busy: datetime | None
+) -> Verdict | None:
     """Judge a job that the cluster has no living pod for: between two tries, queued, lost, or over a quota."""
-    since = max([_time(job["metadata"]["creationTimestamp"]), *map(_end_time, pods)])
+    given = (job["metadata"]["creationTimestamp"], job.get("status", {}).get("startTime"))
+    queued = _condition(job, "Suspended").get("lastTransitionTime")  # again, where it had to make room
+    since = max([*(_time(one) for one in (*given, queued) if one), *map(_end_time, pods)])
+    since = since if busy is None else max(since, busy)
     patience = pending + (_BACK_OFF if pods else 0.0)
     if (moment - since).total_seconds() <= patience:
         return None
@@ -204,6 +229,11 @@ def _phase(pod: Object) -> str:
 
 def _deleted(pod: Object) -> bool:
     return pod["metadata"].get("deletionTimestamp") is not None
+
+
+def _condition(thing: Object, kind: str) -> Object:
+    conditions = thing.get("status", {}).get("conditions") or []
+    return next((one for one in conditions if one["type"] == kind), {})
 
 
 def _trainer(things: Sequence[Object]) -> Object:

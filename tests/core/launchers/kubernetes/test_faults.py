@@ -82,7 +82,7 @@ def test_a_pod_that_hangs_ends_its_job_at_once(cluster, run):
     run.launch()
     result = result_of(run)
     assert result.kind == "timeout"
-    assert "longer than 90 s, which limits.job_time and trial_time allow" in result.message
+    assert "longer than 1830 s, which limits.job_time and trial_time allow" in result.message
 
 
 @pytest.mark.parametrize(
@@ -122,6 +122,20 @@ def test_waiting_for_too_long(cluster, run):
     assert result.kind == "pending"
     assert "longer than limits.pending, 3 s; Unschedulable: 1 Insufficient gpu" in result.message
     assert cluster.jobs == cluster.pods == {}
+
+
+def test_a_job_may_wait_as_long_as_the_runs_other_pods_work(cluster, run):
+    cluster.script = [{"phase": "Running"}, {"phase": "Pending", "conditions": [UNPLACED]}]
+    run = run(["nothing"], ["sleep 1"], pending=2.0)
+    run.launch()
+    first, second = wait_for(lambda: len(cluster.pods) == 2 and list(cluster.pods.values()))
+    first["spec"]["nodeName"] = "node7"
+    second["metadata"]["creationTimestamp"] = stamp(-60)
+    launcher = get_launcher("kubernetes")
+    assert launcher.live(run.ledger) == {"1-0", "1-1"}
+    first["status"] = {"phase": "Succeeded"}
+    wait_for(lambda: launcher.live(run.ledger) == {"1-1"})
+    wait_for(lambda: launcher.live(run.ledger) == set())
 
 
 def test_a_quota_that_is_used_up(cluster, run):

@@ -1,0 +1,68 @@
+"""Verdicts on jobs by what the cluster says of them, with clocks as they please."""
+
+from datetime import UTC, datetime, timedelta
+
+from windtunnel.launchers.kubernetes.states import judge
+
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+HOUR = 3600.0
+
+
+def ago(seconds):
+    return (NOW - timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def job(created, **status):
+    labels = {"kueue.x-k8s.io/queue-name": "team-a"}
+    return {"metadata": {"creationTimestamp": ago(created), "labels": labels}, "spec": {}, "status": status}
+
+
+def pod(created, phase="Pending", **status):
+    metadata = {"name": "one", "creationTimestamp": ago(created)}
+    spec = {"containers": [{"name": "trainer"}]}
+    return {"metadata": metadata, "spec": spec, "status": {"phase": phase} | status}
+
+
+def scheduled(status, since=0):
+    return {"type": "PodScheduled", "status": status, "lastTransitionTime": ago(since)}
+
+
+def kind(*arguments, busy=None):
+    verdict = judge(*arguments, HOUR, NOW, busy)
+    return verdict and verdict.kind
+
+
+def test_waiting_for_places_that_the_runs_own_pods_hold_does_not_count():
+    waits = job(2 * HOUR), [pod(2 * HOUR, conditions=[scheduled("False")])]
+    assert kind(*waits) == "pending"
+    assert kind(*waits, busy=NOW) is None
+    assert kind(*waits, busy=NOW - timedelta(hours=1.5)) == "pending"
+    assert kind(job(2 * HOUR), [], busy=NOW) is None
+
+
+def test_an_image_gets_its_time_from_when_the_pod_has_a_node():
+    pulling = [{"name": "trainer", "image": "i", "state": {"waiting": {"reason": "ErrImagePull"}}}]
+    late = pod(1000, conditions=[scheduled("True", 10)], containerStatuses=pulling)
+    assert kind(job(1000), [late]) is None
+    assert kind(job(1000), [late], busy=NOW) is None
+    gone = pod(1000, conditions=[scheduled("True", 200)], containerStatuses=pulling)
+    assert kind(job(1000), [gone], busy=NOW) == "image_not_found"
+
+
+def test_a_job_that_had_to_make_room_waits_anew():
+    suspended = job(3 * HOUR, conditions=[{"type": "Suspended", "status": "True", "lastTransitionTime": ago(60)}])
+    suspended["spec"]["suspend"] = True
+    assert kind(suspended, []) is None
+    suspended["status"]["conditions"][0]["lastTransitionTime"] = ago(2 * HOUR)
+    verdict = judge(suspended, [], HOUR, NOW)
+    assert verdict.kind == "pending"
+    assert "queue team-a" in verdict.message
+    assert kind(job(3 * HOUR, startTime=ago(60)), []) is None
+
+
+def test_a_pod_whose_other_containers_run_on_is_over_with_its_trainer():
+    ended = {"name": "trainer", "state": {"terminated": {"exitCode": 3, "finishedAt": ago(5)}}}
+    beside = {"name": "logs", "state": {"running": {}}}
+    assert kind(job(60), [pod(60, "Running", containerStatuses=[beside, ended])]) == "exit_code"
+    ended["state"] = {"running": {}}
+    assert kind(job(60), [pod(60, "Running", containerStatuses=[beside, ended])]) is None
