@@ -55,10 +55,11 @@ class LocalLauncher(Launcher):
         """Start a job again that ended without results.
 
         Each of its units may take it down `1 + trial_retries` times before it is passed over, so a job that has been
-        launched more often than that ends for reasons of its own, and stays gone. So does one that was cancelled, and
-        one that no service took in time.
+        launched more often than that ends for reasons of its own, and stays gone; starts that were given back, when the
+        job was told to go, are not counted. One stays gone too that was cancelled, or that no service took in time.
         """
-        most = 2 + _limits(ledger).trial_retries * len(job.units)
+        given_back = sum(attempt.preempted for unit in job.units for attempt in ledger.attempts(unit))
+        most = 2 + _limits(ledger).trial_retries * len(job.units) + given_back
         cancelled = JobFolder.of(ledger).cancel_file(job.job).exists()
         if cancelled or _ignored(ledger, job) or len(ledger.launches(job.job)) >= most:
             return False
