@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from trainer import leaving
 from windtunnel.errors import StoreError
 
 DONE = 100  # exit code of work that was done; a workload that ends its process itself has another
@@ -56,8 +57,9 @@ def start(work: Callable[[], None], log: Path, lifeline: Lifeline, environment: 
     Returns:
         Its process id; its exit code is `DONE` unless `work` raises: `NO_STORE` where the store failed, else 1.
     """
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):  # a full disk
+            stream.flush()
     parent = os.getpid()
     pid = os.fork()
     if pid == 0:
@@ -104,13 +106,20 @@ def _settle_in(parent: int, log: Path, lifeline: Lifeline, environment: Mapping[
             stream.reconfigure(line_buffering=True)
     faulthandler.enable()
     os.environ |= environment
+    leaving.allow()
     if _LIBC is not None:
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:  # it died before it could be asked for
             os._exit(1)
-        # Where the host runs out of memory, the trial is to go rather than the job.
-        Path("/proc/self/oom_score_adj").write_text("500")
+        _go_first()
     lifeline.hold()
+
+
+def _go_first() -> None:
+    """Where the host runs out of memory, the trial is to go rather than the job."""
+    score = Path("/proc/self/oom_score_adj")
+    with suppress(OSError):  # pods may have more already, and may not go below it
+        score.write_text(str(max(500, int(score.read_text()))))
 
 
 def _redirect(path: str, flags: int, *descriptors: int) -> None:

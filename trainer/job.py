@@ -47,7 +47,7 @@ def run_job(url: str, name: str, lock: int | None = None, cancel_file: Path | No
     definition = Definition.model_validate(search["definition"])
     try:
         fetch_source(ledger, search)
-        run_unit = load(definition, job)
+        run_unit = load(definition, job, adopts=bool(definition.warm_start or search.get("origin")))
     except StoreError:
         raise  # the job may do better at its next start
     except (Exception, SystemExit) as error:
@@ -63,8 +63,13 @@ def run_job(url: str, name: str, lock: int | None = None, cancel_file: Path | No
     return Supervisor(ledger, job, definition.limits, run_unit, cancel_file, processes).run(units)
 
 
-def load(definition: Definition, job: Job) -> RunUnit:
+def load(definition: Definition, job: Job, *, adopts: bool) -> RunUnit:
     """Import everything that the job's units need, torch among it, and return the function that runs one.
+
+    Args:
+        definition: of the search.
+        job: whose units are to run.
+        adopts: whether trials may have checkpoints of an earlier run before their first start.
 
     Raises:
         Exception: whatever importing the workload raises.
@@ -77,7 +82,7 @@ def load(definition: Definition, job: Job) -> RunUnit:
     from trainer import units
 
     units.preload(definition, job.kind)
-    run_unit = partial(units.run, definition=definition)
+    run_unit = partial(units.run, definition=definition, adopts=adopts)
     if processes == 1:
         return run_unit
     if 0 < len(devices()) < processes:

@@ -1,7 +1,8 @@
 """The job's own log, and its units': files on this host, brought to the ledger now and then."""
 
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from trainer.pace import Pace
@@ -15,11 +16,16 @@ _PACE = Pace(share=2.0, shortest=10.0, longest=20.0, metered=3600.0)  # of the l
 
 def say(text: str) -> None:
     """Write a line to the job's own log."""
-    print(f"{now()} {text}", flush=True)  # noqa: T201
+    with suppress(OSError):  # a full disk must not end the job
+        print(f"{now()} {text}", flush=True)  # noqa: T201
 
 
 class UnitLog:
-    """What a unit's processes write, the starts one after another."""
+    """What a unit's processes write, the starts one after another.
+
+    Raises:
+        StoreError: from all methods but `sync`, where this host's disk refuses.
+    """
 
     def __init__(self, ledger: Ledger, unit: str, folder: Path) -> None:
         """A log that is written to in `folder`."""
@@ -34,14 +40,14 @@ class UnitLog:
         """Go on after what earlier starts wrote, wherever they ran."""
         if attempt.number > 1:
             self._fetch()
-        with self.file.open("a") as log:
+        with self._disk(), self.file.open("a") as log:
             if attempt.number > 1:
                 log.write(f"--- start {attempt.number}, {attempt.started}, {attempt.host} ---\n")
 
     def tail(self, size: int) -> str:
         """The last `size` bytes."""
         self._fetch()
-        with self.file.open("rb") as log:
+        with self._disk(), self.file.open("rb") as log:
             log.seek(max(0, self.file.stat().st_size - size))
             return log.read().decode(errors="replace")
 
@@ -66,4 +72,12 @@ class UnitLog:
             return
         with suppress(NotFoundError):
             self._store.download(self._path, self.file)
-        self.file.touch()
+        with self._disk():
+            self.file.touch()
+
+    @contextmanager
+    def _disk(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise StoreError(f"cannot use the log {self.file}: {error}") from error

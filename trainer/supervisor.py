@@ -28,7 +28,7 @@ RunUnit = Callable[[Ledger, Job, str, Attempt, Path], None]
 
 PREEMPTED = 128 + signal.SIGTERM  # exit code of a job that was told to go
 _TICK = 0.2  # seconds between two looks at clocks, memory and the cancel file
-_GRACE = 5.0  # seconds that a unit gets to end when its job is told to go
+_GRACE = 10.0  # seconds that a unit gets to save its state and end when its job is told to go
 _HANDOVER = 30.0  # seconds that Kubernetes lets a pod take to leave, in which it may give its start back
 _LOG_TAIL = 4096  # bytes of a log that go into a failed result
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from trainer import checkpoints, export
+from trainer import checkpoints, export, leaving
 from trainer.checkpoints import Progress, Report
 from trainer.data import Arrays, load_split
 from trainer.epochs import Epoch
@@ -240,22 +240,28 @@ class Trial:
     def checkpoint(self, **objects: Any) -> None:
         """Save where training stands: after an optimiser step, or last in an epoch, after its report.
 
-        It writes when the last checkpoint is old enough, and at the trial's end in any case.
+        It writes when the last checkpoint is old enough, and in any case at the trial's end, and when the trial's job
+        is told to go: then the trial ends here, and its next start goes on from this step.
 
         Args:
             objects: models, optimisers, schedulers, generators: whatever training changes.
         """
+        leaving.heed()
         objects = self._noted(objects)
         progress = self._progress
         now = time.monotonic()
         ended = progress.position != "within" and progress.step == self._target
-        if not self._peers.leads or (not ended and now - self._checkpointed < self._checkpoint_pause()):
+        due = ended or leaving.told() or now - self._checkpointed >= self._checkpoint_pause()
+        if not self._peers.leads or not due:
             return
         if progress.position == "within":
             progress.generators = generator_states()
         self._save(objects)
         if progress.position == "within":
             progress.generators = None
+        if leaving.told():
+            self._say(f"told to go: saved at step {progress.step}")
+            leaving.go()
 
     def export_onnx(self, model: "torch.nn.Module", example: Any) -> None:
         """Export the model, with the last weights or the best, as the definition's `objective_at` says.

@@ -50,6 +50,8 @@ def run(
     attempt: Attempt,
     log: Path | None = None,
     definition: Definition | None = None,
+    *,
+    adopts: bool = False,
 ) -> None:
     """Do the unit and record its result, whatever comes; a unit that has one is left alone.
 
@@ -60,6 +62,7 @@ def run(
         attempt: this start of it.
         log: the file that this process's output goes to; its end goes into a failed result.
         definition: of the search, where the caller has read it already.
+        adopts: whether a trial may have a checkpoint of an earlier run before its first start.
 
     Raises:
         StoreError: a file of the run cannot be read or written; the unit may do better at its next start.
@@ -74,7 +77,8 @@ def run(
             found = prepare(ledger, definition)
         elif job.kind is JobKind.TRAIN:
             stop = rules_of(ledger, definition, request, job)
-            found = train(ledger, definition, request, stop, first_start=attempt.number == 1)
+            first_start = attempt.number == 1 and not adopts
+            found = train(ledger, definition, request, stop, first_start=first_start)
         else:
             found = verify(ledger, definition, request)
     except (Exception, SystemExit) as error:

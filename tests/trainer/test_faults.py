@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import threading
+import time
 
 import pytest
 
@@ -199,6 +200,24 @@ def test_a_job_told_to_go_gives_its_starts_back(run):
     assert "start 1: sleep 60" in log_of(run, "sleep 60")
     run.launch()  # the start that was given back is there to be taken
     wait_until(lambda: len(run.starts["sleep 60"]) == 2)
+
+
+def test_a_trial_whose_job_is_told_to_go_saves_where_it_is(run):
+    run = run(["one"], workload="tests.workloads.steps")
+    run.launch()
+    checkpoint = run.ledger.trial_path(run.trial("one"), "checkpoint.pt")
+    wait_until(lambda: run.ledger.attempts(run.trial("one")))
+    time.sleep(4)  # long enough to be at work; the first checkpoint's time comes after half a minute
+    os.kill(job_process(run), signal.SIGTERM)
+    wait_until(lambda: not get_launcher("local").live(run.ledger), 15)
+    step = int(re.search(r"told to go: saved at step (\d+)", log_of(run, "one"))[1])
+    assert 0 < step < 300
+    assert run.ledger.store.stat(checkpoint)
+    run.launch()
+    wait_until(lambda: len(run.ledger.attempts(run.trial("one"))) == 2)
+    time.sleep(4)
+    get_launcher("local").cancel(run.ledger)
+    assert f"going on from {run.trial('one')}, step {step}" in log_of(run, "one")
 
 
 def test_slots_run_side_by_side(run):

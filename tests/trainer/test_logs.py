@@ -85,3 +85,9 @@ def test_a_store_that_fails_stops_no_job(ledger, tmp_path, monkeypatch, capsys):
     assert "No space left on device" in capsys.readouterr().out
     log.sync(at_once=True)
     assert stored(ledger) == "one"
+
+
+def test_a_disk_that_refuses_a_log_is_a_storage_fault(ledger, tmp_path):
+    log = UnitLog(ledger, UNIT, tmp_path / "nowhere")
+    with pytest.raises(StoreError, match="cannot use the log"):
+        log.begin(attempt(1))

@@ -9,6 +9,7 @@ from trainer import units
 from trainer.trial import NotFiniteError, Trial
 from windtunnel.ledger import JobKind, State
 from windtunnel.ledger.ids import trial_id
+from windtunnel.machine import now
 from windtunnel.stopping.rules import Verdict
 
 
@@ -264,3 +265,16 @@ def test_the_unit_of_a_run_uses_the_runs_definition(bench):
     assert units.definition_of(made.ledger) == made.definition
     assert Trial(made.ledger, made.definition, made.request()).settings == {"val_acc": [0.75]}
     assert made.ledger.job("job-prepare").kind is JobKind.PREPARE
+
+
+@pytest.mark.parametrize("adopts", [True, False])
+def test_a_checkpoint_of_an_earlier_run_is_gone_on_from(bench, capfd, adopts):
+    first, made = bench(), bench()
+    first.train(2)
+    request = made.ledger.begin_trial(made.request(2))
+    checkpoint = first.ledger.store.get(first.ledger.trial_path(request.trial, "checkpoint.pt"))
+    made.ledger.store.put(made.ledger.trial_path(request.trial, "checkpoint.pt"), checkpoint)
+    attempt = made.ledger.begin_first_attempt(request.trial, "1", "here", now())
+    units.run(made.ledger, made.job(request.trial, "1"), request.trial, attempt, adopts=adopts)
+    assert made.ledger.result(request.trial).state is State.COMPLETED
+    assert ("going on from" in capfd.readouterr().out) == adopts

@@ -81,7 +81,7 @@ class Limits(Section):
         trial_time: that one trial may take.
         job_time: that one job may take; by default what its trials may take together.
         search_time: after which no further iteration begins, and what still runs of the present one is cancelled.
-        pending: how long a job may wait to be started.
+        pending: how long a job may wait to be started, while no other pod of its run holds a place.
         failed_trials: so many failures end the search.
         trial_retries: starts after the first that a trial gets when its process or its job dies.
         memory: resident memory that one trial may use.

@@ -1,0 +1,44 @@
+"""Being told to go: a trial that saves its state as it trains does so once more, and then goes."""
+
+import os
+import signal
+import threading
+from types import FrameType
+
+_process: int | None = None  # a unit's, which whoever tells it to go waits for
+_told = False
+
+
+def allow() -> None:
+    """Let this process, a unit's own, heed SIGTERM once its workload shows that it saves its state."""
+    global _process, _told
+    _process, _told = os.getpid(), False
+
+
+def heed() -> None:
+    """From now on SIGTERM does not end this process, where that is allowed: `told` says that it came."""
+    alone = os.getpid() == _process and threading.current_thread() is threading.main_thread()
+    if alone and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _note)
+
+
+def told() -> bool:
+    """Whether this process was told to go."""
+    return _told
+
+
+def go() -> None:
+    """End this process as the signal would have."""
+    _die(signal.SIGTERM)
+
+
+def _note(number: int, frame: FrameType | None) -> None:
+    global _told
+    if os.getpid() != _process:  # a process that the workload has forked
+        _die(number)
+    _told = True
+
+
+def _die(number: int) -> None:
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
