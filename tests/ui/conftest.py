@@ -3,10 +3,12 @@ import pytest
 from tests import browser
 from tests.azurite import azurite, missing
 from tests.core.report import made_up
+from tests.ui.live import LiveRun
 from tests.ui.pages import login
 from tests.ui.server import Server
 from windtunnel.ledger import Ledger
 from windtunnel.stores import open_store
+from windtunnel.stores.local import LocalStore
 
 AZURE = "azure://ledgers/ui"
 
@@ -56,8 +58,10 @@ def azure_ledger(azure):
 
 
 @pytest.fixture(scope="session")
-def chromium(server):
+def chromium():
     """One browser for all tests; each has a session of its own in it."""
+    if browser.EXECUTABLE is None:
+        pytest.skip(browser.MISSING)
     with browser.launched() as running:
         yield running
 
@@ -84,3 +88,10 @@ def open_page(chromium, logins):
         return browser.page_of(chromium, storage_state=logins(user), **options)
 
     return of
+
+
+@pytest.fixture
+def live(chromium, tmp_path):
+    """A run that goes on as a test wants it to, and its page; the run has not begun."""
+    with browser.page_of(chromium) as page:
+        yield LiveRun(page, Ledger(LocalStore(tmp_path), "digits_cnn", "live"))

@@ -30,6 +30,18 @@ export const trials = {
   },
 
   async bring(app) {
+    this.silent = true; // a table that is filled anew reports that nothing is selected any more
+    try {
+      await this.fill(app);
+      this.select(app);
+    } finally {
+      this.silent = false;
+    }
+    this.drawStates(app);
+    this.drawChosen(app);
+  },
+
+  async fill(app) {
     const signature = JSON.stringify([app.trials.objectives, app.trials.params, app.trials.metrics]);
     const same = this.table && signature === this.signature;
     const data = same && this.version === app.trials.version ? null : app.trials.rows.map((row) => record(app.trials, row));
@@ -42,8 +54,6 @@ export const trials = {
       await this.build(app, data);
     }
     this.version = app.trials.version;
-    this.drawStates(app);
-    this.drawChosen(app);
   },
 
   build(app, data) {
@@ -53,9 +63,24 @@ export const trials = {
       initialSort: [{ column: "number", dir: "asc" }],
     });
     const built = new Promise((ready) => this.table.on("tableBuilt", ready));
-    this.table.on("rowSelectionChanged", (rows) => { if (!this.silent) { app.choose(rows.map((row) => row.trial)); this.drawChosen(app); } });
+    this.table.on("rowSelectionChanged", (rows) => { if (!this.silent) this.choose(app, rows.map((row) => row.trial)); });
     this.table.on("dataFiltered", (_, rows) => { this.shown.textContent = rows.length === app.trials.rows.length ? rows.length + " trials" : rows.length + " of " + app.trials.rows.length + " trials"; });
     return built.then(() => { this.filter(); this.keys(); });
+  },
+
+  // Trials are chosen elsewhere too.
+  select(app) {
+    const selected = this.table.getSelectedData().map((row) => row.trial);
+    const wanted = [...app.chosen].filter((id) => app.trials.byId.has(id));
+    if (selected.join() === wanted.join()) return;
+    this.table.deselectRow();
+    this.table.selectRow(wanted);
+  },
+
+  // Full trainings may be chosen, and have no row.
+  choose(app, selected) {
+    app.choose([...[...app.chosen].filter((id) => !app.trials.byId.has(id)), ...selected]);
+    this.drawChosen(app);
   },
 
   // Heads can be reached and pressed from the keyboard, and so can rows: arrows move, Enter opens, space chooses.
