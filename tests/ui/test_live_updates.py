@@ -47,3 +47,35 @@ def test_a_full_training_stays_chosen_though_the_table_lacks_it(live):
     page.click("#tab-trials")
     tick(page, live.read().trials[0].trial)
     page.wait_for_selector("#chosen-bar:has-text('2 chosen')")
+
+
+def all_but_one(ledger):
+    """A run of which nothing is launched, and one trial has no result yet."""
+    made_up.fill(ledger, iterations=1, finalists=0)
+    ledger.store.delete(ledger.path("iterations/1/known.json"))
+    request = ledger.plan("1").requests[4]
+    ledger.store.delete(ledger.path(f"results/{request.trial}.json"))
+    return request
+
+
+def test_a_failed_request_is_made_up_for(live):
+    last = all_but_one(live.ledger)
+    live.active = False
+    live.failing = {"trials"}
+    page = live.open("trials")
+    page.wait_for_selector("#warning:has-text('cannot be read')")
+    live.failing = set()
+    live.poll()
+    page.wait_for_selector("#shown:text-is('10 trials')")
+    page.fill("#filter", f"{last.trial} completed")
+    before = live.read()
+    made_up.finish(live.ledger, last)
+    live.stale = {"trials": before}  # as another process of the server may have it
+    live.poll()
+    assert page.inner_text("#shown") == "0 of 10 trials"
+    live.stale, live.failing = {}, {"trials"}
+    live.poll()
+    live.failing = set()
+    live.poll()
+    page.wait_for_selector("#shown:text-is('1 of 10 trials')")
+    page.wait_for_selector("#warning", state="hidden")

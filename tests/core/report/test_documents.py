@@ -31,6 +31,12 @@ def test_the_overview_says_what_was_found_and_decided(ledger: Ledger) -> None:
     assert found["gpu_seconds"] == 0
 
 
+def test_documents_say_which_version_of_the_run_they_are_of(ledger: Ledger) -> None:
+    made_up.fill(ledger)
+    view = collect(ledger)
+    assert {made["version"] for made in (overview(view), trials(view), trials(view, "46.1"))} == {view.version}
+
+
 def test_gpu_time_is_what_trials_held(ledger: Ledger) -> None:
     results = made_up.fill(ledger, iterations=1, finalists=0)
     ledger.store.delete(ledger.path(f"results/{results[0].trial}.json"))

@@ -130,10 +130,14 @@ function head() {
   $("live").hidden = !(app.airflow && app.airflow.active);
 }
 
-// Asks for the overview, and for trials where their number or states have changed.
+// Whether the trials are of another version of the run than the overview: lost on the way, or read by a process of the server that knew less.
+function behind() {
+  return app.overview !== null && app.overview.version !== app.trials.run;
+}
+
+// Asks for the overview, and for trials where they are behind it.
 async function bringUpToDate() {
   const answer = await app.source.get("overview");
-  const before = JSON.stringify(app.overview && [app.overview.counts, app.overview.front]);
   const first = !app.overview;
   [app.airflow, app.overview] = [answer.airflow, answer.overview];
   head();
@@ -142,9 +146,7 @@ async function bringUpToDate() {
     update(current);
     await painted(); // before the trials, which take longer
   }
-  if (app.overview && (first || before !== JSON.stringify([app.overview.counts, app.overview.front]) || app.overview.counts.running)) {
-    app.trials.merge(await app.source.get("trials", app.trials.cursor ? { since: app.trials.cursor } : {}));
-  }
+  if (behind()) app.trials.merge(await app.source.get("trials", app.trials.cursor ? { since: app.trials.cursor } : {}));
   const again = app.ready;
   app.ready = true;
   const failed = app.overview && app.overview.iterations.some((each) => each.failure); // the overview tells why, by the trials
@@ -161,7 +163,7 @@ async function follow() {
       if (failure.status === 401 || failure.status === 403) return;
     }
     document.documentElement.dataset.ready = "1";
-    const wait = app.airflow && app.airflow.active ? OFTEN : SELDOM;
+    const wait = behind() || (app.airflow && app.airflow.active) ? OFTEN : SELDOM;
     await new Promise((done) => {
       const timer = setTimeout(done, wait);
       document.addEventListener("visibilitychange", () => { clearTimeout(timer); setTimeout(done, 50); }, { once: true });

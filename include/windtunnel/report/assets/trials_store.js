@@ -10,7 +10,8 @@ export class Trials {
     this.params = [];
     this.metrics = [];
     this.cursor = "";
-    this.version = 0;
+    this.run = ""; // the version of the run that the rows are of
+    this.version = 0; // goes up with each change of the rows
   }
 
   // Takes in a document; whether anything changed.
@@ -36,7 +37,7 @@ export class Trials {
       row.front = front.has(row.trial);
       row.state = state;
     }
-    this.cursor = found.cursor;
+    [this.cursor, this.run] = [found.cursor, found.version];
     if (changed) this.version++;
     return changed;
   }

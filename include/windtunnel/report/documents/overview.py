@@ -23,6 +23,7 @@ def overview(view: RunView) -> dict[str, Any]:
         "search": view.search,
         "run": view.run,
         "url": view.url,
+        "version": view.version,
         "read": view.read,
         "definition": plain(view.definition),
         "facts": plain(view.facts),

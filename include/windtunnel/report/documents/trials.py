@@ -50,6 +50,7 @@ def trials(view: RunView, since: str = "") -> dict[str, Any]:
     return {
         "search": view.search,
         "run": view.run,
+        "version": view.version,
         "cursor": f"{len(view.trials)}.{math.ceil(last * 1000)}",
         "total": len(view.trials),
         "objectives": list(view.objectives.items()),
