@@ -1,6 +1,7 @@
 """What a page that is looked at does while its run goes on, in a real browser; the server is made up."""
 
 from tests.core.report import made_up
+from windtunnel.ledger import Job, JobKind, Plan, Result, State
 
 ROW = "#trials-table .tabulator-row:has([title='{}'])"
 SELECTED = "#trials-table .tabulator-row.tabulator-selected"
@@ -79,3 +80,49 @@ def test_a_failed_request_is_made_up_for(live):
     live.poll()
     page.wait_for_selector("#shown:text-is('1 of 10 trials')")
     page.wait_for_selector("#warning", state="hidden")
+
+
+def points(page, chart):
+    """What a chart shows: the values of its traces' points."""
+    return page.evaluate(f"(document.getElementById('{chart}').data || []).flatMap((trace) => [...trace.y]).length")
+
+
+def test_charts_take_the_place_of_words_and_follow_the_run(live):
+    made_up.begin(live.ledger, made_up.definition())
+    page = live.open("front")
+    for view in ("front", "lanes", "curves"):
+        page.click(f"#tab-{view}")
+        page.wait_for_selector(f"#{view}-chart p")
+    live.stale = {"curves": live.read()}
+    made_up.fill_partly(live.ledger)
+    live.poll()
+    page.wait_for_selector("#curves-chart p:has-text('No trial has written a curve')")
+    live.stale = {}
+    live.poll()
+    for view in ("curves", "front", "lanes"):
+        page.click(f"#tab-{view}")
+        page.wait_for_selector(f"#{view}-chart .trace", state="attached")
+        assert page.locator(f"#{view}-chart p").count() == 0
+    page.click("#tab-curves")
+    before = points(page, "curves-chart")
+    running = next(trial.trial for trial in live.read().trials if trial.state == "running")
+    path = live.ledger.trial_path(running, "metrics.jsonl")
+    more = b'{"epoch": 1.25, "loss": 1, "val_acc": 0.5}\n'
+    live.ledger.store.put(path, live.ledger.store.get(path) + more)
+    live.poll()
+    assert points(page, "curves-chart") == before + 1
+    assert page.problems == []
+
+
+def test_lanes_show_a_verification_once_it_has_ended(live):
+    made_up.fill(live.ledger, iterations=1, finalists=1)
+    unit = f"verify-{live.ledger.plan('full-1').requests[0].trial}"
+    live.ledger.store.delete(live.ledger.path(f"steps/{unit}.json"))
+    job = Job(job="verify-1-0", kind=JobKind.VERIFY, stage="verify-1", units=[unit], lane=0)
+    live.ledger.create_plan(Plan(stage="verify-1", requests=[], jobs=[job]))
+    page = live.open("lanes")
+    page.wait_for_selector("#lanes-chart .trace")
+    started = made_up.BEGAN.isoformat()
+    live.ledger.record(Result(trial=unit, state=State.COMPLETED, seconds=5, started=started))
+    live.poll()
+    page.wait_for_selector("#view-lanes td:text-is('verification')")

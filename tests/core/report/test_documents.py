@@ -34,7 +34,8 @@ def test_the_overview_says_what_was_found_and_decided(ledger: Ledger) -> None:
 def test_documents_say_which_version_of_the_run_they_are_of(ledger: Ledger) -> None:
     made_up.fill(ledger)
     view = collect(ledger)
-    assert {made["version"] for made in (overview(view), trials(view), trials(view, "46.1"))} == {view.version}
+    made = [overview(view), trials(view), trials(view, "46.1"), curves(view, Curves(ledger)), lanes(view)]
+    assert {each["version"] for each in made} == {view.version}
 
 
 def test_gpu_time_is_what_trials_held(ledger: Ledger) -> None:

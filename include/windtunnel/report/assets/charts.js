@@ -25,6 +25,7 @@ export async function draw(place, traces, layout, open = null, buttons = ["toIma
     return null;
   }
   if (!place.isConnected) return null;
+  if (!place.querySelector(".plot-container")) clear(library, place);
   await library.react(place, traces, layout, {
     responsive: true, displaylogo: false, displayModeBar: window.innerWidth > 820 ? "hover" : false, modeBarButtons: [buttons],
   });
@@ -33,6 +34,13 @@ export async function draw(place, traces, layout, open = null, buttons = ["toIma
     place.on("plotly_click", (event) => event.points[0].customdata && open(event.points[0].customdata));
   }
   return place;
+}
+
+// Words may have taken a chart's place: Plotly would go on drawing the chart that is gone, and leave the words.
+function clear(library, place) {
+  library.purge(place);
+  place.replaceChildren();
+  delete place.dataset.clicks;
 }
 
 export function axisLook() {

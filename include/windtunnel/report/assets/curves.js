@@ -4,6 +4,7 @@ import { button, checkbox, css, element, OKABE_ITO, plain, select, short } from 
 import { draw, layout } from "./charts.js";
 
 const PAGE = 200;
+const MOST_CURVES = 500; // of one answer
 const MOST_MARKERS = 1000;
 const COLOURED = OKABE_ITO.length;
 
@@ -11,6 +12,7 @@ export const curves = {
   id: "curves",
   title: "Curves",
   chosenOnly: null,
+  wanted: PAGE,
   logY: false,
 
   mount(root, app) {
@@ -25,13 +27,22 @@ export const curves = {
     if (!app.trials.rows.length) return void this.chart.replaceChildren(element("p", { class: "quiet" }, "There are no trials yet."));
     const chosen = [...app.chosen].slice(0, 100);
     const only = this.chosenOnly ?? chosen.length > 0;
-    const key = JSON.stringify([only ? chosen : [], app.trials.version]);
-    if (this.key !== key) {
-      const found = await app.source.get("curves", only && chosen.length ? { trial: chosen } : { most: Math.max(PAGE, this.loaded || 0) });
-      [this.key, this.found] = [key, found || { curves: [], finalists: [], total: 0, next: null }];
-      if (!only) this.loaded = Math.min(this.found.curves.length, 500);
+    const key = (version) => JSON.stringify([only ? chosen : [], version]);
+    if (app.working() || this.key !== key(app.overview.version)) {
+      const found = only && chosen.length ? await app.source.get("curves", { trial: chosen }) : await this.pages(app);
+      this.found = found || { curves: [], finalists: [], total: 0, next: null };
+      this.key = key(this.found.version);
     }
     this.show(app, only);
+  },
+
+  // As many curves as were asked for so far.
+  async pages(app) {
+    let found = await app.source.get("curves", { most: Math.min(MOST_CURVES, this.wanted) });
+    while (found && found.next !== null && found.next < this.wanted) {
+      found = joined(found, await app.source.get("curves", { start: found.next, most: Math.min(MOST_CURVES, this.wanted - found.next) }));
+    }
+    return found;
   },
 
   show(app, only) {
@@ -56,11 +67,15 @@ export const curves = {
   },
 
   async more(app, only) {
-    const page = await app.source.get("curves", { start: this.found.next, most: PAGE });
-    this.found = { ...page, curves: [...this.found.curves, ...page.curves] };
+    this.wanted = this.found.next + PAGE;
+    this.found = joined(this.found, await app.source.get("curves", { start: this.found.next, most: PAGE }));
     this.show(app, only);
   },
 };
+
+function joined(found, page) {
+  return { ...page, version: found.version, curves: [...found.curves, ...page.curves] };
+}
 
 export function metricsOf(list, first) {
   const names = new Set();

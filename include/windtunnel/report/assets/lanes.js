@@ -20,8 +20,7 @@ export const lanes = {
   },
 
   async update(app) {
-    const key = String(app.trials.version) + (app.overview ? app.overview.models.map((model) => model.state).join() : "");
-    if (this.key !== key) [this.key, this.found] = [key, app.overview ? await app.source.get("lanes") : null];
+    if (app.overview && (this.found || {}).version !== app.overview.version) this.found = await app.source.get("lanes");
     const found = this.found;
     if (!found || !found.columns.unit.length) {
       this.stages.replaceChildren();

@@ -33,6 +33,12 @@ const app = {
     return this.overview ? this.overview.search + "-" + this.overview.run : "trials";
   },
 
+  // Whether a trial runs, of the search or of the finalists.
+  working() {
+    const found = app.overview;
+    return found !== null && (found.counts.running > 0 || found.models.some((model) => model.state === "running"));
+  },
+
   open(id) {
     app.opened = id;
     app.show("trial");

@@ -59,6 +59,7 @@ def curves(
     for name in [name for name in points if name in models and models[name].partial]:
         points[name] = _with_partial(view, source, str(models[name].partial), points[name])
     return {
+        "version": view.version,
         "total": len(wanted),
         "next": start + most if start + most < len(wanted) else None,
         "finalists": list(models),

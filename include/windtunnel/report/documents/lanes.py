@@ -21,6 +21,7 @@ def lanes(view: RunView) -> dict[str, Any]:
     rows = sorted((unit for unit in units if unit["start"] is not None), key=lambda unit: unit["start"])
     names = ("unit", "stage", "lane", "job", "state", "start", "end")
     return {
+        "version": view.version,
         "columns": {name: [row[name] for row in rows] for name in names},
         "launches": [[job, time] for job, times in view.launches.items() for time in times],
         "slots": (view.definition.get("limits") or {}).get("slots", 1),
