@@ -1,5 +1,10 @@
 """What a page that is looked at does while its run goes on, in a real browser; the server is made up."""
 
+import json
+import os
+import time
+from pathlib import Path
+
 from tests.core.report import made_up
 from windtunnel.ledger import Job, JobKind, Plan, Result, State
 
@@ -126,3 +131,24 @@ def test_lanes_show_a_verification_once_it_has_ended(live):
     live.ledger.record(Result(trial=unit, state=State.COMPLETED, seconds=5, started=started))
     live.poll()
     page.wait_for_selector("#view-lanes td:text-is('verification')")
+
+
+def test_metrics_stay_with_their_names_when_an_earlier_trial_ends_with_others(live):
+    made_up.fill(live.ledger, iterations=1, finalists=0)
+    live.ledger.store.delete(live.ledger.path("iterations/1/known.json"))
+    first, second = live.ledger.plan("1").requests[:2]
+    for request in (first, second):
+        live.ledger.store.delete(live.ledger.path(f"results/{request.trial}.json"))
+    made_up.finish(live.ledger, second, aux=0.125)
+    long_ago = time.time() - 3600  # or it would be sent again with the next one
+    os.utime(live.ledger.store.folder / live.ledger.path(f"results/{second.trial}.json"), (long_ago, long_ago))
+    page = live.open("trials")
+    page.wait_for_selector(".tabulator-col:has-text('aux')")
+    made_up.finish(live.ledger, first, reg=0.75)
+    live.poll()
+    page.wait_for_selector(".tabulator-col:has-text('reg')")
+    with page.expect_download() as download:
+        page.click("#export-json")
+    found = {row["trial"]: row["metrics"] for row in json.loads(Path(download.value.path()).read_text())}
+    assert found[first.trial] | {"reg": 0.75, "aux": None} == found[first.trial]
+    assert found[second.trial] | {"reg": None, "aux": 0.125} == found[second.trial]

@@ -128,9 +128,10 @@ def fill_promoted(ledger: Ledger, lower: dict[str, float], higher: dict[str, flo
             ledger.record(Result(**ended, state=state, objectives={} if accuracy is None else {"val_acc": accuracy}))
 
 
-def finish(ledger: Ledger, request: Request) -> Result:
-    """Write the result of one more trial."""
+def finish(ledger: Ledger, request: Request, **metrics: float) -> Result:
+    """Write the result of one more trial, which may have measured more than others."""
     result = _result(random.Random(request.trial), request, failed=False)
+    result = result.model_copy(update={"metrics": result.metrics | metrics})
     ledger.record(result)
     return result
 

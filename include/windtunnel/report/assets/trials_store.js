@@ -17,8 +17,7 @@ export class Trials {
   // Takes in a document; whether anything changed.
   merge(found) {
     this.objectives = found.objectives;
-    this.params = found.params.map(([name]) => name);
-    this.metrics = found.metrics.map(([name]) => name);
+    for (const kind of ["params", "metrics"]) this.rename(kind, found[kind].map(([name]) => name));
     const columns = found.columns;
     for (let at = 0; at < columns.trial.length; at++) {
       const row = this.byId.get(columns.trial[at]) || {};
@@ -40,6 +39,13 @@ export class Trials {
     [this.cursor, this.run] = [found.cursor, found.version];
     if (changed) this.version++;
     return changed;
+  }
+
+  // Rows hold values by position, and a trial that ends may bring a name in between.
+  rename(kind, names) {
+    const places = names.map((name) => this[kind].indexOf(name));
+    for (const row of this.rows) row[kind] = places.map((at) => row[kind][at] ?? null);
+    this[kind] = names;
   }
 
   // Everything that trials can be laid out by.
