@@ -152,3 +152,83 @@ def test_metrics_stay_with_their_names_when_an_earlier_trial_ends_with_others(li
     found = {row["trial"]: row["metrics"] for row in json.loads(Path(download.value.path()).read_text())}
     assert found[first.trial] | {"reg": 0.75, "aux": None} == found[first.trial]
     assert found[second.trial] | {"reg": None, "aux": 0.125} == found[second.trial]
+
+
+# A control of each view, which has the focus while a trial ends.
+CONTROLS = {
+    "overview": "#about summary",
+    "trials": "#view-trials .tabs button:nth-child(2)",
+    "curves": "#view-curves select",
+    "parallel": "#view-parallel summary",
+    "lanes": "#view-lanes select",
+    "compare": "#view-compare select",
+}
+
+
+def test_controls_stay_under_the_hands_while_trials_end(live):
+    left = made_up.fill_partly(live.ledger)
+    page = live.open("curves")
+    page.wait_for_selector("#curves-chart .trace")
+    for request, (view, control) in zip(left, CONTROLS.items(), strict=True):
+        page.click(f"#tab-{view}")
+        page.wait_for_selector(control)
+        page.focus(control)
+        page.keyboard.press("Enter" if "summary" in control else "Shift")
+        made_up.finish(live.ledger, request)
+        live.poll()
+        assert page.evaluate(f"document.querySelector({json.dumps(control)}) === document.activeElement"), view
+        assert "summary" not in control or page.evaluate("document.activeElement.parentElement.open")
+        page.keyboard.press("Escape")
+    page.click("#tab-trials")
+    tick(page, live.read().trials[0].trial)
+    page.click("#tab-curves")
+    page.wait_for_selector("#curves-caption:has-text('The chosen trials')")
+    page.uncheck("#view-curves label:has-text('chosen trials only') input")
+    page.wait_for_selector("#curves-caption:has-text('In colour')")
+    page.select_option(CONTROLS["curves"], "loss")
+    page.wait_for_selector("#curves-chart .ytitle:text-is('loss')")
+    assert "In colour" in page.inner_text("#curves-caption")
+    assert page.problems == []
+
+
+def test_a_running_trials_page_keeps_the_metric_and_the_place_in_the_log(live):
+    made_up.fill_partly(live.ledger)
+    trial = next(each.trial for each in live.read().trials if each.state == "running")
+    log = live.ledger.trial_path(trial, "log.txt")
+    live.ledger.store.put(log, b"a line\n" * 200)
+    page = live.open(f"trial={trial}")
+    page.click("#view-trial .tabs button:text-is('loss')")
+    page.evaluate("document.getElementById('log').scrollTop = 50")
+    live.ledger.store.put(log, b"a line\n" * 200 + b"the next line\n")
+    live.poll()
+    assert "the next line" in page.inner_text("#log")
+    assert page.evaluate("document.getElementById('log').scrollTop") == 50
+    assert page.text_content("#trial-curve .ytitle") == "loss"
+    page.evaluate("document.getElementById('log').scrollTop = 1e6")
+    live.ledger.store.put(log, b"a line\n" * 250)
+    live.poll()
+    left = page.evaluate("(log => log.scrollHeight - log.clientHeight - log.scrollTop)(document.getElementById('log'))")
+    assert left < 4
+    assert page.problems == []
+
+
+def test_an_action_that_is_being_confirmed_stays_while_trials_end(live):
+    left = made_up.fill_partly(live.ledger)
+    live.failing = {"runs"}
+    page = live.open("actions")
+    live.poll()
+    live.failing = set()
+    live.poll()
+    page.route("**/api/v2/**", lambda route: route.fulfill(json={"dag_run_id": "new"}))
+    page.click("#action-warm button[data-trigger]")
+    made_up.finish(live.ledger, left[0])
+    live.poll()
+    page.click("#action-warm button[data-confirm]")
+    page.wait_for_selector("#action-warm a:text-is('new')")
+    made_up.finish(live.ledger, left[1])
+    live.poll()
+    assert page.inner_text("#action-warm [role=status]").startswith("Triggered")
+    assert page.is_visible("#action-resume:has-text('The run is at work')")
+    live.active = False
+    live.poll()
+    assert page.is_hidden("#action-resume :text('The run is at work')")

@@ -12,22 +12,23 @@ export const actions = {
   mount(root, app) {
     this.app = app;
     this.body = element("div", {});
+    this.atWork = note("The run is at work: a second DAG run on it would be refused until it ends.");
     root.append(this.body);
   },
 
   async update(app) {
     if (!app.overview) return void this.body.replaceChildren(note("The run has not begun: there is nothing to go on from."));
-    const key = JSON.stringify([[...app.chosen], app.overview.url, app.overview.counts]);
-    if (this.key === key) return; // what a person is about to confirm must not change under their hands
-    this.key = key;
     if (!this.searches) this.searches = (await ask("data/runs")).searches;
-    this.draw(app);
+    const key = JSON.stringify([[...app.chosen], trainable(app), app.overview.url]);
+    if (this.key !== key) this.draw(app); // else what a person is about to confirm would change under their hands
+    this.key = key;
+    this.atWork.hidden = !app.airflow.active;
   },
 
   draw(app) {
     const found = app.overview;
     const own = app.airflow.dag_id;
-    const chosen = [...app.chosen].filter((id) => ["completed", "stopped"].includes((app.trials.byId.get(id) || {}).state));
+    const chosen = trainable(app);
     const most = found.definition.iterations;
     const values = this.values;
     const wanted = Math.min(most, values.iterations ?? 1);
@@ -40,7 +41,7 @@ export const actions = {
       this.action("resume", "Go on with this run", [
         element("p", {}, element("label", { class: "field" }, "iterations, at most " + most, iterations), " ", element("label", { class: "check" }, retry, "try its failed trials again")),
         element("p", { class: "quiet" }, "A run that was cut short is finished; a finished one is extended. Nothing is trained twice."),
-        app.airflow.active ? note("The run is at work: a second DAG run on it would be refused until it ends.") : null,
+        this.atWork,
       ], own, { resume: found.run, iterations: wanted, ...(values.retry ? { retry_failed: true } : {}) }),
       this.action("warm", "Warm-start a search from it", [
         element("p", {}, element("label", { class: "field" }, "search", dag)),
@@ -77,6 +78,11 @@ export const actions = {
     }
   },
 };
+
+// Of the chosen trials those that can be trained fully.
+function trainable(app) {
+  return [...app.chosen].filter((id) => ["completed", "stopped"].includes((app.trials.byId.get(id) || {}).state));
+}
 
 function input(value, most, change) {
   const made = element("input", { type: "number", min: 1, max: most, value, onchange: () => change(Math.max(1, Math.min(most, Math.round(Number(made.value)) || 1))) });

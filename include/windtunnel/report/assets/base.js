@@ -98,13 +98,47 @@ export function facts(pairs) {
     .map(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]));
 }
 
+const KEPT = new Set(["DIV", "SECTION", "DL", "TABLE", "THEAD", "TBODY", "TR", "PRE"]); // elements that nobody listens to
+const markups = new WeakMap(); // of what `refill` has put into the page, as it was then
+
+// Fills a place with elements, and leaves those that are there already: what has the focus, is open or is scrolled stays as it is.
+// The element that stays has its own listeners: those of the same markup must do the same.
+export function refill(place, ...made) {
+  const wanted = made.flat(Infinity).filter(Boolean);
+  wanted.forEach((child, at) => (place.children[at] ? renew(place.children[at], child) : place.append(noted(child))));
+  while (place.children.length > wanted.length) place.lastElementChild.remove();
+}
+
+function renew(there, made) {
+  if (markups.get(there) === made.outerHTML) return;
+  if (KEPT.has(there.tagName) && there.cloneNode().isEqualNode(made.cloneNode())) {
+    markups.set(there, made.outerHTML);
+    const parted = [there, made].every((each) => [...each.childNodes].every((child) => child instanceof Element));
+    if (parted) refill(there, [...made.children]);
+    else there.replaceChildren(...[...made.childNodes].map(noted));
+    return;
+  }
+  const focused = there === document.activeElement;
+  there.replaceWith(noted(made));
+  if (focused) made.focus();
+}
+
+function noted(made) {
+  if (made instanceof Element) markups.set(made, made.outerHTML);
+  if (KEPT.has(made.tagName)) [...made.children].forEach(noted);
+  return made;
+}
+
+// What a person has chosen is no part of a control's markup: `refill` leaves it alone.
 export function select(label, choices, chosen, choose) {
-  const list = element("select", { onchange: () => choose(list.value) }, choices.map(([value, name]) => element("option", { value, selected: value === chosen }, name)));
+  const list = element("select", { onchange: () => choose(list.value) }, choices.map(([value, name]) => element("option", { value }, name)));
+  list.value = chosen;
   return element("label", { class: "field" }, label, list);
 }
 
-export function checkbox(label, checked, choose) {
-  const box = element("input", { type: "checkbox", checked, onchange: () => choose(box.checked) });
+export function checkbox(label, checked, choose, disabled = false) {
+  const box = element("input", { type: "checkbox", disabled, onchange: () => choose(box.checked) });
+  box.checked = checked;
   return element("label", { class: "check" }, box, label);
 }
 

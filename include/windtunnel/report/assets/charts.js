@@ -3,6 +3,7 @@
 import { css, element, number, OKABE_ITO, plain, short, shade, text } from "./base.js";
 
 let loading = null;
+const drawn = new WeakMap(); // what each place's chart was drawn from
 
 // Plotly, or null where it is not installed.
 export function plotly() {
@@ -17,7 +18,7 @@ export function plotly() {
   return loading || Promise.resolve(null);
 }
 
-// Draws a chart, or says what is missing. Clicks on a point with a trial go to `open`.
+// Draws a chart unless the same is there, or says what is missing. Clicks on a point with a trial go to `open`.
 export async function draw(place, traces, layout, open = null, buttons = ["toImage", "resetScale2d"]) {
   const library = await plotly();
   if (!library) {
@@ -25,7 +26,10 @@ export async function draw(place, traces, layout, open = null, buttons = ["toIma
     return null;
   }
   if (!place.isConnected) return null;
+  const from = JSON.stringify([traces, layout, place.clientWidth, place.clientHeight]);
   if (!place.querySelector(".plot-container")) clear(library, place);
+  else if (drawn.get(place) === from) return place;
+  drawn.set(place, from);
   await library.react(place, traces, layout, {
     responsive: true, displaylogo: false, displayModeBar: window.innerWidth > 820 ? "hover" : false, modeBarButtons: [buttons],
   });
@@ -58,6 +62,7 @@ export function layout(x = {}, y = {}, extra = {}) {
     modebar: { bgcolor: "rgba(0,0,0,0)", color: css("--quiet"), activecolor: css("--accent") },
     legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0, font: { size: 12 }, itemsizing: "constant" },
     colorway: OKABE_ITO,
+    uirevision: JSON.stringify([x.title, x.type, y.title, y.type]), // a zoom holds for as long as the axes do
     xaxis: { ...axisLook(), ...x },
     yaxis: { ...axisLook(), ...y },
     ...extra,

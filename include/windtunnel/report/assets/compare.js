@@ -1,6 +1,6 @@
 // The chosen trials side by side, and this run beside another.
 
-import { arrow, button, duration, element, hours, note, number, OKABE_ITO, plain, select, short } from "./base.js";
+import { $, arrow, button, duration, element, hours, note, number, OKABE_ITO, plain, refill, select, short } from "./base.js";
 import { draw, layout } from "./charts.js";
 import { frontOf, stairs, wide } from "./front.js";
 import { link } from "./overview.js";
@@ -25,7 +25,7 @@ export const compare = {
   },
 
   async update(app) {
-    this.trials.replaceChildren(side(app));
+    refill(this.trials, side(app));
     this.bar.parentElement.hidden = !app.source.live;
     if (!app.source.live) return;
     if (!this.runs) {
@@ -34,25 +34,24 @@ export const compare = {
       this.runs = found.runs.filter((run) => run.dag_id !== own.get("dag_id") || run.run_id !== own.get("run_id"));
     }
     const choices = [["", "choose a run"], ...this.runs.map((run, at) => [String(at), run.dag_id + " · " + run.run_id + " (" + run.state + ")"])];
-    this.bar.replaceChildren(select("run", choices, this.other, (other) => { this.other = other; this.update(app); }));
-    if (this.other === "") return void this.body.replaceChildren(element("p", { class: "quiet" }, "Fronts, hypervolume and time of this run and the one you choose."));
+    refill(this.bar, select("run", choices, this.other, (other) => { this.other = other; this.update(app); }));
+    if (this.other === "") return void refill(this.body, element("p", { class: "quiet" }, "Fronts, hypervolume and time of this run and the one you choose."));
     const run = this.runs[Number(this.other)];
     try {
       this.found = await app.source.get("compare", { other_dag: run.dag_id, other_run: run.run_id });
     } catch (failure) {
-      return void this.body.replaceChildren(note(failure.status === 404 ? "That run has recorded nothing." : failure.message, "bad"));
+      return void refill(this.body, note(failure.status === 404 ? "That run has recorded nothing." : failure.message, "bad"));
     }
     this.show(app);
   },
 
   show(app) {
     const found = this.found;
-    if (found.missing) return void this.body.replaceChildren(note(found.missing));
+    if (found.missing) return void refill(this.body, note(found.missing));
     const names = Object.keys(found.objectives);
     const titles = found.runs.map((run, at) => (at ? run.search + " · " + run.run : "this run"));
     const pairs = names.flatMap((first, at) => names.slice(at + 1).map((second) => [second, first]));
     const chart = (id) => element("div", { class: "chart", id });
-    const [frontChart, overTrials, overTime] = [chart("compare-front"), chart("compare-trials-chart"), chart("compare-time-chart")];
     const rows = [
       ["trials ended", ...found.runs.map((run) => String(["completed", "stopped", "infeasible", "failed"].reduce((sum, state) => sum + run.counts[state], 0)))],
       ["failed", ...found.runs.map((run) => String(run.counts.failed))],
@@ -62,15 +61,15 @@ export const compare = {
       ["from the first start to the last result", ...found.runs.map((run) => duration(run.seconds))],
       ["of trials, added up", ...found.runs.map((run) => hours(run.trial_seconds))],
     ];
-    this.body.replaceChildren(
+    refill(this.body,
       element("div", { class: "scroll" }, element("table", {}, element("thead", {}, element("tr", {}, ["", ...titles].map((head) => element("th", { scope: "col" }, head)))),
         element("tbody", {}, rows.map((row) => element("tr", {}, row.map((cell, at) => element(at ? "td" : "th", { scope: at ? null : "row" }, cell))))))),
       pairs.length > 1 ? element("div", { class: "tabs" }, pairs.map((pair, at) => button(pair[1] + " / " + pair[0], () => { this.pair = at; this.show(app); }, { "aria-pressed": String(at === this.pair) }))) : "",
-      frontChart, element("div", { class: "columns" }, overTrials, overTime),
+      chart("compare-front"), element("div", { class: "columns" }, chart("compare-trials-chart"), chart("compare-time-chart")),
       element("p", { class: "quiet" }, "Both runs have tried " + found.same + " of the same configurations. Hypervolumes are over one reference: " + found.reference.map((value) => number(value)).join(", ") + "."));
-    this.front(found, pairs[this.pair] || [names[0], names[0]], titles, frontChart);
-    this.volume(found, titles, overTrials, 0, "trial");
-    this.volume(found, titles, overTime, 1, "seconds since the first start");
+    this.front(found, pairs[this.pair] || [names[0], names[0]], titles, $("compare-front"));
+    this.volume(found, titles, $("compare-trials-chart"), 0, "trial");
+    this.volume(found, titles, $("compare-time-chart"), 1, "seconds since the first start");
   },
 
   front(found, [x, y], titles, place) {

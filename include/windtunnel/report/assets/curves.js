@@ -1,6 +1,6 @@
 // Curves of training, of the chosen trials or of all.
 
-import { button, checkbox, css, element, OKABE_ITO, plain, select, short } from "./base.js";
+import { button, checkbox, css, element, OKABE_ITO, plain, refill, select, short } from "./base.js";
 import { draw, layout } from "./charts.js";
 
 const PAGE = 200;
@@ -26,14 +26,17 @@ export const curves = {
   async update(app) {
     if (!app.trials.rows.length) return void this.chart.replaceChildren(element("p", { class: "quiet" }, "There are no trials yet."));
     const chosen = [...app.chosen].slice(0, 100);
-    const only = this.chosenOnly ?? chosen.length > 0;
+    const only = chosen.length > 0 && (this.chosenOnly ?? true);
     const key = (version) => JSON.stringify([only ? chosen : [], version]);
-    if (app.working() || this.key !== key(app.overview.version)) {
-      const found = only && chosen.length ? await app.source.get("curves", { trial: chosen }) : await this.pages(app);
+    const asked = (this.asked = key(app.overview.version));
+    if (app.working() || this.key !== asked) {
+      const found = only ? await app.source.get("curves", { trial: chosen }) : await this.pages(app);
+      if (this.asked !== asked) return; // something else is wanted by now
       this.found = found || { curves: [], finalists: [], total: 0, next: null };
       this.key = key(this.found.version);
     }
-    this.show(app, only);
+    this.only = only;
+    this.show(app);
   },
 
   // As many curves as were asked for so far.
@@ -45,16 +48,16 @@ export const curves = {
     return found;
   },
 
-  show(app, only) {
-    const found = this.found;
+  show(app) {
+    const { found, only } = this;
     const names = metricsOf(found.curves, app.trials.objectives.map(([name]) => name));
     if (!names.includes(this.metric)) this.metric = names[0];
-    const again = () => this.show(app, only);
-    this.bar.replaceChildren(
+    const again = () => this.show(app);
+    refill(this.bar,
       names.length ? select("metric", names.map((name) => [name, name]), this.metric, (name) => { this.metric = name; again(); }) : "",
       checkbox("log y", this.logY, (on) => { this.logY = on; again(); }),
-      checkbox("chosen trials only (" + app.chosen.size + ")", only, (on) => { this.chosenOnly = on && app.chosen.size > 0; this.update(app); }),
-      found.next !== null && app.source.live ? button("Load " + Math.min(PAGE, found.total - found.next) + " more of " + found.total, () => this.more(app, only)) : "");
+      checkbox("chosen trials only (" + app.chosen.size + ")", only, (on) => { this.chosenOnly = on; this.update(app); }, !app.chosen.size),
+      found.next !== null && app.source.live ? button("Load " + Math.min(PAGE, found.total - found.next) + " more of " + found.total, () => this.more(app)) : "");
     if (!names.length) {
       this.chart.replaceChildren(element("p", { class: "quiet" }, "No trial has written a curve."));
       this.caption.textContent = "";
@@ -66,10 +69,10 @@ export const curves = {
     this.caption.textContent = (only ? "The chosen trials." : "In colour: the finalists, their partial training included. Dark: trials on the front. Grey: the others.") + " " + found.curves.length + " of " + found.total + " curves.";
   },
 
-  async more(app, only) {
+  async more(app) {
     this.wanted = this.found.next + PAGE;
     this.found = joined(this.found, await app.source.get("curves", { start: this.found.next, most: PAGE }));
-    this.show(app, only);
+    this.show(app);
   },
 };
 

@@ -1,6 +1,6 @@
 // What ran on which lane, when: gaps are idle lanes.
 
-import { css, duration, element, note, number, plain, select, short, stateColour, table } from "./base.js";
+import { css, duration, element, note, number, plain, refill, select, short, stateColour, table } from "./base.js";
 import { draw, layout } from "./charts.js";
 
 const MOST_LANES = 64;
@@ -23,14 +23,14 @@ export const lanes = {
     if (app.overview && (this.found || {}).version !== app.overview.version) this.found = await app.source.get("lanes");
     const found = this.found;
     if (!found || !found.columns.unit.length) {
-      this.stages.replaceChildren();
+      refill(this.stages);
       return void this.chart.replaceChildren(note("Nothing has run yet."));
     }
     const stages = [...new Set(found.columns.stage)];
-    this.bar.replaceChildren(select("stage", [["", "all"], ...stages.map((name) => [name, title(name)])], this.stage, (stage) => { this.stage = stage; this.draw(app); }));
+    refill(this.bar, select("stage", [["", "all"], ...stages.map((name) => [name, title(name)])], this.stage, (stage) => { this.stage = stage; this.draw(app); }));
     this.draw(app);
     const rows = found.stages.map((each) => [title(each.stage), String(each.lanes), duration(each.end - each.start), duration(each.busy), each.room ? Math.round((100 * each.busy) / each.room / found.slots) + " %" : "–"]);
-    this.stages.replaceChildren(table(["stage", "lanes", "from first start to last end", "of units", "busy"], rows, (at) => at > 0));
+    refill(this.stages, table(["stage", "lanes", "from first start to last end", "of units", "busy"], rows, (at) => at > 0));
   },
 
   draw(app) {

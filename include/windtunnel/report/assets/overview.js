@@ -1,6 +1,6 @@
 // The run at a glance: what it found, what it cost, what was decided, and what it waits for.
 
-import { arrow, css, duration, element, facts, hours, moment, note, number, painted, pill, plain, short, table, text } from "./base.js";
+import { arrow, css, duration, element, facts, hours, moment, note, number, painted, pill, plain, refill, short, table, text } from "./base.js";
 import { draw, layout } from "./charts.js";
 
 export const overview = {
@@ -22,15 +22,15 @@ export const overview = {
 
   update(app) {
     const found = app.overview;
-    this.banner.replaceChildren(...banners(app));
-    this.tiles.replaceChildren(...(found ? tiles(app) : []));
+    refill(this.banner, banners(app));
+    refill(this.tiles, found ? tiles(app) : []);
     this.charts.hidden = !found || !found.trials;
     for (const each of [this.models, this.iterations, this.about]) each.parentElement.hidden = !found;
     if (!found) return;
     this.charts.hidden = !found.volume.length && !Object.values(found.best).some((each) => each.series.length);
-    this.models.replaceChildren(models(app));
-    this.iterations.replaceChildren(iterations(app));
-    this.about.replaceChildren(about(app));
+    refill(this.models, models(app));
+    refill(this.iterations, iterations(app));
+    refill(this.about, about(app));
     if (!this.charts.hidden) painted().then(() => this.draw(app)); // Plotly takes its time to load
   },
 

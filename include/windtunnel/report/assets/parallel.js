@@ -1,7 +1,7 @@
 // Parallel coordinates on a canvas: thousands of lines at once, and ranges that choose among them.
 // (Plotly's own needs scripts made from text, which the page's security policy forbids.)
 
-import { arrow, button, checkbox, css, element, number, select, shade, text } from "./base.js";
+import { arrow, button, checkbox, css, dark, element, number, refill, select, shade, text } from "./base.js";
 import { comparable, extent, missing } from "./trials_store.js";
 
 const [TOP, BOTTOM, SIDE] = [54, 26, 60];
@@ -31,12 +31,15 @@ export const parallel = {
   update(app) {
     const measures = app.trials.measures().filter((measure) => ["parameter", "objective"].includes(measure.group));
     if (!app.trials.rows.length) return void (this.caption.textContent = "There are no trials yet.");
+    const shown = JSON.stringify([app.trials.version, dark(), this.colour, this.frontOnly, [...this.hidden]]);
+    if (this.shows === shown) return;
+    this.shows = shown;
     this.all = measures;
     this.colour = measures.some((measure) => measure.key === this.colour) ? this.colour : measures.find((measure) => measure.group === "objective").key;
     this.axes = [...measures.filter((measure) => measure.group === "parameter"), ...measures.filter((measure) => measure.group === "objective")].filter((measure) => !this.hidden.has(measure.key))
       .map((measure) => ({ ...measure, ...scale(measure, app.trials.rows) }));
     const again = () => this.update(app);
-    this.bar.replaceChildren(
+    refill(this.bar,
       select("colour", measures.map((measure) => [measure.key, measure.name]), this.colour, (key) => { this.colour = key; again(); }),
       checkbox("front only", this.frontOnly, (on) => { this.frontOnly = on; again(); }),
       element("details", { class: "menu" }, element("summary", {}, "axes"), measures.map((measure) => checkbox(measure.name, !this.hidden.has(measure.key), (on) => { this.hidden[on ? "delete" : "add"](measure.key); again(); }))),

@@ -1,6 +1,6 @@
 // One trial: parameters, curve, files, kin, attempts, and the end of its log, live while it runs.
 
-import { button, duration, element, facts, moment, note, number, pill, size, table, text } from "./base.js";
+import { $, button, duration, element, facts, moment, note, number, pill, refill, size, table, text } from "./base.js";
 import { link } from "./overview.js";
 import { drawCurves, metricsOf } from "./curves.js";
 
@@ -22,18 +22,30 @@ export const trial = {
     try {
       const found = await app.source.get("trial", { trial: id });
       if (app.opened !== id) return;
-      [this.shown, this.state] = [id, row ? row.state : found && found.state];
-      this.body.replaceChildren(...(found ? parts(app, found) : [note("This report holds no details of trial " + id + ".")]));
-      if (found && found.curve.length) chart(this.body, found);
-      const log = this.body.querySelector("#log");
-      if (log) log.scrollTop = log.scrollHeight;
+      if (this.there !== id) this.body.replaceChildren(); // another trial's buttons look the same
+      [this.there, this.shown, this.state, this.found] = [id, id, found ? found.state : row && row.state, found];
+      this.draw(app);
     } catch (failure) {
+      if (this.there === id) throw failure; // what was known stays in sight
       this.body.replaceChildren(note("Trial " + id + ": " + failure.message, "bad"));
     }
   },
+
+  draw(app) {
+    const found = this.found;
+    if (!found) return void refill(this.body, note("This report holds no details of trial " + this.there + "."));
+    const before = $("log");
+    const atEnd = !before || before.scrollTop + before.clientHeight + 4 > before.scrollHeight;
+    const metrics = metricsOf([{ points: found.curve }], found.objectives.map(([name]) => name));
+    if (!metrics.includes(this.metric)) this.metric = metrics[0];
+    const choice = (name) => button(name, () => { this.metric = name; this.draw(app); }, { "aria-pressed": String(name === this.metric) });
+    refill(this.body, parts(app, found, metrics.length > 1 ? element("div", { class: "tabs" }, metrics.map(choice)) : null));
+    if (metrics.length) drawCurves($("trial-curve"), [{ trial: found.trial, points: found.curve }], this.metric, { colour: () => 0 });
+    if (atEnd && $("log")) $("log").scrollTop = $("log").scrollHeight;
+  },
 };
 
-function parts(app, found) {
+function parts(app, found, choices) {
   const card = (title, ...content) => element("section", { class: "card" }, element("h2", {}, title), content);
   const pairs = (list) => facts(list.map(([name, value]) => [name, number(value)]));
   const chosen = app.chosen.has(found.trial);
@@ -59,7 +71,7 @@ function parts(app, found) {
       app.source.live ? button("Train fully", () => { if (!app.chosen.has(found.trial)) app.toggle(found.trial); app.show("actions"); }) : null),
     found.message ? element("pre", { class: found.state === "failed" ? "failure" : null, id: "message" }, found.message) : null,
     element("div", { class: "columns" }, card("Trial", about), card("Values", pairs([...found.objectives, ...found.metrics]))),
-    element("div", { class: "columns" }, card("Parameters", pairs(found.params)), card("Curve", element("div", { class: "chart", id: "trial-curve" }, found.curve.length ? null : element("p", { class: "quiet" }, "There is no curve.")))),
+    element("div", { class: "columns" }, card("Parameters", pairs(found.params)), card("Curve", choices, element("div", { class: "chart", id: "trial-curve" }, found.curve.length ? null : element("p", { class: "quiet" }, "There is no curve.")))),
     model ? card(model.trial === found.trial ? "Verification" : "Full training", facts([
       ["Full training", kin([model.trial])], ["Verified", model.verified === null ? "not yet" : model.verified ? pill("verified", "good") : pill("failed", "bad")],
       ...Object.entries(model.test).map(([name, value]) => [name, number(value)]), ["Reason", model.error]])) : null,
@@ -68,12 +80,4 @@ function parts(app, found) {
       found.attempts.length ? table(["start", "job", "host", "at", ""], found.attempts.map((each) => [String(each.number), each.job, each.host, moment(each.started), each.preempted ? "preempted" : each.kind || ""])) : null),
     found.log_tail ? card(found.state === "running" ? "End of the log, live" : "End of the log", element("pre", { id: "log", tabindex: "0" }, found.log_tail)) : null,
   ].filter(Boolean);
-}
-
-function chart(root, found) {
-  const place = root.querySelector("#trial-curve");
-  const metrics = metricsOf([{ points: found.curve }], found.objectives.map(([name]) => name));
-  if (metrics.length) drawCurves(place, [{ trial: found.trial, points: found.curve }], metrics[0], { colour: () => 0 });
-  const list = element("div", { class: "tabs" }, metrics.map((name) => button(name, () => drawCurves(place, [{ trial: found.trial, points: found.curve }], name, { colour: () => 0 }))));
-  if (metrics.length > 1) place.before(list);
 }

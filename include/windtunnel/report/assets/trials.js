@@ -1,6 +1,6 @@
 // All trials as a table: Tabulator draws the rows that are in sight, so ten thousand are no heavier than fifty.
 
-import { arrow, button, duration, element, moment, number, pill, save, short, STATES, text } from "./base.js";
+import { arrow, button, duration, element, moment, number, pill, refill, save, short, STATES, text } from "./base.js";
 import { ended, missing } from "./trials_store.js";
 
 export const trials = {
@@ -120,13 +120,13 @@ export const trials = {
   drawStates(app) {
     const present = STATES.filter((state) => app.trials.rows.some((row) => row.state === state));
     const names = ["all", "front", ...(present.length > 1 ? present : [])];
-    this.states.replaceChildren(...names.map((name) => button(name, () => { this.state = name; this.drawStates(app); this.filter(); }, { "aria-pressed": String(name === this.state) })));
+    refill(this.states, names.map((name) => button(name, () => { this.state = name; this.drawStates(app); this.filter(); }, { "aria-pressed": String(name === this.state) })));
   },
 
   drawChosen(app) {
     const count = app.chosen.size;
     this.chosenBar.hidden = !count;
-    this.chosenBar.replaceChildren(element("span", {}, count + " chosen"),
+    refill(this.chosenBar, element("span", {}, count + " chosen"),
       button("Compare", () => app.show("compare")), button("Curves", () => app.show("curves")), button("Train fully", () => app.show("actions")),
       button("Clear", () => { this.table.deselectRow(); app.choose([]); this.drawChosen(app); }));
   },

@@ -19,8 +19,11 @@ export class Trials {
     this.objectives = found.objectives;
     for (const kind of ["params", "metrics"]) this.rename(kind, found[kind].map(([name]) => name));
     const columns = found.columns;
+    const before = new Map(); // of what is sent again, though it may be the same
     for (let at = 0; at < columns.trial.length; at++) {
-      const row = this.byId.get(columns.trial[at]) || {};
+      const known = this.byId.get(columns.trial[at]);
+      const row = known || {};
+      if (known) before.set(row, JSON.stringify(row));
       for (const name in columns) row[name] = columns[name][at];
       row.params = found.params.map(([, values]) => values[at]);
       row.values = found.values.map(([, values]) => values[at]);
@@ -29,12 +32,13 @@ export class Trials {
       this.rows[row.number - 1] = row;
     }
     const [front, running] = [new Set(found.front), new Set(found.running)];
-    let changed = columns.trial.length > 0;
+    let changed = columns.trial.length > before.size;
     for (const row of this.rows) {
       const state = running.has(row.trial) ? "running" : row.state === "running" ? "waiting" : row.state;
-      changed = changed || row.front !== front.has(row.trial) || row.state !== state;
+      const other = row.front !== front.has(row.trial) || row.state !== state;
       row.front = front.has(row.trial);
       row.state = state;
+      changed = changed || (before.has(row) ? before.get(row) !== JSON.stringify(row) : other);
     }
     [this.cursor, this.run] = [found.cursor, found.version];
     if (changed) this.version++;
