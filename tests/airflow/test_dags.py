@@ -13,7 +13,7 @@ from tests.airflow.support import SEARCH, dump
 from windtunnel.definition import definition_from
 from windtunnel.errors import DefinitionError
 from windtunnel_airflow import check_searches, load_searches
-from windtunnel_airflow.params import chosen, trigger_form
+from windtunnel_airflow.params import carried, chosen, trigger_form
 
 ROOT = Path(__file__).parents[2]
 DEFINITIONS = sorted((ROOT / "include" / "searches").glob("*.yaml"))
@@ -130,6 +130,17 @@ def test_a_choice_that_the_form_does_not_have_is_named():
     assert chosen(definition, params).iterations == definition.iterations
     with pytest.raises(DefinitionError, match=r"epoch_full: no such choice \(did you mean 'epochs_full'\?\)"):
         chosen(definition, params | {"epoch_full": 3})
+
+
+def test_what_a_session_was_triggered_with_can_be_chosen_again():
+    definition = definition_from({**SEARCH, "name": "toy", "launcher": "local"})
+    form = {name: param.value for name, param in trigger_form(definition).items()}
+    choices = {"seed": 7, "epochs_partial": 0.5, "epochs_full": 20.0, "parallel": 1, "approval": True}
+    session = chosen(definition, form | choices | {"warm_start": ["runs/toy/first"], "iterations": 1})
+    again = carried(session.model_dump(mode="json"))
+    assert again == choices | {"warm_start": ["runs/toy/first"]}
+    assert chosen(definition, form | again | {"iterations": 1}) == session
+    assert "parallel" not in carried({"limits": {"parallel": None}, "seed": 1})
 
 
 def test_a_schedule_makes_the_dag_run_by_itself():

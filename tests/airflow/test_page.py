@@ -83,6 +83,20 @@ def test_the_overview_has_airflows_side_too(client):
     assert found["overview"]["counts"]["failed"] == 3
 
 
+def test_to_go_on_with_a_run_takes_what_it_was_triggered_with(client):
+    """The DAG's own defaults are others: it trains 2 epochs, and its ledger's session asked for 12."""
+    found = get(client, "overview").json()["airflow"]
+    assert found["most_iterations"] == 2
+    assert found["choices"] == {
+        "seed": 0,
+        "epochs_partial": 1,
+        "epochs_full": 12,
+        "warm_start": [],
+        "approval": False,
+    }
+    assert get(client, "overview", run="empty").json()["airflow"]["choices"] == {}
+
+
 def test_only_what_changed_is_sent_again(client):
     first = get(client, "trials").json()
     assert len(first["columns"]["trial"]) == 46

@@ -30,6 +30,8 @@ FAILED_SIGNS = browser.SIGNS | {
     "importance": "#view-importance:has-text('10 completed trials')",
 }
 ACTION = {"actions": "#action-resume"}
+# What the runs' session was triggered with, where the DAG's own choices are others.
+CHOICES = {"seed": 0, "epochs_partial": 1, "epochs_full": 12, "warm_start": [], "approval": False}
 # A trial of each kind of run: what finds it in the table, and what its view has then.
 TRIALS = {
     "finished": ("front", "#trial-curve .trace"),
@@ -311,7 +313,7 @@ def test_a_confirmed_action_triggers_a_run(server, open_page, action):
         reply = triggered(page, server, "digits_cnn", run)
     expected = {
         "retrain": {"from_run": ledger.url, "trials": chosen},
-        "resume": {"resume": "finished", "iterations": 1},
+        "resume": {"resume": "finished", "iterations": 1, **CHOICES},
         "warm": {"warm_start": [ledger.url]},
     }[action]
     assert shown == expected

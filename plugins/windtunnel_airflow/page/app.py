@@ -19,7 +19,8 @@ from windtunnel.report.view import TrialView
 from windtunnel_airflow.page.access import ReadableDag, ReadableDags, check
 from windtunnel_airflow.page.readers import RunCache, RunCaches, compressed
 from windtunnel_airflow.page.replies import HEADERS, download, json_reply
-from windtunnel_airflow.page.runs import Run, busy_tasks, find_run, list_runs, list_searches, store_of
+from windtunnel_airflow.page.runs import Run, busy_tasks, find_run, list_runs, list_searches, most_iterations, store_of
+from windtunnel_airflow.params import carried
 
 _log = logging.getLogger(__name__)
 _MOST_RUNS = 200
@@ -133,7 +134,8 @@ def data_summary(request: Request, run: RunDep, cache: CacheDep) -> Response:
 def data_overview(request: Request, run: RunDep, cache: CacheDep, session: SessionDep) -> Response:
     """The overview, and what Airflow says of the DAG run; of a run that has not begun, that alone."""
     view = _begun(cache)
-    airflow = run.to_json() | {"tasks": busy_tasks(session, run)}
+    airflow = run.to_json() | {"tasks": busy_tasks(session, run), "most_iterations": most_iterations(run.dag_id)}
+    airflow["choices"] = carried(view.definition) if view else {}
     found = cache.overview(view) if view else None
     return _reply(request, {"airflow": airflow, "overview": found})
 

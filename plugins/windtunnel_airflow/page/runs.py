@@ -18,7 +18,7 @@ from windtunnel.ledger.ids import safe_name
 TAG = "windtunnel"
 _BUSY = ("running", "deferred", "queued", "restarting", "up_for_retry", "up_for_reschedule", "awaiting_input")
 _ACTIVE = ("running", "queued")
-_STORE_KEPT = 10.0  # seconds for which a DAG's store is not looked up again
+_DAG_KEPT = 10.0  # seconds for which a DAG is not looked up again
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +94,24 @@ def busy_tasks(session: Session, run: Run, most: int = 50) -> list[dict[str, Any
 
 def store_of(dag_id: str) -> str | None:
     """Where the search's ledgers live, as its tasks have it; None of a DAG that is no search."""
-    return _store_of(dag_id, int(time.monotonic() / _STORE_KEPT))
+    return _told(dag_id, int(time.monotonic() / _DAG_KEPT))[0]
+
+
+def most_iterations(dag_id: str) -> int:
+    """How many iterations a DAG run of the search may be asked for, as its trigger form has it."""
+    return _told(dag_id, int(time.monotonic() / _DAG_KEPT))[1]
 
 
 @lru_cache(maxsize=256)
-def _store_of(dag_id: str, _moment: int) -> str | None:
+def _told(dag_id: str, _moment: int) -> tuple[str | None, int]:
+    """The store and the iterations of a DAG as it is serialized: to make it whole again would take long."""
     serialized = SerializedDagModel.get(dag_id)
-    tasks = ((serialized.data or {}) if serialized else {}).get("dag", {}).get("tasks", [])
-    stores = (task.get("__var", {}).get("store") for task in tasks)
-    return next((store for store in stores if isinstance(store, str)), None)
+    dag = ((serialized.data or {}) if serialized else {}).get("dag", {})
+    stores = (task.get("__var", {}).get("store") for task in dag.get("tasks", []))
+    schema = dict(dag.get("params", [])).get("iterations", {}).get("schema", {})
+    return next((store for store in stores if isinstance(store, str)), None), schema.get("__var", schema).get(
+        "maximum", 1
+    )
 
 
 def _is_search() -> Any:

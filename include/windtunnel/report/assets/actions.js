@@ -1,6 +1,6 @@
 // What can be started from here. The page itself only reads: a confirmed button asks Airflow's own REST API, as the person who is logged in.
 
-import { button, element, note, number } from "./base.js";
+import { button, element, note } from "./base.js";
 import { link } from "./overview.js";
 import { ask } from "./source.js";
 
@@ -19,7 +19,7 @@ export const actions = {
   async update(app) {
     if (!app.overview) return void this.body.replaceChildren(note("The run has not begun: there is nothing to go on from."));
     if (!this.searches) this.searches = (await ask("data/runs")).searches;
-    const key = JSON.stringify([[...app.chosen], trainable(app), app.overview.url]);
+    const key = JSON.stringify([[...app.chosen], trainable(app), app.overview.url, app.airflow.choices]);
     if (this.key !== key) this.draw(app); // else what a person is about to confirm would change under their hands
     this.key = key;
     this.atWork.hidden = !app.airflow.active;
@@ -29,20 +29,20 @@ export const actions = {
     const found = app.overview;
     const own = app.airflow.dag_id;
     const chosen = trainable(app);
-    const most = found.definition.iterations;
+    const most = app.airflow.most_iterations;
     const values = this.values;
     const wanted = Math.min(most, values.iterations ?? 1);
     const [iterations, retry] = [input(wanted, most, (value) => { values.iterations = value; this.draw(app); }), check(values.retry, (on) => { values.retry = on; this.draw(app); })];
     const dag = element("select", { onchange: () => { values.dag = dag.value; this.draw(app); } }, this.searches.map((search) => element("option", { value: search.dag_id, selected: search.dag_id === (values.dag || own) }, search.dag_id)));
     this.body.replaceChildren(
       this.action("retrain", "Train chosen trials fully", [
-        chosen.length ? element("p", {}, chosen.length + " chosen: ", chosen.slice(0, 20).map((id) => [link(app, id), " "]).flat(), chosen.length > 20 ? "…" : "") : element("p", { class: "quiet" }, "Choose completed trials in the table first. Each is trained to the definition's full epochs (" + number(found.definition.epochs.full) + "), verified and published, in a run of its own."),
+        chosen.length ? element("p", {}, chosen.length + " chosen: ", chosen.slice(0, 20).map((id) => [link(app, id), " "]).flat(), chosen.length > 20 ? "…" : "") : element("p", { class: "quiet" }, "Choose completed trials in the table first. Each is trained to the definition's full epochs, verified and published, in a run of its own."),
       ], own, chosen.length ? { from_run: found.url, trials: chosen } : null),
       this.action("resume", "Go on with this run", [
         element("p", {}, element("label", { class: "field" }, "iterations, at most " + most, iterations), " ", element("label", { class: "check" }, retry, "try its failed trials again")),
-        element("p", { class: "quiet" }, "A run that was cut short is finished; a finished one is extended. Nothing is trained twice."),
+        element("p", { class: "quiet" }, "A run that was cut short is finished; a finished one is extended, by as many iterations. Nothing is trained twice. The other choices are those of its last DAG run."),
         this.atWork,
-      ], own, { resume: found.run, iterations: wanted, ...(values.retry ? { retry_failed: true } : {}) }),
+      ], own, { resume: found.run, iterations: wanted, ...app.airflow.choices, ...(values.retry ? { retry_failed: true } : {}) }),
       this.action("warm", "Warm-start a search from it", [
         element("p", {}, element("label", { class: "field" }, "search", dag)),
         element("p", { class: "quiet" }, "The results of this run count from the start of a new one."),
