@@ -295,7 +295,7 @@ def _asked(request: Request, job: Job | None, objectives: Mapping[str, str]) -> 
         "metrics": {name: value for name, value in request.known.items() if name not in objectives},
         "message": f"breaks {request.infeasible}" if request.infeasible else "",
         "continue_from": request.continue_from,
-        "source": request.source,
+        "source": None if job else request.source,  # a job takes up weights of that ledger, no result
     }
 
 

@@ -24,7 +24,7 @@ class TrialView:
         params: the searched parameters.
         parents: configurations that it was bred from.
         note: what the strategy says of it.
-        job: that has it; empty where its result was there before.
+        job: that trains it; empty where its result was there before, or it needs no training.
         lane: of that job.
         state: a `State`'s value, `running` or `waiting`.
         objectives: values by name; of a failed trial, those that were known before.
@@ -40,7 +40,7 @@ class TrialView:
         attempts: how often it was started.
         gpus: that it held.
         continue_from: the trial whose checkpoint it goes on from.
-        source: the ledger that it was taken from.
+        source: the ledger that its result was taken from.
     """
 
     number: int
@@ -173,6 +173,11 @@ class RunView:
         """The trial, whether it searched or is a full training."""
         trained = (model.trial for model in self.models)
         return next((each for each in (*self.trials, *trained) if each.trial == trial), None)
+
+    def own(self) -> list[TrialView]:
+        """What this run's jobs train, each once; results of earlier runs have cost it nothing."""
+        every = (*(model.trial for model in self.models), *self.trials)
+        return [trial for trial in {each.trial: each for each in every}.values() if trial.job]
 
 
 def contenders(trials: Iterable[TrialView]) -> list[TrialView]:

@@ -111,6 +111,44 @@ def fill_failing(ledger: Ledger) -> None:
     ledger.create_known(Known(stage="1", results=known, front=[], hypervolume=None, failure="10 trials failed"))
 
 
+def fill_warm(ledger: Ledger, source: Ledger) -> list[Result]:
+    """Write a run that takes the other one's results over, searches once, and has nothing to train fully itself.
+
+    Returns:
+        The results of its own trials, of which the first failed.
+    """
+    begin(ledger, definition(warm_start=[source.url]))
+    earlier = source.plan("1"), source.plan("full-4")
+    assert earlier[0] is not None and earlier[1] is not None
+    taken = [request.model_copy(update={"stage": "0", "source": source.url}) for request in earlier[0].requests]
+    ledger.create_plan(Plan(stage="0", requests=taken, jobs=[]))
+    for request in [*taken, *earlier[1].requests]:
+        result = source.result(request.trial)
+        assert result is not None
+        ledger.record(result.model_copy(update={"source": source.url, "gpus": 1}))
+    rng = random.Random(9)
+    requests = [new_request(rng, 1, []) for _ in range(6)]
+    _plan(ledger, "1", requests)
+    own = [_result(rng, request, failed=not place) for place, request in enumerate(requests)]
+    for result in own:
+        ledger.record(result)
+    for stage in ("0", "1"):
+        ledger.create_known(Known(stage=stage, results=[], front=[], hypervolume=None))
+    full = [request.model_copy(update={"stage": "full-1"}) for request in earlier[1].requests]
+    ledger.create_plan(Plan(stage="full-1", requests=full, jobs=[]))
+    return own
+
+
+def fill_retrained(ledger: Ledger, source: Ledger) -> list[Result]:
+    """Write a run that trains the other one's finalists fully, from the weights that they have there."""
+    begin(ledger, definition())
+    plan = source.plan("full-4")
+    assert plan is not None
+    requests = [request.model_copy(update={"stage": "full-0", "source": source.url}) for request in plan.requests]
+    _plan(ledger, "full-0", requests)
+    return [finish(ledger, request) for request in requests]
+
+
 def fill_promoted(ledger: Ledger, lower: dict[str, float], higher: dict[str, float | None]) -> None:
     """Write a run of two rungs, 1 and 3 epochs: the accuracies by configuration; of those promoted, None for failed."""
     begin(ledger, definition(objectives={"val_acc": "maximize"}))

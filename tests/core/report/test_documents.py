@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from tests.core.report import made_up
-from windtunnel.ledger import Ledger
+from windtunnel.ledger import Ledger, Plan
 from windtunnel.report import RunReader, collect
 from windtunnel.report.documents import Curves, compare, curves, importance, lanes, overview, trial, trials
 
@@ -43,6 +43,43 @@ def test_gpu_time_is_what_trials_held(ledger: Ledger) -> None:
     ledger.store.delete(ledger.path(f"results/{results[0].trial}.json"))
     ledger.record(results[0].model_copy(update={"gpus": 2}))
     assert overview(collect(ledger))["gpu_seconds"] == pytest.approx(2 * results[0].seconds)
+
+
+def test_results_of_earlier_runs_cost_a_run_nothing(ledger: Ledger) -> None:
+    made_up.fill(ledger)
+    warm = Ledger(ledger.store, "digits_cnn", "warm")
+    own = made_up.fill_warm(warm, ledger)
+    view = collect(warm)
+    assert len(view.trials) == 10 + 6
+    assert len(view.models) == 4
+    found = overview(view)
+    assert found["trial_seconds"] == pytest.approx(sum(result.seconds for result in own))
+    assert found["gpu_seconds"] == 0
+    assert set(lanes(view)["columns"]["unit"]) == {result.trial for result in own}
+    assert trial(view, warm, view.trials[0])["source"] == ledger.url
+    assert trial(view, warm, view.models[0].trial)["source"] == ledger.url
+
+
+def test_weights_of_another_run_make_a_training_no_less_ones_own(ledger: Ledger) -> None:
+    made_up.fill(ledger)
+    again = Ledger(ledger.store, "digits_cnn", "again")
+    own = made_up.fill_retrained(again, ledger)
+    view = collect(again)
+    assert overview(view)["trial_seconds"] == pytest.approx(sum(result.seconds for result in own))
+    assert set(lanes(view)["columns"]["unit"]) == {result.trial for result in own}
+    assert trial(view, again, view.models[0].trial)["source"] is None
+
+
+def test_a_trial_that_is_a_finalist_as_it_is_counts_once(ledger: Ledger) -> None:
+    results = made_up.fill(ledger, iterations=1, finalists=0)
+    ledger.store.delete(ledger.path("iterations/full-1/plan.json"))
+    plan = ledger.plan("1")
+    assert plan is not None
+    same = plan.requests[0].model_copy(update={"stage": "full-1"})
+    ledger.create_plan(Plan(stage="full-1", requests=[same], jobs=[]))
+    found = collect(ledger)
+    assert overview(found)["trial_seconds"] == pytest.approx(sum(result.seconds for result in results))
+    assert len(lanes(found)["columns"]["unit"]) == 10
 
 
 def test_what_a_run_waits_for_follows_its_stages(ledger: Ledger) -> None:
@@ -224,6 +261,25 @@ def test_two_runs_compare_over_one_reference(ledger: Ledger) -> None:
         assert volumes == sorted(volumes)
         assert run["hypervolume"] == volumes[-1] > 0
     assert found["same"] == 0
+
+
+def test_a_comparison_counts_all_that_a_run_trained(ledger: Ledger) -> None:
+    made_up.fill_promoted(ledger, lower={"a": 0.9, "b": 0.5, "c": 0.8}, higher={"a": 0.6, "c": None})
+    view = collect(ledger)
+    for number, each in enumerate(view.trials):
+        object.__setattr__(each, "seconds", 5.0)
+        object.__setattr__(each, "recorded", 100.0 + 10 * number)
+    run = compare(view, view)["runs"][0]
+    assert run["trial_seconds"] == 5 * 5
+    assert run["seconds"] == 40 + 5
+
+
+def test_a_comparison_does_not_count_what_earlier_runs_trained(ledger: Ledger) -> None:
+    made_up.fill(ledger)
+    warm = Ledger(ledger.store, "digits_cnn", "warm")
+    own = made_up.fill_warm(warm, ledger)
+    run = compare(collect(warm), collect(ledger))["runs"][0]
+    assert run["trial_seconds"] == pytest.approx(sum(result.seconds for result in own))
 
 
 def test_runs_without_a_common_objective_are_told_apart(ledger: Ledger) -> None:

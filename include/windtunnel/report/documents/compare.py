@@ -1,5 +1,6 @@
 """Two runs side by side."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,9 +15,9 @@ def compare(first: RunView, second: RunView) -> dict[str, Any]:
     Hypervolumes count only over one reference: the worst corner of all trials of both.
 
     Returns:
-        `runs`: of each its `front`, and `volume` as `[number, seconds since the run began, hypervolume]` where that
-        changes; `objectives`; `reference`; `same`, how many configurations both have tried; and `missing`, why they
-        cannot be compared, where they cannot.
+        `runs`: of each its `front`, `volume` as `[number, seconds since the run began, hypervolume]` where that
+        changes, and what its own trials took, full trainings among them; `objectives`; `reference`; `same`, how many
+        configurations both have tried; and `missing`, why they cannot be compared, where they cannot.
     """
     objectives = {name: way for name, way in first.objectives.items() if second.objectives.get(name) == way}
     tried = [{trial.config for trial in view.trials} for view in (first, second)]
@@ -40,8 +41,8 @@ def compare(first: RunView, second: RunView) -> dict[str, Any]:
 def _run(view: RunView, objectives: dict[str, str], reference: Sequence[float]) -> dict[str, Any]:
     ended = sorted(contenders(view.trials), key=lambda trial: trial.recorded)
     volumes = hypervolumes(ended, objectives, reference)
-    own = [trial for trial in ended if not trial.source]
-    began = min((trial.recorded - trial.seconds for trial in own), default=0.0)
+    own = [trial for trial in view.own() if trial.recorded]
+    began = min((trial.recorded - trial.seconds for trial in own), default=math.inf)
     volume: list[list[Any]] = []
     for number, (trial, value) in enumerate(zip(ended, volumes, strict=True), 1):
         if value is not None and (not volume or volume[-1][2] != value or number == len(ended)):

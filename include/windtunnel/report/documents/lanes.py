@@ -8,16 +8,14 @@ from windtunnel.report.view import RunView, StepView, TrialView
 
 
 def lanes(view: RunView) -> dict[str, Any]:
-    """What ran on which lane, when.
+    """What the run's own jobs ran on which lane, when.
 
     Returns:
         `columns` of equal length, one value a unit that has started, times in seconds since 1970; `end` is None while
         a unit runs. `launches` holds `[job, time]`. `stages` says how busy the lanes of each stage were between its
         first start and its last end: `busy` seconds of units against `room`, lanes times that span.
     """
-    trained = [model.trial for model in view.models]
-    units = [*map(_of_trial, [*view.trials, *trained]), *map(_of_step, view.steps)]
-    units += _at_work(view, [*view.trials, *trained])
+    units = [*map(_of_trial, view.own()), *map(_of_step, view.steps), *_at_work(view)]
     rows = sorted((unit for unit in units if unit["start"] is not None), key=lambda unit: unit["start"])
     names = ("unit", "stage", "lane", "job", "state", "start", "end")
     return {
@@ -30,7 +28,7 @@ def lanes(view: RunView) -> dict[str, Any]:
 
 
 def _of_trial(trial: TrialView) -> dict[str, Any]:
-    start = seconds(trial.started) if not trial.source else None
+    start = seconds(trial.started)
     end = start + (plain(trial.seconds) or 0.0) if start is not None else None
     row = {"unit": trial.trial, "stage": trial.stage, "lane": trial.lane, "job": trial.job, "state": trial.state}
     return row | {"start": start, "end": end}
@@ -43,16 +41,16 @@ def _of_step(step: StepView) -> dict[str, Any]:
     return row | {"start": start, "end": end}
 
 
-def _at_work(view: RunView, trials: list[TrialView]) -> list[dict[str, Any]]:
+def _at_work(view: RunView) -> list[dict[str, Any]]:
     """Trials that run now: each began when the one before it on its job ended, or else with the job's launch."""
     began: dict[str, float] = {}
-    for trial in trials:
-        if trial.job and trial.started:
+    for trial in view.own():
+        if trial.started:
             end = (seconds(trial.started) or 0.0) + trial.seconds
             began[trial.job] = max(began.get(trial.job, 0.0), end)
     return [
         _of_trial(trial) | {"start": began.get(trial.job) or max(view.launches.get(trial.job, [0.0])), "end": None}
-        for trial in trials
+        for trial in view.own()
         if trial.state == "running"
     ]
 

@@ -14,10 +14,11 @@ def overview(view: RunView) -> dict[str, Any]:
 
     `volume` and `best` hold a pair of a trial's number and the value from there on, where the value changes.
     """
-    spent = sum(trial.seconds for trial in _all(view)) + sum(step.seconds for step in view.steps)
-    held = sum(trial.seconds * trial.gpus for trial in _all(view))
-    moments = [moment for trial in _all(view) if (moment := seconds(trial.started)) is not None]
-    ends = [trial.recorded for trial in _all(view) if trial.recorded and not trial.source]
+    own = view.own()
+    spent = sum(trial.seconds for trial in own) + sum(step.seconds for step in view.steps)
+    held = sum(trial.seconds * trial.gpus for trial in own)
+    moments = [moment for trial in own if (moment := seconds(trial.started)) is not None]
+    ends = [trial.recorded for trial in own if trial.recorded]
     ends += [moment + step.seconds for step in view.steps if (moment := seconds(step.started)) is not None]
     return {
         "search": view.search,
@@ -97,10 +98,6 @@ def _after_selection(view: RunView, last: IterationView | None) -> str:
 def _counted(trials: Sequence[TrialView]) -> str:
     running = sum(trial.state == RUNNING for trial in trials)
     return f"{running} running and {len(trials) - running} waiting"
-
-
-def _all(view: RunView) -> list[TrialView]:
-    return [*view.trials, *(each.trial for each in view.models)]
 
 
 def _iteration(each: IterationView) -> dict[str, Any]:

@@ -48,7 +48,7 @@ def trial(view: RunView, ledger: Ledger, of: TrialView) -> dict[str, Any]:
         "attempts": [plain(attempt) for attempt in ledger.attempts(of.trial)],
         "job": of.job,
         "lane": of.lane,
-        "source": of.source,
+        "source": result.source if result else None,
         "continue_from": of.continue_from,
         "curve": plain(curve(ledger, of.trial)),
         "artifacts": [
