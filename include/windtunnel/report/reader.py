@@ -15,9 +15,9 @@ from windtunnel.ledger import Job, Known, Ledger, Plan, Request, Result, State
 from windtunnel.ledger.ids import is_trial
 from windtunnel.ledger.outcome import Outcome
 from windtunnel.ledger.records import Session
+from windtunnel.report.rows import asked, ended
 from windtunnel.report.view import RUNNING, WAITING, IterationView, ModelView, RunView, StepView, TrialView, contenders
 
-_LOG_TAIL = 2000  # characters of a failed trial's log that a view carries
 _FEW = 32  # results still to come up to which each is asked for rather than all listed
 _AT_ONCE = 8  # requests to the store
 
@@ -50,6 +50,8 @@ class RunReader:
         self._record: dict[str, Any] = {}
         self._sessions: dict[str, Session] = {}
         self._closed = False
+        self._answered: tuple[str, str] | None = None
+        self._asking = False
         self._plans: dict[str, Plan] = {}
         self._known: dict[str, Known] = {}
         self._prepare: Job | None = None
@@ -71,6 +73,7 @@ class RunReader:
                 self._record = self.ledger.search_record()
             self._read_sessions()
             self._read_stages()
+            self._read_approval()
             self._read_outcomes()
             self._read_reasons()
             return self._view()
@@ -96,6 +99,23 @@ class RunReader:
                 self._known[name] = known
         if self._prepare is None or not self._plans:
             self._prepare = self.ledger.preparation()
+
+    def _full_training(self) -> Plan | None:
+        """That of the latest session, once it is planned; named as in `stages.finalists.full_stage`."""
+        done = max(map(int, self._known), default=0)
+        retries = sum(session.retry_failed for session in self._sessions.values())
+        return self._plans.get(f"full-{retries if self._record.get('origin') else done}")
+
+    def _read_approval(self) -> None:
+        """A run that asks for an approval takes one from an earlier session too, but no refusal."""
+        latest, plan = self._latest(), self._full_training()
+        if self._closed or latest is None or plan is None or not latest.definition.get("approval"):
+            self._asking = False
+        elif self._answered != (latest.session, plan.stage):
+            answer = self.ledger.read_json("approval.json") or {}
+            holds = answer.get("approved") or answer.get("session") == latest.session
+            self._asking = not holds or answer.get("stage") != plan.stage
+            self._answered = None if self._asking else (latest.session, plan.stage)
 
     def _jobs(self) -> list[Job]:
         return ([self._prepare] if self._prepare else []) + [job for plan in self._plans.values() for job in plan.jobs]
@@ -125,7 +145,7 @@ class RunReader:
         self._reasons |= {result.trial: result for result in _at_once(self.ledger.result, unread) if result}
 
     def _view(self) -> RunView:
-        latest = self._latest()
+        latest, full = self._latest(), self._full_training()
         definition: dict[str, Any] = latest.definition if latest else self._record["definition"]
         objectives: dict[str, str] = definition["objectives"]
         searched = sorted((plan for name, plan in self._plans.items() if name.isdigit()), key=lambda p: int(p.stage))
@@ -148,6 +168,10 @@ class RunReader:
                 for session in sorted(self._sessions.values(), key=lambda session: session.started)
             ],
             closed=self._closed,
+            offset=latest.offset if latest else 0,
+            planned=latest.offset + latest.iterations if latest else definition["iterations"],
+            finalists=[request.trial for request in full.requests] if full else [],
+            asking=self._asking,
             iterations=[self._iteration(plan) for plan in searched],
             trials=trials,
             volumes=self._volumes_of(trials, objectives, reference),
@@ -159,7 +183,7 @@ class RunReader:
     def _version(self, trials: list[TrialView]) -> str:
         running = [trial.trial for trial in trials if trial.state == RUNNING]
         counted = (self._plans, self._known, self._outcomes or (), self._sessions, self._launches)
-        facts = [self.ledger.url, *map(len, counted), self._closed, *running]
+        facts = [self.ledger.url, *map(len, counted), self._closed, self._asking, *running]
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
     def _trials(self, plans: Iterable[Plan], objectives: Mapping[str, str], last: Known | None) -> list[TrialView]:
@@ -195,9 +219,9 @@ class RunReader:
         state = outcome.state.value if outcome else RUNNING if request.trial in turn else WAITING
         row = self._rows.get(request.trial)
         if row is None or row.state != state or row.number != number:
-            facts = _asked(request, jobs.get(request.trial), objectives) | {"number": number, "state": state}
+            facts = asked(request, jobs.get(request.trial), objectives) | {"number": number, "state": state}
             if outcome:
-                facts |= _ended(facts, outcome, self._reasons.get(request.trial), objectives)
+                facts |= ended(facts, outcome, self._reasons.get(request.trial), objectives)
             row = self._rows[request.trial] = TrialView(**facts)
         return row
 
@@ -276,46 +300,6 @@ def _at_once(read: Any, names: Iterable[str]) -> list[Any]:
 
 def _once(requests: Iterable[Request]) -> list[Request]:
     return list({request.trial: request for request in requests}.values())
-
-
-def _asked(request: Request, job: Job | None, objectives: Mapping[str, str]) -> dict[str, Any]:
-    """What a `TrialView` has of a request."""
-    return {
-        "trial": request.trial,
-        "config": request.config,
-        "stage": request.stage,
-        "iteration": request.iteration,
-        "epochs": request.epochs,
-        "params": request.params,
-        "parents": request.parents,
-        "note": request.note,
-        "job": job.job if job else "",
-        "lane": job.lane if job else 0,
-        "objectives": {name: value for name, value in request.known.items() if name in objectives},
-        "metrics": {name: value for name, value in request.known.items() if name not in objectives},
-        "message": f"breaks {request.infeasible}" if request.infeasible else "",
-        "continue_from": request.continue_from,
-        "source": None if job else request.source,  # a job takes up weights of that ledger, no result
-    }
-
-
-def _ended(
-    asked: Mapping[str, Any], outcome: Outcome, whole: Result | None, objectives: Mapping[str, str]
-) -> dict[str, Any]:
-    """What it has of a result."""
-    return {
-        "objectives": asked["objectives"] | outcome.objectives,
-        "metrics": asked["metrics"] | {name: at for name, at in outcome.metrics.items() if name not in objectives},
-        "violation": outcome.violation,
-        "kind": outcome.kind,
-        "message": whole.message if whole else asked["message"],
-        "log_tail": whole.log_tail[-_LOG_TAIL:] if whole else "",
-        "seconds": outcome.seconds,
-        "started": outcome.started,
-        "recorded": outcome.recorded,
-        "attempts": outcome.attempts,
-        "gpus": outcome.gpus,
-    }
 
 
 def _counts(trials: Iterable[TrialView]) -> dict[str, int]:

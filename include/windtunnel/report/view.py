@@ -142,6 +142,10 @@ class RunView:
         counts: trials by state.
         sessions: the DAG runs that worked on it.
         closed: whether nothing is left to do for the latest of them, a report and tidying up aside.
+        offset: how many iterations were done when the latest of them began.
+        planned: the last iteration that it may perform.
+        finalists: the trials that it trains fully; empty until they are chosen.
+        asking: whether a person is to say whether they are trained.
         iterations: in order.
         trials: of all iterations, in order of request.
         volumes: hypervolume of the front after each trial, aligned with `trials`; None before there is a front.
@@ -162,6 +166,10 @@ class RunView:
     counts: dict[str, int]
     sessions: list[dict[str, str]]
     closed: bool
+    offset: int
+    planned: int
+    finalists: list[str]
+    asking: bool
     iterations: list[IterationView]
     trials: list[TrialView]
     volumes: list[float | None]

@@ -123,11 +123,12 @@ def data_summary(request: Request, run: RunDep, cache: CacheDep) -> Response:
     view = _begun(cache)
     if view is None:
         return _reply(request, {"begun": False})
-    best = {name: each["value"] for name, each in cache.overview(view)["best"].items()}
+    told = cache.overview(view)
+    best = {name: each["value"] for name, each in told["best"].items()}
     volume = next((value for value in reversed(view.volumes) if value is not None), None)
     front = sum(trial.front for trial in view.trials)
     found = {"begun": True, "counts": view.counts, "front": front, "best": best, "objectives": view.objectives}
-    return _reply(request, found | {"hypervolume": volume, "iterations": len(view.iterations), "state": run.state})
+    return _reply(request, found | {"hypervolume": volume, "iterations": told["begun"], "state": run.state})
 
 
 @app.get("/data/overview")

@@ -29,6 +29,9 @@ def definition(**changes: Any) -> Definition:
     return Definition(**(facts | changes))
 
 
+SESSION = "manual__2026-11-21"
+
+
 def begin(ledger: Ledger, of: Definition) -> None:
     ledger.begin(
         {
@@ -39,13 +42,17 @@ def begin(ledger: Ledger, of: Definition) -> None:
             "origin": None,
         }
     )
+    open_session(ledger, of, SESSION)
+
+
+def open_session(ledger: Ledger, of: Definition, name: str, offset: int = 0) -> None:
     ledger.open_session(
         Session(
-            session="manual__2026-11-21",
-            offset=0,
+            session=name,
+            offset=offset,
             iterations=of.iterations,
             definition=of.model_dump(mode="json"),
-            started=BEGAN.isoformat(),
+            started=(BEGAN + timedelta(hours=offset)).isoformat(),
         )
     )
 
@@ -137,6 +144,15 @@ def fill_warm(ledger: Ledger, source: Ledger) -> list[Result]:
     full = [request.model_copy(update={"stage": "full-1"}) for request in earlier[1].requests]
     ledger.create_plan(Plan(stage="full-1", requests=full, jobs=[]))
     return own
+
+
+def fill_more(ledger: Ledger, stage: str, *, selected: bool = True) -> None:
+    """Write one more iteration with one trial, or a full training of it, without its result."""
+    request = new_request(random.Random(stage), 5, [])
+    _plan(ledger, stage, [request.model_copy(update={"stage": stage})])
+    if selected:
+        finish(ledger, request)
+        ledger.create_known(Known(stage=stage, results=[request.trial], front=[], hypervolume=None))
 
 
 def fill_retrained(ledger: Ledger, source: Ledger) -> list[Result]:

@@ -5,6 +5,7 @@ import pytest
 
 from tests.core.report import made_up
 from windtunnel.ledger import Ledger, Plan
+from windtunnel.ledger.records import Session
 from windtunnel.report import RunReader, collect
 from windtunnel.report.documents import Curves, compare, curves, importance, lanes, overview, trial, trials
 
@@ -103,8 +104,61 @@ def test_what_a_run_waits_for_follows_its_stages(ledger: Ledger) -> None:
     assert plan is not None
     ledger.store.delete(ledger.path(f"results/{plan.requests[0].trial}.json"))
     assert waits() == "iteration 4: 0 running and 1 waiting of 12 trials"
-    ledger.finish("manual__2026-11-21")  # so that the report, which is written then, does not wait for itself
+    ledger.finish(made_up.SESSION)  # so that the report, which is written then, does not wait for itself
     assert waits() == ""
+
+
+def test_an_extended_run_waits_for_what_its_last_session_is_to_do(ledger: Ledger) -> None:
+    """What the first one ended and trained fully is no part of that."""
+    made_up.fill(ledger, iterations=4, finalists=2)
+    ledger.close(made_up.SESSION)
+    made_up.open_session(ledger, made_up.definition(iterations=2), "second", offset=4)
+    reader = RunReader(ledger)
+
+    def waits() -> list[str]:
+        return overview(reader.read())["waits_for"]
+
+    assert waits() == ["the suggestions of iteration 5"]
+    made_up.fill_more(ledger, "5")
+    assert waits() == ["the suggestions of iteration 6"]
+    made_up.fill_more(ledger, "6")
+    assert waits() == ["the choice of the finalists"]
+    made_up.fill_more(ledger, "full-6", selected=False)
+    assert waits() == ["full training: 0 running and 1 waiting of 1 finalists"]
+    found = overview(reader.read())
+    assert (found["begun"], found["planned"]) == (6, 6)
+
+
+def test_a_warm_start_is_no_iteration(ledger: Ledger) -> None:
+    made_up.fill(ledger)
+    warm = Ledger(ledger.store, "digits_cnn", "warm")
+    made_up.fill_warm(warm, ledger)
+    found = overview(collect(warm))
+    assert (found["begun"], found["planned"]) == (1, 4)
+
+
+def test_finalists_wait_for_a_persons_word(ledger: Ledger) -> None:
+    made_up.fill(ledger, iterations=4, finalists=2)
+    plan = ledger.plan("full-4")
+    assert plan is not None
+    for request in plan.requests:
+        ledger.store.delete(ledger.path(f"results/{request.trial}.json"))
+    asking = made_up.definition(approval=True).model_dump(mode="json")
+    ledger.open_session(
+        Session(session="asking", offset=4, iterations=0, definition=asking, started="2026-11-22T09:00:00+00:00")
+    )
+    reader = RunReader(ledger)
+    before = reader.read()
+    assert overview(before)["waits_for"] == ["a person's approval of 2 finalists"]
+    answer = {"approved": False, "session": made_up.SESSION, "stage": "full-4"}
+    ledger.write_json("approval.json", answer)  # another session's refusal
+    assert reader.read().asking
+    ledger.write_json("approval.json", answer | {"approved": True, "stage": "full-3"})
+    assert reader.read().asking
+    ledger.write_json("approval.json", answer | {"approved": True})
+    after = reader.read()
+    assert overview(after)["waits_for"] == ["full training: 0 running and 2 waiting of 2 finalists"]
+    assert after.version != before.version
 
 
 def test_all_trials_come_column_by_column(ledger: Ledger) -> None:

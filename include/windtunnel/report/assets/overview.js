@@ -98,7 +98,6 @@ function tiles(app) {
   const state = app.airflow ? app.airflow.state : found.closed ? "finished" : "under way";
   const tested = found.models.filter((model) => model.verified && typeof model.test.test_acc === "number").map((model) => model.test.test_acc);
   const verified = found.models.filter((model) => model.verified).length;
-  const planned = found.definition.iterations;
   const volume = found.volume.length ? found.volume[found.volume.length - 1][1] : null;
   const end = (app.airflow && app.airflow.ended) || (app.airflow && app.airflow.active ? Date.now() / 1000 : found.ended);
   const began = (app.airflow && app.airflow.started) || found.began;
@@ -107,7 +106,7 @@ function tiles(app) {
     : element("button", { type: "button", class: "tile", onclick: () => app.open(each.trial), title: "Open trial " + each.trial }, element("b", {}, number(each.value)), element("span", {}, "best " + name + " " + arrow(found.objectives[name]))));
   return [
     tile(state, "state", "state"),
-    tile(found.iterations.length + (found.definition.iterations ? " of " + Math.max(planned, found.iterations.length) : ""), "iterations"),
+    tile(found.begun + (found.planned ? " of " + found.planned : ""), "iterations", "begun"),
     tile(String(done), "trials ended" + (counts.running ? ", " + counts.running + " running" : "") + (counts.waiting ? ", " + counts.waiting + " waiting" : "")
       + (counts.failed ? ", " + counts.failed + " failed" : "") + (counts.infeasible ? ", " + counts.infeasible + " infeasible" : "") + (counts.stopped ? ", " + counts.stopped + " stopped early" : "")),
     tile(String(found.front.length), "on the front"),

@@ -33,6 +33,8 @@ def overview(view: RunView) -> dict[str, Any]:
         "counts": view.counts,
         "sessions": view.sessions,
         "closed": view.closed,
+        "begun": sum(each.stage != "0" for each in view.iterations),
+        "planned": view.planned,
         "iterations": [_iteration(each) for each in view.iterations],
         "front": [trial.trial for trial in view.trials if trial.front],
         "volume": _steps(list(view.volumes)),
@@ -78,21 +80,26 @@ def waits_for(view: RunView) -> list[str]:
         return [f"the selection of iteration {last.stage}"]
     stragglers = [trial for trial in view.trials if trial.state in _OPEN]
     late = [f"stragglers: {_counted(stragglers)}"] if stragglers else []
-    if last is not None and last.failure:
+    done = int(last.stage) if last is not None else 0
+    ended = last if done > view.offset else None  # what an earlier session's selection ended goes on now
+    if ended and ended.failure:
         return late
-    if not view.models:
-        return [*late, _after_selection(view, last)]
-    training = [each.trial for each in view.models if each.trial.state in _OPEN]
-    if training:
-        return [*late, f"full training: {_counted(training)} of {len(view.models)} finalists"]
-    unverified = sum(each.verified is None for each in view.models)
-    return [*late, f"the verification of {unverified} models" if unverified else "publishing"]
+    if done < view.planned and not (ended and ended.stop):
+        return [*late, f"the suggestions of iteration {done + 1}"]
+    return [*late, _after_search(view)]
 
 
-def _after_selection(view: RunView, last: IterationView | None) -> str:
-    if last is None or last.stop or int(last.stage) >= int(view.definition.get("iterations", 0)):
+def _after_search(view: RunView) -> str:
+    finalists = [each for each in view.models if each.trial.trial in view.finalists]
+    if not finalists:
         return "the choice of the finalists"
-    return f"the suggestions of iteration {int(last.stage) + 1}"
+    if view.asking:
+        return f"a person's approval of {len(finalists)} finalists"
+    training = [each.trial for each in finalists if each.trial.state in _OPEN]
+    if training:
+        return f"full training: {_counted(training)} of {len(finalists)} finalists"
+    unverified = sum(each.verified is None for each in finalists)
+    return f"the verification of {unverified} models" if unverified else "publishing"
 
 
 def _counted(trials: Sequence[TrialView]) -> str:
