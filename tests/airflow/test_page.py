@@ -7,6 +7,7 @@ import pytest
 
 from tests.core.report import made_up
 from windtunnel.ledger import Ledger
+from windtunnel.ledger.ids import safe_name
 from windtunnel.stores.local import LocalStore
 
 RUN = "manual__2026-11-21T09:00:00+00:00"
@@ -169,6 +170,24 @@ def test_two_runs_are_compared(client):
     found = get(client, "compare", other_dag="secret", other_run="hidden").json()
     assert [run["search"] for run in found["runs"]] == ["digits_cnn", "secret"]
     assert get(client, "compare", other_dag="secret", other_run="nonsense").status_code == 404
+
+
+def test_comparing_with_a_run_under_way_keeps_one_comparison(client, home, monkeypatch):
+    from windtunnel_airflow.page import app, readers
+
+    monkeypatch.setattr(readers, "_FRESH", -1.0)
+    monkeypatch.setattr(readers, "_PATIENCE", 10.0)
+    other = Ledger(LocalStore(home / "runs"), "secret", "hidden")
+    versions = set()
+    for name in ("one", "two", "three"):
+        reply = get(client, "compare", other_dag="secret", other_run="hidden")
+        assert reply.status_code == 200
+        versions.add(reply.headers["etag"])
+        made_up.open_session(other, made_up.definition(), name)
+    assert len(versions) == 3
+    cache = app.caches.of((str(home / "runs"), "digits_cnn", safe_name(RUN)))
+    assert len([name for name in cache._documents if name.startswith("compare")]) == 1
+    assert len([name for name in cache._making if name.startswith("compare")]) == 1
 
 
 def paths(trial="0123456789abcdef-e1"):

@@ -145,7 +145,7 @@ def data_overview(request: Request, run: RunDep, cache: CacheDep, session: Sessi
 def data_trials(request: Request, cache: CacheDep, view: ViewDep, since: Text = "") -> Response:
     """All trials, or those that changed since."""
     if not since:
-        made = cache.document("trials", view, lambda: documents.trials(view))
+        made = cache.document("trials", view.version, lambda: documents.trials(view))
         reply = json_reply(request, made, view.version)
         reply.background = BackgroundTask(cache.think_ahead, view)
         return reply
@@ -180,7 +180,7 @@ def data_importance(request: Request, cache: CacheDep, view: ViewDep) -> Respons
 @app.get("/data/lanes")
 def data_lanes(request: Request, cache: CacheDep, view: ViewDep) -> Response:
     """When each lane was busy."""
-    made = cache.document("lanes", view, lambda: documents.lanes(view))
+    made = cache.document("lanes", view.version, lambda: documents.lanes(view))
     return json_reply(request, made, view.version)
 
 
@@ -196,9 +196,9 @@ def data_compare(
 ) -> Response:
     """This run beside another, whose DAG's runs the user must be allowed to read as well."""
     other = _cache(_found(session, check(other_dag, user), other_run)).view()
-    name = f"compare {other.url} {other.version}"
-    made = cache.document(name, view, lambda: documents.compare(view, other))
-    return json_reply(request, made, f"{view.version}.{other.version}")
+    version = f"{view.version}.{other.version}"
+    made = cache.document(f"compare {other.url}", version, lambda: documents.compare(view, other))
+    return json_reply(request, made, version)
 
 
 @app.get("/file")

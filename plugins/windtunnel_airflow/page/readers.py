@@ -5,7 +5,7 @@ import json
 import time
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from threading import Lock
 from typing import Any
@@ -44,19 +44,17 @@ class RunCache:
         """The run as it was at most some seconds ago; the first call reads it.
 
         Raises:
-            WindtunnelError: the run has not begun, or the store cannot be reached.
+            WindtunnelError: the run has not begun, or the store cannot be reached, or could not when it was read last.
         """
         if self._view is None:
             with self._making["view"]:
                 if self._view is None:
                     self._read()
-        elif time.monotonic() - self._read_at > _FRESH:
-            with self._lock:
-                if self._reading is None or self._reading.done():
-                    self._reading = _pool.submit(self._read)
-                reading = self._reading
-            with suppress(TimeoutError):
-                reading.result(_PATIENCE)
+        elif self._stale():
+            reading = self._read_beside()
+            if wait([reading], _PATIENCE).done and reading.exception():
+                self._reading = None  # told once; the next page tries again
+                reading.result()
         assert self._view is not None
         return self._view
 
@@ -66,21 +64,25 @@ class RunCache:
             self._overview = (view.version, overview(view))
         return self._overview[1]
 
-    def document(self, name: str, view: RunView, make: Callable[[], Any]) -> bytes:
-        """A document of a view as compressed JSON; made once for each version of the run."""
+    def document(self, name: str, version: str, make: Callable[[], Any]) -> bytes:
+        """A document as compressed JSON; made once for each version, of which the last is kept."""
         with self._making[name]:
-            version, made = self._documents.get(name, ("", b""))
-            if version != view.version:
+            known, made = self._documents.get(name, ("", b""))
+            if known != version:
                 made = compressed(make())
-                self._documents[name] = (view.version, made)
+                self._documents[name] = (version, made)
         return made
 
     def importance(self, view: RunView) -> bytes:
         """The importance of parameters; what takes longest to make, most of all where Optuna is not imported yet."""
-        return self.document("importance", view, lambda: importance(view))
+        return self.document("importance", view.version, lambda: importance(view))
 
     def read_ahead(self) -> None:
         """Read the run before it is asked for."""
+        if self._view is not None:
+            if self._stale():
+                self._read_beside()
+            return
         with suppress(WindtunnelError):  # whoever asks for it is told
             self.view()
 
@@ -88,6 +90,16 @@ class RunCache:
         """Work the importance out before it is asked for; once, for a run under way changes every few seconds."""
         if "importance" not in self._documents:
             self.importance(view)
+
+    def _stale(self) -> bool:
+        return time.monotonic() - self._read_at > _FRESH
+
+    def _read_beside(self) -> Future[None]:
+        """The reading that is under way, or that failed when nobody waited for it any more; else a new one."""
+        with self._lock:
+            if self._reading is None or (self._reading.done() and not self._reading.exception()):
+                self._reading = _pool.submit(self._read)
+            return self._reading
 
     def _read(self) -> None:
         view = self._reader.read()

@@ -1,0 +1,74 @@
+"""What the results page keeps of a run, while its store answers, is slow, and fails."""
+
+import time
+
+import pytest
+
+from tests.core.report import made_up
+from windtunnel.errors import StoreError
+from windtunnel.ledger import Ledger
+from windtunnel.report.documents import compare
+from windtunnel.stores.local import LocalStore
+from windtunnel_airflow.page import readers
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """A run that was read once, and is stale at once."""
+    monkeypatch.setattr(readers, "_FRESH", -1.0)
+    monkeypatch.setattr(readers, "_PATIENCE", 0.01)
+    ledger = Ledger(LocalStore(tmp_path), "digits_cnn", "first")
+    made_up.fill(ledger, iterations=1, finalists=0)
+    cache = readers.RunCache(ledger)
+    cache.view()
+    return cache
+
+
+@pytest.fixture
+def outage(cache, monkeypatch):
+    """The store fails, each time later than a page waits; yields what ends that."""
+
+    def fail():
+        time.sleep(0.2)
+        raise StoreError("the credentials have expired")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cache._reader, "read", fail)
+        yield patch.undo
+
+
+def fail_late(cache):
+    """A reading that a page does not wait for, and that has failed by now."""
+    assert cache.view().trials
+    with pytest.raises(StoreError):
+        cache._reading.result(10)
+
+
+def test_a_reading_that_failed_late_is_told_to_the_next_page(cache, outage):
+    fail_late(cache)
+    with pytest.raises(StoreError, match="expired"):
+        cache.view()
+    outage()
+    assert cache.view().trials  # the store answers again
+
+
+@pytest.mark.usefixtures("outage")
+def test_reading_ahead_does_not_hide_a_failure(cache):
+    fail_late(cache)
+    cache.read_ahead()
+    with pytest.raises(StoreError):
+        cache.view()
+
+
+def test_a_late_reading_is_seen_by_the_next_page(cache):
+    before = cache.view()
+    made_up.fill_more(cache.ledger, "2")
+    cache._read_beside().result(10)
+    assert cache.view().version != before.version
+
+
+def test_a_comparison_with_a_run_under_way_is_kept_once(cache):
+    view = cache.view()
+    made = [cache.document("compare other", version, lambda: compare(view, view)) for version in "aab"]
+    assert made[0] is made[1]
+    assert cache.document("compare other", "b", lambda: pytest.fail("it is known")) is made[2]
