@@ -298,6 +298,30 @@ def test_the_lists_of_searches_and_runs(client):
     assert {run["run_id"] for run in found["runs"]} == {RUN, "again", "empty", "hidden"}
 
 
+def test_older_runs_come_by_pages_and_none_is_left_out(client, monkeypatch):
+    """Two of them were due at the same moment."""
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        due = session.scalar(select(DagRun.run_after).where(DagRun.run_id == "again"))
+        session.scalar(select(DagRun).where(DagRun.run_id == "empty")).run_after = due
+    monkeypatch.setattr("windtunnel_airflow.page.app._MOST_RUNS", 1)
+    runs, before = [], ""
+    for _ in range(4):
+        found = client.get("/windtunnel/data/runs", params={"before": before}).json()
+        runs, before = [*runs, *(run["run_id"] for run in found["runs"])], found["older"]
+    assert runs == ["hidden", "empty", "again", RUN]
+    assert before == ""
+
+
+@pytest.mark.parametrize("before", ["x", "1", "1-", "-1-2", f"{'9' * 17}-1", "1-2-3"])
+def test_no_other_place_in_the_list_is_asked_for(client, before):
+    assert client.get("/windtunnel/data/runs", params={"before": before}).status_code == 422
+    assert client.get("/windtunnel/data/runs", params={"before": f"{'9' * 16}-1"}).status_code == 200
+
+
 def test_workers_do_not_import_the_pages(home):
     import subprocess
     import sys

@@ -32,6 +32,7 @@ FAILED_SIGNS = browser.SIGNS | {
 ACTION = {"actions": "#action-resume"}
 # What the runs' session was triggered with, where the DAG's own choices are others.
 CHOICES = {"seed": 0, "epochs_partial": 1, "epochs_full": 12, "warm_start": [], "approval": False}
+KINDS = ("finished", "other", "running", "failing", "empty", "hidden")  # of runs, which no test adds
 # A trial of each kind of run: what finds it in the table, and what its view has then.
 TRIALS = {
     "finished": ("front", "#trial-curve .trace"),
@@ -294,6 +295,45 @@ def test_two_runs_are_compared(server, open_page):
         for chart in ("#compare-front", "#compare-trials-chart", "#compare-time-chart"):
             page.wait_for_selector(f"{chart} .trace", timeout=60_000)
         shoot(page, "compare-runs")
+        assert problems(page) == []
+
+
+def in_pages(page, server, size=2):
+    """Let the server's list of runs come in small pages."""
+    found = page.request.get(f"{server.address}/windtunnel/data/runs").json()
+    runs = [run for run in found["runs"] if run["run_id"] in KINDS and run["dag_id"] != "in_azure"]
+
+    def answer(route):
+        start = int((route.request.url.partition("before=")[2] or "0-0").partition("-")[0])
+        older = f"{start + size}-1" if len(runs) > start + size else ""
+        route.fulfill(json=found | {"runs": runs[start : start + size], "older": older})
+
+    page.route("**/data/runs*", answer)
+
+
+def test_older_runs_are_a_button_away(server, open_page):
+    with open_page() as page:
+        in_pages(page, server)
+        visit(page, f"{server.address}/windtunnel/", "#searches section:has-text('among the latest 2')")
+        page.wait_for_selector("#shown:text-is('2 runs among the latest 2')")
+        for shown in (4, 6):
+            page.wait_for_selector("#older:visible")
+            page.click("#older")
+            page.wait_for_selector(f"#shown:has-text('{shown} runs')")
+        page.wait_for_selector("#older", state="hidden")
+        assert page.locator("#searches tbody tr").count() == len(KINDS)
+        shoot(page, "older-runs")
+        open_run(page, server, view="compare", sign="#view-compare select")
+        older = page.locator("#view-compare button:text-is('Older runs')")
+        options = page.locator("#view-compare select option")
+        for at in (4, 5):  # the first invites to choose, and this run is not among them
+            older.click()
+            options.nth(at).wait_for(state="attached")
+        older.wait_for(state="detached")
+        names = options.all_inner_texts()
+        assert len(names) == len(KINDS)
+        page.locator("#view-compare select").select_option(label=next(name for name in names if "other" in name))
+        page.wait_for_selector("#compare-front .trace", timeout=60_000)
         assert problems(page) == []
 
 

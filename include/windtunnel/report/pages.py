@@ -53,6 +53,7 @@ _SEARCHES_BODY = """\
     <span id="shown" class="quiet" role="status"></span>
   </div>
   <div id="searches"></div>
+  <p><button type="button" id="older" hidden>Older runs</button></p>
 </main>"""
 
 

@@ -19,7 +19,16 @@ from windtunnel.report.view import TrialView
 from windtunnel_airflow.page.access import ReadableDag, ReadableDags, check
 from windtunnel_airflow.page.readers import RunCache, RunCaches, compressed
 from windtunnel_airflow.page.replies import HEADERS, download, json_reply
-from windtunnel_airflow.page.runs import Run, busy_tasks, find_run, list_runs, list_searches, most_iterations, store_of
+from windtunnel_airflow.page.runs import (
+    PLACE,
+    Run,
+    busy_tasks,
+    find_run,
+    list_runs,
+    list_searches,
+    most_iterations,
+    store_of,
+)
 from windtunnel_airflow.params import carried
 
 _log = logging.getLogger(__name__)
@@ -110,10 +119,12 @@ def static(name: str) -> Response:
 
 
 @app.get("/data/runs")
-def data_runs(request: Request, dags: ReadableDags, session: SessionDep, before: float | None = None) -> Response:
-    """The searches that the user may read, and their latest runs."""
-    runs = [each.to_json() for each in list_runs(session, dags, _MOST_RUNS, before)]
-    found = {"searches": list_searches(session, dags), "runs": runs, "most": _MOST_RUNS}
+def data_runs(
+    request: Request, dags: ReadableDags, session: SessionDep, before: Annotated[str, Query(pattern=PLACE)] = ""
+) -> Response:
+    """The searches that the user may read, their latest runs, and what `before` gives older ones."""
+    runs, older = list_runs(session, dags, _MOST_RUNS, before)
+    found = {"searches": list_searches(session, dags), "runs": [each.to_json() for each in runs], "older": older}
     return _reply(request, found)
 
 

@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -10,12 +10,14 @@ from airflow.models.dag import DagModel, DagTag
 from airflow.models.dagrun import DagRun
 from airflow.models.serialized_dag import SerializedDagModel
 from airflow.models.taskinstance import TaskInstance
-from sqlalchemy import select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
 from windtunnel.ledger.ids import safe_name
 
 TAG = "windtunnel"
+PLACE = r"^([0-9]{1,16}-[0-9]{1,18})?$"  # what `before` may be
+_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 _BUSY = ("running", "deferred", "queued", "restarting", "up_for_retry", "up_for_reschedule", "awaiting_input")
 _ACTIVE = ("running", "queued")
 _DAG_KEPT = 10.0  # seconds for which a DAG is not looked up again
@@ -61,19 +63,27 @@ def find_run(session: Session, dag_id: str, run_id: str) -> Run | None:
     return _run(found) if found else None
 
 
-def list_runs(session: Session, dag_ids: set[str], most: int, before: float | None = None) -> list[Run]:
+def list_runs(session: Session, dag_ids: set[str], most: int, before: str = "") -> tuple[list[Run], str]:
     """The latest runs of these DAGs, as far as they are searches.
 
     Args:
         session: of Airflow's database.
         dag_ids: that may be shown.
         most: runs.
-        before: only those that were due before, in seconds since 1970.
+        before: only older ones: what an earlier answer gave for them.
+
+    Returns:
+        The runs, and what `before` is for those that are older still; empty where there are none.
     """
     query = select(DagRun).where(DagRun.dag_id.in_(dag_ids)).where(_is_search())
-    if before is not None:
-        query = query.where(DagRun.run_after < datetime.fromtimestamp(before).astimezone())
-    return [_run(found) for found in session.scalars(query.order_by(DagRun.run_after.desc()).limit(most))]
+    if before:
+        due, number = _moment(before)
+        earlier = and_(DagRun.run_after == due, DagRun.id < number)  # many may be due at once
+        query = query.where(or_(DagRun.run_after < due, earlier))
+    query = query.order_by(DagRun.run_after.desc(), DagRun.id.desc())
+    found = list(session.scalars(query.limit(most + 1)))
+    shown = found[:most]
+    return [_run(each) for each in shown], _place(shown[-1]) if len(found) > most else ""
 
 
 def list_searches(session: Session, dag_ids: set[str]) -> list[dict[str, Any]]:
@@ -112,6 +122,16 @@ def _told(dag_id: str, _moment: int) -> tuple[str | None, int]:
     return next((store for store in stores if isinstance(store, str)), None), schema.get("__var", schema).get(
         "maximum", 1
     )
+
+
+def _place(run: DagRun) -> str:
+    """When a run was due, in microseconds since 1970, and its number."""
+    return f"{(run.run_after - _BEGINNING) // timedelta(microseconds=1)}-{run.id}"
+
+
+def _moment(place: str) -> tuple[datetime, int]:
+    due, number = map(int, place.split("-"))
+    return _BEGINNING + timedelta(microseconds=due), number
 
 
 def _is_search() -> Any:

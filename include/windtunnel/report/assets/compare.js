@@ -4,7 +4,7 @@ import { $, arrow, button, duration, element, hours, note, number, OKABE_ITO, pl
 import { draw, layout } from "./charts.js";
 import { frontOf, stairs, wide } from "./front.js";
 import { link } from "./overview.js";
-import { ask } from "./source.js";
+import { latestRuns } from "./source.js";
 import { extent } from "./trials_store.js";
 
 const MOST = 12; // trials side by side
@@ -14,6 +14,7 @@ export const compare = {
   title: "Compare",
   other: "",
   pair: 0,
+  pages: 1,
 
   mount(root, app) {
     this.app = app;
@@ -29,14 +30,16 @@ export const compare = {
     this.bar.parentElement.hidden = !app.source.live;
     if (!app.source.live) return;
     if (!this.runs) {
-      const found = await ask("data/runs");
+      const found = await latestRuns(this.pages);
       const own = app.source.query;
       this.runs = found.runs.filter((run) => run.dag_id !== own.get("dag_id") || run.run_id !== own.get("run_id"));
+      this.older = found.older;
     }
-    const choices = [["", "choose a run"], ...this.runs.map((run, at) => [String(at), run.dag_id + " · " + run.run_id + " (" + run.state + ")"])];
-    refill(this.bar, select("run", choices, this.other, (other) => { this.other = other; this.update(app); }));
-    if (this.other === "") return void refill(this.body, element("p", { class: "quiet" }, "Fronts, hypervolume and time of this run and the one you choose."));
-    const run = this.runs[Number(this.other)];
+    const choices = [["", "choose a run"], ...this.runs.map((run) => [runKey(run), run.dag_id + " · " + run.run_id + " (" + run.state + ")"])];
+    refill(this.bar, select("run", choices, this.other, (other) => { this.other = other; this.update(app); }),
+      this.older ? button("Older runs", () => { this.pages++; this.runs = null; this.update(app); }) : null);
+    const run = this.runs.find((each) => runKey(each) === this.other);
+    if (!run) return void refill(this.body, element("p", { class: "quiet" }, "Fronts, hypervolume and time of this run and the one you choose."));
     try {
       this.found = await app.source.get("compare", { other_dag: run.dag_id, other_run: run.run_id });
     } catch (failure) {
@@ -96,6 +99,10 @@ export const compare = {
     draw(place, traces, layout({ title: { text: name } }, { title: { text: "hypervolume" } }));
   },
 };
+
+function runKey(run) {
+  return JSON.stringify([run.dag_id, run.run_id]);
+}
 
 function decades(values) {
   const [low, high] = extent(values);

@@ -1,12 +1,14 @@
 // All searches and their runs.
 
 import { $, arrow, duration, element, followTheme, moment, note, number, pill } from "./base.js";
-import { ask } from "./source.js";
+import { ask, latestRuns } from "./source.js";
 
 const EVERY = 10000;
 const summaries = new Map();
 let words = [];
 let found = null;
+let pages = 1;
+let drawn = "";
 
 function address(run) {
   return new URLSearchParams({ dag_id: run.dag_id, run_id: run.run_id });
@@ -21,7 +23,8 @@ function draw() {
   const searches = found.searches.filter((search) => runs.some((run) => run.dag_id === search.dag_id) || words.every((word) => search.dag_id.toLowerCase().includes(word)));
   $("searches").replaceChildren(...searches.map((search) => section(search, runs.filter((run) => run.dag_id === search.dag_id))));
   if (!found.searches.length) $("searches").append(note("There are no searches that you may read. A search is a definition in the folder of searches."));
-  $("shown").textContent = runs.length + (runs.length === 1 ? " run" : " runs");
+  $("shown").textContent = runs.length + (runs.length === 1 ? " run" : " runs") + (found.older ? " among the latest " + found.runs.length : "");
+  $("older").hidden = !found.older;
 }
 
 function section(search, runs) {
@@ -37,7 +40,7 @@ function section(search, runs) {
     return row;
   });
   return element("section", { class: "card" }, element("h2", {}, search.dag_id, search.paused ? [" ", pill("paused")] : null), search.description ? element("p", { class: "quiet" }, search.description) : null,
-    runs.length ? element("div", { class: "scroll" }, element("table", {}, element("thead", {}, element("tr", {}, heads.map((head, at) => element("th", { scope: "col", class: at > 2 && at < 7 ? "number" : null }, head)))), element("tbody", {}, rows))) : element("p", { class: "quiet" }, "It has not run yet."));
+    runs.length ? element("div", { class: "scroll" }, element("table", {}, element("thead", {}, element("tr", {}, heads.map((head, at) => element("th", { scope: "col", class: at > 2 && at < 7 ? "number" : null }, head)))), element("tbody", {}, rows))) : element("p", { class: "quiet" }, found.older ? "It has no run among the latest " + found.runs.length + "." : "It has not run yet."));
 }
 
 function fill(cells, of) {
@@ -68,14 +71,20 @@ async function summary(run) {
   return of;
 }
 
+async function refresh() {
+  const asked = pages;
+  const answer = await latestRuns(asked);
+  if (asked !== pages) return; // more were asked for meanwhile
+  found = answer;
+  const now = JSON.stringify(found);
+  if (now !== drawn || found.runs.some((run) => run.active)) draw();
+  drawn = now;
+}
+
 async function follow() {
-  let before = "";
   for (;;) {
     try {
-      found = await ask("data/runs");
-      const now = JSON.stringify(found);
-      if (now !== before || found.runs.some((run) => run.active)) draw();
-      before = now;
+      await refresh();
       $("warning").hidden = true;
     } catch (failure) {
       $("warning").hidden = false;
@@ -91,5 +100,9 @@ followTheme();
 $("filter").addEventListener("input", () => {
   words = $("filter").value.toLowerCase().split(/\s+/).filter(Boolean);
   if (found) draw();
+});
+$("older").addEventListener("click", () => {
+  pages++;
+  refresh().catch(() => {}); // what follows tells
 });
 follow();

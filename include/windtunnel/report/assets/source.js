@@ -53,6 +53,17 @@ export class EmbeddedSource {
   }
 }
 
+// All searches and the latest runs, so many pages of them; `older` is empty where there are no more.
+export async function latestRuns(pages) {
+  const found = await ask("data/runs");
+  for (let page = 1; page < pages && found.older; page++) {
+    const next = await ask("data/runs?before=" + found.older);
+    found.runs.push(...next.runs);
+    found.older = next.older;
+  }
+  return found;
+}
+
 // A document of the server; the browser asks whether its own copy still holds.
 export async function ask(address) {
   const reply = await fetch(address, { credentials: "same-origin", cache: "no-cache" });
