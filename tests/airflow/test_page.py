@@ -2,9 +2,11 @@
 
 import gzip
 import json
+import re
 
 import pytest
 
+from tests.airflow.standalone import ROOT
 from tests.core.report import made_up
 from windtunnel.ledger import Ledger
 from windtunnel.ledger.ids import safe_name
@@ -140,6 +142,17 @@ def test_no_other_file_can_be_reached(client, trial, name):
     known = get(client, "trials").json()["columns"]["trial"][0]
     query = {"dag_id": "digits_cnn", "run_id": RUN, "trial": trial.replace("TRIAL", known), "name": name}
     assert client.get("/windtunnel/file", params=query).status_code == 404
+
+
+def test_the_documentation_tells_which_files_can_be_saved():
+    from windtunnel.report.documents.trial import _ARTIFACT
+    from windtunnel_airflow.page.app import _RUN_FILES
+
+    page = (ROOT / "docs" / "results-page.md").read_text()
+    of_a_run, of_a_trial = (row for row in page.splitlines() if row.startswith(("| a run |", "| a trial or")))
+    assert set(re.findall(r"`([\w.]+)`", of_a_run)) == set(_RUN_FILES)
+    endings = re.findall(r"`\.(\w+)`", of_a_trial)
+    assert f"({'|'.join(endings)})" in _ARTIFACT.pattern
 
 
 @pytest.mark.parametrize("run", ["../secret/hidden", "..", "nonsense", "manual__2026", "", "a" * 600])

@@ -8,6 +8,7 @@ from airflow.sdk.exceptions import AirflowException
 from tests.airflow.support import partial_trials
 from windtunnel.ledger import State
 from windtunnel_airflow import alive
+from windtunnel_airflow.params import carried
 
 pytestmark = pytest.mark.slow
 
@@ -63,6 +64,17 @@ def test_a_finished_run_is_extended(searches):
     assert second.ledger.iterations_done() == 3
     assert searches.trained[: len(trained)] == trained
     assert len(searches.trained) == len(set(searches.trained)) > len(trained)
+
+
+def test_a_run_is_extended_by_the_choices_that_it_was_triggered_with(searches):
+    searches.write("chosen")
+    first = searches.run("chosen", seed=3, epochs_partial=0.5, epochs_full=4, parallel=1)
+    again = carried(first.ledger.sessions()[-1].definition)
+    assert searches.run("chosen", resume=first.run_id, iterations=1).state == "failed"  # with the DAG's own choices
+    second = searches.run("chosen", resume=first.run_id, iterations=1, **again)
+    assert second.state == "success"
+    assert second.ledger.iterations_done() == 3
+    assert {model["epochs"] for model in second.ledger.read_json("models.json")["models"]} == {4}
 
 
 def test_a_run_that_was_cut_short_is_finished(searches, monkeypatch):
