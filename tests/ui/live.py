@@ -9,6 +9,7 @@ from windtunnel.report.pages import asset, run_page
 from windtunnel_airflow.page.replies import HEADERS
 
 ADDRESS = "http://localhost/windtunnel/run?dag_id=digits_cnn&run_id=live"
+AIRFLOW = {"dag_id": "digits_cnn", "tasks": [], "most_iterations": 4, "choices": {}}
 OTHER = {"dag_id": "digits_cnn", "run_id": "other", "state": "success"}
 
 
@@ -63,8 +64,8 @@ class LiveRun:
             return {"searches": [{"dag_id": "digits_cnn"}], "runs": [OTHER]}
         view = self.stale.get(name) or self._view()
         if name == "overview":
-            airflow = {"state": "running" if self.active else "success", "active": self.active, "dag_id": "digits_cnn"}
-            return {"airflow": airflow | {"tasks": []}, "overview": view and documents.overview(view)}
+            airflow = {"state": "running" if self.active else "success", "active": self.active} | AIRFLOW
+            return {"airflow": airflow, "overview": view and documents.overview(view)}
         if name == "trials":
             return documents.trials(view, query.get("since", ""))
         if name == "trial":
