@@ -29,16 +29,18 @@ def told() -> bool:
 
 def go() -> None:
     """End this process as the signal would have."""
-    _die(signal.SIGTERM)
+    die_of(signal.SIGTERM)
+
+
+def die_of(number: int) -> None:
+    """End this process by a signal's own doing, whatever heeds it here."""
+    if number != signal.SIGKILL:  # which nothing can heed
+        signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
 
 
 def _note(number: int, frame: FrameType | None) -> None:
     global _told
     if os.getpid() != _process:  # a process that the workload has forked
-        _die(number)
+        die_of(number)
     _told = True
-
-
-def _die(number: int) -> None:
-    signal.signal(number, signal.SIG_DFL)
-    os.kill(os.getpid(), number)

@@ -2,12 +2,12 @@
 
 import logging
 import os
-import signal
 import sys
 import time
 from pathlib import Path
 
 from trainer.child import NO_STORE
+from trainer.leaving import die_of
 from trainer.peers import Peers
 from trainer.supervisor import RunUnit
 from windtunnel.errors import StoreError
@@ -59,7 +59,7 @@ def in_processes(run: RunUnit, processes: int) -> RunUnit:
         except ChildFailedError as error:
             _, first = error.get_first_failure()
             if first.exitcode < 0:
-                _die_of(-first.exitcode)
+                die_of(-first.exitcode)
             if first.exitcode == NO_STORE:
                 os._exit(NO_STORE)  # the log ends with what was refused
             if ledger.result(unit) is None:
@@ -96,9 +96,3 @@ def _work(run: RunUnit, ledger: Ledger, job: Job, unit: str, attempt: Attempt, l
     if result is not None and result.state is State.FAILED:
         sys.exit(1)  # the agent ends the others, which wait for this one
     torch.distributed.destroy_process_group()
-
-
-def _die_of(number: int) -> None:
-    if number != signal.SIGKILL:
-        signal.signal(number, signal.SIG_DFL)
-    os.kill(os.getpid(), number)

@@ -61,8 +61,8 @@ class Number(Gene):
         if near or self.size() == 1:
             return near
         position = self.position(value)
-        near = [there for there in (position - 0.1, position + 0.1) if self.edge <= there <= 1 - self.edge]
-        shifted = map(self.from_position, near)
+        beside = [there for there in (position - 0.1, position + 0.1) if self.edge <= there <= 1 - self.edge]
+        shifted = map(self.from_position, beside)
         return [number for number in shifted if number != value]
 
     def different(self, value: Any, rng: random.Random) -> Any:

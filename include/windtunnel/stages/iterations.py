@@ -71,9 +71,9 @@ def select(search: Search, k: int) -> Known:
     promotions, of_trials = promote(search, k, asked, tried)
     stop = reason_to_stop(search, k, tried, stands, outcomes) or _used_up(search, k, note, bool(promotions))
     decisions = [Decision(what="front", reason=f"{len(stands.front)} of {len(trials)} trials are on the front")]
-    late = len(asked) - len(trials)
+    late = [trial for trial in asked if trial not in outcomes]
     if late:
-        decisions.append(Decision(what="late", reason=f"{late} late trials count once they have results"))
+        decisions.append(Decision(what="late", reason=f"{len(late)} late trials count once they have results"))
     if note:
         decisions.append(Decision(what="note", reason=note))
     decisions += of_trials
@@ -88,7 +88,7 @@ def select(search: Search, k: int) -> Known:
             reference=stands.reference,
             decisions=decisions,
             promotions=promotions,
-            underway=_reports(search, [trial for trial in asked if trial not in outcomes]),
+            underway=_reports(search, late),
             stop=stop,
             failure=reason_to_fail(search, seen, len(stands.front)),
         )

@@ -77,7 +77,9 @@ class KubernetesLauncher(Launcher):
         jobs = client.jobs(selector(ledger), _UNFINISHED)
         pods = client.pods(selector(ledger), _NOT_DONE)
         self._tell(ledger, pods)
-        hopeful = {job_id(job) for job in jobs if not self._judge(ledger, definition, job, pods, moment)}
+        if any(map(holds_place, pods)):
+            self._busy[ledger.url] = moment
+        hopeful = {job_id(job) for job in jobs if not self._judge(ledger, definition, job, pods_of(job, pods), moment)}
         return hopeful | {job_id(pod) for pod in pods if ending(pod, moment)}
 
     def revive(self, ledger: Ledger, job: Job) -> bool:
@@ -92,7 +94,8 @@ class KubernetesLauncher(Launcher):
         there = client.job(job_name(ledger, job.job))
         if there is None:
             return Gone("deleted", f"job {job.job}: its Job was deleted, by hand or after it had ended")
-        verdict = self._judge(ledger, definition, there, client.pods(selector(ledger)), datetime.now(UTC))
+        pods = pods_of(there, client.pods(selector(ledger, job.job)))
+        verdict = self._judge(ledger, definition, there, pods, datetime.now(UTC))
         if verdict is None:
             return Gone("gone", f"job {job.job} was not found, and is there again")
         log = ""
@@ -126,14 +129,11 @@ class KubernetesLauncher(Launcher):
             ledger: of the run.
             definition: of the search.
             job: the Job.
-            pods: of the whole run.
+            pods: its own, the earliest first.
             moment: now.
         """
-        if any(map(holds_place, pods)):
-            self._busy[ledger.url] = moment
-        own = pods_of(job, pods)
-        verdict = judge(job, own, definition.limits.pending, moment, self._busy.get(ledger.url))
-        if verdict is not None or len(dead := deaths(own)) < _FUTILE:
+        verdict = judge(job, pods, definition.limits.pending, moment, self._busy.get(ledger.url))
+        if verdict is not None or len(dead := deaths(pods)) < _FUTILE:
             return verdict
         name = job_id(job)
         starts = sum(attempt.job == name for unit in ledger.job(name).units for attempt in ledger.attempts(unit))

@@ -15,7 +15,8 @@ def lanes(view: RunView) -> dict[str, Any]:
         a unit runs. `launches` holds `[job, time]`. `stages` says how busy the lanes of each stage were between its
         first start and its last end: `busy` seconds of units against `room`, lanes times that span.
     """
-    units = [*map(_of_trial, view.own()), *map(_of_step, view.steps), *_at_work(view)]
+    own = view.own()
+    units = [*map(_of_trial, own), *map(_of_step, view.steps), *_at_work(view, own)]
     rows = sorted((unit for unit in units if unit["start"] is not None), key=lambda unit: unit["start"])
     names = ("unit", "stage", "lane", "job", "state", "start", "end")
     return {
@@ -41,16 +42,16 @@ def _of_step(step: StepView) -> dict[str, Any]:
     return row | {"start": start, "end": end}
 
 
-def _at_work(view: RunView) -> list[dict[str, Any]]:
+def _at_work(view: RunView, trials: list[TrialView]) -> list[dict[str, Any]]:
     """Trials that run now: each began when the one before it on its job ended, or else with the job's launch."""
     began: dict[str, float] = {}
-    for trial in view.own():
+    for trial in trials:
         if trial.started:
             end = (seconds(trial.started) or 0.0) + trial.seconds
             began[trial.job] = max(began.get(trial.job, 0.0), end)
     return [
         _of_trial(trial) | {"start": began.get(trial.job) or max(view.launches.get(trial.job, [0.0])), "end": None}
-        for trial in view.own()
+        for trial in trials
         if trial.state == "running"
     ]
 

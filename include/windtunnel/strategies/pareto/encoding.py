@@ -43,7 +43,8 @@ class Encoder:
             hints: names of the known values that are columns, the most important first.
         """
         self._space = space
-        self._encoded: dict[int, list[float]] = {}  # by identity: the same candidates are asked for again and again
+        # By identity: the same candidates are asked for again and again.
+        self._read: dict[int, tuple[list[float], dict[str, Any]]] = {}
         self._columns: dict[str, _Number | _Category] = {}
         raw = self._raw(rows)
         described = {column.name: column for column in space.columns()}
@@ -92,22 +93,19 @@ class Encoder:
 
     def _raw(self, rows: Sequence[Row]) -> dict[str, Array]:
         """What the space's columns hold, and each leaf of what no column tells anything of."""
-        table = np.array([self._places(row.params) for row in rows], float).reshape(len(rows), -1)
+        read = [self._places_and_leaves(row.params) for row in rows]
+        table = np.array([places for places, _ in read], float).reshape(len(rows), -1)
         raw = {column.name: table[:, index] for index, column in enumerate(self._space.columns())}
-        untold = [self._space.untold(row.params) for row in rows]
-        if not any(untold):
-            return raw
-        rest = [_leaves(parts) for parts in untold]
-        for path in dict.fromkeys(path for leaves in rest for path in leaves):
+        for path in dict.fromkeys(path for _, leaves in read for path in leaves):
             values = np.empty(len(rows), object)
-            values[:] = [leaves.get(path) for leaves in rest]
+            values[:] = [leaves.get(path) for _, leaves in read]
             raw[path] = values
         return raw
 
-    def _places(self, params: Params) -> list[float]:
-        if id(params) not in self._encoded:
-            self._encoded[id(params)] = self._space.encode(params)
-        return self._encoded[id(params)]
+    def _places_and_leaves(self, params: Params) -> tuple[list[float], dict[str, Any]]:
+        if id(params) not in self._read:
+            self._read[id(params)] = self._space.encode(params), _leaves(self._space.untold(params))
+        return self._read[id(params)]
 
 
 @dataclass(frozen=True)
