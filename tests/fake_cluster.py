@@ -322,7 +322,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
 
-def wait_for(condition, timeout=10.0):
+def wait_for(condition, timeout=60.0):
     """Ask until the answer is true; the answer."""
     end = time.monotonic() + timeout
     while not (answer := condition()):

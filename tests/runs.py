@@ -100,7 +100,7 @@ def make_run(
     return Run(ledger, plan.jobs, trace, launcher)
 
 
-def wait_until(condition, timeout: float = 30) -> None:
+def wait_until(condition, timeout: float = 90) -> None:
     end = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < end, "it never came"

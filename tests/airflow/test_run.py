@@ -122,7 +122,7 @@ def test_a_killed_command_takes_airflow_along_and_its_jobs_are_taken_over(comman
     command.wait_for_results(1, process)
     process.kill()
     process.wait()
-    until = time.monotonic() + 10
+    until = time.monotonic() + 60
     while any("run.worker" in told for told in command.processes()):
         assert time.monotonic() < until
         time.sleep(0.1)

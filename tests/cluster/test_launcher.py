@@ -8,7 +8,6 @@ from windtunnel.launchers.kubernetes.manifest import job_name
 
 class TestKubernetesLauncher(LauncherConformance):
     patience = 180
-    promptness = 3
 
     @pytest.fixture
     def name(self) -> str:

@@ -144,7 +144,7 @@ def test_a_spool_is_needed_and_must_be_writable(tmp_path):
         environment = {k: v for k, v in os.environ.items() if k != SPOOL_VARIABLE} | settings
         environment["PYTHONPATH"] = os.pathsep.join(sys.path)
         command = [sys.executable, "-m", "trainer", "serve"]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
         assert done.returncode == 1
         assert "Traceback" not in done.stderr
         return done.stderr

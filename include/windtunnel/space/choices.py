@@ -13,6 +13,8 @@ from windtunnel.ledger.ids import canonical_json
 from windtunnel.section import found
 from windtunnel.space.parameter import Column, Gene
 
+_SCALAR = (str, int, float, type(None))
+
 
 class Choices(Gene):
     """One of some values."""
@@ -30,6 +32,25 @@ class Choices(Gene):
     def _places(self) -> dict[bytes, int]:
         return {canonical_json(option): index for index, option in enumerate(self.options())}
 
+    @functools.cached_property
+    def _scalars(self) -> dict[tuple[type, Any], int]:
+        """The places of what can be looked up without being written as JSON."""
+        plain = [(index, option) for index, option in enumerate(self.options()) if isinstance(option, _SCALAR)]
+        return {(type(option), option): index for index, option in plain}
+
+    def _place(self, value: Any) -> int:
+        """The place of a choice: by type too, for Python holds True and 1 for equal.
+
+        Raises:
+            KeyError: it is none of the choices.
+            ValueError: it is no JSON value.
+        """
+        if isinstance(value, _SCALAR):
+            place = self._scalars.get((type(value), value))
+            if place is not None:
+                return place
+        return self._places[canonical_json(value)]
+
     def size(self) -> int:
         """How many choices there are."""
         return len(self.options())
@@ -45,7 +66,7 @@ class Choices(Gene):
             ValueError: it is none of the choices.
         """
         try:
-            return self.options()[self._places[canonical_json(value)]]
+            return self.options()[self._place(value)]
         except (KeyError, ValueError, TypeError):
             raise ValueError(f"one of {found(self.options())}") from None
 
@@ -55,7 +76,7 @@ class Choices(Gene):
 
     def neighbours(self, value: Any) -> list[Any]:
         """All other choices: they have no order."""
-        place = self._places[canonical_json(value)]  # by place, for Python holds True and 1 for equal
+        place = self._place(value)
         return [option for index, option in enumerate(self.options()) if index != place]
 
     def different(self, value: Any, rng: random.Random) -> Any:
@@ -68,7 +89,7 @@ class Choices(Gene):
 
     def encode(self, value: Any) -> list[float]:
         """The choice's place."""
-        return [float(self._places[canonical_json(value)])]
+        return [float(self._place(value))]
 
     def from_unit(self, point: Sequence[float], start: int, rng: random.Random) -> Any:
         """The choices in order share the coordinate evenly."""

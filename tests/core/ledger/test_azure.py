@@ -23,18 +23,10 @@ def test_a_run_of_5000_trials_is_read_by_one_request(azurite_server):
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(record, range(5000)))
     before = listings(azurite_server)
-    work = []
-    for _ in range(3):  # the server still saves what was written; the least is what reading itself takes
-        began, began_cpu, began_server = time.perf_counter(), time.process_time(), azurite_server.cpu()
-        outcomes = ledger.outcomes()
-        wall, cpu = time.perf_counter() - began, time.process_time() - began_cpu
-        served = azurite_server.cpu() - began_server
-        work.append(cpu + served)  # one after the other; what it takes beyond that is a busy machine's
-        print(f"{wall:.2f} s, of it {cpu:.2f} s of this process's CPU, and {served:.2f} s of Azurite's")
-    assert listings(azurite_server) - before == 3
+    outcomes = ledger.outcomes()
+    assert listings(azurite_server) - before == 1
     assert len(outcomes) == 5000
     assert outcomes[trial_id(f"{4999:016x}", 1)].objectives == {"val_acc": 0.9998, "flops": 1004999.0}
-    assert min(work) < 3  # a guard on a shared machine; the benchmark of stores measures the goal of 2 s
 
 
 def listings(server) -> int:

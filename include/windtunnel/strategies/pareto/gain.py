@@ -56,10 +56,12 @@ class Front:
         if len(self._reference) > 2:
             return np.asarray(np.maximum(self._reach(points) - self._reached, 0.0).mean(-1))
         first, second = points[..., 0], points[..., 1]
-        total = np.zeros(points.shape[:-1])
-        for low, high, level in zip(self._edges[:-1], self._edges[1:], self._levels, strict=True):
-            total += np.maximum(high - np.maximum(low, first), 0.0) * np.maximum(level - second, 0.0)
-        return total
+        step = np.searchsorted(self._edges[1:-1], first, side="right")  # that the point is above or below of
+        stop = np.searchsorted(-self._levels, -second)  # the first step that is better in the second objective
+        whole = np.maximum(stop, step + 1)
+        gain = np.maximum(self._edges[step + 1] - first, 0.0) * np.maximum(self._levels[step] - second, 0.0)
+        gain += self._areas[whole] - self._areas[step + 1] - second * (self._edges[whole] - self._edges[step + 1])
+        return np.asarray(np.maximum(gain, 0.0))
 
     def _steps(self) -> None:
         """The staircase of two objectives: between two edges of the first, the best of the second so far."""
@@ -71,6 +73,8 @@ class Front:
             self._points = self._points[order[kept]] if len(order) else self._points
             self._edges = np.r_[-np.inf, self._points[:, 0], self._reference[0]]
             self._levels = np.r_[self._reference[1], self._points[:, 1]]
+            areas = np.diff(self._edges[1:]) * self._levels[1:]  # of whole steps down to 0; the first has no end
+            self._areas = np.r_[0.0, 0.0, np.cumsum(areas)]
 
     def _reach(self, points: Array) -> Array:
         lengths = np.maximum(self._reference - points, 0.0)

@@ -7,6 +7,7 @@ The first term is additive: what each column does by itself, and what known valu
 together: what columns do with each other. Both are matrix products, so thousands of candidates cost milliseconds.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,7 +72,10 @@ class Kernel:
         """(n, m): between two sets of configurations, without the noise."""
         relevance, amplitude, product, _ = self._split(theta)
         squares = _squares(first.place * np.sqrt(relevance), second.place * np.sqrt(relevance))
-        return np.asarray(product * _matern(squares) + (first.basis * amplitude) @ second.basis.T)
+        covariance = _matern(squares)
+        covariance *= product
+        covariance += (first.basis * amplitude) @ second.basis.T
+        return covariance
 
     def variance(self, theta: Array, features: Features) -> Array:
         """(n,): of each configuration by itself, without the noise."""
@@ -82,21 +86,34 @@ class Kernel:
         """The variance that repeating a trial would show, and what no column explains."""
         return float(np.exp(theta[-1]))
 
-    def gradient(self, theta: Array, features: Features, weights: Array) -> Array:
-        """(size,): of Σ weights ∘ K by each hyperparameter; the weights are symmetric."""
+    def differentiable(self, theta: Array, features: Features) -> tuple[Array, Callable[[Array], Array]]:
+        """The covariance of configurations with each other and its noise, and a function for its slopes.
+
+        Returns:
+            (n, n), and what makes of symmetric weights (n, n) the gradient (size,) of Σ weights ∘ K by the
+            hyperparameters.
+        """
         relevance, amplitude, product, noise = self._split(theta)
-        squares = _squares(features.place * np.sqrt(relevance), features.place * np.sqrt(relevance))
-        inner = product * weights * _matern_slope(squares)
-        spread = 2 * (inner.sum(1) @ features.place**2 - (features.place * (inner @ features.place)).sum(0))
-        linear = (features.basis * (weights @ features.basis)).sum(0)
-        count = self.groups.count
-        slopes = np.r_[
-            np.bincount(self.groups.place, spread * relevance, count),
-            np.bincount(self.groups.basis, linear * amplitude, count),
-            product * (weights * _matern(squares)).sum(),
-            noise * np.trace(weights),
-        ]
-        return np.asarray(slopes)
+        scaled = features.place * np.sqrt(relevance)
+        root = np.sqrt(5 * _squares(scaled, scaled))
+        decay = np.exp(-root)
+        matern = (1 + root + root * root / 3) * decay
+        covariance = product * matern + (features.basis * amplitude) @ features.basis.T
+        covariance[np.diag_indices(len(features))] += noise
+
+        def gradient(weights: Array) -> Array:
+            inner = (-5 / 6 * product) * weights * (1 + root) * decay
+            spread = 2 * (inner.sum(1) @ features.place**2 - (features.place * (inner @ features.place)).sum(0))
+            linear = (features.basis * (weights @ features.basis)).sum(0)
+            slopes = np.r_[
+                np.bincount(self.groups.place, spread * relevance, self.groups.count),
+                np.bincount(self.groups.basis, linear * amplitude, self.groups.count),
+                product * np.vdot(weights, matern),
+                noise * np.trace(weights),
+            ]
+            return np.asarray(slopes)
+
+        return covariance, gradient
 
     def _split(self, theta: Array) -> tuple[Array, Array, float, float]:
         count = self.groups.count
@@ -114,10 +131,12 @@ def _squares(first: Array, second: Array) -> Array:
 
 
 def _matern(squares: Array) -> Array:
-    root = np.sqrt(5 * squares)
-    return np.asarray((1 + root + root * root / 3) * np.exp(-root))
-
-
-def _matern_slope(squares: Array) -> Array:
-    root = np.sqrt(5 * squares)
-    return np.asarray(-(5 / 6) * (1 + root) * np.exp(-root))
+    """In place, where it can be: with thousands of candidates memory is what takes the time."""
+    squares *= 5
+    root = np.sqrt(squares)
+    squares /= 3
+    squares += root
+    squares += 1
+    np.negative(root, out=root)
+    squares *= np.exp(root, out=root)
+    return squares

@@ -119,15 +119,16 @@ def _fit(kernel: Kernel, features: Features, values: Array, choice: list[Warp]) 
 
 def _likeliest(kernel: Kernel, start: Array, features: Features, values: Array) -> Array:
     def loss(theta: Array) -> tuple[float, Array]:
+        covariance, gradient = kernel.differentiable(theta, features)
         try:
-            root = _root(kernel, theta, features)
+            root = _lower(covariance)
         except np.linalg.LinAlgError:
             return 1e10, np.zeros_like(theta)
         inverse = cho_solve((root, True), np.eye(len(values)), check_finite=False)
         weights = inverse @ values
         away = (theta - kernel.prior_mean) / kernel.prior_deviation
         fit = 0.5 * values @ weights + np.log(np.diag(root)).sum() + 0.5 * away @ away
-        slope = kernel.gradient(theta, features, 0.5 * (inverse - np.outer(weights, weights)))
+        slope = gradient(0.5 * (inverse - np.outer(weights, weights)))
         return float(fit), slope + away / kernel.prior_deviation
 
     reach = _BOUND * kernel.prior_deviation
@@ -161,5 +162,10 @@ def _standard(values: Array) -> Array:
 
 def _root(kernel: Kernel, theta: Array, features: Features) -> Array:
     covariance = kernel.covariance(theta, features, features)
-    covariance[np.diag_indices(len(features))] += kernel.noise(theta) + _JITTER
-    return np.asarray(cholesky(covariance, lower=True, check_finite=False))
+    covariance[np.diag_indices(len(features))] += kernel.noise(theta)
+    return _lower(covariance)
+
+
+def _lower(covariance: Array) -> Array:
+    covariance[np.diag_indices(len(covariance))] += _JITTER
+    return np.asarray(cholesky(covariance, lower=True, check_finite=False, overwrite_a=True))

@@ -7,8 +7,6 @@ from windtunnel.launchers.kubernetes.manifest import job_name
 
 
 class TestKubernetesLauncher(LauncherConformance):
-    promptness = 2  # through a server in the same process
-
     @pytest.fixture
     def name(self) -> str:
         return "kubernetes"

@@ -23,11 +23,13 @@ def test_the_gradient_is_that_of_the_covariance():
     weights += weights.T
 
     def total(theta):
-        noise = one.noise(theta) * np.eye(12)
-        return float((weights * (one.covariance(theta, some, some) + noise)).sum())
+        covariance, _ = one.differentiable(theta, some)
+        return float((weights * covariance).sum())
 
     for theta in (one.prior_mean, one.prior_mean + rng.normal(size=one.size)):
-        assert check_grad(total, lambda theta: one.gradient(theta, some, weights), theta) < 1e-4
+        covariance, _ = one.differentiable(theta, some)
+        assert covariance == pytest.approx(one.covariance(theta, some, some) + one.noise(theta) * np.eye(12))
+        assert check_grad(total, lambda theta: one.differentiable(theta, some)[1](weights), theta) < 1e-4
 
 
 def test_variance_is_the_covariances_diagonal():

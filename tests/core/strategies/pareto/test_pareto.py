@@ -1,5 +1,4 @@
 import random
-import time
 from itertools import pairwise
 
 import numpy as np
@@ -48,29 +47,6 @@ def test_a_single_objective_comes_near_its_optimum():
     task = Problem(Space.parse(space), {"loss": "minimize"})
     history = run(task, lambda p: {"loss": (p["x"] - 0.3) ** 2 + (p["y"] - 0.7) ** 2}, trials=40, batch=4)
     assert min(one.objectives["loss"] for one in history) < 1e-3
-
-
-@pytest.mark.slow
-def test_twenty_after_a_thousand_trials_take_about_a_second():
-    """Of one core; twice as much is allowed, for machines differ."""
-    space = Space.parse({f"layer_{i}": ["identity", "mb3_k3", "mb6_k5"] for i in range(8)})
-    weights = {"identity": 0, "mb3_k3": 3, "mb6_k5": 7}
-    cost = lambda params: {"flops": float(sum((i + 2) * weights[v] for i, v in enumerate(params.values())))}  # noqa: E731
-    task = Problem(space, {"error": "minimize", "flops": "minimize"}, {}, cost)
-    rng = random.Random(0)
-    history = [
-        Observation(
-            params=params,
-            config=f"{place:016x}",
-            objectives={"error": 60 / (1 + cost(params)["flops"]) + rng.random(), **cost(params)},
-            known=cost(params),
-        )
-        for place, params in enumerate(rng.sample(list(space.enumerate()), 1000))
-    ]
-    suggested(task, history[:100])  # what is imported once does not count
-    begun = time.process_time()
-    assert len(suggested(task, history, n=20)) == 20
-    assert time.process_time() - begun < 2
 
 
 def test_values_after_fewer_epochs_are_learnt_from():
