@@ -1,7 +1,20 @@
 """All that is known of a run: plans, trials, results, jobs. Ids, records, and the ledger that keeps them in a store."""
 
 from windtunnel.ledger.ledger import Ledger
-from windtunnel.ledger.records import Attempt, Decision, Job, JobKind, Known, Plan, Request, Result, State
+from windtunnel.ledger.records import Approval, Attempt, Decision, Job, JobKind, Known, Plan, Request, Result, State
 from windtunnel.ledger.url import is_run
 
-__all__ = ["Attempt", "Decision", "Job", "JobKind", "Known", "Ledger", "Plan", "Request", "Result", "State", "is_run"]
+__all__ = [
+    "Approval",
+    "Attempt",
+    "Decision",
+    "Job",
+    "JobKind",
+    "Known",
+    "Ledger",
+    "Plan",
+    "Request",
+    "Result",
+    "State",
+    "is_run",
+]

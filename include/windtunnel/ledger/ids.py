@@ -3,11 +3,13 @@
 import hashlib
 import math
 import re
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
 import rfc8785
+
+from windtunnel.ledger.records import Session
 
 _TRIAL = re.compile(r"[0-9a-f]{16}-e[0-9]+(\.[0-9]+)?(\.r[0-9]+)?")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
@@ -77,6 +79,17 @@ def first_id(trial: str) -> str:
 def steps(epochs: float, steps_per_epoch: int) -> int:
     """How many optimiser steps a number of epochs is, the last one begun counted whole."""
     return math.ceil(Decimal(str(epochs)) * steps_per_epoch)
+
+
+def full_stage(iterations: int, sessions: Iterable[Session], *, chosen: bool) -> str:
+    """The id of the stage that trains the present finalists fully.
+
+    Args:
+        iterations: that are done.
+        sessions: of the run so far.
+        chosen: whether a person chose the finalists from another run; each session that retries has its own stage then.
+    """
+    return f"full-{sum(session.retry_failed for session in sessions) if chosen else iterations}"
 
 
 def safe_name(name: str) -> str:

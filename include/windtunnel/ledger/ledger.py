@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from windtunnel.errors import LedgerError, NotFoundError
 from windtunnel.ledger.ids import is_trial, safe_name
 from windtunnel.ledger.outcome import Outcome, outcome_metadata, outcome_of
-from windtunnel.ledger.records import Attempt, Job, Known, Launch, Plan, Record, Request, Result, Session
+from windtunnel.ledger.records import Approval, Attempt, Job, Known, Launch, Plan, Record, Request, Result, Session
 from windtunnel.ledger.url import parts_of
 from windtunnel.stores import Store, open_store
 from windtunnel.stores.base import Entry
@@ -110,6 +110,14 @@ class Ledger:
     def closed(self, session: str) -> bool:
         """Whether nothing is left to do for the session."""
         return self.read_json(f"closed/{safe_name(session)}.json") is not None
+
+    def approval(self) -> Approval | None:
+        """A person's latest word on the finalists, if there is one."""
+        return self._read("approval.json", Approval)
+
+    def answer(self, approval: Approval) -> None:
+        """Keep a person's word on the finalists."""
+        self.store.put(self.path("approval.json"), approval.to_bytes())
 
     def manifest(self) -> dict[str, Any] | None:
         """The prepared data's manifest, once it is prepared: `digest`, `files`, `splits`."""

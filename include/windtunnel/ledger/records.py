@@ -244,6 +244,32 @@ class Launch(Record):
     launched: str
 
 
+class Approval(Record):
+    """A person's word on the finalists (`approval.json`); the latest one holds.
+
+    Attributes:
+        approved: whether they are to be trained fully.
+        by: the user, as Airflow names them.
+        at: when, ISO 8601 in UTC.
+        session: the DAG run that asked.
+        stage: the full training that it is about.
+    """
+
+    approved: bool
+    by: Any = None
+    at: str = ""
+    session: str = ""
+    stage: str = ""
+
+    def allows(self, stage: str) -> bool:
+        """Whether these finalists need not be asked for again, in whatever session."""
+        return self.approved and self.stage == stage
+
+    def answers(self, session: str, stage: str) -> bool:
+        """Whether a session that asks has its answer: a refusal counts in the session that it was given to."""
+        return self.allows(stage) or (self.session == session and self.stage == stage)
+
+
 class Session(Record):
     """One DAG run that works on the ledger's run (`sessions/<session>.json`).
 

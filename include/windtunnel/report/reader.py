@@ -12,7 +12,7 @@ from typing import Any
 
 from windtunnel.front import hypervolumes, pareto_front, reference_point
 from windtunnel.ledger import Job, Known, Ledger, Plan, Request, Result, State
-from windtunnel.ledger.ids import is_trial
+from windtunnel.ledger.ids import full_stage, is_trial
 from windtunnel.ledger.outcome import Outcome
 from windtunnel.ledger.records import Session
 from windtunnel.report.rows import asked, ended
@@ -101,20 +101,17 @@ class RunReader:
             self._prepare = self.ledger.preparation()
 
     def _full_training(self) -> Plan | None:
-        """That of the latest session, once it is planned; named as in `stages.finalists.full_stage`."""
+        """That of the latest session, once it is planned."""
         done = max(map(int, self._known), default=0)
-        retries = sum(session.retry_failed for session in self._sessions.values())
-        return self._plans.get(f"full-{retries if self._record.get('origin') else done}")
+        return self._plans.get(full_stage(done, self._sessions.values(), chosen=self._record.get("origin") is not None))
 
     def _read_approval(self) -> None:
-        """A run that asks for an approval takes one from an earlier session too, but no refusal."""
         latest, plan = self._latest(), self._full_training()
         if self._closed or latest is None or plan is None or not latest.definition.get("approval"):
             self._asking = False
         elif self._answered != (latest.session, plan.stage):
-            answer = self.ledger.read_json("approval.json") or {}
-            holds = answer.get("approved") or answer.get("session") == latest.session
-            self._asking = not holds or answer.get("stage") != plan.stage
+            approval = self.ledger.approval()
+            self._asking = approval is None or not approval.answers(latest.session, plan.stage)
             self._answered = None if self._asking else (latest.session, plan.stage)
 
     def _jobs(self) -> list[Job]:

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from windtunnel.errors import LedgerError, SearchError
 from windtunnel.front import spread
-from windtunnel.ledger import Ledger, Plan, Request, State
+from windtunnel.ledger import Ledger, Plan, Request, State, ids
 from windtunnel.ledger.ids import first_id, last_try, retry_id
 from windtunnel.stages.history import history
 from windtunnel.stages.planning import plan_trials
@@ -12,11 +12,9 @@ from windtunnel.stages.search import Search
 
 
 def full_stage(search: Search) -> str:
-    """The name of the stage that trains the present finalists; where others' trials are trained, of its last retry."""
-    if search.origin is None:
-        return f"full-{search.ledger.iterations_done()}"
+    """The name of the stage that trains the finalists of a search at work."""
     sessions = [session for session in search.ledger.sessions() if session.started <= search.session.started]
-    return f"full-{sum(session.retry_failed for session in sessions)}"
+    return ids.full_stage(search.ledger.iterations_done(), sessions, chosen=search.origin is not None)
 
 
 def choose_finalists(search: Search, busy: Collection[int] = ()) -> Plan:

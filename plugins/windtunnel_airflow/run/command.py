@@ -122,7 +122,7 @@ def _perform(chosen: argparse.Namespace, definition: Definition, place: Place, l
         return _explain_failure("The run failed", ledger, log, log_begin)
     _note(place.home).unlink()
     view = collect(ledger)
-    lines = summary.found(view, time.time() - began - asked, ledger.read_json("approval.json"))
+    lines = summary.found(view, time.time() - began - asked, ledger.approval())
     lines += summary.where(ledger, latest)
     lines += summary.times(ledger, began, time.time(), ended["tasks"], asked)
     lines.append(f"More iterations of this run: make run SEARCH={chosen.search} ARGS=--extend")

@@ -1,15 +1,15 @@
 """What a run found, where to look, and where the time went, in a few lines."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from windtunnel.ledger import Ledger
+from windtunnel.ledger import Approval, Ledger
 from windtunnel.report.timing import Span, busy_spans, covered
 from windtunnel.report.view import WAITING, ModelView, RunView
 
 
-def found(view: RunView, seconds: float, approval: Mapping[str, Any] | None) -> list[str]:
+def found(view: RunView, seconds: float, approval: Approval | None) -> list[str]:
     """What the run found.
 
     Args:
@@ -22,7 +22,7 @@ def found(view: RunView, seconds: float, approval: Mapping[str, Any] | None) -> 
     failed = f" ({counts['failed']} failed)" if counts["failed"] else ""
     front = sum(trial.front for trial in view.trials)
     verified = [model for model in view.models if model.verified]
-    refused = approval is not None and not approval["approved"] and all(m.trial.state == WAITING for m in view.models)
+    refused = approval is not None and not approval.approved and all(m.trial.state == WAITING for m in view.models)
     finalists = "" if refused else f", {len(verified)} of {len(view.models)} finalists verified"
     lines = [
         f"{view.search} took {_duration(seconds)}: {done} trials{failed} in {len(view.iterations)} iterations, "

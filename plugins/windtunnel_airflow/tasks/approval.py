@@ -4,6 +4,7 @@ from typing import Any
 
 from airflow.providers.standard.operators.hitl import HITLBranchOperator
 
+from windtunnel.ledger import Approval
 from windtunnel.stages.finalists import full_stage
 from windtunnel_airflow.context import current_search
 
@@ -48,20 +49,20 @@ class Approve(HITLBranchOperator):
         """Keep the answer in the ledger, and follow it."""
         if "chosen_options" in event:
             search = current_search(self.store, context)
-            answer = {
-                "approved": event["chosen_options"] == [APPROVE],
-                "by": event.get("responded_by_user"),
-                "at": str(event.get("responded_at")),
-                "session": search.session.session,
-                "stage": full_stage(search),
-            }
-            search.ledger.write_json("approval.json", answer)
+            approval = Approval(
+                approved=event["chosen_options"] == [APPROVE],
+                by=event.get("responded_by_user"),
+                at=str(event.get("responded_at")),
+                session=search.session.session,
+                stage=full_stage(search),
+            )
+            search.ledger.answer(approval)
         return super().execute_complete(context, event)
 
 
 def _approved(search: Any) -> bool:
-    answer = search.ledger.read_json("approval.json") or {}
-    return bool(answer.get("approved")) and answer.get("stage") == full_stage(search)
+    approval = search.ledger.approval()
+    return approval is not None and approval.allows(full_stage(search))
 
 
 def _finalists(search: Any) -> str:

@@ -86,7 +86,7 @@ def refused(store: str) -> None:
     search = current_search(store)
     write_front(search)
     search.ledger.finish(search.session.session)
-    tell(f"Refused: {search.ledger.read_json('approval.json')}")
+    tell(f"Refused: {search.ledger.approval()}")
 
 
 # Downstream of every collect, or a red one would be a leaf of the DAG and fail the run.

@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from tests.core.report import made_up
-from windtunnel.ledger import Ledger, Plan
+from windtunnel.ledger import Approval, Ledger, Plan
 from windtunnel.ledger.records import Session
 from windtunnel.report import RunReader, collect
 from windtunnel.report.documents import Curves, compare, curves, importance, lanes, overview, trial, trials
@@ -150,12 +150,12 @@ def test_finalists_wait_for_a_persons_word(ledger: Ledger) -> None:
     reader = RunReader(ledger)
     before = reader.read()
     assert overview(before)["waits_for"] == ["a person's approval of 2 finalists"]
-    answer = {"approved": False, "session": made_up.SESSION, "stage": "full-4"}
-    ledger.write_json("approval.json", answer)  # another session's refusal
+    refusal = Approval(approved=False, session=made_up.SESSION, stage="full-4")
+    ledger.answer(refusal)  # another session's
     assert reader.read().asking
-    ledger.write_json("approval.json", answer | {"approved": True, "stage": "full-3"})
+    ledger.answer(refusal.model_copy(update={"approved": True, "stage": "full-3"}))
     assert reader.read().asking
-    ledger.write_json("approval.json", answer | {"approved": True})
+    ledger.answer(refusal.model_copy(update={"approved": True}))
     after = reader.read()
     assert overview(after)["waits_for"] == ["full training: 0 running and 2 waiting of 2 finalists"]
     assert after.version != before.version
