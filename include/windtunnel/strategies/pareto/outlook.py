@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import norm, qmc
 
 from windtunnel.space import Params
@@ -16,6 +17,7 @@ from windtunnel.strategies.pareto.evidence import Evidence
 from windtunnel.strategies.pareto.gain import Front, reference
 from windtunnel.strategies.pareto.kernel import Array, Kernel
 from windtunnel.strategies.pareto.model import Process, fit
+from windtunnel.strategies.pareto.ranking import Ranking
 
 View = tuple[Array, Array]  # points that stand for what objectives may turn out to be, and their weights
 
@@ -24,7 +26,6 @@ _WEIGHTS = np.array([0.12, 0.23, 0.30, 0.23, 0.12])
 _DRAWS = 16  # the same for several objectives together
 _FEW = 3  # trials a group of columns, below which the additive term alone tells more
 _MANY = 250  # trials beyond which two models would take too long
-_LAZY = 128  # candidates whose gain is brought up to date at once
 _SURELY = 1e-3  # the least probability of success: a model of failures may be wrong
 
 
@@ -59,8 +60,9 @@ class Outlook:
 
     def best(self, n: int) -> list[int]:
         """Places of the candidates with the largest gains."""
-        gains = self._gains(self._view(self._options.exploration))
-        return [int(index) for index in np.argsort(-gains, kind="stable")[:n]]
+        ranking = Ranking(self.gains, self._options.exploration)
+        ranking.first()
+        return ranking.best(n)
 
     def extend(self, configurations: Sequence[Params]) -> None:
         """Let further candidates into the pool."""
@@ -77,18 +79,16 @@ class Outlook:
         """
         for place in range(len(self._pool), len(self._pool) + len(self._under_way)):
             self._believe(place)
-        views = [self._view(self._options.exploration)]
+        rankings = [Ranking(self.gains, self._options.exploration)]
         # With one objective, the means would crowd the batch around a single place.
         if len(self._problem.objectives) > 1 and self._options.exploration:
-            views.append(self._view(0.0))
-        gains = [self._gains(view) for view in views]
+            rankings.append(Ranking(self.gains, 0.0))
         for step in range(min(n, len(self._pool))):
-            turn = step % len(views)
-            index = self._largest(gains[turn], views[turn])
+            index = rankings[step % len(rankings)].first()
             yield index, self._note(index)
             self._believe(index)
-            for each in gains:
-                each[index] = -np.inf
+            for each in rankings:
+                each.strike(index)
 
     def _hints(self) -> list[str]:
         if not self._options.hints:
@@ -144,27 +144,13 @@ class Outlook:
             columns[name] = -values[rows] if self._problem.objectives[name] == "maximize" else values[rows]
         return np.column_stack([columns[name] for name in self._problem.objectives])
 
-    def _view(self, exploration: float) -> View:
-        return _nodes(len(self._learnt), exploration)
-
-    def _gains(self, view: View, rows: Any = None) -> Array:
-        """(n,): what candidates are expected to add."""
+    def gains(self, exploration: float, rows: NDArray[np.int_] | None = None) -> Array:
+        """(n,): what candidates, or some of them, are expected to add to the front as it is believed to be."""
         rows = np.arange(len(self._pool)) if rows is None else rows
+        view = _nodes(len(self._learnt), exploration)
         expected = sum(weight * self._front.gain(self._points(node, rows)) for node, weight in zip(*view, strict=True))
         gains = np.asarray(expected * self._success[rows])
         return np.where(np.isfinite(gains), gains, 0.0)
-
-    def _largest(self, gains: Array, view: View) -> int:
-        """The candidate with the largest gain. Gains only shrink as the front grows, so few need a new look."""
-        fresh = np.zeros(len(gains), bool)
-        while True:
-            index = int(gains.argmax())
-            if fresh[index] or gains[index] == -np.inf:
-                return index
-            stale = np.argpartition(-np.where(fresh, -np.inf, gains), min(_LAZY, len(gains) - 1))[:_LAZY]
-            stale = stale[~fresh[stale] & (gains[stale] > -np.inf)]
-            gains[stale] = self._gains(view, stale)
-            fresh[stale] = True
 
     def _believe(self, place: int) -> None:
         if self._success[place] > 0.5:  # what will fail adds nothing, and must not make others look needless
