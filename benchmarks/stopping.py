@@ -32,7 +32,7 @@ from windtunnel.stopping.rules import verdicts
 CURVES = Path(__file__).with_name("curves") / "digits_cnn.json"
 LANES = 8
 BATCH = 16
-EQUAL = 99.99  # % of the hypervolume without stopping
+EQUAL = (99.99, 99.9)  # % of the hypervolume without stopping, which count as an equal front
 
 PROBLEMS = {
     "accuracy and FLOPs": {"accuracy": "maximize", "flops": "minimize"},
@@ -188,7 +188,7 @@ def main() -> None:
     print(f"{size} of {len(networks)} networks of {len(networks[0].accuracy)} epochs, {options.seeds} seeds; in %")
     for title, objectives in PROBLEMS.items():
         print(f"\n{title}\n{'':52} epochs saved        front      members")
-        best: dict[str, float] = {}
+        saved: dict[float, dict[str, float]] = {level: {} for level in EQUAL}
         for name, settings in SETTINGS.items():
             replay: Callable[..., Reached] = by_halving if name == "halving" else by_rules
             for setting in settings:
@@ -197,12 +197,12 @@ def main() -> None:
                 columns = [[getattr(one, what) for one in found] for what in ("saved", "front", "members")]
                 means = [f"{statistics.mean(column):6.2f}±{statistics.pstdev(column):5.2f}" for column in columns]
                 print(f"{_label(name, setting):52} {'  '.join(means)}", flush=True)
-                if statistics.mean(columns[1]) >= EQUAL:
-                    best[name] = max(best.get(name, 0.0), statistics.mean(columns[0]))
-        told = ", ".join(f"{name} {best[name]:.0f}" if name in best else f"{name} never" for name in SETTINGS)
-        print(
-            f"epochs saved at an equal front ({EQUAL:g} % of its hypervolume on average), by its best setting: {told}"
-        )
+                for level in EQUAL:
+                    if statistics.mean(columns[1]) >= level:
+                        saved[level][name] = max(saved[level].get(name, 0.0), statistics.mean(columns[0]))
+        for level, best in saved.items():
+            told = ", ".join(f"{name} {best[name]:.0f}" if name in best else f"{name} never" for name in SETTINGS)
+            print(f"epochs saved at {level:g} % of the front's hypervolume on average, by the best setting: {told}")
 
 
 def _label(name: str, setting: dict[str, object]) -> str:

@@ -18,6 +18,7 @@ from dataclasses import replace
 from functools import lru_cache
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(threads, "1")
@@ -103,20 +104,27 @@ def line(data: Table, label: str, runs: list[Run], marks: Iterable[int]) -> str:
 
 
 def draw(data: Table, runs: list[Run], file: Path) -> None:
-    """The curves: mean share over the trials."""
+    """The curves: mean share over the trials; those of peers are dashed."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(figsize=(9, 5.5))
-    for label in dict.fromkeys(run.strategy for run in runs):
+    figure, axes = pyplot.subplots(figsize=(10, 5.5))
+    labels = [*dict.fromkeys(run.strategy for run in runs if run.strategy not in PEERS), *PEERS]
+    for color, label in enumerate(labels):
         own = [run.rows for run in runs if run.strategy == label]
+        if not own:
+            continue
         marks = range(20, max(map(len, own)) + 1, 20)
         shares = [statistics.mean(data.share(rows[:mark]) for rows in own) for mark in marks]
-        axes.plot(marks, [100 - share for share in shares], label=label, linewidth=2.5 if label == "pareto" else 1.2)
+        style: dict[str, Any] = (
+            {"linestyle": "--"} if label in PEERS else {"linewidth": 2.5 if label == "pareto" else 1.2}
+        )
+        shade = "black" if label == "pareto" else pyplot.get_cmap("tab20").colors[color % 20]
+        axes.plot(marks, [100 - share for share in shares], label=label, color=shade, **style)
     axes.set(xlabel="trials", ylabel="missing of the true front's hypervolume, %", yscale="log")
-    axes.legend(fontsize=8)
+    axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     axes.grid(alpha=0.3)
     figure.savefig(file, dpi=130, bbox_inches="tight")
 
