@@ -57,21 +57,21 @@ class _Doubt:
         self._kernel = kernel
         self._features = features
         self._sample = sample
-        self._noise = kernel.noise(kernel.prior_mean) + 1e-6
+        self._noise = kernel.noise(kernel.prior_mean, features) + 1e-6
         self._variance = kernel.variance(kernel.prior_mean, features)
         self._shared = kernel.covariance(kernel.prior_mean, features, features[np.array(sample)])
         self._explained = np.empty((0, len(features)))
 
     def relief(self, places: Places) -> Array:
         """By how much the variances of the sample would shrink, in sum, if one of the places were taken."""
-        return np.asarray((self._shared[places] ** 2).sum(1) / (self._variance[places] + self._noise))
+        return np.asarray((self._shared[places] ** 2).sum(1) / (self._variance[places] + self._noise[places]))
 
     def take(self, place: int) -> None:
         """Learn what comes of a place."""
         one = self._features[place : place + 1]
         covariance = self._kernel.covariance(self._kernel.prior_mean, one, self._features)[0]
         covariance -= self._explained[:, place] @ self._explained
-        row = covariance / np.sqrt(self._variance[place] + self._noise)
+        row = covariance / np.sqrt(self._variance[place] + self._noise[place])
         self._explained = np.vstack([self._explained, row])
         self._variance = np.maximum(self._variance - row * row, 0.0)
         self._shared -= np.outer(row, row[self._sample])

@@ -13,7 +13,7 @@ from windtunnel.strategies.pareto.kernel import Array, Features, Groups
 _KNOWN = 4  # known values at most that are columns
 _WAVES = (1, 2, 3)
 _SAME = 0.9999  # correlation from which a second known value tells nothing new
-_EPOCHS, _NOTHING = "trained epochs", "no column"  # with a space, as no parameter's path has
+_NOTHING = "no column"  # with a space, as no parameter's path has
 
 
 @dataclass(frozen=True)
@@ -67,22 +67,22 @@ class Encoder:
                 kept.append(known)
                 self._columns[f"known {name}"] = _Number(scale, values)
         epochs = np.array([row.epochs for row in rows], float)
-        if _varies(epochs):
-            self._columns[_EPOCHS] = _Number(Scale.of(epochs), epochs)
+        self._epochs = Scale.of(epochs) if _varies(epochs) else None
         if not self._columns:
             self._columns[_NOTHING] = _Category(np.zeros(len(rows), object))
 
     def __call__(self, rows: Sequence[Row]) -> Features:
         """The features of configurations."""
         raw = self._raw(rows)
-        raw[_EPOCHS] = np.array([row.epochs for row in rows], float)
         raw[_NOTHING] = np.zeros(len(rows), object)
         parts = []
         for name, column in self._columns.items():
             if name.startswith("known "):
                 raw[name] = np.array([row.known.get(name[6:], math.nan) for row in rows], float)
             parts.append(column(raw[name]) if name in raw else column(np.full(len(rows), None, object)))
-        return Features(np.hstack([place for place, _ in parts]), np.hstack([basis for _, basis in parts]))
+        return Features(
+            np.hstack([place for place, _ in parts]), np.hstack([basis for _, basis in parts]), self._gap(rows)
+        )
 
     @property
     def groups(self) -> Groups:
@@ -90,6 +90,12 @@ class Encoder:
         counts = np.arange(len(self._columns))
         places, bases = zip(*(column.widths for column in self._columns.values()), strict=True)
         return Groups(np.repeat(counts, places), np.repeat(counts, bases), len(counts))
+
+    def _gap(self, rows: Sequence[Row]) -> Array:
+        """How far from the most epochs each is."""
+        if self._epochs is None:
+            return np.zeros(len(rows))
+        return np.clip(1 - self._epochs(np.array([row.epochs for row in rows], float)), 0.0, 1.0)
 
     def _raw(self, rows: Sequence[Row]) -> dict[str, Array]:
         """What the space's columns hold, and each leaf of what no column tells anything of."""

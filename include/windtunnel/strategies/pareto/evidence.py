@@ -71,6 +71,13 @@ class Evidence:
         kept = trials if len(trials) <= _TRIALS else _best(trials, rng)
         self.trials = [replace(one, known={**problem.known(one.params), **one.known}) for one in kept]
 
+    def rows(self, *, earlier: bool) -> list[Row]:
+        """The trials' configurations after their own epochs, and after the fewer ones that values are known of."""
+        rows = [trial.row() for trial in self.trials]
+        if earlier:
+            rows += [trial.row(epochs) for trial in self.trials for epochs in trial.observation.earlier]
+        return rows
+
     def values(self, name: str, *, earlier: bool) -> tuple[list[Row], Array]:
         """What is known of one objective: the configurations, and their values, of which less is better.
 

@@ -5,6 +5,14 @@
 The first term is additive: what each column does by itself, and what known values such as FLOPs do, on a small basis
 φ_g. It learns from few trials. The second is a Matérn-5/2 kernel with a relevance w_g per column, over all columns
 together: what columns do with each other. Both are matrix products, so thousands of candidates cost milliseconds.
+
+Values after fewer epochs differ from the last ones by something like them, the more the fewer the epochs: with gaps s
+and t, from 0 for all epochs to 1,
+
+    k(x, s, y, t) = k(x, y) + b s t (1 + k(x, y))  +  n s² if x is y
+
+so that they tell much, or nothing, of the last ones, as the trials have it (after the linear truncated fidelity kernel
+of Wu et al., "Practical Multi-fidelity Bayesian Optimization for Hyperparameter Tuning", 2019).
 """
 
 from collections.abc import Callable
@@ -23,10 +31,12 @@ class Features:
     Attributes:
         place: (n, p); squared distances between rows of a group's columns are 0 to about 1.
         basis: (n, q); what the additive term is linear in.
+        gap: (n,); how far from all epochs each is, from 0 to 1.
     """
 
     place: Array
     basis: Array
+    gap: Array
 
     def __len__(self) -> int:
         """The number of configurations."""
@@ -34,7 +44,7 @@ class Features:
 
     def __getitem__(self, rows: "NDArray[np.int_] | slice") -> "Features":
         """Some of the configurations."""
-        return Features(self.place[rows], self.basis[rows])
+        return Features(self.place[rows], self.basis[rows], self.gap[rows])
 
 
 @dataclass(frozen=True)
@@ -53,38 +63,42 @@ class Groups:
 
 
 class Kernel:
-    """The covariance with its hyperparameters, which are logarithms: w (one a group), v (one a group), p, noise."""
+    """The covariance with its hyperparameters, which are logarithms: w and v (one a group each), p, noise, b and n."""
 
     def __init__(self, groups: Groups, *, additive: bool = True) -> None:
         """A kernel over such groups of columns, with or without the additive term."""
         self.groups = groups
         self._additive = float(additive)
-        self.size = 2 * groups.count + 2
+        self.size = 2 * groups.count + 4
         # Relevances shrink with the number of groups, so that far corners stay related in wide spaces (Hvarfner et al.,
         # "Vanilla Bayesian Optimization Performs Great in High Dimensions", 2024).
         count = max(groups.count, 1)
         self.prior_mean = np.r_[
-            np.full(groups.count, np.log(9 / count)), np.full(groups.count, np.log(1 / count)), -0.7, -5.0
+            np.full(groups.count, np.log(9 / count)), np.full(groups.count, np.log(1 / count)), -0.7, -5.0, -0.7, -3.0
         ]
-        self.prior_deviation = np.r_[np.full(groups.count, 1.5), np.full(groups.count, 1.5), 1.5, 2.0]
+        self.prior_deviation = np.r_[np.full(2 * groups.count, 1.5), 1.5, 2.0, 1.5, 2.0]
 
     def covariance(self, theta: Array, first: Features, second: Features) -> Array:
         """(n, m): between two sets of configurations, without the noise."""
-        relevance, amplitude, product, _ = self._split(theta)
+        relevance, amplitude, product = self._split(theta)
         squares = _squares(first.place * np.sqrt(relevance), second.place * np.sqrt(relevance))
         covariance = _matern(squares)
         covariance *= product
         covariance += (first.basis * amplitude) @ second.basis.T
+        if first.gap.any() and second.gap.any():
+            gaps = np.exp(theta[-2]) * np.outer(first.gap, second.gap)
+            covariance += gaps * (1 + covariance)
         return covariance
 
     def variance(self, theta: Array, features: Features) -> Array:
         """(n,): of each configuration by itself, without the noise."""
-        _, amplitude, product, _ = self._split(theta)
-        return np.full(len(features), product) + (features.basis**2) @ amplitude
+        _, amplitude, product = self._split(theta)
+        variance = np.full(len(features), product) + (features.basis**2) @ amplitude
+        return np.asarray(variance + np.exp(theta[-2]) * features.gap**2 * (1 + variance))
 
-    def noise(self, theta: Array) -> float:
-        """The variance that repeating a trial would show, and what no column explains."""
-        return float(np.exp(theta[-1]))
+    def noise(self, theta: Array, features: Features) -> Array:
+        """(n,): the variance that repeating each trial would show, and what no column explains."""
+        return np.asarray(np.exp(theta[-3]) + np.exp(theta[-1]) * features.gap**2)
 
     def differentiable(self, theta: Array, features: Features) -> tuple[Array, Callable[[Array], Array]]:
         """The covariance of configurations with each other and its noise, and a function for its slopes.
@@ -93,15 +107,21 @@ class Kernel:
             (n, n), and what makes of symmetric weights (n, n) the gradient (size,) of Σ weights ∘ K by the
             hyperparameters.
         """
-        relevance, amplitude, product, noise = self._split(theta)
+        relevance, amplitude, product = self._split(theta)
         scaled = features.place * np.sqrt(relevance)
         root = np.sqrt(5 * _squares(scaled, scaled))
         decay = np.exp(-root)
         matern = (1 + root + root * root / 3) * decay
-        covariance = product * matern + (features.basis * amplitude) @ features.basis.T
-        covariance[np.diag_indices(len(features))] += noise
+        last = product * matern + (features.basis * amplitude) @ features.basis.T
+        gaps = np.exp(theta[-2]) * np.outer(features.gap, features.gap)
+        covariance = last + gaps * (1 + last)
+        covariance[np.diag_indices(len(features))] += self.noise(theta, features)
 
         def gradient(weights: Array) -> Array:
+            noise = np.exp(theta[-3]) * np.trace(weights)
+            early = np.exp(theta[-1]) * (np.diag(weights) @ features.gap**2)
+            drift = np.vdot(weights, gaps * (1 + last))
+            weights = weights * (1 + gaps)
             inner = (-5 / 6 * product) * weights * (1 + root) * decay
             spread = 2 * (inner.sum(1) @ features.place**2 - (features.place * (inner @ features.place)).sum(0))
             linear = (features.basis * (weights @ features.basis)).sum(0)
@@ -109,17 +129,19 @@ class Kernel:
                 np.bincount(self.groups.place, spread * relevance, self.groups.count),
                 np.bincount(self.groups.basis, linear * amplitude, self.groups.count),
                 product * np.vdot(weights, matern),
-                noise * np.trace(weights),
+                noise,
+                drift,
+                early,
             ]
             return np.asarray(slopes)
 
         return covariance, gradient
 
-    def _split(self, theta: Array) -> tuple[Array, Array, float, float]:
+    def _split(self, theta: Array) -> tuple[Array, Array, float]:
         count = self.groups.count
         values = np.exp(theta)
         relevance, amplitude = values[:count][self.groups.place], values[count : 2 * count][self.groups.basis]
-        return relevance, self._additive * amplitude, float(values[-2]), float(values[-1])
+        return relevance, self._additive * amplitude, float(values[-4])
 
 
 def _squares(first: Array, second: Array) -> Array:

@@ -45,10 +45,9 @@ class Process:
         variance = self.kernel.variance(self.theta, features) - np.einsum("ij,ij->j", explained, explained)
         return Prediction(self, features, cross.T @ self.weights, np.maximum(variance, 1e-10), explained)
 
-    @property
-    def noise(self) -> float:
-        """The noise's variance, relative to the scale's square."""
-        return self.kernel.noise(self.theta) + _JITTER
+    def noise(self, features: Features) -> Array:
+        """(n,): the noise's variance of trials, relative to the scale's square."""
+        return self.kernel.noise(self.theta, features) + _JITTER
 
 
 class Prediction:
@@ -77,11 +76,12 @@ class Prediction:
     def take(self, index: int) -> None:
         """Believe that a candidate will turn out as expected: what resembles it becomes less uncertain."""
         process = self._process
-        cross = process.kernel.covariance(process.theta, self._features[index : index + 1], self._features)[0]
+        one = self._features[index : index + 1]
+        cross = process.kernel.covariance(process.theta, one, self._features)[0]
         cross -= self._explained[:, index] @ self._explained
         for row in self._taken:
             cross -= row[index] * row
-        row = cross / np.sqrt(self.variance[index] + process.noise)
+        row = cross / np.sqrt(self.variance[index] + process.noise(one)[0])
         self.variance = np.maximum(self.variance - row * row, 1e-10)
         self._taken.append(row)
 
@@ -162,7 +162,7 @@ def _standard(values: Array) -> Array:
 
 def _root(kernel: Kernel, theta: Array, features: Features) -> Array:
     covariance = kernel.covariance(theta, features, features)
-    covariance[np.diag_indices(len(features))] += kernel.noise(theta)
+    covariance[np.diag_indices(len(features))] += kernel.noise(theta, features)
     return _lower(covariance)
 
 

@@ -50,7 +50,7 @@ class Outlook:
         self._options = options
         self._exact = pool.exact(problem.objectives) if options.exact else []
         self._learnt = [name for name in problem.objectives if name not in self._exact]
-        rows = [trial.row() for trial in evidence.trials] + pool.rows(evidence.epochs)
+        rows = evidence.rows(earlier=options.earlier) + pool.rows(evidence.epochs)
         self._encoder = Encoder(problem.space, rows, self._hints())
         self._kernel = Kernel(self._encoder.groups, additive=options.additive)
         self._models = [self._model(name, rng) for name in self._learnt]

@@ -10,15 +10,17 @@ KERNEL = Kernel(Groups(np.arange(2), np.arange(2), 2))
 
 def spread(known, n, trials=0, seed=0, total=None):
     place = np.random.default_rng(0).random((len(known) + trials, 2))
-    return design(known, Features(place, 2 * place - 1), KERNEL, n, total or n, random.Random(seed))
+    return design(
+        known, Features(place, 2 * place - 1, np.zeros(len(place))), KERNEL, n, total or n, random.Random(seed)
+    )
 
 
 def uncertainty(chosen, count):
     """The mean variance that the model has left, after it has seen these of so many places."""
     place = np.random.default_rng(0).random((count, 2))
-    features = Features(place, 2 * place - 1)
+    features = Features(place, 2 * place - 1, np.zeros(len(place)))
     covariance = KERNEL.covariance(KERNEL.prior_mean, features, features)
-    seen = covariance[np.ix_(chosen, chosen)] + KERNEL.noise(KERNEL.prior_mean) * np.eye(len(chosen))
+    seen = covariance[np.ix_(chosen, chosen)] + np.diag(KERNEL.noise(KERNEL.prior_mean, features)[chosen])
     left = covariance - covariance[:, chosen] @ np.linalg.solve(seen, covariance[chosen])
     return np.diag(left).mean()
 

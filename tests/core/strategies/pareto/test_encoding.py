@@ -71,8 +71,16 @@ def test_parameters_may_have_any_name():
     assert distance(features, 0, 2) > distance(features, 0, 1) > 0
     space = Space.parse(space)
     rows = [Row(space.canonical({"epochs": 5 * n, "nothing": 1}), {}, epochs=float(n)) for n in (1, 2, 3)]
-    assert Encoder(space, rows, [])(rows).place.shape[0] == 3
-    assert Encoder(space, rows, []).groups.count == 2
+    assert Encoder(space, rows, []).groups.count == 1
+
+
+def test_fewer_epochs_are_a_gap():
+    space = Space.parse({"a": [1, 2, 3, 4]})
+    rows = [Row({"a": n + 1}, {}, epochs=epochs) for n, epochs in enumerate((1.0, 3.0, 9.0, 27.0))]
+    encoder = Encoder(space, rows, [])
+    assert encoder(rows).gap == pytest.approx([1, 2 / 3, 1 / 3, 0])
+    assert encoder([Row({"a": 1}, {}, epochs=81.0)]).gap == [0]
+    assert Encoder(space, rows[:1], [])(rows).gap.tolist() == [0, 0, 0, 0]
 
 
 GRAPH = {"type": f"{__name__}.Graphs"}

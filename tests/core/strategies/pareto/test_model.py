@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.optimize import check_grad
@@ -9,7 +11,7 @@ from windtunnel.strategies.pareto.warp import Warp, warps
 
 def features(count, seed=0):
     place = np.random.default_rng(seed).random((count, 3))
-    return Features(place, place - 0.5)
+    return Features(place, place - 0.5, np.zeros(count))
 
 
 def kernel():
@@ -17,7 +19,7 @@ def kernel():
 
 
 def test_the_gradient_is_that_of_the_covariance():
-    one, some = kernel(), features(12)
+    one, some = kernel(), replace(features(12), gap=np.repeat([0.0, 0.4, 1.0], 4))
     rng = np.random.default_rng(1)
     weights = rng.normal(size=(12, 12))
     weights += weights.T
@@ -28,12 +30,12 @@ def test_the_gradient_is_that_of_the_covariance():
 
     for theta in (one.prior_mean, one.prior_mean + rng.normal(size=one.size)):
         covariance, _ = one.differentiable(theta, some)
-        assert covariance == pytest.approx(one.covariance(theta, some, some) + one.noise(theta) * np.eye(12))
+        assert covariance == pytest.approx(one.covariance(theta, some, some) + np.diag(one.noise(theta, some)))
         assert check_grad(total, lambda theta: one.differentiable(theta, some)[1](weights), theta) < 1e-4
 
 
 def test_variance_is_the_covariances_diagonal():
-    one, some = kernel(), features(5)
+    one, some = kernel(), replace(features(5), gap=np.linspace(0, 1, 5))
     covariance = one.covariance(one.prior_mean, some, some)
     assert one.variance(one.prior_mean, some) == pytest.approx(np.diag(covariance))
     assert (np.linalg.eigvalsh(covariance) > -1e-9).all()
@@ -82,13 +84,15 @@ def test_what_is_believed_leaves_its_like_less_uncertain():
     prediction.take(7)
     prediction.take(9)
     assert (prediction.variance <= before + 1e-12).all()
-    assert prediction.variance[7] < 0.5 * before[7] + process.noise
+    assert prediction.variance[7] < 0.5 * before[7] + process.noise(new)[7]
     assert (prediction.mean == mean).all()
     # Exactly what a process with the two trials added would say.
     both = Features(
-        np.vstack([process.features.place, new.place[[7, 9]]]), np.vstack([process.features.basis, new.basis[[7, 9]]])
+        np.vstack([process.features.place, new.place[[7, 9]]]),
+        np.vstack([process.features.basis, new.basis[[7, 9]]]),
+        np.zeros(22),
     )
-    covariance = process.kernel.covariance(process.theta, both, both) + process.noise * np.eye(len(both))
+    covariance = process.kernel.covariance(process.theta, both, both) + np.diag(process.noise(both))
     cross = process.kernel.covariance(process.theta, both, new)
     exact = process.kernel.variance(process.theta, new) - (cross * np.linalg.solve(covariance, cross)).sum(0)
     assert prediction.variance == pytest.approx(np.maximum(exact, 1e-10), abs=1e-6)
@@ -97,8 +101,8 @@ def test_what_is_believed_leaves_its_like_less_uncertain():
 def test_trials_that_repeat_each_other_with_noise_are_told_apart():
     place = np.repeat(np.linspace(0, 1, 6), 6)
     noise = np.random.default_rng(0).normal(size=36)
-    some = Features(place[:, None], place[:, None] - 0.5)
+    some = Features(place[:, None], place[:, None] - 0.5, np.zeros(36))
     process = fit(
         Kernel(Groups(np.array([0]), np.array([0]), 1)), some, 5 * place + 0.5 * noise, np.random.default_rng(0)
     )
-    assert process.noise > 0.02
+    assert process.noise(some)[0] > 0.02

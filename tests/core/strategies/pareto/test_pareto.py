@@ -66,6 +66,20 @@ def test_values_after_fewer_epochs_are_learnt_from():
     assert abs(best - 0.8) < 0.06
 
 
+def test_what_late_trials_have_reported_is_no_final_value():
+    """Early values are worse by one; taken for final ones, they would speak against the best region."""
+    space = {"x": {"type": "float", "low": 0, "high": 1}}
+    task = Problem(Space.parse(space), {"loss": "minimize"})
+    history = []
+    for i in range(14):
+        x = round(i / 14, 6)
+        early = {1.0: {"loss": abs(x - 0.8) + 1}}
+        end = {"state": None} if x > 0.6 else {"objectives": {"loss": abs(x - 0.8)}}
+        history.append(Observation(params={"x": x}, config=f"{i:016x}", epochs=9.0, earlier=early, **end))
+    best = suggested(task, history, n=1)[0].params["x"]
+    assert abs(best - 0.8) < 0.06
+
+
 def run(task, truth, trials, batch, **options):
     history = []
     while len(history) < trials:
