@@ -17,6 +17,7 @@ of Wu et al., "Practical Multi-fidelity Bayesian Optimization for Hyperparameter
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,8 +63,19 @@ class Groups:
     count: int
 
 
+class _Values(NamedTuple):
+    """Hyperparameters as they are multiplied with: w (p,), v (q,), p, the noise, b and n."""
+
+    relevance: Array
+    amplitude: Array
+    product: float
+    noise: float
+    drift: float
+    early: float
+
+
 class Kernel:
-    """The covariance with its hyperparameters, which are logarithms: w and v (one a group each), p, noise, b and n."""
+    """The covariance. Its hyperparameters are logarithms of w (one a group), v (one a group), p, the noise, b and n."""
 
     def __init__(self, groups: Groups, *, additive: bool = True) -> None:
         """A kernel over such groups of columns, with or without the additive term."""
@@ -80,25 +92,25 @@ class Kernel:
 
     def covariance(self, theta: Array, first: Features, second: Features) -> Array:
         """(n, m): between two sets of configurations, without the noise."""
-        relevance, amplitude, product = self._split(theta)
-        squares = _squares(first.place * np.sqrt(relevance), second.place * np.sqrt(relevance))
-        covariance = _matern(squares)
-        covariance *= product
-        covariance += (first.basis * amplitude) @ second.basis.T
+        values = self._values(theta)
+        weights = np.sqrt(values.relevance)
+        covariance = _matern(_squares(first.place * weights, second.place * weights))
+        covariance *= values.product
+        covariance += (first.basis * values.amplitude) @ second.basis.T
         if first.gap.any() and second.gap.any():
-            gaps = np.exp(theta[-2]) * np.outer(first.gap, second.gap)
-            covariance += gaps * (1 + covariance)
+            covariance += values.drift * np.outer(first.gap, second.gap) * (1 + covariance)
         return covariance
 
     def variance(self, theta: Array, features: Features) -> Array:
         """(n,): of each configuration by itself, without the noise."""
-        _, amplitude, product = self._split(theta)
-        variance = np.full(len(features), product) + (features.basis**2) @ amplitude
-        return np.asarray(variance + np.exp(theta[-2]) * features.gap**2 * (1 + variance))
+        values = self._values(theta)
+        variance = np.full(len(features), values.product) + (features.basis**2) @ values.amplitude
+        return np.asarray(variance + values.drift * features.gap**2 * (1 + variance))
 
     def noise(self, theta: Array, features: Features) -> Array:
         """(n,): the variance that repeating each trial would show, and what no column explains."""
-        return np.asarray(np.exp(theta[-3]) + np.exp(theta[-1]) * features.gap**2)
+        values = self._values(theta)
+        return np.asarray(values.noise + values.early * features.gap**2)
 
     def differentiable(self, theta: Array, features: Features) -> tuple[Array, Callable[[Array], Array]]:
         """The covariance of configurations with each other and its noise, and a function for its slopes.
@@ -107,41 +119,38 @@ class Kernel:
             (n, n), and what makes of symmetric weights (n, n) the gradient (size,) of Σ weights ∘ K by the
             hyperparameters.
         """
-        relevance, amplitude, product = self._split(theta)
+        relevance, amplitude, product, noise, drift, early = self._values(theta)
         scaled = features.place * np.sqrt(relevance)
         root = np.sqrt(5 * _squares(scaled, scaled))
         decay = np.exp(-root)
         matern = (1 + root + root * root / 3) * decay
         last = product * matern + (features.basis * amplitude) @ features.basis.T
-        gaps = np.exp(theta[-2]) * np.outer(features.gap, features.gap)
+        gaps = drift * np.outer(features.gap, features.gap)
         covariance = last + gaps * (1 + last)
-        covariance[np.diag_indices(len(features))] += self.noise(theta, features)
+        covariance[np.diag_indices(len(features))] += noise + early * features.gap**2
 
         def gradient(weights: Array) -> Array:
-            noise = np.exp(theta[-3]) * np.trace(weights)
-            early = np.exp(theta[-1]) * (np.diag(weights) @ features.gap**2)
-            drift = np.vdot(weights, gaps * (1 + last))
-            weights = weights * (1 + gaps)
-            inner = (-5 / 6 * product) * weights * (1 + root) * decay
+            of_last = weights * (1 + gaps)
+            inner = (-5 / 6 * product) * of_last * (1 + root) * decay
             spread = 2 * (inner.sum(1) @ features.place**2 - (features.place * (inner @ features.place)).sum(0))
-            linear = (features.basis * (weights @ features.basis)).sum(0)
+            linear = (features.basis * (of_last @ features.basis)).sum(0)
             slopes = np.r_[
                 np.bincount(self.groups.place, spread * relevance, self.groups.count),
                 np.bincount(self.groups.basis, linear * amplitude, self.groups.count),
-                product * np.vdot(weights, matern),
-                noise,
-                drift,
-                early,
+                product * np.vdot(of_last, matern),
+                noise * np.trace(weights),
+                np.vdot(weights, gaps * (1 + last)),
+                early * (np.diag(weights) @ features.gap**2),
             ]
             return np.asarray(slopes)
 
         return covariance, gradient
 
-    def _split(self, theta: Array) -> tuple[Array, Array, float]:
+    def _values(self, theta: Array) -> _Values:
         count = self.groups.count
         values = np.exp(theta)
         relevance, amplitude = values[:count][self.groups.place], values[count : 2 * count][self.groups.basis]
-        return relevance, self._additive * amplitude, float(values[-4])
+        return _Values(relevance, self._additive * amplitude, *map(float, values[2 * count :]))
 
 
 def _squares(first: Array, second: Array) -> Array:
