@@ -72,10 +72,15 @@ class Evidence:
         self.trials = [replace(one, known={**problem.known(one.params), **one.known}) for one in kept]
 
     def rows(self, *, earlier: bool) -> list[Row]:
-        """The trials' configurations after their own epochs, and after the fewer ones that values are known of."""
-        rows = [trial.row() for trial in self.trials]
-        if earlier:
-            rows += [trial.row(epochs) for trial in self.trials for epochs in trial.observation.earlier]
+        """The trials' configurations after their own epochs, and after the fewer ones that values are known of.
+
+        Those under way may have been asked for more epochs than any that has ended: that many tell nothing yet.
+        """
+        rows = []
+        for trial in self.trials:
+            before = trial.observation.earlier if earlier else ()
+            epochs = [min(trial.observation.epochs, self.epochs), *(one for one in before if one < self.epochs)]
+            rows += [trial.row(one) for one in epochs]
         return rows
 
     def values(self, name: str, *, earlier: bool) -> tuple[list[Row], Array]:

@@ -80,6 +80,19 @@ def test_what_late_trials_have_reported_is_no_final_value():
     assert abs(best - 0.8) < 0.06
 
 
+def test_rows_are_of_the_epochs_that_something_is_known_of():
+    task = Problem(Space.parse({"x": [1, 2, 3]}), {"loss": "minimize"})
+    early = {1.0: {"loss": 3.0}, 3.0: {"loss": 2.0}}
+    past = [
+        Observation(params={"x": 1}, config="a", objectives={"loss": 1.0}, epochs=3.0, earlier={1.0: {"loss": 2.0}}),
+        Observation(params={"x": 2}, config="b", state=None, epochs=9.0, earlier=early),
+    ]
+    evidence = Evidence(task, [(one.params, one) for one in past], np.random.default_rng(0))
+    assert evidence.epochs == 3
+    assert [row.epochs for row in evidence.rows(earlier=True)] == [3, 1, 3, 1]
+    assert [row.epochs for row in evidence.rows(earlier=False)] == [3, 3]
+
+
 def run(task, truth, trials, batch, **options):
     history = []
     while len(history) < trials:
