@@ -96,7 +96,7 @@ bench-utilisation: $(READY) ## measure how busy the lanes are, with and without 
 bench-stopping: $(READY) ## measure the epochs that early stopping saves, on curves of real trainings: ARGS="--seeds 20"
 	@$(BIN)/python benchmarks/stopping.py $(ARGS)
 
-bench-evidence: $(READY) ## measure what late trials, rungs, failures and earlier searches tell: ARGS="--seeds 40"
+bench-evidence: $(READY) ## measure what late trials, rungs, failures and earlier searches tell: ARGS="--seeds 10"
 	@$(BIN)/python -m benchmarks.evidence $(ARGS)
 
 bench-search: $(READY_BENCH) ## lay the strategies beside their peers: DATA=folder of nas-bench-macro, ARGS="--quick --variants --ablation"

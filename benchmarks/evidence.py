@@ -1,6 +1,6 @@
 """What `pareto` makes of late trials, lower rungs, failures and an earlier search, on curves of real trainings.
 
-    python -m benchmarks.evidence [--seeds 20]
+    python -m benchmarks.evidence [--seeds 40]
 
 Searches among the networks of `benchmarks/curves/digits_cnn.json` (made by `benchmarks/curves/train.py`): accuracy and
 the logarithm of FLOPs, which are known before; batches of 8. A line is the hypervolume of what was trained to the last
@@ -159,7 +159,7 @@ def share(trials: Sequence[Observation], circumstances: Circumstances) -> float:
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description="Measure what pareto makes of what is not a plain result.")
-    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--seeds", type=int, default=40)
     seeds = range(parser.parse_args().seeds)
     print(f"{len(networks())} networks of {EPOCHS} epochs, {len(seeds)} seeds")
     print(f"| | {' | '.join(map(str, MARKS))} | failed |\n|---{'|---' * (len(MARKS) + 1)}|")
