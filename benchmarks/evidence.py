@@ -13,23 +13,21 @@ epoch, in % of that of all networks, after so many suggestions, mean ± standard
 """
 
 import argparse
-import json
 import math
 import random
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
+from benchmarks import stopping
 from windtunnel.front import fittest, hypervolume, reference_point
 from windtunnel.ledger import State
 from windtunnel.space import Params, Space
 from windtunnel.strategies import Observation, Problem, get_strategy
 
-CURVES = Path(__file__).with_name("curves") / "digits_cnn.json"
-OBJECTIVES = {"accuracy": "maximize", "flops": "minimize"}
+OBJECTIVES = stopping.PROBLEMS["accuracy and FLOPs"]
 BATCH, MARKS = 8, (16, 24, 32, 40)
 FIRST_RUNG = 3  # epochs
 CRASHED = 0.3  # accuracy below which a network counts as crashed, where failures are wanted
@@ -56,7 +54,7 @@ class Networks:
 
     def features(self, value: int) -> list[float]:
         """The parameters, each from 0 to 1."""
-        params = networks()[value]["params"]
+        params = networks()[value].params
         return [
             params["nb_layers"] / 5,
             params["kernel_size"] / 5,
@@ -67,22 +65,22 @@ class Networks:
 
 
 @lru_cache
-def networks() -> list[dict[str, Any]]:
-    """Parameters, FLOPs, and how many of 450 validation images were read rightly after each epoch."""
-    return list(json.loads(CURVES.read_text())["configurations"])
+def networks() -> list[stopping.Network]:
+    """The networks of the file."""
+    return stopping.load()
+
+
+def after(params: Params, epochs: int) -> dict[str, float]:
+    """The objectives after so many epochs."""
+    return stopping.after(networks()[params["network"]], epochs).objectives
 
 
 def known(params: Params) -> dict[str, float]:
     """What is known before training."""
-    return {"flops": math.log10(networks()[params["network"]]["flops"])}
+    return {"flops": after(params, 1)["flops"]}
 
 
-def after(params: Params, epochs: int) -> dict[str, float]:
-    """The objectives after so many epochs; the accuracy is the best so far."""
-    return {"accuracy": max(networks()[params["network"]]["right"][:epochs]) / 450, **known(params)}
-
-
-EPOCHS = len(networks()[0]["right"])
+EPOCHS = len(networks()[0].accuracy)
 
 
 @dataclass(frozen=True)
@@ -147,13 +145,20 @@ def promoted(batch: Sequence[Observation]) -> list[Observation]:
     ]
 
 
+@lru_cache
+def truth(circumstances: Circumstances) -> tuple[list[float], float]:
+    """The reference point of all networks that can be trained, and their hypervolume."""
+    every = [trained({"network": network}, circumstances) for network in range(len(networks()))]
+    good = [one for one in every if one.objectives]
+    reference = reference_point(good, OBJECTIVES)
+    return reference, hypervolume(good, OBJECTIVES, reference)
+
+
 def share(trials: Sequence[Observation], circumstances: Circumstances) -> float:
     """The hypervolume of what was trained to the last epoch, in % of all networks' that can be."""
-    every = [trained({"network": network}, circumstances) for network in range(len(networks()))]
-    truth = [one for one in every if one.objectives]
-    reference = reference_point(truth, OBJECTIVES)
+    reference, most = truth(circumstances)
     whole = [one for one in trials if one.objectives and one.epochs == EPOCHS]
-    return 100 * hypervolume(whole, OBJECTIVES, reference) / hypervolume(truth, OBJECTIVES, reference)
+    return 100 * hypervolume(whole, OBJECTIVES, reference) / most
 
 
 def main() -> None:

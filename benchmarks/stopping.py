@@ -23,6 +23,7 @@ import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from windtunnel.definition.early_stopping import EarlyStopping
 from windtunnel.front import hypervolume, pareto_front, reference_point
@@ -72,6 +73,7 @@ class Network:
     config: str
     flops: float
     accuracy: tuple[float, ...]
+    params: Mapping[str, Any] = field(hash=False)
 
 
 @dataclass(frozen=True)
@@ -171,7 +173,9 @@ def load() -> list[Network]:
     """The networks of the benchmark file."""
     content = json.loads(CURVES.read_text())
     return [
-        Network(f"{place:016x}", one["flops"], tuple(right / content["images"] for right in one["right"]))
+        Network(
+            f"{place:016x}", one["flops"], tuple(right / content["images"] for right in one["right"]), one["params"]
+        )
         for place, one in enumerate(content["configurations"])
     ]
 

@@ -127,7 +127,7 @@ class Kernel:
         last = product * matern + (features.basis * amplitude) @ features.basis.T
         gaps = drift * np.outer(features.gap, features.gap)
         covariance = last + gaps * (1 + last)
-        covariance[np.diag_indices(len(features))] += noise + early * features.gap**2
+        covariance[np.diag_indices(len(features))] += self.noise(theta, features)
 
         def gradient(weights: Array) -> Array:
             of_last = weights * (1 + gaps)

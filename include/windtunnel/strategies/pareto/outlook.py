@@ -1,5 +1,6 @@
 """What is expected of candidates, and what they would add to the front."""
 
+import functools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -60,9 +61,7 @@ class Outlook:
 
     def best(self, n: int) -> list[int]:
         """Places of the candidates with the largest gains."""
-        ranking = Ranking(self.gains, self._options.exploration)
-        ranking.first()
-        return ranking.best(n)
+        return Ranking(self.gains, self._options.exploration).best(n)
 
     def extend(self, configurations: Sequence[Params]) -> None:
         """Let further candidates into the pool."""
@@ -165,6 +164,7 @@ class Outlook:
         return {"expected": {name: float(f"{named[name]:.6g}") for name in self._learnt}}
 
 
+@functools.lru_cache
 def _nodes(count: int, exploration: float) -> View:
     """Points that stand for a normal distribution over so many objectives, and their weights."""
     if count == 0 or exploration == 0:

@@ -38,7 +38,8 @@ class Ranking:
         return index
 
     def best(self, n: int) -> list[int]:
-        """The n candidates with the largest gains, as they were last seen."""
+        """The n candidates with the largest gains, as they were last seen; if any, the first one gains something."""
+        self.first()
         return [int(index) for index in np.argsort(-self._gains, kind="stable")[:n]]
 
     def strike(self, index: int) -> None:
