@@ -1,6 +1,8 @@
 """A small Kubernetes in this process: the requests that launching makes, a Job controller, and pods that are processes.
 
 What a real cluster cannot be made to do on demand is said beforehand: statuses for the next pods, refusals, outages.
+Its controller either works by itself, for launchers that are tested as a whole, or takes one step whenever pods are
+listed or a test says so: nothing happens between two looks then, however fast the machine is.
 """
 
 import json
@@ -19,7 +21,8 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 ROOT = Path(__file__).parents[1]
-_TICK = 0.02
+_TICK = 0.02  # seconds
+_PATIENCE = 300.0  # seconds for what comes within one on an idle machine
 
 
 def stamp(seconds: float = 0.0) -> str:
@@ -36,13 +39,14 @@ class FakeCluster:
         script: statuses for the next pods, which are no processes then.
         refuse_jobs: the status and message that new Jobs are answered with.
         refuse_pods: the message of the event that is all that comes of a Job.
-        backoff: seconds after a pod's failure until the next one is started.
         killed_for: what is said of pods that SIGKILL has ended.
         outages: so many of the next requests are answered with 503.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, stepped: bool = False) -> None:
+        """A cluster with its files in `folder`, whose controller works by itself unless it is stepped."""
         self.folder = folder
+        self.stepped = stepped
         self.folder.mkdir(parents=True, exist_ok=True)
         self.jobs, self.pods, self.events = {}, {}, []
         self.processes = {}
@@ -51,8 +55,6 @@ class FakeCluster:
         self.refuse_jobs = None
         self.refuse_pods = ""
         self.outages = 0
-        self.backoff = 0.0
-        self.resting = Counter()
         self.killed_for = "Error"
         self.lock = threading.RLock()
         self.closed = threading.Event()
@@ -61,9 +63,8 @@ class FakeCluster:
         handler = type("Handler", (_Handler,), {"cluster": self})
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self.address = f"http://127.0.0.1:{self.server.server_port}"
-        self.threads = [
-            threading.Thread(target=work, daemon=True) for work in (self.server.serve_forever, self._control)
-        ]
+        work = [self.server.serve_forever] if self.stepped else [self.server.serve_forever, self._control]
+        self.threads = [threading.Thread(target=target, daemon=True) for target in work]
         for thread in self.threads:
             thread.start()
         return self
@@ -139,13 +140,22 @@ class FakeCluster:
         file = self.folder / f"{name}.log"
         return file.read_text() if file.exists() else ""
 
-    def _control(self):
-        while not self.closed.wait(_TICK):
+    def step(self, times=1):
+        """Start each job's next pod if it is due, and note what has become of the pods; so many times."""
+        for _ in range(times):
             with self.lock:
                 for job in list(self.jobs.values()):
                     self._reconcile(job)
                 for name in list(self.pods):
                     self._look_after(name)
+
+    def until(self, condition):
+        """Take steps until the answer is true; the answer."""
+        return wait_for(lambda: self.step() or condition())
+
+    def _control(self):
+        while not self.closed.wait(_TICK):
+            self.step()
 
     def _reconcile(self, job):
         own = self._pods_of(job)
@@ -157,9 +167,7 @@ class FakeCluster:
         elif self._failures(job, own) > job["spec"]["backoffLimit"]:
             reason = {"reason": "BackoffLimitExceeded", "message": "Job has reached the specified backoff limit"}
             job["status"]["conditions"] = [{"type": "Failed", "status": "True", **reason}]
-        elif (
-            not phases["Running"] and not phases["Pending"] and time.monotonic() > self.resting[job["metadata"]["uid"]]
-        ):
+        elif not phases["Running"] and not phases["Pending"]:
             self._start(job, phases["Failed"])
 
     def _failures(self, job, pods):
@@ -205,7 +213,6 @@ class FakeCluster:
                 "phase": "Failed" if code else "Succeeded",
                 "containerStatuses": [{"name": "trainer", "state": {"terminated": end}}],
             }
-            self.resting[_owner(pod)] = time.monotonic() + self.backoff
         unanswering = pod["status"].get("unanswering", False)
         gone = _is_going(pod) and not unanswering and (process is None or code is not None)
         orphaned = not any(job["metadata"]["uid"] == _owner(pod) for job in self.jobs.values())
@@ -301,6 +308,8 @@ class _Handler(BaseHTTPRequestHandler):
             return 200, cluster.log(rest[0]).encode()
         if verb == "get":
             return 200, cluster.jobs[rest[0]]
+        if cluster.stepped and (verb, kind) == ("list", "pods"):
+            cluster.step()
         found = [] if rest else cluster.find(kind, query.get("labelSelector", ""), query.get("fieldSelector", ""))
         if verb == "list":
             return 200, {"kind": "List", "items": found}
@@ -322,9 +331,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
 
-def wait_for(condition, timeout=60.0):
+def wait_for(condition):
     """Ask until the answer is true; the answer."""
-    end = time.monotonic() + timeout
+    end = time.monotonic() + _PATIENCE
     while not (answer := condition()):
         assert time.monotonic() < end, "it never came"
         time.sleep(0.02)

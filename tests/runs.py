@@ -23,7 +23,7 @@ class Run:
     jobs: list[Job]
     trace: Path
     launcher: str = "local"
-    patience: float = 30
+    patience: float = 300
 
     @property
     def starts(self) -> dict[str, list[int]]:
@@ -34,6 +34,10 @@ class Run:
 
     def result(self, do: str):
         return self.ledger.result(self.trial(do))
+
+    def release(self) -> None:
+        """Let trials go on that `wait`."""
+        (self.trace / faults.RELEASED).touch()
 
     def launch(self) -> None:
         for job in self.jobs:
@@ -100,7 +104,7 @@ def make_run(
     return Run(ledger, plan.jobs, trace, launcher)
 
 
-def wait_until(condition, timeout: float = 90) -> None:
+def wait_until(condition, timeout: float = 300) -> None:
     end = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < end, "it never came"

@@ -1,6 +1,7 @@
 """A workload without torch whose trials do what their parameter `do` says, and leave a trace of every start.
 
 The folder `settings["trace"]` gets a file per trial with one line per start: the process id.
+Trials that `wait` do so until that folder has the file `RELEASED`.
 """
 
 import os
@@ -11,6 +12,7 @@ import time
 from pathlib import Path
 
 TORCH = False
+RELEASED = ".released"
 
 
 def prepare(data):
@@ -21,7 +23,7 @@ def train(trial):
     starts = _trace(trial)
     do, _, argument = trial.params["do"].partition(" ")
     print(f"start {starts}: {trial.params['do']}")
-    score = _DO[do](argument, starts)
+    score = _wait(trial) if do == "wait" else _DO[do](argument, starts)
     trial.report(score=1.0 if score is None else score)
 
 
@@ -31,9 +33,8 @@ def verify(model):
 
 def starts(folder: Path) -> dict[str, list[int]]:
     """By what the trials do, the processes that did it."""
-    return {
-        file.name.replace("_", " "): [int(pid) for pid in file.read_text().split()] for file in sorted(folder.iterdir())
-    }
+    files = (file for file in sorted(folder.iterdir()) if file.name != RELEASED)
+    return {file.name.replace("_", " "): [int(pid) for pid in file.read_text().split()] for file in files}
 
 
 def _trace(trial) -> int:
@@ -41,6 +42,14 @@ def _trace(trial) -> int:
     with file.open("a") as trace:
         trace.write(f"{os.getpid()}\n")
     return len(file.read_text().split())
+
+
+def _wait(trial):
+    """Until the test lets the trial go on; a test that ended without it leaves nothing behind for ever."""
+    end = time.monotonic() + 1800
+    while not (Path(trial.settings["trace"]) / RELEASED).exists():
+        assert time.monotonic() < end, "nobody released it"
+        time.sleep(0.02)
 
 
 def _nothing(argument, starts):

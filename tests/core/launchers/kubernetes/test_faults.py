@@ -1,31 +1,65 @@
-"""What becomes of a job whose pods do not do what they should, on a cluster that says so on demand."""
+"""What becomes of a job whose pods do not do what they should, on a cluster that says so on demand.
+
+The cluster and the launcher's clock are stepped: each look of a watch is one step of the cluster.
+"""
+
+from datetime import datetime, timedelta
 
 import pytest
 
-from tests.fake_cluster import stamp, wait_for
+from tests.fake_cluster import FakeCluster, stamp, wait_for
 from tests.runs import make_run
 from windtunnel.errors import LaunchError, RefusedError
 from windtunnel.launchers import get_launcher
-from windtunnel.launchers.kubernetes import client
+from windtunnel.launchers.kubernetes import client, states
 from windtunnel.launchers.kubernetes.manifest import job_name
 from windtunnel.ledger import State
 from windtunnel.waiting import Watch
+
+
+PENDING = 3600.0  # seconds that a job may wait to be started
+
+
+@pytest.fixture
+def cluster(tmp_path, monkeypatch):
+    with FakeCluster(tmp_path / "cluster", stepped=True) as found:
+        monkeypatch.setenv("KUBECONFIG", found.kubeconfig())
+        yield found
+
+
+class Clock:
+    """The time of day, which goes on when a test says so."""
+
+    passed = timedelta()
+
+    def now(self, zone):
+        return datetime.now(zone) + self.passed
+
+    def forward(self, seconds):
+        self.passed += timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    found = Clock()
+    monkeypatch.setattr("windtunnel.launchers.kubernetes.launcher.datetime", found)
+    return found
 
 
 @pytest.fixture
 def run(cluster, tmp_path):
     def make(*jobs, **limits):
         fields = {"pod_template": cluster.template(), "resources": limits.pop("resources", {})}
-        options = {"launcher": "kubernetes", "fields": fields, "trial_retries": 0, "pending": 3600.0} | limits
+        options = {"launcher": "kubernetes", "fields": fields, "trial_retries": 0, "pending": PENDING} | limits
         return make_run(str(tmp_path / "store"), tmp_path / "trace", *(jobs or [["nothing"]]), **options)
 
     return make
 
 
-def result_of(run, looks=100):
+def result_of(run):
     """The first trial's result, once the watch has it."""
     watch = Watch(run.ledger, get_launcher("kubernetes"), "1")
-    wait_for(lambda: watch.poll().done, looks)
+    wait_for(lambda: watch.poll().done)
     return run.result("nothing")
 
 
@@ -56,6 +90,7 @@ def test_pods_that_end_without_results(cluster, run, status, kind, words):
     cluster.script = [status] * 5
     run = run(resources={"memory": 2**30}, trial_retries=2)
     run.launch()
+    cluster.step(10)
     result = result_of(run)
     assert (result.state, result.kind) == (State.FAILED, kind)
     assert all(word in result.message for word in ["job 1-0", "pod windtunnel-", *words]), result.message
@@ -67,7 +102,8 @@ def test_pods_that_never_begin_a_trial_are_not_started_for_ever(cluster, run):
     cluster.script = [ended("Error", 127), ended("Error", 127), ended("Error", 127), {"phase": "Running"}]
     run = run(["nothing"], ["sleep 1"], trial_retries=20)
     get_launcher("kubernetes").launch(run.ledger, run.jobs[0])
-    wait_for(lambda: len(cluster.pods) == 4)
+    cluster.step(4)
+    assert len(cluster.pods) == 4
     watch = Watch(run.ledger, get_launcher("kubernetes"), "1")
     wait_for(lambda: watch.poll().finished)
     result = run.result("nothing")
@@ -77,7 +113,7 @@ def test_pods_that_never_begin_a_trial_are_not_started_for_ever(cluster, run):
 
 
 def test_a_pod_that_hangs_ends_its_job_at_once(cluster, run):
-    cluster.script = [{"phase": "Failed", "reason": "DeadlineExceeded"}]
+    cluster.script = [{"phase": "Failed", "reason": "DeadlineExceeded"}, {"phase": "Running"}]
     run = run(job_time=30.0, trial_retries=5)
     run.launch()
     result = result_of(run)
@@ -105,52 +141,58 @@ def test_what_may_pass_gets_time(cluster, run, reason, kind):
     cluster.script = [waiting(reason, 'secret "windtunnel-storage" not found')]
     run = run()
     run.launch()
-    launcher = get_launcher("kubernetes")
-    pod = wait_for(lambda: list(cluster.pods.values()))[0]
-    assert launcher.live(run.ledger) == {"1-0"}
+    cluster.step()
+    (pod,) = cluster.pods.values()
+    assert get_launcher("kubernetes").live(run.ledger) == {"1-0"}
     pod["metadata"]["creationTimestamp"] = stamp(-130)
     assert result_of(run).kind == kind
     assert 'secret "windtunnel-storage" not found' in run.result("nothing").message
 
 
-def test_waiting_for_too_long(cluster, run):
+def test_waiting_for_too_long(cluster, run, clock):
     cluster.script = [{"phase": "Pending", "conditions": [UNPLACED]}]
-    run = run(pending=3.0)
+    run = run()
     run.launch()
     assert get_launcher("kubernetes").live(run.ledger) == {"1-0"}
+    clock.forward(PENDING + 1)
     result = result_of(run)
     assert result.kind == "pending"
-    assert "longer than limits.pending, 3 s; Unschedulable: 1 Insufficient gpu" in result.message
+    assert "longer than limits.pending, 3600 s; Unschedulable: 1 Insufficient gpu" in result.message
     assert cluster.jobs == cluster.pods == {}
 
 
-def test_a_job_may_wait_as_long_as_the_runs_other_pods_work(cluster, run):
+def test_a_job_may_wait_as_long_as_the_runs_other_pods_work(cluster, run, clock):
     cluster.script = [{"phase": "Running"}, {"phase": "Pending", "conditions": [UNPLACED]}]
-    run = run(["nothing"], ["sleep 1"], pending=2.0)
+    run = run(["nothing"], ["sleep 1"])
     run.launch()
-    first, second = wait_for(lambda: len(cluster.pods) == 2 and list(cluster.pods.values()))
+    cluster.step()
+    first, _ = cluster.pods.values()
     first["spec"]["nodeName"] = "node7"
-    second["metadata"]["creationTimestamp"] = stamp(-60)
     launcher = get_launcher("kubernetes")
+    clock.forward(PENDING + 1)
     assert launcher.live(run.ledger) == {"1-0", "1-1"}
     first["status"] = {"phase": "Succeeded"}
-    wait_for(lambda: launcher.live(run.ledger) == {"1-1"})
-    wait_for(lambda: launcher.live(run.ledger) == set())
+    cluster.step()
+    assert launcher.live(run.ledger) == {"1-1"}
+    clock.forward(PENDING + 1)
+    assert launcher.live(run.ledger) == set()
 
 
-def test_a_quota_that_is_used_up(cluster, run):
+def test_a_quota_that_is_used_up(cluster, run, clock):
     cluster.refuse_pods = 'pods "x" is forbidden: exceeded quota: gpus, requested: 1, used: 2, limited: 2'
-    run = run(pending=1.0)
+    run = run()
     run.launch()
+    clock.forward(PENDING + 1)
     result = result_of(run)
     assert result.kind == "quota"
-    assert "made no pod for it within limits.pending, 1 s; FailedCreate: pods" in result.message
+    assert "made no pod for it within limits.pending, 3600 s; FailedCreate: pods" in result.message
 
 
-def test_pods_that_the_cluster_will_not_make(cluster, run):
+def test_pods_that_the_cluster_will_not_make(cluster, run, clock):
     cluster.refuse_pods = 'pods "x" is forbidden: violates PodSecurity "restricted"'
-    run = run(pending=1.0)
+    run = run()
     run.launch()
+    clock.forward(PENDING + 1)
     result = result_of(run)
     assert result.kind == "refused"
     assert "violates PodSecurity" in result.message
@@ -182,14 +224,15 @@ def test_a_job_that_somebody_deleted(cluster, run):
     assert "its Job was deleted" in result.message
 
 
-def test_a_node_that_does_not_answer(cluster, run, monkeypatch):
-    monkeypatch.setattr("windtunnel.launchers.kubernetes.states._BACK_OFF", 0.0)
+def test_a_node_that_does_not_answer(cluster, run, clock):
     cluster.script = [{"phase": "Running", "unanswering": True}, {"phase": "Pending", "conditions": [UNPLACED]}]
-    run = run(pending=2.0)
+    run = run()
     run.launch()
-    pod = wait_for(lambda: list(cluster.pods.values()))[0]
+    cluster.step()
+    (pod,) = cluster.pods.values()
     pod["metadata"] |= {"deletionTimestamp": stamp(-60)}
     pod["spec"]["nodeName"] = "node7"
+    clock.forward(PENDING + states._BACK_OFF + 1)
     result = result_of(run)
     assert result.kind == "node_lost"
     assert "on node7 does not answer any more" in result.message
@@ -215,7 +258,7 @@ def test_a_trial_that_kills_its_pod_is_passed_over_and_its_lane_mates_go_on(clus
 
 def test_a_pod_that_its_trial_took_down_with_its_memory(cluster, run):
     """Where the kernel ends a container as a whole, only the cluster can tell what it was."""
-    cluster.killed_for, cluster.backoff = "OOMKilled", 1.0
+    cluster.killed_for = "OOMKilled"
     run = run(["kill-job", "nothing"], trial_retries=1, resources={"memory": 2**30})
     run.launch()
     assert result_of(run).state is State.COMPLETED
@@ -227,23 +270,24 @@ def test_a_pod_that_its_trial_took_down_with_its_memory(cluster, run):
 
 
 def test_preemptions_count_neither_for_the_trial_nor_for_the_job(cluster, run):
-    run = run(["sleep 3"], trial_retries=0)
+    run = run(["wait"], trial_retries=0)
     run.launch()
     times = cluster.jobs[job_name(run.ledger, "1-0")]["spec"]["backoffLimit"] + 1
     for count in range(1, times + 1):
-        wait_for(lambda count=count: len(run.starts.get("sleep 3", ())) == count)
+        cluster.until(lambda count=count: len(run.starts.get("wait", ())) == count)
         (name,) = cluster.pods
         cluster.preempt(name)
-        wait_for(lambda name=name: name not in cluster.pods)
+        cluster.until(lambda name=name: name not in cluster.pods)
+    run.release()
     watch = Watch(run.ledger, get_launcher("kubernetes"), "1")
-    wait_for(lambda: watch.poll().done, 30)
-    assert run.result("sleep 3").state is State.COMPLETED
-    assert [attempt.preempted for attempt in run.ledger.attempts(run.trial("sleep 3"))] == [True] * times + [False]
+    wait_for(lambda: watch.poll().done)
+    assert run.result("wait").state is State.COMPLETED
+    assert [attempt.preempted for attempt in run.ledger.attempts(run.trial("wait"))] == [True] * times + [False]
 
 
 def test_pods_that_are_deleted_again_and_again_use_up_the_jobs_retries(cluster, run):
     """A hand is no preemption: the cluster counts such pods, which ends the job rather than the cluster's patience."""
-    run = run(["sleep 60"], trial_retries=0)
+    run = run(["wait"], trial_retries=0)
     run.launch()
     watch = Watch(run.ledger, get_launcher("kubernetes"), "1")
 
@@ -252,9 +296,9 @@ def test_pods_that_are_deleted_again_and_again_use_up_the_jobs_retries(cluster, 
             cluster.delete_pod(name, grace=0)
         return watch.poll().done
 
-    wait_for(delete, 30)
-    assert run.result("sleep 60").kind == "gone"
-    assert "its pods are deleted: BackoffLimitExceeded" in run.result("sleep 60").message
+    wait_for(delete)
+    assert run.result("wait").kind == "gone"
+    assert "its pods are deleted: BackoffLimitExceeded" in run.result("wait").message
 
 
 def test_an_api_server_that_is_away_for_a_while(cluster, run):
@@ -290,11 +334,8 @@ def test_a_job_that_failed_is_launched_anew_when_asked(cluster, run):
     cluster.script = [ended("Error", 3)] * 4
     run = run()
     run.launch()
-    wait_for(lambda: not get_launcher("kubernetes").live(run.ledger))
-    assert result_of_launch(run) == State.COMPLETED
-    assert len(run.ledger.launches("1-0")) == 2
-
-
-def result_of_launch(run):
+    cluster.step(5)
+    assert get_launcher("kubernetes").live(run.ledger) == set()
     run.launch()
-    return result_of(run).state
+    assert result_of(run).state is State.COMPLETED
+    assert len(run.ledger.launches("1-0")) == 2
