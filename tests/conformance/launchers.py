@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -29,8 +28,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 class LauncherConformance:
-    patience = 120.0  # seconds that a job may take to start, or to end for good
-    promptness = 10  # seconds that a launch may take: far less than the job does, far more than it needs
+    patience = 300.0  # seconds that a job may take to start, or to end for good
 
     @pytest.fixture
     def name(self) -> str:
@@ -67,11 +65,9 @@ class LauncherConformance:
         return get_launcher(name)
 
     def test_launching_returns_at_once_and_the_job_lives_at_once(self, run, launcher):
-        run = run(["sleep 60"])
-        began = time.monotonic()
+        run = run(["wait"])  # so a launch that waited for the job would never return
         launcher.launch(run.ledger, run.jobs[0])
         assert launcher.live(run.ledger) == {"1-0"}
-        assert time.monotonic() - began < self.promptness
         assert run.ledger.outcomes() == {}
         assert len(run.ledger.launches("1-0")) == 1
 
@@ -83,13 +79,14 @@ class LauncherConformance:
         assert {outcome.state for outcome in run.ledger.outcomes().values()} == {State.COMPLETED}
 
     def test_launching_again_while_it_lives_or_when_it_is_done_changes_nothing(self, run, launcher):
-        run = run(["sleep 0.5"])
+        run = run(["wait"])
         for _ in range(3):
             run.launch()
+        run.release()
         run.finish()
         run.launch()
         assert launcher.live(run.ledger) == set()
-        assert len(run.starts["sleep 0.5"]) == 1
+        assert len(run.starts["wait"]) == 1
         assert len(run.ledger.launches("1-0")) == 1
 
     def test_a_job_without_units_is_done(self, run, launcher):
@@ -98,13 +95,14 @@ class LauncherConformance:
         assert run.ledger.launches("1-0") == []
 
     def test_a_job_outlives_its_launcher_and_is_found_again(self, run, launcher, name):
-        run = run(["sleep 1"])
+        run = run(["wait"])
         command = [sys.executable, "-c", _LAUNCH, run.ledger.url, name, "1-0"]
         ended = subprocess.run(command, check=False, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
         assert ended.returncode == -signal.SIGKILL
         assert launcher.live(run.ledger) == {"1-0"}
+        run.release()
         run.finish()
-        assert len(run.starts["sleep 1"]) == 1
+        assert len(run.starts["wait"]) == 1
 
     def test_of_racing_launches_one_starts_the_job(self, run, launcher, name):
         run = run(["sleep 0.5"], ["sleep 0.50"])
@@ -115,28 +113,28 @@ class LauncherConformance:
         assert [len(run.ledger.launches(job)) for job in ("1-0", "1-1")] == [1, 1]
 
     def test_runs_do_not_see_each_other(self, run, launcher, tmp_path, name, fields):
-        here = run(["sleep 60"])
+        here = run(["wait"])
         trace = tmp_path / "other-trace"
-        there = make_run(str(tmp_path / "other"), trace, ["sleep 60"], launcher=name, fields=fields)
+        there = make_run(str(tmp_path / "other"), trace, ["wait"], launcher=name, fields=fields)
         here.launch()
         assert launcher.live(there.ledger) == set()
         launcher.cancel(there.ledger)
         assert launcher.live(here.ledger) == {"1-0"}
 
     def test_cancelling_leaves_nothing_running_and_nothing_recorded(self, run, launcher):
-        run = run(["sleep 60", "nothing"], ["sleep 61"])
+        run = run(["wait", "nothing"], ["wait 2"])
         run.launch()
-        pids = [run.wait_for_start("sleep 60"), run.wait_for_start("sleep 61")]
+        pids = [run.wait_for_start("wait"), run.wait_for_start("wait 2")]
         launcher.cancel(run.ledger)
         assert launcher.live(run.ledger) == set()
         assert not any(map(is_alive, pids))
         assert run.ledger.outcomes() == {}
         assert "nothing" not in run.starts
-        for do in ("sleep 60", "sleep 61"):
+        for do in ("wait", "wait 2"):
             assert [attempt.preempted for attempt in run.ledger.attempts(run.trial(do))] == [True]
 
     def test_a_job_cancelled_as_soon_as_it_is_launched_starts_nothing_more(self, run, launcher):
-        run = run(["sleep 60"])
+        run = run(["wait"])
         run.launch()
         launcher.cancel(run.ledger)
         assert launcher.live(run.ledger) == set()
@@ -144,30 +142,31 @@ class LauncherConformance:
         assert run.ledger.outcomes() == {}
 
     def test_only_the_named_jobs_are_cancelled(self, run, launcher):
-        run = run(["sleep 60"], ["sleep 61"])
+        run = run(["wait"], ["wait 2"])
         run.launch()
         launcher.cancel(run.ledger, ["1-1", "1-7"])
         assert launcher.live(run.ledger) == {"1-0"}
         launcher.cancel(run.ledger, ["1-1"])
 
     def test_a_cancelled_job_is_not_revived_but_can_be_launched_again(self, run, launcher):
-        run = run(["sleep 4"], trial_retries=0)
+        run = run(["wait"], trial_retries=0)
         run.launch()
-        run.wait_for_start("sleep 4")
+        run.wait_for_start("wait")
         launcher.cancel(run.ledger)
         assert not launcher.revive(run.ledger, run.jobs[0])
         assert launcher.why_gone(run.ledger, run.jobs[0]).kind == "cancelled"
+        run.release()
         run.finish()
-        assert run.result("sleep 4").state is State.COMPLETED
-        assert len(run.starts["sleep 4"]) == 2
+        assert run.result("wait").state is State.COMPLETED
+        assert len(run.starts["wait"]) == 2
 
     def test_a_killed_job_is_gone_and_it_is_said_why(self, run, launcher):
-        run = run(["sleep 60"])
+        run = run(["wait"])
         run.launch()
-        pid = run.wait_for_start("sleep 60")
+        pid = run.wait_for_start("wait")
         self.kill(run.ledger, "1-0")
-        wait_until(lambda: launcher.live(run.ledger) == set(), 10)
-        wait_until(lambda: not is_alive(pid), 10)
+        wait_until(lambda: launcher.live(run.ledger) == set(), self.patience)
+        wait_until(lambda: not is_alive(pid), self.patience)
         gone = launcher.why_gone(run.ledger, run.jobs[0])
         assert gone.kind.isidentifier() and gone.kind != "cancelled"
         assert "1-0" in gone.message

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -17,7 +18,8 @@ print(log.read_text().strip())
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel's score is Linux's")
-@pytest.mark.parametrize(("own", "units"), [(0, "500"), (800, "800")])
-def test_a_unit_is_to_go_before_its_job_and_never_later_than_its_pod(tmp_path, own, units):
+@pytest.mark.parametrize("own", [0, 800])
+def test_a_unit_is_to_go_before_its_job_and_never_later_than_its_pod(tmp_path, own):
+    own = max(own, int(Path("/proc/self/oom_score_adj").read_text()))  # not everybody may go below
     command = [sys.executable, "-c", SCRIPT, str(own), str(tmp_path / "log")]
-    assert subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip() == units
+    assert subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip() == str(max(own, 500))

@@ -3,8 +3,7 @@
 import os
 import re
 import signal
-import threading
-import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -72,21 +71,20 @@ def test_a_trial_that_fails_is_a_result_and_the_next_one_runs(run, do, kind, mes
 
 
 def test_a_trial_that_takes_too_long_is_killed(run):
-    run = run(["sleep 30", "nothing"], trial_time=0.5)
+    run = run(["wait", "wait 2"], trial_time=2.0)
     run.finish()
-    result = run.result("sleep 30")
-    assert (result.state, result.kind) == (State.FAILED, "timeout")
-    assert "limits.trial_time, 0.5 s" in result.message
-    assert 0.4 < result.seconds < 10
-    assert "start 1: sleep 30" in result.log_tail
-    assert not is_alive(run.starts["sleep 30"][0])
-    assert run.result("nothing").state is State.COMPLETED
+    for do in ("wait", "wait 2"):
+        result = run.result(do)
+        assert (result.state, result.kind, result.attempts) == (State.FAILED, "timeout", 1)
+        assert "limits.trial_time, 2 s" in result.message
+        assert result.seconds > 1.9
+        assert not any(map(is_alive, run.starts.get(do, ())))
 
 
 def test_a_job_that_takes_too_long_fails_what_is_left_of_it(run):
-    run = run(["sleep 30", "nothing"], job_time=1.0)
+    run = run(["wait", "nothing"], job_time=1.0)
     run.finish()
-    for do in ("sleep 30", "nothing"):
+    for do in ("wait", "nothing"):
         assert run.result(do).kind == "timeout"
         assert "limits.job_time, 1 s" in run.result(do).message
     assert "nothing" not in run.starts
@@ -138,24 +136,30 @@ def test_a_trial_that_kills_its_job_is_passed_over_after_its_retries(run):
 
 @pytest.mark.parametrize(("given_back", "state"), [(True, State.COMPLETED), (False, State.FAILED)])
 def test_a_job_waits_for_the_start_that_the_one_it_replaces_gives_back(run, monkeypatch, given_back, state):
-    monkeypatch.setattr(supervisor, "_HANDOVER", 2.0)
     run = run(["nothing"], trial_retries=0)
     unit = run.trial("nothing")
     attempt = run.ledger.begin_attempt(unit, "1-0", "another-pod", now())
-    leaving = threading.Timer(0.5, lambda: given_back and run.ledger.mark_preempted(unit, attempt))
-    leaving.start()
+    moment = 0.0
+
+    def sleep(seconds):
+        nonlocal moment
+        moment += seconds
+        if given_back and moment < 2 * seconds:
+            run.ledger.mark_preempted(unit, attempt)
+
+    monkeypatch.setattr(supervisor, "time", SimpleNamespace(monotonic=lambda: moment, sleep=sleep))
     run_job(run.ledger.url, "1-0")
-    leaving.join()
+    assert moment > (0 if given_back else supervisor._HANDOVER - 1)
     assert run.result("nothing").state is state
 
 
-def test_a_job_told_to_go_while_it_waits_for_a_start_leaves_its_unit_to_the_next_job(run):
+def test_a_job_told_to_go_while_it_waits_for_a_start_leaves_its_unit_to_the_next_job(run, monkeypatch):
     run = run(["nothing", "sleep 0"], trial_retries=0)
     run.ledger.begin_attempt(run.trial("nothing"), "1-0", "another-pod", now())
-    told = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM))
-    told.start()
-    assert run_job(run.ledger.url, "1-0") == PREEMPTED
-    told.join()
+    sleep = SimpleNamespace(monotonic=lambda: 0.0, sleep=lambda _: os.kill(os.getpid(), signal.SIGTERM))
+    with monkeypatch.context() as patched:
+        patched.setattr(supervisor, "time", sleep)
+        assert run_job(run.ledger.url, "1-0") == PREEMPTED
     assert run.ledger.outcomes() == {}
 
 
@@ -171,67 +175,72 @@ def test_a_job_that_leaves_spares_the_logs_of_its_replacement(run, monkeypatch):
 
 
 def test_children_die_with_their_job(run):
-    run = run(["sleep 60", "sleep 61"], slots=2, trial_retries=0)
+    run = run(["wait", "wait 2"], slots=2, trial_retries=0)
     run.launch()
-    pids = [run.wait_for_start("sleep 60"), run.wait_for_start("sleep 61")]
+    pids = [run.wait_for_start("wait"), run.wait_for_start("wait 2")]
     os.kill(job_process(run), signal.SIGKILL)
-    wait_until(lambda: not any(map(is_alive, pids)), 5)
-    wait_until(lambda: not get_launcher("local").live(run.ledger), 5)
+    wait_until(lambda: not any(map(is_alive, pids)))
+    wait_until(lambda: not get_launcher("local").live(run.ledger))
     run.wait()
-    assert {run.result("sleep 60").kind, run.result("sleep 61").kind} == {"crashed"}
+    assert {run.result("wait").kind, run.result("wait 2").kind} == {"crashed"}
 
 
 def test_what_a_trial_leaves_behind_is_ended(run):
     run = run(["leave-process"])
     run.finish()
     left = int(re.search(r"left (\d+)", log_of(run, "leave-process"))[1])
-    wait_until(lambda: not is_alive(left), 5)
+    wait_until(lambda: not is_alive(left))
 
 
 def test_a_job_told_to_go_gives_its_starts_back(run):
-    run = run(["sleep 60", "nothing"], trial_retries=0)
+    run = run(["wait", "nothing"], trial_retries=0)
     run.launch()
-    pid = run.wait_for_start("sleep 60")
+    pid = run.wait_for_start("wait")
     os.kill(job_process(run), signal.SIGTERM)
-    wait_until(lambda: not get_launcher("local").live(run.ledger), 10)
+    wait_until(lambda: not get_launcher("local").live(run.ledger))
     assert not is_alive(pid)
     assert run.ledger.outcomes() == {}
-    assert [attempt.preempted for attempt in run.ledger.attempts(run.trial("sleep 60"))] == [True]
-    assert "start 1: sleep 60" in log_of(run, "sleep 60")
+    assert [attempt.preempted for attempt in run.ledger.attempts(run.trial("wait"))] == [True]
+    assert "start 1: wait" in log_of(run, "wait")
     run.launch()  # the start that was given back is there to be taken
-    wait_until(lambda: len(run.starts["sleep 60"]) == 2)
+    wait_until(lambda: len(run.starts["wait"]) == 2)
 
 
 def test_a_trial_whose_job_is_told_to_go_saves_where_it_is(run):
     run = run(["one"], workload="tests.workloads.steps")
     run.launch()
     checkpoint = run.ledger.trial_path(run.trial("one"), "checkpoint.pt")
-    wait_until(lambda: run.ledger.attempts(run.trial("one")))
-    time.sleep(4)  # long enough to be at work; the first checkpoint's time comes after half a minute
+    run.wait_for_start("one")  # it has taken some steps; the first checkpoint's time comes after half a minute
     os.kill(job_process(run), signal.SIGTERM)
-    wait_until(lambda: not get_launcher("local").live(run.ledger), 15)
+    wait_until(lambda: not get_launcher("local").live(run.ledger))
     step = int(re.search(r"told to go: saved at step (\d+)", log_of(run, "one"))[1])
-    assert 0 < step < 300
+    assert step > 0
     assert run.ledger.store.stat(checkpoint)
     run.launch()
-    wait_until(lambda: len(run.ledger.attempts(run.trial("one"))) == 2)
-    time.sleep(4)
+    wait_until(lambda: len(run.starts["one"]) == 2)
     get_launcher("local").cancel(run.ledger)
     assert f"going on from {run.trial('one')}, step {step}" in log_of(run, "one")
 
 
 def test_slots_run_side_by_side(run):
-    run = run(["sleep 1", "sleep 1.0", "sleep 1.00"], slots=3)
+    todo = ["wait", "wait 2", "wait 3"]
+    run = run(todo, slots=3)
+    run.launch()
+    for do in todo:
+        run.wait_for_start(do)
+    run.release()
     run.finish()
-    results = [run.result(do) for do in ("sleep 1", "sleep 1.0", "sleep 1.00")]
-    assert max(result.started for result in results) < min(result.ended for result in results)
+    assert {run.result(do).state for do in todo} == {State.COMPLETED}
 
 
 def test_two_jobs_run_side_by_side(run):
-    run = run(["sleep 1"], ["sleep 1.0"])
+    run = run(["wait"], ["wait 2"])
+    run.launch()
+    for do in ("wait", "wait 2"):
+        run.wait_for_start(do)
+    run.release()
     run.finish()
-    first, second = run.result("sleep 1"), run.result("sleep 1.0")
-    assert max(first.started, second.started) < min(first.ended, second.ended)
+    assert {outcome.state for outcome in run.ledger.outcomes().values()} == {State.COMPLETED}
 
 
 @pytest.mark.parametrize("workload", ["tests.workloads.not_importable", "tests.workloads.no_such"])

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -41,7 +42,7 @@ def serve(spool):
     yield start
     for service in services:
         service.terminate()
-        service.wait(30)
+        service.wait(120)
         service.stdout.close()
 
 
@@ -77,7 +78,6 @@ class TestLocalLauncherWithAService(LauncherConformance):
 def test_a_job_waits_for_a_service_and_lives_meanwhile(run, serve):
     run = run(["nothing"])
     run.launch()
-    time.sleep(0.5)
     assert get_launcher("local").live(run.ledger) == {"1-0"}
     assert run.starts == {}
     serve()
@@ -95,17 +95,18 @@ def test_two_services_start_a_job_once(run, serve):
 
 def test_a_service_that_is_told_to_go_ends_its_jobs_which_go_on_later(run, serve):
     service = serve()
-    run = run(["sleep 2"], trial_retries=0)
+    run = run(["wait"], trial_retries=0)
     run.launch()
-    trial = run.wait_for_start("sleep 2")
+    trial = run.wait_for_start("wait")
     service.terminate()
-    assert service.wait(30) == 0
+    assert service.wait(120) == 0
     assert not is_alive(trial)
-    assert [attempt.preempted for attempt in run.ledger.attempts(run.trial("sleep 2"))] == [True]
+    assert [attempt.preempted for attempt in run.ledger.attempts(run.trial("wait"))] == [True]
     assert get_launcher("local").live(run.ledger) == set()
     serve()
+    run.release()
     run.wait()
-    assert run.result("sleep 2").state is State.COMPLETED
+    assert run.result("wait").state is State.COMPLETED
     assert len(run.ledger.launches("1-0")) == 2
 
 
@@ -116,14 +117,34 @@ def test_a_job_that_has_ended_is_no_zombie(run, serve):
     wait_until(lambda: service.children() == [])
 
 
-def test_a_cancelled_job_that_waits_is_never_started(run, serve, spool):
+@pytest.fixture
+def started(monkeypatch):
+    """The jobs that a service in this process would have started."""
+    found = []
+    monkeypatch.setattr("trainer.serve.start_job", lambda folder, ledger, job, environment: found.append(job) or True)
+    return found
+
+
+def test_a_cancelled_job_that_waits_is_never_started(run, spool, started):
     run = run(["nothing"])
     run.launch()
+    (ticket,) = spool.tickets()  # as a service has it that looked just before
     get_launcher("local").cancel(run.ledger)
     assert get_launcher("local").live(run.ledger) == set()
-    serve()
-    time.sleep(0.7)
-    assert run.starts == {}
+    assert spool.tickets() == []
+    Service(spool)._take(ticket)
+    assert started == []
+
+
+@pytest.mark.parametrize(("waited", "jobs"), [(-1, ["1-0"]), (1, [])])
+def test_a_ticket_is_taken_until_it_expires_and_then_dropped(run, spool, started, monkeypatch, waited, jobs):
+    run = run(["nothing"], pending=3600)
+    run.launch()
+    (ticket,) = spool.tickets()
+    moment = ticket.expires + waited
+    monkeypatch.setattr("windtunnel.launchers.spool.time", SimpleNamespace(time=lambda: moment))
+    Service(spool)._take(ticket)
+    assert started == jobs
     assert spool.tickets() == []
 
 

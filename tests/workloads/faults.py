@@ -20,7 +20,7 @@ def prepare(data):
 
 
 def train(trial):
-    starts = _trace(trial)
+    starts = note_start(trial)
     do, _, argument = trial.params["do"].partition(" ")
     print(f"start {starts}: {trial.params['do']}")
     score = _wait(trial) if do == "wait" else _DO[do](argument, starts)
@@ -37,7 +37,8 @@ def starts(folder: Path) -> dict[str, list[int]]:
     return {file.name.replace("_", " "): [int(pid) for pid in file.read_text().split()] for file in files}
 
 
-def _trace(trial) -> int:
+def note_start(trial) -> int:
+    """Add this process to the trial's trace; how many there are now."""
     file = Path(trial.settings["trace"]) / trial.params["do"].replace(" ", "_")
     with file.open("a") as trace:
         trace.write(f"{os.getpid()}\n")
@@ -110,7 +111,7 @@ def _exit(code, starts):
 
 def _leave_process(_, starts):
     """Ends, but leaves a process behind."""
-    child = subprocess.Popen(["sleep", "60"])
+    child = subprocess.Popen(["sleep", "3600"])
     print(f"left {child.pid}")
 
 

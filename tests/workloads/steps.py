@@ -1,6 +1,8 @@
-"""Training of some minutes that could be saved after each of its short steps."""
+"""Training of some minutes that could be saved after each of its short steps; the third one leaves a trace."""
 
 import time
+
+from tests.workloads.faults import note_start
 
 
 def prepare(data):
@@ -13,9 +15,11 @@ def train(trial):
     model = torch.nn.Linear(1, 1)
     trial.restore(model=model)
     for epoch in trial.epochs(5000):
-        for _ in epoch.take([None] * 5000):
+        for step, _ in enumerate(epoch.take([None] * 5000)):
             time.sleep(0.02)
             trial.checkpoint(model=model)
+            if step == 2:
+                note_start(trial)
         trial.report(score=1.0)
         trial.checkpoint(model=model)
 

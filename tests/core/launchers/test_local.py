@@ -60,9 +60,9 @@ def test_a_job_is_nobodys_child_and_no_zombie(run):
 
 def test_a_job_that_will_not_end_is_told_by_name(run, monkeypatch):
     monkeypatch.setattr(local, "_CANCEL_TIME", 0.2)
-    run = run(["sleep 60"])
+    run = run(["wait"])
     run.launch()
-    run.wait_for_start("sleep 60")
+    run.wait_for_start("wait")
     job = process_of(run.ledger, "1-0")
     os.kill(job, signal.SIGSTOP)
     try:

@@ -16,7 +16,6 @@ from windtunnel.launchers.kubernetes.manifest import job_name
 from windtunnel.ledger import State
 from windtunnel.waiting import Watch
 
-
 PENDING = 3600.0  # seconds that a job may wait to be started
 
 
