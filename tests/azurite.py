@@ -3,6 +3,7 @@
 import base64
 import fcntl
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -21,7 +22,8 @@ import psutil
 VERSION = "3.35.0"
 ACCOUNT = "windtunneltest"
 
-_START_TIME = 60.0  # seconds
+_START_TIME = 300.0  # seconds for what takes one on an idle machine
+_MARK = "log-mark"
 
 
 class Azurite:
@@ -31,7 +33,7 @@ class Azurite:
         key: of the account.
         url: of the account: `http://<address>:<port>/<account>`.
         connection_string: for clients.
-        log: file with a line for each request, as `stop()` leaves it complete.
+        log: file with a line for each request, some of which may be yet to come.
     """
 
     def __init__(self, folder: Path, address: str = "127.0.0.1") -> None:
@@ -75,7 +77,7 @@ class Azurite:
         if self._process is not None:
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, number)
-            self._process.wait(30)
+            self._process.wait(120)
             self._process = None
 
     def signal(self, number: signal.Signals) -> None:
@@ -83,9 +85,27 @@ class Azurite:
         os.killpg(self._process.pid, number)
 
     def requests(self) -> list[tuple[str, str]]:
-        """All requests so far, as the server's log has them: method, and path with query."""
-        lines = self.log.read_text(errors="replace").splitlines()
-        return [tuple(line.split('"')[1].split()[:2]) for line in lines if line.count('"') >= 2]
+        """All requests that have been answered so far, as the server's log has them: method, and path with query."""
+        return [(method, path) for method, path, *_ in self.answers()]
+
+    def answers(self) -> list[tuple[str, str, int, int]]:
+        """All requests that have been answered so far: method, path with query, status, and bytes of the answer.
+
+        The log lags behind, so a request of this method's own is waited for, which is left out.
+        """
+        mark = secrets.token_hex(8)
+        with suppress(urllib.error.HTTPError):
+            urllib.request.urlopen(f"{self.url}?{_MARK}={mark}", timeout=_START_TIME)
+        end = time.monotonic() + _START_TIME
+        while mark not in (content := self.log.read_text(errors="replace")):
+            assert time.monotonic() < end, "Azurite's log does not go on"
+            time.sleep(0.02)
+        found = re.findall(r'"(\S+) (\S+) [^"]*" (\d+) (\d+|-)', content.partition(mark)[0])
+        return [
+            (method, path, int(status), int(size) if size.isdigit() else 0)
+            for method, path, status, size in found
+            if _MARK not in path
+        ]
 
     def cpu(self) -> float:
         """Seconds of processor time that the server has used since it was started."""

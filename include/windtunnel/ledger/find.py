@@ -5,6 +5,7 @@ from pathlib import Path
 
 from windtunnel.errors import LedgerError
 from windtunnel.ledger.ledger import Ledger
+from windtunnel.ledger.url import is_run
 from windtunnel.stores import open_store
 
 _LATEST = "latest"
@@ -24,7 +25,10 @@ def find_run(url: str) -> Ledger:
         StoreError: the URL names no store, or the store cannot be reached.
     """
     place, _, name = (url if "://" in url else _absolute(url)).rstrip("/").rpartition("/")
-    ledger = _last_below(place) if name == _LATEST else Ledger.open(f"{place}/{name}")
+    if name == _LATEST:
+        ledger = _last_below(place)
+    else:
+        ledger = Ledger.open(f"{place}/{name}") if is_run(f"{place}/{name}") else None
     if ledger is None or ledger.read_json("search.json") is None:
         raise LedgerError(f"URL: there is no run at {url}: {_FORMS}")
     return ledger
@@ -39,7 +43,9 @@ def _absolute(folder: str) -> str:
 
 
 def _last_below(place: str) -> Ledger | None:
-    """The run below a store or a search that began last."""
+    """The run below a store or a search that began last; None below the root of all folders."""
+    if not place:
+        return None
     entries = [entry for entry in open_store(place).list() if entry.path.endswith("/search.json")]
     runs = [entry for entry in entries if entry.path.count("/") <= 2]
     if not runs:

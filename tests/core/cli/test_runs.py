@@ -145,9 +145,11 @@ def test_fetch_of_a_run_that_goes_on_says_what_is_missing(store, capsys, tmp_pat
 
 
 @pytest.mark.parametrize("command", [["status"], ["results", "--json"], ["fetch"]])
-def test_a_url_without_a_run_is_told_with_its_mend(store, command, capsys, tmp_path):
+def test_a_url_without_a_run_is_told_with_its_mend(store, command, capsys, tmp_path, monkeypatch):
     filled(store)
-    for wrong in (store, f"{store}/digits_cnn", f"{store}/digits_cnn/other", str(tmp_path / "no" / "latest"), "x"):
+    wrongs = [store, f"{store}/digits_cnn", f"{store}/digits_cnn/other", str(tmp_path / "no" / "latest")]
+    for wrong in [*wrongs, "x", "a/b", "/", "/x", "/latest"]:
+        monkeypatch.chdir(tmp_path if wrong in wrongs else "/")  # the fewest folders that a path can have
         assert main([*command, wrong]) == 1
         error = capsys.readouterr().err
         assert error.startswith(f"URL: there is no run at {wrong}: give <store>/<search>/<run>")

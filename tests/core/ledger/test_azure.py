@@ -1,6 +1,5 @@
 """Reading whole runs whose ledger is in Azure Blob Storage."""
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -31,5 +30,4 @@ def test_a_run_of_5000_trials_is_read_by_one_request(azurite_server):
 
 def listings(server) -> int:
     """Listings of results that the server has been asked for."""
-    time.sleep(1)  # its log lags behind
     return sum("comp=list" in path and "results" in path for _, path in server.requests())

@@ -96,9 +96,18 @@ def test_a_child_is_unlike_both_parents_wherever_they_differ_twice(description, 
     space = Space.parse(description)
     first, second = space.sample(rng), space.sample(rng)
     child = space.crossover(first, second, rng)
+    forms = [{name: canonical_json(value) for name, value in params.items()} for params in (first, second, child)]
+    first, second, child = forms  # as JSON, which tells 1 from true; Python holds them for equal
     assert all(child[name] in (first[name], second[name]) for name in child)
     differing = sum(first[name] != second[name] for name in first)
     assert (child not in (first, second)) == (differing >= 2)
+
+
+def test_a_child_tells_1_from_true_and_0_from_false():
+    space = Space.parse({"a": [1, True], "b": [0, False], "c": [2, "2"]})
+    first, second = {"a": 1, "b": 0, "c": 2}, {"a": True, "b": False, "c": 2}
+    children = {space.key(space.crossover(first, second, random.Random(seed))) for seed in range(200)}
+    assert children == {space.key({"a": 1, "b": False, "c": 2}), space.key({"a": True, "b": 0, "c": 2})}
 
 
 def test_all_children_come_up():
