@@ -4,6 +4,7 @@ SEARCH := digits_cnn
 DATA :=
 ARGS :=
 TESTS := tests
+JOBS := 2
 RUN := runs/latest
 PORT := 8080
 TRAINER_IMAGE := windtunnel-trainer
@@ -13,6 +14,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
 READY_BENCH := $(VENV)/.ready-bench
+
+QUICK := "not slow and not azure and not cluster and not stack and not ui"
 
 .DEFAULT_GOAL := help
 .SUFFIXES:
@@ -37,8 +40,11 @@ try: $(READY) ## train one sampled trial in the foreground: SEARCH, DATA, ARGS
 validate: $(READY) ## check every definition in include/searches
 	@$(BIN)/python -m windtunnel validate include/searches/*.yaml
 
-test: $(READY_DEV) ## run the quick tests: TESTS=path, ARGS="…"
-	@$(BIN)/python -m pytest -m "not slow and not azure and not cluster and not stack and not ui" $(TESTS) $(ARGS)
+test: $(READY_DEV) ## run the quick tests: TESTS=path, JOBS=2 (0 for a debugger), ARGS="-k name …"
+	@$(BIN)/python -m pytest -m $(QUICK) -n $(JOBS) --dist loadfile $(TESTS) $(ARGS)
+
+test-random: $(READY_DEV) ## run the quick tests in random order: JOBS=2, ARGS="--randomly-seed=last"
+	@$(BIN)/python -m pytest -m $(QUICK) -n $(JOBS) --dist loadfile -p randomly $(TESTS) $(ARGS)
 
 test-all: $(READY_DEV) ## run all tests, the slow ones too, but not those that need an engine for containers
 	@$(BIN)/python -m pytest -m "not stack" $(TESTS) $(ARGS)
@@ -48,6 +54,9 @@ test-azure: $(READY_DEV) ## run the tests against Azurite, which is installed wi
 
 test-cluster: $(READY_DEV) ## run the tests on the Kubernetes cluster of KUBECONFIG, whose pods see this machine's files: ARGS="…"
 	@WINDTUNNEL_TEST_CLUSTER=1 $(BIN)/python -m pytest -m cluster $(TESTS)/cluster $(ARGS)
+
+test-python313: ## set up under Python 3.13 in a Debian of its own, run a search and the quick tests; needs root: ARGS="…"
+	@TORCH_INDEX=$(TORCH_INDEX) scripts/test-python313 $(ARGS)
 
 stack-test: $(READY_DEV) ## build and run the stack of docker-compose.yaml, and restart its services in a search; needs Docker
 	@$(BIN)/python -m pytest -m stack $(TESTS)/stack $(ARGS)
