@@ -19,11 +19,11 @@ QUICK := "not slow and not azure and not cluster and not stack and not ui"
 
 .DEFAULT_GOAL := help
 .SUFFIXES:
-.PHONY: $(shell sed -n 's/^\([a-z-]*\):.*\#\#.*/\1/p' Makefile)
+.PHONY: $(shell sed -n 's/^\([a-z0-9-]*\):.*\#\#.*/\1/p' Makefile)
 
 help: ## list these commands
 	@echo "make COMMAND [SETTING=value …]"
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo "Settings: PYTHON=/path/to/python (3.11 to 3.13); TORCH_INDEX=URL takes torch from that index, such as PyTorch's for CPUs"
 
 setup: $(READY_DEV) ## install everything into .venv, in the locked versions
@@ -56,7 +56,7 @@ test-cluster: $(READY_DEV) ## run the tests on the Kubernetes cluster of KUBECON
 	@WINDTUNNEL_TEST_CLUSTER=1 $(BIN)/python -m pytest -m cluster $(TESTS)/cluster $(ARGS)
 
 test-python313: ## set up under Python 3.13 in a Debian of its own, run a search and the quick tests; needs root: ARGS="…"
-	@TORCH_INDEX=$(TORCH_INDEX) scripts/test-python313 $(ARGS)
+	@scripts/test-python313 $(ARGS)
 
 stack-test: $(READY_DEV) ## build and run the stack of docker-compose.yaml, and restart its services in a search; needs Docker
 	@$(BIN)/python -m pytest -m stack $(TESTS)/stack $(ARGS)

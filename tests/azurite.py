@@ -114,7 +114,7 @@ class Azurite:
 
     def _answers(self) -> bool:
         try:
-            urllib.request.urlopen(self.url, timeout=2)
+            urllib.request.urlopen(self.url, timeout=30)
         except urllib.error.HTTPError:
             return True
         except OSError:

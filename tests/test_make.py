@@ -118,7 +118,7 @@ def test_make_ui(tmp_path):
             assert searches(port) == {"digits_cnn", "mnist_cnn", "mnist_cnn_cpu"}
         finally:
             os.killpg(ui.pid, signal.SIGINT)  # as Ctrl-C in a terminal does
-        ui.wait(60)
+        ui.wait(120)
     with pytest.raises(OSError, match="refused"):
         fetch(port, "/api/v2/monitor/health")
 
@@ -126,7 +126,7 @@ def test_make_ui(tmp_path):
 def searches(port):
     """Names of the DAGs that can be triggered, once there are any."""
     token = fetch(port, "/auth/token")["access_token"]
-    until = time.monotonic() + 90
+    until = time.monotonic() + 300
     while time.monotonic() < until:
         dags = fetch(port, "/api/v2/dags", token)["dags"]
         if len(dags) >= 3:
@@ -137,5 +137,5 @@ def searches(port):
 
 def fetch(port, path, token=""):
     request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers={"Authorization": f"Bearer {token}"})
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         return json.load(answer)

@@ -60,4 +60,4 @@ def answers(home):
 
     yield ask
     for thread in threads:
-        thread.join(timeout=10)
+        thread.join(timeout=300)

@@ -91,7 +91,7 @@ def answer(search, choice):
         client = TestClient(create_app(apps="core"))
         token = client.get("/auth/token").json()["access_token"]
         headers = {"Authorization": f"Bearer {token}"}
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 300
         while time.monotonic() < deadline:
             found = client.get(f"/api/v2/dags/{search}/dagRuns/~/hitlDetails", headers=headers).json()
             for detail in found.get("hitl_details", []):

@@ -216,28 +216,29 @@ def test_a_worker_builds_only_the_dag_that_it_runs(tmp_path, monkeypatch):
 
 
 PARSE = """
-import sys, time, airflow
+import sys, airflow
 from airflow.dag_processing.dagbag import DagBag
 import airflow.sdk.bases.operator, airflow.sdk.definitions.dag, airflow.sdk.definitions.decorators
-began = time.process_time()
+calls = 0
+def count(frame, event, argument):
+    global calls
+    calls += event == "call"
+sys.setprofile(count)
 bag = DagBag(sys.argv[1])
-took = time.process_time() - began
+sys.setprofile(None)
 assert not bag.import_errors, bag.import_errors
 assert bag.dags
 heavy = {"torch", "optuna", "plotly", "azure", "kubernetes", "matplotlib", "sklearn", "pandas", "onnx", "onnxruntime"}
-print(round(took, 3), sorted(heavy & set(sys.modules)))
+print(calls, sorted(heavy & set(sys.modules)))
 """
 
 
 def test_parsing_is_quick_and_imports_nothing_heavy(home):
-    """About half a second more than importing Airflow, once compiled; twice that is allowed, for machines differ."""
+    """About 200,000 calls of Python functions, half a second's work; counted, for machines differ in their speed."""
     paths = [ROOT / "plugins", ROOT / "include", ROOT]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, paths)), "PYTHONDONTWRITEBYTECODE": ""}
-    took = []
-    for _ in range(5):
-        command = [sys.executable, "-c", PARSE, str(ROOT / "dags")]
-        out = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
-        seconds, _, heavy = out.strip().splitlines()[-1].partition(" ")
-        assert heavy == "[]"
-        took.append(float(seconds))
-    assert min(took) <= 1
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, paths))}
+    command = [sys.executable, "-c", PARSE, str(ROOT / "dags")]
+    out = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
+    calls, _, heavy = out.strip().splitlines()[-1].partition(" ")
+    assert heavy == "[]"
+    assert int(calls) <= 400_000

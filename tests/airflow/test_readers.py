@@ -1,6 +1,6 @@
 """What the results page keeps of a run, while its store answers, is slow, and fails."""
 
-import time
+import threading
 
 import pytest
 
@@ -25,11 +25,17 @@ def cache(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def outage(cache, monkeypatch):
-    """The store fails, each time later than a page waits; yields what ends that."""
+def waited():
+    """Set once a page has waited in vain."""
+    return threading.Event()
+
+
+@pytest.fixture
+def outage(cache, waited, monkeypatch):
+    """The store fails, but not before a page has waited in vain; yields what ends that."""
 
     def fail():
-        time.sleep(0.2)
+        waited.wait(300)
         raise StoreError("the credentials have expired")
 
     with monkeypatch.context() as patch:
@@ -37,15 +43,16 @@ def outage(cache, monkeypatch):
         yield patch.undo
 
 
-def fail_late(cache):
+def fail_late(cache, waited):
     """A reading that a page does not wait for, and that has failed by now."""
     assert cache.view().trials
+    waited.set()
     with pytest.raises(StoreError):
-        cache._reading.result(10)
+        cache._reading.result(300)
 
 
-def test_a_reading_that_failed_late_is_told_to_the_next_page(cache, outage):
-    fail_late(cache)
+def test_a_reading_that_failed_late_is_told_to_the_next_page(cache, waited, outage):
+    fail_late(cache, waited)
     with pytest.raises(StoreError, match="expired"):
         cache.view()
     outage()
@@ -53,8 +60,8 @@ def test_a_reading_that_failed_late_is_told_to_the_next_page(cache, outage):
 
 
 @pytest.mark.usefixtures("outage")
-def test_reading_ahead_does_not_hide_a_failure(cache):
-    fail_late(cache)
+def test_reading_ahead_does_not_hide_a_failure(cache, waited):
+    fail_late(cache, waited)
     cache.read_ahead()
     with pytest.raises(StoreError):
         cache.view()
@@ -63,7 +70,7 @@ def test_reading_ahead_does_not_hide_a_failure(cache):
 def test_a_late_reading_is_seen_by_the_next_page(cache):
     before = cache.view()
     made_up.fill_more(cache.ledger, "2")
-    cache._read_beside().result(10)
+    cache._read_beside().result(300)
     assert cache.view().version != before.version
 
 

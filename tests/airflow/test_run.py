@@ -91,7 +91,7 @@ def test_ctrl_c_leaves_nothing_running_and_the_same_command_goes_on(command: Com
     process = command.start()
     command.wait_for_results(1, process)
     process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 128 + signal.SIGINT, output
     assert "Nothing runs any more" in output
     assert command.processes() == []
@@ -122,7 +122,7 @@ def test_a_killed_command_takes_airflow_along_and_its_jobs_are_taken_over(comman
     command.wait_for_results(1, process)
     process.kill()
     process.wait()
-    until = time.monotonic() + 60
+    until = time.monotonic() + PATIENCE
     while any("run.worker" in told for told in command.processes()):
         assert time.monotonic() < until
         time.sleep(0.1)
@@ -140,7 +140,7 @@ def test_a_killed_airflow_is_told_and_leaves_nothing(command: Command) -> None:
         each for each in psutil.Process(process.pid).children() if "windtunnel_airflow.run.worker" in each.cmdline()
     )
     worker.kill()
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1
     assert "ended without a word" in output
     assert command.processes() == []

@@ -111,7 +111,7 @@ class Cluster:
         conditions = [one for node in self.core.list_node().items for one in node.status.conditions]
         return any(one.type == "Ready" and one.status == "True" for one in conditions)
 
-    def until(self, condition, timeout=60, complaint="it never came"):
+    def until(self, condition, timeout=300, complaint="it never came"):
         """Ask until the answer is true; the answer."""
         deadline = time.monotonic() + timeout
         while not (answer := condition()):

@@ -54,7 +54,7 @@ def test_a_log_is_brought_to_the_ledger_now_and_then_and_at_once_at_its_end(
     log = log_in(ledger, tmp_path / "logs")
     log.begin(attempt(1))
     brought = []
-    for moment in range(7200):
+    for moment in range(0, 7200, 10):
         log.file.write_text("x" * (moment + 1))
         log.sync()
         with suppress(NotFoundError):
@@ -62,7 +62,7 @@ def test_a_log_is_brought_to_the_ledger_now_and_then_and_at_once_at_its_end(
                 brought.append(moment)
     assert brought == times
     log.sync(at_once=True)
-    assert len(stored(ledger)) == 7200
+    assert len(stored(ledger)) == 7191
 
 
 def test_the_tail_is_there_before_any_start(ledger, tmp_path):

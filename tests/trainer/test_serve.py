@@ -165,7 +165,7 @@ def test_a_spool_is_needed_and_must_be_writable(tmp_path):
         environment = {k: v for k, v in os.environ.items() if k != SPOOL_VARIABLE} | settings
         environment["PYTHONPATH"] = os.pathsep.join(sys.path)
         command = [sys.executable, "-m", "trainer", "serve"]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
         assert done.returncode == 1
         assert "Traceback" not in done.stderr
         return done.stderr

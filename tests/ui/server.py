@@ -55,7 +55,7 @@ class Server:
             stderr=self.log,
             start_new_session=True,
         )
-        end = time.monotonic() + 120
+        end = time.monotonic() + 300
         while not self._answers():
             assert self.process.poll() is None, (self.home / "server.log").read_text()[-3000:]
             assert time.monotonic() < end, "the API server does not answer"
@@ -77,6 +77,6 @@ class Server:
 
     def _answers(self) -> bool:
         try:
-            return httpx.get(f"{self.address}/api/v2/version", timeout=5).status_code == 200
+            return httpx.get(f"{self.address}/api/v2/version", timeout=30).status_code == 200
         except httpx.TransportError:
             return False

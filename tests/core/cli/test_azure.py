@@ -42,7 +42,7 @@ def test_following_tells_a_trial_that_ends_and_ends_with_the_run(url, tmp_path: 
     ledger = filled(url, iterations=1, finalists=0)
     later = filled(str(tmp_path / "other"), iterations=2, finalists=0, seed=2)
     process = follow(ledger.url)
-    deadline = threading.Timer(120, process.kill)
+    deadline = threading.Timer(600, process.kill)
     deadline.start()
     try:
         lines = [process.stdout.readline() for _ in range(2 + 10)]
@@ -53,7 +53,7 @@ def test_following_tells_a_trial_that_ends_and_ends_with_the_run(url, tmp_path: 
         assert process.stdout.readline().startswith(plan.requests[0].trial)
         ledger.close(SESSION)
         assert process.stdout.read().endswith("finished\n")
-        assert process.wait(30) == 0
+        assert process.wait(120) == 0
     finally:
         deadline.cancel()
         process.kill()

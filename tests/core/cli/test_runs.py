@@ -183,7 +183,7 @@ def test_following_tells_each_trial_as_it_ends_and_ends_with_the_run(store):
     ledger = filled(store, iterations=1, finalists=0)
     later = filled(str(Path(store).parent / "other"), iterations=2, finalists=0, seed=2)
     process = follow(ledger.url)
-    deadline = threading.Timer(60, process.kill)
+    deadline = threading.Timer(600, process.kill)
     deadline.start()
     try:
         lines = [process.stdout.readline() for _ in range(2 + 10)]
@@ -199,7 +199,7 @@ def test_following_tells_each_trial_as_it_ends_and_ends_with_the_run(store):
         ledger.close(SESSION)
         rest = process.stdout.read()
         assert "22 trials" in rest and rest.endswith("finished\n")
-        assert process.wait(10) == 0
+        assert process.wait(120) == 0
     finally:
         deadline.cancel()
         process.kill()
