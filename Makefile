@@ -49,6 +49,9 @@ test-random: $(READY_DEV) ## run the quick tests in random order: JOBS=2, ARGS="
 test-all: $(READY_DEV) ## run all tests, the slow ones too, but not those that need an engine for containers
 	@$(BIN)/python -m pytest -m "not stack" $(TESTS) $(ARGS)
 
+test-long: $(READY_DEV) ## run the slow tests that .ci/run leaves out: ARGS="…"
+	@$(BIN)/python -m pytest -m long $(TESTS) $(ARGS)
+
 test-azure: $(READY_DEV) ## run the tests against Azurite, which is installed with npm: ARGS="…"
 	@WINDTUNNEL_NEED_AZURITE=1 $(BIN)/python -m pytest -m azure $(TESTS) $(ARGS)
 

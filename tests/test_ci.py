@@ -76,6 +76,7 @@ def test_everything_is_run_and_shown_and_what_is_left_out_is_named(checks):
     assert sum(" s  " in line for line in table) == len(STAGES)
     assert [line.partition("(")[2].rstrip(")") for line in table if "left out" in line] == [
         "make test-long",
+        "make test-random",
         "make test-python313",
     ]
 

@@ -1,12 +1,14 @@
 """A workload whose training is a formula, and whose faults are ordered by the definition's settings.
 
 Settings: `fail`, `hang`, `die` and `nan` name widths that do so; `hang_seconds` says how long; `slow` sleeps in every
-epoch; `load` reads the training data, which nothing depends on.
+epoch; `load` reads the training data, which nothing depends on. Where the environment names a folder in `DIE_ONCE_IN`,
+each configuration takes its job down once, when it has saved its first epoch.
 """
 
 import os
 import signal
 import time
+from pathlib import Path
 
 
 def space():
@@ -52,6 +54,7 @@ def train(trial):
         accuracy = 1 - 1 / (1 + width * depth * epoch.value)
         trial.report(val_acc=float("nan") if width in trial.settings.get("nan", ()) else accuracy)
         trial.checkpoint(model=model)
+        die_once(f"{width}-{depth}")
     trial.export_onnx(model, torch.zeros(1, 4))
 
 
@@ -62,6 +65,14 @@ def misbehave(width, settings):
         os.kill(os.getpid(), signal.SIGKILL)
     if width in settings.get("hang", ()):
         time.sleep(settings.get("hang_seconds", 3600))
+
+
+def die_once(name):
+    folder = os.environ.get("DIE_ONCE_IN")
+    if folder and not (Path(folder) / name).exists():
+        (Path(folder) / name).touch()
+        os.kill(os.getppid(), signal.SIGKILL)
+        time.sleep(3600)
 
 
 def verify(model):
