@@ -70,6 +70,7 @@ def test_a_broken_definition_is_among_the_import_errors(airflow):
     assert {dag["dag_id"] for dag in dags} == {"quick", "slow"}
 
 
+@pytest.mark.long
 def test_what_is_killed_comes_back_by_itself(airflow):
     """Kill -9 of a job and all its trials and of a task at work."""
     run = airflow.trigger("slow", seed=1)

@@ -239,6 +239,7 @@ class StrategyConformance:
         assert all(task.space.contains(one.params) for one in batch.suggestions)
 
     @pytest.mark.slow
+    @pytest.mark.long
     @pytest.mark.parametrize("space", [MIXED, NESTED, GRAPHS, {"layers": {"type": "int", "low": 1, "high": 10_004}}])
     def test_a_history_of_ten_thousand_is_searched_on(self, strategy, space):
         flops = lambda params: {"flops": float(params["layers"])}  # noqa: E731

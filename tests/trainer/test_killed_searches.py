@@ -12,7 +12,7 @@ from windtunnel.ledger import Ledger, State
 from windtunnel.stages import begin, goes_on, prepare_job, select, suggest
 from windtunnel.stores.local import LocalStore
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 RULES = {
     "halving": {"halving": {"rungs": [3], "factor": 2}},
