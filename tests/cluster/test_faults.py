@@ -149,23 +149,25 @@ def test_a_pod_that_hangs_beyond_its_deadline(cluster, run):
 
 
 def test_a_job_that_is_deleted_by_hand(cluster, run):
-    run = run(["sleep 60"])
+    run = run(["wait"])
     run.launch()
-    run.wait_for_start("sleep 60")
+    run.wait_for_start("wait")
     delete_job(cluster, run)
-    assert failure(run_again(run), "sleep 60").kind == "deleted"
+    assert failure(run_again(run), "wait").kind == "deleted"
 
 
 def test_a_pod_that_is_deleted_by_hand_is_replaced(cluster, run):
-    run = run(["sleep 40", "nothing"], trial_retries=0)
+    run = run(["wait", "nothing"], trial_retries=0)
     run.launch()
-    run.wait_for_start("sleep 40")
+    run.wait_for_start("wait")
     # A kubelet that has yet to notice that a pod runs tells it to go a minute late; its replacement begins at once.
     pod = cluster.until(lambda: next((pod for pod in cluster.pods(run.ledger, "1-0") if is_running(pod)), None))
     cluster.core.delete_namespaced_pod(pod["metadata"]["name"], cluster.namespace)
+    cluster.until(lambda: len(run.starts["wait"]) == 2)
+    run.release()
     run.wait()
-    assert run.result("sleep 40").state is run.result("nothing").state is State.COMPLETED
-    assert [attempt.preempted for attempt in run.ledger.attempts(run.trial("sleep 40"))] == [True, False]
+    assert run.result("wait").state is run.result("nothing").state is State.COMPLETED
+    assert [attempt.preempted for attempt in run.ledger.attempts(run.trial("wait"))] == [True, False]
 
 
 def test_a_trial_that_kills_its_pod_is_passed_over_and_its_lane_mates_go_on(run):
@@ -188,18 +190,20 @@ def kubelet():
 
 def test_a_node_that_is_lost_for_a_while(cluster, run, kubelet):
     """A cluster of one node evicts nothing from it, so the test does what the cluster would: it deletes the pod."""
-    run = run(["sleep 20", "nothing"], trial_retries=0)
+    run = run(["wait", "nothing"], trial_retries=0)
     run.launch()
-    run.wait_for_start("sleep 20")
+    run.wait_for_start("wait")
     os.kill(kubelet, signal.SIGSTOP)
-    cluster.until(lambda: not cluster.nodes_ready(), 120)
+    cluster.until(lambda: not cluster.nodes_ready())
     name = cluster.pods(run.ledger, "1-0")[0]["metadata"]["name"]
     cluster.core.delete_namespaced_pod(name, cluster.namespace)
-    cluster.until(lambda: len(cluster.pods(run.ledger, "1-0")) == 2, 60)  # the lost one, and one that waits for a node
+    cluster.until(lambda: len(cluster.pods(run.ledger, "1-0")) == 2)  # the lost one, and one that waits for a node
     assert get_launcher("kubernetes").live(run.ledger) == {"1-0"}
     os.kill(kubelet, signal.SIGCONT)
+    cluster.until(lambda: len(run.starts["wait"]) == 2)
+    run.release()
     run.wait()
-    assert run.result("sleep 20").state is run.result("nothing").state is State.COMPLETED
+    assert run.result("wait").state is run.result("nothing").state is State.COMPLETED
 
 
 def is_running(pod):
