@@ -43,8 +43,8 @@ validate: $(READY) ## check every definition in include/searches
 test: $(READY_DEV) ## run the quick tests: TESTS=path, JOBS=2 (0 for a debugger), ARGS="-k name …"
 	@$(BIN)/python -m pytest -m $(QUICK) -n $(JOBS) --dist loadfile $(TESTS) $(ARGS)
 
-test-random: $(READY_DEV) ## run the quick tests in random order: JOBS=2, ARGS="--randomly-seed=last"
-	@$(BIN)/python -m pytest -m $(QUICK) -n $(JOBS) --dist loadfile -p randomly $(TESTS) $(ARGS)
+test-random: $(READY_DEV) ## run the quick tests in random order, with new examples: JOBS=2, ARGS="--randomly-seed=last"
+	@$(BIN)/python -m pytest -m $(QUICK) -n $(JOBS) --dist loadfile -p randomly --hypothesis-profile=explore $(TESTS) $(ARGS)
 
 test-all: $(READY_DEV) ## run all tests, the slow ones too, but not those that need an engine for containers
 	@$(BIN)/python -m pytest -m "not stack" $(TESTS) $(ARGS)

@@ -2,13 +2,15 @@ import os
 import signal
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.azurite import azurite, missing
 
-# A busy machine may stand still for longer than an example may take by default.
-settings.register_profile("busy", deadline=None)
-settings.load_profile("busy")
+# A busy machine may stand still for longer than an example may take by default. The examples are the same every time,
+# but for `make test-random`, which looks for others.
+settings.register_profile("explore", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("same", settings.get_profile("explore"), derandomize=True)
+settings.load_profile("same")
 
 # A shell's background commands ignore Ctrl-C, and so would the processes that tests send it to.
 signal.signal(signal.SIGINT, signal.default_int_handler)

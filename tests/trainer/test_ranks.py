@@ -117,7 +117,7 @@ def test_a_model_that_is_not_wrapped_is_refused(together):
 
 
 def test_a_time_out_ends_all_processes(tmp_path):
-    run = Together(tmp_path, 2, "hang", trial_time=15.0)
+    run = Together(tmp_path, 2, "hang", trial_time=30.0)
     assert run.results["hang"].kind == "timeout"
     last = int((run.trace / "hang").read_text())
     wait_until(lambda: not is_alive(last))
