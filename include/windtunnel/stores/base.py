@@ -2,11 +2,13 @@
 
 import json
 import re
+import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import BinaryIO
 
 from windtunnel.errors import StoreError
 from windtunnel.stores.credentials import Credentials
@@ -98,6 +100,25 @@ class Store(ABC):
         """
 
     @abstractmethod
+    def read(self, path: str, start: int, size: int) -> bytes:
+        """A part of the object: at most `size` bytes from byte `start` on, fewer at its end.
+
+        Raises:
+            NotFoundError: there is no such object.
+        """
+
+    def open(self, path: str) -> BinaryIO:
+        """The object as a file that is open for reading: where it lies, or a copy that goes with the file.
+
+        Raises:
+            NotFoundError: there is no such object.
+        """
+        with tempfile.TemporaryDirectory(prefix="windtunnel-") as folder:
+            file = Path(folder) / "object"
+            self.download(path, file)
+            return file.open("rb")
+
+    @abstractmethod
     def stat(self, path: str) -> Entry:
         """The object's entry, as `list` gives it.
 
@@ -122,7 +143,7 @@ class Store(ABC):
         """
 
     def local_file(self, path: str) -> Path | None:
-        """The file on this host that is the object, to be read in place; None means that it must be downloaded."""
+        """Where on this host the object is; None means that it must be downloaded."""
         return None
 
     @abstractmethod
@@ -152,9 +173,14 @@ def checked_path(path: str) -> str:
     """
     if len(path) > PATH_LIMIT:
         raise StoreError(f"{path[:80]}… has {len(path)} characters: an object's path may have {PATH_LIMIT}; shorten it")
-    if any(not part or part.startswith(".") for part in path.split("/")) or not path.isprintable() or "\\" in path:
+    if not all(map(is_name, path.split("/"))):
         raise StoreError(f"{path!r} is no path of an object: use non-empty names without a leading dot, joined by '/'")
     return path
+
+
+def is_name(part: str) -> bool:
+    """Whether this may be a part of an object's path."""
+    return bool(part) and part[0] != "." and part.isprintable() and "\\" not in part and "/" not in part
 
 
 def checked_metadata(metadata: Metadata | None) -> Metadata:
