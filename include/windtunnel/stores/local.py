@@ -102,13 +102,17 @@ class LocalStore(Store):
     def delete(self, path: str) -> None:
         """Remove the object, or the link that stands in its place."""
         *parts, name = checked_path(path).split("/")
-        with self._explained("delete", path), suppress(FileNotFoundError, NotADirectoryError):
-            with opened_folder(self.folder, parts) as folder, _hidden(folder, make=True) as hidden:
-                place = _Place(folder, hidden, name)
-                with _locked(place):
-                    old = _version(place)
-                    os.unlink(name, dir_fd=folder)
-                    _drop_metadata(place, old)
+        with (
+            self._explained("delete", path),
+            suppress(FileNotFoundError, NotADirectoryError),
+            opened_folder(self.folder, parts) as folder,
+            _hidden(folder, make=True) as hidden,
+        ):
+            place = _Place(folder, hidden, name)
+            with _locked(place):
+                old = _version(place)
+                os.unlink(name, dir_fd=folder)
+                _drop_metadata(place, old)
 
     def _create(self, path: str, data: bytes, metadata: Metadata) -> bool:
         with self._explained("create", path), self._to_write(path) as place:
@@ -133,9 +137,7 @@ class LocalStore(Store):
         with self._explained("write", path), file.open("rb") as source:
             self._replace(path, lambda target: shutil.copyfileobj(source, target, _COPIED), metadata, None)
 
-    def _replace(
-        self, path: str, fill: Callable[[BinaryIO], object], metadata: Metadata, if_match: str | None
-    ) -> None:
+    def _replace(self, path: str, fill: Callable[[BinaryIO], object], metadata: Metadata, if_match: str | None) -> None:
         with (
             self._explained("write", path),
             self._to_write(path) as place,
