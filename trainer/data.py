@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -129,7 +129,7 @@ def load_split(ledger: Ledger, name: str, manifest: Mapping[str, Any] | None = N
         return {key: content[key] for key in content.files}
 
 
-def _opened(ledger: Ledger, path: str, digest: str) -> BinaryIO:
+def _opened(ledger: Ledger, path: str, digest: str) -> io.BufferedReader:
     """The split's file: where the store has it, or this host's copy, which is held against its digest at each use.
 
     Raises:

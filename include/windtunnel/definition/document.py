@@ -43,7 +43,7 @@ class _Loader(yaml.SafeLoader):
         self._composed += 1
         if self._composed > _MOST_VALUES:
             problem = f"found too many values; allowed: {_MOST_VALUES}"
-            raise yaml.composer.ComposerError(problem=problem, problem_mark=self.peek_event().start_mark)
+            raise yaml.composer.ComposerError(problem=problem)
         node: yaml.Node | None = super().compose_node(parent, index)
         return node
 

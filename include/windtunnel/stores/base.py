@@ -7,8 +7,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from windtunnel.errors import StoreError
 from windtunnel.stores.credentials import Credentials
@@ -92,11 +92,16 @@ class Store(ABC):
         self._upload(checked_path(path), file, checked_metadata(metadata))
 
     @abstractmethod
-    def get(self, path: str) -> bytes:
+    def get(self, path: str, most: int | None = None) -> bytes:
         """The object's content.
+
+        Args:
+            path: of the object.
+            most: bytes that it may have; a bigger one is not read.
 
         Raises:
             NotFoundError: there is no such object.
+            StoreError: it has more bytes than `most`.
         """
 
     @abstractmethod
@@ -107,7 +112,7 @@ class Store(ABC):
             NotFoundError: there is no such object.
         """
 
-    def open(self, path: str) -> BinaryIO:
+    def open(self, path: str) -> BufferedReader:
         """The object as a file that is open for reading: where it lies, or a copy that goes with the file.
 
         Raises:
@@ -181,6 +186,19 @@ def checked_path(path: str) -> str:
 def is_name(part: str) -> bool:
     """Whether this may be a part of an object's path."""
     return bool(part) and part[0] != "." and part.isprintable() and "\\" not in part and "/" not in part
+
+
+def checked_size(path: str, size: int, most: int | None) -> int:
+    """The size itself, if an object may be read that has so many bytes.
+
+    Raises:
+        StoreError: it may have less.
+    """
+    if most is not None and size > most:
+        raise StoreError(
+            f"{path} has {size} bytes; allowed: at most {most}. No run of windtunnel's writes so much there"
+        )
+    return size
 
 
 def checked_metadata(metadata: Metadata | None) -> Metadata:

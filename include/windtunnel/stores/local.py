@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
@@ -18,7 +19,16 @@ from pydantic_core import from_json
 
 from windtunnel.beneath import open_file, opened_folder, status
 from windtunnel.errors import ConflictError, NotFoundError, StoreError
-from windtunnel.stores.base import METADATA_LIMIT, PATH_LIMIT, Entry, Metadata, Store, checked_path, is_name
+from windtunnel.stores.base import (
+    METADATA_LIMIT,
+    PATH_LIMIT,
+    Entry,
+    Metadata,
+    Store,
+    checked_path,
+    checked_size,
+    is_name,
+)
 
 # Beside an object `folder/name` its metadata is `folder/.meta/name.<etag>`. It is written before the object's version
 # becomes visible under that etag, so a reader who has seen a version finds the metadata of that version, or none where
@@ -52,16 +62,17 @@ class LocalStore(Store):
         """Where the object is, whether it exists or not; `open` reads it."""
         return self.folder / checked_path(path)
 
-    def open(self, path: str) -> BinaryIO:
+    def open(self, path: str) -> BufferedReader:
         """The object, opened where it lies."""
         *parts, name = checked_path(path).split("/")
         with self._explained("read", path), opened_folder(self.folder, parts) as folder:
             return os.fdopen(open_file(folder, name, os.O_RDONLY), "rb")
 
-    def get(self, path: str) -> bytes:
+    def get(self, path: str, most: int | None = None) -> bytes:
         """The object's content."""
         with self.open(path) as file, self._explained("read", path):
-            return file.read()
+            checked_size(f"{self.url}/{path}", os.fstat(file.fileno()).st_size, most)
+            return file.read() if most is None else file.read(most)
 
     def read(self, path: str, start: int, size: int) -> bytes:
         """A part of the object."""

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from typing import BinaryIO
+from io import BufferedReader
 
 from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
@@ -50,7 +50,7 @@ def download(store: Store, path: str, name: str) -> Response:
     return StreamingResponse(_chunks(file), media_type="application/octet-stream", headers=headers)
 
 
-def _chunks(file: BinaryIO) -> Iterator[bytes]:
+def _chunks(file: BufferedReader) -> Iterator[bytes]:
     with file:
         while chunk := file.read(_CHUNK):
             yield chunk

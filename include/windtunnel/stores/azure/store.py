@@ -13,7 +13,7 @@ from windtunnel.errors import ConflictError, NotFoundError, StoreError
 from windtunnel.stores.azure.account import PART, VARIABLES, container_client
 from windtunnel.stores.azure.errors import explain, is_missing_container
 from windtunnel.stores.azure.listing import WRITE, list_blobs
-from windtunnel.stores.base import PATH_LIMIT, Entry, Metadata, Store, checked_path
+from windtunnel.stores.base import PATH_LIMIT, Entry, Metadata, Store, checked_path, checked_size
 from windtunnel.stores.credentials import Credentials
 
 _CONTAINER = re.compile(r"(?!.*--)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
@@ -62,11 +62,12 @@ class AzureStore(Store):
         """What a process elsewhere needs in its environment."""
         return self._credentials
 
-    def get(self, path: str) -> bytes:
+    def get(self, path: str, most: int | None = None) -> bytes:
         """The object's content."""
         with self._explained("read", path):
             for _ in range(_READS):
                 stream = self._blob(path).download_blob(max_concurrency=_LANES)
+                checked_size(f"{self.url}/{path}", stream.size, most)
                 content: bytes = stream.readall()
                 if _is_whole(stream.properties, _md5(content)):
                     return content
