@@ -17,9 +17,6 @@ from windtunnel.stores.credentials import Credentials
 
 R = TypeVar("R", bound=Record)
 
-MOST_BYTES = 64 * 1024 * 1024  # of one of the run's JSON objects; a plan of 10,000 trials has some 10 MB
-MOST_BYTES_OF_A_RESULT = 1024 * 1024
-
 
 class Ledger:
     """Reads and writes one run's facts. Holds no state of its own: any number of processes may share a run."""
@@ -301,7 +298,7 @@ class Ledger:
     def result(self, unit: str) -> Result | None:
         """The whole result of a unit, if it has one."""
         try:
-            return self._record(self._result_path(unit), Result, MOST_BYTES_OF_A_RESULT)
+            return self._record(self._result_path(unit), Result)
         except NotFoundError:
             return None
 
@@ -338,7 +335,7 @@ class Ledger:
     def read_json(self, name: str) -> dict[str, Any] | None:
         """One of the run's JSON objects, if it is there."""
         try:
-            content = json.loads(self.store.get(self.path(name), MOST_BYTES))
+            content = json.loads(self.store.get(self.path(name)))
         except NotFoundError:
             return None
         except (ValueError, RecursionError) as error:
@@ -362,16 +359,16 @@ class Ledger:
         except NotFoundError:
             return None
 
-    def _record(self, path: str, kind: type[R], most: int = MOST_BYTES) -> R:
+    def _record(self, path: str, kind: type[R]) -> R:
         """The record at one of the store's paths.
 
         Raises:
             NotFoundError: there is none.
             LedgerError: it is not of that kind.
-            StoreError: it has more bytes than `most`.
+            StoreError: it is too big.
         """
         try:
-            return kind.model_validate_json(self.store.get(path, most))
+            return kind.model_validate_json(self.store.get(path))
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             field = ".".join(map(str, first["loc"])) or "it"
@@ -388,4 +385,4 @@ class Ledger:
         return {outcome.trial: outcome for outcome in found}
 
     def _outcome(self, entry: Entry) -> Outcome:
-        return outcome_of(entry, lambda path: self._record(path, Result, MOST_BYTES_OF_A_RESULT))
+        return outcome_of(entry, lambda path: self._record(path, Result))

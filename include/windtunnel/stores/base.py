@@ -17,6 +17,8 @@ _METADATA_KEY = re.compile(r"[a-z][a-z0-9_]*")
 METADATA_LIMIT = 6 * 1024  # bytes, keys and values together; Azure refuses more than 8 KB, its headers included
 PATH_LIMIT = 500  # characters; Azure's names may have 1,024, with the prefix that a store puts before them
 
+MOST_AT_ONCE = 32 * 1024 * 1024  # bytes; a plan of 10,000 trials has some ten million
+
 Metadata = Mapping[str, str]
 
 
@@ -92,16 +94,12 @@ class Store(ABC):
         self._upload(checked_path(path), file, checked_metadata(metadata))
 
     @abstractmethod
-    def get(self, path: str, most: int | None = None) -> bytes:
-        """The object's content.
-
-        Args:
-            path: of the object.
-            most: bytes that it may have; a bigger one is not read.
+    def get(self, path: str) -> bytes:
+        """The content of an object that is not big; `open` and `download` take any.
 
         Raises:
             NotFoundError: there is no such object.
-            StoreError: it has more bytes than `most`.
+            StoreError: it has more than `MOST_AT_ONCE` bytes.
         """
 
     @abstractmethod
@@ -188,16 +186,14 @@ def is_name(part: str) -> bool:
     return bool(part) and part[0] != "." and part.isprintable() and "\\" not in part and "/" not in part
 
 
-def checked_size(path: str, size: int, most: int | None) -> int:
-    """The size itself, if an object may be read that has so many bytes.
+def checked_size(url: str, size: int) -> int:
+    """The size itself, if an object that has it may be read at once.
 
     Raises:
-        StoreError: it may have less.
+        StoreError: it is too big.
     """
-    if most is not None and size > most:
-        raise StoreError(
-            f"{path} has {size} bytes; allowed: at most {most}. No run of windtunnel's writes so much there"
-        )
+    if size > MOST_AT_ONCE:
+        raise StoreError(f"{url} has {size} bytes; allowed: at most {MOST_AT_ONCE} where it is read at once")
     return size
 
 

@@ -68,11 +68,10 @@ class LocalStore(Store):
         with self._explained("read", path), opened_folder(self.folder, parts) as folder:
             return os.fdopen(open_file(folder, name, os.O_RDONLY), "rb")
 
-    def get(self, path: str, most: int | None = None) -> bytes:
+    def get(self, path: str) -> bytes:
         """The object's content."""
         with self.open(path) as file, self._explained("read", path):
-            checked_size(f"{self.url}/{path}", os.fstat(file.fileno()).st_size, most)
-            return file.read() if most is None else file.read(most)
+            return file.read(checked_size(f"{self.url}/{path}", os.fstat(file.fileno()).st_size))
 
     def read(self, path: str, start: int, size: int) -> bytes:
         """A part of the object."""

@@ -62,12 +62,12 @@ class AzureStore(Store):
         """What a process elsewhere needs in its environment."""
         return self._credentials
 
-    def get(self, path: str, most: int | None = None) -> bytes:
+    def get(self, path: str) -> bytes:
         """The object's content."""
         with self._explained("read", path):
             for _ in range(_READS):
                 stream = self._blob(path).download_blob(max_concurrency=_LANES)
-                checked_size(f"{self.url}/{path}", stream.size, most)
+                checked_size(f"{self.url}/{path}", stream.size)
                 content: bytes = stream.readall()
                 if _is_whole(stream.properties, _md5(content)):
                     return content
