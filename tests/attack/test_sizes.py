@@ -25,6 +25,7 @@ def measured(program, *arguments, timeout=180):
     frame = (
         "import resource, sys\n"
         f"{program}\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (4 * 1024**3, 4 * 1024**3))\n"  # whoever reads a bomb falls alone
         "def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "before = peak()\n"
         "print(work())\n"
@@ -240,7 +241,7 @@ def test_a_definition_that_stands_for_too_much_is_refused_at_once(tmp_path, bomb
         "    except DefinitionError as error: return repr(str(error))\n"
         "    return 'it was read'\n"
     )
-    said, grown = measured(program, str(file), timeout=60)
+    said, grown = measured(program, str(file), timeout=30)
     assert str(named) in said
     assert "\\n" not in said
     assert len(said) < 400
