@@ -67,6 +67,9 @@ stack-test: $(READY_DEV) ## build and run the stack of docker-compose.yaml, and 
 test-ui: $(READY_DEV) ## look at the results page with Chromium, through Airflow's own login: ARGS="-k table"
 	@$(BIN)/python -m pytest -m ui $(TESTS)/ui $(ARGS)
 
+attack: $(READY_DEV) ## attack a live page, store, spool and launcher in every way that is known: ARGS="-k links"
+	@$(BIN)/python -m pytest tests/attack $(ARGS)
+
 kills: $(READY_DEV) ## kill a search's processes at 20 random moments and compare: ARGS="--engine scheduler --kills 20"
 	@$(BIN)/python -m tests.kills $(ARGS)
 

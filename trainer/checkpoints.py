@@ -1,6 +1,5 @@
 """Where a training stands, as a file that holds no pickled code: weights, optimiser, generators, position, reports."""
 
-import io
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -113,13 +112,14 @@ def load(ledger: Ledger, trial: str, config: str) -> tuple[Progress, dict[str, A
         WorkloadError: it is another configuration's.
     """
     try:
-        saved = ledger.store.get(ledger.trial_path(trial, CHECKPOINT))
+        saved = ledger.store.open(ledger.trial_path(trial, CHECKPOINT))
     except NotFoundError:
         return None
     import torch
 
     try:
-        content = torch.load(io.BytesIO(saved), map_location="cpu", weights_only=True)
+        with saved:
+            content = torch.load(saved, map_location="cpu", weights_only=True)
     except Exception as error:
         sys.stderr.write(f"the checkpoint of {trial} cannot be read, so training begins anew: {error}\n")
         return None

@@ -4,22 +4,28 @@ import hashlib
 import io
 import json
 import os
-import tempfile
+import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from windtunnel.beneath import open_file, opened_folder
 from windtunnel.errors import NotFoundError, WorkloadError
 from windtunnel.ledger import Ledger
 from windtunnel.ledger.ids import canonical_json
+from windtunnel.private import private_folder
+from windtunnel.stores.base import is_name
 
 Arrays = dict[str, npt.NDArray[Any]]
 
 FOLDER_VARIABLE = "WINDTUNNEL_DATA"
+CACHE_VARIABLE = "WINDTUNNEL_CACHE"
 MANIFEST = "data/manifest.json"
+_DIGEST = re.compile("[0-9a-f]{64}")
 
 
 class Preparation:
@@ -95,10 +101,7 @@ def examples(manifest: Mapping[str, Any]) -> dict[str, float | None]:
 def is_whole(ledger: Ledger, manifest: Mapping[str, Any]) -> bool:
     """Whether every file of the manifest is there as it was written."""
     try:
-        return all(
-            hashlib.sha256(ledger.store.get(ledger.path(f"data/{name}"))).hexdigest() == digest
-            for name, digest in manifest["files"].items()
-        )
+        return all(is_name(name) and _digest_of(ledger, name) == digest for name, digest in manifest["files"].items())
     except NotFoundError:
         return False
 
@@ -121,17 +124,40 @@ def load_split(ledger: Ledger, name: str, manifest: Mapping[str, Any] | None = N
         has = ", ".join(manifest["splits"]) if manifest else "none: it is not prepared"
         raise WorkloadError(f"the prepared data has no split {name!r}; it has {has}")
     path = ledger.path(f"data/{name}.npz")
-    file = ledger.store.local_file(path) or _cached(ledger, path, manifest["files"][f"{name}.npz"])
-    with np.load(file, allow_pickle=False) as content:
+    digest = str(manifest["files"].get(f"{name}.npz"))
+    with _opened(ledger, path, digest) as file, np.load(file, allow_pickle=False) as content:
         return {key: content[key] for key in content.files}
 
 
-def _cached(ledger: Ledger, path: str, digest: str) -> Path:
-    base = os.environ.get("WINDTUNNEL_CACHE") or Path(tempfile.gettempdir()) / f"windtunnel-{os.getuid()}" / "data"
-    file = Path(base) / f"{digest}.npz"
-    if not file.exists():
-        ledger.store.download(path, file)
-    return file
+def _opened(ledger: Ledger, path: str, digest: str) -> io.BufferedReader:
+    """The split's file: where the store has it, or this host's copy, which is held against its digest at each use.
+
+    Raises:
+        WorkloadError: the manifest's digest is none, or the store holds something else.
+    """
+    if ledger.store.local_file(path) is not None:
+        return ledger.store.open(path)
+    if not _DIGEST.fullmatch(digest):
+        raise WorkloadError(
+            f"{ledger.url}/{MANIFEST}: files: found {digest[:80]!r} for {path}; allowed: a SHA-256 in hexadecimal "
+            "digits. Prepare the data anew, in a new run"
+        )
+    base = os.environ.get(CACHE_VARIABLE)
+    folder = Path(base) if base else private_folder() / "data"
+    for _ in range(2):
+        with suppress(OSError), opened_folder(folder) as cache:
+            file = os.fdopen(open_file(cache, f"{digest}.npz", os.O_RDONLY), "rb")
+            if hashlib.file_digest(file, "sha256").hexdigest() == digest:
+                file.seek(0)
+                return file
+            file.close()
+        ledger.store.download(path, folder / f"{digest}.npz")
+    raise WorkloadError(f"{ledger.url}: {path} is not what was prepared, its digest differs: begin a new run")
+
+
+def _digest_of(ledger: Ledger, name: str) -> str:
+    with ledger.store.open(ledger.path(f"data/{name}")) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _digest(arrays: Arrays) -> str:

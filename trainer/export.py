@@ -61,7 +61,8 @@ def exported_model(ledger: Ledger, trial: str) -> bytes:
         WorkloadError: it was never exported.
     """
     try:
-        return ledger.store.get(ledger.trial_path(trial, MODEL))
+        with ledger.store.open(ledger.trial_path(trial, MODEL)) as file:
+            return file.read()
     except NotFoundError as error:
         raise WorkloadError(f"{trial} has no {MODEL}: train() must end with trial.export_onnx(…)") from error
 
@@ -73,10 +74,11 @@ def exported_weights(ledger: Ledger, trial: str) -> dict[str, Any]:
         WorkloadError: it was never exported.
     """
     try:
-        content = ledger.store.get(ledger.trial_path(trial, WEIGHTS))
+        file = ledger.store.open(ledger.trial_path(trial, WEIGHTS))
     except NotFoundError as error:
         raise WorkloadError(f"{trial} has no {WEIGHTS}: train() must end with trial.export_onnx(…)") from error
     import torch
 
-    state: dict[str, Any] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    with file:
+        state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
     return state

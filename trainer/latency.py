@@ -3,15 +3,15 @@
 import fcntl
 import os
 import statistics
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from windtunnel.private import private_folder
 
 WARM_UP = 10
 RUNS = 200
@@ -79,8 +79,7 @@ def _one(shape: list[Any]) -> tuple[int, ...]:
 @contextmanager
 def _alone() -> Iterator[None]:
     """Hold this host's measuring lock; the system frees it if the process dies."""
-    file = Path(tempfile.gettempdir()) / f"windtunnel-{os.getuid()}-latency.lock"
-    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(private_folder() / "latency.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield

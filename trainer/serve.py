@@ -74,7 +74,7 @@ class Service:
 
     def _take(self, ticket: Ticket) -> None:
         """Start a ticket's job, or drop the ticket if it came too late."""
-        folder = JobFolder(self._spool.jobs(ticket.ledger))
+        folder = JobFolder.in_spool(self._spool, ticket.ledger)
         try:
             with folder.gate():
                 if self._spool.ticket(ticket.ledger, ticket.job) != ticket:
@@ -90,8 +90,7 @@ class Service:
     def _show_life(self) -> None:
         """Touch the file that a health check looks at."""
         try:
-            self._spool.folder.mkdir(parents=True, exist_ok=True)
-            (self._spool.folder / "serving").touch()
+            self._spool.show_life()
         except OSError as error:
             raise LaunchError(f"{SPOOL_VARIABLE}: cannot write to {self._spool.folder}: {error.strerror}") from error
 

@@ -4,7 +4,6 @@ import os
 import select
 import shutil
 import signal
-import tempfile
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -23,6 +22,7 @@ from windtunnel.errors import StoreError
 from windtunnel.failures import record_failure
 from windtunnel.ledger import Attempt, Job, Ledger
 from windtunnel.machine import host, now
+from windtunnel.private import private_folder
 
 RunUnit = Callable[[Ledger, Job, str, Attempt, Path], None]
 
@@ -298,7 +298,7 @@ def _log_folder(ledger: Ledger, job: Job) -> Path:
     Pods may share a host's folder, and one may still leave, and clear up, while its replacement begins.
     """
     name = sha256(f"{host()} {ledger.url} {job.job}".encode()).hexdigest()[:16]
-    return Path(tempfile.gettempdir()) / f"windtunnel-{os.getuid()}" / name
+    return private_folder() / name
 
 
 def _counted(attempts: list[Attempt]) -> int:

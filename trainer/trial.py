@@ -20,6 +20,7 @@ from windtunnel.definition.model import Definition
 from windtunnel.errors import LedgerError, WindtunnelError, WorkloadError
 from windtunnel.ledger import Ledger, Request
 from windtunnel.ledger.ids import steps
+from windtunnel.sources import open_source
 from windtunnel.stopping.rules import Verdict
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ class Trial:
             trial = request.continue_from
             if not trial.startswith(request.config):
                 raise LedgerError(f"{request.trial} cannot continue {trial}, which is another configuration")
-            source = Ledger.open(request.source) if request.source else source
+            source = open_source(request.source, source, f"source of {request.trial}") if request.source else source
             found = checkpoints.load(source, trial, request.config)
             if found is None:
                 self._say(f"{trial} left no checkpoint to go on from: training from the beginning")

@@ -23,6 +23,7 @@ from windtunnel.ledger.ids import config_id, trial_id
 from windtunnel.machine import cores
 from windtunnel.space import Params, Space
 from windtunnel.strategies import Problem, get_strategy
+from windtunnel.text import printable
 from windtunnel.workload import Workload, code_digest, known_values
 
 
@@ -180,7 +181,7 @@ def _listed(values: Mapping[str, Any]) -> str:
 
 
 def _say(text: str) -> None:
-    print(text, flush=True)  # noqa: T201
+    print(printable(text), flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -53,6 +53,10 @@ class LedgerError(WindtunnelError):
     """What the ledger holds contradicts what is asked of it."""
 
 
+class UnsafeFolderError(WindtunnelError):
+    """A folder for this user's own files may be in another user's hands."""
+
+
 class LaunchError(WindtunnelError):
     """A launcher cannot submit, find or cancel a job.
 

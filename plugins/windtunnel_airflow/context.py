@@ -10,6 +10,7 @@ from windtunnel.launchers import get_launcher
 from windtunnel.ledger import Job, Ledger
 from windtunnel.stages import Search
 from windtunnel.stores import open_store
+from windtunnel.text import printable
 from windtunnel_airflow.cluster import use_cluster
 from windtunnel_airflow.connection import use_connection
 
@@ -75,9 +76,9 @@ def skip_iterations(first: int) -> None:
 
 
 def tell(text: str) -> None:
-    """Write lines to the task's log."""
+    """Write lines to the task's log, which `airflow dags test` shows on a terminal."""
     for line in text.splitlines():
-        _log.info("%s", line)
+        _log.info("%s", printable(line, keep="\t"))
 
 
 def _iteration_of(task_id: str) -> int:

@@ -49,6 +49,8 @@ class StoreConformance:
                 lambda p: store.get(p),
                 lambda p: store.stat(p),
                 lambda p: store.tail(p, 9),
+                lambda p: store.read(p, 0, 9),
+                lambda p: store.open(p),
                 lambda p: store.download(p, tmp_path / "file"),
             ):
                 with pytest.raises(NotFoundError):
@@ -69,6 +71,20 @@ class StoreConformance:
         assert store.tail("log", 4) == b"6789"
         assert store.tail("log", 100) == b"0123456789"
         assert store.tail("log", 0) == b""
+
+    def test_a_part_is_what_lies_between(self, store):
+        store.put("log", b"0123456789")
+        store.put("empty", b"")
+        assert store.read("log", 2, 3) == b"234"
+        assert store.read("log", 8, 100) == b"89"
+        assert store.read("log", 10, 1) == store.read("log", 99, 1) == store.read("empty", 0, 9) == b""
+
+    def test_an_object_is_opened_for_reading(self, store):
+        store.put("log", b"0123456789")
+        with store.open("log") as file:
+            assert file.read(4) == b"0123"
+            file.seek(8)
+            assert file.read() == b"89"
 
     def test_files_travel_whole(self, store, tmp_path):
         content = bytes(range(256)) * 20_000

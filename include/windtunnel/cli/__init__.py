@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from windtunnel import __version__
 from windtunnel.errors import WindtunnelError
+from windtunnel.text import printable
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -32,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except WindtunnelError as error:
-        print(f"{error}", file=sys.stderr)
+        print(printable(str(error)), file=sys.stderr)
         return 1
     except BrokenPipeError:  # whoever read it has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python would complain as it ends

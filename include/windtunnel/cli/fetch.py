@@ -27,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Download what there is, and name it; an unfinished run may have a part of it only."""
     from windtunnel.ledger.find import find_run
+    from windtunnel.text import printable
 
     ledger = find_run(arguments.url)
     folder: Path = arguments.to or Path(f"{ledger.search}-{ledger.run}")
@@ -35,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise LedgerError(f"URL: {ledger.url} has neither report nor models yet: see `python -m windtunnel status`")
     for path in paths:
         ledger.store.download(ledger.path(path), folder / path)
-        print(folder / path)
+        print(printable(str(folder / path)))
     missing = [name for name in _REPORT if name not in paths]
     if missing:
         print(f"not there yet: {', '.join(missing)}", file=sys.stderr)

@@ -1,7 +1,8 @@
 """Print all that is known of a run's trials, as CSV or JSON.
 
 Those that searched come first, in order, then the finalists' full trainings. In CSV a value has a column of its own,
-such as `params.lr`, `objectives.val_acc` or `test.test_acc`.
+such as `params.lr`, `objectives.val_acc` or `test.test_acc`. Text that a spreadsheet would take for a formula has an
+apostrophe before it, and control characters are written out.
 """
 
 import argparse
@@ -23,6 +24,7 @@ def run(arguments: argparse.Namespace) -> int:
     from windtunnel.ledger.find import find_run
     from windtunnel.report.reader import collect
     from windtunnel.report.records import flat, records
+    from windtunnel.text import csv_cell
 
     view = collect(find_run(arguments.url))
     rows = records(view)
@@ -31,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps(run | {"trials": rows}, indent=1))
         return 0
     columns = flat(rows)
-    table = csv.DictWriter(sys.stdout, fieldnames=list(columns[0]) if columns else ["trial"], lineterminator="\n")
-    table.writeheader()
-    table.writerows(columns)
+    table = csv.writer(sys.stdout, lineterminator="\n")
+    table.writerow([csv_cell(name) for name in (columns[0] if columns else ["trial"])])
+    table.writerows([csv_cell(value) for value in row.values()] for row in columns)
     return 0

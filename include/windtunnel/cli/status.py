@@ -73,13 +73,14 @@ def _looks(reader: "RunReader") -> Iterator["RunView"]:
     """The run now and again, until it has ended; a store that cannot be reached for a while is waited for."""
     from windtunnel.errors import UnavailableError
     from windtunnel.report.listing import ending
+    from windtunnel.text import printable
 
     while True:
         began = time.monotonic()
         try:
             view = reader.read()
         except UnavailableError as error:
-            print(f"waiting for the store: {error}", file=sys.stderr)
+            print(f"waiting for the store: {printable(str(error))}", file=sys.stderr)
         else:
             yield view
             if ending(view):

@@ -8,6 +8,7 @@ from windtunnel.definition import Definition, load_definition, resolve
 from windtunnel.errors import WindtunnelError
 from windtunnel.space import Params, Space
 from windtunnel.strategies import Problem, get_strategy
+from windtunnel.text import printable
 from windtunnel.workload import known_values
 
 
@@ -21,9 +22,9 @@ def run(arguments: argparse.Namespace) -> int:
     wrong = 0
     for file in arguments.files:
         try:
-            print(f"{file}: {_summary(resolve(load_definition(file)))}")
+            print(printable(f"{file}: {_summary(resolve(load_definition(file)))}"))
         except WindtunnelError as error:
-            print(_named(str(error), file), file=sys.stderr)
+            print(printable(_named(str(error), file)), file=sys.stderr)
             wrong += 1
     return 1 if wrong else 0
 

@@ -35,7 +35,7 @@ def start_job(folder: JobFolder, ledger: str, job: str, credentials: Mapping[str
         OSError: the folder cannot be written, or no process started.
         subprocess.SubprocessError: the process could not be started.
     """
-    with folder.lock_file(job).open("a") as lock, folder.log_file(job).open("ab") as log:
+    with folder.open_lock(job) as lock, folder.open_log(job) as log:
         if not try_lock(lock.fileno()):
             return False
         command = [sys.executable, "-P", "-m", "trainer", ledger, job]

@@ -34,7 +34,7 @@ class LocalLauncher(Launcher):
             with folder.gate():
                 if job.job in _living(folder, spool, ledger):
                     return
-                folder.cancel_file(job.job).unlink(missing_ok=True)
+                folder.forget_cancel(job.job)
                 ledger.begin_launch(job.job, host(), now())
                 if spool is None:
                     start_job(folder, ledger.url, job.job, ledger.store.credentials())
@@ -48,8 +48,11 @@ class LocalLauncher(Launcher):
         folder = JobFolder.of(ledger)
         if not folder.path.is_dir():
             return set()
-        with folder.gate():
-            return _living(folder, Spool.given(), ledger)
+        try:
+            with folder.gate():
+                return _living(folder, Spool.given(), ledger)
+        except OSError as error:
+            raise LaunchError(f"cannot look for jobs in {folder.path}: {error}") from error
 
     def revive(self, ledger: Ledger, job: Job) -> bool:
         """Start a job again that ended without results.
@@ -60,7 +63,7 @@ class LocalLauncher(Launcher):
         """
         given_back = sum(attempt.preempted for unit in job.units for attempt in ledger.attempts(unit))
         most = 2 + _limits(ledger).trial_retries * len(job.units) + given_back
-        cancelled = JobFolder.of(ledger).cancel_file(job.job).exists()
+        cancelled = JobFolder.of(ledger).cancelled(job.job)
         if cancelled or _ignored(ledger, job) or len(ledger.launches(job.job)) >= most:
             return False
         self.launch(ledger, job)
@@ -69,7 +72,7 @@ class LocalLauncher(Launcher):
     def why_gone(self, ledger: Ledger, job: Job) -> Gone:
         """What can be said of a process that is no more: the end of its log."""
         folder = JobFolder.of(ledger)
-        if folder.cancel_file(job.job).exists():
+        if folder.cancelled(job.job):
             return Gone("cancelled", f"job {job.job} was cancelled")
         if _ignored(ledger, job):
             pending = _limits(ledger).pending
@@ -85,7 +88,7 @@ class LocalLauncher(Launcher):
         folder, spool = JobFolder.of(ledger), Spool.given()
         wanted = self.live(ledger) if jobs is None else self.live(ledger) & set(jobs)
         for job in wanted:
-            folder.cancel_file(job).touch()
+            folder.cancel(job)
             if spool is not None:
                 with folder.gate():
                     spool.drop(ledger.url, job)

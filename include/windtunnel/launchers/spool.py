@@ -1,16 +1,19 @@
 """Jobs left for a trainer service on the same host (`python -m trainer serve`), which has what Airflow here lacks."""
 
 import json
+import math
 import os
 import time
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 
+from windtunnel.beneath import open_file, opened_folder
 from windtunnel.errors import NotFoundError
 from windtunnel.stores.local import LocalStore
 
 SPOOL_VARIABLE = "WINDTUNNEL_SPOOL"
+_MOST = 16 * 1024  # bytes of a ticket
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +53,18 @@ class Spool:
         folder = os.environ.get(SPOOL_VARIABLE)
         return cls(Path(folder)) if folder else None
 
-    def jobs(self, ledger: str) -> Path:
-        """The folder of a run's jobs."""
-        return self.folder / "runs" / run_key(ledger)
+    def show_life(self) -> None:
+        """Touch the file that a health check of a service looks at.
+
+        Raises:
+            OSError: the folder cannot be written.
+        """
+        with opened_folder(self.folder, make=True) as folder:
+            descriptor = open_file(folder, "serving", os.O_WRONLY | os.O_CREAT)
+        try:
+            os.utime(descriptor)
+        finally:
+            os.close(descriptor)
 
     def leave(self, ticket: Ticket) -> None:
         """Let a job wait for a service; an earlier ticket of the job is replaced."""
@@ -76,10 +88,13 @@ class Spool:
         self._tickets.delete(_name(ledger, job))
 
     def _read(self, name: str) -> Ticket | None:
+        """The ticket of that name; None where it was taken meanwhile, or is none that a launcher left."""
         try:
-            return Ticket(**json.loads(self._tickets.get(name)))
-        except NotFoundError:  # taken meanwhile
+            ticket = Ticket(**json.loads(self._tickets.read(name, 0, _MOST)))
+            is_sound = name == _name(ticket.ledger, ticket.job) and math.isfinite(ticket.expires)
+        except (NotFoundError, ValueError, TypeError, AttributeError, RecursionError):
             return None
+        return ticket if is_sound else None
 
 
 def run_key(ledger: str) -> str:

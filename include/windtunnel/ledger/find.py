@@ -7,6 +7,7 @@ from windtunnel.errors import LedgerError
 from windtunnel.ledger.ledger import Ledger
 from windtunnel.ledger.url import is_run
 from windtunnel.stores import open_store
+from windtunnel.stores.base import is_name
 
 _LATEST = "latest"
 _FORMS = f"give <store>/<search>/<run>, its folder, or <store>/<search>/{_LATEST}"
@@ -35,11 +36,23 @@ def find_run(url: str) -> Ledger:
 
 
 def _absolute(folder: str) -> str:
-    """The folder without symbolic links: `make run` keeps one, `runs/latest`."""
+    """The folder without symbolic links, for a person may keep some; the store's own, `latest`, leads to a run in it.
+
+    Raises:
+        LedgerError: `latest` leads out of the store.
+    """
     if folder == _LATEST:
         store = os.environ.get("WINDTUNNEL_STORE", "runs")
         folder = f"{store.rstrip('/')}/{_LATEST}"
-    return folder if "://" in folder else str(Path(folder).expanduser().resolve())
+    if "://" in folder:
+        return folder
+    path = Path(folder).expanduser().absolute()
+    if path.name == _LATEST and path.is_symlink():
+        run = str(path.readlink())
+        if run.count("/") != 1 or not all(map(is_name, run.split("/"))):
+            raise LedgerError(f"URL: {folder} leads to {run}, which is no run in {path.parent}: {_FORMS}")
+        return str(path.parent.resolve() / run)
+    return str(path.resolve())
 
 
 def _last_below(place: str) -> Ledger | None:

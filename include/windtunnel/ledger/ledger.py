@@ -4,6 +4,8 @@ import json
 import re
 from typing import Any, TypeVar
 
+from pydantic import ValidationError
+
 from windtunnel.errors import LedgerError, NotFoundError
 from windtunnel.ledger.ids import is_trial, safe_name
 from windtunnel.ledger.outcome import Outcome, outcome_metadata, outcome_of
@@ -81,7 +83,7 @@ class Ledger:
     def sessions(self) -> list[Session]:
         """All sessions, the earliest first."""
         entries = self.store.list(self.path("sessions/"))
-        found = [Session.model_validate_json(self.store.get(entry.path)) for entry in entries]
+        found = [self._record(entry.path, Session) for entry in entries]
         return sorted(found, key=lambda session: session.started)
 
     def session(self, name: str) -> Session:
@@ -211,7 +213,7 @@ class Ledger:
     def launches(self, job: str) -> list[Launch]:
         """All launches of a job, in order."""
         entries = self.store.list(self.path(f"jobs/{job}/launches/"))
-        found = [Launch.model_validate_json(self.store.get(entry.path)) for entry in entries]
+        found = [self._record(entry.path, Launch) for entry in entries]
         return sorted(found, key=lambda launch: launch.number)
 
     def launch_times(self, jobs: str = "") -> dict[str, list[float]]:
@@ -274,7 +276,7 @@ class Ledger:
     def attempts(self, unit: str) -> list[Attempt]:
         """All starts of a unit, in order."""
         entries = self.store.list(self.path(f"trials/{unit}/attempts/"))
-        found = [Attempt.model_validate_json(self.store.get(entry.path)) for entry in entries]
+        found = [self._record(entry.path, Attempt) for entry in entries]
         return sorted(found, key=lambda attempt: attempt.number)
 
     # Results
@@ -296,7 +298,7 @@ class Ledger:
     def result(self, unit: str) -> Result | None:
         """The whole result of a unit, if it has one."""
         try:
-            return Result.model_validate_json(self.store.get(self._result_path(unit)))
+            return self._record(self._result_path(unit), Result)
         except NotFoundError:
             return None
 
@@ -336,6 +338,8 @@ class Ledger:
             content = json.loads(self.store.get(self.path(name)))
         except NotFoundError:
             return None
+        except (ValueError, RecursionError) as error:
+            raise LedgerError(f"{self.url}/{name} is no JSON object: {error}") from error
         if not isinstance(content, dict):
             raise LedgerError(f"{self.url}/{name} is no JSON object")
         return content
@@ -347,13 +351,28 @@ class Ledger:
     def _create(self, name: str, record: R) -> R:
         if self.store.create(self.path(name), record.to_bytes()):
             return record
-        return type(record).model_validate_json(self.store.get(self.path(name)))
+        return self._record(self.path(name), type(record))
 
     def _read(self, name: str, kind: type[R]) -> R | None:
         try:
-            return kind.model_validate_json(self.store.get(self.path(name)))
+            return self._record(self.path(name), kind)
         except NotFoundError:
             return None
+
+    def _record(self, path: str, kind: type[R]) -> R:
+        """The record at one of the store's paths.
+
+        Raises:
+            NotFoundError: there is none.
+            LedgerError: it is not of that kind.
+            StoreError: it is too big.
+        """
+        try:
+            return kind.model_validate_json(self.store.get(path))
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            field = ".".join(map(str, first["loc"])) or "it"
+            raise LedgerError(f"{self.store.url}/{path} is no {kind.__name__}: {field}: {first['msg']}") from error
 
     def _attempt_path(self, unit: str, number: int) -> str:
         return self.path(f"trials/{unit}/attempts/{number}.json")
@@ -366,4 +385,4 @@ class Ledger:
         return {outcome.trial: outcome for outcome in found}
 
     def _outcome(self, entry: Entry) -> Outcome:
-        return outcome_of(entry, self.store.get)
+        return outcome_of(entry, lambda path: self._record(path, Result))

@@ -69,25 +69,29 @@ def outcome_metadata(result: Result) -> dict[str, str]:
     return facts if sum(len(key) + len(value) for key, value in facts.items()) <= METADATA_LIMIT else {"body": "true"}
 
 
-def outcome_of(entry: Entry, read: Callable[[str], bytes]) -> Outcome:
+def outcome_of(entry: Entry, read: Callable[[str], Result]) -> Outcome:
     """How a unit ended.
 
     Args:
         entry: of its result.
-        read: gives the object at a path, for a result whose metadata was too long or got lost in copying.
+        read: gives the result at a path, where its metadata was too long, got lost in copying, or is none.
     """
-    if "state" in entry.metadata:
-        facts = _facts(entry.metadata)
-    else:
-        result = Result.model_validate_json(read(entry.path))
+    facts = _facts(entry.metadata)
+    if facts is None:
+        result = read(entry.path)
         facts = {key: getattr(result, key) for key in _IN_METADATA}
     unit = entry.path.rsplit("/", 1)[-1].removesuffix(".json")
     return Outcome(trial=unit, recorded=entry.modified.timestamp(), **facts)
 
 
-def _facts(metadata: Metadata) -> dict[str, Any]:
+def _facts(metadata: Metadata) -> dict[str, Any] | None:
     """The facts, read as one JSON object rather than each by itself: a listing has thousands of them."""
+    if "state" not in metadata:
+        return None
     pairs = (f'"{key}":{metadata[key]}' for key in _IN_METADATA if key in metadata)
-    facts: dict[str, Any] = from_json(f"{{{','.join(pairs)}}}")
-    facts["state"] = State(facts["state"])
+    try:
+        facts: dict[str, Any] = from_json(f"{{{','.join(pairs)}}}")
+        facts["state"] = State(facts["state"])
+    except ValueError:
+        return None
     return facts

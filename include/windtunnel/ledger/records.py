@@ -4,9 +4,11 @@ import math
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
 
 Params = dict[str, Any]
+Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=200)]
+"""What may be a part of a path: of a trial, a job, a stage."""
 
 
 class Record(BaseModel):
@@ -56,18 +58,18 @@ class Request(Record):
         infeasible: which constraint its known values break; it is not trained then.
     """
 
-    trial: str
-    config: str
+    trial: Id
+    config: Id
     params: Params
     epochs: float
     seed: int = 0
-    stage: str
+    stage: Id
     iteration: int = 0
     parents: list[str] = []
     note: dict[str, Any] = {}
     known: dict[str, float] = {}
     cost: float = 1.0
-    continue_from: str | None = None
+    continue_from: Id | None = None
     source: str | None = None
     infeasible: str | None = None
 
@@ -84,10 +86,10 @@ class Job(Record):
         slots: how many units run at once in it.
     """
 
-    job: str
+    job: Id
     kind: JobKind
-    stage: str
-    units: list[str]
+    stage: Id
+    units: list[Id]
     lane: int = 0
     slots: int = 1
 

@@ -6,6 +6,7 @@ from typing import Any
 from windtunnel.ledger import State
 from windtunnel.report.records import records
 from windtunnel.report.view import RUNNING, WAITING, RunView
+from windtunnel.text import printable
 
 _ENDED = tuple(State)
 _NARROW = 7  # characters that a column's name may have even if its values are shorter
@@ -22,7 +23,7 @@ def headline(view: RunView) -> str:
     verified = [model.verified for model in view.models]
     parts += [f"{verified.count(True)} of {len(verified)} finalists verified"] if verified else []
     parts += [end] if (end := ending(view)) else []
-    return f"{view.search}  {view.url}\n{' · '.join(parts)}"
+    return "\n".join(printable(line, keep="") for line in (f"{view.search}  {view.url}", " · ".join(parts)))
 
 
 def ending(view: RunView) -> str | None:
@@ -65,7 +66,7 @@ def ended_lines(view: RunView, told: set[str]) -> list[str]:
             values = trial["params"] | trial["objectives"] | trial["test"]
             facts = [f"{name}={_number(value)}" for name, value in values.items()]
             parts = [trial["trial"], trial["state"], *facts, _time(trial), _why(trial)]
-            lines.append("  ".join(part for part in parts if part))
+            lines.append("  ".join(printable(part, keep="") for part in parts if part))
     return lines
 
 
@@ -76,7 +77,7 @@ def _cells(view: RunView, trials: Sequence[dict[str, Any]], further: Sequence[tu
     for trial in trials:
         values = [_number(trial[group].get(name)) for group, name in columns]
         cells.append([trial["trial"], trial["stage"], trial["state"], *values, _time(trial), _why(trial)])
-    return cells
+    return [[printable(cell, keep="") for cell in row] for row in cells]
 
 
 def _names(trials: Sequence[dict[str, Any]], group: str) -> list[str]:

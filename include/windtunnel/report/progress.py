@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
 from windtunnel.report.status import Observer, StageStatus, Status
+from windtunnel.text import printable
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -34,10 +35,10 @@ class Display:
         """
         from rich import console
 
-        self.console: Console = console.Console(file=file, highlight=False)
+        self.console: Console = console.Console(file=file, highlight=False, markup=False)
         self.status = Status()
         self._observer = observer
-        self._title = title
+        self._title = printable(title, keep="")
         self._clock = clock
         self._began = clock()
         self._next_look = 0.0
@@ -104,7 +105,8 @@ class Display:
 
     def _rest(self) -> str:
         left = self.status.left
-        parts = [f"best {self.status.objective} {self.status.best:.4g}"] if self.status.best is not None else []
+        name = printable(self.status.objective, keep="")
+        parts = [f"best {name} {self.status.best:.4g}"] if self.status.best is not None else []
         parts += [f"front {self.status.front}"] if self.status.front else []
         parts += [f"about {_rounded(left)} left"] if left is not None and self.status.coming else []
         return "".join(f" · {part}" for part in parts)

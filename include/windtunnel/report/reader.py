@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from threading import Lock
 from typing import Any
 
+from windtunnel.errors import LedgerError, StoreError, UnavailableError
 from windtunnel.front import hypervolumes, pareto_front, reference_point
 from windtunnel.ledger import Job, Known, Ledger, Plan, Request, Result, State
 from windtunnel.ledger.ids import full_stage, is_trial
@@ -20,6 +21,7 @@ from windtunnel.report.view import RUNNING, WAITING, IterationView, ModelView, R
 
 _FEW = 32  # results still to come up to which each is asked for rather than all listed
 _AT_ONCE = 8  # requests to the store
+_MOST_TEXT = 10_000  # characters of a message, or of a log's end, that are kept
 
 
 def collect(ledger: Ledger) -> RunView:
@@ -139,7 +141,20 @@ class RunReader:
         assert self._outcomes is not None
         explained = [name for name, each in self._outcomes.items() if each.state in (State.FAILED, State.STOPPED)]
         unread = [name for name in explained if name not in self._reasons]
-        self._reasons |= {result.trial: result for result in _at_once(self.ledger.result, unread) if result}
+        self._reasons |= {result.trial: result for result in _at_once(self._reason, unread) if result}
+
+    def _reason(self, name: str) -> Result | None:
+        """A result, its texts no longer than anybody reads; one that cannot be read does not hide the others."""
+        try:
+            result = self.ledger.result(name)
+        except (LedgerError, StoreError) as error:
+            if isinstance(error, UnavailableError):
+                raise
+            return Result(trial=name, state=State.FAILED, message=f"its record cannot be read: {error}")
+        if result is None:
+            return None
+        shortened = {"message": result.message[:_MOST_TEXT], "log_tail": result.log_tail[-_MOST_TEXT:]}
+        return result.model_copy(update=shortened)
 
     def _view(self) -> RunView:
         latest, full = self._latest(), self._full_training()

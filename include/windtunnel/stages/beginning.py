@@ -2,7 +2,7 @@
 
 import json
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import windtunnel
@@ -12,6 +12,7 @@ from windtunnel.ledger import Ledger
 from windtunnel.ledger.records import Session
 from windtunnel.machine import cores, now
 from windtunnel.source import upload_source
+from windtunnel.sources import open_source
 from windtunnel.stages.search import Search
 from windtunnel.workload import code_digest, load_workload
 
@@ -36,6 +37,7 @@ def begin(
     *,
     origin: dict[str, Any] | None = None,
     retry_failed: bool = False,
+    named: Collection[str] = (),
     running: Callable[[str], bool] = lambda session: False,
 ) -> Search:
     """Begin a run, or go on with one: an unfinished run is finished, a finished one extended.
@@ -46,12 +48,18 @@ def begin(
         session: the DAG run's id; a session that has begun goes on as it began.
         origin: `{"from_run": url, "trials": [ids]}` to train these trials fully instead of searching.
         retry_failed: whether the failed trials get another try.
+        named: earlier runs that the definition's own file names, which may be anywhere.
         running: whether another session is still at work.
 
     Raises:
-        LedgerError: another session works on the run, or the definition contradicts what the run began with.
+        LedgerError: another session works on the run, the definition contradicts what the run began with, or an earlier
+            run is in no store that this search may read.
         WorkloadError: the workload cannot be loaded.
     """
+    for url in definition.warm_start:
+        open_source(url, ledger, "warm_start", named)
+    if origin is not None:
+        open_source(origin["from_run"], ledger, "from_run")
     _claim(ledger, session, running)
     begun = ledger.read_json("search.json")
     definition = _with_lanes(definition, begun)
@@ -60,7 +68,7 @@ def begin(
             raise LedgerError(f"{ledger.url} began with other trials to train fully: begin a new run")
         origin = begun["origin"]
     if origin is not None:
-        definition = _with_horizon_of(origin["from_run"], definition)
+        definition = _with_horizon_of(open_source(origin["from_run"], ledger, "from_run"), definition)
     load_workload(definition.workload)
     code = code_digest(definition.workload)
     record = ledger.begin(
@@ -128,9 +136,9 @@ def _with_lanes(definition: Definition, begun: dict[str, Any] | None) -> Definit
     return definition.model_copy(update={"limits": limits.model_copy(update=told)})
 
 
-def _with_horizon_of(run: str, definition: Definition) -> Definition:
+def _with_horizon_of(run: Ledger, definition: Definition) -> Definition:
     """Full training of another run's trials keeps that run's schedules, or its weights could not be taken up."""
-    theirs = definition_of(Ledger.open(run)).epochs
+    theirs = definition_of(run).epochs
     epochs = definition.epochs.model_copy(update={"horizon": theirs.horizon or theirs.full})
     return definition.model_copy(update={"epochs": epochs})
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Collection
 
-from windtunnel.errors import LedgerError, SearchError
+from windtunnel.errors import DefinitionError, LedgerError, SearchError
 from windtunnel.front import spread
-from windtunnel.ledger import Ledger, Plan, Request, State, ids
+from windtunnel.ledger import Plan, Request, State, ids
 from windtunnel.ledger.ids import first_id, last_try, retry_id
+from windtunnel.sources import open_source
 from windtunnel.stages.history import history
 from windtunnel.stages.planning import plan_trials
 from windtunnel.stages.search import Search
@@ -26,7 +27,7 @@ def choose_finalists(search: Search, busy: Collection[int] = ()) -> Plan:
 
     Raises:
         SearchError: no trial is on the front.
-        LedgerError: a named trial is not in its run.
+        LedgerError: a named trial is not in its run, or not of this search's space.
     """
     stage = full_stage(search)
     fixed = search.ledger.plan(stage)
@@ -72,7 +73,7 @@ def _last_tries(search: Search, asked: list[Request]) -> list[Request]:
 
 def _chosen(search: Search, stage: str) -> list[Request]:
     origin = search.origin or {}
-    source = Ledger.open(origin["from_run"])
+    source = open_source(origin["from_run"], search.ledger, "from_run")
     stages = (source.plan(name) for name in source.stages())
     asked = {request.trial: request for plan in stages if plan is not None for request in plan.requests}
     unknown = [trial for trial in origin["trials"] if trial not in asked]
@@ -84,7 +85,12 @@ def _chosen(search: Search, stage: str) -> list[Request]:
 
 def _again(search: Search, stage: str, first: Request, source: str) -> Request:
     """A trial of another run, trained fully; its weights are taken up only where it is the very same configuration."""
-    request = search.request(first.params, search.definition.epochs.full, stage, iteration=first.iteration)
+    try:
+        params = search.space.canonical(first.params)
+    except DefinitionError as error:
+        faults = "; ".join(map(str, error.faults))
+        raise LedgerError(f"trials: {first.trial} of {source} is not of this search's space: {faults}") from error
+    request = search.request(params, search.definition.epochs.full, stage, iteration=first.iteration)
     same = request.config == first.config and first_id(request.trial) != first_id(first.trial)
     if not (same and search.definition.finalists.go_on and first.epochs < request.epochs):
         return request

@@ -11,6 +11,7 @@ from windtunnel.errors import NotFoundError
 from windtunnel.ledger import Decision, Known, Ledger, Plan, Request, State
 from windtunnel.ledger.ids import last_try
 from windtunnel.ledger.outcome import Outcome
+from windtunnel.sources import open_source
 from windtunnel.stages.history import furthest, observations, requests
 from windtunnel.stages.promotion import promote
 from windtunnel.stages.search import Search
@@ -47,7 +48,7 @@ def adopt_results(search: Search, asked: Iterable[Request]) -> None:
     """Copy the results that earlier runs have of these trials, and the files that going on from them needs."""
     sources = list(search.definition.warm_start)
     if search.origin is not None:
-        sources.append(search.origin["from_run"])
+        sources.append(open_source(search.origin["from_run"], search.ledger, "from_run").url)
     wanted = list(asked)
     have = search.ledger.outcomes() if sources else {}
     for url in sources:

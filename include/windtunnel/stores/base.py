@@ -2,10 +2,12 @@
 
 import json
 import re
+import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from io import BufferedReader
 from pathlib import Path
 
 from windtunnel.errors import StoreError
@@ -14,6 +16,8 @@ from windtunnel.stores.credentials import Credentials
 _METADATA_KEY = re.compile(r"[a-z][a-z0-9_]*")
 METADATA_LIMIT = 6 * 1024  # bytes, keys and values together; Azure refuses more than 8 KB, its headers included
 PATH_LIMIT = 500  # characters; Azure's names may have 1,024, with the prefix that a store puts before them
+
+MOST_AT_ONCE = 32 * 1024 * 1024  # bytes; a plan of 10,000 trials has some ten million
 
 Metadata = Mapping[str, str]
 
@@ -91,11 +95,31 @@ class Store(ABC):
 
     @abstractmethod
     def get(self, path: str) -> bytes:
-        """The object's content.
+        """The content of an object that is not big; `open` and `download` take any.
+
+        Raises:
+            NotFoundError: there is no such object.
+            StoreError: it has more than `MOST_AT_ONCE` bytes.
+        """
+
+    @abstractmethod
+    def read(self, path: str, start: int, size: int) -> bytes:
+        """A part of the object: at most `size` bytes from byte `start` on, fewer at its end.
 
         Raises:
             NotFoundError: there is no such object.
         """
+
+    def open(self, path: str) -> BufferedReader:
+        """The object as a file that is open for reading: where it lies, or a copy that goes with the file.
+
+        Raises:
+            NotFoundError: there is no such object.
+        """
+        with tempfile.TemporaryDirectory(prefix="windtunnel-") as folder:
+            file = Path(folder) / "object"
+            self.download(path, file)
+            return file.open("rb")
 
     @abstractmethod
     def stat(self, path: str) -> Entry:
@@ -122,7 +146,7 @@ class Store(ABC):
         """
 
     def local_file(self, path: str) -> Path | None:
-        """The file on this host that is the object, to be read in place; None means that it must be downloaded."""
+        """Where on this host the object is; None means that it must be downloaded."""
         return None
 
     @abstractmethod
@@ -152,9 +176,25 @@ def checked_path(path: str) -> str:
     """
     if len(path) > PATH_LIMIT:
         raise StoreError(f"{path[:80]}… has {len(path)} characters: an object's path may have {PATH_LIMIT}; shorten it")
-    if any(not part or part.startswith(".") for part in path.split("/")) or not path.isprintable() or "\\" in path:
+    if not all(map(is_name, path.split("/"))):
         raise StoreError(f"{path!r} is no path of an object: use non-empty names without a leading dot, joined by '/'")
     return path
+
+
+def is_name(part: str) -> bool:
+    """Whether this may be a part of an object's path."""
+    return bool(part) and part[0] != "." and part.isprintable() and "\\" not in part and "/" not in part
+
+
+def checked_size(url: str, size: int) -> int:
+    """The size itself, if an object that has it may be read at once.
+
+    Raises:
+        StoreError: it is too big.
+    """
+    if size > MOST_AT_ONCE:
+        raise StoreError(f"{url} has {size} bytes; allowed: at most {MOST_AT_ONCE} where it is read at once")
+    return size
 
 
 def checked_metadata(metadata: Metadata | None) -> Metadata:

@@ -5,27 +5,45 @@ import fcntl
 import json
 import os
 import shutil
-import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from io import BufferedReader
 from pathlib import Path
+from typing import BinaryIO
 from uuid import uuid4
 
 from pydantic_core import from_json
 
+from windtunnel.beneath import open_file, opened_folder, status
 from windtunnel.errors import ConflictError, NotFoundError, StoreError
-from windtunnel.stores.base import Entry, Metadata, Store, checked_path
+from windtunnel.stores.base import (
+    METADATA_LIMIT,
+    PATH_LIMIT,
+    Entry,
+    Metadata,
+    Store,
+    checked_path,
+    checked_size,
+    is_name,
+)
 
 # Beside an object `folder/name` its metadata is `folder/.meta/name.<etag>`. It is written before the object's version
 # becomes visible under that etag, so a reader who has seen a version finds the metadata of that version, or none where
 # the folder was copied.
 _HIDDEN = ".meta"
+_MOST_METADATA = 4 * METADATA_LIMIT  # bytes of a file of metadata, JSON's own characters included
+_COPIED = 1024 * 1024  # bytes that are copied at once
+_NO_OBJECT = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENXIO)  # ENXIO: a socket
 
 
 class LocalStore(Store):
     """Objects are files under one folder; files and folders whose names begin with a dot are no objects.
+
+    Neither are links, pipes and devices: no link is followed below the folder, so that whoever writes there can show
+    nobody what lies elsewhere. The folder itself may be a link.
 
     A write goes to a temporary file first, which is then linked (create-once) or renamed (replace) to its place, so
     that readers never see a part of it, and is on the disk when the call returns.
@@ -41,34 +59,46 @@ class LocalStore(Store):
         self.url = str(self.folder)
 
     def local_file(self, path: str) -> Path:
-        """The file that is the object, whether it exists or not."""
+        """Where the object is, whether it exists or not; `open` reads it."""
         return self.folder / checked_path(path)
+
+    def open(self, path: str) -> BufferedReader:
+        """The object, opened where it lies."""
+        *parts, name = checked_path(path).split("/")
+        with self._explained("read", path), opened_folder(self.folder, parts) as folder:
+            return os.fdopen(open_file(folder, name, os.O_RDONLY), "rb")
 
     def get(self, path: str) -> bytes:
         """The object's content."""
-        with self._explained("read", path):
-            return self.local_file(path).read_bytes()
+        with self.open(path) as file, self._explained("read", path):
+            return file.read(checked_size(f"{self.url}/{path}", os.fstat(file.fileno()).st_size))
+
+    def read(self, path: str, start: int, size: int) -> bytes:
+        """A part of the object."""
+        with self.open(path) as file, self._explained("read", path):
+            file.seek(start)
+            return file.read(size)
 
     def stat(self, path: str) -> Entry:
         """The object's entry."""
-        with self._explained("read", path):
-            return _entry(path, str(self.local_file(path)))
+        *parts, name = checked_path(path).split("/")
+        with self._explained("read", path), opened_folder(self.folder, parts) as folder, _hidden(folder) as hidden:
+            return _entry(_Place(folder, hidden, name), path)
 
     def tail(self, path: str, size: int) -> bytes:
         """The last bytes of the object."""
-        with self._explained("read", path), self.local_file(path).open("rb") as file:
+        with self.open(path) as file, self._explained("read", path):
             file.seek(max(0, os.fstat(file.fileno()).st_size - size))
             return file.read(size)
 
     def download(self, path: str, file: Path) -> None:
         """Copy the object to a file."""
-        with self._explained("read", path), self.local_file(path).open("rb"):
-            pass  # so that a missing object is told from a folder that cannot be written
-        with self._explained("download", path):
+        with self.open(path) as source, self._explained("download", path):
             file.parent.mkdir(parents=True, exist_ok=True)
             part = file.with_name(f".{file.name}.{uuid4().hex}.tmp")
             try:
-                shutil.copyfile(self.local_file(path), part)
+                with part.open("xb") as target:
+                    shutil.copyfileobj(source, target, _COPIED)
                 part.replace(file)
             finally:
                 part.unlink(missing_ok=True)
@@ -76,92 +106,89 @@ class LocalStore(Store):
     def list(self, prefix: str = "") -> Iterator[Entry]:
         """All objects whose path begins with `prefix`, in order."""
         folder, _, start = prefix.rpartition("/")
-        parts = folder.split("/") if folder else []
-        if any(not part or part.startswith(".") for part in parts):
-            return iter(())
-        return self._walk(self.folder.joinpath(*parts), f"{folder}/" if folder else "", start)
+        parts = tuple(folder.split("/")) if folder else ()
+        return self._walk(parts, start) if all(map(is_name, parts)) else iter(())
 
     def delete(self, path: str) -> None:
-        """Remove the object."""
-        file = self.local_file(path)
-        with self._explained("delete", path), suppress(FileNotFoundError, NotADirectoryError), _locked(file):
-            old = _version(file)
-            file.unlink()
-            _meta(file, old).unlink(missing_ok=True)
+        """Remove the object, or the link that stands in its place."""
+        *parts, name = checked_path(path).split("/")
+        with (
+            self._explained("delete", path),
+            suppress(FileNotFoundError, NotADirectoryError),
+            opened_folder(self.folder, parts) as folder,
+            _hidden(folder, make=True) as hidden,
+        ):
+            place = _Place(folder, hidden, name)
+            with _locked(place):
+                old = _version(place)
+                os.unlink(name, dir_fd=folder)
+                _drop_metadata(place, old)
 
     def _create(self, path: str, data: bytes, metadata: Metadata) -> bool:
-        file = self.local_file(path)
-        with self._explained("create", path):
-            if file.is_file():
+        with self._explained("create", path), self._to_write(path) as place:
+            if _version(place) is not None:
                 return False
-            temporary = _temporary(file)
-            try:
-                temporary.write_bytes(data)
-                meta = _finish(temporary, file, metadata)
+            with _temporary(place, lambda target: target.write(data)) as temporary:
+                etag = _finish(place, temporary, metadata)
                 try:
-                    os.link(temporary, file)
+                    os.link(temporary, place.name, src_dir_fd=place.hidden, dst_dir_fd=place.folder)
                 except OSError as error:
-                    meta.unlink(missing_ok=True)
-                    if isinstance(error, FileExistsError) and file.is_file():
+                    _drop_metadata(place, etag)
+                    if isinstance(error, FileExistsError) and _version(place) is not None:
                         return False
                     raise
-            finally:
-                temporary.unlink(missing_ok=True)
-            _sync(file.parent)
+            os.fsync(place.folder)
         return True
 
     def _put(self, path: str, data: bytes, metadata: Metadata, if_match: str | None) -> None:
-        with self._explained("write", path):
-            temporary = _temporary(self.local_file(path))
-            try:
-                temporary.write_bytes(data)
-                self._replace(path, temporary, metadata, if_match)
-            finally:
-                temporary.unlink(missing_ok=True)
+        self._replace(path, lambda target: target.write(data), metadata, if_match)
 
     def _upload(self, path: str, file: Path, metadata: Metadata) -> None:
-        with self._explained("write", path):
-            temporary = _temporary(self.local_file(path))
-            try:
-                shutil.copyfile(file, temporary)
-                self._replace(path, temporary, metadata, None)
-            finally:
-                temporary.unlink(missing_ok=True)
+        with self._explained("write", path), file.open("rb") as source:
+            self._replace(path, lambda target: shutil.copyfileobj(source, target, _COPIED), metadata, None)
 
-    def _replace(self, path: str, temporary: Path, metadata: Metadata, if_match: str | None) -> None:
-        file = self.local_file(path)
-        meta = _finish(temporary, file, metadata)
-        with _locked(file):
-            old = _version(file)
-            if if_match is not None and old != if_match:
-                meta.unlink(missing_ok=True)
-                raise ConflictError(f"{file} was written by somebody else meanwhile: read it again")
-            temporary.replace(file)
-            if old is not None:
-                _meta(file, old).unlink(missing_ok=True)
-        _sync(file.parent)
+    def _replace(self, path: str, fill: Callable[[BinaryIO], object], metadata: Metadata, if_match: str | None) -> None:
+        with (
+            self._explained("write", path),
+            self._to_write(path) as place,
+            _temporary(place, fill) as temporary,
+        ):
+            etag = _finish(place, temporary, metadata)
+            with _locked(place):
+                old = _version(place)
+                if if_match is not None and old != if_match:
+                    _drop_metadata(place, etag)
+                    file = self.folder / path
+                    raise ConflictError(f"{file} was written by somebody else meanwhile: read it again")
+                os.replace(temporary, place.name, src_dir_fd=place.hidden, dst_dir_fd=place.folder)
+                if old is not None:
+                    _drop_metadata(place, old)
+            os.fsync(place.folder)
 
-    def _walk(self, folder: Path, base: str, start: str) -> Iterator[Entry]:
+    def _walk(self, parts: tuple[str, ...], start: str) -> Iterator[Entry]:
+        base = "".join(f"{part}/" for part in parts)
+        if len(base) > PATH_LIMIT:
+            return
+        children: list[tuple[str, Entry | None]] = []
         with self._explained("list", base):
             try:
-                with os.scandir(folder) as found:
-                    children = [
-                        (child.name, child.is_dir(follow_symlinks=False), child.is_symlink())
-                        for child in found
-                        if child.name.startswith(start) and not child.name.startswith(".")
-                    ]
-            except (FileNotFoundError, NotADirectoryError):
-                return
-        # A folder sorts as what its objects' paths go on with.
-        for name, is_folder, is_link in sorted(children, key=lambda child: child[0] + "/" * child[1]):
-            if is_folder:
-                yield from self._walk(folder / name, f"{base}{name}/", "")
-            elif not is_link:
-                entry = None
-                with self._explained("list", f"{base}{name}"), suppress(FileNotFoundError):  # deleted meanwhile
-                    entry = _entry(f"{base}{name}", f"{folder}{os.sep}{name}")
-                if entry is not None:
-                    yield entry
+                with opened_folder(self.folder, parts) as folder:
+                    children = _children(folder, base, start)
+            except OSError as error:
+                if error.errno not in _NO_OBJECT:
+                    raise
+        for name, entry in children:
+            if entry is None:
+                yield from self._walk((*parts, name), "")
+            else:
+                yield entry
+
+    @contextmanager
+    def _to_write(self, path: str) -> Iterator["_Place"]:
+        """The object's place; the folders are made."""
+        *parts, name = path.split("/")
+        with opened_folder(self.folder, parts, make=True) as folder, _hidden(folder, make=True) as hidden:
+            yield _Place(folder, hidden, name)
 
     @contextmanager
     def _explained(self, action: str, path: str) -> Iterator[None]:
@@ -169,21 +196,68 @@ class LocalStore(Store):
             yield
         except OSError as error:
             where = self.folder / path
-            if action == "read" and isinstance(error, (FileNotFoundError, NotADirectoryError, IsADirectoryError)):
-                raise NotFoundError(f"there is no {where}") from error
+            if action == "read" and error.errno in _NO_OBJECT:
+                why = f": {error.strerror}" if error.errno == errno.ELOOP else ""
+                raise NotFoundError(f"there is no {where}{why}") from error
             raise StoreError(f"cannot {action} {where}: {error.strerror or error}") from error
 
 
-def _entry(path: str, file: str) -> Entry:
-    """The entry of a file, which is named by text: a Path for each would double the time of a long listing."""
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """An object's name, with open descriptors of its folder and of the folder's metadata; -1 where there is none."""
+
+    folder: int
+    hidden: int
+    name: str
+
+
+@contextmanager
+def _hidden(folder: int, *, make: bool = False) -> Iterator[int]:
+    """The descriptor of a folder's metadata."""
+    if make:
+        with suppress(FileExistsError):
+            os.mkdir(_HIDDEN, dir_fd=folder)
+    try:
+        hidden = os.open(_HIDDEN, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+    except OSError as error:
+        if make or error.errno not in _NO_OBJECT:
+            raise
+        hidden = -1
+    try:
+        yield hidden
+    finally:
+        if hidden >= 0:
+            os.close(hidden)
+
+
+def _children(folder: int, base: str, start: str) -> list[tuple[str, Entry | None]]:
+    """The objects of an open folder, and its folders, which have no entry, in the order of their objects' paths."""
+    with os.scandir(folder) as scanned:
+        names = [
+            (child.name, child.is_dir(follow_symlinks=False))
+            for child in scanned
+            if child.name.startswith(start) and is_name(child.name) and not child.is_symlink()
+        ]
+    # A folder sorts as what its objects' paths go on with.
+    names.sort(key=lambda child: child[0] + "/" * child[1])
+    children: list[tuple[str, Entry | None]] = []
+    with _hidden(folder) as hidden:
+        for name, is_folder in names:
+            if is_folder:
+                children.append((name, None))
+                continue
+            with suppress(FileNotFoundError, IsADirectoryError):  # deleted meanwhile, or a pipe
+                children.append((name, _entry(_Place(folder, hidden, name), f"{base}{name}")))
+    return children
+
+
+def _entry(place: _Place, path: str) -> Entry:
     while True:
-        found = os.stat(file)  # noqa: PTH116
-        if not stat.S_ISREG(found.st_mode):
-            raise FileNotFoundError(errno.ENOENT, "no regular file", file)
+        found = status(place.folder, place.name)
         etag = _etag(found)
-        metadata = _read_meta(file, etag)
+        metadata = _read_metadata(place, etag)
         # Without metadata, either there is none or this version was replaced between the two looks.
-        if metadata is not None or _version(Path(file)) == etag:
+        if metadata is not None or _version(place) == etag:
             modified = datetime.fromtimestamp(found.st_mtime_ns / 1e9, UTC)
             return Entry(path, found.st_size, modified, etag, metadata or {})
 
@@ -192,58 +266,70 @@ def _etag(found: os.stat_result) -> str:
     return f"{found.st_ino:x}-{found.st_mtime_ns:x}-{found.st_size:x}"
 
 
-def _version(file: Path) -> str | None:
+def _version(place: _Place) -> str | None:
+    """The etag of the object that is there; None where there is none."""
     try:
-        return _etag(file.stat())
-    except FileNotFoundError:
+        return _etag(status(place.folder, place.name))
+    except OSError as error:
+        if error.errno not in _NO_OBJECT:
+            raise
         return None
 
 
-def _meta(file: Path, etag: str | None) -> Path:
-    return file.parent / _HIDDEN / f"{file.name}.{etag}"
-
-
-def _read_meta(file: str, etag: str) -> Metadata | None:
-    folder, _, name = file.rpartition(os.sep)
-    try:
-        with open(f"{folder}/{_HIDDEN}/{name}.{etag}", "rb", buffering=0) as opened:  # noqa: PTH123
-            content = from_json(opened.readall())
-    except (FileNotFoundError, ValueError):  # a torn file is what a power failure leaves
+def _read_metadata(place: _Place, etag: str) -> Metadata | None:
+    if place.hidden < 0:
         return None
-    return content if isinstance(content, dict) else None
-
-
-def _temporary(file: Path) -> Path:
-    hidden = file.parent / _HIDDEN
-    hidden.mkdir(parents=True, exist_ok=True)
-    return hidden / f"{uuid4().hex}.tmp"
-
-
-def _finish(temporary: Path, file: Path, metadata: Metadata) -> Path:
-    """Bring a temporary file to the disk and write its metadata, whose path is returned."""
-    now = time.time_ns()  # the kernel's own time stamp is coarse: two versions within a tick could share an etag
-    os.utime(temporary, ns=(now, now))
-    _sync(temporary)
-    meta = _meta(file, _version(temporary))
-    if metadata:
-        meta.write_text(json.dumps(dict(metadata)))
-    return meta
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        descriptor = os.open(f"{place.name}.{etag}", flags, dir_fd=place.hidden)
+        try:
+            content = from_json(os.read(descriptor, _MOST_METADATA))
+        finally:
+            os.close(descriptor)
+    except (OSError, ValueError) as error:  # a torn file is what a power failure leaves
+        if isinstance(error, OSError) and error.errno not in (*_NO_OBJECT, errno.EAGAIN):
+            raise
+        return None
+    is_metadata = isinstance(content, dict) and all(isinstance(value, str) for value in content.values())
+    return content if is_metadata else None
+
+
+def _drop_metadata(place: _Place, etag: str | None) -> None:
+    with suppress(FileNotFoundError):
+        os.unlink(f"{place.name}.{etag}", dir_fd=place.hidden)
 
 
 @contextmanager
-def _locked(file: Path) -> Iterator[None]:
+def _temporary(place: _Place, fill: Callable[[BinaryIO], object]) -> Iterator[str]:
+    """The name of a temporary file of this content beside the metadata, on the disk; it is gone at the end."""
+    name = f"{uuid4().hex}.tmp"
+    try:
+        with os.fdopen(open_file(place.hidden, name, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as target:
+            fill(target)
+            target.flush()
+            now = time.time_ns()  # the kernel's own time stamp is coarse: two versions in a tick could share an etag
+            os.utime(target.fileno(), ns=(now, now))
+            os.fsync(target.fileno())
+        yield name
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=place.hidden)
+
+
+def _finish(place: _Place, temporary: str, metadata: Metadata) -> str:
+    """Write the metadata of a temporary file's content; the etag that it will have in its place."""
+    etag = _etag(status(place.hidden, temporary))
+    if metadata:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+        with os.fdopen(open_file(place.hidden, f"{place.name}.{etag}", flags), "w") as target:
+            target.write(json.dumps(dict(metadata)))
+    return etag
+
+
+@contextmanager
+def _locked(place: _Place) -> Iterator[None]:
     """Keep other replacers of the folder's objects out; only for as long as a rename takes."""
-    hidden = file.parent / _HIDDEN
-    hidden.mkdir(exist_ok=True)
-    descriptor = os.open(hidden / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    descriptor = open_file(place.hidden, "lock", os.O_RDWR | os.O_CREAT)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield

@@ -160,7 +160,7 @@ def data_trials(request: Request, cache: CacheDep, view: ViewDep, since: Text = 
         reply = json_reply(request, made, view.version)
         reply.background = BackgroundTask(cache.think_ahead, view)
         return reply
-    return json_reply(request, compressed(documents.trials(view, since)), f"{view.version}.{since}")
+    return _reply(request, documents.trials(view, since))
 
 
 @app.get("/data/trial")

@@ -1,9 +1,8 @@
 """Replies that no browser can be talked into misusing."""
 
-import shutil
-import tempfile
+import re
 from collections.abc import Iterator
-from pathlib import Path
+from io import BufferedReader
 
 from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
@@ -24,6 +23,7 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 _CHUNK = 256 * 1024
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]")  # in a file's name that a header carries
 
 
 def json_reply(request: Request, content: bytes, version: str) -> Response:
@@ -41,25 +41,16 @@ def download(store: Store, path: str, name: str) -> Response:
     Raises:
         NotFoundError: there is no such object.
     """
-    store.stat(path)
+    file = store.open(path)
     headers = {
-        "Content-Disposition": f'attachment; filename="{name}"',
+        "Content-Disposition": f'attachment; filename="{_UNSAFE.sub("_", name)}"',
         "Content-Encoding": "identity",
         "Cache-Control": "private, no-store",
     }
-    return StreamingResponse(_chunks(store, path), media_type="application/octet-stream", headers=headers)
+    return StreamingResponse(_chunks(file), media_type="application/octet-stream", headers=headers)
 
 
-def _chunks(store: Store, path: str) -> Iterator[bytes]:
-    """The object piece by piece: from where it lies, or by way of a temporary file."""
-    folder = tempfile.mkdtemp(prefix="windtunnel-")
-    try:
-        file = store.local_file(path)
-        if file is None:
-            file = Path(folder) / "object"
-            store.download(path, file)
-        with file.open("rb") as opened:
-            while chunk := opened.read(_CHUNK):
-                yield chunk
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+def _chunks(file: BufferedReader) -> Iterator[bytes]:
+    with file:
+        while chunk := file.read(_CHUNK):
+            yield chunk

@@ -24,6 +24,7 @@ from windtunnel.report.progress import Display
 from windtunnel.report.reader import collect
 from windtunnel.report.status import Observer
 from windtunnel.stores import open_store
+from windtunnel.text import printable
 from windtunnel_airflow.environment import airflow_environment
 from windtunnel_airflow.run import summary
 from windtunnel_airflow.run.process import AirflowProcess
@@ -82,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with _only_one(place.home) as lock:
             return _perform(chosen, definition, place, lock, began)
     except WindtunnelError as error:
-        print(error, file=sys.stderr)
+        print(printable(str(error)), file=sys.stderr)
         return _BUSY if isinstance(error, BusyError) else _WRONG
     except Stopped as stopped:
         return 128 + stopped.number
@@ -126,7 +127,7 @@ def _perform(chosen: argparse.Namespace, definition: Definition, place: Place, l
     lines += summary.where(ledger, latest)
     lines += summary.times(ledger, began, time.time(), ended["tasks"], asked)
     lines.append(f"More iterations of this run: make run SEARCH={chosen.search} ARGS=--extend")
-    print("\n".join(lines))
+    print(printable("\n".join(lines)))
     return 0
 
 
@@ -154,10 +155,10 @@ def _ask(display: Display, question: dict[str, Any]) -> str:
 
     answers = {"y": question["options"][0], "n": question["options"][-1]}
     with display.paused() as console:
-        console.print(Markdown(question["body"] or ""))
+        console.print(Markdown(printable(question["body"] or "")))
         while True:
             try:
-                said = console.input(f"{question['subject']} (y/n) ").strip().lower()[:1]
+                said = console.input(f"{printable(question['subject'])} (y/n) ", markup=False).strip().lower()[:1]
             except EOFError:
                 raise Stopped(signal.SIGHUP) from None
             if said in answers:
@@ -170,9 +171,9 @@ def _explain_failure(what: str, ledger: Ledger, log: Path, begin: int) -> int:
     errors = dict.fromkeys(line for line in said if _EXCEPTION.match(line))
     known = ledger.known(str(ledger.iterations_done()))
     if known is not None and known.failure:
-        print(f"The search ended: {known.failure}.", file=sys.stderr)
+        print(printable(f"The search ended: {known.failure}."), file=sys.stderr)
     else:
-        print("\n".join(errors or said[-20:]), file=sys.stderr)
+        print(printable("\n".join(errors or said[-20:])), file=sys.stderr)
     print(f"{what}. Airflow's log: {log}; the report so far: {ledger.url}/report.html", file=sys.stderr)
     print(
         "The same command goes on with this run, or begins anew if it was hopeless; --fresh always does.",

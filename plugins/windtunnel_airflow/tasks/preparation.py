@@ -26,6 +26,7 @@ def prepare_data(definition: Definition, store: str) -> TaskGroup:
             context["run_id"],
             origin=origin(params),
             retry_failed=params["retry_failed"],
+            named=definition.warm_start,
             running=lambda run: is_at_work(context, run),
         )
         job = stages.prepare_job(search)

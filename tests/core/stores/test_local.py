@@ -2,12 +2,11 @@ import errno
 import json
 import os
 import shutil
-from pathlib import Path
 
 import pytest
 
 from tests.conformance.stores import StoreConformance
-from windtunnel.errors import StoreError
+from windtunnel.errors import NotFoundError, StoreError
 from windtunnel.stores import open_store
 from windtunnel.stores.local import LocalStore
 
@@ -53,11 +52,25 @@ def test_replacing_leaves_nothing_behind(store):
     assert len([file for file in (store.folder / ".meta").iterdir() if file.name != "lock"]) == 1
 
 
-def test_links_are_followed_by_reading_but_not_listed(store):
+def test_no_link_below_the_folder_is_followed(store, tmp_path):
     store.put("search/run-1/a", b"1")
     (store.folder / "latest").symlink_to("search/run-1")
-    assert store.get("latest/a") == b"1"
+    for read in (store.get, store.stat, store.open):
+        with pytest.raises(NotFoundError, match="latest/a: a symbolic link is not followed here"):
+            read("latest/a")
+    with pytest.raises(StoreError, match=r"cannot write .*latest/b: a symbolic link is not followed here"):
+        store.put("latest/b", b"2")
     assert [entry.path for entry in store.list()] == ["search/run-1/a"]
+    assert list(store.list("latest/")) == []
+
+
+def test_the_folder_itself_may_be_a_link(store, tmp_path):
+    store.put("run/a", b"1")
+    (tmp_path / "runs").symlink_to(store.folder)
+    linked = LocalStore(tmp_path / "runs")
+    linked.put("run/b", b"2")
+    assert store.get("run/b") == b"2"
+    assert [entry.path for entry in linked.list()] == ["run/a", "run/b"]
 
 
 def test_metadata_torn_by_a_power_failure_counts_as_none(store):
@@ -70,10 +83,10 @@ def test_metadata_torn_by_a_power_failure_counts_as_none(store):
 def test_a_full_disk_is_told_with_the_path_and_leaves_the_old_version(store, monkeypatch):
     store.put("run/a", b"old", {"n": "1"})
 
-    def full(self, data):
+    def full(descriptor):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr(os, "fsync", full)
     for write in (store.put, store.create):
         with pytest.raises(StoreError, match=r"run/b?a?.*No space left on device"):
             write("run/b" if write == store.create else "run/a", b"new")

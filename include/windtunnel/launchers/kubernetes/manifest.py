@@ -1,6 +1,7 @@
 """From a job to the `batch/v1` Job that runs it: the user's pod template, and what the definition says beside it."""
 
 import math
+import os
 from copy import deepcopy
 from hashlib import sha256
 from typing import Any
@@ -9,6 +10,7 @@ from windtunnel.definition.model import Definition, Limits, Resources
 from windtunnel.definition.template import TRAINER
 from windtunnel.ledger import Job, Ledger
 from windtunnel.ledger.ids import safe_name
+from windtunnel.sources import STORES_VARIABLE
 
 Object = dict[str, Any]
 
@@ -87,6 +89,9 @@ def _pod(ledger: Ledger, job: Job, definition: Definition, labels: Object, annot
     container = next(one for one in spec["containers"] if one.get("name") == TRAINER)
     container.setdefault("command", ["python", "-m", "trainer"])
     container["args"] = [ledger.url, job.job]
+    stores = os.environ.get(STORES_VARIABLE)
+    if stores and not any(variable.get("name") == STORES_VARIABLE for variable in container.get("env") or []):
+        container["env"] = [*(container.get("env") or []), {"name": STORES_VARIABLE, "value": stores}]
     container.setdefault("terminationMessagePolicy", "FallbackToLogsOnError")
     _ask_for(container, resources)
     return {

@@ -203,7 +203,7 @@ function field(value) {
   if (missing(value)) return "";
   if (typeof value === "number") return String(value);
   const written = Array.isArray(value) && value.every((each) => typeof each === "string") ? value.join(" ") : text(value);
-  return '"' + written.replace(/^([=+\-@\t\r])/, "'$1").replace(/"/g, '""') + '"';
+  return '"' + written.replace(/^(?=\s*[=+\-@|%＝＋－＠\t\r\n])/, "'").replace(/"/g, '""') + '"';
 }
 
 function json(store, rows) {

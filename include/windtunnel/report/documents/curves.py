@@ -1,18 +1,19 @@
 """Curves of training."""
 
-import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from windtunnel.errors import NotFoundError
 from windtunnel.ledger import Ledger
+from windtunnel.ledger.curves import Point, read_points, thinned
 from windtunnel.report.documents.plain import plain
 from windtunnel.report.view import WAITING, RunView, TrialView
 
 _AT_ONCE = 8  # requests to the store
+_MOST_POINTS = 100_000  # of all curves on a page
+_MOST_KEPT = 500_000  # points of curves that are remembered
 
-Points = list[Mapping[str, float | None]]
+Points = list[Point]
 
 
 class Curves:
@@ -27,9 +28,11 @@ class Curves:
         """The points of each trial's training, each with `epoch` and metrics; trials without any are left out."""
         missing = [trial.trial for trial in trials if trial.trial not in self._kept]
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            found = dict(zip(missing, pool.map(lambda trial: curve(self._ledger, trial), missing), strict=True))
+            found = dict(zip(missing, pool.map(lambda trial: read_points(self._ledger, trial), missing), strict=True))
         self._kept |= {trial.trial: found[trial.trial] for trial in trials if trial.recorded and trial.trial in found}
         both = self._kept | found
+        if sum(map(len, self._kept.values())) > _MOST_KEPT:
+            self._kept = {}
         return {trial.trial: points for trial in trials if (points := both[trial.trial])}
 
 
@@ -58,30 +61,14 @@ def curves(
     points = source.read(page)
     for name in [name for name in points if name in models and models[name].partial]:
         points[name] = _with_partial(view, source, str(models[name].partial), points[name])
+    most_each = max(2, _MOST_POINTS // max(len(points), 1))
     return {
         "version": view.version,
         "total": len(wanted),
         "next": start + most if start + most < len(wanted) else None,
         "finalists": list(models),
-        "curves": [{"trial": name, "points": plain(each)} for name, each in points.items()],
+        "curves": [{"trial": name, "points": plain(thinned(each, most_each))} for name, each in points.items()],
     }
-
-
-def curve(ledger: Ledger, trial: str) -> Points:
-    """The points of one trial's training, as far as they are whole."""
-    try:
-        lines = ledger.store.get(ledger.trial_path(trial, "metrics.jsonl")).decode(errors="replace").splitlines()
-    except NotFoundError:
-        return []
-    return [point for line in lines if (point := _point(line)) is not None]
-
-
-def _point(line: str) -> Mapping[str, float | None] | None:
-    try:
-        point = json.loads(line)
-    except ValueError:  # the last line of a file that is being written
-        return None
-    return point if isinstance(point, dict) and isinstance(point.get("epoch"), (int, float)) else None
 
 
 def _with_partial(view: RunView, source: Curves, partial: str, own: Points) -> Points:

@@ -5,7 +5,7 @@ from typing import Any
 
 from windtunnel.errors import NotFoundError
 from windtunnel.ledger import Ledger
-from windtunnel.report.documents.curves import curve
+from windtunnel.ledger.curves import read_points
 from windtunnel.report.documents.overview import model
 from windtunnel.report.documents.plain import plain
 from windtunnel.report.view import RunView, TrialView
@@ -50,7 +50,7 @@ def trial(view: RunView, ledger: Ledger, of: TrialView) -> dict[str, Any]:
         "lane": of.lane,
         "source": result.source if result else None,
         "continue_from": of.continue_from,
-        "curve": plain(curve(ledger, of.trial)),
+        "curve": plain(read_points(ledger, of.trial)),
         "artifacts": [
             {"name": entry.path.rpartition("/")[2], "size": entry.size}
             for entry in ledger.files(of.trial)

@@ -13,11 +13,12 @@ from windtunnel.errors import ConflictError, NotFoundError, StoreError
 from windtunnel.stores.azure.account import PART, VARIABLES, container_client
 from windtunnel.stores.azure.errors import explain, is_missing_container
 from windtunnel.stores.azure.listing import WRITE, list_blobs
-from windtunnel.stores.base import PATH_LIMIT, Entry, Metadata, Store, checked_path
+from windtunnel.stores.base import PATH_LIMIT, Entry, Metadata, Store, checked_path, checked_size
 from windtunnel.stores.credentials import Credentials
 
 _CONTAINER = re.compile(r"(?!.*--)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 _LANES = 4  # parts of one large object under way at once
+_BEYOND = 416  # HTTP's status for a range that begins beyond the end
 _READS = 3  # times that an object is read anew because it was replaced, or came damaged
 
 
@@ -66,6 +67,7 @@ class AzureStore(Store):
         with self._explained("read", path):
             for _ in range(_READS):
                 stream = self._blob(path).download_blob(max_concurrency=_LANES)
+                checked_size(f"{self.url}/{path}", stream.size)
                 content: bytes = stream.readall()
                 if _is_whole(stream.properties, _md5(content)):
                     return content
@@ -93,6 +95,18 @@ class AzureStore(Store):
                     return bytes(stream.readall())
                 except ResourceModifiedError:  # a log that grew meanwhile
                     continue
+
+    def read(self, path: str, start: int, size: int) -> bytes:
+        """A part of the object."""
+        from azure.core.exceptions import HttpResponseError
+
+        with self._explained("read", path):
+            try:
+                return bytes(self._blob(path).download_blob(start, size, max_concurrency=_LANES).readall())
+            except HttpResponseError as error:
+                if error.status_code != _BEYOND:
+                    raise
+                return b""
 
     def download(self, path: str, file: Path) -> None:
         """Stream the object to a file."""

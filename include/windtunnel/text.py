@@ -1,0 +1,42 @@
+"""Text that came from elsewhere, made harmless for where it goes: a terminal, a spreadsheet."""
+
+import re
+import unicodedata
+from typing import Any
+
+_NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?")
+_FORMULA = tuple("=+-@\t\r\n|%\uff1d\uff0b\uff0d\uff20")  # what spreadsheets take for the beginning of a formula
+
+
+def printable(text: str, *, keep: str = "\n") -> str:
+    r"""The text with its control characters written out, such as `\x1b`: a terminal would obey them.
+
+    They are all that are not seen: escape sequences, marks that turn the direction of writing, and the like.
+
+    Args:
+        text: from a run, a definition or a store.
+        keep: characters that stay as they are; a cell of a table keeps none.
+    """
+    if text.isprintable():
+        return text
+    return "".join(character if _is_seen(character) or character in keep else _written(character) for character in text)
+
+
+def csv_cell(value: Any) -> Any:
+    """A value for a CSV file that a spreadsheet opens: text that would be a formula gets an apostrophe before it.
+
+    Numbers stay numbers, also where they are written as text.
+    """
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    text = str(value)
+    is_formula = text.lstrip(" \xa0").startswith(_FORMULA) and not _NUMBER.fullmatch(text)
+    return f"'{printable(text)}" if is_formula else printable(text)
+
+
+def _is_seen(character: str) -> bool:
+    return character.isprintable() or unicodedata.category(character) == "Zs"
+
+
+def _written(character: str) -> str:
+    return character.encode("unicode_escape").decode()
