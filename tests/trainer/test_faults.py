@@ -144,7 +144,7 @@ def test_a_job_waits_for_the_start_that_the_one_it_replaces_gives_back(run, monk
     attempt = run.ledger.begin_attempt(unit, "1-0", "another-pod", now())
     leaving = threading.Timer(0.5, lambda: given_back and run.ledger.mark_preempted(unit, attempt))
     leaving.start()
-    run_job(run.ledger.url, "1-0")
+    run_job(run.ledger.url, "1-0", run.ledger.digest)
     leaving.join()
     assert run.result("nothing").state is state
 
@@ -154,7 +154,7 @@ def test_a_job_told_to_go_while_it_waits_for_a_start_leaves_its_unit_to_the_next
     run.ledger.begin_attempt(run.trial("nothing"), "1-0", "another-pod", now())
     told = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM))
     told.start()
-    assert run_job(run.ledger.url, "1-0") == PREEMPTED
+    assert run_job(run.ledger.url, "1-0", run.ledger.digest) == PREEMPTED
     told.join()
     assert run.ledger.outcomes() == {}
 
@@ -282,5 +282,5 @@ def test_a_store_that_fails_as_a_job_starts_makes_no_failures(run, monkeypatch):
 
     monkeypatch.setattr("trainer.job.fetch_source", fail)
     with pytest.raises(UnavailableError):
-        run_job(run.ledger.url, "1-0")
+        run_job(run.ledger.url, "1-0", run.ledger.digest)
     assert run.ledger.outcomes() == {}

@@ -61,6 +61,7 @@ def search(folder, early_stopping, *, kill):
     )
     ledger = Ledger(LocalStore(folder), "toy", "run")
     session = begin(definition, ledger, "s1")
+    ledger = session.ledger
     train(ledger, prepare_job(session).job)
     for group in (1, 2):
         if not goes_on(session, group):
@@ -76,7 +77,8 @@ def search(folder, early_stopping, *, kill):
 def train(ledger, job, until=None):
     """Run a job, or kill it as soon as `until` holds."""
     environment = os.environ | {"WINDTUNNEL_CHECKPOINT_SECONDS": "0", "PYTHONPATH": os.pathsep.join(sys.path)}
-    process = subprocess.Popen([sys.executable, "-m", "trainer", ledger.url, job], env=environment)
+    command = [sys.executable, "-m", "trainer", ledger.url, job, "--digest", ledger.digest]
+    process = subprocess.Popen(command, env=environment)
     try:
         while process.poll() is None and not (until and until()):
             time.sleep(0.01)
