@@ -8,7 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 
 Params = dict[str, Any]
 Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=200)]
-"""What may be a part of a path, a label or a command line: of a trial or another unit, a configuration, job or stage."""
+"""What may be a part of a path, a label or a command line: of a trial or another unit, a job, a stage."""
 
 
 class Record(BaseModel):
