@@ -32,8 +32,8 @@ class Spec(Record):
     origin: dict[str, Any] | None = None
 
     def to_bytes(self) -> bytes:
-        """The one way to write it: equal specifications give equal bytes."""
-        return json.dumps(self.model_dump(mode="json"), sort_keys=True, indent=1).encode() + b"\n"
+        """The one way to write it: equal ones give equal bytes. Order counts, as that of the objectives does."""
+        return json.dumps(self.model_dump(mode="json"), indent=1).encode() + b"\n"
 
     @property
     def digest(self) -> str:

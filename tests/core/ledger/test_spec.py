@@ -15,7 +15,7 @@ def ledger(tmp_path):
 
 
 def test_equal_specifications_have_one_digest_and_others_another():
-    assert Spec(definition={"a": [1.5], "b": 1}, code="c").digest == SPEC.digest
+    assert Spec(code="c", definition={"b": 1, "a": [1.5]}).digest == SPEC.digest
     others = [
         SPEC.model_copy(update=change)
         for change in ({"code": "d"}, {"archive": "0"}, {"origin": {"from_run": "x", "trials": []}}, {"definition": {}})
@@ -27,6 +27,14 @@ def test_it_is_read_by_its_digest(ledger):
     assert ledger.write_spec(SPEC).spec == SPEC
     told = ledger.with_spec(SPEC.digest)
     assert (told.spec, told.digest, told.url) == (SPEC, SPEC.digest, ledger.url)
+
+
+def test_the_order_of_objectives_is_kept_for_the_first_one_ranks_the_models(ledger):
+    objectives = {"val_acc": "maximize", "params": "minimize"}
+    spec = Spec(definition={"objectives": objectives}, code="")
+    assert list(ledger.with_spec(ledger.write_spec(spec).digest).spec.definition["objectives"]) == list(objectives)
+    turned = dict(reversed(objectives.items()))
+    assert Spec(definition={"objectives": turned}, code="").digest != spec.digest
 
 
 def test_writing_it_mends_what_took_its_place(ledger):
