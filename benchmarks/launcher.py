@@ -19,7 +19,7 @@ from datetime import datetime
 from windtunnel.definition.model import Definition
 from windtunnel.lanes import deal
 from windtunnel.launchers import get_launcher
-from windtunnel.ledger import Job, JobKind, Ledger, Plan, Request, State
+from windtunnel.ledger import Job, JobKind, Ledger, Plan, Request, Spec, State
 from windtunnel.machine import cores
 from windtunnel.stores import open_store
 from windtunnel.waiting import Watch, wait
@@ -64,8 +64,9 @@ def run(workload: str, trials: int, lanes: int, folder: str) -> Row:
             "limits": {"parallel": lanes},
         }
     )
-    ledger = Ledger(open_store(folder), "nothing", workload.rpartition(".")[2])
-    ledger.begin({"definition": definition.model_dump(mode="json"), "code": "0"})
+    spec = Spec(definition=definition.model_dump(mode="json"), code="0")
+    ledger = Ledger(open_store(folder), "nothing", workload.rpartition(".")[2]).write_spec(spec)
+    ledger.begin({"definition": spec.definition, "code": spec.code})
     ledger.write_json("data/manifest.json", {"digest": "0", "files": {}, "splits": {}})
     requests = [
         ledger.begin_trial(Request(trial=f"{n:016x}-e1", config=f"{n:016x}", params={"n": n}, epochs=1, stage="1"))

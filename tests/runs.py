@@ -10,7 +10,7 @@ from typing import Any
 from tests.workloads import faults
 from windtunnel.definition.model import Definition
 from windtunnel.launchers import get_launcher
-from windtunnel.ledger import Job, JobKind, Ledger, Plan, Request
+from windtunnel.ledger import Job, JobKind, Ledger, Plan, Request, Spec
 from windtunnel.stores import open_store
 from windtunnel.waiting import Watch, wait
 
@@ -63,6 +63,13 @@ class Run:
         return self.starts[do][0]
 
 
+def begin_by_hand(ledger: Ledger, definition: Definition) -> Ledger:
+    """The run, begun with this definition, for those who run something of it."""
+    spec = Spec(definition=definition.model_dump(mode="json"), code="0")
+    ledger.begin({"definition": spec.definition, "code": spec.code})
+    return ledger.write_spec(spec)
+
+
 def make_run(
     store: str,
     trace: Path,
@@ -79,16 +86,15 @@ def make_run(
             "name": "toy",
             "workload": workload,
             "settings": {"trace": str(trace)},
-            "space": {"do": {"type": "categorical", "choices": ["nothing"]}},
+            "space": {"do": {"type": "categorical", "choices": sorted({"nothing"}.union(*jobs))}},
             "objectives": {"score": "maximize"},
-            "limits": {"parallel": max(1, len(jobs))} | limits,
+            "limits": {"parallel": max(1, len(jobs)), "slots": slots} | limits,
             "launcher": launcher,
             **(fields or {}),
         }
     )
     trace.mkdir(exist_ok=True)
-    ledger = Ledger(open_store(store), "toy", "run")
-    ledger.begin({"definition": definition.model_dump(mode="json"), "code": "0"})
+    ledger = begin_by_hand(Ledger(open_store(store), "toy", "run"), definition)
     ledger.write_json("data/manifest.json", {"digest": "d", "files": {}, "splits": {}})
     requests, made = [], []
     for lane, todo in enumerate(jobs):

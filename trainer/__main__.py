@@ -1,4 +1,4 @@
-"""`python -m trainer LEDGER JOB`: run one job of a run, wherever this is. `python -m trainer serve`: see `serve`."""
+"""`python -m trainer LEDGER JOB --digest …`: run one job, wherever this is. `python -m trainer serve`: see `serve`."""
 
 import argparse
 import os
@@ -21,6 +21,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m trainer", description="Run one job of a run.", epilog=_SERVE)
     parser.add_argument("ledger", help="URL of the run's ledger: <store>/<search>/<run>")
     parser.add_argument("job", help="id of the job")
+    parser.add_argument("--digest", required=True, help="of what the run was begun with; nothing else is run")
     parser.add_argument("--lock-fd", type=int, help="an open file whose lock proves that the job lives")
     parser.add_argument("--cancel-file", type=Path, help="end as soon as this file is there")
     try:
@@ -30,7 +31,7 @@ def main() -> int:
         # Until the supervisor listens there is nothing to save. The first process of a container, unlike others,
         # would not even notice the signal without a handler.
         signal.signal(signal.SIGTERM, lambda *_: os._exit(PREEMPTED))
-        return run_job(arguments.ledger, arguments.job, arguments.lock_fd, arguments.cancel_file)
+        return run_job(arguments.ledger, arguments.job, arguments.digest, arguments.lock_fd, arguments.cancel_file)
     except WindtunnelError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201
         return 1

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from trainer.trial import NotFiniteError
 from trainer.verification import VerificationError
-from windtunnel.errors import StoreError, WindtunnelError
+from windtunnel.errors import LedgerError, StoreError, WindtunnelError
 
 
 class NoMetricsError(WindtunnelError):
@@ -18,6 +18,7 @@ _KINDS: dict[type[BaseException], str] = {
     VerificationError: "verification",
     MemoryError: "out_of_memory",
     StoreError: "storage",
+    LedgerError: "refused",
 }
 _MEMORY_WORDS = ("can't allocate memory", "not enough memory", "bad allocation", "bad_alloc", "out of memory")
 

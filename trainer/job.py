@@ -8,7 +8,7 @@ from pathlib import Path
 
 from trainer.logs import say
 from trainer.supervisor import RunUnit, Supervisor, devices
-from windtunnel.definition import Definition
+from windtunnel.definition import Definition, definition_of
 from windtunnel.errors import StoreError, WorkloadError
 from windtunnel.failures import record_failure
 from windtunnel.ledger import Job, JobKind, Ledger
@@ -19,12 +19,13 @@ _LOG_TAIL = 4096  # characters
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
-def run_job(url: str, name: str, lock: int | None = None, cancel_file: Path | None = None) -> int:
+def run_job(url: str, name: str, digest: str, lock: int | None = None, cancel_file: Path | None = None) -> int:
     """Run a job's units, those with a result excepted.
 
     Args:
         url: of the run's ledger.
         name: of the job.
+        digest: of what the run was begun with: definition and source that the ledger holds must be the very same.
         lock: descriptor of an open file whose lock proves that the job lives; the units' processes inherit it.
         cancel_file: the job ends as soon as this file is there.
 
@@ -32,22 +33,22 @@ def run_job(url: str, name: str, lock: int | None = None, cancel_file: Path | No
         The exit code: 0 when every unit has a result, 143 when the job was told to go before, 1 when it cannot start.
 
     Raises:
-        WindtunnelError: the ledger or the job cannot be read.
+        WindtunnelError: the ledger or the job cannot be read, or the ledger holds something else under the digest.
     """
     if lock is not None:
         os.set_inheritable(lock, False)  # a program that a workload executes may outlive the job
-    ledger = Ledger.open(url)
+    ledger = Ledger.open(url).with_spec(digest)
+    definition = definition_of(ledger)
     job = ledger.job(name)
+    job = job.model_copy(update={"slots": min(job.slots, definition.limits.slots)})
     have = ledger.unit_outcomes(job)
     units = [unit for unit in job.units if unit not in have]
     say(f"job {name}: process {os.getpid()}, {len(units)} of {len(job.units)} units to do")
     if not units:
         return 0
-    search = ledger.search_record()
-    definition = Definition.model_validate(search["definition"])
     try:
-        fetch_source(ledger, search)
-        run_unit = load(definition, job, adopts=bool(definition.warm_start or search.get("origin")))
+        fetch_source(ledger)
+        run_unit = load(definition, job, adopts=bool(ledger.spec.sources))
     except StoreError:
         raise  # the job may do better at its next start
     except (Exception, SystemExit) as error:

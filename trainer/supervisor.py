@@ -181,9 +181,10 @@ class Supervisor:
         log = self._logs.setdefault(unit, UnitLog(self._ledger, unit, self._folder))
         log.begin(attempt)
         environment = {"CUDA_VISIBLE_DEVICES": self._share_of(slot)} if self._devices else {}
-        url = self._ledger.url
+        url, spec = self._ledger.url, self._ledger.spec
         pid = child.start(
-            lambda: self._run_unit(Ledger.open(url), self._job, unit, attempt, log.file),  # connections of its own
+            # The child has connections of its own.
+            lambda: self._run_unit(Ledger.open(url).with_spec(spec), self._job, unit, attempt, log.file),
             log.file,
             self._lifeline,
             environment,

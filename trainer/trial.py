@@ -146,7 +146,9 @@ class Trial:
             trial = request.continue_from
             if not trial.startswith(request.config):
                 raise LedgerError(f"{request.trial} cannot continue {trial}, which is another configuration")
-            source = open_source(request.source, source, f"source of {request.trial}") if request.source else source
+            if request.source:
+                named = self._definition.warm_start
+                source = open_source(request.source, source, f"source of {request.trial}", named)
             found = checkpoints.load(source, trial, request.config)
             if found is None:
                 self._say(f"{trial} left no checkpoint to go on from: training from the beginning")

@@ -20,6 +20,7 @@ from trainer.ranks import pause
 from trainer.stopping import Rules
 from trainer.trial import Stopper, Trial, TrialStopped
 from trainer.verification import Verification, VerificationError
+from windtunnel.admission import check_request
 from windtunnel.definition import Definition, definition_of
 from windtunnel.errors import NotFoundError, StoreError
 from windtunnel.ledger import Attempt, Job, JobKind, Ledger, Request, Result, State
@@ -71,8 +72,12 @@ def run(
         return
     began = time.monotonic()
     definition = definition or definition_of(ledger)
-    request = ledger.request(trial_of(unit)) if job.kind is not JobKind.PREPARE else None
+    request: Request | None = None
     try:
+        if job.kind is not JobKind.PREPARE:
+            asked = ledger.request(trial_of(unit))
+            check_request(asked, definition, ledger.spec.sources)
+            request = asked
         if request is None:
             found = prepare(ledger, definition)
         elif job.kind is JobKind.TRAIN:

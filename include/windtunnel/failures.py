@@ -1,7 +1,9 @@
 """Failures of units that can no longer record their own."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 
+from windtunnel.errors import LedgerError
 from windtunnel.ledger import Attempt, Job, Ledger, Result, State
 from windtunnel.ledger.ids import is_trial
 from windtunnel.machine import now
@@ -48,9 +50,10 @@ def record_failure(
         attempts=attempt.number if attempt else 0,
     )
     if is_trial(unit):
-        request = ledger.request(unit)
-        same = ("config", "params", "epochs", "iteration", "parents")
-        result = result.model_copy(update={name: getattr(request, name) for name in same})
+        with suppress(LedgerError):  # a request that cannot be read may be why it failed
+            request = ledger.request(unit)
+            same = ("config", "params", "epochs", "iteration", "parents")
+            result = result.model_copy(update={name: getattr(request, name) for name in same})
     return ledger.record(result)
 
 

@@ -9,15 +9,15 @@ import shutil
 import sys
 import tempfile
 import zipfile
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from windtunnel.errors import NotFoundError, WorkloadError
 from windtunnel.ledger import Ledger
+from windtunnel.stores.base import MOST_AT_ONCE
 from windtunnel.workload import code_digest
 
 _EVERYWHERE = ("trainer", "windtunnel")  # wherever a job runs
+_LARGEST = MOST_AT_ONCE  # bytes that a source may unpack to
 _NO_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that a ZIP file can tell: equal sources make equal archives
 
 
@@ -28,32 +28,31 @@ def upload_source(ledger: Ledger, workload: str) -> str | None:
         SHA-256 of the archive; None for a workload that every trainer has.
 
     Raises:
-        WorkloadError: there is no such module.
+        WorkloadError: there is no such module, or it is too large.
     """
     outermost = workload.partition(".")[0]
     if outermost in _EVERYWHERE:
         return None
     content = _packed(outermost)
     digest = hashlib.sha256(content).hexdigest()
-    ledger.store.create(_path(ledger, digest), content)
+    ledger.store.put(_path(ledger, digest), content)  # whatever is there
     return digest
 
 
-def fetch_source(ledger: Ledger, record: Mapping[str, Any]) -> None:
-    """Make the run's workload importable in this process, as it was when the run began.
+def fetch_source(ledger: Ledger) -> None:
+    """Make the run's workload importable in this process, as it was when the session began.
 
     Where this host has the very same module it is imported from here; else the ledger's archive is unpacked into a
     folder of this process's own, which goes before all else on Python's path.
 
     Args:
-        ledger: of the run.
-        record: the run's `search.json`.
+        ledger: of the run, with the specification to run.
 
     Raises:
         WorkloadError: the archive is missing, or is not what was uploaded.
     """
-    workload, digest = str(record["definition"]["workload"]), record.get("archive")
-    if digest is None or _is_here(workload, record["code"]):
+    workload, digest = str(ledger.spec.definition["workload"]), ledger.spec.archive
+    if digest is None or _is_here(workload, ledger.spec.code):
         return
     try:
         content = ledger.store.get(_path(ledger, digest))
@@ -66,18 +65,36 @@ def fetch_source(ledger: Ledger, record: Mapping[str, Any]) -> None:
         del sys.modules[name]
     folder = tempfile.mkdtemp(prefix="windtunnel-code-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    zipfile.ZipFile(io.BytesIO(content)).extractall(folder)
+    _unpack(content, Path(folder))
     sys.path.insert(0, folder)
     importlib.invalidate_caches()
 
 
 def _packed(module: str) -> bytes:
-    """The Python files of a module or package as a ZIP archive."""
+    """The Python files of a module or package as a ZIP archive, not compressed: how that comes out differs by host."""
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(buffer, "w") as archive:
         for name, file in sorted(_files(module).items()):
-            archive.writestr(zipfile.ZipInfo(name, _NO_TIME), file.read_bytes(), zipfile.ZIP_DEFLATED)
+            archive.writestr(zipfile.ZipInfo(name, _NO_TIME), file.read_bytes())
+    if buffer.tell() > _LARGEST:
+        raise WorkloadError(f"the source of {module!r} has {buffer.tell():,} bytes: at most {_LARGEST:,} are packed")
     return buffer.getvalue()
+
+
+def _unpack(content: bytes, folder: Path) -> None:
+    """Unpack an archive that `_packed` has made; what it never makes is refused."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        entries = archive.infolist()
+        if sum(entry.file_size for entry in entries) > _LARGEST:
+            raise WorkloadError(f"the archive of the source unpacks to more than {_LARGEST:,} bytes")
+        for entry in entries:
+            file = (folder / entry.filename).resolve()
+            if file.suffix != ".py" or not file.is_relative_to(folder.resolve()):
+                raise WorkloadError(
+                    f"the archive of the source holds {entry.filename!r}, which is no Python file in it"
+                )
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(archive.read(entry))
 
 
 def _files(module: str) -> dict[str, Path]:

@@ -6,16 +6,22 @@ from typing import Any
 
 from airflow.sdk import get_current_context
 
+from windtunnel.definition import Definition
+from windtunnel.errors import LedgerError
 from windtunnel.launchers import get_launcher
-from windtunnel.ledger import Job, Ledger
+from windtunnel.ledger import Job, Ledger, Spec
 from windtunnel.stages import Search
 from windtunnel.stores import open_store
 from windtunnel.text import printable
+from windtunnel.workload import code_digest
 from windtunnel_airflow.cluster import use_cluster
 from windtunnel_airflow.connection import use_connection
 
 _log = logging.getLogger(__name__)
 
+DEFINITION = "definition"  # the DAG's definition, among its macros: of the DAG as this process has read it
+_BEGIN = "prepare_data.begin"
+_KEY = "spec"  # of the XCom of `begin`
 _LABELLED = 4  # trials named in a label; Airflow cuts labels at 250 characters
 
 
@@ -33,13 +39,53 @@ def current_ledger(store: str, context: Any = None) -> Ledger:
 
 
 def current_search(store: str, context: Any = None) -> Search:
-    """The search as the DAG run performs it.
+    """The search as the DAG run performs it: by what `begin` has told, whatever the ledger says.
+
+    Raises:
+        LedgerError: the DAG run has not begun it, or the definition is not the one that it began with any more.
+    """
+    context = context or get_current_context()
+    begun = _begun(context)
+    if begun["written"] != _as_written(context).digest:
+        raise LedgerError(
+            f"the definition changed since {context['run_id']} began: resume the run, or put the definition of"
+            f" {context['dag'].dag_id} and its workload back to what they were"
+        )
+    return Search.open(current_ledger(store, context).with_spec(begun["digest"]), context["run_id"])
+
+
+def search_to_end(store: str) -> Search:
+    """The search, only to end what runs of it: whatever has become of the definition or the ledger since it began.
 
     Raises:
         LedgerError: the DAG run has not begun it.
     """
-    context = context or get_current_context()
-    return Search.open(current_ledger(store, context), context["run_id"])
+    context = get_current_context()
+    ledger = current_ledger(store, context)
+    try:
+        return Search.open(ledger.with_spec(_begun(context)["digest"]), context["run_id"])
+    except LedgerError:
+        return Search.open(ledger.with_spec(_as_written(context)), context["run_id"])
+
+
+def tell_spec(search: Search, context: Any) -> None:
+    """Tell the DAG run's other tasks what they are to run, by Airflow's own database."""
+    told = {"digest": search.ledger.digest, "written": _as_written(context).digest}
+    context["ti"].xcom_push(key=_KEY, value=told)
+
+
+def _begun(context: Any) -> dict[str, str]:
+    """What `begin` has told."""
+    told: dict[str, str] | None = context["ti"].xcom_pull(task_ids=_BEGIN, key=_KEY, map_indexes=-1)
+    if told is None:
+        raise LedgerError(f"{context['run_id']} has not begun: {_BEGIN} has told no digest; resume the run")
+    return told
+
+
+def _as_written(context: Any) -> Spec:
+    """The definition as the DAG's file has it now, and its workload's source."""
+    definition: Definition = context["dag"].user_defined_macros[DEFINITION]
+    return Spec(definition=definition.model_dump(mode="json"), code=code_digest(definition.workload))
 
 
 def busy_lanes(search: Search) -> set[int]:

@@ -7,6 +7,7 @@ from airflow.sdk import DAG, Asset
 from airflow.sdk.definitions.param import ParamsDict
 
 from windtunnel.definition import Definition
+from windtunnel_airflow.context import DEFINITION
 from windtunnel_airflow.describe import describe
 from windtunnel_airflow.params import trigger_form
 from windtunnel_airflow.retries import retries
@@ -32,6 +33,7 @@ def search_dag(definition: Definition) -> DAG:
         max_active_runs=1,  # limits.parallel counts the trials of one run; two runs would double them
         tags=["windtunnel", *definition.tags],
         default_args=retries(),
+        user_defined_macros={DEFINITION: definition},
     )
     with dag:
         _wire(definition, definition.store or os.environ.get("WINDTUNNEL_STORE", "runs"))

@@ -102,14 +102,14 @@ def chosen(definition: Definition, params: Mapping[str, Any]) -> Definition:
     return resolve(with_overrides(definition, overrides))
 
 
-def carried(definition: Mapping[str, Any]) -> dict[str, Any]:
-    """The form's choices that a session was performed with, for the one that goes on from it to make the same.
+def carried(conf: Mapping[str, Any]) -> dict[str, Any]:
+    """The form's choices that a DAG run was triggered with, for the one that goes on from it to make the same.
 
     Args:
-        definition: as the session has it, in JSON's own types.
+        conf: of the DAG run, as Airflow has it: what a ledger says of it must not come into a form.
     """
-    choices = {_field(path): _at(definition, path) for path in OVERRIDES if path != "iterations"}
-    return {name: value for name, value in choices.items() if value is not None}
+    names = [_field(path) for path in OVERRIDES if path != "iterations"]
+    return {name: conf[name] for name in names if conf.get(name) is not None}
 
 
 def origin(params: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -128,8 +128,3 @@ def origin(params: Mapping[str, Any]) -> dict[str, Any] | None:
 def _field(path: str) -> str:
     """The form's name for a choice: `epochs_full` for `epochs.full`, `parallel` for `limits.parallel`."""
     return path.removeprefix("limits.").replace(".", "_")
-
-
-def _at(definition: Mapping[str, Any], path: str) -> Any:
-    section, _, name = path.rpartition(".")
-    return (definition.get(section) or {} if section else definition).get(name)

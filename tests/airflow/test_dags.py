@@ -136,11 +136,12 @@ def test_what_a_session_was_triggered_with_can_be_chosen_again():
     definition = definition_from({**SEARCH, "name": "toy", "launcher": "local"})
     form = {name: param.value for name, param in trigger_form(definition).items()}
     choices = {"seed": 7, "epochs_partial": 0.5, "epochs_full": 20.0, "parallel": 1, "approval": True}
-    session = chosen(definition, form | choices | {"warm_start": ["runs/toy/first"], "iterations": 1})
-    again = carried(session.model_dump(mode="json"))
+    conf = choices | {"warm_start": ["runs/toy/first"], "iterations": 1, "resume": "earlier"}
+    session = chosen(definition, form | conf)
+    again = carried(conf)
     assert again == choices | {"warm_start": ["runs/toy/first"]}
     assert chosen(definition, form | again | {"iterations": 1}) == session
-    assert "parallel" not in carried({"limits": {"parallel": None}, "seed": 1})
+    assert "parallel" not in carried({"parallel": None, "seed": 1})
 
 
 def test_a_schedule_makes_the_dag_run_by_itself():
@@ -159,7 +160,7 @@ def test_the_trigger_survives_serialisation(home):
 
     from windtunnel_airflow.triggers.results import ResultsTrigger, pause
 
-    name, fields = ResultsTrigger("/runs/search/run", "local", "3").serialize()
+    name, fields = ResultsTrigger("/runs/search/run", "0" * 64, "3").serialize()
     again = import_string(name)(**json.loads(json.dumps(fields)))
     assert again.serialize() == (name, fields)
     assert pause(0) == pytest.approx(0.2)

@@ -25,7 +25,7 @@ def airflow(home):
     from tests.airflow import pages
 
     pages.add_searches(home, digits_cnn={}, secret={})
-    pages.add_run("digits_cnn", RUN, "running", {"finalists": "running"})
+    pages.add_run("digits_cnn", RUN, "running", {"finalists": "running"}, epochs_full=12, approval=True)
     pages.add_run("digits_cnn", "again", "success", resume=RUN)
     pages.add_run("digits_cnn", "empty", "queued")
     pages.add_run("secret", "hidden")
@@ -87,16 +87,10 @@ def test_the_overview_has_airflows_side_too(client):
 
 
 def test_to_go_on_with_a_run_takes_what_it_was_triggered_with(client):
-    """The DAG's own defaults are others: it trains 2 epochs, and its ledger's session asked for 12."""
+    """By Airflow's word: the ledger's session says that nobody is asked for an approval."""
     found = get(client, "overview").json()["airflow"]
     assert found["most_iterations"] == 2
-    assert found["choices"] == {
-        "seed": 0,
-        "epochs_partial": 1,
-        "epochs_full": 12,
-        "warm_start": [],
-        "approval": False,
-    }
+    assert found["choices"] == {"epochs_full": 12, "approval": True}
     assert get(client, "overview", run="empty").json()["airflow"]["choices"] == {}
 
 

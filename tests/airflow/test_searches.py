@@ -68,8 +68,9 @@ def test_a_finished_run_is_extended(searches):
 
 def test_a_run_is_extended_by_the_choices_that_it_was_triggered_with(searches):
     searches.write("chosen")
-    first = searches.run("chosen", seed=3, epochs_partial=0.5, epochs_full=4, parallel=1)
-    again = carried(first.ledger.sessions()[-1].definition)
+    conf = {"seed": 3, "epochs_partial": 0.5, "epochs_full": 4, "parallel": 1}
+    first = searches.run("chosen", **conf)
+    again = carried(conf)
     assert searches.run("chosen", resume=first.run_id, iterations=1).state == "failed"  # with the DAG's own choices
     second = searches.run("chosen", resume=first.run_id, iterations=1, **again)
     assert second.state == "success"

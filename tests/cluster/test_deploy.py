@@ -17,7 +17,7 @@ def test_the_example_template_is_taken_by_the_cluster(cluster, tmp_path):
     resources = {"gpus": 1, "cpu": 2, "memory": "4 GiB", "queue": "team-a"}
     fields = {"launcher": "kubernetes", "pod_template": str(ROOT / "include" / "pod_template.yaml")}
     definition = definition_from({**GOOD, **fields, "resources": resources})
-    made = manifest(Ledger(open_store(str(tmp_path)), "example", "run"), job(), definition, 1)
+    made = manifest(Ledger(open_store(str(tmp_path)), "example", "run", "0" * 64), job(), definition, 1)
     taken = cluster.batch.create_namespaced_job(cluster.namespace, made, dry_run="All")
     spec = taken.spec.template.spec
     assert spec.security_context.run_as_non_root is True

@@ -111,6 +111,7 @@ def test_a_workload_of_ones_own_trains_in_pods_without_rights(cluster, tmp_path,
         }
         ledger = Ledger.open(f"azure://ledgers/{tmp_path.name}/own/run")
         search = begin(definition_from(fields), ledger, "session")
+        ledger = search.ledger
         done(ledger, "prepare", [prepare_job(search)])
         assert ledger.result("prepare").state is State.COMPLETED, ledger.result("prepare").message
         plan = suggest(search, 1)

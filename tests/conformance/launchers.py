@@ -21,7 +21,7 @@ _LAUNCH = """
 import os, signal, sys
 from windtunnel.launchers import get_launcher
 from windtunnel.ledger import Ledger
-ledger = Ledger.open(sys.argv[1])
+ledger = Ledger.open(sys.argv[1]).with_spec(sys.argv[4])
 get_launcher(sys.argv[2]).launch(ledger, ledger.job(sys.argv[3]))
 os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -96,7 +96,7 @@ class LauncherConformance:
 
     def test_a_job_outlives_its_launcher_and_is_found_again(self, run, launcher, name):
         run = run(["wait"])
-        command = [sys.executable, "-c", _LAUNCH, run.ledger.url, name, "1-0"]
+        command = [sys.executable, "-c", _LAUNCH, run.ledger.url, name, "1-0", run.ledger.digest]
         ended = subprocess.run(command, check=False, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
         assert ended.returncode == -signal.SIGKILL
         assert launcher.live(run.ledger) == {"1-0"}
@@ -107,7 +107,7 @@ class LauncherConformance:
     def test_of_racing_launches_one_starts_the_job(self, run, launcher, name):
         run = run(["sleep 0.5"], ["sleep 0.50"])
         with multiprocessing.get_context("spawn").Pool(_PROCESSES) as pool:
-            pool.map(_race, [(run.ledger.url, name)] * _PROCESSES)
+            pool.map(_race, [(run.ledger.url, run.ledger.digest, name)] * _PROCESSES)
         run.finish()
         assert {do: len(pids) for do, pids in run.starts.items()} == {"sleep 0.5": 1, "sleep 0.50": 1}
         assert [len(run.ledger.launches(job)) for job in ("1-0", "1-1")] == [1, 1]
@@ -185,8 +185,8 @@ class LauncherConformance:
 
 
 def _race(arguments) -> None:
-    url, name = arguments
-    ledger = Ledger.open(url)
+    url, digest, name = arguments
+    ledger = Ledger.open(url).with_spec(digest)
 
     def launch(_):
         for job in ("1-0", "1-1"):

@@ -2,6 +2,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from tests.runs import begin_by_hand
 from trainer import units
 from windtunnel.definition.model import Definition
 from windtunnel.ledger import Job, JobKind, Ledger, Request, Result
@@ -69,8 +70,7 @@ def bench(tmp_path):
             epochs={"partial": 1, "full": 4},
             **fields,
         )
-        ledger = Ledger.open(f"{tmp_path}/bench/run-{next(count)}")
-        ledger.begin({"definition": definition.model_dump(mode="json"), "code": "0"})
+        ledger = begin_by_hand(Ledger.open(f"{tmp_path}/bench/run-{next(count)}"), definition)
         made = Bench(ledger, definition)
         assert made.run(JobKind.PREPARE, "prepare").state == "completed"
         return made

@@ -11,7 +11,7 @@ from itertools import count
 import pytest
 
 from tests.azurite import azurite
-from tests.runs import make_run, wait_until
+from tests.runs import begin_by_hand, make_run, wait_until
 from windtunnel.definition.model import Definition
 from windtunnel.launchers import get_launcher
 from windtunnel.launchers.job_folder import JobFolder
@@ -77,8 +77,7 @@ def test_a_trial_of_ten_epochs_costs_less_than_25_requests(url, azurite_server, 
         objectives={"val_acc": "maximize"},
         epochs={"partial": 10, "full": 20},
     )
-    ledger = Ledger(open_store(url), "toy", "run")
-    ledger.begin({"definition": definition.model_dump(mode="json"), "code": "0"})
+    ledger = begin_by_hand(Ledger(open_store(url), "toy", "run"), definition)
     perform(ledger, job_of(ledger, JobKind.PREPARE, "prepare"))
     before = len(azurite_server.requests())
     configs = [f"{number:016x}" for number in range(trials)]
@@ -232,8 +231,7 @@ def test_a_checkpoint_that_finds_no_room_is_tried_again_and_then_a_clear_failure
         epochs={"partial": 1, "full": 2},
         limits={"trial_retries": 1},
     )
-    ledger = Ledger(open_store(url), "toy", "run")
-    ledger.begin({"definition": definition.model_dump(mode="json"), "code": "0"})
+    ledger = begin_by_hand(Ledger(open_store(url), "toy", "run"), definition)
     request = ledger.begin_trial(
         Request(trial=trial_id("0" * 16, 1), config="0" * 16, params={}, epochs=1, stage="1", iteration=1)
     )

@@ -148,7 +148,7 @@ def test_a_job_waits_for_the_start_that_the_one_it_replaces_gives_back(run, monk
             run.ledger.mark_preempted(unit, attempt)
 
     monkeypatch.setattr(supervisor, "time", SimpleNamespace(monotonic=lambda: moment, sleep=sleep))
-    run_job(run.ledger.url, "1-0")
+    run_job(run.ledger.url, "1-0", run.ledger.digest)
     assert moment > (0 if given_back else supervisor._HANDOVER - 1)
     assert run.result("nothing").state is state
 
@@ -159,7 +159,7 @@ def test_a_job_told_to_go_while_it_waits_for_a_start_leaves_its_unit_to_the_next
     sleep = SimpleNamespace(monotonic=lambda: 0.0, sleep=lambda _: os.kill(os.getpid(), signal.SIGTERM))
     with monkeypatch.context() as patched:
         patched.setattr(supervisor, "time", sleep)
-        assert run_job(run.ledger.url, "1-0") == PREEMPTED
+        assert run_job(run.ledger.url, "1-0", run.ledger.digest) == PREEMPTED
     assert run.ledger.outcomes() == {}
 
 
@@ -291,5 +291,5 @@ def test_a_store_that_fails_as_a_job_starts_makes_no_failures(run, monkeypatch):
 
     monkeypatch.setattr("trainer.job.fetch_source", fail)
     with pytest.raises(UnavailableError):
-        run_job(run.ledger.url, "1-0")
+        run_job(run.ledger.url, "1-0", run.ledger.digest)
     assert run.ledger.outcomes() == {}

@@ -62,6 +62,7 @@ def search(folder, early_stopping, *, kill):
     session = begin(definition, ledger, "s1")
     died = folder / "died"
     died.mkdir()
+    ledger = session.ledger
     settings = {"DIE_ONCE_IN": str(died)} if kill else {}
     train(ledger, prepare_job(session).job)
     for group in (1, 2):
@@ -77,7 +78,7 @@ def search(folder, early_stopping, *, kill):
 def train(ledger, job, **settings):
     """Run a job; its exit code."""
     environment = os.environ | {"WINDTUNNEL_CHECKPOINT_SECONDS": "0", "PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, "-m", "trainer", ledger.url, job]
+    command = [sys.executable, "-m", "trainer", ledger.url, job, "--digest", ledger.digest]
     return subprocess.run(command, env=environment | settings, check=False).returncode
 
 

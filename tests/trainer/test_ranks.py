@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tests.runs import is_alive, wait_until
+from tests.runs import begin_by_hand, is_alive, wait_until
 from windtunnel.definition.model import Definition
 from windtunnel.ledger import Job, JobKind, Ledger, Request, State
 from windtunnel.ledger.curves import curve_metadata
@@ -33,8 +33,7 @@ class Together:
                 **fields,
             }
         )
-        self.ledger = Ledger.open(f"{folder}/store/together/run")
-        self.ledger.begin({"definition": definition.model_dump(mode="json"), "code": "0"})
+        self.ledger = begin_by_hand(Ledger.open(f"{folder}/store/together/run"), definition)
         self.trials = {do: self._request(index, do) for index, do in enumerate(things)}
         if peer:
             self._plant(peer)
@@ -61,7 +60,7 @@ class Together:
 
     def _run(self, job, kind, units):
         self.ledger.create_job(Job(job=job, kind=kind, stage=job.partition("-")[0], units=units))
-        command = [sys.executable, "-m", "trainer", self.ledger.url, job]
+        command = [sys.executable, "-m", "trainer", self.ledger.url, job, "--digest", self.ledger.digest]
         environment = os.environ | {"WINDTUNNEL_CHECKPOINT_SECONDS": "0"}
         subprocess.run(command, check=True, env=environment, timeout=300)
 

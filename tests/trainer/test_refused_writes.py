@@ -8,6 +8,7 @@ from itertools import count
 import pytest
 
 from tests.refusing import refusing
+from tests.runs import begin_by_hand
 from windtunnel.definition.model import Definition
 from windtunnel.ledger import Job, JobKind, Ledger, Request, State
 from windtunnel.ledger.ids import trial_id
@@ -44,8 +45,8 @@ class Refused:
                 "resources": {"gpus": gpus},
             }
         )
-        self.ledger = Ledger(open_store("azure://refused/runs"), "toy", str(next(_runs)))
-        self.ledger.begin({"definition": definition.model_dump(mode="json"), "code": "0"})
+        ledger = Ledger(open_store("azure://refused/runs"), "toy", str(next(_runs)))
+        self.ledger = begin_by_hand(ledger, definition)
         self.trials = [trial_id(f"{number:016x}", 2) for number in range(trials)]
         for trial in self.trials:
             params = {"do": "train"} if gpus else {"width": 4, "depth": 2}
@@ -59,7 +60,8 @@ class Refused:
 
     def job(self, name, kind, units, command=("-m", "trainer")):
         self.ledger.create_job(Job(job=name, kind=kind, stage="1", units=units, slots=min(2, len(units))))
-        done = subprocess.run([sys.executable, *command, self.ledger.url, name], capture_output=True, text=True)
+        arguments = [self.ledger.url, name, "--digest", self.ledger.digest]
+        done = subprocess.run([sys.executable, *command, *arguments], capture_output=True, text=True)
         return done.returncode, done.stdout + done.stderr
 
     def states(self):

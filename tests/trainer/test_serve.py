@@ -180,7 +180,7 @@ def test_a_job_that_cannot_be_started_keeps_waiting_and_is_told_of_once(spool, m
         raise OSError("no room")
 
     monkeypatch.setattr("trainer.serve.start_job", fail)
-    ticket = Ticket("runs/toy/run", "1-0", time.time() + 60)
+    ticket = Ticket(ledger="runs/toy/run", job="1-0", digest="0" * 64, expires=time.time() + 60)
     spool.leave(ticket)
     service = Service(spool)
     for _ in range(3):

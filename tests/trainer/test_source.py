@@ -29,7 +29,7 @@ def verify(model):
 def job(ledger):
     """Run the preparation as a pod would: no module of this process's, but Windtunnel, can be imported."""
     environment = clean_environment()
-    command = [sys.executable, "-P", "-m", "trainer", ledger.url, "prepare"]
+    command = [sys.executable, "-P", "-m", "trainer", ledger.url, "prepare", "--digest", ledger.digest]
     done = subprocess.run(command, cwd="/", env=environment, capture_output=True, text=True, check=False)
     return done.stdout + done.stderr
 
@@ -47,8 +47,9 @@ def begun(tmp_path, monkeypatch):
             file.write_text(text)
         fields = {"name": "own", "workload": workload, "space": {"a": [1, 2]}, "objectives": {"score": "maximize"}}
         ledger = Ledger.open(f"{tmp_path}/store/own/run")
-        prepare_job(begin(Definition.model_validate(fields), ledger, "session"))
-        return ledger
+        search = begin(Definition.model_validate(fields), ledger, "session")
+        prepare_job(search)
+        return search.ledger
 
     return make
 
@@ -101,7 +102,7 @@ def test_a_job_runs_what_the_run_began_with(begun, tmp_path):
     ledger = begun("team_module", {"team_module.py": WORKLOAD.format(x=1.0)})
     (tmp_path / "modules" / "team_module.py").write_text("raise AssertionError('another version')")
     environment = clean_environment(PYTHONPATH=tmp_path / "modules")
-    command = [sys.executable, "-P", "-m", "trainer", ledger.url, "prepare"]
+    command = [sys.executable, "-P", "-m", "trainer", ledger.url, "prepare", "--digest", ledger.digest]
     subprocess.run(command, cwd="/", env=environment, check=True)
     assert ledger.result("prepare").state is State.COMPLETED
 

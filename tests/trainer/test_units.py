@@ -242,7 +242,8 @@ def test_a_verification_that_compares_nothing_fails(bench):
 
 
 def test_continuing_from_another_ledger(bench, tmp_path):
-    source, made = bench(), bench()
+    source = bench()
+    made = bench(warm_start=[source.ledger.url])
     source.train(1)
     result = made.train(3, continue_from=trial_id(CONFIG, 1), source=source.ledger.url)
     whole = bench().train(3)
@@ -257,7 +258,12 @@ def test_a_lost_source_means_training_from_the_beginning(bench, capfd):
 
 def test_another_configurations_checkpoint_is_refused(bench):
     result = bench().train(3, continue_from=trial_id("f" * 16, 1))
-    assert (result.kind, "another configuration" in result.message) == ("error", True)
+    assert (result.kind, f"a trial of configuration {CONFIG}" in result.message) == ("refused", True)
+
+
+def test_a_checkpoint_of_a_run_that_the_search_does_not_name_is_refused(bench):
+    result = bench().train(3, continue_from=trial_id(CONFIG, 1), source="/other/store/search/run")
+    assert (result.kind, "source: found '/other/store/search/run'" in result.message) == ("refused", True)
 
 
 def test_the_unit_of_a_run_uses_the_runs_definition(bench):

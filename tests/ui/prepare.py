@@ -16,7 +16,7 @@ def main() -> None:
     (home / "dags" / "searches.py").write_text(DAG_FILE)
     kinds = {"digits_cnn": {"iterations": 4}, "guarded": {}}
     pages.add_searches(home, **kinds, **({"in_azure": {"store": azure}} if azure else {}))
-    pages.add_run("digits_cnn", "finished", "success")
+    pages.add_run("digits_cnn", "finished", "success", epochs_full=12, approval=False)
     pages.add_run("digits_cnn", "other", "success")
     pages.add_run("digits_cnn", "running", "running", {"finalists": "deferred"})
     pages.add_run("digits_cnn", "failing", "failed")

@@ -31,7 +31,7 @@ FAILED_SIGNS = browser.SIGNS | {
 }
 ACTION = {"actions": "#action-resume"}
 # What the runs' session was triggered with, where the DAG's own choices are others.
-CHOICES = {"seed": 0, "epochs_partial": 1, "epochs_full": 12, "warm_start": [], "approval": False}
+CHOICES = {"epochs_full": 12, "approval": False}
 KINDS = ("finished", "other", "running", "failing", "empty", "hidden")  # of runs, which no test adds
 # A trial of each kind of run: what finds it in the table, and what its view has then.
 TRIALS = {

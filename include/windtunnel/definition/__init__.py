@@ -5,6 +5,7 @@ from windtunnel.definition.load import (
     definition_from,
     definition_of,
     load_definition,
+    recorded_definition,
     resolve,
     with_overrides,
 )
@@ -16,6 +17,7 @@ __all__ = [
     "definition_from",
     "definition_of",
     "load_definition",
+    "recorded_definition",
     "resolve",
     "with_overrides",
 ]

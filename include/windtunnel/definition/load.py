@@ -4,11 +4,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from windtunnel.definition.checks import cross_faults
 from windtunnel.definition.document import Document
 from windtunnel.definition.model import Definition
 from windtunnel.definition.template import with_template
-from windtunnel.errors import DefinitionError
+from windtunnel.errors import DefinitionError, LedgerError
 from windtunnel.ledger import Ledger
 from windtunnel.section import Fault, found, read_section, unknown
 from windtunnel.space import Space
@@ -49,12 +51,21 @@ def definition_from(data: Mapping[str, Any]) -> Definition:
 
 
 def definition_of(ledger: Ledger) -> Definition:
-    """A run's definition, as its latest session has it.
+    """The definition that a run is performed by, as its digest proves.
+
+    Raises:
+        LedgerError: no digest was given, or the ledger holds something else under it.
+    """
+    return _recorded(ledger, ledger.spec.definition)
+
+
+def recorded_definition(ledger: Ledger) -> Definition:
+    """A run's definition as its ledger tells it, of the latest session: to be shown or compared, never to act by.
 
     Raises:
         LedgerError: the run has not begun.
     """
-    return Definition.model_validate(ledger.search_record()["definition"])
+    return _recorded(ledger, ledger.search_record()["definition"])
 
 
 def with_overrides(definition: Definition, overrides: Mapping[str, Any]) -> Definition:
@@ -110,6 +121,17 @@ def resolve(definition: Definition) -> Definition:
     except DefinitionError as error:
         raise DefinitionError("\n".join(f"{definition.name}: {origin}: {fault}" for fault in error.faults)) from error
     return definition.model_copy(update={"space": written_out})
+
+
+def _recorded(ledger: Ledger, data: Any) -> Definition:
+    try:
+        return Definition.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"]))
+        raise LedgerError(
+            f"{ledger.url} has a definition that this version cannot read: {field}: {first['msg']}"
+        ) from error
 
 
 def _read(data: dict[str, Any]) -> tuple[Definition | None, list[Fault]]:

@@ -15,7 +15,7 @@ _DETACH = ["/bin/sh", "-c", '"$@" &', "sh"]
 _SECRET_PREFIXES = ("AIRFLOW__", "AIRFLOW_CONN_", "AIRFLOW_VAR_")
 
 
-def start_job(folder: JobFolder, ledger: str, job: str, credentials: Mapping[str, str]) -> bool:
+def start_job(folder: JobFolder, ledger: str, job: str, digest: str, credentials: Mapping[str, str]) -> bool:
     """Start the job unless it lives; the caller has passed the folder's gate.
 
     The job's lock is handed down to its process, whose children inherit it in turn: it is held from this moment until
@@ -26,6 +26,7 @@ def start_job(folder: JobFolder, ledger: str, job: str, credentials: Mapping[str
         folder: of the run's jobs.
         ledger: URL of the run's ledger.
         job: its id.
+        digest: of what the run was begun with, by which the job checks what it reads.
         credentials: variables that the ledger's store needs, beside those of this process.
 
     Returns:
@@ -38,7 +39,7 @@ def start_job(folder: JobFolder, ledger: str, job: str, credentials: Mapping[str
     with folder.open_lock(job) as lock, folder.open_log(job) as log:
         if not try_lock(lock.fileno()):
             return False
-        command = [sys.executable, "-P", "-m", "trainer", ledger, job]
+        command = [sys.executable, "-P", "-m", "trainer", ledger, job, "--digest", digest]
         command += ["--lock-fd", str(lock.fileno()), "--cancel-file", str(folder.cancel_file(job))]
         subprocess.run(
             [*_DETACH, *command],

@@ -37,9 +37,10 @@ class LocalLauncher(Launcher):
                 folder.forget_cancel(job.job)
                 ledger.begin_launch(job.job, host(), now())
                 if spool is None:
-                    start_job(folder, ledger.url, job.job, ledger.store.credentials())
+                    start_job(folder, ledger.url, job.job, ledger.digest, ledger.store.credentials())
                 else:
-                    spool.leave(Ticket(ledger.url, job.job, time.time() + _limits(ledger).pending))
+                    expires = time.time() + _limits(ledger).pending
+                    spool.leave(Ticket(ledger=ledger.url, job=job.job, digest=ledger.digest, expires=expires))
         except (OSError, subprocess.SubprocessError) as error:
             raise LaunchError(f"cannot start job {job.job}: {error}") from error
 

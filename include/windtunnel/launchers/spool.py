@@ -1,33 +1,36 @@
 """Jobs left for a trainer service on the same host (`python -m trainer serve`), which has what Airflow here lacks."""
 
-import json
-import math
 import os
 import time
-from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, ValidationError
 
 from windtunnel.beneath import open_file, opened_folder
 from windtunnel.errors import NotFoundError
+from windtunnel.ledger.records import Id, Record
+from windtunnel.ledger.spec import DIGEST
 from windtunnel.stores.local import LocalStore
 
 SPOOL_VARIABLE = "WINDTUNNEL_SPOOL"
 _MOST = 16 * 1024  # bytes of a ticket
 
 
-@dataclass(frozen=True, slots=True)
-class Ticket:
+class Ticket(Record):
     """A job that waits for a service.
 
     Attributes:
         ledger: URL of its run's ledger.
         job: its id.
+        digest: of what the run was begun with: the job runs nothing else.
         expires: until when it may be taken, in seconds since 1970.
     """
 
     ledger: str
-    job: str
+    job: Id
+    digest: Annotated[str, Field(pattern=f"^{DIGEST}$")]
     expires: float
 
     @property
@@ -68,7 +71,7 @@ class Spool:
 
     def leave(self, ticket: Ticket) -> None:
         """Let a job wait for a service; an earlier ticket of the job is replaced."""
-        self._tickets.put(_name(ticket.ledger, ticket.job), json.dumps(asdict(ticket)).encode())
+        self._tickets.put(_name(ticket.ledger, ticket.job), ticket.to_bytes())
 
     def ticket(self, ledger: str, job: str) -> Ticket | None:
         """The job's ticket, if it has one, expired or not."""
@@ -90,11 +93,10 @@ class Spool:
     def _read(self, name: str) -> Ticket | None:
         """The ticket of that name; None where it was taken meanwhile, or is none that a launcher left."""
         try:
-            ticket = Ticket(**json.loads(self._tickets.read(name, 0, _MOST)))
-            is_sound = name == _name(ticket.ledger, ticket.job) and math.isfinite(ticket.expires)
-        except (NotFoundError, ValueError, TypeError, AttributeError, RecursionError):
+            ticket = Ticket.model_validate_json(self._tickets.read(name, 0, _MOST))
+        except (NotFoundError, ValidationError):
             return None
-        return ticket if is_sound else None
+        return ticket if name == _name(ticket.ledger, ticket.job) else None
 
 
 def run_key(ledger: str) -> str:

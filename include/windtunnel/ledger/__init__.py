@@ -2,6 +2,7 @@
 
 from windtunnel.ledger.ledger import Ledger
 from windtunnel.ledger.records import Approval, Attempt, Decision, Job, JobKind, Known, Plan, Request, Result, State
+from windtunnel.ledger.spec import Spec
 from windtunnel.ledger.url import is_run
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "Plan",
     "Request",
     "Result",
+    "Spec",
     "State",
     "is_run",
 ]

@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import cached_property
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -10,6 +11,7 @@ from windtunnel.errors import LedgerError, NotFoundError
 from windtunnel.ledger.ids import is_trial, safe_name
 from windtunnel.ledger.outcome import Outcome, outcome_metadata, outcome_of
 from windtunnel.ledger.records import Approval, Attempt, Job, Known, Launch, Plan, Record, Request, Result, Session
+from windtunnel.ledger.spec import Spec, is_digest, read_spec
 from windtunnel.ledger.url import parts_of
 from windtunnel.stores import Store, open_store
 from windtunnel.stores.base import Entry
@@ -19,16 +21,22 @@ R = TypeVar("R", bound=Record)
 
 
 class Ledger:
-    """Reads and writes one run's facts. Holds no state of its own: any number of processes may share a run."""
+    """Reads and writes one run's facts. Holds no state of its own: any number of processes may share a run.
 
-    def __init__(self, store: Store, search: str, run: str) -> None:
+    What it reads is data, for anyone who can write the store may have written it. Only `spec` is more than that: it is
+    what begin made of Airflow's own files, which its digest proves.
+    """
+
+    def __init__(self, store: Store, search: str, run: str, spec: Spec | str | None = None) -> None:
         """Address the run; nothing is read or written yet.
 
         Args:
             store: where ledgers live.
             search: the search's name.
             run: the run's name; made safe for a path.
+            spec: what is to be run, or the digest of it; without it the run can be read only.
         """
+        self._spec = spec
         self.store = store
         self.search = search
         self.run = safe_name(run)
@@ -53,7 +61,49 @@ class Ledger:
         base, search, run = parts
         return cls(open_store(base, credentials), search, run)
 
+    def with_spec(self, spec: Spec | str) -> "Ledger":
+        """The same run for one who is to run something of it.
+
+        Args:
+            spec: what is to be run, or its digest; neither must come from a ledger.
+        """
+        return Ledger(self.store, self.search, self.run, spec)
+
     # The search
+
+    @property
+    def digest(self) -> str:
+        """The digest of what is to be run.
+
+        Raises:
+            LedgerError: nothing is to be run of this run.
+        """
+        if self._spec is None:
+            raise LedgerError(f"{self.url} can be read only: the digest of what it runs was not given")
+        return self._spec.digest if isinstance(self._spec, Spec) else self._spec
+
+    @cached_property
+    def spec(self) -> Spec:
+        """What is to be run.
+
+        Raises:
+            LedgerError: nothing is to be run, or what the ledger holds for it is something else.
+        """
+        if isinstance(self._spec, Spec):
+            return self._spec
+        if not is_digest(self.digest):
+            raise LedgerError(f"{self.digest!r} is no digest of what is to be run: give 64 hexadecimal digits")
+        name = f"specs/{self.digest}.json"
+        try:
+            content = self.store.get(self.path(name))
+        except NotFoundError as error:
+            raise LedgerError(f"{self.url} has no {name}, by which it is to be run: resume the run") from error
+        return read_spec(content, self.digest, f"{self.url}/{name}")
+
+    def write_spec(self, spec: Spec) -> "Ledger":
+        """Write what is to be run, whatever is there; returns the run for those who run it."""
+        self.store.put(self.path(f"specs/{spec.digest}.json"), spec.to_bytes())
+        return self.with_spec(spec)
 
     def begin(self, search: dict[str, Any]) -> dict[str, Any]:
         """Write `search.json` unless the run has one, and return what it holds."""
@@ -95,7 +145,7 @@ class Ledger:
         found = self._read(f"sessions/{safe_name(name)}.json", Session)
         if found is None:
             raise LedgerError(f"{self.url} has no session {name!r}")
-        return found
+        return self._named(found, found.session, name)
 
     def finish(self, session: str) -> None:
         """Say that the session came to an outcome: models are published, or a person refused them."""
@@ -136,7 +186,8 @@ class Ledger:
 
     def plan(self, stage: str) -> Plan | None:
         """The stage's plan, if it is fixed."""
-        return self._read(f"iterations/{stage}/plan.json", Plan)
+        found = self._read(f"iterations/{stage}/plan.json", Plan)
+        return found and self._named(found, found.stage, stage)
 
     def create_known(self, known: Known) -> Known:
         """Fix what an iteration's selection knew, unless it is fixed, and return what holds."""
@@ -180,7 +231,7 @@ class Ledger:
         found = self._read(f"jobs/{job}.json", Job)
         if found is None:
             raise LedgerError(f"{self.url} has no job {job!r}")
-        return found
+        return self._named(found, found.job, job)
 
     def begin_launch(self, job: str, host: str, launched: str, number: int | None = None) -> Launch:
         """Record one more launch of a job; its number tells how many there are.
@@ -243,7 +294,7 @@ class Ledger:
         found = self._read(f"trials/{trial}/request.json", Request)
         if found is None:
             raise LedgerError(f"{self.url} has no trial {trial!r}")
-        return found
+        return self._named(found, found.trial, trial)
 
     def begin_trial(self, request: Request) -> Request:
         """Write a trial's request unless it was written, and return the one that holds."""
@@ -373,6 +424,11 @@ class Ledger:
             first = error.errors(include_url=False, include_input=False)[0]
             field = ".".join(map(str, first["loc"])) or "it"
             raise LedgerError(f"{self.store.url}/{path} is no {kind.__name__}: {field}: {first['msg']}") from error
+
+    def _named(self, record: R, found: str, name: str) -> R:
+        if found != name:
+            raise LedgerError(f"{self.url}: the record of {name!r} says that it is {found!r}: somebody changed it")
+        return record
 
     def _attempt_path(self, unit: str, number: int) -> str:
         return self.path(f"trials/{unit}/attempts/{number}.json")

@@ -4,11 +4,11 @@ import math
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 Params = dict[str, Any]
 Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=200)]
-"""What may be a part of a path: of a trial, a job, a stage."""
+"""What may be a part of a path, a label or a command line: of a trial or another unit, a job, a stage."""
 
 
 class Record(BaseModel):
@@ -90,8 +90,8 @@ class Job(Record):
     kind: JobKind
     stage: Id
     units: list[Id]
-    lane: int = 0
-    slots: int = 1
+    lane: int = Field(default=0, ge=0)
+    slots: int = Field(default=1, ge=1)
 
 
 class Plan(Record):
@@ -104,7 +104,7 @@ class Plan(Record):
         note: what the strategy says of the whole batch, such as a space that is used up.
     """
 
-    stage: str
+    stage: Id
     requests: list[Request]
     jobs: list[Job]
     note: str = ""
@@ -272,6 +272,18 @@ class Approval(Record):
         return self.allows(stage) or (self.session == session and self.stage == stage)
 
 
+class Origin(Record):
+    """Trials of an earlier run that are trained fully, where there is no search.
+
+    Attributes:
+        from_run: URL of that run's ledger.
+        trials: ids of the trials.
+    """
+
+    from_run: str
+    trials: list[Id]
+
+
 class Session(Record):
     """One DAG run that works on the ledger's run (`sessions/<session>.json`).
 
@@ -279,14 +291,16 @@ class Session(Record):
         session: the DAG run's id.
         offset: how many iterations were done when it began: its group i performs iteration offset + i.
         iterations: how many it may perform.
-        definition: the search as this session performs it.
+        definition: the search as this session performs it, to be shown.
+        spec: digest of what it runs, its definition included.
         retry_failed: whether its first iteration tries the failed trials once more.
         started: when, ISO 8601 in UTC.
     """
 
     session: str
-    offset: int
-    iterations: int
+    offset: int = Field(ge=0)
+    iterations: int = Field(ge=0)
     definition: dict[str, Any]
+    spec: str = ""
     retry_failed: bool = False
     started: str

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
-from windtunnel.definition import Definition, definition_of
+from windtunnel.definition import Definition, recorded_definition
 from windtunnel.errors import LedgerError
 from windtunnel.ledger import Job, Ledger, Plan, State
 from windtunnel.ledger.outcome import Outcome
@@ -107,7 +107,7 @@ class Observer:
 
     def _begin(self) -> bool:
         try:
-            definition = definition_of(self._ledger)
+            definition = recorded_definition(self._ledger)
             session = self._ledger.sessions()[-1]
         except (LedgerError, IndexError):
             return False

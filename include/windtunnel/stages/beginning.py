@@ -5,11 +5,13 @@ import platform
 from collections.abc import Callable, Collection
 from typing import Any
 
+from pydantic import ValidationError
+
 import windtunnel
-from windtunnel.definition import Definition, definition_of
+from windtunnel.definition import Definition, recorded_definition
 from windtunnel.errors import ConflictError, LedgerError, NotFoundError
-from windtunnel.ledger import Ledger
-from windtunnel.ledger.records import Session
+from windtunnel.ledger import Ledger, Spec
+from windtunnel.ledger.records import Origin, Session
 from windtunnel.machine import cores, now
 from windtunnel.source import upload_source
 from windtunnel.sources import open_source
@@ -28,6 +30,7 @@ _FIXED = (
     "early_stopping",
     "trial_seed",
 )
+_MOST = 4096  # lanes or threads that a ledger is believed to have had
 
 
 def begin(
@@ -42,6 +45,9 @@ def begin(
 ) -> Search:
     """Begin a run, or go on with one: an unfinished run is finished, a finished one extended.
 
+    What the session runs is made anew of this host's own files, and goes on by its digest, `ledger.digest` of what is
+    returned. An earlier session's records are data: they are compared, and say how far the run has come.
+
     Args:
         definition: as the session is to perform it, its space resolved.
         ledger: of the run.
@@ -52,8 +58,8 @@ def begin(
         running: whether another session is still at work.
 
     Raises:
-        LedgerError: another session works on the run, the definition contradicts what the run began with, or an earlier
-            run is in no store that this search may read.
+        LedgerError: another session works on the run, the definition contradicts what the run began with, it is another
+            one than this session began with, or an earlier run is in no store that this search may read.
         WorkloadError: the workload cannot be loaded.
     """
     for url in definition.warm_start:
@@ -62,39 +68,49 @@ def begin(
         open_source(origin["from_run"], ledger, "from_run")
     _claim(ledger, session, running)
     begun = ledger.read_json("search.json")
-    definition = _with_lanes(definition, begun)
+    definition = _with_lanes(definition, ledger, session)
     if begun is not None:
-        if origin is not None and origin != begun["origin"]:
+        before = _origin(begun, ledger)
+        if origin is not None and origin != before:
             raise LedgerError(f"{ledger.url} began with other trials to train fully: begin a new run")
-        origin = begun["origin"]
+        origin = before
     if origin is not None:
         definition = _with_horizon_of(open_source(origin["from_run"], ledger, "from_run"), definition)
     load_workload(definition.workload)
-    code = code_digest(definition.workload)
+    spec = Spec(
+        definition=definition.model_dump(mode="json"),
+        code=code_digest(definition.workload),
+        archive=upload_source(ledger, definition.workload),
+        origin=origin,
+    )
     record = ledger.begin(
         {
-            "definition": definition.model_dump(mode="json"),
-            "code": code,
-            "archive": upload_source(ledger, definition.workload),
+            "definition": spec.definition,
+            "code": spec.code,
+            "archive": spec.archive,
             "versions": {"windtunnel": windtunnel.__version__, "python": platform.python_version()},
             "started": now(),
             "origin": origin,
         }
     )
-    _check_unchanged(record, definition, code, ledger)
+    _check_unchanged(record, definition, spec.code, ledger)
+    ledger = ledger.write_spec(spec)
     offset, iterations = _task(ledger, session, definition, origin)
     if retry_failed and origin is None:
         iterations = max(iterations, 1)  # the failed trials are tried again in an iteration
-    ledger.open_session(
+    opened = ledger.open_session(
         Session(
             session=session,
             offset=offset,
             iterations=iterations,
-            definition=definition.model_dump(mode="json"),
+            definition=spec.definition,
+            spec=spec.digest,
             retry_failed=retry_failed,
             started=now(),
         )
     )
+    if opened.spec not in ("", spec.digest):  # the first is what earlier versions wrote
+        raise LedgerError(f"{ledger.url}: the definition changed since {session} began: resume the run")
     return Search.open(ledger, session)
 
 
@@ -118,10 +134,21 @@ def _claim(ledger: Ledger, session: str, running: Callable[[str], bool]) -> None
             continue
 
 
-def _with_lanes(definition: Definition, begun: dict[str, Any] | None) -> Definition:
+def _origin(begun: dict[str, Any], ledger: Ledger) -> dict[str, Any] | None:
+    """The trials that the run began with, to be trained fully; a ledger may hold anything in their place."""
+    if begun.get("origin") is None:
+        return None
+    try:
+        return Origin.model_validate(begun["origin"]).model_dump()
+    except ValidationError as error:
+        raise LedgerError(f"{ledger.url}/search.json: origin: is no run and its trials: begin a new run") from error
+
+
+def _with_lanes(definition: Definition, ledger: Ledger, session: str) -> Definition:
     """The definition with its lanes, on this machine, and its threads told: sums of floats depend on the threads.
 
-    So a run keeps the threads that it began with, however many lanes a later session has.
+    So a run keeps the threads that it began with, however many lanes a later session has; and a session that begins
+    again, on another machine perhaps, keeps its lanes.
     """
     limits = definition.limits
     if definition.launcher == "kubernetes" and limits.threads is None:  # pods' nodes differ, and see all their cores
@@ -130,27 +157,36 @@ def _with_lanes(definition: Definition, begun: dict[str, Any] | None) -> Definit
         return definition.model_copy(update={"limits": limits.model_copy(update=told)})
     if definition.launcher != "local":
         return definition
-    parallel = limits.parallel or cores()
-    threads = begun["definition"]["limits"]["threads"] if begun is not None else limits.threads
+    begun = ledger.read_json("search.json")
+    opened = {one.session: one.definition for one in ledger.sessions()}.get(session)
+    parallel = limits.parallel or _count(opened, "parallel") or cores()
+    threads = _count(begun and begun.get("definition"), "threads") or limits.threads
     told = {"parallel": parallel, "threads": threads or max(1, cores() // (parallel * limits.slots))}
     return definition.model_copy(update={"limits": limits.model_copy(update=told)})
 
 
+def _count(definition: Any, limit: str) -> int | None:
+    """A limit that a recorded definition has, if it is a number to be believed."""
+    limits = definition.get("limits") if isinstance(definition, dict) else None
+    count = limits.get(limit) if isinstance(limits, dict) else None
+    return count if isinstance(count, int) and 0 < count <= _MOST else None
+
+
 def _with_horizon_of(run: Ledger, definition: Definition) -> Definition:
     """Full training of another run's trials keeps that run's schedules, or its weights could not be taken up."""
-    theirs = definition_of(run).epochs
+    theirs = recorded_definition(run).epochs
     epochs = definition.epochs.model_copy(update={"horizon": theirs.horizon or theirs.full})
     return definition.model_copy(update={"epochs": epochs})
 
 
 def _check_unchanged(record: dict[str, Any], definition: Definition, code: str, ledger: Ledger) -> None:
-    begun = Definition.model_validate(record["definition"]).model_dump(mode="json")
+    begun = recorded_definition(ledger).model_dump(mode="json")
     asked = definition.model_dump(mode="json")
     fields = [field for field in _FIXED if begun[field] != asked[field]]
     fields += ["epochs." + part for part in ("partial", "horizon") if begun["epochs"][part] != asked["epochs"][part]]
     if begun["epochs"]["horizon"] is None and begun["epochs"]["full"] != asked["epochs"]["full"]:
         fields.append("epochs.full (set epochs.horizon from the beginning to be free to change it)")
-    if record["code"] != code:
+    if record.get("code") != code:
         fields.append(f"source of {definition.workload}")
     if fields:
         changed = ", ".join(fields)

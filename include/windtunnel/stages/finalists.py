@@ -79,7 +79,7 @@ def _chosen(search: Search, stage: str) -> list[Request]:
     unknown = [trial for trial in origin["trials"] if trial not in asked]
     if unknown:
         raise LedgerError(f"trials: {', '.join(unknown)} are not in {source.url}, which has {len(asked)} trials")
-    again = (_again(search, stage, asked[trial], source.url) for trial in origin["trials"])
+    again = (_again(search, stage, asked[trial], origin["from_run"]) for trial in origin["trials"])
     return list({request.trial: request for request in again}.values())  # two may be of one configuration
 
 

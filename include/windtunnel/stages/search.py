@@ -1,12 +1,13 @@
 """A search at work on a run: its ledger, and its definition as the present session has it."""
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from windtunnel.definition.model import Definition
+from windtunnel.definition import Definition, definition_of
 from windtunnel.errors import LedgerError
 from windtunnel.ledger import Ledger, Request
 from windtunnel.ledger.ids import config_id, trial_id
@@ -38,12 +39,14 @@ class Search:
     def open(cls, ledger: Ledger, session: str) -> "Search":
         """The search as that session performs it.
 
+        Args:
+            ledger: of the run, with the specification that the session runs.
+            session: its name.
+
         Raises:
-            LedgerError: the run or the session has not begun.
+            LedgerError: the run or the session has not begun, or the specification is not the one that was begun with.
         """
-        opened = ledger.session(session)
-        record = ledger.search_record()
-        return cls(ledger, opened, Definition.model_validate(opened.definition), record["code"], record.get("origin"))
+        return cls(ledger, ledger.session(session), definition_of(ledger), ledger.spec.code, ledger.spec.origin)
 
     @cached_property
     def space(self) -> Space:
@@ -104,7 +107,12 @@ class Search:
             stage: that asks.
             done: epochs that the trial has done which it goes on from.
             more: any other fields of the request.
+
+        Raises:
+            LedgerError: the parameters are not of the space; they may come from a ledger.
         """
+        if not self.space.contains(params):
+            raise LedgerError(f"{self.ledger.url}: {json.dumps(params)} are no parameters of the search's space")
         config = self.config(params)
         known = {name: value for name, value in self.known(params).items() if math.isfinite(value)}
         return Request(

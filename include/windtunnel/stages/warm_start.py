@@ -6,7 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from windtunnel.bound import Bound
-from windtunnel.definition import definition_of
+from windtunnel.definition import recorded_definition
 from windtunnel.errors import NotFoundError
 from windtunnel.ledger import Decision, Known, Ledger, Plan, Request, State
 from windtunnel.ledger.ids import last_try
@@ -82,7 +82,10 @@ def _counts(search: Search, source: Ledger, request: Request, outcome: Outcome) 
 
     A trial that was stopped early counts only where the same rules hold.
     """
-    if outcome.state is State.STOPPED and definition_of(source).early_stopping != search.definition.early_stopping:
+    if (
+        outcome.state is State.STOPPED
+        and recorded_definition(source).early_stopping != search.definition.early_stopping
+    ):
         return False
     values = {**outcome.metrics, **outcome.objectives, **request.known}
     return (

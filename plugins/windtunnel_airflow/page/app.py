@@ -147,7 +147,7 @@ def data_overview(request: Request, run: RunDep, cache: CacheDep, session: Sessi
     """The overview, and what Airflow says of the DAG run; of a run that has not begun, that alone."""
     view = _begun(cache)
     airflow = run.to_json() | {"tasks": busy_tasks(session, run), "most_iterations": most_iterations(run.dag_id)}
-    airflow["choices"] = carried(view.definition) if view else {}
+    airflow["choices"] = carried(run.conf)
     found = cache.overview(view) if view else None
     return _reply(request, {"airflow": airflow, "overview": found})
 

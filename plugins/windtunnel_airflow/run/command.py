@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 from windtunnel.definition import Definition, load_definition
 from windtunnel.errors import WindtunnelError
 from windtunnel.launchers import get_launcher
-from windtunnel.ledger import Ledger
+from windtunnel.ledger import Ledger, Spec
 from windtunnel.report.progress import Display
 from windtunnel.report.reader import collect
 from windtunnel.report.status import Observer
@@ -100,7 +100,7 @@ def _perform(chosen: argparse.Namespace, definition: Definition, place: Place, l
     (place.home / "dags").mkdir(exist_ok=True)
     (place.home / "dags" / "search.py").write_text(dag_file(place.definition))
     at = datetime.now(UTC)
-    launcher = get_launcher(definition.launcher)
+    launcher, ledger = get_launcher(definition.launcher), ledger.with_spec(_spec(definition))
     try:
         with AirflowProcess(
             place.definition, params, at, environment=_environment(chosen, place), log=log, hold=lock
@@ -249,15 +249,23 @@ def _clear_leftovers(home: Path, ledger: Ledger, definition: Definition) -> None
         earlier = json.loads(note.read_text())
         if earlier["ledger"] != ledger.url:
             try:
-                get_launcher(earlier["launcher"]).cancel(Ledger.open(earlier["ledger"]))
+                left = Ledger.open(earlier["ledger"])
+                spec = earlier.get("spec")  # an earlier version's note has none, and local jobs need none
+                get_launcher(earlier["launcher"]).cancel(left.with_spec(Spec.model_validate(spec)) if spec else left)
             except WindtunnelError as error:
                 raise WindtunnelError(
                     f"jobs of {earlier['ledger']}, which was interrupted, may still run and cannot be ended: {error}; "
                     f"if none does, delete {note}"
                 ) from error
     fresh = note.with_suffix(".tmp")
-    fresh.write_text(json.dumps({"ledger": ledger.url, "launcher": definition.launcher}))
+    spec = _spec(definition).model_dump(mode="json")
+    fresh.write_text(json.dumps({"ledger": ledger.url, "launcher": definition.launcher, "spec": spec}))
     fresh.replace(note)
+
+
+def _spec(definition: Definition) -> Spec:
+    """What tells where jobs run, and for how long they may wait; nothing is launched by it."""
+    return Spec(definition=definition.model_dump(mode="json"), code="")
 
 
 def _note(home: Path) -> Path:

@@ -5,14 +5,19 @@ from typing import Any
 from airflow.providers.standard.operators.hitl import HITLBranchOperator
 
 from windtunnel.ledger import Approval
+from windtunnel.stages import Search
 from windtunnel.stages.finalists import full_stage
 from windtunnel_airflow.context import current_search
 
 APPROVE, REJECT = "Approve", "Reject"
+_ANSWER = "answer"  # key of the XCom that proves an answer
 
 
 class Approve(HITLBranchOperator):
     """Asks whether to train the finalists fully, if the run wants to be asked; the answer is kept in the ledger.
+
+    The ledger shows it, and names the DAG run that has it from Airflow: an answer that nobody gave there counts for
+    nothing.
 
     Finalists that were approved are not asked for again when the run is resumed; after a refusal they are. The answer
     chooses the branch: `approved` or `refused`, so that a refusal reads as what it is.
@@ -40,7 +45,7 @@ class Approve(HITLBranchOperator):
     def execute(self, context: Any) -> Any:
         """Ask, or go straight on where nobody wants to be asked, or where these finalists were approved before."""
         search = current_search(self.store, context)
-        if not search.definition.approval or _approved(search):
+        if not search.definition.approval or self._approved(search, context["ti"]):
             return self.do_branch(context, self.options_mapping[APPROVE])
         self.body = _finalists(search)
         return super().execute(context)
@@ -57,15 +62,19 @@ class Approve(HITLBranchOperator):
                 stage=full_stage(search),
             )
             search.ledger.answer(approval)
+            context["ti"].xcom_push(key=_ANSWER, value={"approved": approval.approved, "stage": approval.stage})
         return super().execute_complete(context, event)
 
+    def _approved(self, search: Search, ti: Any) -> bool:
+        """Whether these finalists were approved before, in this run's DAG run or another."""
+        stage, approval = full_stage(search), search.ledger.approval()
+        if approval is None or not approval.allows(stage):
+            return False
+        given = ti.xcom_pull(task_ids=self.task_id, run_id=approval.session, key=_ANSWER, map_indexes=-1)
+        return given is not None and Approval.model_validate(given).allows(stage)
 
-def _approved(search: Any) -> bool:
-    approval = search.ledger.approval()
-    return approval is not None and approval.allows(full_stage(search))
 
-
-def _finalists(search: Any) -> str:
+def _finalists(search: Search) -> str:
     from windtunnel.stages import choose_finalists
 
     outcomes = search.ledger.outcomes()

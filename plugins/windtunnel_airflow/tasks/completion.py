@@ -9,7 +9,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from windtunnel import stages
 from windtunnel.errors import LedgerError
 from windtunnel.launchers import get_launcher
-from windtunnel_airflow.context import busy_lanes, current_ledger, current_search, tell
+from windtunnel_airflow.context import busy_lanes, current_ledger, current_search, search_to_end, tell
 from windtunnel_airflow.tasks.training import run_jobs
 
 
@@ -111,7 +111,7 @@ def cancel(store: str) -> None:
     A teardown alone would let a run that was marked failed end in success.
     """
     try:
-        search = current_search(store)
+        search = search_to_end(store)
         writer = search.ledger.writer()
         if writer != search.session.session:
             raise LedgerError(f"{writer} has taken the run over")

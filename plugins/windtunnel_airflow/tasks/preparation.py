@@ -6,7 +6,7 @@ from windtunnel import stages
 from windtunnel.definition import Definition
 from windtunnel.launchers import get_launcher
 from windtunnel_airflow.alive import is_at_work, show_life
-from windtunnel_airflow.context import current_ledger, current_search, skip_iterations, tell
+from windtunnel_airflow.context import current_ledger, current_search, skip_iterations, tell, tell_spec
 from windtunnel_airflow.params import chosen, origin
 from windtunnel_airflow.sensors.results import AwaitResults
 
@@ -16,7 +16,7 @@ def prepare_data(definition: Definition, store: str) -> TaskGroup:
 
     @task
     def begin() -> list[str]:
-        """Claim the run for this DAG run, fix the search in the ledger, and launch the preparation of the data."""
+        """Claim the run for this DAG run, fix what it performs, and launch the preparation of the data."""
         context = get_current_context()
         params = context["params"]
         show_life(context)
@@ -29,6 +29,7 @@ def prepare_data(definition: Definition, store: str) -> TaskGroup:
             named=definition.warm_start,
             running=lambda run: is_at_work(context, run),
         )
+        tell_spec(search, context)
         job = stages.prepare_job(search)
         get_launcher(search.definition.launcher).launch(search.ledger, job)
         return [job.job]

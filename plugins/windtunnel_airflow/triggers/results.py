@@ -7,6 +7,7 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from windtunnel.definition import definition_of
 from windtunnel.errors import StoreError, UnavailableError, WindtunnelError
 from windtunnel.launchers import get_launcher
 from windtunnel.ledger import Ledger
@@ -27,23 +28,23 @@ class ResultsTrigger(BaseTrigger):
     it takes.
     """
 
-    def __init__(self, ledger: str, launcher: str, stage: str) -> None:
+    def __init__(self, ledger: str, digest: str, stage: str) -> None:
         """Wait for a stage of a run.
 
         Args:
             ledger: URL of the run's ledger.
-            launcher: name of the launcher that its jobs were launched with.
+            digest: of what the run was begun with.
             stage: an iteration's number, `full-<k>`, `verify-<k>` or `prepare`.
         """
         super().__init__()  # type: ignore[no-untyped-call]
         self.ledger = ledger
-        self.launcher = launcher
+        self.digest = digest
         self.stage = stage
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """The trigger as Airflow keeps it."""
         name = f"{type(self).__module__}.{type(self).__qualname__}"
-        return name, {"ledger": self.ledger, "launcher": self.launcher, "stage": self.stage}
+        return name, {"ledger": self.ledger, "digest": self.digest, "stage": self.stage}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Yield one event: the `message` of the finished wait, or the `error` that makes waiting senseless."""
@@ -57,7 +58,8 @@ class ResultsTrigger(BaseTrigger):
 
     def watch(self, credentials: Credentials | None = None) -> Watch:
         """The core's watch over the stage."""
-        return Watch(Ledger.open(self.ledger, credentials), get_launcher(self.launcher), self.stage)
+        ledger = Ledger.open(self.ledger, credentials).with_spec(self.digest)
+        return Watch(ledger, get_launcher(definition_of(ledger).launcher), self.stage)
 
     async def _wait(self) -> Progress:
         began = time.monotonic()

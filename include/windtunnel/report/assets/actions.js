@@ -40,7 +40,7 @@ export const actions = {
       ], own, chosen.length ? { from_run: found.url, trials: chosen } : null),
       this.action("resume", "Go on with this run", [
         element("p", {}, element("label", { class: "field" }, "iterations, at most " + most, iterations), " ", element("label", { class: "check" }, retry, "try its failed trials again")),
-        element("p", { class: "quiet" }, "A run that was cut short is finished; a finished one is extended, by as many iterations. Nothing is trained twice. The other choices are those of its last DAG run."),
+        element("p", { class: "quiet" }, "A run that was cut short is finished; a finished one is extended, by as many iterations. Nothing is trained twice. The other choices are those that this DAG run was triggered with."),
         this.atWork,
       ], own, { resume: found.run, iterations: wanted, ...app.airflow.choices, ...(values.retry ? { retry_failed: true } : {}) }),
       this.action("warm", "Warm-start a search from it", [

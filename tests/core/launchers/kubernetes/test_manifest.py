@@ -24,7 +24,7 @@ TEMPLATE = {
 
 @pytest.fixture
 def ledger(tmp_path):
-    return Ledger(open_store(str(tmp_path)), "my search", "run 1")
+    return Ledger(open_store(str(tmp_path)), "my search", "run 1", "0" * 64)
 
 
 def job(units=("a", "b"), **fields):
@@ -66,7 +66,7 @@ def test_the_users_template_stays_but_for_what_the_job_needs(ledger):
     assert spec["restartPolicy"] == "Never"
     assert spec["containers"][0] == TEMPLATE["spec"]["containers"][0]
     assert trainer(found)["command"] == ["python", "-m", "trainer"]
-    assert trainer(found)["args"] == [ledger.url, "1-0"]
+    assert trainer(found)["args"] == [ledger.url, "1-0", "--digest", ledger.digest]
     assert found["spec"]["template"]["metadata"]["labels"]["team"] == "models"
     assert "activeDeadlineSeconds" not in spec
     assert trainer(found)["resources"]["limits"] == {"nvidia.com/gpu": "1", "cpu": "2"}
