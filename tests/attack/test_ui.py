@@ -6,6 +6,8 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import httpx
 import psutil
@@ -53,8 +55,13 @@ class Ui:
 
 
 @pytest.fixture(scope="module")
-def ui(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("ui")
+def ui():
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)  # pytest's own folders keep others out by themselves
+        yield from started(Path(folder))
+
+
+def started(folder):
     (port,) = free_ports(1)
     command = [sys.executable, str(ROOT / "scripts" / "ui.py"), "--port", str(port), "--home", str(folder / "airflow")]
     environment = clean_environment(WINDTUNNEL_STORE=folder / "runs", PYTHONUNBUFFERED="1")
