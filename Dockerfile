@@ -1,23 +1,20 @@
 # Airflow with Windtunnel, in the locked versions: docker build --tag windtunnel-airflow .
 # Its Python and trainer/Dockerfile's must be of the same version.
 
-FROM python:3.11-slim-bookworm AS wheels
+FROM python:3.11-slim-bookworm AS wheel
 WORKDIR /source
-COPY requirements.lock ./
-RUN pip install --quiet --root-user-action ignore --constraint requirements.lock hatchling
-# A wheel without code brings the dependencies, so that a change of the code does not install them again.
-COPY pyproject.toml ./
-RUN mkdir -p include/windtunnel plugins/windtunnel_airflow trainer && touch README.md LICENSE \
- && pip wheel --quiet --no-deps --no-build-isolation --wheel-dir /wheels/empty .
+COPY requirements.lock scripts/locked.py ./
+RUN python locked.py build <requirements.lock >locked.txt \
+ && pip install --quiet --root-user-action ignore --no-deps --require-hashes --requirement locked.txt
 COPY . ./
-RUN pip wheel --quiet --no-deps --no-build-isolation --wheel-dir /wheels/whole .
+RUN pip wheel --quiet --no-deps --no-build-isolation --wheel-dir /wheel .
 
 FROM apache/airflow:3.3.2-python3.11
-COPY requirements.lock /opt/windtunnel/
-COPY --from=wheels /wheels/empty /tmp/wheels
-RUN pip install --quiet --no-cache-dir --constraint /opt/windtunnel/requirements.lock "$(ls /tmp/wheels/*.whl)[server,report]"
-COPY --from=wheels /wheels/whole /tmp/whole
-RUN pip install --quiet --no-cache-dir --no-deps --force-reinstall /tmp/whole/*.whl && pip check
+COPY requirements.lock scripts/locked.py /opt/windtunnel/
+RUN python /opt/windtunnel/locked.py server,report </opt/windtunnel/requirements.lock >/tmp/locked.txt \
+ && pip install --quiet --no-cache-dir --no-deps --require-hashes --requirement /tmp/locked.txt
+COPY --from=wheel /wheel /tmp/wheel
+RUN pip install --quiet --no-cache-dir --no-deps /tmp/wheel/*.whl && pip check
 COPY --chown=airflow:0 dags /opt/airflow/dags
 COPY --chown=airflow:0 include/pod_template.yaml /opt/airflow/include/
 COPY --chown=airflow:0 include/searches /opt/airflow/include/searches

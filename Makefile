@@ -14,6 +14,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
 READY_BENCH := $(VENV)/.ready-bench
+INSTALLATION := pyproject.toml requirements.lock scripts/install scripts/locked.py scripts/find-python
 
 QUICK := "not slow and not azure and not cluster and not stack and not ui"
 
@@ -89,9 +90,8 @@ schema: $(READY) ## write the JSON Schema of definitions, and the tables of docs
 	@$(BIN)/python -m windtunnel schema
 	@$(BIN)/python scripts/definition_page.py
 
-lock: $(READY_DEV) ## resolve all versions anew with Python 3.11 into requirements.lock; run the tests before committing it
-	@$(BIN)/python -m pip install --quiet --dry-run --ignore-installed --report - ".[all,server,dev,bench]" | $(BIN)/python scripts/lock.py > $(VENV)/lock
-	@mv $(VENV)/lock requirements.lock
+lock: $(READY_DEV) ## resolve all versions into requirements.lock after a change of pyproject.toml: ARGS="--upgrade"
+	@$(BIN)/python scripts/lock.py $(ARGS)
 
 bench-launcher: $(READY) ## measure trials per minute of the local launcher: ARGS="--trials 200"
 	@$(BIN)/python benchmarks/launcher.py $(ARGS)
@@ -129,14 +129,14 @@ wheel: $(READY_DEV) ## build the wheel into dist/
 clean: ## remove what the commands made, but for runs/
 	rm -rf .venv .airflow dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-$(READY): pyproject.toml requirements.lock scripts/install scripts/find-python
-	@scripts/install $(VENV) all
+$(READY): $(INSTALLATION)
+	@scripts/install $(VENV) all,build
 	@touch $@
 
-$(READY_DEV): pyproject.toml requirements.lock scripts/install scripts/find-python
+$(READY_DEV): $(INSTALLATION)
 	@scripts/install $(VENV) all,dev
 	@touch $(READY) $@
 
-$(READY_BENCH): pyproject.toml requirements.lock scripts/install scripts/find-python
+$(READY_BENCH): $(INSTALLATION)
 	@scripts/install $(VENV) all,dev,bench
 	@touch $(READY) $(READY_DEV) $@

@@ -7,38 +7,48 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
 from windtunnel_airflow.environment import airflow_environment
+from windtunnel_airflow.home import USER, password, private_home
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def main() -> int:
-    """Run `airflow standalone` until it ends or is interrupted; its exit status."""
+    """Run Airflow until it ends or is interrupted; its exit status."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=8080)
-    parser.add_argument("--home", type=Path, default=ROOT / ".airflow" / "ui", help="folder for Airflow's own files")
+    parser.add_argument(
+        "--home", type=Path, default=ROOT / ".airflow" / "ui", help="folder for Airflow's own files, for this user only"
+    )
     arguments = parser.parse_args()
     port, home = arguments.port, arguments.home.resolve()
-    ports = (port + 713, port + 714)  # follow `port`, so that several can run side by side
     store = os.environ.get("WINDTUNNEL_STORE", ROOT / "runs")
-    settings = airflow_environment(home, ROOT / "dags", store=store, port=port, log_ports=ports)
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # `standalone` starts `airflow` by name
-    home.mkdir(parents=True, exist_ok=True)
+    settings = airflow_environment(home, ROOT / "dags", store=store, port=port)
+    private_home(home)
+    password(home)  # before Airflow makes one up itself
     log = home / "airflow.log"
     print("Airflow is starting; the first time takes about half a minute.", flush=True)
     with log.open("wb") as output:
-        command = [sys.executable, "-m", "airflow", "standalone"]
-        environment = os.environ | settings | {"PATH": path}
+        command = [sys.executable, "-m", "windtunnel_airflow.standalone"]
         # A session of its own: Ctrl-C in the terminal must reach Airflow once and not all its processes, or they hang.
-        airflow = subprocess.Popen(command, env=environment, stdout=output, stderr=output, start_new_session=True)
+        airflow = subprocess.Popen(
+            command, env=os.environ | settings, stdout=output, stderr=output, start_new_session=True
+        )
     try:
         while airflow.poll() is None and not _healthy(port):
             time.sleep(0.5)
         if airflow.poll() is None:
-            print(f"Airflow is ready: http://localhost:{port} (for this machine only, without a password)")
+            if not _refuses_others(port):
+                print("Airflow answers to other names than its own: is Windtunnel's plugin installed?", file=sys.stderr)
+                return 1
+            print(f"Airflow is ready: http://localhost:{port} (for this machine only)")
+            print(f"Log in as {USER} with the password {password(home)}")
             print(f"Its log is {log}. Ctrl-C ends it.", flush=True)
         status = airflow.wait()
         print(f"Airflow ended by itself. Its log ends:\n{_tail(log)}", file=sys.stderr)
@@ -65,6 +75,16 @@ def _healthy(port: int) -> bool:
             return bool(answer.status == 200)
     except OSError:
         return False
+
+
+def _refuses_others(port: int) -> bool:
+    """Whether a request under another name than this machine's own is refused."""
+    foreign = urllib.request.Request(f"http://127.0.0.1:{port}/api/v2/version", headers={"Host": "example.org"})
+    try:
+        with urllib.request.urlopen(foreign, timeout=10):
+            return False
+    except urllib.error.HTTPError as refusal:
+        return refusal.code == 403
 
 
 def _tail(log: Path) -> str:

@@ -2,6 +2,10 @@
 
 from pathlib import Path
 
+from windtunnel_airflow.home import USER, passwords_file
+
+HOSTS = "WINDTUNNEL_HOSTS"  # names the hosts that the API server answers to; without it, to all
+
 
 def airflow_environment(
     home: Path,
@@ -9,7 +13,6 @@ def airflow_environment(
     *,
     store: Path | str | None = None,
     port: int = 8080,
-    log_ports: tuple[int, int] = (8793, 8794),
     parallelism: int = 8,
 ) -> dict[str, str]:
     """Environment variables for an Airflow of its own on this machine; must be set before Airflow is imported.
@@ -19,7 +22,6 @@ def airflow_environment(
         dags_folder: where its DAG files are.
         store: where ledgers go (`WINDTUNNEL_STORE`); by default what the caller's environment says.
         port: of the API server and the user interface, on this machine's loopback address only.
-        log_ports: of the workers' and the triggerer's log servers.
         parallelism: tasks at once. SQLite does not bear more than 8 to 16.
     """
     address = f"http://localhost:{port}"
@@ -32,8 +34,10 @@ def airflow_environment(
         "AIRFLOW__CORE__PARALLELISM": str(parallelism),
         "AIRFLOW__CORE__MAX_ACTIVE_TASKS_PER_DAG": str(parallelism),
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{address}/execution/",
-        # Nobody else reaches the loopback address, so nobody needs to log in.
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+        # The loopback address is not private: other users of this machine reach it, and so do web pages by the browser.
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords_file(home)),
+        HOSTS: f"localhost:{port},127.0.0.1:{port},[::1]:{port}",
         "AIRFLOW__API__HOST": "127.0.0.1",
         "AIRFLOW__API__PORT": str(port),
         "AIRFLOW__API__BASE_URL": address,
@@ -47,8 +51,9 @@ def airflow_environment(
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
         # A busy machine is slow to answer its own tasks; by default they die of it after 5 s.
         "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "30",
-        "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(log_ports[0]),
-        "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(log_ports[1]),
+        # No logs are served, since all parts read the same files. Only root may listen on this port instead.
+        "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": "1",
+        "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": "1",
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
     }
     if store is not None:

@@ -1,11 +1,14 @@
 """Windtunnel as an Airflow plugin, found by the distribution's entry point."""
 
+import os
 from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 
 from airflow.configuration import conf
 from airflow.plugins_manager import AirflowPlugin
+
+from windtunnel_airflow.environment import HOSTS
 
 _PREFIX = "/windtunnel"
 _PAGE = {"category": "browse"}
@@ -22,6 +25,14 @@ class WindtunnelPlugin(AirflowPlugin):
         from windtunnel_airflow.page.app import app
 
         return [{"app": app, "url_prefix": _PREFIX, "name": "Windtunnel"}]
+
+    @cached_property
+    def fastapi_root_middlewares(self) -> list[Any]:  # type: ignore[override]
+        """What guards all of the API server, where the hosts that it answers to are named."""
+        from windtunnel_airflow.hosts import OnlyOwnHosts
+
+        hosts = [host.strip() for host in os.environ.get(HOSTS, "").split(",") if host.strip()]
+        return [{"middleware": OnlyOwnHosts, "kwargs": {"hosts": hosts}, "name": "Windtunnel's hosts"}] if hosts else []
 
     @cached_property
     def external_views(self) -> list[Any]:  # type: ignore[override]

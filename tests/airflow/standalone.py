@@ -12,30 +12,30 @@ from pathlib import Path
 import httpx
 
 from windtunnel_airflow.environment import airflow_environment
+from windtunnel_airflow.home import USER, password, private_home
 
 ROOT = Path(__file__).parents[2]
 FINISHED = ("success", "failed")
 
 
 class Standalone:
-    """`airflow standalone` in a process group of its own."""
+    """What `make ui` starts, in a process group of its own."""
 
     def __init__(self, home, dags_folder, store):
         self.home = home
-        port, *log_ports = free_ports(3)
+        (port,) = free_ports(1)
         self.address = f"http://localhost:{port}"
-        self.environment = os.environ | airflow_environment(
-            home, dags_folder, store=store, port=port, log_ports=tuple(log_ports)
-        )
+        self.environment = os.environ | airflow_environment(home, dags_folder, store=store, port=port)
         paths = [ROOT / "plugins", ROOT / "include", ROOT, os.environ.get("PYTHONPATH", "")]
         self.environment["PYTHONPATH"] = os.pathsep.join(str(path) for path in paths if str(path) != ".")
         self.environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 
     def __enter__(self):
-        self.home.mkdir(parents=True, exist_ok=True)
+        private_home(self.home)
+        login = {"username": USER, "password": password(self.home)}
         self.log = (self.home / "standalone.log").open("ab")
         self.process = subprocess.Popen(
-            ["airflow", "standalone"],
+            [sys.executable, "-m", "windtunnel_airflow.standalone"],
             env=self.environment,
             stdout=self.log,
             stderr=self.log,
@@ -47,7 +47,7 @@ class Standalone:
         except BaseException:
             self.__exit__()
             raise
-        token = self.client.get("/auth/token").json()["access_token"]
+        token = self.client.post("/auth/token", json=login).json()["access_token"]
         self.client.headers["Authorization"] = f"Bearer {token}"
         return self
 
@@ -99,7 +99,7 @@ class Standalone:
         """Ask until the answer is true; the answer."""
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
-            assert self.process.poll() is None, f"airflow standalone has ended; see {self.home}/standalone.log"
+            assert self.process.poll() is None, f"Airflow has ended; see {self.home}/standalone.log"
             with contextlib.suppress(httpx.TransportError):
                 if answer := ask():
                     return answer

@@ -99,6 +99,32 @@ def test_only_the_trainer_has_torch_and_only_it_lacks_airflow(stack):
     assert stack.inside("trainer", "id", "-u").strip() == "50000"
 
 
+# Connects to each address of the command line, and prints "yes" or what hindered it.
+_REACH = """
+import socket, sys
+for address in sys.argv[1:]:
+    host, port = address.rsplit(":", 1)
+    try:
+        socket.create_connection((host, int(port)), timeout=3).close()
+        print("yes")
+    except OSError as error:
+        print(type(error).__name__)
+"""
+
+
+def test_trial_code_reaches_the_storage_alone(stack):
+    closed = ["postgres:5432", "api-server:8080", "scheduler:8974"]
+    resolve = "import socket, sys; print(socket.gethostbyname(sys.argv[1]))"
+    for service, port in (("postgres", 5432), ("api-server", 8080), ("scheduler", 8974)):
+        address = stack.inside("scheduler", "python", "-c", resolve, service).strip()
+        closed.append(f"{address}:{port}")
+    by_airflow = stack.inside("scheduler", "python", "-c", _REACH, "azurite:10000", *closed).split()
+    by_trials = stack.inside("trainer", "python", "-c", _REACH, "azurite:10000", *closed).split()
+    assert by_airflow == ["yes"] * 7
+    assert by_trials[0] == "yes"
+    assert "yes" not in by_trials[1:]
+
+
 def test_airflow_finds_a_teams_own_workload(stack):
     definition = "/opt/airflow/workloads/searches/tumour_mlp.yaml"
     assert "fine: maximize val_acc" in stack.inside("scheduler", "windtunnel", "validate", definition)

@@ -26,6 +26,7 @@ from windtunnel.report.status import Observer
 from windtunnel.stores import open_store
 from windtunnel.text import printable
 from windtunnel_airflow.environment import airflow_environment
+from windtunnel_airflow.home import private_home
 from windtunnel_airflow.run import summary
 from windtunnel_airflow.run.process import AirflowProcess
 from windtunnel_airflow.run.runs import choose, link_latest
@@ -79,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         file = _definition_file(chosen.search)
         definition = load_definition(file)
         place = _place(file, definition)
-        place.home.mkdir(parents=True, exist_ok=True)
+        private_home(place.home)
         with _only_one(place.home) as lock:
             return _perform(chosen, definition, place, lock, began)
     except WindtunnelError as error:
