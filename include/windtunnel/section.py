@@ -47,18 +47,20 @@ class Section(BaseModel):
     Types are strict: `"5"` is no number and `true` no count.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """The section's JSON Schema, its fields described by the docstring's attributes: editors show them."""
+        """The section's JSON Schema, described by the docstrings of its class and its fields, each as one line."""
         schema = handler(core_schema)
         own = handler.resolve_ref_schema(schema)
-        for base in reversed(cls.__mro__[: cls.__mro__.index(Section)]):
-            summary, attributes = _documented(inspect.cleandoc(base.__doc__ or ""))
-            own["description"] = summary
-            for name, text in attributes.items():
-                own["properties"][name]["description"] = text
+        own["description"] = ""
+        summary, attributes = _documented(inspect.cleandoc(cls.__doc__ or ""))
+        own["description"] = summary
+        for name, field in own.get("properties", {}).items():
+            field["description"] = " ".join(attributes.get(name, field.get("description", "")).split())
         return schema
 
 
@@ -110,7 +112,7 @@ def read_section(model: type[S], data: Any, path: Path = ()) -> S:
         raise DefinitionError.of(fault for detail in error.errors() for fault in _faults(model, detail, path)) from None
 
 
-def found(value: Any) -> str:
+def shown(value: Any) -> str:
     """A value as a person wrote it, cut short where it is long."""
     try:
         text = json.dumps(value, ensure_ascii=False)
@@ -167,8 +169,8 @@ def _fault(model: type[Section], detail: ErrorDetails, location: Path, where: Pa
     if kind == "value_error":
         return Fault(where, str(context["error"]))
     if kind in _EXPECTED:
-        return Fault(where, f"found {found(value)}; allowed: {_EXPECTED[kind].format(**context)}")
-    return Fault(where, f"found {found(value)}; {detail['msg'][:1].lower()}{detail['msg'][1:]}")
+        return Fault(where, f"found {shown(value)}; allowed: {_EXPECTED[kind].format(**context)}")
+    return Fault(where, f"found {shown(value)}; {detail['msg'][:1].lower()}{detail['msg'][1:]}")
 
 
 def _fields(model: type[Section], location: Path) -> list[str]:

@@ -10,7 +10,7 @@ from windtunnel.definition.model import Definition
 from windtunnel.definition.template import with_template
 from windtunnel.errors import DefinitionError
 from windtunnel.ledger import Ledger
-from windtunnel.section import Fault, found, read_section, unknown
+from windtunnel.section import Fault, read_section, shown, unknown
 from windtunnel.space import Space
 from windtunnel.workload import load_workload
 
@@ -72,7 +72,7 @@ def with_overrides(definition: Definition, overrides: Mapping[str, Any]) -> Defi
     faults = [Fault((path,), unknown(path, OVERRIDES, "choice")) for path in chosen if path not in OVERRIDES]
     iterations = chosen.get("iterations")
     if isinstance(iterations, int) and iterations > definition.iterations:
-        text = f"found {found(iterations)}; allowed: at most {definition.iterations}, as many as the definition has"
+        text = f"found {shown(iterations)}; allowed: at most {definition.iterations}, as many as the definition has"
         faults.append(Fault(("iterations",), text))
     data = definition.model_dump(mode="json")
     for path in OVERRIDES:
@@ -104,7 +104,7 @@ def resolve(definition: Definition) -> Definition:
             )
         space, origin = describe(), f"{definition.workload}.space()"
     if not isinstance(space, Mapping):
-        raise DefinitionError(f"{definition.name}: {origin}: found {found(space)}; allowed: parameters by name")
+        raise DefinitionError(f"{definition.name}: {origin}: found {shown(space)}; allowed: parameters by name")
     try:
         written_out = Space.parse(space).describe()
     except DefinitionError as error:

@@ -3,37 +3,29 @@
 from typing import Any
 
 from windtunnel.errors import DefinitionError
-from windtunnel.section import Fault, Path, found, read_section, unknown
-from windtunnel.space import hyperdrive
-from windtunnel.space.choices import Bool, Categorical
+from windtunnel.section import Fault, Path, read_section, shown, unknown
+from windtunnel.space.base import Parameter, checked
+from windtunnel.space.choices import Bool, Categorical, Choice
 from windtunnel.space.custom import Custom
 from windtunnel.space.dicts import Dict
+from windtunnel.space.distributions import (
+    LogNormal,
+    LogUniform,
+    Normal,
+    QLogNormal,
+    QLogUniform,
+    QNormal,
+    QUniform,
+    Uniform,
+)
 from windtunnel.space.lists import List
-from windtunnel.space.numbers import Float, Int
+from windtunnel.space.numbers import Float, Int, Randint
 from windtunnel.space.one_of import OneOf
-from windtunnel.space.parameter import Parameter, checked
 from windtunnel.space.sublist_of import SublistOf
 
-KINDS: dict[str, type[Parameter]] = {
-    "int": Int,
-    "float": Float,
-    "categorical": Categorical,
-    "bool": Bool,
-    "dict": Dict,
-    "list": List,
-    "one_of": OneOf,
-    "sublist_of": SublistOf,
-    "choice": hyperdrive.Choice,
-    "randint": hyperdrive.Randint,
-    "uniform": hyperdrive.Uniform,
-    "quniform": hyperdrive.QUniform,
-    "loguniform": hyperdrive.LogUniform,
-    "qloguniform": hyperdrive.QLogUniform,
-    "normal": hyperdrive.Normal,
-    "qnormal": hyperdrive.QNormal,
-    "lognormal": hyperdrive.LogNormal,
-    "qlognormal": hyperdrive.QLogNormal,
-}
+_OWN = (Int, Float, Categorical, Bool, Dict, List, OneOf, SublistOf)
+_HYPERDRIVE = (Choice, Randint, Uniform, QUniform, LogUniform, QLogUniform, Normal, QNormal, LogNormal, QLogNormal)
+KINDS: dict[str, type[Parameter]] = {kind.model_fields["type"].default: kind for kind in (*_OWN, *_HYPERDRIVE)}
 
 _FIELDS = {field for kind in KINDS.values() for field in kind.model_fields}
 
@@ -62,7 +54,7 @@ def _read(written: Any, path: Path) -> Parameter:
         return read_section(Categorical, {"choices": list(written)}, path)
     if not isinstance(written, dict):
         allowed = "a mapping such as {type: int, low: 1, high: 8}, or a list of choices"
-        raise DefinitionError.of([Fault(path, f"found {found(written)}; allowed: {allowed}")])
+        raise DefinitionError.of([Fault(path, f"found {shown(written)}; allowed: {allowed}")])
     if "type" not in written and _are_parameters(written):
         return read_dict(written, path)
     if "type" not in written:
@@ -72,7 +64,7 @@ def _read(written: Any, path: Path) -> Parameter:
         return read_section(Custom, written, path)
     if not isinstance(kind, str) or kind not in KINDS:
         text = unknown(str(kind), [*KINDS, "the dotted name of a class of your own"], "type")
-        raise DefinitionError.of([Fault((*path, "type"), f"found {found(kind)}; {text}")])
+        raise DefinitionError.of([Fault((*path, "type"), f"found {shown(kind)}; {text}")])
     return read_section(KINDS[kind], written, path)
 
 

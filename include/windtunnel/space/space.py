@@ -7,8 +7,8 @@ from typing import Any
 
 from windtunnel.errors import DefinitionError
 from windtunnel.section import Fault
+from windtunnel.space.base import Column, Parameter
 from windtunnel.space.dicts import Dict
-from windtunnel.space.parameter import Column, Parameter
 from windtunnel.space.reading import read_dict
 
 Params = dict[str, Any]
