@@ -74,6 +74,9 @@ schema: $(READY) ## write the JSON Schema of definitions, and the tables of docs
 	@$(BIN)/python -m windtunnel schema
 	@$(BIN)/python scripts/definition_page.py
 
+count: $(READY) ## count classes, statements, copies of rules: ARGS="--at COMMIT" beside a commit, ARGS=--where for the lines
+	@$(BIN)/python scripts/count_concepts.py $(ARGS)
+
 lock: $(READY_DEV) ## resolve all versions anew with Python 3.11 into requirements.lock; run the tests before committing it
 	@$(BIN)/python -m pip install --quiet --dry-run --ignore-installed --report - ".[all,server,dev,bench]" | $(BIN)/python scripts/lock.py > $(VENV)/lock
 	@mv $(VENV)/lock requirements.lock
