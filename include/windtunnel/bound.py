@@ -6,15 +6,12 @@ from windtunnel.section import Section
 
 
 class Bound(Section):
-    """What a value must keep to.
-
-    Attributes:
-        max: the largest value allowed.
-        min: the smallest value allowed.
-    """
+    """What a value must keep to."""
 
     max: float | None = None
+    """The largest value allowed."""
     min: float | None = None
+    """The smallest value allowed."""
 
     @model_validator(mode="after")
     def _says_something(self) -> "Bound":

@@ -1,7 +1,6 @@
 """Reading what people write: models that refuse unknown fields, and faults that say where, what and what instead."""
 
 import difflib
-import inspect
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -56,11 +55,9 @@ class Section(BaseModel):
         """The section's JSON Schema, described by the docstrings of its class and its fields, each as one line."""
         schema = handler(core_schema)
         own = handler.resolve_ref_schema(schema)
-        own["description"] = ""
-        summary, attributes = _documented(inspect.cleandoc(cls.__doc__ or ""))
-        own["description"] = summary
-        for name, field in own.get("properties", {}).items():
-            field["description"] = " ".join(attributes.get(name, field.get("description", "")).split())
+        for part in (own, *own.get("properties", {}).values()):
+            if "description" in part:
+                part["description"] = " ".join(part["description"].split())
         return schema
 
 
@@ -135,21 +132,6 @@ def path_text(path: Sequence[str | int]) -> str:
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
     return text
-
-
-def _documented(docstring: str) -> tuple[str, dict[str, str]]:
-    """What a Google-style docstring says of its class, and of each attribute."""
-    summary, _, listed = docstring.partition("\n\nAttributes:\n")
-    attributes: dict[str, str] = {}
-    name = ""
-    for line in listed.splitlines():
-        indent = len(line) - len(line.lstrip())
-        if indent == 4:
-            name, _, text = line.strip().partition(": ")
-            attributes[name] = text
-        elif indent > 4:
-            attributes[name] += f" {line.strip()}"
-    return " ".join(summary.split()), attributes
 
 
 def _faults(model: type[Section], detail: ErrorDetails, path: Path) -> list[Fault]:

@@ -47,9 +47,9 @@ class Parameter(Section):
 
     type: str
     default: Any = None
-    """the value that the default configuration has; by default one in the middle."""
+    """The value that the default configuration has; by default one in the middle."""
     when: dict[str, Any] | None = None
-    """values that parameters beside this one must have for this one to be there, such as `{optimizer: sgd}`: a value, a
+    """Values that parameters beside this one must have for this one to be there, such as `{optimizer: sgd}`: a value, a
     list of values, or `{min: 2, max: 4}`."""
 
     @field_validator("type")

@@ -83,7 +83,7 @@ class Categorical(Choices):
 
     type: str = "categorical"
     choices: list[Any] = Field(min_length=1)
-    """the values, of any JSON type."""
+    """The values, of any JSON type."""
 
     def options(self) -> list[Any]:
         """The choices."""
@@ -95,7 +95,7 @@ class Choice(Choices):
 
     type: str = "choice"
     values: list[Any] = Field(min_length=1)
-    """of any JSON type."""
+    """Of any JSON type."""
 
     def options(self) -> list[Any]:
         """The values."""

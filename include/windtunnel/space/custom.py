@@ -27,7 +27,7 @@ class Custom(Parameter):
     """
 
     options: dict[str, Any] = Field(default_factory=dict)
-    """keyword arguments of the class."""
+    """Keyword arguments of the class."""
 
     @model_validator(mode="after")
     def _is_there(self) -> Self:

@@ -28,7 +28,7 @@ class Dict(Parameter):
 
     type: str = "dict"
     fields: dict[Name, Nested] = Field(min_length=1)
-    """the parameters; those with `when` are there only if its conditions hold."""
+    """The parameters; those with `when` are there only if its conditions hold."""
 
     @model_validator(mode="after")
     def _conditions_are_right(self) -> Self:

@@ -85,7 +85,7 @@ class Quantised(Distribution):
     """Multiples of a number: a draw from another distribution, rounded to the nearest one."""
 
     q: PositiveFloat
-    """of which the numbers are multiples."""
+    """Of which the numbers are multiples."""
 
     def size(self) -> int | None:
         """How many multiples come up; None where the distribution has no end."""
@@ -141,9 +141,9 @@ class Uniform(Distribution):
 
     type: str = "uniform"
     min_value: float
-    """the smallest."""
+    """The smallest."""
     max_value: float
-    """the largest."""
+    """The largest."""
 
     @model_validator(mode="after")
     def _is_a_range(self) -> Self:
@@ -172,9 +172,9 @@ class QUniform(Quantised, Uniform):
 
     type: str = "quniform"
     min_value: float
-    """the smallest, before rounding."""
+    """The smallest, before rounding."""
     max_value: float
-    """the largest, before rounding."""
+    """The largest, before rounding."""
 
 
 class LogUniform(Uniform):
@@ -183,9 +183,9 @@ class LogUniform(Uniform):
     log: ClassVar[bool] = True
     type: str = "loguniform"
     min_value: float
-    """natural logarithm of the smallest."""
+    """Natural logarithm of the smallest."""
     max_value: float
-    """natural logarithm of the largest."""
+    """Natural logarithm of the largest."""
 
 
 class QLogUniform(Quantised, LogUniform):
@@ -193,9 +193,9 @@ class QLogUniform(Quantised, LogUniform):
 
     type: str = "qloguniform"
     min_value: float
-    """natural logarithm of the smallest, before rounding."""
+    """Natural logarithm of the smallest, before rounding."""
     max_value: float
-    """natural logarithm of the largest, before rounding."""
+    """Natural logarithm of the largest, before rounding."""
 
 
 class Normal(Distribution):
@@ -205,9 +205,9 @@ class Normal(Distribution):
     edge: ClassVar[float] = _TAIL
     type: str = "normal"
     mu: float
-    """their mean."""
+    """Their mean."""
     sigma: PositiveFloat
-    """their standard deviation."""
+    """Their standard deviation."""
 
     @model_validator(mode="after")
     def _has_exponentials(self) -> Self:
@@ -234,9 +234,9 @@ class QNormal(Quantised, Normal):
 
     type: str = "qnormal"
     mu: float
-    """the mean, before rounding."""
+    """The mean, before rounding."""
     sigma: PositiveFloat
-    """the standard deviation, before rounding."""
+    """The standard deviation, before rounding."""
 
 
 class LogNormal(Normal):
@@ -245,9 +245,9 @@ class LogNormal(Normal):
     log: ClassVar[bool] = True
     type: str = "lognormal"
     mu: float
-    """mean of the numbers' natural logarithm."""
+    """Mean of the numbers' natural logarithm."""
     sigma: PositiveFloat
-    """standard deviation of the numbers' natural logarithm."""
+    """Standard deviation of the numbers' natural logarithm."""
 
 
 class QLogNormal(Quantised, LogNormal):
@@ -255,9 +255,9 @@ class QLogNormal(Quantised, LogNormal):
 
     type: str = "qlognormal"
     mu: float
-    """mean of the natural logarithm, before rounding."""
+    """Mean of the natural logarithm, before rounding."""
     sigma: PositiveFloat
-    """standard deviation of the natural logarithm, before rounding."""
+    """Standard deviation of the natural logarithm, before rounding."""
 
 
 def _is_number(value: Any) -> bool:

@@ -18,15 +18,15 @@ class List(Parameter):
 
     type: str = "list"
     of: Nested | None = None
-    """the parameter of every item."""
+    """The parameter of every item."""
     length: PositiveInt | None = None
-    """how many items of `of` there are."""
+    """How many items of `of` there are."""
     min_length: NonNegativeInt | None = None
-    """how few items of `of` there may be."""
+    """How few items of `of` there may be."""
     max_length: PositiveInt | None = None
-    """how many items of `of` there may be."""
+    """How many items of `of` there may be."""
     items: list[Nested] | None = Field(default=None, min_length=1)
-    """a parameter for each item."""
+    """A parameter for each item."""
 
     @model_validator(mode="after")
     def _has_items_and_lengths(self) -> Self:

@@ -93,13 +93,13 @@ class Float(Number):
 
     type: str = "float"
     low: float
-    """the smallest."""
+    """The smallest."""
     high: float
-    """the largest."""
+    """The largest."""
     log: bool = False
-    """whether there are as many draws from 1 to 10 as from 10 to 100."""
+    """Whether there are as many draws from 1 to 10 as from 10 to 100."""
     step: PositiveFloat | None = None
-    """distance between the numbers, counted from `low`; without it any number is drawn."""
+    """Distance between the numbers, counted from `low`; without it any number is drawn."""
 
     @model_validator(mode="after")
     def _is_a_range(self) -> Self:
@@ -190,11 +190,11 @@ class Int(Float):
 
     type: str = "int"
     low: WholeNumber
-    """the smallest."""
+    """The smallest."""
     high: WholeNumber
-    """the largest."""
+    """The largest."""
     step: PositiveInt = 1
-    """distance between the numbers, counted from `low`."""
+    """Distance between the numbers, counted from `low`."""
 
     @functools.cached_property
     def _ends(self) -> tuple[float, float]:
@@ -223,7 +223,7 @@ class Randint(Number):
 
     type: str = "randint"
     upper: PositiveInt
-    """the bound."""
+    """The bound."""
 
     def size(self) -> int:
         """As many as the bound."""

@@ -17,7 +17,7 @@ class OneOf(Parameter):
 
     type: str = "one_of"
     options: dict[str, Nested | None] = Field(min_length=1)
-    """the parameter of each branch; `null` for a branch without one, whose value is `null` too."""
+    """The parameter of each branch; `null` for a branch without one, whose value is `null` too."""
 
     @model_validator(mode="after")
     def _have_no_conditions(self) -> Self:

@@ -20,13 +20,13 @@ class SublistOf(Parameter):
 
     type: str = "sublist_of"
     choices: list[Any] = Field(min_length=1)
-    """the values, of any JSON type."""
+    """The values, of any JSON type."""
     length: PositiveInt | None = None
-    """how many are taken."""
+    """How many are taken."""
     min_length: NonNegativeInt | None = None
-    """how few may be taken; 0 by default."""
+    """How few may be taken; 0 by default."""
     max_length: PositiveInt | None = None
-    """how many may be taken; by default all."""
+    """How many may be taken; by default all."""
 
     @model_validator(mode="after")
     def _lengths_are_right(self) -> Self:

@@ -25,19 +25,16 @@ class EvolutionPareto(Strategy):
     """
 
     class Options(Section):
-        """What a batch is made of, before it is cut or filled up with random configurations to the number asked for.
-
-        Attributes:
-            num_random_mix: random newcomers.
-            num_crossovers: children of two members of the front.
-            mutations_per_parent: mutants of each member of the front.
-            mutation_probability: of each parameter of a mutant to change; one at least does.
-        """
+        """What a batch is made of, before it is cut or filled up with random configurations to the number asked for."""
 
         num_random_mix: NonNegativeInt = 5
+        """Random newcomers."""
         num_crossovers: NonNegativeInt = 5
+        """Children of two members of the front."""
         mutations_per_parent: NonNegativeInt = 1
+        """Mutants of each member of the front."""
         mutation_probability: Annotated[float, Field(ge=0, le=1)] = 0.3
+        """Of each parameter of a mutant to change; one at least does."""
 
     options: Options
 

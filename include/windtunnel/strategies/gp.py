@@ -18,13 +18,10 @@ class Gp(Strategy):
     """
 
     class Options(Section):
-        """How far to trust the model.
-
-        Attributes:
-            exploration: standard deviations that count of what is expected: 0 trusts the models' means alone.
-        """
+        """How far to trust the model."""
 
         exploration: Annotated[float, Field(ge=0, le=3)] = 1.0
+        """Standard deviations that count of what is expected: 0 trusts the models' means alone."""
 
     options: Options
 

@@ -23,13 +23,10 @@ class Grid(Strategy):
     """
 
     class Options(Section):
-        """How fine the grid is.
-
-        Attributes:
-            points: values taken of each number that has infinitely many.
-        """
+        """How fine the grid is."""
 
         points: Annotated[int, Field(ge=2)] = 5
+        """Values taken of each number that has infinitely many."""
 
     options: Options
 

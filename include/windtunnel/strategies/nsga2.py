@@ -25,17 +25,14 @@ class NSGA2(Strategy):
     """
 
     class Options(Section):
-        """How it breeds.
-
-        Attributes:
-            population: how many parents there are; by default 10, and with more than two objectives 10 more for each.
-            crossover_probability: of a child to have two parents.
-            mutation_probability: of each gene of a child to change; by default one in as many as there are.
-        """
+        """How it breeds."""
 
         population: Annotated[int, Field(ge=2)] | None = None
+        """How many parents there are; by default 10, and with more than two objectives 10 more for each."""
         crossover_probability: Annotated[float, Field(ge=0, le=1)] = 0.5
+        """Of a child to have two parents."""
         mutation_probability: Annotated[float, Field(ge=0, le=1)] | None = None
+        """Of each gene of a child to change; by default one in as many as there are."""
 
     options: Options
 
