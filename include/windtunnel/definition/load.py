@@ -28,24 +28,28 @@ def load_definition(path: str | Path) -> Definition:
             allowed.
     """
     document = Document(Path(path))
-    data = {"name": document.file.stem, **document.data}
-    definition, faults = _read(with_template(data, document.file.parent))
+    fields = {"name": document.file.stem, **document.data}
+    definition, faults = read_fields(with_template(fields, document.file.parent))
     faults = document.twice + faults
     if definition is None or faults:
         raise document.error(faults)
     return definition
 
 
-def definition_from(data: Mapping[str, Any]) -> Definition:
-    """A definition from plain values, such as those of a file; `name` must be given.
+def read_fields(fields: Mapping[str, Any]) -> tuple[Definition | None, list[Fault]]:
+    """A definition from its fields as plain values.
 
-    Raises:
-        DefinitionError: with everything that is wrong.
+    Returns:
+        The definition, where each field by itself is well formed; and everything that is wrong.
     """
-    definition, faults = _read(with_template(dict(data), Path()))
-    if definition is None or faults:
-        raise DefinitionError.of(faults)
-    return definition
+    definition, faults = None, []
+    try:
+        definition = read_section(Definition, fields)
+    except DefinitionError as error:
+        faults = list(error.faults)
+    malformed = {fault.path[0] for fault in faults if fault.path}
+    well_formed = {name: value for name, value in fields.items() if name not in malformed}
+    return definition, faults + list(cross_faults(well_formed))
 
 
 def definition_of(ledger: Ledger) -> Definition:
@@ -74,14 +78,12 @@ def with_overrides(definition: Definition, overrides: Mapping[str, Any]) -> Defi
     if isinstance(iterations, int) and iterations > definition.iterations:
         text = f"found {shown(iterations)}; allowed: at most {definition.iterations}, as many as the definition has"
         faults.append(Fault(("iterations",), text))
-    data = definition.model_dump(mode="json")
-    for path in OVERRIDES:
-        if path in chosen:
-            *outer, name = path.split(".")
-            section = data[outer[0]] if outer else data
-            section[name] = chosen[path]
-    changed, more = _read(data)
-    faults += more
+    fields = definition.model_dump(mode="json")
+    for path in chosen.keys() & set(OVERRIDES):
+        section, _, name = path.rpartition(".")
+        (fields[section] if section else fields)[name] = chosen[path]
+    changed, malformed = read_fields(fields)
+    faults += malformed
     if changed is None or faults:
         raise DefinitionError("\n".join(f"{definition.name}, this run's choices: {fault}" for fault in faults))
     return changed
@@ -110,18 +112,6 @@ def resolve(definition: Definition) -> Definition:
     except DefinitionError as error:
         raise DefinitionError("\n".join(f"{definition.name}: {origin}: {fault}" for fault in error.faults)) from error
     return definition.model_copy(update={"space": written_out})
-
-
-def _read(data: dict[str, Any]) -> tuple[Definition | None, list[Fault]]:
-    """The definition, where its fields are well formed, and all faults."""
-    definition, faults = None, []
-    try:
-        definition = read_section(Definition, data)
-    except DefinitionError as error:
-        faults = list(error.faults)
-    broken = {fault.path[0] for fault in faults if fault.path}
-    sound = {name: value for name, value in data.items() if name not in broken}
-    return definition, faults + list(cross_faults(sound))
 
 
 def _flat(overrides: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
