@@ -75,8 +75,8 @@ class Document:
         except (yaml.YAMLError, ValueError, RecursionError) as error:
             raise DefinitionError(f"{file}: no valid YAML: {error}") from error
         if not isinstance(data, dict):
-            found = "nothing" if data is None else f"a {type(data).__name__}"
-            raise DefinitionError(f"{file}: found {found}; allowed: a mapping of fields to values")
+            content = "nothing" if data is None else f"a {type(data).__name__}"
+            raise DefinitionError(f"{file}: found {content}; allowed: a mapping of fields to values")
         self.data: dict[str, Any] = data
 
     def error(self, faults: list[Fault]) -> DefinitionError:
@@ -90,10 +90,10 @@ class Document:
         """The line of a field, counted from 1; of what surrounds it, where the file has no such field."""
         node, line = self._root, 1
         for part in path:
-            found = _child(node, part)
-            if found is None:
+            child = _child(node, part)
+            if child is None:
                 break
-            mark, node = found
+            mark, node = child
             line = mark.line + 1
         return line
 

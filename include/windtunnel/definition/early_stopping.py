@@ -16,11 +16,11 @@ class Halving(Section):
     """
 
     first: PositiveFloat | None = None
-    """Epochs of the first rung; each further one has `factor` times the epochs of the one before."""
+    """Epochs of the first rung; each further rung has `factor` times the epochs of the one before."""
     rungs: list[PositiveFloat] | None = Field(default=None, min_length=1)
-    """Instead of `first`, the epochs of all rungs but the last."""
+    """Epochs of all rungs but the last, instead of `first`."""
     factor: float = Field(default=3.0, ge=1.1)
-    """One in so many goes on."""
+    """Share of the trials that goes on from a rung: one in `factor`."""
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -49,9 +49,9 @@ class Rule(Section):
     """When a rule is applied. An interval is an epoch at whose end the metric was reported."""
 
     evaluation_interval: PositiveInt = 1
-    """It is applied at every so many intervals."""
+    """The rule is applied once in so many intervals."""
     delay_evaluation: int = Field(default=0, ge=0)
-    """It is applied from this interval on."""
+    """The rule is applied from this interval on."""
 
     def due(self, interval: int) -> bool:
         """Whether the rule is applied at that interval, counted from 1."""
@@ -62,9 +62,9 @@ class Bandit(Rule):
     """Stops a trial whose best value is not within some slack of the best of all trials at that interval."""
 
     slack_factor: float | None = Field(default=None, ge=0)
-    """Maximising, a trial stops below best / (1 + slack_factor); minimising, above best x (1 + it)."""
+    """Maximising, a trial is stopped below best / (1 + slack_factor); minimising, above best x (1 + slack_factor)."""
     slack_amount: float | None = Field(default=None, ge=0)
-    """Instead, a trial stops where it is further than this from the best."""
+    """A trial is stopped when it is further than this from the best, instead of `slack_factor`."""
 
     @model_validator(mode="after")
     def _one_slack(self) -> Self:
@@ -81,22 +81,22 @@ class Truncation(Rule):
     """Stops the worst of the trials at that interval."""
 
     truncation_percentage: float = Field(ge=1, le=99)
-    """So many of a hundred."""
+    """Percentage of the trials that is stopped."""
 
 
 class EarlyStopping(Section):
     """When a trial ends before all its epochs. Finalists are trained to the end. Any of the rules may stop a trial."""
 
     halving: Halving | None = None
-    """Between iterations, by all objectives: the best at each rung go on from their checkpoints."""
+    """Stops trials between iterations, by all objectives: the best at each rung go on from their checkpoints."""
     metric: Name | None = None
     """The objective that the rules below watch; by default the first."""
     bandit: Bandit | None = None
-    """Inside a trial, by its distance from the best trial."""
+    """Stops a trial while it trains, by its distance from the best trial."""
     median: Median | None = None
-    """Inside a trial, by the middle of all trials."""
+    """Stops a trial while it trains, by the middle of all trials."""
     truncation: Truncation | None = None
-    """Inside a trial, by its place among all trials."""
+    """Stops a trial while it trains, by its place among all trials."""
 
     @model_validator(mode="after")
     def _metric_is_watched(self) -> Self:

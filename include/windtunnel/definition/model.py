@@ -16,11 +16,11 @@ class Epochs(Section):
     """How far to train. Fractions are allowed."""
 
     partial: PositiveFloat = 1.0
-    """Of every trial; ranks them."""
+    """Epochs of every trial, by which trials are ranked."""
     full: PositiveFloat = 10.0
-    """Of the finalists."""
+    """Epochs of the finalists."""
     horizon: PositiveFloat | None = None
-    """What schedules of the learning rate see, whatever a trial's own epochs; by default `full`."""
+    """Epochs that schedules of the learning rate are laid out for, however many a trial has; by default `full`."""
 
     @model_validator(mode="after")
     def _partial_is_less(self) -> "Epochs":
@@ -33,9 +33,9 @@ class Trials(Section):
     """How many trials to suggest."""
 
     initial: PositiveInt = 10
-    """In the first iteration."""
+    """Trials of the first iteration."""
     per_iteration: PositiveInt = 16
-    """In each later one, at most."""
+    """Trials of each later iteration, at most."""
     default_first: bool = False
     """Whether the space's default configuration is one of the first iteration's."""
 
@@ -46,65 +46,65 @@ class StrategyChoice(Section):
     name: str = "pareto"
     """`pareto`, another of docs/strategies.md, or the dotted name of your own class: `my_module.MyStrategy`."""
     options: dict[str, Any] = Field(default_factory=dict)
-    """The strategy's own; see its class."""
+    """Options of the strategy; its class lists them."""
 
 
 class Finalists(Section):
     """Which trials are trained fully, and how."""
 
     max: PositiveInt = 6
-    """At most so many, spread over the front."""
+    """The largest number of finalists; they are spread over the front."""
     go_on: bool = True
-    """Whether they go on from the weights of their partial training."""
+    """Whether finalists go on from the weights of their partial training."""
 
 
 class Limits(Section):
     """What a search may use. Times are seconds or text such as `90s`, `15m`, `2h`; sizes bytes or `500 MB`, `2 GiB`."""
 
     trials: PositiveInt | None = None
-    """So many configurations end the search."""
+    """Number of configurations that ends the search."""
     gpu_hours: PositiveFloat | None = None
-    """So many hours that trials have held GPUs, summed over both, end the search."""
+    """GPU hours that end the search: the time of every trial times the GPUs that it held, summed over all trials."""
     parallel: PositiveInt | None = None
-    """Lanes, that is trials at once; by default the launcher's own (the number of cores for `local`)."""
+    """Lanes, that is jobs at once; by default the launcher's own number, which is that of the cores for `local`."""
     slots: PositiveInt = 1
     """Trials at once within one job."""
     trial_time: Seconds | None = None
-    """That one trial may take."""
+    """The longest time that one trial may take."""
     job_time: Seconds | None = None
-    """That one job may take; by default what its trials may take together."""
+    """The longest time that one job may take; by default what its trials may take together."""
     search_time: Seconds | None = None
-    """After which no further iteration begins, and what still runs of the present one is cancelled."""
+    """Time after which no further iteration begins, and what still runs of the present one is cancelled."""
     pending: Seconds = 3600.0
-    """How long a job may wait to be started, while no other pod of its run holds a place."""
+    """The longest time that a job may wait to be started, while no other pod of its run holds a place."""
     failed_trials: PositiveInt = 10
-    """So many failures end the search."""
+    """Number of failed trials that ends the search."""
     trial_retries: int = Field(default=2, ge=0)
     """Starts after the first that a trial gets when its process or its job dies."""
     memory: Bytes | None = None
-    """Resident memory that one trial may use."""
+    """The most resident memory that one trial may use."""
     quorum: float = Field(default=1.0, gt=0, le=1)
     """Share of the lanes that must be done before the next iteration begins. Pays from about eight lanes on: with
     fewer, the lane that a straggler holds is too much of the whole."""
     threads: PositiveInt | None = None
-    """Of torch in each trial; by default the cores shared out among the lanes."""
+    """Threads of torch in each trial; by default the cores are shared out among the lanes."""
 
 
 class Resources(Section):
     """What a job's pod asks the cluster for, in place of what the pod template says; of a local job, `gpus` only."""
 
     gpus: int | None = Field(default=None, ge=0)
-    """Of each job. Its slots share them out, and a trial trains in as many processes as it has GPUs."""
+    """GPUs of each job. Its slots share them out, and a trial trains in as many processes as it has GPUs."""
     cpu: PositiveFloat | None = None
     """Cores of each pod."""
     memory: Bytes | None = None
-    """Of each pod, which is killed beyond it."""
+    """Memory of each pod, which is killed when it uses more."""
     priority: str | None = None
     """Name of a PriorityClass: who goes first, and who is preempted."""
     queue: str | None = None
     """Name of a Kueue LocalQueue that the jobs wait in."""
     namespace: str | None = None
-    """That the jobs run in; by default the connection's."""
+    """Namespace that the jobs run in; by default the connection's."""
 
 
 class Verification(Section):
@@ -120,16 +120,16 @@ class Stopping(Section):
     target: dict[Name, float] = Field(default_factory=dict)
     """Objectives and the values that one trial on the front must reach, all of them."""
     stale_iterations: PositiveInt | None = None
-    """So many iterations in which the front's hypervolume did not grow."""
+    """Number of iterations that ends the search if the front's hypervolume did not grow in any of them."""
 
 
 class Definition(Section):
     """One search. `name` is the file's stem unless given."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$", max_length=100)]
-    """Of the search and its DAG."""
+    """Name of the search and of its DAG."""
     description: str = ""
-    """For the DAG's page."""
+    """Text for the DAG's page."""
     workload: str
     """Dotted name of the module that prepares, trains and verifies."""
     data: dict[str, Any] = Field(default_factory=dict)
@@ -143,19 +143,19 @@ class Definition(Section):
     constraints: dict[Name, Bound] = Field(default_factory=dict)
     """Bounds on values known before training or measured."""
     strategy: StrategyChoice = StrategyChoice()
-    """That suggests configurations."""
+    """The algorithm that suggests configurations."""
     iterations: int = Field(default=5, ge=1, le=1000)
-    """At most so many."""
+    """The largest number of iterations."""
     trials: Trials = Trials()
-    """How many an iteration."""
+    """How many trials each iteration has."""
     epochs: Epochs = Epochs()
-    """Partial and full."""
+    """How many epochs partial and full training have."""
     objective_at: Literal["last", "best"] = "last"
     """Whether a trial's values are its last or its best epoch's, by the first objective."""
     early_stopping: EarlyStopping = EarlyStopping()
     """When a trial ends before all its epochs."""
     finalists: Finalists = Finalists()
-    """Which are trained fully."""
+    """Which trials are trained fully."""
     verification: Verification = Verification()
     """How near to torch an exported model must be."""
     limits: Limits = Limits()
@@ -165,7 +165,7 @@ class Definition(Section):
     launcher: str = "local"
     """`local`, or `kubernetes` for pods on a cluster."""
     resources: Resources = Resources()
-    """Of each job; with `launcher: kubernetes`, of its pod."""
+    """What each job asks for; with `launcher: kubernetes`, what its pod does."""
     pod_template: str | dict[str, Any] | None = None
     """The pods' template, or its file, relative to the definition's; by default `pod_template.yaml` beside the
     definition or in the folder above."""
@@ -179,11 +179,11 @@ class Definition(Section):
     approval: bool = False
     """Whether a person is asked before full training."""
     seed: int = Field(default=0, ge=0, le=LARGEST)
-    """Of the search."""
+    """Seed of the search."""
     trial_seed: int = Field(default=0, ge=0, le=LARGEST)
-    """Of every trial's training."""
+    """Seed of every trial's training."""
     tags: list[Annotated[str, Field(max_length=100)]] = Field(default_factory=list)
-    """Of the DAG, to find it by."""
+    """Tags of the DAG, to find it by."""
 
     @property
     def rungs(self) -> list[float]:

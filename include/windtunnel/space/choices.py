@@ -95,7 +95,7 @@ class Choice(Choices):
 
     type: str = "choice"
     values: list[Any] = Field(min_length=1)
-    """Of any JSON type."""
+    """The values, of any JSON type."""
 
     def options(self) -> list[Any]:
         """The values."""

@@ -85,7 +85,7 @@ class Quantised(Distribution):
     """Multiples of a number: a draw from another distribution, rounded to the nearest one."""
 
     q: PositiveFloat
-    """Of which the numbers are multiples."""
+    """The number whose multiples are drawn."""
 
     def size(self) -> int | None:
         """How many multiples come up; None where the distribution has no end."""
@@ -205,9 +205,9 @@ class Normal(Distribution):
     edge: ClassVar[float] = _TAIL
     type: str = "normal"
     mu: float
-    """Their mean."""
+    """Mean of the numbers."""
     sigma: PositiveFloat
-    """Their standard deviation."""
+    """Standard deviation of the numbers."""
 
     @model_validator(mode="after")
     def _has_exponentials(self) -> Self:

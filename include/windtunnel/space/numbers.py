@@ -97,7 +97,7 @@ class Float(Number):
     high: float
     """The largest."""
     log: bool = False
-    """Whether there are as many draws from 1 to 10 as from 10 to 100."""
+    """Whether numbers are drawn evenly by their logarithm: as often from 1 to 10 as from 10 to 100."""
     step: PositiveFloat | None = None
     """Distance between the numbers, counted from `low`; without it any number is drawn."""
 
@@ -223,7 +223,7 @@ class Randint(Number):
 
     type: str = "randint"
     upper: PositiveInt
-    """The bound."""
+    """The bound, which is one more than the largest number."""
 
     def size(self) -> int:
         """As many as the bound."""
