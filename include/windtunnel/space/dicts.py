@@ -86,7 +86,7 @@ class Dict(Parameter):
         faults = [Fault((str(name),), unknown(str(name), self.fields, "parameter")) for name in strange]
         values: Values = {}
         for name, field in self.fields.items():
-            if not hold(self._conditions[name], values):
+            if not self._is_there(name, values):
                 if name in value and not faults:
                     faults.append(Fault((name,), f"is given, but is there only when {shown(field.when)}"))
             elif name in value:
@@ -133,7 +133,7 @@ class Dict(Parameter):
         """Each field at its part of the point."""
         values: Values = {}
         for name, field in self.fields.items():
-            if hold(self._conditions[name], values):
+            if self._is_there(name, values):
                 values[name] = field.from_unit(point, start, rng)
             start += field.width
         return values
@@ -153,10 +153,14 @@ class Dict(Parameter):
         crossed = {name: self.fields[name].crossover(first[name], second[name], rng) for name in both}
         return self._mended(first | second | crossed, lambda field: field.sample(rng))
 
+    def _is_there(self, name: str, values: Values) -> bool:
+        """Whether a field is there, by the values of the fields before it."""
+        return not self._conditions[name] or hold(self._conditions[name], values)
+
     def _mended(self, values: Values, new: Callable[[Parameter], Any]) -> Values:
         """The values of the fields that are there, and new ones for those of them that have none yet."""
         mended: Values = {}
         for name, field in self.fields.items():
-            if hold(self._conditions[name], mended):
+            if self._is_there(name, mended):
                 mended[name] = values[name] if name in values else new(field)
         return mended
