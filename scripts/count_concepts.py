@@ -61,7 +61,7 @@ RULES = (
     Rule("equal JSON values", r"canonical_json\(\w+\) (==|!=|in)\b|pop\(canonical_json", "space/base.py"),
     Rule("reading YAML", r"\byaml\.", "definition/document.py"),
     Rule("the hypervolume", r"moocore\.hypervolume", "windtunnel/dominance.py"),
-    Rule("bounds of a value", r"\.(max|min) is not None and", "windtunnel/bound.py"),
+    Rule("bounds of a value", r"\.(max|min) is not None and", "windtunnel/constraint.py"),
 )
 
 

@@ -10,10 +10,10 @@ from windtunnel.errors import DefinitionError, WorkloadError
 from windtunnel.launchers import launcher_names
 from windtunnel.ledger import is_run
 from windtunnel.ledger.ids import canonical_json
-from windtunnel.section import Fault, shown, unknown
 from windtunnel.space import Space
 from windtunnel.stores.open import ALLOWED, SCHEMES
 from windtunnel.strategies import get_strategy
+from windtunnel.validation import Fault, shown, unknown
 from windtunnel.workload import source_files
 
 _PRESETS = ("@once", "@continuous", "@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly")

@@ -11,8 +11,8 @@ from typing import Any
 import yaml
 
 from windtunnel.errors import DefinitionError
-from windtunnel.section import Fault
-from windtunnel.section import Path as Field
+from windtunnel.validation import Fault
+from windtunnel.validation import Path as Field
 
 _CORE = [
     ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),

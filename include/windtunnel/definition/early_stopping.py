@@ -4,12 +4,12 @@ from typing import Annotated, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from windtunnel.section import Section
+from windtunnel.validation import StrictModel
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=64)]
 
 
-class Halving(Section):
+class Halving(StrictModel):
     """Successive halving: every trial is trained to the first rung, and at each rung the best go on to the next.
 
     The last rung is `epochs.partial`.
@@ -45,7 +45,7 @@ class Halving(Section):
         return [*rungs, last]
 
 
-class Rule(Section):
+class Rule(StrictModel):
     """When a rule is applied. An interval is an epoch at whose end the metric was reported."""
 
     evaluation_interval: PositiveInt = 1
@@ -84,7 +84,7 @@ class Truncation(Rule):
     """Percentage of the trials that is stopped."""
 
 
-class EarlyStopping(Section):
+class EarlyStopping(StrictModel):
     """When a trial ends before all its epochs. Finalists are trained to the end. Any of the rules may stop a trial."""
 
     halving: Halving | None = None

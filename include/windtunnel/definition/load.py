@@ -10,8 +10,8 @@ from windtunnel.definition.model import Definition
 from windtunnel.definition.template import with_template
 from windtunnel.errors import DefinitionError
 from windtunnel.ledger import Ledger
-from windtunnel.section import Fault, read_section, shown, unknown
 from windtunnel.space import Space
+from windtunnel.validation import Fault, read_model, shown, unknown
 from windtunnel.workload import load_workload
 
 # What may be chosen anew for every run, by path: the DAG's trigger form.
@@ -44,7 +44,7 @@ def read_fields(fields: Mapping[str, Any]) -> tuple[Definition | None, list[Faul
     """
     definition, faults = None, []
     try:
-        definition = read_section(Definition, fields)
+        definition = read_model(Definition, fields)
     except DefinitionError as error:
         faults = list(error.faults)
     malformed = {fault.path[0] for fault in faults if fault.path}

@@ -4,15 +4,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from windtunnel.bound import Bound
+from windtunnel.constraint import Constraint
 from windtunnel.definition.early_stopping import EarlyStopping, Name
 from windtunnel.definition.units import Bytes, Seconds
-from windtunnel.section import LARGEST, Section
+from windtunnel.validation import LARGEST, StrictModel
 
 Direction = Literal["maximize", "minimize"]
 
 
-class Epochs(Section):
+class Epochs(StrictModel):
     """How far to train. Fractions are allowed."""
 
     partial: PositiveFloat = 1.0
@@ -29,7 +29,7 @@ class Epochs(Section):
         return self
 
 
-class Trials(Section):
+class Trials(StrictModel):
     """How many trials to suggest."""
 
     initial: PositiveInt = 10
@@ -40,7 +40,7 @@ class Trials(Section):
     """Whether the space's default configuration is one of the first iteration's."""
 
 
-class StrategyChoice(Section):
+class StrategyChoice(StrictModel):
     """What suggests configurations."""
 
     name: str = "pareto"
@@ -49,7 +49,7 @@ class StrategyChoice(Section):
     """Options of the strategy; its class lists them."""
 
 
-class Finalists(Section):
+class Finalists(StrictModel):
     """Which trials are trained fully, and how."""
 
     max: PositiveInt = 6
@@ -58,7 +58,7 @@ class Finalists(Section):
     """Whether finalists go on from the weights of their partial training."""
 
 
-class Limits(Section):
+class Limits(StrictModel):
     """What a search may use. Times are seconds or text such as `90s`, `15m`, `2h`; sizes bytes or `500 MB`, `2 GiB`."""
 
     trials: PositiveInt | None = None
@@ -90,7 +90,7 @@ class Limits(Section):
     """Threads of torch in each trial; by default the cores are shared out among the lanes."""
 
 
-class Resources(Section):
+class Resources(StrictModel):
     """What a job's pod asks the cluster for, in place of what the pod template says; of a local job, `gpus` only."""
 
     gpus: int | None = Field(default=None, ge=0)
@@ -107,14 +107,14 @@ class Resources(Section):
     """Namespace that the jobs run in; by default the connection's."""
 
 
-class Verification(Section):
+class Verification(StrictModel):
     """When an exported model passes."""
 
     tolerance: PositiveFloat = 1e-3
     """The largest absolute difference of a logit between ONNX and torch."""
 
 
-class Stopping(Section):
+class Stopping(StrictModel):
     """When a search ends before its last iteration."""
 
     target: dict[Name, float] = Field(default_factory=dict)
@@ -123,7 +123,7 @@ class Stopping(Section):
     """Number of iterations that ends the search if the front's hypervolume did not grow in any of them."""
 
 
-class Definition(Section):
+class Definition(StrictModel):
     """One search. `name` is the file's stem unless given."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$", max_length=100)]
@@ -140,7 +140,7 @@ class Definition(Section):
     """The searched parameters; by default the workload's own `space()`."""
     objectives: dict[Name, Direction] = Field(min_length=1, max_length=5)
     """What to `maximize` or `minimize`, by metric; the first two make the default picture."""
-    constraints: dict[Name, Bound] = Field(default_factory=dict)
+    constraints: dict[Name, Constraint] = Field(default_factory=dict)
     """Bounds on values known before training or measured."""
     strategy: StrategyChoice = StrategyChoice()
     """The algorithm that suggests configurations."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from windtunnel.definition.document import Document
 from windtunnel.errors import DefinitionError
-from windtunnel.section import Fault, shown
+from windtunnel.validation import Fault, shown
 
 FILE = "pod_template.yaml"
 TRAINER = "trainer"  # the container that runs the job, where a pod has several

@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, WithJsonSchema, field_validator
 
 from windtunnel.errors import DefinitionError
 from windtunnel.ledger.ids import canonical_json
-from windtunnel.section import Fault, InnerFaultsError, Path, Section, shown
+from windtunnel.validation import Fault, InnerFaultsError, Path, StrictModel, shown
 
 # Stands in the JSON Schema for any parameter; `windtunnel.definition.schema` puts a reference in its place.
 ANY_PARAMETER = {"type": "parameter"}
@@ -36,7 +36,7 @@ class Column:
     edge: float = 0.0
 
 
-class Parameter(Section):
+class Parameter(StrictModel):
     """One searched parameter. Values are plain JSON values; all randomness comes from the generator given.
 
     A parameter fills some columns of a configuration's row. `from_unit` makes a value of as many coordinates between

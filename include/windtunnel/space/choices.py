@@ -10,8 +10,8 @@ from typing import Any, Self
 from pydantic import Field, model_validator
 
 from windtunnel.ledger.ids import canonical_json
-from windtunnel.section import shown
 from windtunnel.space.base import Column, Parameter, identity
+from windtunnel.validation import shown
 
 
 class Choices(Parameter):

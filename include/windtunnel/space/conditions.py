@@ -6,15 +6,15 @@ from collections.abc import Collection, Hashable, Iterator, Mapping
 from itertools import pairwise
 from typing import Any
 
-from windtunnel.bound import Bound
+from windtunnel.constraint import Constraint
 from windtunnel.errors import DefinitionError
-from windtunnel.section import Fault, read_section, unknown
 from windtunnel.space.base import Parameter, checked, identity
 from windtunnel.space.choices import Choices
 from windtunnel.space.numbers import Number
+from windtunnel.validation import Fault, read_model, unknown
 
 Values = dict[str, Any]
-Allowed = Bound | frozenset[Any]  # what another parameter's value may be: bounds of a number, or identities
+Allowed = Constraint | frozenset[Any]  # what another parameter's value may be: bounds of a number, or identities
 Conditions = Mapping[str, Allowed]  # by the other parameter's name
 
 
@@ -35,7 +35,7 @@ def read_conditions(when: Mapping[str, Any], before: Mapping[str, Parameter], fa
             faults.append(Fault(path, "is made of parts; allowed: a parameter that is one number, choice or bool"))
         elif isinstance(before[name], Number) and isinstance(written, dict) and written.keys() & {"min", "max"}:
             try:
-                conditions[name] = read_section(Bound, written, path)
+                conditions[name] = read_model(Constraint, written, path)
             except DefinitionError as error:
                 faults += error.faults
         else:
@@ -50,7 +50,7 @@ def hold(conditions: Conditions, values: Mapping[str, Any]) -> bool:
 
 
 def _allows(allowed: Allowed, value: Any) -> bool:
-    return allowed.broken(value) is None if isinstance(allowed, Bound) else identity(value) in allowed
+    return allowed.violated(value) is None if isinstance(allowed, Constraint) else identity(value) in allowed
 
 
 class Block:
@@ -142,7 +142,7 @@ def _runs(parameter: Parameter, conditions: Collection[Allowed]) -> list[tuple[i
         return [(place, place + 1) for place in range(size)]
     places, edges = range(size), {0, size}
     for allowed in conditions:
-        lows, highs = ([allowed.min], [allowed.max]) if isinstance(allowed, Bound) else (allowed, allowed)
+        lows, highs = ([allowed.min], [allowed.max]) if isinstance(allowed, Constraint) else (allowed, allowed)
         edges |= {bisect_left(places, low, key=parameter.at) for low in lows if low is not None}
         edges |= {bisect_right(places, high, key=parameter.at) for high in highs if high is not None}
     return list(pairwise(sorted(edges)))

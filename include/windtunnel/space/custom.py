@@ -10,8 +10,8 @@ from typing import Any, Self
 from pydantic import Field, model_validator
 
 from windtunnel.ledger.ids import canonical_json
-from windtunnel.section import Fault, InnerFaultsError
 from windtunnel.space.base import Column, Parameter, identity
+from windtunnel.validation import Fault, InnerFaultsError
 
 _NEEDED = ("sample", "mutate", "crossover")
 _TRIES = 20

@@ -9,9 +9,9 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from windtunnel.errors import DefinitionError
-from windtunnel.section import Fault, InnerFaultsError, shown, unknown
 from windtunnel.space.base import Column, Nested, Parameter, checked
 from windtunnel.space.conditions import Block, Conditions, Values, hold, read_conditions
+from windtunnel.validation import Fault, InnerFaultsError, shown, unknown
 
 
 def _name(name: str) -> str:

@@ -9,8 +9,8 @@ from typing import Any, Self
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from windtunnel.errors import DefinitionError
-from windtunnel.section import Fault
 from windtunnel.space.base import Column, Nested, Parameter, checked
+from windtunnel.validation import Fault
 
 
 class List(Parameter):

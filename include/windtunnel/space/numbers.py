@@ -10,8 +10,8 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from windtunnel.section import LARGEST
 from windtunnel.space.base import Column, Parameter
+from windtunnel.validation import LARGEST
 
 _DECIMALS = 5  # of a sampled number, relative to its range: more would only blur labels and logs
 _TRIES = 100

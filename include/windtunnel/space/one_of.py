@@ -8,8 +8,8 @@ from typing import Any, Self
 from pydantic import Field, model_validator
 
 from windtunnel.errors import DefinitionError
-from windtunnel.section import Fault, shown, unknown
 from windtunnel.space.base import Column, Nested, Parameter, checked
+from windtunnel.validation import Fault, shown, unknown
 
 
 class OneOf(Parameter):

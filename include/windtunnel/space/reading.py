@@ -3,7 +3,6 @@
 from typing import Any
 
 from windtunnel.errors import DefinitionError
-from windtunnel.section import Fault, Path, read_section, shown, unknown
 from windtunnel.space.base import Parameter, checked
 from windtunnel.space.choices import Bool, Categorical, Choice
 from windtunnel.space.custom import Custom
@@ -22,6 +21,7 @@ from windtunnel.space.lists import List
 from windtunnel.space.numbers import Float, Int, Randint
 from windtunnel.space.one_of import OneOf
 from windtunnel.space.sublist_of import SublistOf
+from windtunnel.validation import Fault, Path, read_model, shown, unknown
 
 _OWN = (Int, Float, Categorical, Bool, Dict, List, OneOf, SublistOf)
 _HYPERDRIVE = (Choice, Randint, Uniform, QUniform, LogUniform, QLogUniform, Normal, QNormal, LogNormal, QLogNormal)
@@ -51,7 +51,7 @@ def read_parameter(written: Any, path: Path = ()) -> Parameter:
 
 def _read(written: Any, path: Path) -> Parameter:
     if isinstance(written, list | tuple):
-        return read_section(Categorical, {"choices": list(written)}, path)
+        return read_model(Categorical, {"choices": list(written)}, path)
     if not isinstance(written, dict):
         allowed = "a mapping such as {type: int, low: 1, high: 8}, or a list of choices"
         raise DefinitionError.of([Fault(path, f"found {shown(written)}; allowed: {allowed}")])
@@ -61,11 +61,11 @@ def _read(written: Any, path: Path) -> Parameter:
         raise DefinitionError.of([Fault((*path, "type"), f"is missing; allowed: {', '.join(KINDS)}")])
     kind = written["type"]
     if isinstance(kind, str) and "." in kind:
-        return read_section(Custom, written, path)
+        return read_model(Custom, written, path)
     if not isinstance(kind, str) or kind not in KINDS:
         text = unknown(str(kind), [*KINDS, "the dotted name of a class of your own"], "type")
         raise DefinitionError.of([Fault((*path, "type"), f"found {shown(kind)}; {text}")])
-    return read_section(KINDS[kind], written, path)
+    return read_model(KINDS[kind], written, path)
 
 
 def read_dict(fields: Any, path: Path = ()) -> Dict:
@@ -75,7 +75,7 @@ def read_dict(fields: Any, path: Path = ()) -> Dict:
         DefinitionError: with all faults, whose paths go straight from `path` to the parameters' names.
     """
     try:
-        return read_section(Dict, {"fields": dict(fields)})
+        return read_model(Dict, {"fields": dict(fields)})
     except DefinitionError as error:
         faults = [Fault((*path, *fault.path[1:]), fault.text) for fault in error.faults]
         raise DefinitionError.of(faults) from None

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from windtunnel.errors import DefinitionError
-from windtunnel.section import Fault
 from windtunnel.space.base import Column, Parameter
 from windtunnel.space.dicts import Dict
 from windtunnel.space.reading import read_dict
+from windtunnel.validation import Fault
 
 Params = dict[str, Any]
 

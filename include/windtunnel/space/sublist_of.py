@@ -9,10 +9,10 @@ from typing import Any, Self
 
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
-from windtunnel.section import shown
 from windtunnel.space.base import Column, Parameter, identity
 from windtunnel.space.choices import check_different
 from windtunnel.space.lists import encoded_length, length_columns, lengths_text
+from windtunnel.validation import shown
 
 
 class SublistOf(Parameter):

@@ -9,9 +9,9 @@ from pydantic import Field, NonNegativeInt
 
 from windtunnel.front import pareto_front
 from windtunnel.ledger.records import State
-from windtunnel.section import Section
 from windtunnel.strategies.base import Batch, Observation, Problem, Strategy, generator
 from windtunnel.strategies.draft import Draft
+from windtunnel.validation import StrictModel
 
 _MUTANT_TRIES = 20
 _CHILD_TRIES = 30
@@ -24,7 +24,7 @@ class EvolutionPareto(Strategy):
     two different parents, failures are never bred from, and the seed decides everything.
     """
 
-    class Options(Section):
+    class Options(StrictModel):
         """What a batch is made of, before it is cut or filled up with random configurations to the number asked for."""
 
         num_random_mix: NonNegativeInt = 5

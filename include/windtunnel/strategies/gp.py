@@ -5,9 +5,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from windtunnel.section import Section
 from windtunnel.strategies.base import Batch, Observation, Problem, Strategy
 from windtunnel.strategies.pareto import Pareto
+from windtunnel.validation import StrictModel
 
 
 class Gp(Strategy):
@@ -17,7 +17,7 @@ class Gp(Strategy):
     begins with random trials.
     """
 
-    class Options(Section):
+    class Options(StrictModel):
         """How far to trust the model."""
 
         exploration: Annotated[float, Field(ge=0, le=3)] = 1.0

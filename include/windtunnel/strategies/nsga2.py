@@ -7,10 +7,10 @@ from typing import Annotated
 from pydantic import Field
 
 from windtunnel.front import fittest
-from windtunnel.section import Section
 from windtunnel.strategies.base import Batch, Observation, Problem, Strategy, generator
 from windtunnel.strategies.draft import Draft
 from windtunnel.strategies.past import trained
+from windtunnel.validation import StrictModel
 
 _PARENTS = 10  # few, for the front of the whole history is a choice already
 _TRIES = 30  # for each child, before random configurations fill the batch
@@ -24,7 +24,7 @@ class NSGA2(Strategy):
     constraints known before training are repaired.
     """
 
-    class Options(Section):
+    class Options(StrictModel):
         """How it breeds."""
 
         population: Annotated[int, Field(ge=2)] | None = None

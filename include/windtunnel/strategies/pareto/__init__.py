@@ -5,8 +5,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from windtunnel.section import Section
 from windtunnel.strategies.base import Batch, Observation, Problem, Strategy
+from windtunnel.validation import StrictModel
 
 
 class Pareto(Strategy):
@@ -17,7 +17,7 @@ class Pareto(Strategy):
     from the best. See `docs/strategies.md` for the ingredients and for what each of them contributes.
     """
 
-    class Options(Section):
+    class Options(StrictModel):
         """Each ingredient can be left out, to see what it contributes."""
 
         initial: Annotated[int, Field(ge=2)] | None = None
