@@ -90,6 +90,9 @@ schema: $(READY) ## write the JSON Schema of definitions, and the tables of docs
 	@$(BIN)/python -m windtunnel schema
 	@$(BIN)/python scripts/definition_page.py
 
+count: $(READY) ## count classes, statements, copies of rules: ARGS="--at COMMIT" beside a commit, ARGS=--where for the lines
+	@$(BIN)/python scripts/count_concepts.py $(ARGS)
+
 lock: $(READY_DEV) ## resolve all versions into requirements.lock after a change of pyproject.toml: ARGS="--upgrade"
 	@$(BIN)/python scripts/lock.py $(ARGS)
 

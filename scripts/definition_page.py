@@ -38,7 +38,7 @@ def _sections(schema: Schema) -> list[tuple[str, Schema]]:
     named = {
         field["$ref"].rpartition("/")[2]: f"`{name}`" for name, field in schema["properties"].items() if "$ref" in field
     }
-    named["Bound"] = "`constraints`, each"
+    named["Constraint"] = "`constraints`, each"
     for rule in parts["StrategyChoice"]["allOf"]:
         options = rule["then"]["properties"]["options"]["$ref"].rpartition("/")[2]
         named[options] = f"`strategy.options` of `{rule['if']['properties']['name']['const']}`"
@@ -57,7 +57,7 @@ def _parameters(parts: dict[str, Schema]) -> dict[str, Schema]:
     common = {name: field for name, field in parts["Bool"]["properties"].items() if name in COMMON}
     separate: dict[str, Schema] = {"Parameter": {"description": "Of whatever type.", "properties": common}}
     for name in [*(kind.__name__ for kind in KINDS.values()), "Custom"]:
-        own = {field: said for field, said in parts[name]["properties"].items() if field not in COMMON}
+        own = {field: schema for field, schema in parts[name]["properties"].items() if field not in COMMON}
         separate[name] = parts[name] | {"properties": own}
     return separate
 
@@ -88,8 +88,8 @@ def _type(field: Schema) -> str:
 
 
 def _bounds(field: Schema) -> str:
-    said = {"exclusiveMinimum": "above", "minimum": "at least", "maximum": "at most"}
-    return "".join(f", {word} {field[key]}" for key, word in said.items() if abs(field.get(key, 1e12)) < 1e9)
+    words = {"exclusiveMinimum": "above", "minimum": "at least", "maximum": "at most"}
+    return "".join(f", {word} {field[key]}" for key, word in words.items() if abs(field.get(key, 1e12)) < 1e9)
 
 
 def _default(field: Schema) -> str:

@@ -244,7 +244,7 @@ def verify(ledger: Ledger, definition: Definition, request: Request) -> Found:
 def violation(definition: Definition, values: Mapping[str, float]) -> float:
     """By how much constraints are broken, each relative to its bound, summed; 0 where none is."""
     bounds = definition.constraints
-    return sum(bound.excess(values[name]) for name, bound in bounds.items() if name in values)
+    return sum(bound.violation(values[name]) for name, bound in bounds.items() if name in values)
 
 
 def trial_of(unit: str) -> str:

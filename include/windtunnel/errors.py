@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from windtunnel.section import Fault
+    from windtunnel.validation import Fault
 
 
 class WindtunnelError(Exception):

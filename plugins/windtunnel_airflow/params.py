@@ -7,7 +7,7 @@ from airflow.sdk import Param
 
 from windtunnel.definition import OVERRIDES, Definition, resolve, with_overrides
 from windtunnel.errors import DefinitionError
-from windtunnel.section import Fault, unknown
+from windtunnel.validation import Fault, unknown
 
 _SEARCH, _RUNS, _RETRAIN = "Search", "Other runs", "Retrain"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.airflow.support import SEARCH, dump
-from windtunnel.definition import definition_from
+from tests.definitions import definition_from
 from windtunnel.errors import DefinitionError
 from windtunnel_airflow import check_searches, load_searches
 from windtunnel_airflow.params import carried, chosen, trigger_form
@@ -28,7 +28,7 @@ def bag(home):
 
 @pytest.fixture(scope="module")
 def dag():
-    from windtunnel.definition import definition_from
+    from tests.definitions import definition_from
     from windtunnel_airflow.dag import search_dag
 
     return search_dag(definition_from(SEARCH | {"name": "shape", "iterations": 3, "launcher": "local"}))
@@ -147,7 +147,7 @@ def test_what_a_session_was_triggered_with_can_be_chosen_again():
 def test_a_schedule_makes_the_dag_run_by_itself():
     from airflow.sdk import CronTriggerTimetable
 
-    from windtunnel.definition import definition_from
+    from tests.definitions import definition_from
     from windtunnel_airflow.dag import search_dag
 
     dag = search_dag(definition_from(SEARCH | {"name": "nightly", "schedule": "0 3 * * *", "launcher": "local"}))

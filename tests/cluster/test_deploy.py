@@ -6,7 +6,7 @@ import yaml
 from tests.cluster.cluster import ROLE, ROOT
 from tests.core.definition.conftest import GOOD
 from tests.core.launchers.kubernetes.test_manifest import job
-from windtunnel.definition import definition_from
+from tests.definitions import definition_from
 from windtunnel.launchers.kubernetes.client import Client
 from windtunnel.launchers.kubernetes.manifest import manifest
 from windtunnel.ledger import Ledger

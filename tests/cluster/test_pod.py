@@ -14,7 +14,7 @@ import yaml
 
 from tests.cluster.cluster import IMAGE, ROOT
 from tests.cluster.searches import searches_on
-from windtunnel.definition import definition_from
+from tests.definitions import definition_from
 from windtunnel.launchers import get_launcher
 from windtunnel.ledger import Ledger, State
 from windtunnel.stages import begin, prepare_job, suggest

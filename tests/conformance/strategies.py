@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from windtunnel.bound import Bound
+from windtunnel.constraint import Constraint
 from windtunnel.errors import SearchError
 from windtunnel.ledger import State
 from windtunnel.space import Space
@@ -44,7 +44,7 @@ def cost(params):
 
 
 def problem(space=GRID, objectives=TWO, limit=None, known=cost):
-    constraints = {} if limit is None else {"flops": Bound(max=limit)}
+    constraints = {} if limit is None else {"flops": Constraint(max=limit)}
     return Problem(Space.parse(space), objectives, constraints, known)
 
 
@@ -196,7 +196,7 @@ class StrategyConformance:
             strategy.suggest(problem(space, limit=0.5), [], 4, 0, 1)
 
     def test_unknown_constraints_do_not_stop_a_suggestion(self, strategy):
-        task = replace(problem(), constraints={"latency_ms": Bound(max=1.0)})
+        task = replace(problem(), constraints={"latency_ms": Constraint(max=1.0)})
         assert len(strategy.suggest(task, [], 4, 0, 1).suggestions) == 4
 
     # What histories hold

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import PositiveFloat, PositiveInt
 
 from windtunnel.errors import WorkloadError
-from windtunnel.section import Section, read_section
+from windtunnel.validation import StrictModel, read_model
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,7 +27,7 @@ CLASSES = 10
 _EVALUATION_BATCH = 512
 
 
-class Settings(Section):
+class Settings(StrictModel):
     """The definition's `settings`.
 
     Attributes:
@@ -150,7 +150,7 @@ class _Scale:
 
 
 def _read(settings: Mapping[str, Any]) -> Settings:
-    return read_section(Settings, settings, ("settings",))
+    return read_model(Settings, settings, ("settings",))
 
 
 def _scale(training_images: "npt.NDArray[np.uint8]", settings: Settings) -> _Scale:

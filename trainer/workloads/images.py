@@ -11,10 +11,10 @@ from pydantic import Field, PositiveInt
 
 from trainer.data import Preparation
 from windtunnel.errors import WorkloadError
-from windtunnel.section import Section, read_section
+from windtunnel.validation import StrictModel, read_model
 
 
-class DataSettings(Section):
+class DataSettings(StrictModel):
     """The definition's `data`.
 
     Attributes:
@@ -36,7 +36,7 @@ class DataSettings(Section):
 
 def write_splits(data: Preparation) -> None:
     """Write `train`, `validation` and `test`: uint8 images N x 1 x H x W, and labels; stratified and seeded."""
-    options = read_section(DataSettings, data.settings, ("data",))
+    options = read_model(DataSettings, data.settings, ("data",))
     rng = np.random.default_rng(options.seed)
     if options.dataset == "digits":
         images, labels = _digits()

@@ -2,7 +2,6 @@
 
 from windtunnel.definition.load import (
     OVERRIDES,
-    definition_from,
     definition_of,
     load_definition,
     recorded_definition,
@@ -14,7 +13,6 @@ from windtunnel.definition.model import Definition
 __all__ = [
     "OVERRIDES",
     "Definition",
-    "definition_from",
     "definition_of",
     "load_definition",
     "recorded_definition",

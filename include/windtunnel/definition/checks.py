@@ -10,10 +10,10 @@ from windtunnel.errors import DefinitionError, WorkloadError
 from windtunnel.launchers import launcher_names
 from windtunnel.ledger import is_run
 from windtunnel.ledger.ids import canonical_json
-from windtunnel.section import Fault, found, unknown
 from windtunnel.space import Space
 from windtunnel.stores.open import ALLOWED, SCHEMES
 from windtunnel.strategies import get_strategy
+from windtunnel.validation import Fault, shown, unknown
 from windtunnel.workload import source_files
 
 _PRESETS = ("@once", "@continuous", "@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly")
@@ -50,7 +50,7 @@ def _strategy(choice: dict[str, Any], _: Mapping[str, Any]) -> Iterator[Fault]:
 
 def _launcher(name: str, _: Mapping[str, Any]) -> Iterator[Fault]:
     if name not in launcher_names():
-        yield Fault(("launcher",), f"found {found(name)}; {unknown(name, launcher_names(), 'launcher')}")
+        yield Fault(("launcher",), f"found {shown(name)}; {unknown(name, launcher_names(), 'launcher')}")
 
 
 def _pod_template(template: Any, _: Mapping[str, Any]) -> Iterator[Fault]:
@@ -95,19 +95,19 @@ def _schedule(schedule: str, _: Mapping[str, Any]) -> Iterator[Fault]:
 
     if schedule not in _PRESETS and not (len(schedule.split()) in (5, 6) and croniter.is_valid(schedule)):
         allowed = f"a cron expression of five fields such as '0 3 * * 1', or one of {', '.join(_PRESETS)}"
-        yield Fault(("schedule",), f"found {found(schedule)}; allowed: {allowed}")
+        yield Fault(("schedule",), f"found {shown(schedule)}; allowed: {allowed}")
 
 
 def _store(url: str, _: Mapping[str, Any]) -> Iterator[Fault]:
     scheme, separator, _rest = url.partition("://")
     if not url or (separator and scheme not in SCHEMES):
-        yield Fault(("store",), f"found {found(url)}; allowed: {ALLOWED}")
+        yield Fault(("store",), f"found {shown(url)}; allowed: {ALLOWED}")
 
 
 def _warm_start(urls: list[str], _: Mapping[str, Any]) -> Iterator[Fault]:
     for index, url in enumerate(urls):
         if not is_run(url):
-            yield Fault(("warm_start", index), f"found {found(url)}; allowed: a run's folder, <store>/<search>/<run>")
+            yield Fault(("warm_start", index), f"found {shown(url)}; allowed: a run's folder, <store>/<search>/<run>")
 
 
 def _plain_values(field: str) -> Any:

@@ -13,8 +13,8 @@ from typing import Any
 import yaml
 
 from windtunnel.errors import DefinitionError
-from windtunnel.section import Fault
-from windtunnel.section import Path as Field
+from windtunnel.validation import Fault
+from windtunnel.validation import Path as Field
 
 _CORE = [
     ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
@@ -100,8 +100,8 @@ class Document:
         except (yaml.YAMLError, ValueError) as error:
             raise DefinitionError(f"{file}: no valid YAML: {error}") from error
         if not isinstance(data, dict):
-            found = "nothing" if data is None else f"a {type(data).__name__}"
-            raise DefinitionError(f"{file}: found {found}; allowed: a mapping of fields to values")
+            content = "nothing" if data is None else f"a {type(data).__name__}"
+            raise DefinitionError(f"{file}: found {content}; allowed: a mapping of fields to values")
         self.data: dict[str, Any] = data
 
     def error(self, faults: list[Fault]) -> DefinitionError:
@@ -115,10 +115,10 @@ class Document:
         """The line of a field, counted from 1; of what surrounds it, where the file has no such field."""
         node, line = self._root, 1
         for part in path:
-            found = _child(node, part)
-            if found is None:
+            child = _child(node, part)
+            if child is None:
                 break
-            mark, node = found
+            mark, node = child
             line = mark.line + 1
         return line
 

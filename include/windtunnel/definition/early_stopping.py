@@ -4,25 +4,23 @@ from typing import Annotated, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from windtunnel.section import Section
+from windtunnel.validation import StrictModel
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=64)]
 
 
-class Halving(Section):
+class Halving(StrictModel):
     """Successive halving: every trial is trained to the first rung, and at each rung the best go on to the next.
 
     The last rung is `epochs.partial`.
-
-    Attributes:
-        first: epochs of the first rung; each further one has `factor` times the epochs of the one before.
-        rungs: instead of `first`, the epochs of all rungs but the last.
-        factor: one in so many goes on.
     """
 
     first: PositiveFloat | None = None
+    """Epochs of the first rung; each further rung has `factor` times the epochs of the one before."""
     rungs: list[PositiveFloat] | None = Field(default=None, min_length=1)
+    """Epochs of all rungs but the last, instead of `first`."""
     factor: float = Field(default=3.0, ge=1.1)
+    """Share of the trials that goes on from a rung: one in `factor`."""
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -47,16 +45,13 @@ class Halving(Section):
         return [*rungs, last]
 
 
-class Rule(Section):
-    """When a rule is applied. An interval is an epoch at whose end the metric was reported.
-
-    Attributes:
-        evaluation_interval: at every so many intervals.
-        delay_evaluation: from this interval on.
-    """
+class Rule(StrictModel):
+    """When a rule is applied. An interval is an epoch at whose end the metric was reported."""
 
     evaluation_interval: PositiveInt = 1
+    """The rule is applied once in so many intervals."""
     delay_evaluation: int = Field(default=0, ge=0)
+    """The rule is applied from this interval on."""
 
     def due(self, interval: int) -> bool:
         """Whether the rule is applied at that interval, counted from 1."""
@@ -64,17 +59,12 @@ class Rule(Section):
 
 
 class Bandit(Rule):
-    """Stops a trial whose best value is not within some slack of the best of all trials at that interval.
-
-    Attributes:
-        evaluation_interval: it is applied at every so many intervals.
-        delay_evaluation: it is applied from this interval on.
-        slack_factor: maximising, a trial stops below best / (1 + slack_factor); minimising, above best x (1 + it).
-        slack_amount: instead, a trial stops where it is further than this from the best.
-    """
+    """Stops a trial whose best value is not within some slack of the best of all trials at that interval."""
 
     slack_factor: float | None = Field(default=None, ge=0)
+    """Maximising, a trial is stopped below best / (1 + slack_factor); minimising, above best x (1 + slack_factor)."""
     slack_amount: float | None = Field(default=None, ge=0)
+    """A trial is stopped when it is further than this from the best, instead of `slack_factor`."""
 
     @model_validator(mode="after")
     def _one_slack(self) -> Self:
@@ -84,42 +74,29 @@ class Bandit(Rule):
 
 
 class Median(Rule):
-    """Stops a trial whose best value is worse than the median of all trials' means up to that interval.
-
-    Attributes:
-        evaluation_interval: it is applied at every so many intervals.
-        delay_evaluation: it is applied from this interval on.
-    """
+    """Stops a trial whose best value is worse than the median of all trials' means up to that interval."""
 
 
 class Truncation(Rule):
-    """Stops the worst of the trials at that interval.
-
-    Attributes:
-        evaluation_interval: it is applied at every so many intervals.
-        delay_evaluation: it is applied from this interval on.
-        truncation_percentage: so many of a hundred.
-    """
+    """Stops the worst of the trials at that interval."""
 
     truncation_percentage: float = Field(ge=1, le=99)
+    """Percentage of the trials that is stopped."""
 
 
-class EarlyStopping(Section):
-    """When a trial ends before all its epochs. Finalists are trained to the end. Any of the rules may stop a trial.
-
-    Attributes:
-        halving: between iterations, by all objectives: the best at each rung go on from their checkpoints.
-        metric: the objective that the rules below watch; by default the first.
-        bandit: inside a trial, by its distance from the best trial.
-        median: inside a trial, by the middle of all trials.
-        truncation: inside a trial, by its place among all trials.
-    """
+class EarlyStopping(StrictModel):
+    """When a trial ends before all its epochs. Finalists are trained to the end. Any of the rules may stop a trial."""
 
     halving: Halving | None = None
+    """Stops trials between iterations, by all objectives: the best at each rung go on from their checkpoints."""
     metric: Name | None = None
+    """The objective that the rules below watch; by default the first."""
     bandit: Bandit | None = None
+    """Stops a trial while it trains, by its distance from the best trial."""
     median: Median | None = None
+    """Stops a trial while it trains, by the middle of all trials."""
     truncation: Truncation | None = None
+    """Stops a trial while it trains, by its place among all trials."""
 
     @model_validator(mode="after")
     def _metric_is_watched(self) -> Self:

@@ -12,8 +12,8 @@ from windtunnel.definition.model import Definition
 from windtunnel.definition.template import with_template
 from windtunnel.errors import DefinitionError, LedgerError
 from windtunnel.ledger import Ledger
-from windtunnel.section import Fault, found, read_section, unknown
 from windtunnel.space import Space
+from windtunnel.validation import Fault, read_model, shown, unknown
 from windtunnel.workload import load_workload
 
 # What may be chosen anew for every run, by path: the DAG's trigger form.
@@ -30,24 +30,28 @@ def load_definition(path: str | Path) -> Definition:
             allowed.
     """
     document = Document(Path(path))
-    data = {"name": document.file.stem, **document.data}
-    definition, faults = _read(with_template(data, document.file.parent))
+    fields = {"name": document.file.stem, **document.data}
+    definition, faults = read_fields(with_template(fields, document.file.parent))
     faults = document.twice + faults
     if definition is None or faults:
         raise document.error(faults)
     return definition
 
 
-def definition_from(data: Mapping[str, Any]) -> Definition:
-    """A definition from plain values, such as those of a file; `name` must be given.
+def read_fields(fields: Mapping[str, Any]) -> tuple[Definition | None, list[Fault]]:
+    """A definition from its fields as plain values.
 
-    Raises:
-        DefinitionError: with everything that is wrong.
+    Returns:
+        The definition, where each field by itself is well formed; and everything that is wrong.
     """
-    definition, faults = _read(with_template(dict(data), Path()))
-    if definition is None or faults:
-        raise DefinitionError.of(faults)
-    return definition
+    definition, faults = None, []
+    try:
+        definition = read_model(Definition, fields)
+    except DefinitionError as error:
+        faults = list(error.faults)
+    malformed = {fault.path[0] for fault in faults if fault.path}
+    well_formed = {name: value for name, value in fields.items() if name not in malformed}
+    return definition, faults + list(cross_faults(well_formed))
 
 
 def definition_of(ledger: Ledger) -> Definition:
@@ -83,16 +87,14 @@ def with_overrides(definition: Definition, overrides: Mapping[str, Any]) -> Defi
     faults = [Fault((path,), unknown(path, OVERRIDES, "choice")) for path in chosen if path not in OVERRIDES]
     iterations = chosen.get("iterations")
     if isinstance(iterations, int) and iterations > definition.iterations:
-        text = f"found {found(iterations)}; allowed: at most {definition.iterations}, as many as the definition has"
+        text = f"found {shown(iterations)}; allowed: at most {definition.iterations}, as many as the definition has"
         faults.append(Fault(("iterations",), text))
-    data = definition.model_dump(mode="json")
-    for path in OVERRIDES:
-        if path in chosen:
-            *outer, name = path.split(".")
-            section = data[outer[0]] if outer else data
-            section[name] = chosen[path]
-    changed, more = _read(data)
-    faults += more
+    fields = definition.model_dump(mode="json")
+    for path in chosen.keys() & set(OVERRIDES):
+        section, _, name = path.rpartition(".")
+        (fields[section] if section else fields)[name] = chosen[path]
+    changed, malformed = read_fields(fields)
+    faults += malformed
     if changed is None or faults:
         raise DefinitionError("\n".join(f"{definition.name}, this run's choices: {fault}" for fault in faults))
     return changed
@@ -115,7 +117,7 @@ def resolve(definition: Definition) -> Definition:
             )
         space, origin = describe(), f"{definition.workload}.space()"
     if not isinstance(space, Mapping):
-        raise DefinitionError(f"{definition.name}: {origin}: found {found(space)}; allowed: parameters by name")
+        raise DefinitionError(f"{definition.name}: {origin}: found {shown(space)}; allowed: parameters by name")
     try:
         written_out = Space.parse(space).describe()
     except DefinitionError as error:
@@ -132,18 +134,6 @@ def _recorded(ledger: Ledger, data: Any) -> Definition:
         raise LedgerError(
             f"{ledger.url} has a definition that this version cannot read: {field}: {first['msg']}"
         ) from error
-
-
-def _read(data: dict[str, Any]) -> tuple[Definition | None, list[Fault]]:
-    """The definition, where its fields are well formed, and all faults."""
-    definition, faults = None, []
-    try:
-        definition = read_section(Definition, data)
-    except DefinitionError as error:
-        faults = list(error.faults)
-    broken = {fault.path[0] for fault in faults if fault.path}
-    sound = {name: value for name, value in data.items() if name not in broken}
-    return definition, faults + list(cross_faults(sound))
 
 
 def _flat(overrides: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

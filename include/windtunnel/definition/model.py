@@ -4,26 +4,23 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from windtunnel.bound import Bound
+from windtunnel.constraint import Constraint
 from windtunnel.definition.early_stopping import EarlyStopping, Name
 from windtunnel.definition.units import Bytes, Seconds
-from windtunnel.section import LARGEST, Section
+from windtunnel.validation import LARGEST, StrictModel
 
 Direction = Literal["maximize", "minimize"]
 
 
-class Epochs(Section):
-    """How far to train. Fractions are allowed.
-
-    Attributes:
-        partial: of every trial; ranks them.
-        full: of the finalists.
-        horizon: what schedules of the learning rate see, whatever a trial's own epochs; by default `full`.
-    """
+class Epochs(StrictModel):
+    """How far to train. Fractions are allowed."""
 
     partial: PositiveFloat = 1.0
+    """Epochs of every trial, by which trials are ranked."""
     full: PositiveFloat = 10.0
+    """Epochs of the finalists."""
     horizon: PositiveFloat | None = None
+    """Epochs that schedules of the learning rate are laid out for, however many a trial has; by default `full`."""
 
     @model_validator(mode="after")
     def _partial_is_less(self) -> "Epochs":
@@ -32,185 +29,161 @@ class Epochs(Section):
         return self
 
 
-class Trials(Section):
-    """How many trials to suggest.
-
-    Attributes:
-        initial: in the first iteration.
-        per_iteration: in each later one, at most.
-        default_first: whether the space's default configuration is one of the first iteration's.
-    """
+class Trials(StrictModel):
+    """How many trials to suggest."""
 
     initial: PositiveInt = 10
+    """Trials of the first iteration."""
     per_iteration: PositiveInt = 16
+    """Trials of each later iteration, at most."""
     default_first: bool = False
+    """Whether the space's default configuration is one of the first iteration's."""
 
 
-class StrategyChoice(Section):
-    """What suggests configurations.
-
-    Attributes:
-        name: `pareto`, another of docs/strategies.md, or the dotted name of your own class: `my_module.MyStrategy`.
-        options: the strategy's own; see its class.
-    """
+class StrategyChoice(StrictModel):
+    """What suggests configurations."""
 
     name: str = "pareto"
+    """`pareto`, another of docs/strategies.md, or the dotted name of your own class: `my_module.MyStrategy`."""
     options: dict[str, Any] = Field(default_factory=dict)
+    """Options of the strategy; its class lists them."""
 
 
-class Finalists(Section):
-    """Which trials are trained fully, and how.
-
-    Attributes:
-        max: at most so many, spread over the front.
-        go_on: whether they go on from the weights of their partial training.
-    """
+class Finalists(StrictModel):
+    """Which trials are trained fully, and how."""
 
     max: PositiveInt = 6
+    """The largest number of finalists; they are spread over the front."""
     go_on: bool = True
+    """Whether finalists go on from the weights of their partial training."""
 
 
-class Limits(Section):
-    """What a search may use. Times are seconds, or text such as `90s`, `15m`, `2h`; sizes bytes, or `500 MB`, `2 GiB`.
-
-    Attributes:
-        trials: so many configurations end the search.
-        gpu_hours: so many hours that trials have held GPUs, summed over both, end the search.
-        parallel: lanes, that is trials at once; by default the launcher's own (the number of cores for `local`).
-        slots: trials at once within one job.
-        trial_time: that one trial may take.
-        job_time: that one job may take; by default what its trials may take together.
-        search_time: after which no further iteration begins, and what still runs of the present one is cancelled.
-        pending: how long a job may wait to be started, while no other pod of its run holds a place.
-        failed_trials: so many failures end the search.
-        trial_retries: starts after the first that a trial gets when its process or its job dies.
-        memory: resident memory that one trial may use.
-        quorum: share of the lanes that must be done before the next iteration begins. Pays from about eight lanes on:
-            with fewer, the lane that a straggler holds is too much of the whole.
-        threads: of torch in each trial; by default the cores shared out among the lanes.
-    """
+class Limits(StrictModel):
+    """What a search may use. Times are seconds or text such as `90s`, `15m`, `2h`; sizes bytes or `500 MB`, `2 GiB`."""
 
     trials: PositiveInt | None = None
+    """Number of configurations that ends the search."""
     gpu_hours: PositiveFloat | None = None
+    """GPU hours that end the search: the time of every trial times the GPUs that it held, summed over all trials."""
     parallel: PositiveInt | None = None
+    """Lanes, that is jobs at once; by default the launcher's own number, which is that of the cores for `local`."""
     slots: PositiveInt = 1
+    """Trials at once within one job."""
     trial_time: Seconds | None = None
+    """The longest time that one trial may take."""
     job_time: Seconds | None = None
+    """The longest time that one job may take; by default what its trials may take together."""
     search_time: Seconds | None = None
+    """Time after which no further iteration begins, and what still runs of the present one is cancelled."""
     pending: Seconds = 3600.0
+    """The longest time that a job may wait to be started, while no other pod of its run holds a place."""
     failed_trials: PositiveInt = 10
+    """Number of failed trials that ends the search."""
     trial_retries: int = Field(default=2, ge=0)
+    """Starts after the first that a trial gets when its process or its job dies."""
     memory: Bytes | None = None
+    """The most resident memory that one trial may use."""
     quorum: float = Field(default=1.0, gt=0, le=1)
+    """Share of the lanes that must be done before the next iteration begins. Pays from about eight lanes on: with
+    fewer, the lane that a straggler holds is too much of the whole."""
     threads: PositiveInt | None = None
+    """Threads of torch in each trial; by default the cores are shared out among the lanes."""
 
 
-class Resources(Section):
-    """What a job's pod asks the cluster for, in place of what the pod template says; of a local job, `gpus` only.
-
-    Attributes:
-        gpus: of each job. Its slots share them out, and a trial trains in as many processes as it has GPUs.
-        cpu: cores of each pod.
-        memory: of each pod, which is killed beyond it.
-        priority: name of a PriorityClass: who goes first, and who is preempted.
-        queue: name of a Kueue LocalQueue that the jobs wait in.
-        namespace: that the jobs run in; by default the connection's.
-    """
+class Resources(StrictModel):
+    """What a job's pod asks the cluster for, in place of what the pod template says; of a local job, `gpus` only."""
 
     gpus: int | None = Field(default=None, ge=0)
+    """GPUs of each job. Its slots share them out, and a trial trains in as many processes as it has GPUs."""
     cpu: PositiveFloat | None = None
+    """Cores of each pod."""
     memory: Bytes | None = None
+    """Memory of each pod, which is killed when it uses more."""
     priority: str | None = None
+    """Name of a PriorityClass: who goes first, and who is preempted."""
     queue: str | None = None
+    """Name of a Kueue LocalQueue that the jobs wait in."""
     namespace: str | None = None
+    """Namespace that the jobs run in; by default the connection's."""
 
 
-class Verification(Section):
-    """When an exported model passes.
-
-    Attributes:
-        tolerance: the largest absolute difference of a logit between ONNX and torch.
-    """
+class Verification(StrictModel):
+    """When an exported model passes."""
 
     tolerance: PositiveFloat = 1e-3
+    """The largest absolute difference of a logit between ONNX and torch."""
 
 
-class Stopping(Section):
-    """When a search ends before its last iteration.
-
-    Attributes:
-        target: objectives and the values that one trial on the front must reach, all of them.
-        stale_iterations: so many iterations in which the front's hypervolume did not grow.
-    """
+class Stopping(StrictModel):
+    """When a search ends before its last iteration."""
 
     target: dict[Name, float] = Field(default_factory=dict)
+    """Objectives and the values that one trial on the front must reach, all of them."""
     stale_iterations: PositiveInt | None = None
+    """Number of iterations that ends the search if the front's hypervolume did not grow in any of them."""
 
 
-class Definition(Section):
-    """One search. `name` is the file's stem unless given.
-
-    Attributes:
-        name: of the search and its DAG.
-        description: for the DAG's page.
-        workload: dotted name of the module that prepares, trains and verifies.
-        data: settings for the workload's `prepare`.
-        settings: fixed settings for the workload's `train` and `cost`.
-        space: the searched parameters; by default the workload's own `space()`.
-        objectives: what to `maximize` or `minimize`, by metric; the first two make the default picture.
-        constraints: bounds on values known before training or measured.
-        strategy: that suggests configurations.
-        iterations: at most so many.
-        trials: how many an iteration.
-        epochs: partial and full.
-        objective_at: whether a trial's values are its last or its best epoch's, by the first objective.
-        early_stopping: when a trial ends before all its epochs.
-        finalists: which are trained fully.
-        verification: when an exported model passes.
-        limits: what may be used.
-        stopping: when the search ends early.
-        launcher: `local`, or `kubernetes` for pods on a cluster.
-        resources: of each job; with `launcher: kubernetes`, of its pod.
-        pod_template: the pods' template, or its file, relative to the definition's; by default `pod_template.yaml`
-            beside the definition or in the folder above.
-        store: URL or folder where ledgers live, relative to the working directory; by default `$WINDTUNNEL_STORE`,
-            else `runs`.
-        schedule: cron expression or Airflow preset.
-        warm_start: URLs of ledgers whose results count from the start.
-        approval: whether a person is asked before full training.
-        seed: of the search.
-        trial_seed: of every trial's training.
-        tags: of the DAG, to find it by.
-    """
+class Definition(StrictModel):
+    """One search. `name` is the file's stem unless given."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$", max_length=100)]
+    """Name of the search and of its DAG."""
     description: str = ""
+    """Text for the DAG's page."""
     workload: str
+    """Dotted name of the module that prepares, trains and verifies."""
     data: dict[str, Any] = Field(default_factory=dict)
+    """Settings for the workload's `prepare`."""
     settings: dict[str, Any] = Field(default_factory=dict)
+    """Fixed settings for the workload's `train` and `cost`."""
     space: dict[Name, Any] | None = None
+    """The searched parameters; by default the workload's own `space()`."""
     objectives: dict[Name, Direction] = Field(min_length=1, max_length=5)
-    constraints: dict[Name, Bound] = Field(default_factory=dict)
+    """What to `maximize` or `minimize`, by metric; the first two make the default picture."""
+    constraints: dict[Name, Constraint] = Field(default_factory=dict)
+    """Bounds on values known before training or measured."""
     strategy: StrategyChoice = StrategyChoice()
+    """The algorithm that suggests configurations."""
     iterations: int = Field(default=5, ge=1, le=1000)
+    """The largest number of iterations."""
     trials: Trials = Trials()
+    """How many trials each iteration has."""
     epochs: Epochs = Epochs()
+    """How many epochs partial and full training have."""
     objective_at: Literal["last", "best"] = "last"
+    """Whether a trial's values are its last or its best epoch's, by the first objective."""
     early_stopping: EarlyStopping = EarlyStopping()
+    """When a trial ends before all its epochs."""
     finalists: Finalists = Finalists()
+    """Which trials are trained fully."""
     verification: Verification = Verification()
+    """How near to torch an exported model must be."""
     limits: Limits = Limits()
+    """What may be used."""
     stopping: Stopping = Stopping()
+    """When the search ends early."""
     launcher: str = "local"
+    """`local`, or `kubernetes` for pods on a cluster."""
     resources: Resources = Resources()
+    """What each job asks for; with `launcher: kubernetes`, what its pod does."""
     pod_template: str | dict[str, Any] | None = None
+    """The pods' template, or its file, relative to the definition's; by default `pod_template.yaml` beside the
+    definition or in the folder above."""
     store: str | None = None
+    """URL or folder where ledgers live, relative to the working directory; by default `$WINDTUNNEL_STORE`, else
+    `runs`."""
     schedule: str | None = None
+    """Cron expression or Airflow preset."""
     warm_start: list[str] = Field(default_factory=list)
+    """URLs of ledgers whose results count from the start."""
     approval: bool = False
+    """Whether a person is asked before full training."""
     seed: int = Field(default=0, ge=0, le=LARGEST)
+    """Seed of the search."""
     trial_seed: int = Field(default=0, ge=0, le=LARGEST)
+    """Seed of every trial's training."""
     tags: list[Annotated[str, Field(max_length=100)]] = Field(default_factory=list)
+    """Tags of the DAG, to find it by."""
 
     @property
     def rungs(self) -> list[float]:

@@ -6,7 +6,7 @@ from typing import Any
 from windtunnel.definition.model import Definition
 from windtunnel.launchers import launcher_names
 from windtunnel.space import KINDS, Custom, Parameter
-from windtunnel.space.nested import ANY_PARAMETER
+from windtunnel.space.base import ANY_PARAMETER
 from windtunnel.strategies import strategy_class, strategy_names
 
 COMMON = tuple(Parameter.model_fields)  # fields that every parameter has

@@ -6,7 +6,7 @@ from typing import Any
 
 from windtunnel.definition.document import Document
 from windtunnel.errors import DefinitionError
-from windtunnel.section import Fault, found
+from windtunnel.validation import Fault, shown
 
 FILE = "pod_template.yaml"
 TRAINER = "trainer"  # the container that runs the job, where a pod has several
@@ -61,4 +61,4 @@ def template_faults(template: Mapping[str, Any]) -> Iterator[Fault]:
 
 
 def _fault(path: tuple[str, ...], value: Any, allowed: str) -> Fault:
-    return Fault(("pod_template", *path), f"found {found(value)}; allowed: {allowed}")
+    return Fault(("pod_template", *path), f"found {shown(value)}; allowed: {allowed}")

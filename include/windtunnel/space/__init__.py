@@ -1,10 +1,10 @@
 """Search spaces: what may be varied, and how. Pure functions of a random generator."""
 
-from windtunnel.space.choices import Bool, Categorical
+from windtunnel.space.base import Column, Parameter
+from windtunnel.space.choices import Bool, Categorical, Choice
 from windtunnel.space.custom import Custom
 from windtunnel.space.dicts import Dict
-from windtunnel.space.hyperdrive import (
-    Choice,
+from windtunnel.space.distributions import (
     LogNormal,
     LogUniform,
     Normal,
@@ -12,13 +12,11 @@ from windtunnel.space.hyperdrive import (
     QLogUniform,
     QNormal,
     QUniform,
-    Randint,
     Uniform,
 )
 from windtunnel.space.lists import List
-from windtunnel.space.numbers import Float, Int
+from windtunnel.space.numbers import Float, Int, Randint
 from windtunnel.space.one_of import OneOf
-from windtunnel.space.parameter import Column, Parameter
 from windtunnel.space.reading import KINDS
 from windtunnel.space.space import Params, Space
 from windtunnel.space.sublist_of import SublistOf

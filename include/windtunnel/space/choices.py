@@ -3,20 +3,18 @@
 import functools
 import random
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any, Self
 
 from pydantic import Field, model_validator
 
 from windtunnel.ledger.ids import canonical_json
-from windtunnel.section import found
-from windtunnel.space.parameter import Column, Gene
-
-_SCALAR = (str, int, float, type(None))
+from windtunnel.space.base import Column, Parameter, identity
+from windtunnel.validation import shown
 
 
-class Choices(Gene):
+class Choices(Parameter):
     """One of some values."""
 
     @abstractmethod
@@ -24,32 +22,20 @@ class Choices(Gene):
         """The values, in order."""
 
     @model_validator(mode="after")
-    def _are_different(self) -> "Choices":
+    def _are_different(self) -> Self:
         check_different(self.options())
         return self
 
     @functools.cached_property
-    def _places(self) -> dict[bytes, int]:
-        return {canonical_json(option): index for index, option in enumerate(self.options())}
+    def _places(self) -> dict[Hashable, int]:
+        return {identity(option): place for place, option in enumerate(self.options())}
 
     @functools.cached_property
-    def _scalars(self) -> dict[tuple[type, Any], int]:
-        """The places of what can be looked up without being written as JSON."""
-        plain = [(index, option) for index, option in enumerate(self.options()) if isinstance(option, _SCALAR)]
-        return {(type(option), option): index for index, option in plain}
-
-    def _place(self, value: Any) -> int:
-        """The place of a choice: by type too, for Python holds True and 1 for equal.
-
-        Raises:
-            KeyError: it is none of the choices.
-            ValueError: it is no JSON value.
-        """
-        if isinstance(value, _SCALAR):
-            place = self._scalars.get((type(value), value))
-            if place is not None:
-                return place
-        return self._places[canonical_json(value)]
+    def _in_order(self) -> bool:
+        options = self.options()
+        if not all(isinstance(option, int | float) and not isinstance(option, bool) for option in options):
+            return False
+        return all(a < b for a, b in pairwise(options)) or all(a > b for a, b in pairwise(options))
 
     def size(self) -> int:
         """How many choices there are."""
@@ -66,9 +52,9 @@ class Choices(Gene):
             ValueError: it is none of the choices.
         """
         try:
-            return self.options()[self._place(value)]
+            return self.options()[self._places[identity(value)]]
         except (KeyError, ValueError, TypeError):
-            raise ValueError(f"one of {found(self.options())}") from None
+            raise ValueError(f"one of {shown(self.options())}") from None
 
     def middle(self) -> Any:
         """The first choice."""
@@ -76,20 +62,16 @@ class Choices(Gene):
 
     def neighbours(self, value: Any) -> list[Any]:
         """All other choices: they have no order."""
-        place = self._place(value)
-        return [option for index, option in enumerate(self.options()) if index != place]
-
-    def different(self, value: Any, rng: random.Random) -> Any:
-        """A random choice other than this one."""
-        return rng.choice(self.neighbours(value))
+        place = self._places[identity(value)]
+        return self.options()[:place] + self.options()[place + 1 :]
 
     def columns(self, name: str) -> list[Column]:
         """One category."""
-        return [Column(name, "category", self.size(), ordered=_in_order(self.options()))]
+        return [Column(name, "category", self.size(), ordered=self._in_order)]
 
     def encode(self, value: Any) -> list[float]:
         """The choice's place."""
-        return [float(self._place(value))]
+        return [float(self._places[identity(value)])]
 
     def from_unit(self, point: Sequence[float], start: int, rng: random.Random) -> Any:
         """The choices in order share the coordinate evenly."""
@@ -97,32 +79,41 @@ class Choices(Gene):
 
 
 class Categorical(Choices):
-    """One of some values. `[1, 3, 5]` is short for `{type: categorical, choices: [1, 3, 5]}`.
+    """One of some values. `[1, 3, 5]` is short for `{type: categorical, choices: [1, 3, 5]}`."""
 
-    Attributes:
-        choices: the values, of any JSON type.
-    """
-
-    type: Literal["categorical"] = "categorical"
+    type: str = "categorical"
     choices: list[Any] = Field(min_length=1)
+    """The values, of any JSON type."""
 
     def options(self) -> list[Any]:
         """The choices."""
         return self.choices
 
 
-class Bool(Gene):
+class Choice(Choices):
+    """One of some values: HyperDrive's `choice`."""
+
+    type: str = "choice"
+    values: list[Any] = Field(min_length=1)
+    """The values, of any JSON type."""
+
+    def options(self) -> list[Any]:
+        """The values."""
+        return self.values
+
+
+class Bool(Choices):
     """True or false."""
 
-    type: Literal["bool"] = "bool"
+    type: str = "bool"
 
-    def size(self) -> int:
-        """Two."""
-        return 2
+    @functools.cached_property
+    def _in_order(self) -> bool:
+        return True
 
-    def at(self, index: int) -> bool:
+    def options(self) -> list[bool]:
         """False, then true."""
-        return bool(index)
+        return [False, True]
 
     def canonical(self, value: Any) -> bool:
         """The boolean itself.
@@ -134,29 +125,9 @@ class Bool(Gene):
             raise ValueError("true or false")
         return value
 
-    def middle(self) -> bool:
-        """False."""
-        return False
-
-    def neighbours(self, value: Any) -> list[bool]:
-        """The other one."""
-        return [not value]
-
     def different(self, value: Any, rng: random.Random) -> bool:
         """The other one."""
         return not value
-
-    def columns(self, name: str) -> list[Column]:
-        """One category."""
-        return [Column(name, "category", 2, ordered=True)]
-
-    def encode(self, value: Any) -> list[float]:
-        """0 or 1."""
-        return [float(value)]
-
-    def from_unit(self, point: Sequence[float], start: int, rng: random.Random) -> bool:
-        """True from one half on."""
-        return point[start] >= 0.5
 
 
 def check_different(choices: Sequence[Any]) -> None:
@@ -170,9 +141,4 @@ def check_different(choices: Sequence[Any]) -> None:
     except ValueError as error:
         raise ValueError(f"choices must be JSON values: {error}") from None
     if different < len(choices):
-        raise ValueError(f"choices must differ from each other: {found(list(choices))}")
-
-
-def _in_order(choices: Sequence[Any]) -> bool:
-    numbers = all(isinstance(choice, int | float) and not isinstance(choice, bool) for choice in choices)
-    return numbers and (all(a < b for a, b in pairwise(choices)) or all(a > b for a, b in pairwise(choices)))
+        raise ValueError(f"choices must differ from each other: {shown(list(choices))}")

@@ -3,36 +3,34 @@
 import functools
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib import import_module
-from typing import Any
+from typing import Any, Self
 
 from pydantic import Field, model_validator
 
 from windtunnel.ledger.ids import canonical_json
-from windtunnel.section import Fault, InnerFaultsError
-from windtunnel.space.parameter import Column, Gene
+from windtunnel.space.base import Column, Parameter, identity
+from windtunnel.validation import Fault, InnerFaultsError
 
 _NEEDED = ("sample", "mutate", "crossover")
 _TRIES = 20
 
 
-class Custom(Gene):
+class Custom(Parameter):
     """Values of a class of your own, by its dotted name, such as `type: my_module.Graphs`.
 
     The class has `sample(rng)`, `mutate(value, rng)` and `crossover(first, second, rng)`, each of which returns a
     value. It may have `canonical(value)`, the one form of equal values, which raises `ValueError` for what is none;
     `default()`; `neighbours(value)`; `values()`, all of them in a list, where they are few; and `features(value)`, a
     list of numbers from 0 to 1, always equally long, by which models tell values apart.
-
-    Attributes:
-        options: keyword arguments of the class.
     """
 
     options: dict[str, Any] = Field(default_factory=dict)
+    """Keyword arguments of the class."""
 
     @model_validator(mode="after")
-    def _is_there(self) -> "Custom":
+    def _is_there(self) -> Self:
         _ = self._own
         return self
 
@@ -59,8 +57,7 @@ class Custom(Gene):
     def _values(self) -> list[Any] | None:
         if not hasattr(self._own, "values"):
             return None
-        values = {canonical_json(one): one for one in map(self.canonical, self._own.values())}
-        return list(values.values())
+        return self._distinct(self._own.values())
 
     def size(self) -> int | None:
         """How many values the class lists; None where it doesn't."""
@@ -94,14 +91,13 @@ class Custom(Gene):
         else:
             rng = random.Random(canonical_json(value))  # noqa: S311
             near = [self._own.mutate(value, rng) for _ in range(_TRIES)]
-        distinct = {canonical_json(one): one for one in map(self.canonical, near)}
-        distinct.pop(canonical_json(value), None)
-        return list(distinct.values())
+        return [one for one in self._distinct(near) if identity(one) != identity(value)]
 
     def different(self, value: Any, rng: random.Random) -> Any:
         """A mutant."""
         for _ in range(_TRIES):
-            if (mutant := self.canonical(self._own.mutate(value, rng))) != value:
+            mutant = self.canonical(self._own.mutate(value, rng))
+            if identity(mutant) != identity(value):
                 return mutant
         return value
 
@@ -125,6 +121,10 @@ class Custom(Gene):
     def from_unit(self, point: Sequence[float], start: int, rng: random.Random) -> Any:
         """A random value: the class knows no coordinates."""
         return self.canonical(self._own.sample(rng))
+
+    def _distinct(self, values: Iterable[Any]) -> list[Any]:
+        """The values in their one form, each once."""
+        return list({identity(one): one for one in map(self.canonical, values)}.values())
 
     def _features(self, value: Any) -> list[float]:
         return [float(one) for one in self._own.features(value)] if hasattr(self._own, "features") else []

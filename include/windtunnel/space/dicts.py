@@ -3,17 +3,15 @@
 import functools
 import math
 import random
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
-from typing import Annotated, Any, Literal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
 from windtunnel.errors import DefinitionError
-from windtunnel.section import Fault, InnerFaultsError, found, unknown
-from windtunnel.space.conditions import Condition, read_conditions, runs
-from windtunnel.space.nested import Nested
-from windtunnel.space.parameter import Column, Parameter, checked
+from windtunnel.space.base import Column, Nested, Parameter, checked
+from windtunnel.space.conditions import Block, Conditions, Values, hold, read_conditions
+from windtunnel.validation import Fault, InnerFaultsError, shown, unknown
 
 
 def _name(name: str) -> str:
@@ -22,22 +20,18 @@ def _name(name: str) -> str:
     return name
 
 
-Values = dict[str, Any]
 Name = Annotated[str, AfterValidator(_name)]
 
 
 class Dict(Parameter):
-    """Parameters by name. A mapping without a type is short for it: `{kernel: [3, 5], skip: {type: bool}}`.
+    """Parameters by name. A mapping without a type is short for it: `{kernel: [3, 5], skip: {type: bool}}`."""
 
-    Attributes:
-        fields: the parameters; those with `when` are there only if its conditions hold.
-    """
-
-    type: Literal["dict"] = "dict"
+    type: str = "dict"
     fields: dict[Name, Nested] = Field(min_length=1)
+    """The parameters; those with `when` are there only if its conditions hold."""
 
     @model_validator(mode="after")
-    def _conditions_are_right(self) -> "Dict":
+    def _conditions_are_right(self) -> Self:
         faults: list[Fault] = []
         before: dict[str, Parameter] = {}
         for name, field in self.fields.items():
@@ -50,51 +44,34 @@ class Dict(Parameter):
         return self
 
     @functools.cached_property
-    def _conditions(self) -> dict[str, list[Condition]]:
-        """Of each field that has some."""
-        return {name: read_conditions(field.when, self.fields, []) for name, field in self.fields.items() if field.when}
+    def _conditions(self) -> dict[str, Conditions]:
+        return {name: read_conditions(field.when or {}, self.fields, []) for name, field in self.fields.items()}
 
     @functools.cached_property
-    def _knots(self) -> list["_Counting"]:
+    def _blocks(self) -> list[Block]:
         """The fields in sets that no condition ties to one another: their counts multiply."""
-        knots: list[set[str]] = []
-        for name in self.fields:
-            tied = {name, *(condition.parameter for condition in self._conditions.get(name, ()))}
-            joined = [knot for knot in knots if knot & tied]
-            knots = [knot for knot in knots if not knot & tied] + [tied.union(*joined)]
-        knots.sort(key=lambda knot: next(place for place, name in enumerate(self.fields) if name in knot))
+        block_of: dict[str, frozenset[str]] = {}
+        for name, conditions in self._conditions.items():
+            tied = frozenset({name}).union(*(block_of[other] for other in conditions))
+            block_of |= dict.fromkeys(tied, tied)
         return [
-            _Counting({name: field for name, field in self.fields.items() if name in knot}, self._conditions)
-            for knot in knots
+            Block({name: field for name, field in self.fields.items() if name in block}, self._conditions)
+            for block in dict.fromkeys(block_of.values())
         ]
-
-    def present(self, name: str, values: Mapping[str, Any]) -> bool:
-        """Whether a field is there, as the values of the fields before it have it."""
-        if name not in self._conditions:
-            return True
-        return all(condition.holds_in(values) for condition in self._conditions[name])
 
     def size(self) -> int | None:
         """How many combinations there are; None for infinitely many."""
-        sizes = [field.size() for field in self.fields.values()]
-        if None in sizes:
+        if any(field.size() is None for field in self.fields.values()):
             return None
-        if not self._conditions:
-            return math.prod(size for size in sizes if size is not None)
-        return math.prod(knot.size for knot in self._knots)
+        return math.prod(block.size for block in self._blocks)
 
     def at(self, index: int) -> Values:
         """The combination at a place, the last field varying fastest."""
         values: Values = {}
-        if self._conditions:
-            for knot in reversed(self._knots):
-                index, place = divmod(index, knot.size)
-                values |= knot.at(place)
-            return {name: values[name] for name in self.fields if name in values}
-        for name, field in reversed(self.fields.items()):
-            index, place = divmod(index, field.size() or 1)
-            values[name] = field.at(place)
-        return {name: values[name] for name in self.fields}
+        for block in reversed(self._blocks):
+            index, place = divmod(index, block.size)
+            values |= block.at(place)
+        return {name: values[name] for name in self.fields if name in values}
 
     def canonical(self, value: Any) -> Values:
         """Each field in its one form, in the fields' order.
@@ -109,9 +86,9 @@ class Dict(Parameter):
         faults = [Fault((str(name),), unknown(str(name), self.fields, "parameter")) for name in strange]
         values: Values = {}
         for name, field in self.fields.items():
-            if not self.present(name, values):
+            if not self._is_there(name, values):
                 if name in value and not faults:
-                    faults.append(Fault((name,), f"is given, but is there only when {found(field.when)}"))
+                    faults.append(Fault((name,), f"is given, but is there only when {shown(field.when)}"))
             elif name in value:
                 values[name] = checked(field, value[name], (name,), faults)
             else:
@@ -122,11 +99,7 @@ class Dict(Parameter):
 
     def middle(self) -> Values:
         """The default of every field that is there."""
-        values: Values = {}
-        for name, field in self.fields.items():
-            if self.present(name, values):
-                values[name] = field.start()
-        return values
+        return self._mended({}, lambda field: field.start())
 
     def neighbours(self, value: Any) -> list[Values]:
         """Those that differ in one field by one step; fields that then come in have their defaults."""
@@ -160,7 +133,7 @@ class Dict(Parameter):
         """Each field at its part of the point."""
         values: Values = {}
         for name, field in self.fields.items():
-            if self.present(name, values):
+            if self._is_there(name, values):
                 values[name] = field.from_unit(point, start, rng)
             start += field.width
         return values
@@ -171,93 +144,23 @@ class Dict(Parameter):
 
     def mutate(self, value: Any, chosen: Iterator[bool], rng: random.Random, scale: float | None) -> Values:
         """Fields changed as chosen; those that then come in are drawn."""
-        changed = {}
-        for name, part in value.items():
-            field = self.fields[name]
-            changed[name] = field.mutate(part, islice(chosen, field.genes(part)), rng, scale)
+        changed = {name: self.fields[name].mutate(part, chosen, rng, scale) for name, part in value.items()}
         return self._mended(changed, lambda field: field.sample(rng))
 
     def crossover(self, first: Any, second: Any, rng: random.Random) -> Values:
         """Fields that both have are crossed, others are of the one that has them, or drawn where neither has."""
-        crossed = {}
-        for name, field in self.fields.items():
-            if name in first and name in second:
-                crossed[name] = field.crossover(first[name], second[name], rng)
-            elif name in first or name in second:
-                crossed[name] = first[name] if name in first else second[name]
-        return self._mended(crossed, lambda field: field.sample(rng))
+        both = [name for name in self.fields if name in first and name in second]
+        crossed = {name: self.fields[name].crossover(first[name], second[name], rng) for name in both}
+        return self._mended(first | second | crossed, lambda field: field.sample(rng))
 
-    def _mended(self, values: Values, new: Any) -> Values:
-        """The values without fields that are not to be there, and with new ones for those that are."""
-        if not self._conditions:
-            return values
+    def _is_there(self, name: str, values: Values) -> bool:
+        """Whether a field is there, by the values of the fields before it."""
+        return not self._conditions[name] or hold(self._conditions[name], values)
+
+    def _mended(self, values: Values, new: Callable[[Parameter], Any]) -> Values:
+        """The values of the fields that are there, and new ones for those of them that have none yet."""
         mended: Values = {}
         for name, field in self.fields.items():
-            if self.present(name, mended):
+            if self._is_there(name, mended):
                 mended[name] = values[name] if name in values else new(field)
         return mended
-
-
-class _Counting:
-    """Counts the combinations of finite fields of which some depend on others.
-
-    Values of a field that the conditions do not tell apart are counted together, and so are combinations after which
-    the same conditions hold, so large spaces are counted without being gone through.
-    """
-
-    def __init__(self, fields: Mapping[str, Parameter], conditions: Mapping[str, list[Condition]]) -> None:
-        self._fields = list(fields.items())
-        self._conditions = conditions
-        every = [condition for conditions_of_one in conditions.values() for condition in conditions_of_one]
-        self._runs = {
-            name: runs(field, [condition for condition in every if condition.parameter == name])
-            for name, field in self._fields
-            if any(condition.parameter == name for condition in every)
-        }
-        self._counted: dict[Any, int] = {}
-
-    @functools.cached_property
-    def size(self) -> int:
-        """How many combinations there are."""
-        return self.after(0, {})
-
-    def after(self, place: int, values: Values) -> int:
-        """How many combinations the fields from a place on have, after such values of those before."""
-        if place == len(self._fields):
-            return 1
-        key = (place, self._state(place, values))
-        if key not in self._counted:
-            self._counted[key] = sum(
-                (last - first) * self.after(place + 1, after) for first, last, after in self._steps(place, values)
-            )
-        return self._counted[key]
-
-    def at(self, index: int) -> Values:
-        """The combination at a place."""
-        values: Values = {}
-        for place, (name, field) in enumerate(self._fields):
-            for first, last, after in self._steps(place, values):
-                each = self.after(place + 1, after)
-                if index < (last - first) * each:
-                    step, index = divmod(index, each)
-                    values = {**values, name: field.at(first + step)} if name in after else values
-                    break
-                index -= (last - first) * each
-        return values
-
-    def _steps(self, place: int, values: Values) -> Iterator[tuple[int, int, Values]]:
-        """Runs of a field's values, each with the values that stand for it; one run of nothing if it is not there."""
-        name, field = self._fields[place]
-        if not self._holds(name, values):
-            yield 0, 1, values
-            return
-        for first, last in self._runs.get(name, [(0, field.size() or 0)]):
-            yield first, last, {**values, name: field.at(first)}
-
-    def _holds(self, name: str, values: Values) -> bool:
-        return all(condition.holds_in(values) for condition in self._conditions.get(name, ()))
-
-    def _state(self, place: int, values: Values) -> tuple[bool, ...]:
-        """Which of the conditions of the fields from a place on hold, as far as their parameters stand before it."""
-        later = (condition for name, _ in self._fields[place:] for condition in self._conditions.get(name, ()))
-        return tuple(condition.holds_in(values) for condition in later)

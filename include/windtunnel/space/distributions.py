@@ -1,38 +1,58 @@
-"""Distributions by their quantiles: uniform and normal numbers, their exponentials, and multiples of a number."""
+"""HyperDrive's distributions: uniform and normal numbers, their exponentials, and multiples of a number.
+
+They are exactly those of Azure ML's HyperDrive and of its successor, the sweep: `q…` is round(x / q) · q; `log…` is the
+exponential of what it is called after, so that its bounds are logarithms.
+"""
 
 import math
 from abc import abstractmethod
-from decimal import Decimal
 from statistics import NormalDist
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from pydantic import PositiveFloat, model_validator
 
-from windtunnel.space.numbers import Number
+from windtunnel.space.numbers import Number, decimal
 
 _STANDARD = NormalDist()
 _TAIL = 0.01  # of the distribution, at either end: 2.3 standard deviations from the mean
 _SMALLEST = 2.0**-53  # the normal distribution has no quantile of 0 or of 1
+_LARGEST_LOGARITHM = 700  # near the largest float's
 
 
-class Drawn(Number):
-    """A number with a distribution.
+class Distribution(Number):
+    """A number drawn by a quantile function. It keeps all its digits."""
 
-    Numbers keep all their digits: the distributions are to be exactly HyperDrive's.
-    """
+    log: ClassVar[bool] = False  # whether the number is the exponential of what is drawn
 
     @abstractmethod
+    def bounds(self) -> tuple[float, float]:
+        """Between which is drawn; infinite where there is no bound."""
+
+    @abstractmethod
+    def quantile(self, position: float) -> float:
+        """What is drawn at a position from 0 to 1."""
+
+    @abstractmethod
+    def share_below(self, drawn: float) -> float:
+        """The cumulative distribution function."""
+
     def ends(self) -> tuple[float, float]:
         """The smallest and the largest number; infinite where there is none."""
+        low, high = self.bounds()
+        return (math.exp(low), math.exp(high)) if self.log else (low, high)
 
     def size(self) -> int | None:
         """Infinitely many, unless there is only one."""
         low, high = self.ends()
         return 1 if low == high else None
 
-    def at(self, index: int) -> Any:
+    def at(self, index: int) -> float:
         """The only number."""
         return self.ends()[0]
+
+    def place(self, value: float) -> int:
+        """The only place."""
+        return 0
 
     def canonical(self, value: Any) -> float:
         """The number as a float.
@@ -41,42 +61,36 @@ class Drawn(Number):
             ValueError: it is no number of the distribution.
         """
         low, high = self.ends()
-        number = not isinstance(value, bool) and isinstance(value, int | float) and math.isfinite(value)
-        if not number or not low <= value <= high:
+        if not _is_number(value) or not low <= value <= high:
             between = f" from {low} to {high}" if math.isfinite(high) else f" of at least {low}" if low == 0 else ""
             raise ValueError(f"a number{between}")
         return float(value) + 0.0  # no -0.0
 
-    def steps(self, value: float) -> list[float]:
-        """There is no grid."""
-        return []
-
     def from_position(self, position: float) -> float:
         """The number drawn at a position."""
-        return self.drawn(position)
+        drawn = self.quantile(position)
+        if not self.log:
+            return drawn
+        low, high = self.ends()
+        return min(max(math.exp(drawn), low), high)
 
     def position(self, value: float) -> float:
         """The share of the draws below a number."""
-        return self.share(value)
-
-    @abstractmethod
-    def drawn(self, position: float) -> float:
-        """The distribution's quantile function."""
-
-    @abstractmethod
-    def share(self, value: float) -> float:
-        """The distribution's cumulative distribution function."""
+        if not self.log:
+            return self.share_below(value)
+        return min(max(self.share_below(math.log(value)), 0.0), 1.0) if value > 0 else 0.0
 
 
-class Quantised(Drawn):
-    """A distribution whose numbers are rounded to multiples of q."""
+class Quantised(Distribution):
+    """Multiples of a number: a draw from another distribution, rounded to the nearest one."""
 
     q: PositiveFloat
+    """The number whose multiples are drawn."""
 
     def size(self) -> int | None:
-        """How many multiples come up; None where the distribution has no ends."""
+        """How many multiples come up; None where the distribution has no end."""
         first, last = self._multiples()
-        return int(last - first) + 1 if math.isfinite(first) and math.isfinite(last) else None
+        return int(last - first) + 1 if math.isfinite(last - first) else None
 
     def at(self, index: int) -> float:
         """The multiple at a place, counted from the smallest."""
@@ -89,8 +103,7 @@ class Quantised(Drawn):
             ValueError: it is none that comes up.
         """
         first, last = self._multiples()
-        number = not isinstance(value, bool) and isinstance(value, int | float) and math.isfinite(value)
-        if not number or not first <= round(value / self.q) <= last:
+        if not _is_number(value) or not first <= round(value / self.q) <= last:
             between = f" from {first * self.q:g} to {last * self.q:g}" if math.isfinite(last) else ""
             raise ValueError(f"a multiple of {self.q:g}{between}")
         return self._multiple(round(value / self.q))
@@ -98,13 +111,13 @@ class Quantised(Drawn):
     def from_position(self, position: float) -> float:
         """The distribution's number, rounded."""
         first, last = self._multiples()
-        nearest = round(self.drawn(position) / self.q)
+        nearest = round(super().from_position(position) / self.q)
         return self._multiple(int(min(max(nearest, first), last)))
 
     def position(self, value: float) -> float:
         """The number's own position, kept within the distribution."""
         low, high = self.ends()
-        return self.share(min(max(value, low), high))
+        return super().position(min(max(value, low), high))
 
     def steps(self, value: float) -> list[float]:
         """One multiple less and one more."""
@@ -120,110 +133,132 @@ class Quantised(Drawn):
         return first, max(first, last)
 
     def _multiple(self, times: int) -> float:
-        return float(times * Decimal(str(self.q)))
+        return float(times * decimal(self.q))
 
 
-class UniformNumber(Drawn):
-    """Numbers between two bounds, all alike.
+class Uniform(Distribution):
+    """Numbers, all alike: HyperDrive's `uniform`."""
 
-    Attributes:
-        min_value: the smaller bound.
-        max_value: the larger one.
-    """
-
+    type: str = "uniform"
     min_value: float
+    """The smallest."""
     max_value: float
+    """The largest."""
 
     @model_validator(mode="after")
-    def _is_a_range(self) -> "UniformNumber":
+    def _is_a_range(self) -> Self:
         if self.min_value > self.max_value:
             raise ValueError(f"min_value {self.min_value} is above max_value {self.max_value}")
+        if self.log and self.max_value > _LARGEST_LOGARITHM:
+            limit = f"allowed: at most {_LARGEST_LOGARITHM}"
+            raise ValueError(f"max_value {self.max_value:g} is a natural logarithm; {limit}")
         return self
 
-    def ends(self) -> tuple[float, float]:
-        """The bounds."""
+    def bounds(self) -> tuple[float, float]:
+        """The two of the definition."""
         return self.min_value, self.max_value
 
-    def drawn(self, position: float) -> float:
-        """The number at a position between the bounds."""
+    def quantile(self, position: float) -> float:
+        """What lies at a position between the bounds."""
         return min(self.min_value + position * (self.max_value - self.min_value), self.max_value)
 
-    def share(self, value: float) -> float:
-        """Where between the bounds the number lies."""
-        return (value - self.min_value) / ((self.max_value - self.min_value) or 1.0)
+    def share_below(self, drawn: float) -> float:
+        """Where it lies between the bounds."""
+        return (drawn - self.min_value) / ((self.max_value - self.min_value) or 1.0)
 
 
-class LogUniformNumber(UniformNumber):
-    """Exponentials of numbers between two bounds."""
+class QUniform(Quantised, Uniform):
+    """round(uniform(min_value, max_value) / q) · q: HyperDrive's `quniform`."""
+
+    type: str = "quniform"
+    min_value: float
+    """The smallest, before rounding."""
+    max_value: float
+    """The largest, before rounding."""
+
+
+class LogUniform(Uniform):
+    """exp(uniform(min_value, max_value)): HyperDrive's `loguniform`."""
+
+    log: ClassVar[bool] = True
+    type: str = "loguniform"
+    min_value: float
+    """Natural logarithm of the smallest."""
+    max_value: float
+    """Natural logarithm of the largest."""
+
+
+class QLogUniform(Quantised, LogUniform):
+    """round(exp(uniform(min_value, max_value)) / q) · q: HyperDrive's `qloguniform`."""
+
+    type: str = "qloguniform"
+    min_value: float
+    """Natural logarithm of the smallest, before rounding."""
+    max_value: float
+    """Natural logarithm of the largest, before rounding."""
+
+
+class Normal(Distribution):
+    """Normally distributed numbers, without bounds: HyperDrive's `normal`."""
+
+    # What is chosen stays out of the tails: the last step there would lead to eight standard deviations.
+    edge: ClassVar[float] = _TAIL
+    type: str = "normal"
+    mu: float
+    """Mean of the numbers."""
+    sigma: PositiveFloat
+    """Standard deviation of the numbers."""
 
     @model_validator(mode="after")
-    def _are_logarithms(self) -> "LogUniformNumber":
-        if self.max_value > 700:
-            raise ValueError(f"max_value {self.max_value:g} is a natural logarithm; allowed: at most 700")
+    def _has_exponentials(self) -> Self:
+        if self.log and self.mu + 9 * self.sigma > _LARGEST_LOGARITHM:
+            limit = f"allowed: mu + 9 sigma <= {_LARGEST_LOGARITHM}"
+            raise ValueError(f"mu {self.mu:g} and sigma {self.sigma:g} are of the logarithm; {limit}")
         return self
 
-    def ends(self) -> tuple[float, float]:
-        """The bounds' exponentials."""
-        return math.exp(self.min_value), math.exp(self.max_value)
-
-    def drawn(self, position: float) -> float:
-        """The exponential of the number between the bounds."""
-        low, high = self.ends()
-        return min(max(math.exp(super().drawn(position)), low), high)
-
-    def share(self, value: float) -> float:
-        """Where the number's logarithm lies."""
-        return min(max(super().share(math.log(value)), 0.0), 1.0)
-
-
-class NormalNumber(Drawn):
-    """Normally distributed numbers.
-
-    Attributes:
-        mu: their mean.
-        sigma: their standard deviation.
-    """
-
-    mu: float
-    sigma: PositiveFloat
-
-    @property
-    def edge(self) -> float:
-        """What is chosen keeps out of the tails, where the last step would lead to eight standard deviations."""
-        return _TAIL
-
-    def ends(self) -> tuple[float, float]:
+    def bounds(self) -> tuple[float, float]:
         """None."""
         return -math.inf, math.inf
 
-    def drawn(self, position: float) -> float:
-        """The distribution's quantile."""
+    def quantile(self, position: float) -> float:
+        """The normal distribution's."""
         return self.mu + self.sigma * _STANDARD.inv_cdf(min(max(position, _SMALLEST), 1 - _SMALLEST))
 
-    def share(self, value: float) -> float:
-        """The share of the distribution below the number."""
-        return _STANDARD.cdf((value - self.mu) / self.sigma)
+    def share_below(self, drawn: float) -> float:
+        """The normal distribution's."""
+        return _STANDARD.cdf((drawn - self.mu) / self.sigma)
 
 
-class LogNormalNumber(NormalNumber):
-    """Exponentials of normally distributed numbers."""
+class QNormal(Quantised, Normal):
+    """round(normal(mu, sigma) / q) · q: HyperDrive's `qnormal`."""
 
-    @model_validator(mode="after")
-    def _are_logarithms(self) -> "LogNormalNumber":
-        if self.mu + 9 * self.sigma > 700:
-            raise ValueError(
-                f"mu {self.mu:g} and sigma {self.sigma:g} are of the logarithm; allowed: mu + 9 sigma <= 700"
-            )
-        return self
+    type: str = "qnormal"
+    mu: float
+    """The mean, before rounding."""
+    sigma: PositiveFloat
+    """The standard deviation, before rounding."""
 
-    def ends(self) -> tuple[float, float]:
-        """Zero, and none."""
-        return 0.0, math.inf
 
-    def drawn(self, position: float) -> float:
-        """The exponential of the normal distribution's quantile."""
-        return math.exp(super().drawn(position))
+class LogNormal(Normal):
+    """exp(normal(mu, sigma)): HyperDrive's `lognormal`."""
 
-    def share(self, value: float) -> float:
-        """The share of the distribution below the number."""
-        return super().share(math.log(value)) if value > 0 else 0.0
+    log: ClassVar[bool] = True
+    type: str = "lognormal"
+    mu: float
+    """Mean of the numbers' natural logarithm."""
+    sigma: PositiveFloat
+    """Standard deviation of the numbers' natural logarithm."""
+
+
+class QLogNormal(Quantised, LogNormal):
+    """round(exp(normal(mu, sigma)) / q) · q: HyperDrive's `qlognormal`."""
+
+    type: str = "qlognormal"
+    mu: float
+    """Mean of the natural logarithm, before rounding."""
+    sigma: PositiveFloat
+    """Standard deviation of the natural logarithm, before rounding."""
+
+
+def _is_number(value: Any) -> bool:
+    return not isinstance(value, bool) and isinstance(value, int | float) and math.isfinite(value)

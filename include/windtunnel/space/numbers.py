@@ -1,4 +1,4 @@
-"""Numbers: whole ones and others, even or logarithmic, on a grid or not."""
+"""Numbers between two bounds: whole ones and others, even or logarithmic, on a grid or not."""
 
 import functools
 import math
@@ -6,12 +6,12 @@ import random
 from abc import abstractmethod
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from windtunnel.section import LARGEST
-from windtunnel.space.parameter import Column, Gene
+from windtunnel.space.base import Column, Parameter
+from windtunnel.validation import LARGEST
 
 _DECIMALS = 5  # of a sampled number, relative to its range: more would only blur labels and logs
 _TRIES = 100
@@ -19,25 +19,35 @@ _TRIES = 100
 WholeNumber = Annotated[int, Field(ge=-LARGEST, le=LARGEST)]
 
 
-class Number(Gene):
-    """A number that is drawn by its quantile function: evenly drawn positions give numbers of its distribution."""
+class Number(Parameter):
+    """A number with a distribution: evenly drawn positions from 0 to 1 give numbers of it.
 
-    @property
-    def edge(self) -> float:
-        """How far from 0 and 1 the positions stay that are chosen rather than drawn."""
-        return 0.0
+    Here all values share the positions evenly; kinds with another distribution have their own `from_position` and
+    `position`.
+    """
+
+    edge: ClassVar[float] = 0.0  # how far from 0 and 1 the positions stay that are chosen rather than drawn
 
     @abstractmethod
+    def place(self, value: float) -> int:
+        """The place of the nearest number to a value, of a finite parameter: what `at` takes."""
+
     def from_position(self, position: float) -> Any:
-        """The number at a position from 0 to 1 of its distribution."""
+        """The number at a position from 0 to 1 of the distribution."""
+        size = self.size() or 1
+        return self.at(min(int(position * size), size - 1))
 
-    @abstractmethod
     def position(self, value: float) -> float:
         """Where a canonical number lies in its distribution, from 0 to 1."""
+        return (self.place(value) + 0.5) / (self.size() or 1)
 
-    @abstractmethod
     def steps(self, value: float) -> list[Any]:
         """The numbers next to a canonical one on the grid; none where there is no grid."""
+        size = self.size()
+        if size is None:
+            return []
+        place = self.place(value)
+        return [self.at(near) for near in (place - 1, place + 1) if 0 <= near < size]
 
     def middle(self) -> Any:
         """The number in the middle of the distribution."""
@@ -62,8 +72,7 @@ class Number(Gene):
             return near
         position = self.position(value)
         beside = [there for there in (position - 0.1, position + 0.1) if self.edge <= there <= 1 - self.edge]
-        shifted = map(self.from_position, beside)
-        return [number for number in shifted if number != value]
+        return [number for number in map(self.from_position, beside) if number != value]
 
     def different(self, value: Any, rng: random.Random) -> Any:
         """Another number; the next one where hardly any other is ever drawn."""
@@ -79,51 +88,118 @@ class Number(Gene):
         return shifted if shifted != value else rng.choice(self.neighbours(value) or [value])
 
 
-class _Range(Number):
-    """Numbers from `low` to `high`, both included."""
+class Float(Number):
+    """Numbers."""
 
+    type: str = "float"
     low: float
+    """The smallest."""
     high: float
+    """The largest."""
     log: bool = False
+    """Whether numbers are drawn evenly by their logarithm: as often from 1 to 10 as from 10 to 100."""
+    step: PositiveFloat | None = None
+    """Distance between the numbers, counted from `low`; without it any number is drawn."""
 
     @model_validator(mode="after")
-    def _is_a_range(self) -> "_Range":
+    def _is_a_range(self) -> Self:
         if self.low > self.high:
             raise ValueError(f"low {self.low} is above high {self.high}")
         if self.log and self.low <= 0:
             raise ValueError(f"with log: true low must be above 0, not {self.low}")
+        if self.log and self.step != type(self).model_fields["step"].default:
+            raise ValueError("log and step exclude each other")
         return self
 
-    def _checked(self, value: Any) -> float:
+    @functools.cached_property
+    def _size(self) -> int | None:
+        if self.low == self.high:
+            return 1
+        if self.step is None:
+            return None
+        return int((decimal(self.high) - decimal(self.low)) / decimal(self.step)) + 1
+
+    @functools.cached_property
+    def _ends(self) -> tuple[float, float]:
+        """Between which numbers are drawn where they are not drawn from a grid."""
+        return self.low, self.high
+
+    @property
+    def _evenly(self) -> bool:
+        """Whether the numbers share the positions evenly, as those of a grid do, or the only one."""
+        return self.size() == 1 or (self.size() is not None and not self.log)
+
+    def size(self) -> int | None:
+        """How many numbers the grid has; None without one."""
+        return self._size
+
+    def at(self, index: int) -> float:
+        """The number at a place of the grid, in decimal arithmetic: 0.3, not 0.30000000000000004."""
+        return float(decimal(self.low) + index * decimal(self.step or 0.0))
+
+    def place(self, value: float) -> int:
+        """The place of the nearest number of the grid."""
+        return round((value - self.low) / (self.step or 1.0))
+
+    def canonical(self, value: Any) -> float:
+        """The number as a float, rounded to the grid where there is one.
+
+        Raises:
+            ValueError: it is no number of the range.
+        """
+        number = float(self._within(value))
+        return number + 0.0 if self.size() is None else self._nearest(number)  # no -0.0
+
+    def from_position(self, position: float) -> Any:
+        """The number at a position of the range, or of its logarithm."""
+        if self._evenly:
+            return super().from_position(position)
+        low, high = self._ends
+        if self.log:
+            return self._nearest(math.exp(math.log(low) + position * math.log(high / low)))
+        return self._nearest(low + position * (high - low))
+
+    def position(self, value: float) -> float:
+        """The number's position in the range, or in its logarithm."""
+        if self._evenly:
+            return super().position(value)
+        low, high = self._ends
+        return math.log(value / low) / math.log(high / low) if self.log else (value - low) / (high - low)
+
+    def middle(self) -> Any:
+        """The number nearest to the middle, or to the logarithm's middle."""
+        return self._nearest(math.sqrt(self.low * self.high) if self.log else (self.low + self.high) / 2)
+
+    def _within(self, value: Any) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float) or not self.low <= value <= self.high:
             raise ValueError(f"a number from {self.low} to {self.high}")
         return value
 
+    def _nearest(self, value: float) -> Any:
+        """The number of the grid nearest to a value; without a grid, the value with as many decimals as it deserves."""
+        size = self.size()
+        if size is not None:
+            return self.at(min(max(self.place(value), 0), size - 1))
+        value = min(max(value, self.low), self.high)
+        scale = value * math.log(self.high / self.low) if self.log else self.high - self.low
+        return min(max(round(value, _DECIMALS - math.floor(math.log10(scale))), self.low), self.high)
 
-class Int(_Range):
-    """Whole numbers.
 
-    Attributes:
-        low: the smallest.
-        high: the largest.
-        log: whether there are as many draws from 1 to 10 as from 10 to 100.
-        step: distance between the numbers, counted from `low`.
-    """
+class Int(Float):
+    """Whole numbers."""
 
-    type: Literal["int"] = "int"
+    type: str = "int"
     low: WholeNumber
+    """The smallest."""
     high: WholeNumber
+    """The largest."""
     step: PositiveInt = 1
+    """Distance between the numbers, counted from `low`."""
 
-    @model_validator(mode="after")
-    def _log_has_no_step(self) -> "Int":
-        if self.log and self.step != 1:
-            raise ValueError("log and step exclude each other")
-        return self
-
-    def size(self) -> int:
-        """How many whole numbers the range has."""
-        return (self.high - self.low) // self.step + 1
+    @functools.cached_property
+    def _ends(self) -> tuple[float, float]:
+        """Half a step more at either end gives the first and the last number their full share."""
+        return self.low - 0.5, self.high + 0.5
 
     def at(self, index: int) -> int:
         """The number at a place."""
@@ -135,127 +211,43 @@ class Int(_Range):
         Raises:
             ValueError: it is no whole number of the range.
         """
-        number = self._checked(value)
+        number = self._within(value)
         if number != int(number) or (int(number) - self.low) % self.step:
             steps = f" in steps of {self.step}" if self.step > 1 else ""
             raise ValueError(f"a whole number from {self.low} to {self.high}{steps}")
         return int(number)
 
-    # Half a step more at either end gives the first and the last number their full share.
 
-    def from_position(self, position: float) -> int:
-        """The number at a position of the range, or of its logarithm."""
-        if self.log:
-            low, high = self.low - 0.5, self.high + 0.5
-            return min(max(round(math.exp(math.log(low) + position * math.log(high / low))), self.low), self.high)
-        size = self.size()
-        return self.at(min(int(position * size), size - 1))
+class Randint(Number):
+    """Whole numbers from 0 up to, but without, a bound: HyperDrive's `randint`."""
 
-    def position(self, value: float) -> float:
-        """The number's position in the range, or in its logarithm."""
-        if self.log:
-            low, high = self.low - 0.5, self.high + 0.5
-            return math.log(value / low) / math.log(high / low)
-        return ((value - self.low) // self.step + 0.5) / self.size()
+    type: str = "randint"
+    upper: PositiveInt
+    """The bound, which is one more than the largest number."""
 
-    def steps(self, value: float) -> list[int]:
-        """The numbers one step away."""
-        last = self.at(self.size() - 1)
-        return [int(near) for near in (value - self.step, value + self.step) if self.low <= near <= last]
+    def size(self) -> int:
+        """As many as the bound."""
+        return self.upper
 
-    def middle(self) -> int:
-        """The number nearest to the middle, or to the logarithm's middle."""
-        middle = math.sqrt(self.low * self.high) if self.log else (self.low + self.high) / 2
-        return self.at(round((middle - self.low) / self.step))
+    def at(self, index: int) -> int:
+        """The place itself."""
+        return index
 
+    def place(self, value: float) -> int:
+        """The number itself."""
+        return int(value)
 
-class Float(_Range):
-    """Numbers.
-
-    Attributes:
-        low: the smallest.
-        high: the largest.
-        log: whether there are as many draws from 1 to 10 as from 10 to 100.
-        step: distance between the numbers, counted from `low`; without it any number is drawn.
-    """
-
-    type: Literal["float"] = "float"
-    step: PositiveFloat | None = None
-
-    @model_validator(mode="after")
-    def _log_has_no_step(self) -> "Float":
-        if self.log and self.step is not None:
-            raise ValueError("log and step exclude each other")
-        return self
-
-    def size(self) -> int | None:
-        """How many numbers the grid has; None without one."""
-        return self._size
-
-    @functools.cached_property
-    def _size(self) -> int | None:
-        if self.low == self.high:
-            return 1
-        if self.step is None:
-            return None
-        return int((Decimal(str(self.high)) - Decimal(str(self.low))) / Decimal(str(self.step))) + 1
-
-    def at(self, index: int) -> float:
-        """The number at a place of the grid, in decimal arithmetic: 0.3, not 0.30000000000000004."""
-        return float(Decimal(str(self.low)) + index * Decimal(str(self.step or 0.0)))
-
-    def canonical(self, value: Any) -> float:
-        """The number as a float, rounded to the grid where there is one.
+    def canonical(self, value: Any) -> int:
+        """The value as an integer, which it must equal.
 
         Raises:
-            ValueError: it is no number of the range.
+            ValueError: it is no such number.
         """
-        number = float(self._checked(value))
-        size = self.size()
-        if size is None:
-            return number + 0.0  # no -0.0
-        return self.at(min(self._index(number), size - 1))
+        if isinstance(value, bool) or not isinstance(value, int | float) or value not in range(self.upper):
+            raise ValueError(f"a whole number from 0 to {self.upper - 1}")
+        return int(value)
 
-    def from_position(self, position: float) -> float:
-        """The number at a position of the range, or of its logarithm."""
-        size = self.size()
-        if size is not None:
-            return self.at(min(int(position * size), size - 1))
-        if self.log:
-            drawn = math.exp(math.log(self.low) + position * math.log(self.high / self.low))
-            return self._short(min(max(drawn, self.low), self.high))
-        return self._short(self.low + position * (self.high - self.low))
 
-    def position(self, value: float) -> float:
-        """The number's position in the range, or in its logarithm."""
-        size = self.size()
-        if size is not None:
-            return (self._index(value) + 0.5) / size
-        if self.log:
-            return math.log(value / self.low) / math.log(self.high / self.low)
-        return (value - self.low) / (self.high - self.low)
-
-    def steps(self, value: float) -> list[float]:
-        """The numbers next on the grid."""
-        size = self.size()
-        if size is None:
-            return []
-        index = self._index(value)
-        return [self.at(near) for near in (index - 1, index + 1) if 0 <= near < size]
-
-    def middle(self) -> float:
-        """The middle of the range, or of its logarithm."""
-        middle = math.sqrt(self.low * self.high) if self.log else (self.low + self.high) / 2
-        return self.canonical(self._short(middle))
-
-    def _index(self, value: float) -> int:
-        if self.step is None:
-            return 0
-        return round((Decimal(str(value)) - Decimal(str(self.low))) / Decimal(str(self.step)))
-
-    def _short(self, value: float) -> float:
-        """The number with some decimals only, as many as its range deserves."""
-        scale = value * math.log(self.high / self.low) if self.log else self.high - self.low
-        if scale <= 0:
-            return value
-        return min(max(round(value, _DECIMALS - math.floor(math.log10(scale))), self.low), self.high)
+def decimal(number: float) -> Decimal:
+    """The number as it is written: 0.1, not 0.1000000000000000055511151231257827."""
+    return Decimal(str(number))

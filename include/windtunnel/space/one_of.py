@@ -3,29 +3,24 @@
 import math
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
-from typing import Any, Literal
+from typing import Any, Self
 
 from pydantic import Field, model_validator
 
 from windtunnel.errors import DefinitionError
-from windtunnel.section import Fault, found, unknown
-from windtunnel.space.nested import Nested
-from windtunnel.space.parameter import Column, Parameter, checked
+from windtunnel.space.base import Column, Nested, Parameter, checked
+from windtunnel.validation import Fault, shown, unknown
 
 
 class OneOf(Parameter):
-    """One of several parameters by name. The value says which: `{sgd: {momentum: 0.9}}`.
+    """One of several parameters by name. The value says which: `{sgd: {momentum: 0.9}}`."""
 
-    Attributes:
-        options: the parameter of each branch; `null` for a branch without one, whose value is `null` too.
-    """
-
-    type: Literal["one_of"] = "one_of"
+    type: str = "one_of"
     options: dict[str, Nested | None] = Field(min_length=1)
+    """The parameter of each branch; `null` for a branch without one, whose value is `null` too."""
 
     @model_validator(mode="after")
-    def _have_no_conditions(self) -> "OneOf":
+    def _have_no_conditions(self) -> Self:
         for name, option in self.options.items():
             if option is not None and option.when is not None:
                 raise ValueError(f"option '{name}' has no `when`: the choice itself is its condition")
@@ -33,15 +28,15 @@ class OneOf(Parameter):
 
     def size(self) -> int | None:
         """How many values the branches have together; None for infinitely many."""
-        sizes = [_size(option) for option in self.options.values()]
+        sizes = [option.size() if option else 1 for option in self.options.values()]
         return None if None in sizes else sum(size for size in sizes if size is not None)
 
     def at(self, index: int) -> dict[str, Any]:
         """The value at a place, branch after branch."""
         for name, option in self.options.items():
-            size = _size(option) or 0
+            size = option.size() or 0 if option else 1
             if index < size:
-                return {name: None if option is None else option.at(index)}
+                return {name: option and option.at(index)}
             index -= size
         raise IndexError(index)
 
@@ -59,9 +54,9 @@ class OneOf(Parameter):
             raise DefinitionError.of([Fault((str(name),), unknown(str(name), self.options, "option"))])
         option = self.options[name]
         faults: list[Fault] = []
+        canonical = option and checked(option, inner, (name,), faults)
         if option is None and inner is not None:
-            faults.append(Fault((name,), f"found {found(inner)}; allowed: null, for the option has no parameter"))
-        canonical = None if option is None else checked(option, inner, (name,), faults)
+            faults.append(Fault((name,), f"found {shown(inner)}; allowed: null, for the option has no parameter"))
         if faults:
             raise DefinitionError.of(faults)
         return {name: canonical}
@@ -74,17 +69,14 @@ class OneOf(Parameter):
         """One step within the branch, or another branch with its default."""
         ((name, inner),) = value.items()
         option = self.options[name]
-        within = [] if option is None else [{name: near} for near in option.neighbours(inner)]
+        within = [{name: near} for near in option.neighbours(inner)] if option else []
         return within + [self._start(other) for other in self.options if other != name]
 
     def columns(self, name: str) -> list[Column]:
         """The branch as a category, and those of every branch."""
         own = Column(name, "category", len(self.options), ordered=False)
         return [own] + [
-            column
-            for branch, option in self.options.items()
-            if option is not None
-            for column in option.columns(f"{name}.{branch}")
+            column for branch, option in self.options.items() if option for column in option.columns(f"{name}.{branch}")
         ]
 
     def encode(self, value: Any) -> list[float]:
@@ -92,7 +84,7 @@ class OneOf(Parameter):
         ((name, inner),) = value.items()
         row = [float(list(self.options).index(name))]
         for branch, option in self.options.items():
-            if option is not None:
+            if option:
                 row += option.encode(inner) if branch == name else [math.nan] * option.width
         return row
 
@@ -100,48 +92,40 @@ class OneOf(Parameter):
         """Those of the branch's value."""
         ((branch, inner),) = value.items()
         option = self.options[branch]
-        return {} if option is None else option.untold(f"{name}.{branch}", inner)
+        return option.untold(f"{name}.{branch}", inner) if option else {}
 
     def from_unit(self, point: Sequence[float], start: int, rng: random.Random) -> dict[str, Any]:
         """The branch by its coordinate, all alike; its value at its part of the point."""
-        name = list(self.options)[int(point[start] * len(self.options))]
-        start += 1
-        for branch, option in self.options.items():
-            if branch == name:
-                return {name: None if option is None else option.from_unit(point, start, rng)}
-            start += 0 if option is None else option.width
-        raise AssertionError(name)
+        names = list(self.options)
+        place = int(point[start] * len(names))
+        option = self.options[names[place]]
+        start += 1 + sum(other.width for other in list(self.options.values())[:place] if other)
+        return {names[place]: option and option.from_unit(point, start, rng)}
 
     def genes(self, value: Any) -> int:
         """The branch, where there are several, and those within it."""
         ((name, inner),) = value.items()
         option = self.options[name]
-        return int(len(self.options) > 1) + (0 if option is None else option.genes(inner))
+        return int(len(self.options) > 1) + (option.genes(inner) if option else 0)
 
     def mutate(self, value: Any, chosen: Iterator[bool], rng: random.Random, scale: float | None) -> dict[str, Any]:
         """Another branch, drawn anew, if that is chosen; else changed within."""
         ((name, inner),) = value.items()
         if len(self.options) > 1 and next(chosen):
-            return self._drawn(rng.choice([other for other in self.options if other != name]), rng)
+            name = rng.choice([other for other in self.options if other != name])
+            option = self.options[name]
+            return {name: option and option.sample(rng)}
         option = self.options[name]
-        return {name: None if option is None else option.mutate(inner, islice(chosen, option.genes(inner)), rng, scale)}
+        return {name: option and option.mutate(inner, chosen, rng, scale)}
 
     def crossover(self, first: Any, second: Any, rng: random.Random) -> dict[str, Any]:
         """Crossed within a branch that both have; else one of the two."""
         ((name, inner),), ((other, others),) = first.items(), second.items()
         option = self.options[name]
-        if name == other and option is not None:
+        if name == other and option:
             return {name: option.crossover(inner, others, rng)}
         return dict(first if rng.random() < 0.5 else second)
 
     def _start(self, name: str) -> dict[str, Any]:
         option = self.options[name]
-        return {name: None if option is None else option.start()}
-
-    def _drawn(self, name: str, rng: random.Random) -> dict[str, Any]:
-        option = self.options[name]
-        return {name: None if option is None else option.sample(rng)}
-
-
-def _size(option: Parameter | None) -> int | None:
-    return 1 if option is None else option.size()
+        return {name: option and option.start()}

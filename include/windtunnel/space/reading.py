@@ -3,37 +3,29 @@
 from typing import Any
 
 from windtunnel.errors import DefinitionError
-from windtunnel.section import Fault, Path, found, read_section, unknown
-from windtunnel.space import hyperdrive
-from windtunnel.space.choices import Bool, Categorical
+from windtunnel.space.base import Parameter, checked
+from windtunnel.space.choices import Bool, Categorical, Choice
 from windtunnel.space.custom import Custom
 from windtunnel.space.dicts import Dict
+from windtunnel.space.distributions import (
+    LogNormal,
+    LogUniform,
+    Normal,
+    QLogNormal,
+    QLogUniform,
+    QNormal,
+    QUniform,
+    Uniform,
+)
 from windtunnel.space.lists import List
-from windtunnel.space.numbers import Float, Int
+from windtunnel.space.numbers import Float, Int, Randint
 from windtunnel.space.one_of import OneOf
-from windtunnel.space.parameter import Parameter, checked
 from windtunnel.space.sublist_of import SublistOf
+from windtunnel.validation import Fault, Path, read_model, shown, unknown
 
-KINDS: dict[str, type[Parameter]] = {
-    "int": Int,
-    "float": Float,
-    "categorical": Categorical,
-    "bool": Bool,
-    "dict": Dict,
-    "list": List,
-    "one_of": OneOf,
-    "sublist_of": SublistOf,
-    "choice": hyperdrive.Choice,
-    "randint": hyperdrive.Randint,
-    "uniform": hyperdrive.Uniform,
-    "quniform": hyperdrive.QUniform,
-    "loguniform": hyperdrive.LogUniform,
-    "qloguniform": hyperdrive.QLogUniform,
-    "normal": hyperdrive.Normal,
-    "qnormal": hyperdrive.QNormal,
-    "lognormal": hyperdrive.LogNormal,
-    "qlognormal": hyperdrive.QLogNormal,
-}
+_OWN = (Int, Float, Categorical, Bool, Dict, List, OneOf, SublistOf)
+_HYPERDRIVE = (Choice, Randint, Uniform, QUniform, LogUniform, QLogUniform, Normal, QNormal, LogNormal, QLogNormal)
+KINDS: dict[str, type[Parameter]] = {kind.model_fields["type"].default: kind for kind in (*_OWN, *_HYPERDRIVE)}
 
 _FIELDS = {field for kind in KINDS.values() for field in kind.model_fields}
 
@@ -59,21 +51,21 @@ def read_parameter(written: Any, path: Path = ()) -> Parameter:
 
 def _read(written: Any, path: Path) -> Parameter:
     if isinstance(written, list | tuple):
-        return read_section(Categorical, {"choices": list(written)}, path)
+        return read_model(Categorical, {"choices": list(written)}, path)
     if not isinstance(written, dict):
         allowed = "a mapping such as {type: int, low: 1, high: 8}, or a list of choices"
-        raise DefinitionError.of([Fault(path, f"found {found(written)}; allowed: {allowed}")])
+        raise DefinitionError.of([Fault(path, f"found {shown(written)}; allowed: {allowed}")])
     if "type" not in written and _are_parameters(written):
         return read_dict(written, path)
     if "type" not in written:
         raise DefinitionError.of([Fault((*path, "type"), f"is missing; allowed: {', '.join(KINDS)}")])
     kind = written["type"]
     if isinstance(kind, str) and "." in kind:
-        return read_section(Custom, written, path)
+        return read_model(Custom, written, path)
     if not isinstance(kind, str) or kind not in KINDS:
         text = unknown(str(kind), [*KINDS, "the dotted name of a class of your own"], "type")
-        raise DefinitionError.of([Fault((*path, "type"), f"found {found(kind)}; {text}")])
-    return read_section(KINDS[kind], written, path)
+        raise DefinitionError.of([Fault((*path, "type"), f"found {shown(kind)}; {text}")])
+    return read_model(KINDS[kind], written, path)
 
 
 def read_dict(fields: Any, path: Path = ()) -> Dict:
@@ -83,7 +75,7 @@ def read_dict(fields: Any, path: Path = ()) -> Dict:
         DefinitionError: with all faults, whose paths go straight from `path` to the parameters' names.
     """
     try:
-        return read_section(Dict, {"fields": dict(fields)})
+        return read_model(Dict, {"fields": dict(fields)})
     except DefinitionError as error:
         faults = [Fault((*path, *fault.path[1:]), fault.text) for fault in error.faults]
         raise DefinitionError.of(faults) from None

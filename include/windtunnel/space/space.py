@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from windtunnel.errors import DefinitionError
-from windtunnel.section import Fault
+from windtunnel.space.base import Column, Parameter
 from windtunnel.space.dicts import Dict
-from windtunnel.space.parameter import Column, Parameter
 from windtunnel.space.reading import read_dict
+from windtunnel.validation import Fault
 
 Params = dict[str, Any]
 
 _TRIES = 32  # for a child unlike both parents: enough that only parents without such a child have none
-_SMALL_STEPS, _LEAPS = 20, 40  # of a repair
+_SMALL_STEPS, _LEAPS = 20, 40  # of a repair, at most
 
 
 class Space:
@@ -135,7 +135,7 @@ class Space:
         return self._root.neighbours(params)
 
     def repair(self, params: Params, excess: Callable[[Params], float], rng: random.Random) -> Params | None:
-        """A configuration near this one that keeps its bounds, found by steps that each break them less.
+        """A configuration near this one that keeps its bounds, reached by steps that each break them less.
 
         Where small steps would take too many, they become leaps.
 
@@ -145,23 +145,28 @@ class Space:
             rng: the generator of all randomness.
 
         Returns:
-            The configuration; None if none was found.
+            The configuration; None if the steps lead to none.
         """
         over = excess(params)
-        small, leaps = _SMALL_STEPS, _LEAPS
-        while over > 0 and leaps:
-            if small:
-                candidates = self.neighbours(params)
-                rng.shuffle(candidates)
-            else:
-                candidates = [self.mutate(params, rng, rate=0.0, scale=0.3) for _ in range(_TRIES)]
-            better = next(((one, less) for one in candidates if (less := excess(one)) < over), None)
-            if small:
-                small = small - 1 if better else 0
-            else:
-                leaps = leaps - 1 if better else 0
-            params, over = better or (params, over)
+        for nearby, most in ((self._steps, _SMALL_STEPS), (self._leaps, _LEAPS)):
+            for _ in range(most):
+                if over <= 0:
+                    return params
+                better = next(((one, less) for one in nearby(params, rng) if (less := excess(one)) < over), None)
+                if better is None:
+                    break
+                params, over = better
         return params if over <= 0 else None
+
+    def _steps(self, params: Params, rng: random.Random) -> list[Params]:
+        """The neighbours in random order."""
+        near = self.neighbours(params)
+        rng.shuffle(near)
+        return near
+
+    def _leaps(self, params: Params, rng: random.Random) -> list[Params]:
+        """Mutants whose numbers are some way off."""
+        return [self.mutate(params, rng, rate=0.0, scale=0.3) for _ in range(_TRIES)]
 
     def default(self) -> Params:
         """The configuration of all defaults: those that the parameters name, else values in the middle."""

@@ -3,64 +3,56 @@
 import functools
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from itertools import accumulate
-from typing import Any, Literal
+from typing import Any, Self
 
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
-from windtunnel.ledger.ids import canonical_json
-from windtunnel.section import found
+from windtunnel.space.base import Column, Parameter, identity
 from windtunnel.space.choices import check_different
-from windtunnel.space.parameter import Column, Gene
+from windtunnel.space.lists import encoded_length, length_columns, lengths_text
+from windtunnel.validation import shown
 
 
-class SublistOf(Gene):
-    """Some of the choices, each at most once and in the order of the choices.
+class SublistOf(Parameter):
+    """Some of the choices, each at most once and in the order of the choices."""
 
-    Attributes:
-        choices: the values, of any JSON type.
-        length: how many are taken.
-        min_length: how few may be taken; 0 by default.
-        max_length: how many may be taken; by default all.
-    """
-
-    type: Literal["sublist_of"] = "sublist_of"
+    type: str = "sublist_of"
     choices: list[Any] = Field(min_length=1)
+    """The values, of any JSON type."""
     length: PositiveInt | None = None
+    """How many are taken."""
     min_length: NonNegativeInt | None = None
+    """How few may be taken; 0 by default."""
     max_length: PositiveInt | None = None
+    """How many may be taken; by default all."""
 
     @model_validator(mode="after")
-    def _lengths_are_right(self) -> "SublistOf":
+    def _lengths_are_right(self) -> Self:
         check_different(self.choices)
         if self.length is not None and (self.min_length is not None or self.max_length is not None):
             raise ValueError("length excludes min_length and max_length")
-        if self.longest > len(self.choices):
-            raise ValueError(f"{self.longest} cannot be taken of {len(self.choices)} choices")
-        if self.shortest > self.longest:
-            raise ValueError(f"min_length {self.shortest} is above max_length {self.longest}")
+        longest = self.length or self.max_length or len(self.choices)
+        if longest > len(self.choices):
+            raise ValueError(f"{longest} cannot be taken of {len(self.choices)} choices")
+        if not self.lengths:
+            raise ValueError(f"min_length {self.min_length} is above max_length {longest}")
         return self
 
-    @property
-    def shortest(self) -> int:
-        """How few may be taken."""
-        return self.length if self.length is not None else self.min_length or 0
-
-    @property
-    def longest(self) -> int:
-        """How many may be taken."""
-        return self.length if self.length is not None else self.max_length or len(self.choices)
+    @functools.cached_property
+    def lengths(self) -> range:
+        """How many choices may be taken."""
+        return range(self.length or self.min_length or 0, (self.length or self.max_length or len(self.choices)) + 1)
 
     @functools.cached_property
-    def _places(self) -> dict[bytes, int]:
-        return {canonical_json(choice): index for index, choice in enumerate(self.choices)}
+    def _places(self) -> dict[Hashable, int]:
+        return {identity(choice): place for place, choice in enumerate(self.choices)}
 
     @functools.cached_property
     def _upto(self) -> list[int]:
         """How many sublists have the shortest length, that or the next, and so on."""
-        lengths = range(self.shortest, self.longest + 1)
-        return list(accumulate(math.comb(len(self.choices), length) for length in lengths))
+        return list(accumulate(math.comb(len(self.choices), length) for length in self.lengths))
 
     def size(self) -> int:
         """How many sublists there are."""
@@ -70,7 +62,7 @@ class SublistOf(Gene):
         """The sublist at a place: short ones first, then by the places of what is taken."""
         step = next(step for step, upto in enumerate(self._upto) if index < upto)
         index -= self._upto[step - 1] if step else 0
-        needed, taken = self.shortest + step, []
+        needed, taken = self.lengths[step], []
         for place, choice in enumerate(self.choices):
             with_it = math.comb(len(self.choices) - place - 1, needed - 1) if needed else 0
             if index < with_it:
@@ -87,40 +79,35 @@ class SublistOf(Gene):
             ValueError: it is no such list.
         """
         try:
-            places = sorted(self._places[canonical_json(part)] for part in value)
+            places = {self._places[identity(part)] for part in value}
         except (KeyError, ValueError, TypeError):
-            places = None
-        if places is None or len(set(places)) < len(places) or not self.shortest <= len(places) <= self.longest:
-            lengths = f"{self.shortest} to {self.longest}" if self.shortest < self.longest else f"{self.longest}"
-            raise ValueError(f"a list of {lengths} different ones of {found(self.choices)}")
-        return [self.choices[place] for place in places]
+            places = set()
+        if not isinstance(value, list | tuple) or len(places) < len(value) or len(places) not in self.lengths:
+            text = f"a list of {lengths_text(self.lengths)} different ones of {shown(self.choices)}"
+            raise ValueError(text)
+        return self._list(places)
 
     def middle(self) -> list[Any]:
         """The first choices, as many as is middling."""
-        return self.choices[: (self.shortest + self.longest + 1) // 2]
+        return self.choices[: (self.lengths[0] + self.lengths[-1] + 1) // 2]
 
     def neighbours(self, value: Any) -> list[list[Any]]:
-        """Those with one more, one fewer, or one exchanged."""
+        """Those with one exchanged, one more, or one fewer."""
         taken = self._taken(value)
-        left = [place for place in range(len(self.choices)) if place not in taken]
+        left = self._left(taken)
         near = [taken - {out} | {into} for out in taken for into in left]
-        near += [taken | {into} for into in left if len(taken) < self.longest]
-        near += [taken - {out} for out in taken if len(taken) > self.shortest]
-        return [self._list(places) for places in near]
+        near += [taken | {into} for into in left] + [taken - {out} for out in taken]
+        return [self._list(places) for places in near if len(places) in self.lengths]
 
     def different(self, value: Any, rng: random.Random) -> list[Any]:
-        """Another sublist, near this one: one more, one fewer, or one exchanged."""
+        """Any of the neighbours, without listing them all."""
         taken = self._taken(value)
-        left = [place for place in range(len(self.choices)) if place not in taken]
-        more, fewer = len(taken) < self.longest, len(taken) > self.shortest
-        exchanges = len(taken) * len(left)
-        place = rng.randrange(exchanges + more * len(left) + fewer * len(taken))
-        if place < exchanges:
-            return self._list(taken - {sorted(taken)[place // len(left)]} | {left[place % len(left)]})
-        place -= exchanges
-        if more and place < len(left):
-            return self._list(taken | {left[place]})
-        return self._list(taken - {sorted(taken)[place - more * len(left)]})
+        none: set[int] = set()
+        out, into = [none, *({place} for place in taken)], [none, *({place} for place in self._left(taken))]
+        while True:
+            near = taken - rng.choice(out) | rng.choice(into)
+            if near != taken and len(near) in self.lengths:
+                return self._list(near)
 
     def crossover(self, first: Any, second: Any, rng: random.Random) -> list[Any]:
         """What both have, and some of what one has, so that the length is between theirs."""
@@ -131,19 +118,18 @@ class SublistOf(Gene):
 
     def columns(self, name: str) -> list[Column]:
         """The length, where it varies, and for each choice whether it is taken."""
-        lengths = [Column(f"{name}.length", "number", len(self._upto), ordered=True)] if len(self._upto) > 1 else []
-        return lengths + [Column(f"{name}[{i}]", "category", 2, ordered=True) for i in range(len(self.choices))]
+        taken = [Column(f"{name}[{place}]", "category", 2, ordered=True) for place in range(len(self.choices))]
+        return length_columns(name, self.lengths) + taken
 
     def encode(self, value: Any) -> list[float]:
         """The length's position; then 1 for what is taken and 0 for what is not."""
         taken = self._taken(value)
-        length = [(len(taken) - self.shortest + 0.5) / len(self._upto)] if len(self._upto) > 1 else []
-        return length + [float(place in taken) for place in range(len(self.choices))]
+        return encoded_length(len(taken), self.lengths) + [float(place in taken) for place in range(len(self.choices))]
 
     def from_unit(self, point: Sequence[float], start: int, rng: random.Random) -> list[Any]:
         """All sublists alike: a length by how many have it, then choice after choice by how many are still needed."""
-        needed = self.shortest
-        if len(self._upto) > 1:
+        needed = self.lengths[0]
+        if len(self.lengths) > 1:
             needed += next(step for step, upto in enumerate(self._upto) if point[start] < upto / self._upto[-1])
             start += 1
         taken = []
@@ -154,7 +140,10 @@ class SublistOf(Gene):
         return taken
 
     def _taken(self, value: Any) -> set[int]:
-        return {self._places[canonical_json(part)] for part in value}
+        return {self._places[identity(part)] for part in value}
+
+    def _left(self, taken: set[int]) -> list[int]:
+        return [place for place in range(len(self.choices)) if place not in taken]
 
     def _list(self, places: set[int]) -> list[Any]:
         return [self.choices[place] for place in sorted(places)]

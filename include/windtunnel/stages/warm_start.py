@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 
-from windtunnel.bound import Bound
+from windtunnel.constraint import Constraint
 from windtunnel.definition import recorded_definition
 from windtunnel.errors import NotFoundError
 from windtunnel.ledger import Decision, Known, Ledger, Plan, Request, State
@@ -95,8 +95,8 @@ def _counts(search: Search, source: Ledger, request: Request, outcome: Outcome) 
     )
 
 
-def _keeps(bound: Bound, value: float | None) -> bool:
-    return value is not None and bound.broken(value) is None
+def _keeps(bound: Constraint, value: float | None) -> bool:
+    return value is not None and bound.violated(value) is None
 
 
 def _adopt(source: Ledger, theirs: str, ledger: Ledger, trial: str) -> None:

@@ -5,9 +5,9 @@ from importlib import import_module
 from typing import Any
 
 from windtunnel.errors import DefinitionError
-from windtunnel.section import Fault, read_section, unknown
 from windtunnel.strategies.base import Batch, Observation, Problem, Strategy, Suggestion, generator
 from windtunnel.strategies.draft import Draft
+from windtunnel.validation import Fault, read_model, unknown
 
 __all__ = [
     "Batch",
@@ -51,7 +51,7 @@ def get_strategy(name: str, options: Mapping[str, Any] | None = None) -> Strateg
         DefinitionError: there is no such strategy (path `name`), or an option is wrong (path `options…`).
     """
     kind = strategy_class(name)
-    return kind(read_section(kind.Options, dict(options or {}), ("options",)))
+    return kind(read_model(kind.Options, dict(options or {}), ("options",)))
 
 
 def strategy_class(name: str) -> type[Strategy]:

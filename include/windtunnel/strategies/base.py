@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from windtunnel.bound import Bound
+from windtunnel.constraint import Constraint
 from windtunnel.ledger.records import State
-from windtunnel.section import Section
 from windtunnel.space import Params, Space
+from windtunnel.validation import StrictModel
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Problem:
 
     space: Space
     objectives: Mapping[str, str]
-    constraints: Mapping[str, Bound] = field(default_factory=dict)
+    constraints: Mapping[str, Constraint] = field(default_factory=dict)
     known: Callable[[Params], Mapping[str, float]] = lambda params: {}
 
     def canonical(self, params: Mapping[str, Any]) -> Params:
@@ -50,7 +50,7 @@ class Problem:
             if name in values and not math.isfinite(values[name]):
                 return f"{name} is {values[name]:g}, which no front can hold"
         for name, bound in self.constraints.items():
-            how = bound.broken(values[name]) if name in values else None
+            how = bound.violated(values[name]) if name in values else None
             if how is not None:
                 return f"{name} {values[name]:g} {how}"
         return None
@@ -67,7 +67,7 @@ class Problem:
 
     def _excess(self, params: Params) -> float:
         values = self.known(params)
-        return sum(bound.excess(values[name]) for name, bound in self.constraints.items() if name in values)
+        return sum(bound.violation(values[name]) for name, bound in self.constraints.items() if name in values)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +140,7 @@ class Strategy(ABC):
         Options: the section with the strategy's options.
     """
 
-    class Options(Section):
+    class Options(StrictModel):
         """No options."""
 
     def __init__(self, options: Any = None) -> None:

@@ -9,9 +9,9 @@ from pydantic import Field, NonNegativeInt
 
 from windtunnel.front import pareto_front
 from windtunnel.ledger.records import State
-from windtunnel.section import Section
 from windtunnel.strategies.base import Batch, Observation, Problem, Strategy, generator
 from windtunnel.strategies.draft import Draft
+from windtunnel.validation import StrictModel
 
 _MUTANT_TRIES = 20
 _CHILD_TRIES = 30
@@ -24,20 +24,17 @@ class EvolutionPareto(Strategy):
     two different parents, failures are never bred from, and the seed decides everything.
     """
 
-    class Options(Section):
-        """What a batch is made of, before it is cut or filled up with random configurations to the number asked for.
-
-        Attributes:
-            num_random_mix: random newcomers.
-            num_crossovers: children of two members of the front.
-            mutations_per_parent: mutants of each member of the front.
-            mutation_probability: of each parameter of a mutant to change; one at least does.
-        """
+    class Options(StrictModel):
+        """What a batch is made of, before it is cut or filled up with random configurations to the number asked for."""
 
         num_random_mix: NonNegativeInt = 5
+        """Random newcomers."""
         num_crossovers: NonNegativeInt = 5
+        """Children of two members of the front."""
         mutations_per_parent: NonNegativeInt = 1
+        """Mutants of each member of the front."""
         mutation_probability: Annotated[float, Field(ge=0, le=1)] = 0.3
+        """Of each parameter of a mutant to change; one at least does."""
 
     options: Options
 

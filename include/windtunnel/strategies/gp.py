@@ -5,9 +5,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from windtunnel.section import Section
 from windtunnel.strategies.base import Batch, Observation, Problem, Strategy
 from windtunnel.strategies.pareto import Pareto
+from windtunnel.validation import StrictModel
 
 
 class Gp(Strategy):
@@ -17,14 +17,11 @@ class Gp(Strategy):
     begins with random trials.
     """
 
-    class Options(Section):
-        """How far to trust the model.
-
-        Attributes:
-            exploration: standard deviations that count of what is expected: 0 trusts the models' means alone.
-        """
+    class Options(StrictModel):
+        """How far to trust the model."""
 
         exploration: Annotated[float, Field(ge=0, le=3)] = 1.0
+        """Standard deviations that count of what is expected: 0 trusts the models' means alone."""
 
     options: Options
 

@@ -6,10 +6,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from windtunnel.section import Section
 from windtunnel.space import Column, Params
 from windtunnel.strategies.base import Batch, Observation, Problem, Strategy, generator
 from windtunnel.strategies.draft import Draft
+from windtunnel.validation import StrictModel
 
 _PATIENCE = 10_000  # combinations in a row that give nothing new before the rest of a grid is given up
 _GOLDEN = 618_033_988_750, 10**12  # the golden section in whole numbers: sizes may be beyond those of floats
@@ -22,14 +22,11 @@ class Grid(Strategy):
     regions. It depends on nothing: seeds make no difference.
     """
 
-    class Options(Section):
-        """How fine the grid is.
-
-        Attributes:
-            points: values taken of each number that has infinitely many.
-        """
+    class Options(StrictModel):
+        """How fine the grid is."""
 
         points: Annotated[int, Field(ge=2)] = 5
+        """Values taken of each number that has infinitely many."""
 
     options: Options
 

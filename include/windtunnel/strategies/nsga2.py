@@ -7,10 +7,10 @@ from typing import Annotated
 from pydantic import Field
 
 from windtunnel.front import fittest
-from windtunnel.section import Section
 from windtunnel.strategies.base import Batch, Observation, Problem, Strategy, generator
 from windtunnel.strategies.draft import Draft
 from windtunnel.strategies.past import trained
+from windtunnel.validation import StrictModel
 
 _PARENTS = 10  # few, for the front of the whole history is a choice already
 _TRIES = 30  # for each child, before random configurations fill the batch
@@ -24,18 +24,15 @@ class NSGA2(Strategy):
     constraints known before training are repaired.
     """
 
-    class Options(Section):
-        """How it breeds.
-
-        Attributes:
-            population: how many parents there are; by default 10, and with more than two objectives 10 more for each.
-            crossover_probability: of a child to have two parents.
-            mutation_probability: of each gene of a child to change; by default one in as many as there are.
-        """
+    class Options(StrictModel):
+        """How it breeds."""
 
         population: Annotated[int, Field(ge=2)] | None = None
+        """How many parents there are; by default 10, and with more than two objectives 10 more for each."""
         crossover_probability: Annotated[float, Field(ge=0, le=1)] = 0.5
+        """Of a child to have two parents."""
         mutation_probability: Annotated[float, Field(ge=0, le=1)] | None = None
+        """Of each gene of a child to change; by default one in as many as there are."""
 
     options: Options
 

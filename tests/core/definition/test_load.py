@@ -4,7 +4,8 @@ from types import ModuleType
 import pytest
 
 from tests.core.definition.conftest import GOOD
-from windtunnel.definition import Definition, definition_from, load_definition, resolve, with_overrides
+from tests.definitions import definition_from
+from windtunnel.definition import Definition, load_definition, resolve, with_overrides
 from windtunnel.errors import DefinitionError, WorkloadError
 from windtunnel.space import Int, List
 

@@ -5,7 +5,8 @@ import yaml
 
 from tests.core.definition.conftest import GOOD
 from tests.core.definition.test_load import BASE
-from windtunnel.definition import definition_from, load_definition
+from tests.definitions import definition_from
+from windtunnel.definition import load_definition
 from windtunnel.errors import DefinitionError
 
 EXAMPLE = Path(__file__).parents[3] / "include" / "pod_template.yaml"

@@ -89,6 +89,8 @@ def test_configurations_are_held_to_the_conditions(params, message):
         ({"later": 1}, "b.when.later: no such parameter before this one"),
         ({"optimizer": "sdg"}, r'b.when.optimizer: found "sdg"; allowed: one of \["adam", "sgd"\]'),
         ({"layers": {"min": "x"}}, 'b.when.layers.min: found "x"; allowed: a number'),
+        ({"layers": {"min": 3, "max": 2}}, "b.when.layers: min 3 is above max 2"),
+        ({"layers": {"min": 1, "mx": 2}}, "b.when.layers.mx: no such field \\(did you mean 'max'"),
         ({"layers": [1, 9]}, "b.when.layers: found 9; allowed: a number from 1 to 3"),
         ({"blocks": 1}, "b.when.blocks: is made of parts"),
         (3, "b.when: found 3; allowed: a mapping of names to values"),

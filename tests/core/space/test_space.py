@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from windtunnel.errors import DefinitionError
 from windtunnel.ledger.ids import canonical_json
 from windtunnel.space import Space
+from windtunnel.space.base import identity
 
 MIXED = {
     "layers": {"type": "int", "low": 1, "high": 12},
@@ -36,6 +37,8 @@ SMALL = st.dictionaries(
     ),
     min_size=1,
 )
+
+SCALARS = st.sampled_from([0, 1, -0.0, 0.0, 1.0, 0.5, True, False, None, "", "1", [1], [1.0], [True], {}, {"a": 1}])
 
 seeds = st.integers(0, 10_000).map(random.Random)
 
@@ -96,11 +99,30 @@ def test_a_child_is_unlike_both_parents_wherever_they_differ_twice(description, 
     space = Space.parse(description)
     first, second = space.sample(rng), space.sample(rng)
     child = space.crossover(first, second, rng)
-    forms = [{name: canonical_json(value) for name, value in params.items()} for params in (first, second, child)]
-    first, second, child = forms  # as JSON, which tells 1 from true; Python holds them for equal
-    assert all(child[name] in (first[name], second[name]) for name in child)
-    differing = sum(first[name] != second[name] for name in first)
-    assert (child not in (first, second)) == (differing >= 2)
+    assert all(identity(child[name]) in (identity(first[name]), identity(second[name])) for name in child)
+    differing = sum(identity(first[name]) != identity(second[name]) for name in first)
+    assert (space.key(child) not in (space.key(first), space.key(second))) == (differing >= 2)
+
+
+def test_true_and_1_are_different_values_and_1_and_1_0_are_one():
+    space = Space.parse({"a": [1, True, 0, False], "b": {"type": "sublist_of", "choices": [True, 1], "min_length": 1}})
+    assert space.size() == 4 * 3
+    assert len(set(keys(space, space.enumerate()))) == 4 * 3
+    assert space.canonical({"a": True, "b": [1.0]}) == {"a": True, "b": [1]}
+    assert type(space.canonical({"a": True, "b": [1]})["a"]) is bool
+    assert type(space.canonical({"a": 1.0, "b": [1]})["a"]) is int
+    for params in space.enumerate():
+        assert space.key(params) not in keys(space, space.neighbours(params))
+    conditional = Space.parse({"a": [1, True], "b": {"type": "bool", "when": {"a": True}}})
+    assert [list(params) for params in conditional.enumerate()] == [["a"], ["a", "b"], ["a", "b"]]
+    for twice in ([1, 1.0], [[1], [1.0]], [{"p": 1}, {"p": 1.0}]):
+        with pytest.raises(DefinitionError, match="choices must differ"):
+            Space.parse({"a": twice})
+
+
+@given(SCALARS, SCALARS)
+def test_identities_are_equal_where_canonical_json_is(first, second):
+    assert (identity(first) == identity(second)) == (canonical_json(first) == canonical_json(second))
 
 
 def test_a_child_tells_1_from_true_and_0_from_false():

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from windtunnel.definition.early_stopping import Halving
 from windtunnel.errors import DefinitionError
 from windtunnel.front import hypervolume, reference_point
-from windtunnel.section import read_section
 from windtunnel.stopping.halving import best_first, standings
+from windtunnel.validation import read_model
 
 ONE = {"acc": "maximize"}
 TWO = {"acc": "maximize", "cost": "minimize"}
@@ -62,7 +62,7 @@ def test_rungs(fields, last, rungs):
 )
 def test_what_is_no_halving(fields, text):
     with pytest.raises(DefinitionError, match=text):
-        read_section(Halving, fields)
+        read_model(Halving, fields)
 
 
 def test_the_best_share_of_a_rung_goes_on():

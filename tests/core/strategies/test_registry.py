@@ -1,14 +1,14 @@
 import pytest
 
 from windtunnel.errors import DefinitionError
-from windtunnel.section import Section
 from windtunnel.strategies import Batch, Draft, Strategy, generator, get_strategy, strategy_names
+from windtunnel.validation import StrictModel
 
 
 class FirstComeFirstServed(Strategy):
     """A user's own strategy: the space in order."""
 
-    class Options(Section):
+    class Options(StrictModel):
         skip: int = 0
 
     def suggest(self, problem, history, n, seed, iteration):

@@ -5,8 +5,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from windtunnel.section import Section
 from windtunnel.strategies.base import Batch, Observation, Problem, Strategy
+from windtunnel.validation import StrictModel
 
 
 class Pareto(Strategy):
@@ -17,32 +17,29 @@ class Pareto(Strategy):
     from the best. See `docs/strategies.md` for the ingredients and for what each of them contributes.
     """
 
-    class Options(Section):
-        """Each ingredient can be left out, to see what it contributes.
-
-        Attributes:
-            initial: trials before the models, at least; by default 5 and one a parameter, 20 at most.
-            exploration: standard deviations that count of what is expected: 0 trusts the models' means alone.
-            exact: whether objectives known before training are taken as known rather than learnt.
-            hints: whether values known before training help to predict those that are trained for.
-            spread: whether the first trials are spread out rather than random.
-            warp: whether values are made nearly Gaussian by the likeliest of some logarithms.
-            additive: whether the models have an additive term.
-            ensemble: whether models with the additive term and without it are averaged, where either may be right.
-            earlier: whether values after fewer epochs are learnt from.
-            fitness: whether failures and broken constraints are learnt from.
-        """
+    class Options(StrictModel):
+        """Each ingredient can be left out, to see what it contributes."""
 
         initial: Annotated[int, Field(ge=2)] | None = None
+        """Trials before the models, at least; by default 5 and one a parameter, 20 at most."""
         exploration: Annotated[float, Field(ge=0, le=3)] = 1.0
+        """Standard deviations that count of what is expected: 0 trusts the models' means alone."""
         exact: bool = True
+        """Whether objectives known before training are taken as known rather than learnt."""
         hints: bool = True
+        """Whether values known before training help to predict those that are trained for."""
         spread: bool = True
+        """Whether the first trials are spread out rather than random."""
         warp: bool = True
+        """Whether values are made nearly Gaussian by the likeliest of some logarithms."""
         additive: bool = True
+        """Whether the models have an additive term."""
         ensemble: bool = True
+        """Whether models with the additive term and without it are averaged, where either may be right."""
         earlier: bool = True
+        """Whether values after fewer epochs are learnt from."""
         fitness: bool = True
+        """Whether failures and broken constraints are learnt from."""
 
     options: Options
 

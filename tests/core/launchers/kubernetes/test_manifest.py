@@ -1,7 +1,7 @@
 import pytest
 
 from tests.core.definition.conftest import GOOD
-from windtunnel.definition import definition_from
+from tests.definitions import definition_from
 from windtunnel.launchers.kubernetes.manifest import job_name, manifest
 from windtunnel.ledger import Job, JobKind, Ledger
 from windtunnel.stores import open_store

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tests.conformance.strategies import GRID, StrategyConformance, problem, searched
-from windtunnel.bound import Bound
+from windtunnel.constraint import Constraint
 from windtunnel.space import Space
 from windtunnel.strategies import Observation, Problem, get_strategy
 from windtunnel.strategies.pareto.evidence import Evidence
@@ -112,7 +112,7 @@ def test_constraints_that_random_draws_never_keep_leave_the_model_at_work():
     """All but one draw in some thousands break the bound; the best trials' neighbours keep it."""
     space = {f"x{i}": {"type": "float", "low": 0, "high": 1} for i in range(6)}
     size = lambda params: {"size": sum(params.values())}  # noqa: E731
-    task = Problem(Space.parse(space), {"loss": "minimize"}, {"size": Bound(max=0.6)}, size)
+    task = Problem(Space.parse(space), {"loss": "minimize"}, {"size": Constraint(max=0.6)}, size)
     rng = random.Random(0)
     history = []
     for number in range(20):

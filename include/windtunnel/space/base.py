@@ -3,12 +3,18 @@
 import functools
 import random
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, WithJsonSchema, field_validator
 
 from windtunnel.errors import DefinitionError
-from windtunnel.section import Fault, Path, Section, found
+from windtunnel.ledger.ids import canonical_json
+from windtunnel.validation import Fault, InnerFaultsError, Path, StrictModel, shown
+
+# Stands in the JSON Schema for any parameter; `windtunnel.definition.schema` puts a reference in its place.
+ANY_PARAMETER = {"type": "parameter"}
 
 
 @dataclass(frozen=True)
@@ -30,21 +36,29 @@ class Column:
     edge: float = 0.0
 
 
-class Parameter(Section):
+class Parameter(StrictModel):
     """One searched parameter. Values are plain JSON values; all randomness comes from the generator given.
 
     A parameter fills some columns of a configuration's row. `from_unit` makes a value of as many coordinates between
     0 and 1: of random ones a random value, of a Sobol point an evenly spread one.
 
-    Attributes:
-        default: the value that the default configuration has; by default one in the middle.
-        when: values that parameters beside this one must have for this one to be there, such as `{optimizer: sgd}`:
-            a value, a list of values, or `{min: 2, max: 4}`.
+    A value is one gene, which changes as a whole, unless the kind has parts.
     """
 
     type: str
     default: Any = None
+    """The value that the default configuration has; by default one in the middle."""
     when: dict[str, Any] | None = None
+    """Values that parameters beside this one must have for this one to be there, such as `{optimizer: sgd}`: a value, a
+    list of values, or `{min: 2, max: 4}`."""
+
+    @field_validator("type")
+    @classmethod
+    def _is_its_own(cls, value: str) -> str:
+        own = cls.model_fields["type"]
+        if not own.is_required() and value != own.default:
+            raise ValueError(f"found {shown(value)}; allowed: {own.default}")
+        return value
 
     @abstractmethod
     def size(self) -> int | None:
@@ -83,15 +97,6 @@ class Parameter(Section):
     def encode(self, value: Any) -> list[float]:
         """A canonical value as a number for each column; not a number (nan) where a column has no meaning for it."""
 
-    def untold(self, name: str, value: Any) -> dict[str, Any]:
-        """The parts of a canonical value that no column tells anything of, by their paths.
-
-        Args:
-            name: the parameter's path.
-            value: its value.
-        """
-        return {}
-
     @abstractmethod
     def from_unit(self, point: Sequence[float], start: int, rng: random.Random) -> Any:
         """The value at a point of the unit cube.
@@ -103,11 +108,19 @@ class Parameter(Section):
             rng: for what has no columns.
         """
 
-    @abstractmethod
+    def untold(self, name: str, value: Any) -> dict[str, Any]:
+        """The parts of a canonical value that no column describes, by their paths.
+
+        Args:
+            name: the parameter's path.
+            value: its value.
+        """
+        return {}
+
     def genes(self, value: Any) -> int:
         """How many places of a canonical value can be changed by themselves."""
+        return int(self.size() != 1)
 
-    @abstractmethod
     def mutate(self, value: Any, chosen: Iterator[bool], rng: random.Random, scale: float | None) -> Any:
         """A canonical value with some of its genes changed.
 
@@ -117,10 +130,21 @@ class Parameter(Section):
             rng: the generator of all randomness.
             scale: how far numbers move, as a share of their range; None draws them anew.
         """
+        if not self.genes(value) or not next(chosen):
+            return value
+        return self.different(value, rng) if scale is None else self.moved(value, rng, scale)
 
-    @abstractmethod
     def crossover(self, first: Any, second: Any, rng: random.Random) -> Any:
         """A value whose genes are each from either of two canonical values, at even odds."""
+        return first if rng.random() < 0.5 else second
+
+    def different(self, value: Any, rng: random.Random) -> Any:
+        """A random value other than this canonical one."""
+        return rng.choice(self.neighbours(value))
+
+    def moved(self, value: Any, rng: random.Random, scale: float) -> Any:
+        """A random value other than this canonical one, near it where values have a distance."""
+        return self.different(value, rng)
 
     @functools.cached_property
     def width(self) -> int:
@@ -136,62 +160,60 @@ class Parameter(Section):
         return self.canonical(self.default) if "default" in self.model_fields_set else self.middle()
 
     def describe(self) -> dict[str, Any]:
-        """The parameter as the YAML file says it."""
-        said = {
-            name: _written(getattr(self, name))
-            for name, field in type(self).model_fields.items()
-            if name in self.model_fields_set and (name == "default" or getattr(self, name) != field.default)
-        }
-        return {"type": self.type} | said
+        """The parameter as the YAML file has it, without the fields that are left at their defaults."""
+        fields = type(self).model_fields
+        written = {name: getattr(self, name) for name in fields if name in self.model_fields_set}
+        kept = {name: value for name, value in written.items() if name == "default" or value != fields[name].default}
+        return {"type": self.type, **_described(kept)}
 
 
-class Gene(Parameter):
-    """A parameter whose value changes as a whole."""
+def _nested(written: Any) -> Parameter:
+    from windtunnel.space.reading import read_parameter  # it knows the kinds, some of which have parameters within
 
-    def genes(self, value: Any) -> int:
-        """One, unless there is nothing to change to."""
-        return int(self.size() != 1)
+    try:
+        return read_parameter(written)
+    except DefinitionError as error:
+        raise InnerFaultsError(error.faults) from None
 
-    def mutate(self, value: Any, chosen: Iterator[bool], rng: random.Random, scale: float | None) -> Any:
-        """Another value, if it is to change."""
-        if not self.genes(value) or not next(chosen):
-            return value
-        return self.different(value, rng) if scale is None else self.moved(value, rng, scale)
 
-    def crossover(self, first: Any, second: Any, rng: random.Random) -> Any:
-        """One of the two values."""
-        return first if rng.random() < 0.5 else second
+Nested = Annotated[Parameter, BeforeValidator(_nested), WithJsonSchema(ANY_PARAMETER)]
 
-    @abstractmethod
-    def different(self, value: Any, rng: random.Random) -> Any:
-        """A random value other than this canonical one."""
 
-    def moved(self, value: Any, rng: random.Random, scale: float) -> Any:
-        """A random value other than this canonical one, near it where values have a distance."""
-        return self.different(value, rng)
+def identity(value: Any) -> Hashable:
+    """What a JSON value is told apart by: 1 and 1.0 are one number, and `true` is another value than 1.
+
+    Python holds `True` and 1 for equal, so values of parameters are compared by this. `canonical_json`, of which ids
+    are made, tells the same values apart.
+
+    Raises:
+        ValueError: a part of the value is no JSON value.
+    """
+    if isinstance(value, bool):
+        return bool, value
+    return value if value is None or isinstance(value, str | int | float) else canonical_json(value)
 
 
 def checked(parameter: Parameter, value: Any, path: Path, faults: list[Fault]) -> Any:
-    """The canonical form of a part of a value, or else its faults added to the list.
+    """The canonical form of a part of a value; where the part is wrong, None, and its faults are added to the list.
 
     Args:
         parameter: that the part is a value of.
         value: the part.
         path: where it stands.
-        faults: found so far.
+        faults: of the whole value so far.
     """
     try:
         return parameter.canonical(value)
     except DefinitionError as error:
         faults += [Fault((*path, *fault.path), fault.text) for fault in error.faults]
     except ValueError as error:
-        faults.append(Fault(path, f"found {found(value)}; allowed: {error}"))
+        faults.append(Fault(path, f"found {shown(value)}; allowed: {error}"))
     return None
 
 
-def _written(value: Any) -> Any:
+def _described(value: Any) -> Any:
     if isinstance(value, Parameter):
         return value.describe()
     if isinstance(value, dict):
-        return {name: _written(part) for name, part in value.items()}
-    return [_written(part) for part in value] if isinstance(value, list) else value
+        return {name: _described(part) for name, part in value.items()}
+    return [_described(part) for part in value] if isinstance(value, list) else value

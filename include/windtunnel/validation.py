@@ -1,7 +1,6 @@
 """Reading what people write: models that refuse unknown fields, and faults that say where, what and what instead."""
 
 import difflib
-import inspect
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -41,24 +40,24 @@ _EXPECTED = {
 }
 
 
-class Section(BaseModel):
-    """Base of all that people write: unknown fields are errors, for a typing mistake must not pass in silence.
+class StrictModel(BaseModel):
+    """Base of all models of what people write: an unknown field is an error, for it is a typing mistake.
 
     Types are strict: `"5"` is no number and `true` no count.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """The section's JSON Schema, its fields described by the docstring's attributes: editors show them."""
+        """The model's JSON Schema, described by the docstrings of its class and its fields, each as one line."""
         schema = handler(core_schema)
         own = handler.resolve_ref_schema(schema)
-        for base in reversed(cls.__mro__[: cls.__mro__.index(Section)]):
-            summary, attributes = _documented(inspect.cleandoc(base.__doc__ or ""))
-            own["description"] = summary
-            for name, text in attributes.items():
-                own["properties"][name]["description"] = text
+        for part in (own, *own.get("properties", {}).values()):
+            if "description" in part:
+                part["description"] = " ".join(part["description"].split())
         return schema
 
 
@@ -79,7 +78,7 @@ class Fault:
 
 
 class InnerFaultsError(ValueError):
-    """Raised by a section's validator that has faults with paths of their own, counted from the section's place.
+    """Raised by a model's validator whose faults have paths of their own, counted from the model's place.
 
     Attributes:
         faults: what is wrong.
@@ -90,14 +89,14 @@ class InnerFaultsError(ValueError):
         super().__init__("; ".join(map(str, self.faults)))
 
 
-S = TypeVar("S", bound=Section)
+Model = TypeVar("Model", bound=StrictModel)
 
 
-def read_section(model: type[S], data: Any, path: Path = ()) -> S:
-    """The data as a section.
+def read_model(model: type[Model], data: Any, path: Path = ()) -> Model:
+    """The data as a model.
 
     Args:
-        model: the section's class.
+        model: its class.
         data: what was written, as plain values.
         path: where it stands, for the faults.
 
@@ -110,7 +109,7 @@ def read_section(model: type[S], data: Any, path: Path = ()) -> S:
         raise DefinitionError.of(fault for detail in error.errors() for fault in _faults(model, detail, path)) from None
 
 
-def found(value: Any) -> str:
+def shown(value: Any) -> str:
     """A value as a person wrote it, cut short where it is long."""
     try:
         text = json.dumps(value, ensure_ascii=False)
@@ -135,22 +134,7 @@ def path_text(path: Sequence[str | int]) -> str:
     return text
 
 
-def _documented(docstring: str) -> tuple[str, dict[str, str]]:
-    """What a Google-style docstring says of its class, and of each attribute."""
-    summary, _, listed = docstring.partition("\n\nAttributes:\n")
-    attributes: dict[str, str] = {}
-    name = ""
-    for line in listed.splitlines():
-        indent = len(line) - len(line.lstrip())
-        if indent == 4:
-            name, _, text = line.strip().partition(": ")
-            attributes[name] = text
-        elif indent > 4:
-            attributes[name] += f" {line.strip()}"
-    return " ".join(summary.split()), attributes
-
-
-def _faults(model: type[Section], detail: ErrorDetails, path: Path) -> list[Fault]:
+def _faults(model: type[StrictModel], detail: ErrorDetails, path: Path) -> list[Fault]:
     location = tuple(part for part in detail["loc"] if part != "[key]")
     error = detail.get("ctx", {}).get("error")
     if isinstance(error, InnerFaultsError):
@@ -158,7 +142,7 @@ def _faults(model: type[Section], detail: ErrorDetails, path: Path) -> list[Faul
     return [_fault(model, detail, location, (*path, *location))]
 
 
-def _fault(model: type[Section], detail: ErrorDetails, location: Path, where: Path) -> Fault:
+def _fault(model: type[StrictModel], detail: ErrorDetails, location: Path, where: Path) -> Fault:
     kind, context, value = detail["type"], detail.get("ctx", {}), detail["input"]
     if kind == "extra_forbidden":
         return Fault(where, unknown(str(location[-1]), _fields(model, location[:-1])))
@@ -167,15 +151,15 @@ def _fault(model: type[Section], detail: ErrorDetails, location: Path, where: Pa
     if kind == "value_error":
         return Fault(where, str(context["error"]))
     if kind in _EXPECTED:
-        return Fault(where, f"found {found(value)}; allowed: {_EXPECTED[kind].format(**context)}")
-    return Fault(where, f"found {found(value)}; {detail['msg'][:1].lower()}{detail['msg'][1:]}")
+        return Fault(where, f"found {shown(value)}; allowed: {_EXPECTED[kind].format(**context)}")
+    return Fault(where, f"found {shown(value)}; {detail['msg'][:1].lower()}{detail['msg'][1:]}")
 
 
-def _fields(model: type[Section], location: Path) -> list[str]:
-    """Names of the fields that are allowed at a place inside a section."""
+def _fields(model: type[StrictModel], location: Path) -> list[str]:
+    """Names of the fields that are allowed at a place inside a model."""
     for part in location:
         field = model.model_fields.get(str(part))
-        nested = [] if field is None else [kind for kind in _inner(field.annotation) if issubclass(kind, Section)]
+        nested = [] if field is None else [kind for kind in _inner(field.annotation) if issubclass(kind, StrictModel)]
         if nested:
             model = nested[0]
     return list(model.model_fields)
