@@ -82,6 +82,7 @@ class Observation:
         state: how it ended; None while it is still under way.
         objectives: their values by name; empty where the trial has none.
         violation: of measured constraints; 0 where none is broken.
+        metrics: every number that was measured, by name, constrained ones among them; None where it was not finite.
         known: values known before training.
         parents: configurations that it was bred from.
         epochs: that the values were reached with; under successive halving not all have the same.
@@ -95,6 +96,7 @@ class Observation:
     state: State | None = State.COMPLETED
     objectives: Mapping[str, float] = field(default_factory=dict)
     violation: float = 0.0
+    metrics: Mapping[str, float | None] = field(default_factory=dict)
     known: Mapping[str, float] = field(default_factory=dict)
     parents: Sequence[str] = ()
     epochs: float = 0.0

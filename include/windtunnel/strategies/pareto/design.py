@@ -43,7 +43,7 @@ def design(known: Array, features: Features, kernel: Kernel, n: int, spread: int
             turn, axis = divmod(step, objectives)
             places = _near(np.abs(known[:, axis] - _target(turn)), places, 0.0 if turn < 2 else objectives / spread)
         few = np.array(rng.sample(places.tolist(), min(_FEW, (len(places) + 1) // 2)))  # half, so that seeds differ
-        best = int(few[doubt.relief(few).argmax()])
+        best = int(few[doubt.variance_reduction(few).argmax()])
         chosen.append(best)
         free[best] = False
         doubt.take(best)
@@ -62,7 +62,7 @@ class _Doubt:
         self._shared = kernel.covariance(kernel.prior_mean, features, features[np.array(sample)])
         self._explained = np.empty((0, len(features)))
 
-    def relief(self, places: Places) -> Array:
+    def variance_reduction(self, places: Places) -> Array:
         """By how much the variances of the sample would shrink, in sum, if one of the places were taken."""
         return np.asarray((self._shared[places] ** 2).sum(1) / (self._variance[places] + self._noise[places]))
 

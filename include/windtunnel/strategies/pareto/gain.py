@@ -63,6 +63,22 @@ class Front:
         gain += self._areas[whole] - self._areas[step + 1] - second * (self._edges[whole] - self._edges[step + 1])
         return np.asarray(np.maximum(gain, 0.0))
 
+    def levels(self, others: Array, objective: int) -> Array:
+        """What one objective must be better than for a gain; -inf where nothing would be. With up to two objectives.
+
+        Args:
+            others: (...,), values of the other objective; with a single one their shape alone counts.
+            objective: 0 or 1, which one is asked for.
+        """
+        if len(self._reference) == 1:
+            return np.full(others.shape, self._best)
+        firsts, seconds = self._points.T
+        if objective:
+            levels = np.r_[self._reference[1], seconds][np.searchsorted(firsts, others, side="right")]
+        else:
+            levels = np.r_[firsts, self._reference[0]][np.searchsorted(-seconds, -others, side="left")]
+        return np.asarray(np.where(others < self._reference[1 - objective], levels, -np.inf))
+
     def _steps(self) -> None:
         """The staircase of two objectives: between two edges of the first, the best of the second so far."""
         self._best = min(self._points[:, 0], default=self._reference[0])

@@ -1,13 +1,14 @@
 """Gaussian processes whose hyperparameters and warp are the likeliest ones."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.linalg import cho_solve, cholesky, solve_triangular
 from scipy.optimize import minimize
 
 from windtunnel.strategies.pareto.kernel import Array, Features, Kernel
-from windtunnel.strategies.pareto.warp import Warp, warps
+from windtunnel.strategies.pareto.warp import Warp, tamed, warps
 
 _FITTED = 250  # trials that hyperparameters are fitted to; more change them little
 _JITTER = 1e-6
@@ -38,19 +39,19 @@ class Process:
     root: Array
     weights: Array
 
-    def predict(self, features: Features) -> "Prediction":
+    def predict(self, features: Features) -> "Posterior":
         """What is expected of configurations."""
         cross = self.kernel.covariance(self.theta, self.features, features)
         explained = solve_triangular(self.root, cross, lower=True, check_finite=False)
         variance = self.kernel.variance(self.theta, features) - np.einsum("ij,ij->j", explained, explained)
-        return Prediction(self, features, cross.T @ self.weights, np.maximum(variance, 1e-10), explained)
+        return Posterior(self, features, cross.T @ self.weights, np.maximum(variance, 1e-10), explained)
 
     def noise(self, features: Features) -> Array:
         """(n,): the noise's variance of trials, relative to the scale's square."""
         return self.kernel.noise(self.theta, features) + _JITTER
 
 
-class Prediction:
+class Posterior:
     """What a process expects of candidates, and how that changes as some of them are taken into the batch.
 
     Attributes:
@@ -59,7 +60,7 @@ class Prediction:
     """
 
     def __init__(self, process: Process, features: Features, mean: Array, variance: Array, explained: Array) -> None:
-        """A prediction before anything is taken."""
+        """A posterior before anything is taken."""
         self.mean = mean
         self.variance = variance
         self._process = process
@@ -67,11 +68,17 @@ class Prediction:
         self._explained = explained
         self._taken: list[Array] = []
 
-    def values(self, deviations: float, rows: "slice | Array" = slice(None)) -> Array:
-        """The objective's values so many standard deviations above the mean."""
+    def values(self, deviations: float | Array, rows: Any = slice(None)) -> Array:
+        """The values so many standard deviations above the mean."""
         process = self._process
         at = self.mean[rows] + deviations * np.sqrt(self.variance[rows])
         return process.warp.back(process.center + process.scale * at)
+
+    def deviations(self, values: Array, rows: Any = slice(None)) -> Array:
+        """How many standard deviations above the mean these values are."""
+        process = self._process
+        at = (process.warp.forward(values) - process.center) / process.scale
+        return np.asarray((at - self.mean[rows]) / np.sqrt(self.variance[rows]))
 
     def take(self, index: int) -> None:
         """Believe that a candidate will turn out as expected: what resembles it becomes less uncertain."""
@@ -96,6 +103,7 @@ def fit(kernel: Kernel, features: Features, values: Array, rng: np.random.Genera
         rng: decides which trials the hyperparameters are fitted to, where there are many.
         warp: whether the likeliest warp is taken, rather than none.
     """
+    values = tamed(values)
     few = np.sort(rng.permutation(len(features))[:_FITTED])
     theta, chosen = _fit(kernel, features[few], values[few], warps(values) if warp else warps(values)[:1])
     warped = chosen.forward(values)
@@ -142,7 +150,7 @@ def _likeliest_warp(kernel: Kernel, theta: Array, features: Features, values: Ar
         return choice[0]
     root = _root(kernel, theta, features)
 
-    def surprise(warp: Warp) -> float:
+    def negative_log_likelihood(warp: Warp) -> float:
         warped = warp.forward(values)
         white = solve_triangular(root, _standard(warped), lower=True, check_finite=False)
         count = len(values)
@@ -153,7 +161,7 @@ def _likeliest_warp(kernel: Kernel, theta: Array, features: Features, values: Ar
             - warp.log_slope(values)
         )
 
-    return min(choice, key=surprise)
+    return min(choice, key=negative_log_likelihood)
 
 
 def _standard(values: Array) -> Array:

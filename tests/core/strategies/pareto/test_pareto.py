@@ -8,7 +8,7 @@ from tests.conformance.strategies import GRID, StrategyConformance, problem, sea
 from windtunnel.bound import Bound
 from windtunnel.space import Space
 from windtunnel.strategies import Observation, Problem, get_strategy
-from windtunnel.strategies.pareto.evidence import Evidence
+from windtunnel.strategies.pareto.training_data import TrainingData
 
 
 class TestPareto(StrategyConformance):
@@ -87,10 +87,10 @@ def test_rows_are_of_the_epochs_that_something_is_known_of():
         Observation(params={"x": 1}, config="a", objectives={"loss": 1.0}, epochs=3.0, earlier={1.0: {"loss": 2.0}}),
         Observation(params={"x": 2}, config="b", state=None, epochs=9.0, earlier=early),
     ]
-    evidence = Evidence(task, [(one.params, one) for one in past], np.random.default_rng(0))
-    assert evidence.epochs == 3
-    assert [row.epochs for row in evidence.rows(earlier=True)] == [3, 1, 3, 1]
-    assert [row.epochs for row in evidence.rows(earlier=False)] == [3, 3]
+    data = TrainingData(task, [(one.params, one) for one in past], np.random.default_rng(0))
+    assert data.epochs == 3
+    assert [row.epochs for row in data.rows(earlier=True)] == [3, 1, 3, 1]
+    assert [row.epochs for row in data.rows(earlier=False)] == [3, 3]
 
 
 def run(task, truth, trials, batch, **options):
@@ -134,6 +134,6 @@ def test_what_is_under_way_is_remembered_among_very_many():
         for place, params in enumerate(list(task.space.enumerate())[5:] * 100)
     ]
     past = [*((one.params, one) for one in waiting), *ended]
-    evidence = Evidence(task, past, np.random.default_rng(0))
-    assert len(evidence.trials) < len(past)
-    assert sum(not trial.ended for trial in evidence.trials) == 5
+    data = TrainingData(task, past, np.random.default_rng(0))
+    assert len(data.trials) < len(past)
+    assert sum(not trial.ended for trial in data.trials) == 5
