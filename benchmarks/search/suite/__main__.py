@@ -66,8 +66,13 @@ def search(case: Case, label: str, seed: int, trials: int) -> dict:
         asker.close()
     kept = sum(one.violation == 0 and bool(one.objectives) for one in seen)
     return {
-        "case": case.name, "searcher": label, "seed": seed, "trials": trials, "scores": scores,
-        "seconds": spent / batches, "kept": kept,
+        "case": case.name,
+        "searcher": label,
+        "seed": seed,
+        "trials": trials,
+        "scores": scores,
+        "seconds": spent / batches,
+        "kept": kept,
     }
 
 

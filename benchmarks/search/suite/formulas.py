@@ -98,7 +98,9 @@ def welded_beam(x: np.ndarray) -> Metrics:
 def hartmann6(x: np.ndarray) -> Metrics:
     """Dixon and Szegö, "The global optimization problem", 1978; the optimum is -3.32237."""
     alpha = np.array([1.0, 1.2, 3.0, 3.2])
-    a = np.array([[10, 3, 17, 3.5, 1.7, 8], [0.05, 10, 17, 0.1, 8, 14], [3, 3.5, 1.7, 10, 17, 8], [17, 8, 0.05, 10, 0.1, 14]])
+    a = np.array(
+        [[10, 3, 17, 3.5, 1.7, 8], [0.05, 10, 17, 0.1, 8, 14], [3, 3.5, 1.7, 10, 17, 8], [17, 8, 0.05, 10, 0.1, 14]]
+    )
     p = 1e-4 * np.array(
         [
             [1312, 1696, 5569, 124, 8283, 5886],
@@ -173,7 +175,9 @@ def network_loss(params: Params) -> float:
         loss += 0.4 * (params["momentum"] - 0.9) ** 2
     loss += 0.004 * (size - 30 - 6 * params["skip"]) ** 2
     loss += {"relu": 0.06, "tanh": 0.2, "gelu": 0.0, "silu": 0.02}[params["activation"]]
-    loss += {"none": 0.04 * params["layers"], "batch": 0.03 + (params["batch"] < 32) * 0.3, "layer": 0.0}[params["norm"]]
+    loss += {"none": 0.04 * params["layers"], "batch": 0.03 + (params["batch"] < 32) * 0.3, "layer": 0.0}[
+        params["norm"]
+    ]
     loss += 1.2 * (params["dropout"] - 0.2) ** 2 + 0.02 * (math.log10(params["decay"]) + 4) ** 2
     return loss + 0.1 * (not params["skip"])
 
@@ -202,15 +206,11 @@ def cases() -> list[Case]:
     nought = Bound(max=0.0)
     return [
         Case("DTLZ2", floats(6), TWO, plain(dtlz2), 1.1**2 - math.pi / 4, (1.1, 1.1)),
-        Case(
-            "OSY", floats(6), TWO, plain(osy), 10_067, (-75, 75), {f"g{i}": Bound(min=0.0) for i in range(1, 7)}
-        ),
+        Case("OSY", floats(6), TWO, plain(osy), 10_067, (-75, 75), {f"g{i}": Bound(min=0.0) for i in range(1, 7)}),
         Case("Hartmann 6", floats(6), ONE, plain(hartmann6), -3.32237),
         Case("diverging", floats(4), ONE, plain(diverging), 0.0),
         Case("crashing", floats(5), ONE, plain(crashing), 0.0),
-        Case(
-            "noisy network", NETWORKS, ONE, noisy_network, 0.0, exact=lambda params: {"loss": network_loss(params)}
-        ),
+        Case("noisy network", NETWORKS, ONE, noisy_network, 0.0, exact=lambda params: {"loss": network_loss(params)}),
         Case("ZDT1", floats(8), TWO, plain(zdt1), 1.21 - 1 / 3, (1.1, 1.1)),
         Case("C2-DTLZ2", floats(6), TWO, plain(c2_dtlz2), 0.3996406, (1.1, 1.1), {"away": nought}, unseen=True),
         Case("ZDT3", floats(6), TWO, plain(zdt3), zdt3_volume(), (1.1, 1.1), unseen=True),

@@ -70,7 +70,9 @@ class Peer:
             self._case.problem.space.canonical(
                 self._case.problem.space.from_unit(
                     [
-                        min(max(value, column.edge), 1 - 1e-9) if column.kind == "number" else (value + 0.5) / column.size
+                        min(max(value, column.edge), 1 - 1e-9)
+                        if column.kind == "number"
+                        else (value + 0.5) / column.size
                         for column, value in zip(columns, row, strict=True)
                     ],
                     self._rng,

@@ -4,7 +4,7 @@ import math
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from windtunnel.bound import Bound
@@ -21,7 +21,7 @@ class Problem:
         space: of the parameters.
         objectives: `maximize` or `minimize`, by name.
         constraints: bounds by name, on values known before training or on measured ones.
-        known: what is known of a configuration before training, by name; costs next to nothing.
+        known: what is known of a configuration before training, by name; should take milliseconds.
     """
 
     space: Space
@@ -64,6 +64,18 @@ class Problem:
         if not self.constraints:
             return params
         return self.space.repair(params, self._excess, rng) or params
+
+    def asked_once(self) -> "Problem":
+        """The same problem, which asks `known` once a configuration however often it is needed: it may take long."""
+        answers: dict[str, Mapping[str, float]] = {}
+
+        def known(params: Params) -> Mapping[str, float]:
+            key = self.space.key(params)
+            if key not in answers:
+                answers[key] = self.known(params)
+            return answers[key]
+
+        return replace(self, known=known)
 
     def _excess(self, params: Params) -> float:
         values = self.known(params)

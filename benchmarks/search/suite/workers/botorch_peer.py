@@ -53,7 +53,9 @@ def suggested(x: torch.Tensor, y: torch.Tensor, m: int, n: int) -> torch.Tensor:
     feasible = (y[:, m:] <= 0).all(1)
     if m == 1:
         objective = GenericMCObjective(lambda samples, X=None: samples[..., 0])
-        acquisition = qLogNoisyExpectedImprovement(model, x, objective=objective, constraints=bounds, prune_baseline=True)
+        acquisition = qLogNoisyExpectedImprovement(
+            model, x, objective=objective, constraints=bounds, prune_baseline=True
+        )
     else:
         best = y[feasible if feasible.any() else slice(None), :m]
         acquisition = qLogNoisyExpectedHypervolumeImprovement(

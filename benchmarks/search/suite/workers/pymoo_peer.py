@@ -25,7 +25,10 @@ def main() -> None:
                 waiting = generation.get("X").tolist()
             asked, waiting = waiting[: said["ask"]], waiting[said["ask"] :]
             rows = [
-                [v if c["number"] else min(int(v * c["size"]), c["size"] - 1) for v, c in zip(row, task["columns"], strict=True)]
+                [
+                    v if c["number"] else min(int(v * c["size"]), c["size"] - 1)
+                    for v, c in zip(row, task["columns"], strict=True)
+                ]
                 for row in asked
             ]
             print("@" + json.dumps(rows), flush=True)

@@ -1,4 +1,4 @@
-"""What candidates are expected to add to the front, as logarithms: models of what must be trained for, and their use."""
+"""What candidates are expected to add to the front, by models of what must be trained for."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -16,7 +16,6 @@ from windtunnel.strategies.pareto.expectation import expected_gain
 from windtunnel.strategies.pareto.feasibility import Feasibility
 from windtunnel.strategies.pareto.gain import Front, reference
 from windtunnel.strategies.pareto.kernel import Array, Kernel
-from windtunnel.strategies.pareto.model import fit
 from windtunnel.strategies.pareto.ranking import Ranking
 from windtunnel.strategies.pareto.training_data import TrainingData
 
@@ -37,7 +36,7 @@ class Acquisition:
 
         Args:
             problem: what is searched for.
-            data: at least two trials with values.
+            data: at least one trial with values.
             pool: the candidates.
             options: of the strategy.
             rng: decides which trials the models are fitted to, where there are many.
@@ -115,13 +114,17 @@ class Acquisition:
             return []
         return list(dict.fromkeys([*self._exact, *self._pool.known[0]]))
 
-    def _model(self, rows: Sequence[Row], values: Array) -> Ensemble:
+    def _model(self, rows: Sequence[Row], values: Array, *, alone: bool = False) -> Ensemble:
         """With the additive term; where there are neither few nor very many trials, together with one without it."""
         kernels, options = [self._kernel], self._options
-        if options.additive and options.ensemble and _FEW * self._encoder.groups.count <= len(rows) <= _MANY:
+        if (
+            not alone
+            and options.additive
+            and options.ensemble
+            and _FEW * self._encoder.groups.count <= len(rows) <= _MANY
+        ):
             kernels.append(Kernel(self._encoder.groups, additive=False))
-        features = self._encoder(rows)
-        return Ensemble([fit(kernel, features, values, self._rng, warp=options.warp) for kernel in kernels])
+        return Ensemble.fitted(kernels, self._encoder(rows), values, self._rng, warp=options.warp)
 
     def _constraints(self) -> list[tuple[Ensemble, float, float]]:
         """A model of each measured constraint's values, with the bounds that they must keep to."""
@@ -134,7 +137,7 @@ class Acquisition:
             elif name not in self._pool.known[0]:
                 rows, values = self._data.measured(name)
                 if len(values) > 1:
-                    found.append((self._model(rows, values), low, high))
+                    found.append((self._model(rows, values, alone=True), low, high))
         return found
 
     def _failures(self) -> Ensemble | None:
@@ -144,7 +147,7 @@ class Acquisition:
         if not self._options.fitness or not failed.any():
             return None
         features = self._encoder([trial.row() for trial in ended])
-        return Ensemble([fit(self._kernel, features, failed, self._rng, warp=False)])
+        return Ensemble.fitted([self._kernel], features, failed, self._rng, warp=False)
 
     def _known_front(self) -> Front:
         """The front of the trials; values after fewer epochs than the most are replaced by what they promise.

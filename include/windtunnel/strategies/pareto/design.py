@@ -1,6 +1,7 @@
 """The first trials: spread over what is known of configurations before training, and telling for the model."""
 
 import random
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,15 @@ _SAMPLE = 256  # candidates that stand for all in which uncertainty is to shrink
 _TRIALS = 100  # that are minded, of those there are already
 
 
-def design(known: Array, features: Features, kernel: Kernel, n: int, spread: int, rng: random.Random) -> list[int]:
+def design(
+    known: Array,
+    features: Features,
+    kernel: Kernel,
+    n: int,
+    spread: int,
+    rng: random.Random,
+    first: Sequence[int] = (),
+) -> list[int]:
     """Places of n candidates: for each known objective the best, the worst, and then evenly between.
 
     Among configurations of nearly the same cost it takes the one after which the model, as it is before any value is
@@ -29,6 +38,7 @@ def design(known: Array, features: Features, kernel: Kernel, n: int, spread: int
         n: how many.
         spread: how many trials there will be before the model has its say: into so many costs are told apart.
         rng: the generator of all randomness.
+        first: places that are among the n whatever the costs.
     """
     count, objectives = known.shape
     trials = range(count, len(features))
@@ -36,8 +46,12 @@ def design(known: Array, features: Features, kernel: Kernel, n: int, spread: int
     for place in trials[-_TRIALS:]:
         doubt.take(place)
     free = np.ones(count, bool)
-    chosen = []
-    for step in range(len(trials), len(trials) + min(n, count)):
+    chosen: list[int] = []
+    for place in first[:n]:
+        chosen.append(place)
+        free[place] = False
+        doubt.take(place)
+    for step in range(len(trials) + len(chosen), len(trials) + min(n, count)):
         places: Places = np.flatnonzero(free)
         if objectives:
             turn, axis = divmod(step, objectives)

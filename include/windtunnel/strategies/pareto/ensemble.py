@@ -1,64 +1,82 @@
-"""Several models of one objective, believed alike."""
+"""Several models of the same values, averaged."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from scipy.special import log_ndtr, logsumexp
+from scipy.special import log_ndtr
 
-from windtunnel.strategies.pareto.kernel import Array, Features
-from windtunnel.strategies.pareto.model import Posterior, Process
+from windtunnel.strategies.pareto.kernel import Array, Features, Kernel
+from windtunnel.strategies.pareto.model import Posterior, Process, fit
 
 
 class Ensemble:
-    """Processes that count alike.
+    """Processes with one warp, whose means and standard deviations are averaged.
 
     Equal weights are hard to beat where it takes more trials than there are to tell which model is right (Timmermann,
-    "Forecast combinations", 2006).
+    "Forecast combinations", 2006). What they average is quantiles.
     """
 
     def __init__(self, members: Sequence[Process]) -> None:
         """An ensemble of at least one process."""
         self._members = members
 
+    @classmethod
+    def fitted(
+        cls, kernels: Sequence[Kernel], features: Features, values: Array, rng: np.random.Generator, *, warp: bool
+    ) -> "Ensemble":
+        """One process a kernel; the first one's likelihood chooses the warp; for the arguments see `model.fit`."""
+        first = fit(kernels[0], features, values, rng, warp=warp)
+        others = [fit(kernel, features, values, rng, warp=first.warp) for kernel in kernels[1:]]
+        return cls([first, *others])
+
     def predict(self, features: Features) -> "Prediction":
         """What is expected of configurations."""
-        return Prediction([member.predict(features) for member in self._members])
+        return Prediction(self._members[0], [member.predict(features) for member in self._members])
 
 
 class Prediction:
-    """What an ensemble expects of candidates: a mixture of what its members do.
+    """What an ensemble expects of candidates, and how that changes as some of them are taken into the batch.
 
     Attributes:
-        members: their posteriors.
+        mean: (n,), warped and relative to the scale.
+        deviation: (n,), likewise.
     """
 
-    def __init__(self, members: Sequence[Posterior]) -> None:
-        """The mixture of at least one posterior."""
-        self.members = members
+    def __init__(self, process: Process, posteriors: Sequence[Posterior]) -> None:
+        """The average of at least one posterior; the process says how values are warped."""
+        self.mean = np.asarray(sum(each.mean for each in posteriors) / len(posteriors))
+        self._process = process
+        self._posteriors = posteriors
+        self._average()
 
-    def values(self, deviations: float, rows: Any = slice(None)) -> Array:
-        """The values so many standard deviations above the mean: the average of the members' own."""
-        return np.asarray(sum(each.values(deviations, rows) for each in self.members) / len(self.members))
+    def values(self, deviations: float | Array, rows: Any = slice(None)) -> Array:
+        """The values so many standard deviations above the mean."""
+        process = self._process
+        return process.warp.back(process.center + process.scale * (self.mean[rows] + deviations * self.deviation[rows]))
+
+    def deviations(self, values: Array | float, rows: Any = slice(None)) -> Array:
+        """How many standard deviations above the mean these values are."""
+        process = self._process
+        at = (process.warp.forward(np.asarray(values)) - process.center) / process.scale
+        return np.asarray((at - self.mean[rows]) / self.deviation[rows])
 
     def log_between(self, low: float, high: float, rows: Any = slice(None)) -> Array:
         """The logarithm of the probability that a value lies between two, either of which may be infinite."""
-        return np.asarray(logsumexp([_log_between(each, low, high, rows) for each in self.members], 0)) - np.log(
-            len(self.members)
-        )
+        if np.isinf(low):
+            return np.asarray(log_ndtr(self.deviations(high, rows)))
+        if np.isinf(high):
+            return np.asarray(log_ndtr(-self.deviations(low, rows)))
+        lower, upper = self.deviations(low, rows), self.deviations(high, rows)
+        beyond = lower > 0  # where both probabilities round to 1; the other tail tells them apart
+        lower, upper = np.where(beyond, -upper, lower), np.where(beyond, -lower, upper)
+        return np.asarray(log_ndtr(upper) + np.log1p(-np.exp(np.minimum(log_ndtr(lower) - log_ndtr(upper), -1e-12))))
 
     def take(self, index: int) -> None:
-        """Believe that a candidate will turn out as expected."""
-        for each in self.members:
+        """Believe that a candidate will turn out as expected: what resembles it becomes less uncertain."""
+        for each in self._posteriors:
             each.take(index)
+        self._average()
 
-
-def _log_between(member: Posterior, low: float, high: float, rows: Any) -> Array:
-    if np.isinf(low):
-        return np.asarray(log_ndtr(member.deviations(np.array(high), rows)))
-    if np.isinf(high):
-        return np.asarray(log_ndtr(-member.deviations(np.array(low), rows)))
-    lower, upper = member.deviations(np.array(low), rows), member.deviations(np.array(high), rows)
-    flipped = lower > 0  # on the far side logarithms of both would be 0
-    lower, upper = np.where(flipped, -upper, lower), np.where(flipped, -lower, upper)
-    return np.asarray(log_ndtr(upper) + np.log1p(-np.exp(np.minimum(log_ndtr(lower) - log_ndtr(upper), -1e-12))))
+    def _average(self) -> None:
+        self.deviation = np.asarray(sum(np.sqrt(each.variance) for each in self._posteriors) / len(self._posteriors))

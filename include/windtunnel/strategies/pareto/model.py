@@ -1,7 +1,6 @@
 """Gaussian processes whose hyperparameters and warp are the likeliest ones."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy.linalg import cho_solve, cholesky, solve_triangular
@@ -68,18 +67,6 @@ class Posterior:
         self._explained = explained
         self._taken: list[Array] = []
 
-    def values(self, deviations: float | Array, rows: Any = slice(None)) -> Array:
-        """The values so many standard deviations above the mean."""
-        process = self._process
-        at = self.mean[rows] + deviations * np.sqrt(self.variance[rows])
-        return process.warp.back(process.center + process.scale * at)
-
-    def deviations(self, values: Array, rows: Any = slice(None)) -> Array:
-        """How many standard deviations above the mean these values are."""
-        process = self._process
-        at = (process.warp.forward(values) - process.center) / process.scale
-        return np.asarray((at - self.mean[rows]) / np.sqrt(self.variance[rows]))
-
     def take(self, index: int) -> None:
         """Believe that a candidate will turn out as expected: what resembles it becomes less uncertain."""
         process = self._process
@@ -93,7 +80,9 @@ class Posterior:
         self._taken.append(row)
 
 
-def fit(kernel: Kernel, features: Features, values: Array, rng: np.random.Generator, *, warp: bool = True) -> Process:
+def fit(
+    kernel: Kernel, features: Features, values: Array, rng: np.random.Generator, *, warp: "bool | Warp" = True
+) -> Process:
     """The process that makes the values likeliest, given the prior of the hyperparameters.
 
     Args:
@@ -101,11 +90,12 @@ def fit(kernel: Kernel, features: Features, values: Array, rng: np.random.Genera
         features: of the trials.
         values: (n,), to be minimised.
         rng: decides which trials the hyperparameters are fitted to, where there are many.
-        warp: whether the likeliest warp is taken, rather than none.
+        warp: the warp; or whether the likeliest one is taken, rather than none.
     """
     values = tamed(values)
     few = np.sort(rng.permutation(len(features))[:_FITTED])
-    theta, chosen = _fit(kernel, features[few], values[few], warps(values) if warp else warps(values)[:1])
+    choice = [warp] if isinstance(warp, Warp) else warps(values) if warp else warps(values)[:1]
+    theta, chosen = _fit(kernel, features[few], values[few], choice)
     warped = chosen.forward(values)
     center, scale = float(warped.mean()), float(warped.std()) or 1.0
     root = _root(kernel, theta, features)

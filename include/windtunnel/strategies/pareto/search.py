@@ -16,6 +16,7 @@ from windtunnel.strategies.pareto.training_data import TrainingData
 
 _GENERATIONS = 2  # of candidates bred from the most promising, in a space that is not weighed whole
 _BREEDERS = 24
+_ENOUGH = 10  # trials for a model of many parameters
 
 
 class Search:
@@ -48,7 +49,7 @@ class Search:
         """
         pool = Pool(self._problem, self._draft.taken)
         draw(pool, self._problem, self._rng)
-        telling = self._data.valued >= self._enough()
+        telling = self._data.valued > 0 and self._data.ended >= self._enough()
         if telling and not whole(self._problem):
             pool.add(bred(self._problem, self._data.elites(_BREEDERS), self._rng))
         if len(pool) and telling:
@@ -58,11 +59,14 @@ class Search:
         return self._draft.batch(n)
 
     def _enough(self) -> int:
-        """Trials that a model needs."""
-        return self._options.initial or min(5 + len(self._problem.space.columns()), 20)
+        """Trials that a model needs, failures among them."""
+        return self._options.initial or min(2 + len(self._problem.space.columns()), _ENOUGH)
 
     def _first(self, pool: Pool, n: int) -> None:
-        """Spread out the first trials."""
+        """Spread out the first trials. The very first is the default, unless costs say what the first ones are."""
+        default = self._problem.space.default()
+        pool.add([default])
+        middle = [place for place, params in enumerate(pool.params) if params == default]
         rows = pool.rows(0.0)
         rows += [trial.row(0.0) for trial in self._data.trials]
         names = pool.exact(self._problem.objectives) if self._options.exact else []
@@ -70,7 +74,8 @@ class Search:
         costs = [self._cost(name, pool.known) for name in names]
         known = np.array(costs).T if costs else np.empty((len(pool), 0))
         spread = max(n, self._enough())
-        for index in design(known, encoder(rows), Kernel(encoder.groups), n, spread, self._rng):
+        first = middle if not names and not self._data.trials else []
+        for index in design(known, encoder(rows), Kernel(encoder.groups), n, spread, self._rng, first):
             self._draft.offer(pool.params[index], **{"from": "design"})
 
     def _cost(self, name: str, known: Sequence[Mapping[str, float]]) -> Array:

@@ -56,6 +56,7 @@ class TrainingData:
     Attributes:
         trials: those that models are made of: of very many the ones on the best fronts, those under way, and others.
         epochs: the most that a trial was trained to, which candidates are compared at.
+        ended: how many of all trials have a result, be it a failure.
         valued: how many of all trials have all objectives, whether they keep the constraints or not.
         signs: -1 for objectives to be maximised, 1 for others, by name.
         worst: (m,), the objectives' bounds, turned as the values are; infinite where there is none.
@@ -76,6 +77,7 @@ class TrainingData:
         self.worst = np.array([greatest.get(name, math.inf) for name in self.signs])
         self.epochs = max((one.epochs for _, one in past if one.state is not None), default=0.0)
         trials = [self._trial(params, one) for params, one in past]
+        self.ended = sum(trial.ended for trial in trials)
         self.valued = sum(bool(np.isfinite(trial.values).all()) for trial in trials)
         kept = trials if len(trials) <= _TRIALS else _best(trials, rng)
         self.trials = [replace(one, known={**problem.known(one.params), **one.known}) for one in kept]
@@ -121,10 +123,12 @@ class TrainingData:
     def elites(self, n: int) -> list[Params]:
         """The n best configurations: front by front, and then those that break the constraints least."""
         counting = [trial for trial in self.trials if trial.counts]
-        order = np.argsort(ranks(np.array([trial.values for trial in counting])), kind="stable") if counting else []
+        if counting:
+            order = np.argsort(ranks(np.array([trial.values for trial in counting])), kind="stable")
+            counting = [counting[index] for index in order]
         others = [trial for trial in self.trials if np.isfinite(trial.values).all() and not trial.counts]
         others.sort(key=lambda trial: trial.observation.violation)
-        return [trial.params for trial in [*(counting[index] for index in order), *others][:n]]
+        return [trial.params for trial in [*counting, *others][:n]]
 
     def _turned(self, name: str, bound: Bound) -> tuple[float, float]:
         low = -math.inf if bound.min is None else bound.min
@@ -134,8 +138,9 @@ class TrainingData:
     def _trial(self, params: Params, one: Observation) -> Trial:
         values = self._values(one)
         told = {**one.objectives, **one.metrics, **one.known}
-        unexplained = one.violation > 0 and any(told.get(name) is None for name, _, _ in self.bounds)
-        return Trial(params, one.known, one, values, not np.isfinite(values).all() or unexplained or not self.bounds and one.violation > 0)
+        explained = bool(self.bounds) and all(told.get(name) is not None for name, _, _ in self.bounds)
+        failed = not np.isfinite(values).all() or (one.violation > 0 and not explained)
+        return Trial(params, one.known, one, values, failed)
 
     def _values(self, one: Observation) -> Array:
         if one.state not in (State.COMPLETED, State.STOPPED):

@@ -6,7 +6,6 @@ from windtunnel.strategies.pareto.ranking import Ranking
 def surprises(*needed):
     """Candidates that add something from so many standard deviations on."""
 
-
     def log_gains(exploration, rows=None):
         with np.errstate(divide="ignore"):
             return np.log(np.maximum(exploration - np.array(needed)[slice(None) if rows is None else rows], 0))
