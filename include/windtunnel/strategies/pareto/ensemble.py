@@ -14,12 +14,15 @@ class Ensemble:
     """Processes with one warp, whose means and standard deviations are averaged.
 
     Equal weights are hard to beat where it takes more trials than there are to tell which model is right (Timmermann,
-    "Forecast combinations", 2006). What they average is quantiles.
+    "Forecast combinations", 2006).
+
+    Attributes:
+        members: the processes.
     """
 
     def __init__(self, members: Sequence[Process]) -> None:
         """An ensemble of at least one process."""
-        self._members = members
+        self.members = members
 
     @classmethod
     def fitted(
@@ -32,7 +35,7 @@ class Ensemble:
 
     def predict(self, features: Features) -> "Prediction":
         """What is expected of configurations."""
-        return Prediction(self._members[0], [member.predict(features) for member in self._members])
+        return Prediction(self.members[0], [member.predict(features) for member in self.members])
 
 
 class Prediction:
