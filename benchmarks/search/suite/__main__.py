@@ -1,9 +1,12 @@
 """Search every problem of the suite by strategies and peers, and print one table.
 
-    python -m benchmarks.search.suite [--seeds 4] [--trials 200] [--cases A,B] [--searchers pareto,tpe]
+    python -m benchmarks.search [FOLDER] --suite [--seeds 4] [--trials 200] [--cases A,B] [--searchers pareto,tpe]
 
-Every search is a line of the file of `--out`; those that are there are not repeated. Figures are means ± standard errors
-over the seeds: the share of the greatest hypervolume in %, or the regret where there is one objective.
+FOLDER is that of nas_bench_macro.csv.gz; without it that problem is left out. Peers run in environments of their own
+below `build/peers` (or `$PEERS`), which `python -m benchmarks.search.suite.install` makes; those that are missing are
+left out. Every search is a line of the file of `--out`; those that are there are not repeated. Figures are means ±
+standard errors over the seeds: the share of the greatest hypervolume in %, or the regret where there is one objective.
+Bold is the best, and what cannot be told from it by two standard errors of the difference.
 """
 
 import argparse
@@ -15,8 +18,8 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from benchmarks.search.suite import formulas, tables, trainings
 from benchmarks.search.suite.case import Case
-from benchmarks.search.suite.formulas import cases
 from benchmarks.search.suite.peer import PEERS, Peer, UnsuitedError
 from windtunnel.space import Params
 from windtunnel.strategies import Observation, get_strategy
@@ -106,8 +109,20 @@ def table(case: Case, runs: Sequence[dict], trials: int) -> Iterable[str]:
         yield f"| {' | '.join([*cells, str(len(own))])} |"
 
 
+def cases(folder: str, names: Sequence[str] | None) -> list[Case]:
+    """All problems that can be had; the trainings, which take minutes the first time, only where they are wanted."""
+    found = formulas.cases()
+    if folder:
+        found.append(tables.nas_bench_macro(Path(folder)))
+    if names is None or any(name.startswith("digits") for name in names):
+        found += trainings.cases()
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", nargs="?", default="", help="of nas_bench_macro.csv.gz")
+    parser.add_argument("--suite", action="store_true", help="this suite, as `python -m benchmarks.search` knows it")
     parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--trials", type=int, default=200)
@@ -117,7 +132,8 @@ def main() -> None:
     parser.add_argument("--tables", action="store_true", help="search no more: print what is there")
     given = parser.parse_args()
     given.out.parent.mkdir(parents=True, exist_ok=True)
-    chosen = [case for case in cases() if not given.cases or case.name in given.cases.split(",")]
+    names = given.cases.split(",") if given.cases else None
+    chosen = [case for case in cases(given.folder, names) if names is None or case.name in names]
     labels = given.searchers.split(",")
     for case in chosen:
         runs = [json.loads(text) for text in given.out.read_text().splitlines()] if given.out.exists() else []

@@ -49,7 +49,7 @@ class Peer:
             [python, "-W", "ignore", WORKERS / script],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=open(FOLDER / f"{environment}.log", "a"),  # noqa: SIM115  (it outlives this call)
+            stderr=(FOLDER / f"{environment}.log").open("a"),
             text=True,
         )
         columns = [

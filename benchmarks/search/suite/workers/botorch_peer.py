@@ -52,7 +52,7 @@ def suggested(x: torch.Tensor, y: torch.Tensor, m: int, n: int) -> torch.Tensor:
     bounds = [lambda samples, i=i: samples[..., i] for i in range(m, y.shape[1])] or None
     feasible = (y[:, m:] <= 0).all(1)
     if m == 1:
-        objective = GenericMCObjective(lambda samples, X=None: samples[..., 0])
+        objective = GenericMCObjective(lambda samples, X=None: samples[..., 0])  # noqa: N803
         acquisition = qLogNoisyExpectedImprovement(
             model, x, objective=objective, constraints=bounds, prune_baseline=True
         )

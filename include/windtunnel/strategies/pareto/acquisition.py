@@ -55,16 +55,34 @@ class Acquisition:
         self._feasibility = Feasibility(self._constraints(), self._failures())
         self._feasible = any(trial.counts for trial in data.trials)
         self._front = self._known_front()
-        self._look()
+        under_way = [trial.row(data.epochs) for trial in data.trials if not trial.ended]
+        if under_way:
+            self._look(under_way)
+            for place in range(len(under_way)):
+                self._believe(place)
+        self._look(pool.rows(data.epochs))
+        self._taken: list[int] = []
+        self._rankings = self._portfolio()
 
     def best(self, n: int) -> list[int]:
-        """Places of the candidates that promise most."""
-        return self._ranking(self._options.exploration).best(n)
+        """Places of the candidates that promise most now."""
+        return self._turn().best(n)
 
     def extend(self, configurations: Sequence[Params]) -> None:
         """Let further candidates into the pool."""
+        before = len(self._pool)
         self._pool.add(configurations)
-        self._look()
+        rows = self._pool.rows(self._data.epochs)[before:]
+        if not rows:
+            return
+        features = self._encoder(rows)
+        for prediction in self._predictions.values():
+            prediction.extend(features)
+        for name, certain in self._certain.items():
+            self._certain[name] = np.concatenate([certain, self._known(name, rows)])
+        self._feasibility.extend(features)
+        for ranking in self._rankings:
+            ranking.extend(len(self._pool))
 
     def batch(self, n: int) -> Iterator[tuple[int, dict[str, Any]]]:
         """Places of n candidates, each with a note; one by one the one that adds most to those before.
@@ -74,18 +92,15 @@ class Acquisition:
         Each is believed to turn out as expected (Ginsbourger, Le Riche and Carraro,
         "Kriging is well-suited to parallelize optimization", 2010).
         """
-        for place in range(len(self._pool), len(self._pool) + len(self._under_way)):
-            self._believe(place)
-        taken: list[int] = []
-        rankings: list[Ranking] = []
-        for step in range(min(n, len(self._pool))):
-            if not (rankings and self._feasible):  # what is feasible changes with every belief until something is
-                rankings = [self._ranking(each, taken) for each in self._portfolio()]
-            index = rankings[step % len(rankings)].first()
+        while n > len(self._taken) < len(self._pool):
+            index = self._turn().first()
             yield index, self._note(index)
-            taken.append(index)
+            self._taken.append(index)
+            before = self._feasible
             self._believe(index)
-            for each in rankings:
+            if not (before and self._feasible):  # what is likely to be feasible changes with every belief
+                self._rankings = self._portfolio()
+            for each in self._rankings:
                 each.strike(index)
 
     def log_gains(self, exploration: float, rows: NDArray[np.int_] | None = None) -> Array:
@@ -98,16 +113,19 @@ class Acquisition:
         gains = expected_gain(self._front, columns, exploration, rows)  # type: ignore[arg-type]
         return np.asarray(np.where(np.isnan(gains), -np.inf, gains + chance))
 
-    def _portfolio(self) -> list[float]:
+    def _turn(self) -> Ranking:
+        """The ranking that has the next word."""
+        return self._rankings[len(self._taken) % len(self._rankings)]
+
+    def _portfolio(self) -> list[Ranking]:
         # With one objective, the means would crowd the batch around a single place.
         both = len(self._problem.objectives) > 1 and self._feasible
-        return list(dict.fromkeys([self._options.exploration, *([0.0] if both else [])]))
-
-    def _ranking(self, exploration: float, taken: Sequence[int] = ()) -> Ranking:
-        ranking = Ranking(self.log_gains, exploration)
-        for index in taken:
-            ranking.strike(index)
-        return ranking
+        explorations = dict.fromkeys([self._options.exploration, *([0.0] if both else [])])
+        rankings = [Ranking(self.log_gains, each) for each in explorations]
+        for ranking in rankings:
+            for index in self._taken:
+                ranking.strike(index)
+        return rankings
 
     def _hints(self) -> list[str]:
         if not self._options.hints:
@@ -168,20 +186,17 @@ class Acquisition:
         corner = reference(points if counting else np.array([trial.values for trial in valued]))
         return Front(points, np.minimum(corner, self._data.worst))
 
-    def _look(self) -> None:
-        """Predict what the candidates, and the trials under way, come to."""
-        self._under_way = [trial for trial in self._data.trials if not trial.ended]
-        rows = self._pool.rows(self._data.epochs)
-        rows += [trial.row(self._data.epochs) for trial in self._under_way]
+    def _look(self, rows: Sequence[Row]) -> None:
+        """Predict what configurations come to."""
         features = self._encoder(rows)
         self._predictions: dict[str, Prediction] = {
             name: model.predict(features) for name, model in self._models.items()
         }
-        self._certain = {
-            name: self._data.signs[name] * np.array([row.known.get(name, np.nan) for row in rows])
-            for name in self._exact
-        }
+        self._certain = {name: self._known(name, rows) for name in self._exact}
         self._feasibility.look(features, {id(self._models[name]): self._predictions[name] for name in self._learnt})
+
+    def _known(self, name: str, rows: Sequence[Row]) -> Array:
+        return self._data.signs[name] * np.array([row.known.get(name, np.nan) for row in rows])
 
     def _expected(self, place: int) -> Array:
         """(m,): what a candidate is expected to come to."""

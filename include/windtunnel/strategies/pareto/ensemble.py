@@ -48,7 +48,6 @@ class Prediction:
 
     def __init__(self, process: Process, posteriors: Sequence[Posterior]) -> None:
         """The average of at least one posterior; the process says how values are warped."""
-        self.mean = np.asarray(sum(each.mean for each in posteriors) / len(posteriors))
         self._process = process
         self._posteriors = posteriors
         self._average()
@@ -81,5 +80,12 @@ class Prediction:
             each.take(index)
         self._average()
 
+    def extend(self, features: Features) -> None:
+        """Let further candidates in."""
+        for each in self._posteriors:
+            each.extend(features)
+        self._average()
+
     def _average(self) -> None:
+        self.mean = np.asarray(sum(each.mean for each in self._posteriors) / len(self._posteriors))
         self.deviation = np.asarray(sum(np.sqrt(each.variance) for each in self._posteriors) / len(self._posteriors))

@@ -39,10 +39,14 @@ class Feasibility:
             shared or model.predict(features)
             for shared, (model, _, _) in zip(self._shared, self._constraints, strict=True)
         ]
-        success = np.ones(len(features))
-        if self._failures:
-            success = np.clip(1 - self._failures.predict(features).values(0.0), _SURELY, 1.0)
-        self._success = np.log(success)
+        self._success = self._log_success(features)
+
+    def extend(self, features: Features) -> None:
+        """Let further candidates in; predictions that others keep up to date are theirs to extend."""
+        for prediction, shared in zip(self._predictions, self._shared, strict=True):
+            if shared is None:
+                prediction.extend(features)
+        self._success = np.concatenate([self._success, self._log_success(features)])
 
     def log_probability(self, rows: NDArray[np.int_]) -> Array:
         """(n,): the logarithm for some of the candidates."""
@@ -56,3 +60,8 @@ class Feasibility:
         for prediction, shared in zip(self._predictions, self._shared, strict=True):
             if shared is None:
                 prediction.take(index)
+
+    def _log_success(self, features: Features) -> Array:
+        if self._failures is None:
+            return np.zeros(len(features))
+        return np.log(np.clip(1 - self._failures.predict(features).values(0.0), _SURELY, 1.0))

@@ -39,11 +39,26 @@ class Process:
     weights: Array
 
     def predict(self, features: Features) -> "Posterior":
-        """What is expected of configurations."""
+        """What is expected of configurations, given the trials and what was believed since."""
         cross = self.kernel.covariance(self.theta, self.features, features)
         explained = solve_triangular(self.root, cross, lower=True, check_finite=False)
         variance = self.kernel.variance(self.theta, features) - np.einsum("ij,ij->j", explained, explained)
         return Posterior(self, features, cross.T @ self.weights, np.maximum(variance, 1e-10), explained)
+
+    def believe(self, one: Features, explained: Array, deviation: float) -> None:
+        """Take for a trial a configuration that turns out as expected.
+
+        Args:
+            one: the configuration.
+            explained: (n,), what the root makes of its covariances with the trials.
+            deviation: of what a trial of it would show.
+        """
+        count = len(self.root)
+        root = np.zeros((count + 1, count + 1))
+        root[:count, :count], root[count, :count], root[count, count] = self.root, explained, deviation
+        self.root = root
+        self.features = self.features.joined(one)
+        self.weights = np.append(self.weights, 0.0)  # what is expected changes no mean
 
     def noise(self, features: Features) -> Array:
         """(n,): the noise's variance of trials, relative to the scale's square."""
@@ -64,20 +79,29 @@ class Posterior:
         self.variance = variance
         self._process = process
         self._features = features
-        self._explained = explained
-        self._taken: list[Array] = []
+        self._explained = [explained]  # one below the other
 
     def take(self, index: int) -> None:
         """Believe that a candidate will turn out as expected: what resembles it becomes less uncertain."""
         process = self._process
         one = self._features[index : index + 1]
         cross = process.kernel.covariance(process.theta, one, self._features)[0]
-        cross -= self._explained[:, index] @ self._explained
-        for row in self._taken:
-            cross -= row[index] * row
-        row = cross / np.sqrt(self.variance[index] + process.noise(one)[0])
+        own = np.concatenate([rows[:, index] for rows in self._explained])
+        for rows in self._explained:
+            cross -= rows[:, index] @ rows
+        deviation = float(np.sqrt(self.variance[index] + process.noise(one)[0]))
+        row = cross / deviation
         self.variance = np.maximum(self.variance - row * row, 1e-10)
-        self._taken.append(row)
+        self._explained.append(row[None])
+        process.believe(one, own, deviation)
+
+    def extend(self, features: Features) -> None:
+        """Let further candidates in."""
+        more = self._process.predict(features)
+        self.mean = np.concatenate([self.mean, more.mean])
+        self.variance = np.concatenate([self.variance, more.variance])
+        self._features = self._features.joined(features)
+        self._explained = [np.hstack([np.vstack(self._explained), *more._explained])]
 
 
 def fit(

@@ -41,7 +41,15 @@ class Ranking:
     def best(self, n: int) -> list[int]:
         """The n candidates with the largest gains, as they were last seen; if any, the first one gains something."""
         self.first()
-        return [int(index) for index in np.argsort(-self._gains, kind="stable")[:n]]
+        gains = np.where(self._struck, -np.inf, self._gains)
+        return [int(index) for index in np.argsort(-gains, kind="stable")[:n]]
+
+    def extend(self, count: int) -> None:
+        """Let further candidates in, until there are so many."""
+        new = np.arange(len(self._gains), count)
+        if len(new):
+            self._gains = np.concatenate([self._gains, self._look(self._exploration, new)])
+            self._struck = np.concatenate([self._struck, np.zeros(len(new), bool)])
 
     def strike(self, index: int) -> None:
         """Never return this candidate again."""

@@ -16,6 +16,8 @@ from windtunnel.strategies.pareto.training_data import TrainingData
 
 _GENERATIONS = 2  # of candidates bred from the most promising, in a space that is not weighed whole
 _BREEDERS = 24
+_CHILDREN = 450  # a generation
+_NEAREST = (4, 60)  # parents and children after every choice, for what is now the most promising
 _ENOUGH = 10  # trials for a model of many parameters
 
 
@@ -87,9 +89,14 @@ class Search:
     def _promising(self, pool: Pool, n: int) -> None:
         """Take what the models expect most of."""
         acquisition = Acquisition(self._problem, self._data, pool, self._options, self._numbers)
-        if not whole(self._problem):
-            for _ in range(_GENERATIONS):
-                best = acquisition.best(_BREEDERS)
-                acquisition.extend(bred(self._problem, [pool.params[index] for index in best], self._rng))
+        large = not whole(self._problem)
+        for _ in range(_GENERATIONS if large else 0):
+            self._breed(acquisition, pool, _BREEDERS, _CHILDREN)
         for index, note in acquisition.batch(n):
             self._draft.offer(pool.params[index], **{"from": "model", **note})
+            if large and len(self._draft.suggestions) < n:
+                self._breed(acquisition, pool, *_NEAREST)
+
+    def _breed(self, acquisition: Acquisition, pool: Pool, parents: int, children: int) -> None:
+        best = [pool.params[index] for index in acquisition.best(parents)]
+        acquisition.extend(bred(self._problem, best, self._rng, children))

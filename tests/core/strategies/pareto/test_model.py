@@ -88,15 +88,26 @@ def test_what_is_believed_leaves_its_like_less_uncertain():
     assert prediction.variance[7] < 0.5 * before[7] + process.noise(new)[7]
     assert (prediction.mean == mean).all()
     # Exactly what a process with the two trials added would say.
-    both = Features(
-        np.vstack([process.features.place, new.place[[7, 9]]]),
-        np.vstack([process.features.basis, new.basis[[7, 9]]]),
-        np.zeros(22),
-    )
+    both = features(20).joined(new[np.array([7, 9])])
     covariance = process.kernel.covariance(process.theta, both, both) + np.diag(process.noise(both))
     cross = process.kernel.covariance(process.theta, both, new)
     exact = process.kernel.variance(process.theta, new) - (cross * np.linalg.solve(covariance, cross)).sum(0)
     assert prediction.variance == pytest.approx(np.maximum(exact, 1e-10), abs=1e-6)
+
+
+def test_candidates_that_come_in_later_are_seen_as_those_before():
+    some = features(20)
+    early, late = (fit(kernel(), some, some.place.sum(1) ** 2, np.random.default_rng(0)) for _ in range(2))
+    all_at_once = early.predict(features(50, seed=2))
+    all_at_once.take(3)
+    all_at_once.take(5)
+    one_by_one = late.predict(features(50, seed=2)[:20])
+    one_by_one.take(3)
+    one_by_one.extend(features(50, seed=2)[20:40])
+    one_by_one.take(5)
+    one_by_one.extend(features(50, seed=2)[40:])
+    assert one_by_one.mean == pytest.approx(all_at_once.mean)
+    assert one_by_one.variance == pytest.approx(all_at_once.variance)
 
 
 def test_trials_that_repeat_each_other_with_noise_are_told_apart():
