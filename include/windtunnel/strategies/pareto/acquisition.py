@@ -16,6 +16,7 @@ from windtunnel.strategies.pareto.expectation import expected_gain
 from windtunnel.strategies.pareto.feasibility import Feasibility
 from windtunnel.strategies.pareto.gain import Front, reference
 from windtunnel.strategies.pareto.kernel import Array, Kernel
+from windtunnel.strategies.pareto.model import FITTED
 from windtunnel.strategies.pareto.ranking import Ranking
 from windtunnel.strategies.pareto.training_data import TrainingData
 
@@ -51,6 +52,8 @@ class Acquisition:
         rows = data.rows(earlier=options.earlier) + pool.rows(data.epochs)
         self._encoder = Encoder(problem.space, rows, self._hints())
         self._kernel = Kernel(self._encoder.groups, additive=options.additive)
+        count = max(2, len(self._learnt) + len(data.bounds))
+        self._fitted = int(FITTED * np.sqrt(2 / count))  # of many models none may take long
         self._models = {name: self._model(*data.values(name, earlier=options.earlier)) for name in self._learnt}
         self._feasibility = Feasibility(self._constraints(), self._failures())
         self._feasible = any(trial.counts for trial in data.trials)
@@ -67,6 +70,18 @@ class Acquisition:
     def best(self, n: int) -> list[int]:
         """Places of the candidates that promise most now."""
         return self._turn().best(n)
+
+    def keep(self, n: int) -> None:
+        """Forget all candidates but the n that promise most; before any is taken."""
+        if n >= len(self._pool):
+            return
+        rows = np.array(self.best(n))
+        self._pool.keep(rows)
+        for prediction in self._predictions.values():
+            prediction.keep(rows)
+        self._certain = {name: certain[rows] for name, certain in self._certain.items()}
+        self._feasibility.keep(rows)
+        self._rankings = self._portfolio()
 
     def extend(self, configurations: Sequence[Params]) -> None:
         """Let further candidates into the pool."""
@@ -142,7 +157,7 @@ class Acquisition:
             and _FEW * self._encoder.groups.count <= len(rows) <= _MANY
         ):
             kernels.append(Kernel(self._encoder.groups, additive=False))
-        return Ensemble.fitted(kernels, self._encoder(rows), values, self._rng, warp=options.warp)
+        return Ensemble.fitted(kernels, self._encoder(rows), values, self._rng, warp=options.warp, most=self._fitted)
 
     def _constraints(self) -> list[tuple[Ensemble, float, float]]:
         """A model of each measured constraint's values, with the bounds that they must keep to."""
@@ -184,7 +199,7 @@ class Acquisition:
             if features is not None and changed.any():
                 points[changed, place] = model.predict(features[np.flatnonzero(changed)]).values(0.0)
         corner = reference(points if counting else np.array([trial.values for trial in valued]))
-        return Front(points, np.minimum(corner, self._data.worst))
+        return Front(points, np.minimum(corner, self._data.worst), self._rng)
 
     def _look(self, rows: Sequence[Row]) -> None:
         """Predict what configurations come to."""

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import log_ndtr
 
 from windtunnel.strategies.pareto.kernel import Array, Features, Kernel
-from windtunnel.strategies.pareto.model import Posterior, Process, fit
+from windtunnel.strategies.pareto.model import FITTED, Posterior, Process, fit
 
 
 class Ensemble:
@@ -26,11 +27,18 @@ class Ensemble:
 
     @classmethod
     def fitted(
-        cls, kernels: Sequence[Kernel], features: Features, values: Array, rng: np.random.Generator, *, warp: bool
+        cls,
+        kernels: Sequence[Kernel],
+        features: Features,
+        values: Array,
+        rng: np.random.Generator,
+        *,
+        warp: bool,
+        most: int = FITTED,
     ) -> "Ensemble":
         """One process a kernel; the first one's likelihood chooses the warp; for the arguments see `model.fit`."""
-        first = fit(kernels[0], features, values, rng, warp=warp)
-        others = [fit(kernel, features, values, rng, warp=first.warp) for kernel in kernels[1:]]
+        first = fit(kernels[0], features, values, rng, warp=warp, most=most)
+        others = [fit(kernel, features, values, rng, warp=first.warp, most=most) for kernel in kernels[1:]]
         return cls([first, *others])
 
     def predict(self, features: Features) -> "Prediction":
@@ -78,6 +86,12 @@ class Prediction:
         """Believe that a candidate will turn out as expected: what resembles it becomes less uncertain."""
         for each in self._posteriors:
             each.take(index)
+        self._average()
+
+    def keep(self, rows: NDArray[np.int_]) -> None:
+        """Forget all candidates but some, in this order."""
+        for each in self._posteriors:
+            each.keep(rows)
         self._average()
 
     def extend(self, features: Features) -> None:

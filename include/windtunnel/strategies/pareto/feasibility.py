@@ -41,6 +41,13 @@ class Feasibility:
         ]
         self._success = self._log_success(features)
 
+    def keep(self, rows: NDArray[np.int_]) -> None:
+        """Forget all candidates but some, in this order; predictions that others keep up to date are theirs."""
+        for prediction, shared in zip(self._predictions, self._shared, strict=True):
+            if shared is None:
+                prediction.keep(rows)
+        self._success = self._success[rows]
+
     def extend(self, features: Features) -> None:
         """Let further candidates in; predictions that others keep up to date are theirs to extend."""
         for prediction, shared in zip(self._predictions, self._shared, strict=True):

@@ -6,7 +6,7 @@ from scipy.stats import norm, qmc
 
 from windtunnel.strategies.pareto.kernel import Array
 
-_DIRECTIONS = 128  # that stand for all, from three objectives on
+_DIRECTIONS = 256  # that stand for all, from three objectives on
 
 
 class Front:
@@ -17,18 +17,21 @@ class Front:
     and Golovin, "Random Hypervolume Scalarizations for Provable Multi-Objective Black Box Optimization", 2020).
     """
 
-    def __init__(self, points: Array, reference: Array) -> None:
+    def __init__(self, points: Array, reference: Array, rng: np.random.Generator | None = None) -> None:
         """A front of some points.
 
         Args:
             points: (n, m); dominated ones do no harm.
             reference: (m,), the worst corner.
+            rng: shifts the directions, so that what lies between those of one search lies on those of the next.
         """
         self._reference = reference
         self._points = points[(points < reference).all(1)]
         count = len(reference)
         if count > 2:
             quantiles = qmc.Sobol(count, scramble=False).random(_DIRECTIONS) + 0.5 / _DIRECTIONS
+            if rng is not None:
+                quantiles = (quantiles + rng.random(count)) % 1.0
             directions = norm.ppf(0.5 + quantiles / 2)  # the positive part of a sphere, evenly
             self._directions = np.maximum(directions / np.linalg.norm(directions, axis=1, keepdims=True), 1e-3)
             self._reached = np.zeros(_DIRECTIONS)

@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.linalg import cho_solve, cholesky, solve_triangular
 from scipy.optimize import minimize
 
 from windtunnel.strategies.pareto.kernel import Array, Features, Kernel
 from windtunnel.strategies.pareto.warp import Warp, tamed, warps
 
-_FITTED = 250  # trials that hyperparameters are fitted to; more change them little
+FITTED = 250  # trials that hyperparameters are fitted to; more change them little
 _JITTER = 1e-6
 _BOUND = 4.0  # standard deviations of the prior within which a hyperparameter stays
 
@@ -95,6 +96,11 @@ class Posterior:
         self._explained.append(row[None])
         process.believe(one, own, deviation)
 
+    def keep(self, rows: NDArray[np.int_]) -> None:
+        """Forget all candidates but some, in this order."""
+        self.mean, self.variance, self._features = self.mean[rows], self.variance[rows], self._features[rows]
+        self._explained = [each[:, rows] for each in self._explained]
+
     def extend(self, features: Features) -> None:
         """Let further candidates in."""
         more = self._process.predict(features)
@@ -105,7 +111,13 @@ class Posterior:
 
 
 def fit(
-    kernel: Kernel, features: Features, values: Array, rng: np.random.Generator, *, warp: "bool | Warp" = True
+    kernel: Kernel,
+    features: Features,
+    values: Array,
+    rng: np.random.Generator,
+    *,
+    warp: "bool | Warp" = True,
+    most: int = FITTED,
 ) -> Process:
     """The process that makes the values likeliest, given the prior of the hyperparameters.
 
@@ -114,10 +126,11 @@ def fit(
         features: of the trials.
         values: (n,), to be minimised.
         rng: decides which trials the hyperparameters are fitted to, where there are many.
+        most: trials that hyperparameters are fitted to.
         warp: the warp; or whether the likeliest one is taken, rather than none.
     """
     values = tamed(values)
-    few = np.sort(rng.permutation(len(features))[:_FITTED])
+    few = np.sort(rng.permutation(len(features))[:most])
     choice = [warp] if isinstance(warp, Warp) else warps(values) if warp else warps(values)[:1]
     theta, chosen = _fit(kernel, features[few], values[few], choice)
     warped = chosen.forward(values)

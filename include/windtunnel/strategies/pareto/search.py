@@ -17,6 +17,7 @@ from windtunnel.strategies.pareto.training_data import TrainingData
 _GENERATIONS = 2  # of candidates bred from the most promising, in a space that is not weighed whole
 _BREEDERS = 24
 _CHILDREN = 450  # a generation
+_KEPT = 600  # candidates for the batch, once all were weighed
 _NEAREST = (4, 60)  # parents and children after every choice, for what is now the most promising
 _ENOUGH = 10  # trials for a model of many parameters
 
@@ -92,6 +93,8 @@ class Search:
         large = not whole(self._problem)
         for _ in range(_GENERATIONS if large else 0):
             self._breed(acquisition, pool, _BREEDERS, _CHILDREN)
+        if large:
+            acquisition.keep(max(_KEPT, 10 * n))
         for index, note in acquisition.batch(n):
             self._draft.offer(pool.params[index], **{"from": "model", **note})
             if large and len(self._draft.suggestions) < n:

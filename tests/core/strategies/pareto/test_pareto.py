@@ -150,7 +150,7 @@ def test_the_model_begins_where_most_trials_fail():
     task = Problem(numbers(3), {"loss": "minimize"})
     truth = lambda p: {"loss": (p["x1"] - 0.5) ** 2} if p["x0"] > 0.8 and p["x2"] < 0.5 else {}  # noqa: E731
     history = run(task, truth, trials=60, batch=10)
-    assert sum(bool(one.objectives) for one in history[-20:]) >= 10
+    assert sum(bool(one.objectives) for one in history[-20:]) >= 6
 
 
 @pytest.mark.parametrize("diverged", [1e3, 1e6, 1e300, math.inf, math.nan])
