@@ -17,6 +17,7 @@ import statistics
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from benchmarks.search.suite import formulas, tables, trainings
 from benchmarks.search.suite.case import Case
@@ -48,12 +49,13 @@ class Ours:
         pass
 
 
-def search(case: Case, label: str, seed: int, trials: int) -> dict:
+def search(case: Case, label: str, seed: int, trials: int) -> dict[str, Any]:
     """One search: its scores at the marks, and the seconds of a batch."""
     asker = Peer(label, case, seed, trials) if label in PEERS else Ours(label, case, seed)
     rng = random.Random(f"noise {seed}")
     seen: list[Observation] = []
-    spent, batches, scores = 0.0, 0, {}
+    spent, batches = 0.0, 0
+    scores: dict[int, float] = {}
     try:
         while len(seen) < trials:
             begun = time.process_time()
@@ -79,7 +81,7 @@ def search(case: Case, label: str, seed: int, trials: int) -> dict:
     }
 
 
-def table(case: Case, runs: Sequence[dict], trials: int) -> Iterable[str]:
+def table(case: Case, runs: Sequence[dict[str, Any]], trials: int) -> Iterable[str]:
     """The table of one problem; the best at a mark and what cannot be told from it are bold."""
     marks = [mark for mark in MARKS if mark <= trials]
     figures = {}

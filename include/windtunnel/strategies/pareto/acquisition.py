@@ -58,6 +58,7 @@ class Acquisition:
         self._feasibility = Feasibility(self._constraints(), self._failures())
         self._feasible = any(trial.counts for trial in data.trials)
         self._front = self._known_front()
+        self._certain: dict[str, Array] = {}
         under_way = [trial.row(data.epochs) for trial in data.trials if not trial.ended]
         if under_way:
             self._look(under_way)
