@@ -117,7 +117,7 @@ bench-stopping: $(READY) ## measure the epochs that early stopping saves, on cur
 bench-evidence: $(READY) ## measure what late trials, rungs, failures and earlier searches tell: ARGS="--seeds 10"
 	@$(BIN)/python -m benchmarks.evidence $(ARGS)
 
-bench-search: $(READY_BENCH) ## lay the strategies beside their peers: DATA=folder of nas-bench-macro, ARGS="--quick --variants --ablation"
+bench-search: $(READY_BENCH) ## lay the strategies beside their peers: DATA=folder of nas-bench-macro, ARGS="--quick --variants --ablation", or many problems: ARGS=--suite
 	@$(BIN)/python -m benchmarks.search "$(DATA)" $(ARGS)
 
 bench-archai: $(READY) ## lay a run's front beside Archai's: RUN=runs/latest DATA=folder of archai-mnist

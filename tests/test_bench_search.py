@@ -9,6 +9,7 @@ from itertools import product
 import pytest
 
 from benchmarks.search import __main__ as bench
+from benchmarks.search.suite import __main__ as suite
 from benchmarks.search.table import Table
 from windtunnel.strategies import get_strategy
 
@@ -67,3 +68,20 @@ def test_the_whole_table_reaches_all_of_the_hypervolume(folder):
     table = Table.load(folder, "params")
     assert table.share(range(len(table.cost))) == pytest.approx(100)
     assert table.share([0]) < 50
+
+
+def test_the_suite_prints_a_table_a_problem_and_resumes(folder, monkeypatch, capsys):
+    out = folder / "suite.jsonl"
+    words = [folder, "--suite", "--seeds", 2, "--trials", 40, "--out", out]
+    words += ["--cases", "OSY,Hartmann 6,NAS-Bench-Macro", "--searchers", "random,nsga2"]
+    monkeypatch.setattr("sys.argv", ["search", *map(str, words)])
+    suite.main()
+    first = capsys.readouterr().out
+    assert "**OSY**, %, tuned on" in first
+    assert "**Hartmann 6**, regret, tuned on" in first
+    assert "**NAS-Bench-Macro**, %, tuned on" in first
+    assert first.count("| random |") + first.count("| nsga2 |") == 6
+    before = out.read_text()
+    suite.main()
+    assert capsys.readouterr().out == first
+    assert out.read_text() == before

@@ -1,6 +1,7 @@
 """How well strategies search NAS-Bench-Macro, beside their peers.
 
     python -m benchmarks.search FOLDER [--quick] [--variants] [--ablation] [--seeds 20] [--trials 400]
+    python -m benchmarks.search [FOLDER] --suite [--help]   (many problems; see `benchmarks/search/suite`)
 
 One line a strategy: the hypervolume reached after so many trials, in percent of the true front's, mean ± standard
 deviation over the seeds; how many of the trials are distinct; processor seconds a batch suggested. Runs on two
@@ -12,6 +13,7 @@ import argparse
 import json
 import os
 import statistics
+import sys
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
@@ -167,4 +169,9 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    if "--suite" in sys.argv:
+        from benchmarks.search.suite.__main__ import main as suite
+
+        suite()
+    else:
+        main()

@@ -127,6 +127,18 @@ def spread(candidates: Iterable[C], objectives: Mapping[str, str], n: int) -> li
     return [fit[index] for index in dominance.spread([_point(one, objectives) for one in fit], n)]
 
 
+def leaders(candidates: Iterable[C], objectives: Mapping[str, str]) -> list[C]:
+    """The best candidate of each objective, in the objectives' order; each once."""
+    fit = comparable(candidates, objectives)
+    points = [_point(one, objectives) for one in fit]
+    best = [
+        min(range(len(points)), key=lambda place: (points[place][axis], points[place]))
+        for axis in range(len(objectives))
+        if points
+    ]
+    return [fit[place] for place in dict.fromkeys(best)]
+
+
 def _point(candidate: Candidate, objectives: Mapping[str, str]) -> Point:
     return _turned([candidate.objectives[name] for name in objectives], objectives)
 

@@ -63,6 +63,7 @@ def _observation(request: Request, outcome: Outcome) -> Observation:
         state=outcome.state,
         objectives=outcome.objectives if comparable else {},
         violation=outcome.violation,
+        metrics={**outcome.metrics, **outcome.objectives} if comparable else {},
         known=request.known,
         parents=request.parents,
         epochs=outcome.epoch if outcome.state is State.STOPPED else request.epochs,

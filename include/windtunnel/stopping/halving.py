@@ -3,7 +3,7 @@
 Promotion is that of ASHA (Li et al., "A system for massively parallel hyperparameter tuning", 2020): of n trials at a
 rung, the best n / factor may go on, and of these, whoever has not gone on yet does. So it needs no rung to be complete,
 and a result that comes late counts when it comes. For several objectives the best are found front by front, and within
-a front by the hypervolume that each adds to those before it.
+a front by the hypervolume that each adds to those before it; the best of each objective is always among them.
 """
 
 import heapq
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol, TypeVar
 
-from windtunnel.front import Candidate, hypervolume, ranked, reference_point
+from windtunnel.front import Candidate, hypervolume, leaders, ranked, reference_point
 
 
 class Contestant(Candidate, Protocol):
@@ -59,18 +59,21 @@ def standings(
         rungs: epochs of all rungs, in order.
         at: the trials known at each rung; those without values count, but cannot go on.
         begun: configurations that have been asked for at a rung, each with the rung's epochs.
-        factor: one in so many goes on, but at least one.
+        factor: one in so many goes on, but at least the best of each objective.
         objectives: by name, their direction.
     """
     found = []
     for low, high in reversed(list(pairwise(rungs))):
         trials = at.get(low, ())
         best = best_first(trials, objectives)
-        places = max(1, int(len(trials) / factor + 1e-9))
+        first = [one.config for one in leaders(trials, objectives)]
+        order = dict.fromkeys([*first, *(one.config for one, _ in best)])
+        places = max(1, len(first), int(len(trials) / factor + 1e-9))
+        chosen = list(order)[:places]
         for place, (one, front) in enumerate(best, 1):
             if (one.config, high) in begun:
                 continue
-            goes_on = place <= places
+            goes_on = one.config in chosen
             which = f"place {place} of {len(trials)} at {low:g} epochs (front {front})"
             how = f"goes on to {high:g} epochs" if goes_on else f"the best {places} go on to {high:g} epochs"
             found.append(Standing(one.trial, high if goes_on else None, f"{which}: {how}"))

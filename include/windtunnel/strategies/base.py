@@ -4,7 +4,7 @@ import math
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from windtunnel.constraint import Constraint
@@ -21,7 +21,7 @@ class Problem:
         space: of the parameters.
         objectives: `maximize` or `minimize`, by name.
         constraints: bounds by name, on values known before training or on measured ones.
-        known: what is known of a configuration before training, by name; costs next to nothing.
+        known: what is known of a configuration before training, by name; should take milliseconds.
     """
 
     space: Space
@@ -65,6 +65,18 @@ class Problem:
             return params
         return self.space.repair(params, self._excess, rng) or params
 
+    def asked_once(self) -> "Problem":
+        """The same problem, which asks `known` once a configuration however often it is needed: it may take long."""
+        answers: dict[str, Mapping[str, float]] = {}
+
+        def known(params: Params) -> Mapping[str, float]:
+            key = self.space.key(params)
+            if key not in answers:
+                answers[key] = self.known(params)
+            return answers[key]
+
+        return replace(self, known=known)
+
     def _excess(self, params: Params) -> float:
         values = self.known(params)
         return sum(bound.violation(values[name]) for name, bound in self.constraints.items() if name in values)
@@ -82,6 +94,7 @@ class Observation:
         state: how it ended; None while it is still under way.
         objectives: their values by name; empty where the trial has none.
         violation: of measured constraints; 0 where none is broken.
+        metrics: every number that was measured, by name, constrained ones among them; None where it was not finite.
         known: values known before training.
         parents: configurations that it was bred from.
         epochs: that the values were reached with; under successive halving not all have the same.
@@ -95,6 +108,7 @@ class Observation:
     state: State | None = State.COMPLETED
     objectives: Mapping[str, float] = field(default_factory=dict)
     violation: float = 0.0
+    metrics: Mapping[str, float | None] = field(default_factory=dict)
     known: Mapping[str, float] = field(default_factory=dict)
     parents: Sequence[str] = ()
     epochs: float = 0.0

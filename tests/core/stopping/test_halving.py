@@ -110,6 +110,20 @@ def test_a_better_front_goes_before_a_worse_one():
     assert ordered[-1][0].config == "c"
 
 
+def test_the_best_of_each_objective_goes_on_whatever_the_others_add():
+    """The most accurate adds least to the front, and is what two objectives would lose first."""
+    trials = [
+        At("a", {"acc": 0.90, "cost": 9.0}),
+        At("b", {"acc": 0.89, "cost": 5.0}),
+        At("c", {"acc": 0.70, "cost": 2.0}),
+        At("d", {"acc": 0.30, "cost": 1.0}),
+        *(At(letter, {"acc": 0.1, "cost": 10.0}) for letter in "efghi"),
+    ]
+    assert [one.config for one, _ in best_first(trials, TWO)][:4] == ["c", "b", "d", "a"]
+    assert promoted(standings([1, 3], {1: trials}, [], 3, TWO)).keys() == {"a", "c", "d"}
+    assert promoted(standings([1, 3], {1: trials[:2]}, [], 3, TWO)).keys() == {"a", "b"}
+
+
 points = st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20)), min_size=1, max_size=9)
 
 

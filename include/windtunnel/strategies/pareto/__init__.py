@@ -21,7 +21,7 @@ class Pareto(Strategy):
         """Each ingredient can be left out, to see what it contributes."""
 
         initial: Annotated[int, Field(ge=2)] | None = None
-        """Trials before the models, at least; by default 5 and one a parameter, 20 at most."""
+        """Trials before the models, at least; by default 2 and one a parameter, 10 at most."""
         exploration: Annotated[float, Field(ge=0, le=3)] = 1.0
         """Standard deviations that count of what is expected: 0 trusts the models' means alone."""
         exact: bool = True
@@ -52,4 +52,4 @@ class Pareto(Strategy):
 
         # More threads gain nothing on matrices this small, and would round sums differently from machine to machine.
         with threadpool_limits(limits=1):
-            return Search(problem, history, self.options, seed, iteration).batch(n)
+            return Search(problem.asked_once(), history, self.options, seed, iteration).batch(n)

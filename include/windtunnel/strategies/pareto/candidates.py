@@ -36,6 +36,12 @@ class Pool:
         """How many configurations there are."""
         return len(self.params)
 
+    def keep(self, places: Iterable[int]) -> None:
+        """Forget all candidates but some, in this order; they do not come in again."""
+        chosen = [(self.params[place], self.known[place]) for place in places]
+        self.params = [params for params, _ in chosen]
+        self.known = [known for _, known in chosen]
+
     def rows(self, epochs: float) -> list[Row]:
         """The configurations after so many epochs."""
         return [Row(params, known, epochs) for params, known in zip(self.params, self.known, strict=True)]

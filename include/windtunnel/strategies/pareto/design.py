@@ -1,6 +1,7 @@
 """The first trials: spread over what is known of configurations before training, and telling for the model."""
 
 import random
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,15 @@ _SAMPLE = 256  # candidates that stand for all in which uncertainty is to shrink
 _TRIALS = 100  # that are minded, of those there are already
 
 
-def design(known: Array, features: Features, kernel: Kernel, n: int, spread: int, rng: random.Random) -> list[int]:
+def design(
+    known: Array,
+    features: Features,
+    kernel: Kernel,
+    n: int,
+    spread: int,
+    rng: random.Random,
+    first: Sequence[int] = (),
+) -> list[int]:
     """Places of n candidates: for each known objective the best, the worst, and then evenly between.
 
     Among configurations of nearly the same cost it takes the one after which the model, as it is before any value is
@@ -29,6 +38,7 @@ def design(known: Array, features: Features, kernel: Kernel, n: int, spread: int
         n: how many.
         spread: how many trials there will be before the model has its say: into so many costs are told apart.
         rng: the generator of all randomness.
+        first: places that are among the n whatever the costs.
     """
     count, objectives = known.shape
     trials = range(count, len(features))
@@ -36,14 +46,18 @@ def design(known: Array, features: Features, kernel: Kernel, n: int, spread: int
     for place in trials[-_TRIALS:]:
         doubt.take(place)
     free = np.ones(count, bool)
-    chosen = []
-    for step in range(len(trials), len(trials) + min(n, count)):
+    chosen: list[int] = []
+    for place in first[:n]:
+        chosen.append(place)
+        free[place] = False
+        doubt.take(place)
+    for step in range(len(trials) + len(chosen), len(trials) + min(n, count)):
         places: Places = np.flatnonzero(free)
         if objectives:
             turn, axis = divmod(step, objectives)
             places = _near(np.abs(known[:, axis] - _target(turn)), places, 0.0 if turn < 2 else objectives / spread)
         few = np.array(rng.sample(places.tolist(), min(_FEW, (len(places) + 1) // 2)))  # half, so that seeds differ
-        best = int(few[doubt.relief(few).argmax()])
+        best = int(few[doubt.variance_reduction(few).argmax()])
         chosen.append(best)
         free[best] = False
         doubt.take(best)
@@ -62,7 +76,7 @@ class _Doubt:
         self._shared = kernel.covariance(kernel.prior_mean, features, features[np.array(sample)])
         self._explained = np.empty((0, len(features)))
 
-    def relief(self, places: Places) -> Array:
+    def variance_reduction(self, places: Places) -> Array:
         """By how much the variances of the sample would shrink, in sum, if one of the places were taken."""
         return np.asarray((self._shared[places] ** 2).sum(1) / (self._variance[places] + self._noise[places]))
 

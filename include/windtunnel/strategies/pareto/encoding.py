@@ -43,8 +43,8 @@ class Encoder:
             hints: names of the known values that are columns, the most important first.
         """
         self._space = space
-        # By identity: the same candidates are asked for again and again.
-        self._read: dict[int, tuple[list[float], dict[str, Any]]] = {}
+        # By identity: the same candidates are asked for again and again. Each is held, so that no other gets its id.
+        self._read: dict[int, tuple[Params, list[float], dict[str, Any]]] = {}
         self._columns: dict[str, _Number | _Category] = {}
         raw = self._raw(rows)
         described = {column.name: column for column in space.columns()}
@@ -110,8 +110,9 @@ class Encoder:
 
     def _places_and_leaves(self, params: Params) -> tuple[list[float], dict[str, Any]]:
         if id(params) not in self._read:
-            self._read[id(params)] = self._space.encode(params), _leaves(self._space.untold(params))
-        return self._read[id(params)]
+            self._read[id(params)] = params, self._space.encode(params), _leaves(self._space.untold(params))
+        _, places, leaves = self._read[id(params)]
+        return places, leaves
 
 
 @dataclass(frozen=True)

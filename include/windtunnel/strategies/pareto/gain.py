@@ -6,7 +6,7 @@ from scipy.stats import norm, qmc
 
 from windtunnel.strategies.pareto.kernel import Array
 
-_DIRECTIONS = 128  # that stand for all, from three objectives on
+_DIRECTIONS = 256  # that stand for all, from three objectives on
 
 
 class Front:
@@ -17,18 +17,21 @@ class Front:
     and Golovin, "Random Hypervolume Scalarizations for Provable Multi-Objective Black Box Optimization", 2020).
     """
 
-    def __init__(self, points: Array, reference: Array) -> None:
+    def __init__(self, points: Array, reference: Array, rng: np.random.Generator | None = None) -> None:
         """A front of some points.
 
         Args:
             points: (n, m); dominated ones do no harm.
             reference: (m,), the worst corner.
+            rng: shifts the directions, so that what lies between those of one search lies on those of the next.
         """
         self._reference = reference
         self._points = points[(points < reference).all(1)]
         count = len(reference)
         if count > 2:
             quantiles = qmc.Sobol(count, scramble=False).random(_DIRECTIONS) + 0.5 / _DIRECTIONS
+            if rng is not None:
+                quantiles = (quantiles + rng.random(count)) % 1.0
             directions = norm.ppf(0.5 + quantiles / 2)  # the positive part of a sphere, evenly
             self._directions = np.maximum(directions / np.linalg.norm(directions, axis=1, keepdims=True), 1e-3)
             self._reached = np.zeros(_DIRECTIONS)
@@ -62,6 +65,22 @@ class Front:
         gain = np.maximum(self._edges[step + 1] - first, 0.0) * np.maximum(self._levels[step] - second, 0.0)
         gain += self._areas[whole] - self._areas[step + 1] - second * (self._edges[whole] - self._edges[step + 1])
         return np.asarray(np.maximum(gain, 0.0))
+
+    def levels(self, others: Array, objective: int) -> Array:
+        """What one objective must be better than for a gain; -inf where nothing would be. With up to two objectives.
+
+        Args:
+            others: (...,), values of the other objective; with a single one their shape alone counts.
+            objective: 0 or 1, which one is asked for.
+        """
+        if len(self._reference) == 1:
+            return np.full(others.shape, self._best)
+        firsts, seconds = self._points.T
+        if objective:
+            levels = np.r_[self._reference[1], seconds][np.searchsorted(firsts, others, side="right")]
+        else:
+            levels = np.r_[firsts, self._reference[0]][np.searchsorted(-seconds, -others, side="left")]
+        return np.asarray(np.where(others < self._reference[1 - objective], levels, -np.inf))
 
     def _steps(self) -> None:
         """The staircase of two objectives: between two edges of the first, the best of the second so far."""

@@ -47,6 +47,14 @@ class Features:
         """Some of the configurations."""
         return Features(self.place[rows], self.basis[rows], self.gap[rows])
 
+    def joined(self, others: "Features") -> "Features":
+        """These configurations, and then others."""
+        return Features(
+            np.vstack([self.place, others.place]),
+            np.vstack([self.basis, others.basis]),
+            np.concatenate([self.gap, others.gap]),
+        )
+
 
 @dataclass(frozen=True)
 class Groups:

@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.linalg import cho_solve, cholesky, solve_triangular
 from scipy.optimize import minimize
 
 from windtunnel.strategies.pareto.kernel import Array, Features, Kernel
-from windtunnel.strategies.pareto.warp import Warp, warps
+from windtunnel.strategies.pareto.warp import Warp, tamed, warps
 
-_FITTED = 250  # trials that hyperparameters are fitted to; more change them little
+FITTED = 250  # trials that hyperparameters are fitted to; more change them little
 _JITTER = 1e-6
 _BOUND = 4.0  # standard deviations of the prior within which a hyperparameter stays
 
@@ -38,19 +39,34 @@ class Process:
     root: Array
     weights: Array
 
-    def predict(self, features: Features) -> "Prediction":
-        """What is expected of configurations."""
+    def predict(self, features: Features) -> "Posterior":
+        """What is expected of configurations, given the trials and what was believed since."""
         cross = self.kernel.covariance(self.theta, self.features, features)
         explained = solve_triangular(self.root, cross, lower=True, check_finite=False)
         variance = self.kernel.variance(self.theta, features) - np.einsum("ij,ij->j", explained, explained)
-        return Prediction(self, features, cross.T @ self.weights, np.maximum(variance, 1e-10), explained)
+        return Posterior(self, features, cross.T @ self.weights, np.maximum(variance, 1e-10), explained)
+
+    def believe(self, one: Features, explained: Array, deviation: float) -> None:
+        """Take for a trial a configuration that turns out as expected.
+
+        Args:
+            one: the configuration.
+            explained: (n,), what the root makes of its covariances with the trials.
+            deviation: of what a trial of it would show.
+        """
+        count = len(self.root)
+        root = np.zeros((count + 1, count + 1))
+        root[:count, :count], root[count, :count], root[count, count] = self.root, explained, deviation
+        self.root = root
+        self.features = self.features.joined(one)
+        self.weights = np.append(self.weights, 0.0)  # what is expected changes no mean
 
     def noise(self, features: Features) -> Array:
         """(n,): the noise's variance of trials, relative to the scale's square."""
         return self.kernel.noise(self.theta, features) + _JITTER
 
 
-class Prediction:
+class Posterior:
     """What a process expects of candidates, and how that changes as some of them are taken into the batch.
 
     Attributes:
@@ -59,34 +75,50 @@ class Prediction:
     """
 
     def __init__(self, process: Process, features: Features, mean: Array, variance: Array, explained: Array) -> None:
-        """A prediction before anything is taken."""
+        """A posterior before anything is taken."""
         self.mean = mean
         self.variance = variance
         self._process = process
         self._features = features
-        self._explained = explained
-        self._taken: list[Array] = []
-
-    def values(self, deviations: float, rows: "slice | Array" = slice(None)) -> Array:
-        """The objective's values so many standard deviations above the mean."""
-        process = self._process
-        at = self.mean[rows] + deviations * np.sqrt(self.variance[rows])
-        return process.warp.back(process.center + process.scale * at)
+        self._explained = [explained]  # one below the other
 
     def take(self, index: int) -> None:
         """Believe that a candidate will turn out as expected: what resembles it becomes less uncertain."""
         process = self._process
         one = self._features[index : index + 1]
         cross = process.kernel.covariance(process.theta, one, self._features)[0]
-        cross -= self._explained[:, index] @ self._explained
-        for row in self._taken:
-            cross -= row[index] * row
-        row = cross / np.sqrt(self.variance[index] + process.noise(one)[0])
+        own = np.concatenate([rows[:, index] for rows in self._explained])
+        for rows in self._explained:
+            cross -= rows[:, index] @ rows
+        deviation = float(np.sqrt(self.variance[index] + process.noise(one)[0]))
+        row = cross / deviation
         self.variance = np.maximum(self.variance - row * row, 1e-10)
-        self._taken.append(row)
+        self._explained.append(row[None])
+        process.believe(one, own, deviation)
+
+    def keep(self, rows: NDArray[np.int_]) -> None:
+        """Forget all candidates but some, in this order."""
+        self.mean, self.variance, self._features = self.mean[rows], self.variance[rows], self._features[rows]
+        self._explained = [each[:, rows] for each in self._explained]
+
+    def extend(self, features: Features) -> None:
+        """Let further candidates in."""
+        more = self._process.predict(features)
+        self.mean = np.concatenate([self.mean, more.mean])
+        self.variance = np.concatenate([self.variance, more.variance])
+        self._features = self._features.joined(features)
+        self._explained = [np.hstack([np.vstack(self._explained), *more._explained])]
 
 
-def fit(kernel: Kernel, features: Features, values: Array, rng: np.random.Generator, *, warp: bool = True) -> Process:
+def fit(
+    kernel: Kernel,
+    features: Features,
+    values: Array,
+    rng: np.random.Generator,
+    *,
+    warp: "bool | Warp" = True,
+    most: int = FITTED,
+) -> Process:
     """The process that makes the values likeliest, given the prior of the hyperparameters.
 
     Args:
@@ -94,10 +126,13 @@ def fit(kernel: Kernel, features: Features, values: Array, rng: np.random.Genera
         features: of the trials.
         values: (n,), to be minimised.
         rng: decides which trials the hyperparameters are fitted to, where there are many.
-        warp: whether the likeliest warp is taken, rather than none.
+        most: trials that hyperparameters are fitted to.
+        warp: the warp; or whether the likeliest one is taken, rather than none.
     """
-    few = np.sort(rng.permutation(len(features))[:_FITTED])
-    theta, chosen = _fit(kernel, features[few], values[few], warps(values) if warp else warps(values)[:1])
+    values = tamed(values)
+    few = np.sort(rng.permutation(len(features))[:most])
+    choice = [warp] if isinstance(warp, Warp) else warps(values) if warp else warps(values)[:1]
+    theta, chosen = _fit(kernel, features[few], values[few], choice)
     warped = chosen.forward(values)
     center, scale = float(warped.mean()), float(warped.std()) or 1.0
     root = _root(kernel, theta, features)
@@ -142,7 +177,7 @@ def _likeliest_warp(kernel: Kernel, theta: Array, features: Features, values: Ar
         return choice[0]
     root = _root(kernel, theta, features)
 
-    def surprise(warp: Warp) -> float:
+    def negative_log_likelihood(warp: Warp) -> float:
         warped = warp.forward(values)
         white = solve_triangular(root, _standard(warped), lower=True, check_finite=False)
         count = len(values)
@@ -153,7 +188,7 @@ def _likeliest_warp(kernel: Kernel, theta: Array, features: Features, values: Ar
             - warp.log_slope(values)
         )
 
-    return min(choice, key=surprise)
+    return min(choice, key=negative_log_likelihood)
 
 
 def _standard(values: Array) -> Array:

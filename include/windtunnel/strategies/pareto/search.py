@@ -1,4 +1,4 @@
-"""One suggestion: gather the evidence, weigh candidates, and take the batch that promises most."""
+"""One suggestion: gather the training data, weigh candidates, and take the batch that promises most."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,15 +7,19 @@ import numpy as np
 from windtunnel.strategies.base import Batch, Observation, Problem, generator
 from windtunnel.strategies.draft import Draft
 from windtunnel.strategies.pareto import Pareto
+from windtunnel.strategies.pareto.acquisition import Acquisition
 from windtunnel.strategies.pareto.candidates import Pool, bred, draw, whole
 from windtunnel.strategies.pareto.design import design
 from windtunnel.strategies.pareto.encoding import Encoder
-from windtunnel.strategies.pareto.evidence import Evidence
 from windtunnel.strategies.pareto.kernel import Array, Kernel
-from windtunnel.strategies.pareto.outlook import Outlook
+from windtunnel.strategies.pareto.training_data import TrainingData
 
 _GENERATIONS = 2  # of candidates bred from the most promising, in a space that is not weighed whole
 _BREEDERS = 24
+_CHILDREN = 450  # a generation
+_KEPT = 600  # candidates for the batch, once all were weighed
+_NEAREST = (4, 60)  # parents and children after every choice, for what is now the most promising
+_ENOUGH = 10  # trials for a model of many parameters
 
 
 class Search:
@@ -38,7 +42,7 @@ class Search:
         self._rng = generator(seed, iteration)
         self._numbers = np.random.default_rng(self._rng.getrandbits(64))
         self._draft = Draft(problem, history, self._rng)
-        self._evidence = Evidence(problem, self._draft.past, self._numbers)
+        self._data = TrainingData(problem, self._draft.past, self._numbers)
 
     def batch(self, n: int) -> Batch:
         """The next n configurations.
@@ -48,9 +52,9 @@ class Search:
         """
         pool = Pool(self._problem, self._draft.taken)
         draw(pool, self._problem, self._rng)
-        telling = self._evidence.counting >= self._enough()
+        telling = self._data.valued > 0 and self._data.ended >= self._enough()
         if telling and not whole(self._problem):
-            pool.add(bred(self._problem, self._evidence.elders(_BREEDERS), self._rng))
+            pool.add(bred(self._problem, self._data.elites(_BREEDERS), self._rng))
         if len(pool) and telling:
             self._promising(pool, n)
         elif len(pool) and self._options.spread:
@@ -58,19 +62,23 @@ class Search:
         return self._draft.batch(n)
 
     def _enough(self) -> int:
-        """Trials that a model needs."""
-        return self._options.initial or min(5 + len(self._problem.space.columns()), 20)
+        """Trials that a model needs, failures among them."""
+        return self._options.initial or min(2 + len(self._problem.space.columns()), _ENOUGH)
 
     def _first(self, pool: Pool, n: int) -> None:
-        """Spread out the first trials."""
+        """Spread out the first trials. The very first is the default, unless costs say what the first ones are."""
+        default = self._problem.space.default()
+        pool.add([default])
+        middle = [place for place, params in enumerate(pool.params) if params == default]
         rows = pool.rows(0.0)
-        rows += [trial.row(0.0) for trial in self._evidence.trials]
+        rows += [trial.row(0.0) for trial in self._data.trials]
         names = pool.exact(self._problem.objectives) if self._options.exact else []
         encoder = Encoder(self._problem.space, rows, names if self._options.hints else [])
         costs = [self._cost(name, pool.known) for name in names]
         known = np.array(costs).T if costs else np.empty((len(pool), 0))
         spread = max(n, self._enough())
-        for index in design(known, encoder(rows), Kernel(encoder.groups), n, spread, self._rng):
+        first = middle if not names and not self._data.trials else []
+        for index in design(known, encoder(rows), Kernel(encoder.groups), n, spread, self._rng, first):
             self._draft.offer(pool.params[index], **{"from": "design"})
 
     def _cost(self, name: str, known: Sequence[Mapping[str, float]]) -> Array:
@@ -81,10 +89,17 @@ class Search:
 
     def _promising(self, pool: Pool, n: int) -> None:
         """Take what the models expect most of."""
-        outlook = Outlook(self._problem, self._evidence, pool, self._options, self._numbers)
-        if not whole(self._problem):
-            for _ in range(_GENERATIONS):
-                best = outlook.best(_BREEDERS)
-                outlook.extend(bred(self._problem, [pool.params[index] for index in best], self._rng))
-        for index, note in outlook.batch(n):
+        acquisition = Acquisition(self._problem, self._data, pool, self._options, self._numbers)
+        large = not whole(self._problem)
+        for _ in range(_GENERATIONS if large else 0):
+            self._breed(acquisition, pool, _BREEDERS, _CHILDREN)
+        if large:
+            acquisition.keep(max(_KEPT, 10 * n))
+        for index, note in acquisition.batch(n):
             self._draft.offer(pool.params[index], **{"from": "model", **note})
+            if large and len(self._draft.suggestions) < n:
+                self._breed(acquisition, pool, *_NEAREST)
+
+    def _breed(self, acquisition: Acquisition, pool: Pool, parents: int, children: int) -> None:
+        best = [pool.params[index] for index in acquisition.best(parents)]
+        acquisition.extend(bred(self._problem, best, self._rng, children))

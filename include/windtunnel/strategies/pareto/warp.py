@@ -7,6 +7,10 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
+_LONG = 0.05  # the median's distance from the best, as a share of the worst's: a tail is long below it
+_TINY = tuple(10.0**-power for power in range(2, 12))
+_BEYOND = 100.0  # times the median's distance from the best
+
 
 @dataclass(frozen=True)
 class Warp:
@@ -51,7 +55,20 @@ class Warp:
 
 
 def warps(values: Array) -> list[Warp]:
-    """The warps among which the likelihood chooses."""
+    """The warps among which the likelihood chooses; of values with a long tail also such as tell the best apart."""
     low, extent = float(values.min()), float(np.ptp(values)) or 1.0
+    shares = np.quantile((values - low) / extent, [0.1, 0.5])
     offsets = [float("inf"), *(sign * offset for sign in (1, -1) for offset in (0.02, 0.05, 0.1, 0.3, 1.0))]
+    if shares[1] < _LONG:
+        offsets += [offset for offset in _TINY if offset > shares[0] / 10]
     return [Warp(low, extent, offset) for offset in offsets]
+
+
+def tamed(values: Array) -> Array:
+    """The values, those that are worse than the best beyond all measure, as of a training that diverged, brought near.
+
+    How much worse is out of proportion tells a model nothing, and would drown all differences that matter.
+    """
+    worse = values - values.min()
+    usual = float(np.median(worse[worse > 0])) if worse.any() else 0.0
+    return np.asarray(np.minimum(values, values.min() + _BEYOND * usual))

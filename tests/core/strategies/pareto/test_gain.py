@@ -57,3 +57,16 @@ def test_a_diverged_training_does_not_move_the_reference_far():
     diverged = reference(np.vstack([points, [1e9, 3.0]]))
     assert (usual > points.max(0)).all()
     assert diverged[0] < 10
+
+
+def test_a_gain_begins_below_the_fronts_level():
+    front = Front(np.array([[0.2, 0.6], [0.5, 0.3]]), np.array([0.9, 0.8]))
+    others = np.array([0.1, 0.2, 0.4, 0.5, 0.85, 0.95])
+    assert front.levels(others, 1).tolist() == [0.8, 0.6, 0.6, 0.3, 0.3, -np.inf]
+    assert front.levels(np.array([0.1, 0.3, 0.4, 0.7, 0.8]), 0).tolist() == [0.9, 0.5, 0.5, 0.2, -np.inf]
+    for objective in (0, 1):
+        levels = front.levels(np.array([0.1, 0.45, 0.7]), objective)
+        for shift, gains in ((-1e-6, True), (1e-6, False)):
+            points = np.empty((3, 2))
+            points[:, objective], points[:, 1 - objective] = levels + shift, [0.1, 0.45, 0.7]
+            assert ((front.gain(points) > 0) == gains).all()

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from scipy.optimize import check_grad
 
+from windtunnel.strategies.pareto.ensemble import Ensemble
 from windtunnel.strategies.pareto.kernel import Features, Groups, Kernel
 from windtunnel.strategies.pareto.model import fit
-from windtunnel.strategies.pareto.warp import Warp, warps
+from windtunnel.strategies.pareto.warp import Warp, tamed, warps
 
 
 def features(count, seed=0):
@@ -72,7 +73,7 @@ def test_what_is_learnt_predicts_what_is_new():
         return 10 * np.exp(place[:, 0] * 2) + 5 * np.sin(6 * place[:, 1]) * place[:, 2]
 
     process = fit(kernel(), some, truth(some.place), np.random.default_rng(0))
-    predicted = process.predict(new).values(0.0)
+    predicted = Ensemble([process]).predict(new).values(0.0)
     assert np.corrcoef(predicted, truth(new.place))[0, 1] > 0.95
 
 
@@ -87,15 +88,26 @@ def test_what_is_believed_leaves_its_like_less_uncertain():
     assert prediction.variance[7] < 0.5 * before[7] + process.noise(new)[7]
     assert (prediction.mean == mean).all()
     # Exactly what a process with the two trials added would say.
-    both = Features(
-        np.vstack([process.features.place, new.place[[7, 9]]]),
-        np.vstack([process.features.basis, new.basis[[7, 9]]]),
-        np.zeros(22),
-    )
+    both = features(20).joined(new[np.array([7, 9])])
     covariance = process.kernel.covariance(process.theta, both, both) + np.diag(process.noise(both))
     cross = process.kernel.covariance(process.theta, both, new)
     exact = process.kernel.variance(process.theta, new) - (cross * np.linalg.solve(covariance, cross)).sum(0)
     assert prediction.variance == pytest.approx(np.maximum(exact, 1e-10), abs=1e-6)
+
+
+def test_candidates_that_come_in_later_are_seen_as_those_before():
+    some = features(20)
+    early, late = (fit(kernel(), some, some.place.sum(1) ** 2, np.random.default_rng(0)) for _ in range(2))
+    all_at_once = early.predict(features(50, seed=2))
+    all_at_once.take(3)
+    all_at_once.take(5)
+    one_by_one = late.predict(features(50, seed=2)[:20])
+    one_by_one.take(3)
+    one_by_one.extend(features(50, seed=2)[20:40])
+    one_by_one.take(5)
+    one_by_one.extend(features(50, seed=2)[40:])
+    assert one_by_one.mean == pytest.approx(all_at_once.mean)
+    assert one_by_one.variance == pytest.approx(all_at_once.variance)
 
 
 def test_trials_that_repeat_each_other_with_noise_are_told_apart():
@@ -106,3 +118,17 @@ def test_trials_that_repeat_each_other_with_noise_are_told_apart():
         Kernel(Groups(np.array([0]), np.array([0]), 1)), some, 5 * place + 0.5 * noise, np.random.default_rng(0)
     )
     assert process.noise(some)[0] > 0.02
+
+
+def test_values_with_a_long_tail_are_offered_warps_that_tell_the_best_apart():
+    even, tailed = np.linspace(0, 1, 50), np.r_[np.linspace(0, 1, 49), 1e6]
+    assert min(abs(warp.offset) for warp in warps(even)) == 0.02
+    finest = min(warps(tailed), key=lambda warp: abs(warp.offset))
+    assert np.ptp(finest.forward(np.linspace(0, 1, 49))) > 0.1 * np.ptp(finest.forward(tailed))
+
+
+def test_what_is_worse_beyond_all_measure_is_brought_near():
+    values = np.array([1.0, 2.0, 3.0, 1e300])
+    assert tamed(values)[:3].tolist() == [1, 2, 3]
+    assert tamed(values)[3] < 1e3
+    assert tamed(np.array([5.0, 5.0])).tolist() == [5, 5]

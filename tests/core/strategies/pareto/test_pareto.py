@@ -1,14 +1,16 @@
+import math
 import random
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
-from tests.conformance.strategies import GRID, StrategyConformance, problem, searched
+from tests.conformance.strategies import GRID, MIXED, StrategyConformance, cost, problem, searched
 from windtunnel.constraint import Constraint
+from windtunnel.ledger import State
 from windtunnel.space import Space
 from windtunnel.strategies import Observation, Problem, get_strategy
-from windtunnel.strategies.pareto.evidence import Evidence
+from windtunnel.strategies.pareto.training_data import TrainingData
 
 
 class TestPareto(StrategyConformance):
@@ -87,25 +89,95 @@ def test_rows_are_of_the_epochs_that_something_is_known_of():
         Observation(params={"x": 1}, config="a", objectives={"loss": 1.0}, epochs=3.0, earlier={1.0: {"loss": 2.0}}),
         Observation(params={"x": 2}, config="b", state=None, epochs=9.0, earlier=early),
     ]
-    evidence = Evidence(task, [(one.params, one) for one in past], np.random.default_rng(0))
-    assert evidence.epochs == 3
-    assert [row.epochs for row in evidence.rows(earlier=True)] == [3, 1, 3, 1]
-    assert [row.epochs for row in evidence.rows(earlier=False)] == [3, 3]
+    data = TrainingData(task, [(one.params, one) for one in past], np.random.default_rng(0))
+    assert data.epochs == 3
+    assert [row.epochs for row in data.rows(earlier=True)] == [3, 1, 3, 1]
+    assert [row.epochs for row in data.rows(earlier=False)] == [3, 3]
 
 
 def run(task, truth, trials, batch, **options):
+    """A search; trials for which the truth is empty fail."""
     history = []
     while len(history) < trials:
         for one in suggested(task, history, batch, len(history) // batch + 1, **options):
             values = truth(one.params)
+            excess = sum(bound.violation(values[name]) for name, bound in task.constraints.items() if name in values)
             history.append(
                 Observation(
                     params=one.params,
                     config=f"{len(history):016x}",
-                    objectives=values,
+                    state=State.COMPLETED if values else State.FAILED,
+                    objectives={name: values[name] for name in task.objectives if name in values},
+                    violation=excess,
+                    metrics=values,
                 )
             )
     return history
+
+
+def numbers(count):
+    return Space.parse({f"x{i}": {"type": "float", "low": 0, "high": 1} for i in range(count)})
+
+
+def feasible(history):
+    return [one for one in history if one.violation == 0 and one.objectives]
+
+
+def test_what_keeps_measured_constraints_is_found_where_chance_hardly_finds_it():
+    """Three constraints that one configuration in a thousand keeps together, and an optimum where two of them meet."""
+
+    def truth(params):
+        a, b, c, d = params.values()
+        return {"loss": a + b, "sum": a + b + c, "apart": abs(c - d), "product": 4 * a * b}
+
+    bounds = {"sum": Constraint(min=1.2, max=1.3), "apart": Constraint(max=0.05), "product": Constraint(min=0.5)}
+    task = Problem(numbers(4), {"loss": "minimize"}, bounds)
+    kept = feasible(run(task, truth, trials=50, batch=10))
+    assert len(kept) > 5
+    assert min(one.objectives["loss"] for one in kept) < 0.76  # 2 √0.125 = 0.707 is the least
+
+
+def test_a_larger_gain_does_not_make_up_for_a_broken_constraint():
+    """The objective is the better the farther beyond the bound."""
+    task = Problem(numbers(2), {"loss": "minimize"}, {"memory": Constraint(max=1.0)})
+    truth = lambda p: {"loss": -1000 * (p["x0"] + p["x1"]), "memory": 2 * p["x0"] + p["x1"]}  # noqa: E731
+    kept = feasible(run(task, truth, trials=30, batch=5))
+    assert len(kept) >= 6
+    assert min(one.objectives["loss"] for one in kept) < -980
+
+
+def test_the_model_begins_where_most_trials_fail():
+    task = Problem(numbers(3), {"loss": "minimize"})
+    truth = lambda p: {"loss": (p["x1"] - 0.5) ** 2} if p["x0"] > 0.8 and p["x2"] < 0.5 else {}  # noqa: E731
+    history = run(task, truth, trials=60, batch=10)
+    assert sum(bool(one.objectives) for one in history[-20:]) >= 6
+
+
+@pytest.mark.parametrize("diverged", [1e3, 1e6, 1e300, math.inf, math.nan])
+def test_a_loss_that_diverged_does_not_blind_the_model(diverged):
+    task = Problem(numbers(4), {"loss": "minimize"})
+    truth = lambda p: {"loss": diverged if p["x0"] > 0.9 else sum((v - 0.4) ** 2 for v in p.values())}  # noqa: E731
+    history = run(task, truth, trials=50, batch=10)
+    finite = [one.objectives["loss"] for one in history if math.isfinite(one.objectives["loss"])]
+    assert min(finite) < 2e-3
+
+
+def test_an_objectives_bound_leaves_what_is_beyond_it_alone():
+    """Half of the front has an error above a half."""
+    space = numbers(3)
+    truth = lambda p: {"error": p["x0"] + p["x1"], "size": 1 - p["x0"] + p["x2"]}  # noqa: E731
+    task = Problem(space, {"error": "minimize", "size": "minimize"}, {"error": Constraint(max=0.5)})
+    late = run(task, truth, trials=40, batch=10)[20:]
+    assert sum(one.objectives["error"] <= 0.5 for one in late) >= 15
+
+
+def test_known_values_are_asked_for_once_a_configuration():
+    asked = []
+    task = problem(MIXED, known=lambda params: asked.append(str(sorted(params.items()))) or cost(params))
+    history = searched(get_strategy("pareto"), task, 3)
+    asked.clear()
+    suggested(task, history, iteration=4)
+    assert len(asked) == len(set(asked)) > 100
 
 
 def test_constraints_that_random_draws_never_keep_leave_the_model_at_work():
@@ -134,6 +206,6 @@ def test_what_is_under_way_is_remembered_among_very_many():
         for place, params in enumerate(list(task.space.enumerate())[5:] * 100)
     ]
     past = [*((one.params, one) for one in waiting), *ended]
-    evidence = Evidence(task, past, np.random.default_rng(0))
-    assert len(evidence.trials) < len(past)
-    assert sum(not trial.ended for trial in evidence.trials) == 5
+    data = TrainingData(task, past, np.random.default_rng(0))
+    assert len(data.trials) < len(past)
+    assert sum(not trial.ended for trial in data.trials) == 5

@@ -5,9 +5,12 @@ from windtunnel.strategies.pareto.ranking import Ranking
 
 def surprises(*needed):
     """Candidates that add something from so many standard deviations on."""
-    return lambda exploration, rows=None: np.maximum(
-        exploration - np.array(needed)[slice(None) if rows is None else rows], 0
-    )
+
+    def log_gains(exploration, rows=None):
+        with np.errstate(divide="ignore"):
+            return np.log(np.maximum(exploration - np.array(needed)[slice(None) if rows is None else rows], 0))
+
+    return log_gains
 
 
 def test_the_candidate_with_the_largest_gain_is_first():

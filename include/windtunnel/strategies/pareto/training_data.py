@@ -1,4 +1,4 @@
-"""What the history tells a model: values to learn from, what failed, what is under way."""
+"""What the history gives a model to learn from: values, failures, and what is under way."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from windtunnel.constraint import Constraint
 from windtunnel.ledger.records import State
 from windtunnel.space import Params
 from windtunnel.strategies.base import Observation, Problem
@@ -25,12 +26,14 @@ class Trial:
         known: values known before training.
         observation: as the history has it.
         values: (m,), its objectives, all turned so that less is better; nan where it has none.
+        failed: whether it ended without values, or breaks constraints whose values nobody knows.
     """
 
     params: Params
     known: Mapping[str, float]
     observation: Observation
     values: Array
+    failed: bool
 
     @property
     def ended(self) -> bool:
@@ -47,13 +50,17 @@ class Trial:
         return Row(self.params, self.known, self.observation.epochs if epochs is None else epochs)
 
 
-class Evidence:
+class TrainingData:
     """What is known of the trials.
 
     Attributes:
         trials: those that models are made of: of very many the ones on the best fronts, those under way, and others.
         epochs: the most that a trial was trained to, which candidates are compared at.
-        counting: how many of all trials may be on a front.
+        ended: how many of all trials have a result, be it a failure.
+        valued: how many of all trials have all objectives, whether they keep the constraints or not.
+        signs: -1 for objectives to be maximised, 1 for others, by name.
+        worst: (m,), the objectives' bounds, turned as the values are; infinite where there is none.
+        bounds: name, least and greatest value of each constraint; objectives' are turned as their values are.
     """
 
     def __init__(self, problem: Problem, past: Sequence[tuple[Params, Observation]], rng: np.random.Generator) -> None:
@@ -64,10 +71,14 @@ class Evidence:
             past: all that was asked for so far, with canonical configurations.
             rng: decides which trials stand for very many.
         """
-        self._signs = {name: -1.0 if way == "maximize" else 1.0 for name, way in problem.objectives.items()}
+        self.signs = {name: -1.0 if way == "maximize" else 1.0 for name, way in problem.objectives.items()}
+        self.bounds = [(name, *self._turned(name, bound)) for name, bound in problem.constraints.items()]
+        greatest = {name: high for name, _, high in self.bounds}
+        self.worst = np.array([greatest.get(name, math.inf) for name in self.signs])
         self.epochs = max((one.epochs for _, one in past if one.state is not None), default=0.0)
-        trials = [Trial(params, one.known, one, self._values(one)) for params, one in past]
-        self.counting = sum(trial.counts for trial in trials)
+        trials = [self._trial(params, one) for params, one in past]
+        self.ended = sum(trial.ended for trial in trials)
+        self.valued = sum(bool(np.isfinite(trial.values).all()) for trial in trials)
         kept = trials if len(trials) <= _TRIALS else _best(trials, rng)
         self.trials = [replace(one, known={**problem.known(one.params), **one.known}) for one in kept]
 
@@ -91,28 +102,50 @@ class Evidence:
             earlier: whether values after fewer epochs are wanted too.
         """
         rows, values = [], []
-        place = list(self._signs).index(name)
+        place = list(self.signs).index(name)
         for trial in self.trials:
             if np.isfinite(trial.values[place]):
                 rows.append(trial.row())
                 values.append(trial.values[place])
             for epochs, objectives in trial.observation.earlier.items() if earlier else ():
-                value = self._signs[name] * objectives.get(name, math.nan)
+                value = self.signs[name] * objectives.get(name, math.nan)
                 if np.isfinite(value) and epochs < self.epochs:
                     rows.append(trial.row(epochs))
                     values.append(value)
         return rows, np.array(values)
 
-    def elders(self, n: int) -> list[Params]:
-        """The n best configurations, front by front."""
+    def measured(self, name: str) -> tuple[list[Row], Array]:
+        """What is known of a measured value that is no objective: the configurations, and what it came to."""
+        pairs = [(trial.row(), trial.observation.metrics.get(name)) for trial in self.trials if trial.ended]
+        kept = [(row, value) for row, value in pairs if value is not None and math.isfinite(value)]
+        return [row for row, _ in kept], np.array([value for _, value in kept])
+
+    def elites(self, n: int) -> list[Params]:
+        """The n best configurations: front by front, and then those that break the constraints least."""
         counting = [trial for trial in self.trials if trial.counts]
-        order = np.argsort(ranks(np.array([trial.values for trial in counting])), kind="stable")
-        return [counting[index].params for index in order[:n]]
+        if counting:
+            order = np.argsort(ranks(np.array([trial.values for trial in counting])), kind="stable")
+            counting = [counting[index] for index in order]
+        others = [trial for trial in self.trials if np.isfinite(trial.values).all() and not trial.counts]
+        others.sort(key=lambda trial: trial.observation.violation)
+        return [trial.params for trial in [*counting, *others][:n]]
+
+    def _turned(self, name: str, bound: Constraint) -> tuple[float, float]:
+        low = -math.inf if bound.min is None else bound.min
+        high = math.inf if bound.max is None else bound.max
+        return (-high, -low) if self.signs.get(name, 1.0) < 0 else (low, high)
+
+    def _trial(self, params: Params, one: Observation) -> Trial:
+        values = self._values(one)
+        told = {**one.objectives, **one.metrics, **one.known}
+        explained = bool(self.bounds) and all(told.get(name) is not None for name, _, _ in self.bounds)
+        failed = not np.isfinite(values).all() or (one.violation > 0 and not explained)
+        return Trial(params, one.known, one, values, failed)
 
     def _values(self, one: Observation) -> Array:
         if one.state not in (State.COMPLETED, State.STOPPED):
-            return np.full(len(self._signs), math.nan)
-        return np.array([sign * one.objectives.get(name, math.nan) for name, sign in self._signs.items()])
+            return np.full(len(self.signs), math.nan)
+        return np.array([sign * one.objectives.get(name, math.nan) for name, sign in self.signs.items()])
 
 
 def _best(trials: list[Trial], rng: np.random.Generator) -> list[Trial]:
