@@ -88,7 +88,7 @@ def answer(search, choice):
     from fastapi.testclient import TestClient
 
     def respond():
-        client = TestClient(create_app(apps="core"))
+        client = TestClient(create_app(apps="core"), "http://localhost:8080")
         token = client.get("/auth/token").json()["access_token"]
         headers = {"Authorization": f"Bearer {token}"}
         deadline = time.monotonic() + 300

@@ -35,7 +35,7 @@ def airflow(home):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS", "False")  # or whoever comes is logged in
         purge_cached_app()
-        yield TestClient(create_app(apps="core"))
+        yield TestClient(create_app(apps="core"), "http://localhost:8080")
     purge_cached_app()
     for file in (home / "searches").iterdir():
         file.unlink()

@@ -38,7 +38,7 @@ def airflow(home):  # noqa: F811
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS", "False")
         purge_cached_app()
-        client = TestClient(create_app(apps="core"), raise_server_exceptions=False)
+        client = TestClient(create_app(apps="core"), "http://localhost:8080", raise_server_exceptions=False)
         token = get_auth_manager().generate_jwt(SimpleAuthManagerUser(username="admin", role="admin"))
         client.headers["Authorization"] = f"Bearer {token}"
         yield client

@@ -31,7 +31,7 @@ def train(run, shared):
     """Run the run's job as a process of its own."""
     paths = os.pathsep.join(path for path in sys.path if path)
     environment = os.environ | {"PYTHONPATH": paths, "TMPDIR": str(shared.parent)}
-    command = [sys.executable, "-m", "trainer", run.ledger.url, run.jobs[0].job]
+    command = [sys.executable, "-m", "trainer", run.ledger.url, run.jobs[0].job, "--digest", run.ledger.digest]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
 
 

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.definitions import definition_from
 from tests.fake_cluster import FakeCluster
 from tests.runs import wait_until
 from trainer.serve import Service
-from windtunnel.definition import definition_from
 from windtunnel.errors import LaunchError, LedgerError
 from windtunnel.launchers import get_launcher
 from windtunnel.launchers.spool import SPOOL_VARIABLE, Spool

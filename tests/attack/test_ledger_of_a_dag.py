@@ -9,7 +9,7 @@ import pytest
 
 from tests.airflow.conftest import answers, home, searches  # noqa: F401  (fixtures)
 from tests.airflow.support import partial_trials
-from windtunnel.definition import definition_from
+from tests.definitions import definition_from
 
 pytestmark = pytest.mark.slow
 

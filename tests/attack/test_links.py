@@ -1,5 +1,6 @@
 """Links that lead out of a root: out of a store, a spool, or the folder of a run's jobs."""
 
+import json
 import os
 import subprocess
 import sys
@@ -226,7 +227,7 @@ def spool(tmp_path, monkeypatch):
 
 
 def test_a_ticket_that_is_a_link_is_none(spool, tmp_path):
-    ticket = Ticket(ledger="/store/s/r", job="1-0", expires=4e9)
+    ticket = Ticket(ledger="/store/s/r", job="1-0", digest="0" * 64, expires=4e9)
     elsewhere = Spool(tmp_path / "elsewhere")
     elsewhere.leave(ticket)
     (file,) = (elsewhere.folder / "tickets").glob("*.json")
@@ -246,7 +247,7 @@ def test_a_ticket_that_no_launcher_left_is_passed_over(spool, content):
 @pytest.mark.parametrize("job", ["../../../evil", "..", "a/b", "\x1b[2J"])
 def test_a_ticket_names_no_file_outside_the_spool(spool, job):
     ledger = "/store/s/r"
-    content = '{{"ledger": "{}", "job": "{}", "expires": 4000000000}}'.format(ledger, job.replace("\x1b", "\\u001b"))
+    content = json.dumps({"ledger": ledger, "job": job, "digest": "0" * 64, "expires": 4e9})
     (spool.folder / "tickets").mkdir(parents=True)
     (spool.folder / "tickets" / f"{run_key(ledger)}.1-0.json").write_text(content)
     assert spool.tickets() == []
@@ -260,7 +261,7 @@ def test_a_service_starts_no_job_in_a_folder_that_is_a_link(spool, tmp_path):
     outside.mkdir()
     (spool.folder / "runs").mkdir(parents=True)
     (spool.folder / "runs" / run_key(run.ledger.url)).symlink_to(outside)
-    ticket = Ticket(run.ledger.url, run.jobs[0].job, 4e9)
+    ticket = Ticket(ledger=run.ledger.url, job=run.jobs[0].job, digest=run.ledger.digest, expires=4e9)
     spool.leave(ticket)
     Service(spool)._take(ticket)
     assert list(outside.iterdir()) == []

@@ -121,7 +121,9 @@ def test_a_job_that_has_ended_is_no_zombie(run, serve):
 def started(monkeypatch):
     """The jobs that a service in this process would have started."""
     found = []
-    monkeypatch.setattr("trainer.serve.start_job", lambda folder, ledger, job, environment: found.append(job) or True)
+    monkeypatch.setattr(
+        "trainer.serve.start_job", lambda folder, ledger, job, digest, environment: found.append(job) or True
+    )
     return found
 
 

@@ -180,11 +180,15 @@ def test_a_warm_start_brings_every_rung_and_promotes(bench):
     assert not {unit for job in plan.jobs for unit in job.units} & set(bench.trained)
 
 
-def test_a_used_up_space_is_promoted_to_the_end(bench):
+def test_a_used_up_space_is_promoted_to_the_end_with_the_best_of_each_objective(bench):
     space = {"x": {"type": "int", "low": 0, "high": 1}, "y": [1, 2]}
     search = bench.begin(space=space, **HALVING)
     bench.iterate(search, 4)
-    assert [epochs_of(search.ledger.plan(str(k))) for k in (1, 2, 3)] == [[1] * 4, [3], [9]]
+    assert [epochs_of(search.ledger.plan(str(k))) for k in (1, 2, 3)] == [
+        [1] * 4,
+        [3, 3],
+        [9, 9],
+    ]  # the best of each objective goes on
     assert "none is left to promote" in search.ledger.known("3").stop
     assert not goes_on(search, 4)
 
