@@ -55,7 +55,7 @@ def run_job(url: str, name: str, lock: int | None = None, cancel_file: Path | No
         say(trace)
         message = f"job {name} cannot start: {type(error).__name__}: {error}"
         for unit in units:
-            record_failure(ledger, job, unit, "error", message, log_tail=trace[-_LOG_TAIL:])
+            record_failure(ledger, unit, "error", message, log_tail=trace[-_LOG_TAIL:])
         return 1
     gc.collect()
     gc.freeze()  # the collector would write to what the children share with this process, and so copy it

@@ -68,20 +68,20 @@ def attempt(ledger: Ledger, definition: Definition, params: Params, epochs: floa
         _use_threads(definition, workload)
     ledger.begin({"definition": definition.model_dump(mode="json"), "code": code_digest(definition.workload)})
     with clock.stage("prepare"):
-        found = units.prepare(ledger, definition)
-    _say(f"data: {_listed(found.metrics)}")
+        prepared = units.prepare(ledger, definition)
+    _say(f"data: {_listed(prepared.metrics)}")
     request = _request(ledger, definition, params, epochs)
     ledger.begin_trial(request)
     _say(f"trial: {json.dumps(params)}, {epochs:g} epochs, {_listed(request.known) or 'nothing known before training'}")
     with clock.stage("train"):
-        found = units.train(ledger, definition, request)
-    _say(f"objectives: {_listed(found.objectives)}")
-    _say(f"metrics: {_listed(found.metrics)}")
-    if found.violation:
-        _say(f"breaks a constraint: violation {found.violation:g}")
+        trained = units.train(ledger, definition, request)
+    _say(f"objectives: {_listed(trained.objectives)}")
+    _say(f"metrics: {_listed(trained.metrics)}")
+    if trained.violation:
+        _say(f"breaks a constraint: violation {trained.violation:g}")
     with clock.stage("verify"):
-        found = units.verify(ledger, definition, request)
-    _say(f"verified: {_listed(found.metrics)}")
+        verified = units.verify(ledger, definition, request)
+    _say(f"verified: {_listed(verified.metrics)}")
     _say("seconds: " + ", ".join(f"{name} {seconds:.2f}" for name, seconds in clock.seconds.items()))
 
 

@@ -167,7 +167,7 @@ class Watch:
             if gone.kind == "cancelled":
                 raise LaunchError(f"{gone.message} while its results are awaited: launch it again to go on")
         for unit in missing:
-            record_failure(self._ledger, job, unit, gone.kind, gone.message, log_tail=gone.log)
+            record_failure(self._ledger, unit, gone.kind, gone.message, log_tail=gone.log)
         self._launcher.cancel(self._ledger, [job.job])  # what is given up must not begin later
         return missing
 

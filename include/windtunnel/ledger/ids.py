@@ -12,6 +12,7 @@ import rfc8785
 from windtunnel.ledger.records import Session
 
 _TRIAL = re.compile(r"[0-9a-f]{16}-e[0-9]+(\.[0-9]+)?(\.r[0-9]+)?")
+_VERIFICATION = "verify-"
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -51,6 +52,16 @@ def trial_id(config: str, epochs: float) -> str:
 def is_trial(unit: str) -> bool:
     """Whether a unit is a trial, by its id."""
     return _TRIAL.fullmatch(unit) is not None
+
+
+def verification_id(trial: str) -> str:
+    """The id of the unit that verifies a trial's model."""
+    return f"{_VERIFICATION}{trial}"
+
+
+def trial_of(unit: str) -> str:
+    """The trial that a training or a verifying unit is about."""
+    return unit.removeprefix(_VERIFICATION)
 
 
 def epochs_text(epochs: float) -> str:

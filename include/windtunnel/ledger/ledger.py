@@ -6,8 +6,9 @@ from typing import Any, TypeVar
 
 from windtunnel.errors import LedgerError, NotFoundError
 from windtunnel.ledger.ids import is_trial, safe_name
-from windtunnel.ledger.outcome import Outcome, outcome_metadata, outcome_of
+from windtunnel.ledger.listing import metadata_of, result_of
 from windtunnel.ledger.records import Approval, Attempt, Job, Known, Launch, Plan, Record, Request, Result, Session
+from windtunnel.ledger.trial import Trial
 from windtunnel.ledger.url import parts_of
 from windtunnel.stores import Store, open_store
 from windtunnel.stores.base import Entry
@@ -288,7 +289,7 @@ class Ledger:
             Whether this is the record that holds.
         """
         content = result.to_bytes()
-        if self.store.create(self._result_path(result.trial), content, outcome_metadata(result)):
+        if self.store.create(self._result_path(result.trial), content, metadata_of(result)):
             return True
         self.store.create(self.trial_path(result.trial, "late.json"), content)
         return False
@@ -300,22 +301,29 @@ class Ledger:
         except NotFoundError:
             return None
 
-    def outcome(self, unit: str) -> Outcome | None:
+    def message(self, trial: Trial) -> str:
+        """Why the trial failed or was stopped; read from its result where that was too long for a listing."""
+        if trial.result is None or trial.result.message:
+            return trial.result.message if trial.result else ""
+        whole = self.result(trial.trial)
+        return whole.message if whole else ""
+
+    def outcome(self, unit: str) -> Result | None:
         """How a unit ended, if it did, without a listing."""
         try:
-            return self._outcome(self.store.stat(self._result_path(unit)))
+            return result_of(self.store.stat(self._result_path(unit)), self.store.get)
         except NotFoundError:
             return None
 
-    def outcomes(self) -> dict[str, Outcome]:
+    def outcomes(self) -> dict[str, Result]:
         """How all trials with a result ended, by id: one listing."""
         return self._outcomes("results/")
 
-    def step_outcomes(self) -> dict[str, Outcome]:
+    def step_outcomes(self) -> dict[str, Result]:
         """How all other units (preparation, verifications) ended, by id: one listing."""
         return self._outcomes("steps/")
 
-    def unit_outcomes(self, job: Job) -> dict[str, Outcome]:
+    def unit_outcomes(self, job: Job) -> dict[str, Result]:
         """How those of the job's units ended that have a result: one listing."""
         found = self.outcomes() if any(is_trial(unit) for unit in job.units) else self.step_outcomes()
         return {unit: found[unit] for unit in job.units if unit in found}
@@ -361,9 +369,6 @@ class Ledger:
     def _result_path(self, unit: str) -> str:
         return self.path(f"{'results' if is_trial(unit) else 'steps'}/{unit}.json")
 
-    def _outcomes(self, folder: str) -> dict[str, Outcome]:
-        found = (self._outcome(entry) for entry in self.store.list(self.path(folder)))
-        return {outcome.trial: outcome for outcome in found}
-
-    def _outcome(self, entry: Entry) -> Outcome:
-        return outcome_of(entry, self.store.get)
+    def _outcomes(self, folder: str) -> dict[str, Result]:
+        results = (result_of(entry, self.store.get) for entry in self.store.list(self.path(folder)))
+        return {result.trial: result for result in results}

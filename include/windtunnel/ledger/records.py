@@ -4,7 +4,7 @@ import math
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 Params = dict[str, Any]
 
@@ -26,6 +26,11 @@ class State(StrEnum):
     STOPPED = "stopped"
     INFEASIBLE = "infeasible"
     FAILED = "failed"
+
+    @property
+    def has_values(self) -> bool:
+        """Whether such a trial has values to compare: it was trained to the end, or until a rule stopped it."""
+        return self in (State.COMPLETED, State.STOPPED)
 
 
 class JobKind(StrEnum):
@@ -160,40 +165,29 @@ def _finite(value: Any) -> Any:
 
 
 class Result(Record):
-    """The terminal record of a trial or of another unit (`results/<trial>.json`).
+    """How a trial or another unit ended (`results/<trial>.json`, `steps/<unit>.json`).
 
     Attributes:
         trial: its id.
         state: how it ended.
-        config: the id of its configuration; empty for other units.
-        params: the searched parameters.
-        epochs: what was asked for.
-        iteration: that suggested the configuration.
-        stage: that ran it.
-        parents: configurations that it was bred from.
         objectives: the values that selection compares, by name, as the definition names them.
         metrics: every other number that is known of it, by name; None where it was not finite.
         epoch: the epoch that the values are from.
         violation: by how much measured constraints are broken, relative to their bounds, summed; 0 where none is.
         kind: of the failure or of the stop: `error`, `nan`, `out_of_memory`, `timeout`, `killed`, `crashed`, `gone`, …
         message: what went wrong, for a person.
-        log_tail: the end of its log, where it failed.
+        log_tail: the end of its log, where it failed; a listing lacks it.
         started: when its last attempt began, ISO 8601 in UTC.
         ended: likewise.
         seconds: how long its last attempt took.
         gpus: how many GPUs its last attempt held.
         attempts: how often it was started.
         source: URL of the ledger that it was copied from.
+        recorded: when the record was written, in seconds since 1970 by the store's clock; only a listing has it.
     """
 
     trial: str
     state: State
-    config: str = ""
-    params: Params = {}
-    epochs: float = 0.0
-    iteration: int = 0
-    stage: str = ""
-    parents: list[str] = []
     objectives: dict[str, float] = {}
     metrics: dict[str, Annotated[float | None, BeforeValidator(_finite)]] = {}
     epoch: float = 0.0
@@ -207,6 +201,12 @@ class Result(Record):
     gpus: int = 0
     attempts: int = 1
     source: str | None = None
+    recorded: float = Field(default=0.0, exclude=True)
+
+    @property
+    def feasible(self) -> bool:
+        """Whether it may be on a front: it has values, and breaks no constraint."""
+        return self.state.has_values and self.violation == 0
 
 
 class Attempt(Record):

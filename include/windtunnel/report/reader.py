@@ -12,8 +12,7 @@ from typing import Any
 
 from windtunnel.front import hypervolumes, pareto_front, reference_point
 from windtunnel.ledger import Job, Known, Ledger, Plan, Request, Result, State
-from windtunnel.ledger.ids import full_stage, is_trial
-from windtunnel.ledger.outcome import Outcome
+from windtunnel.ledger.ids import full_stage, is_trial, verification_id
 from windtunnel.ledger.records import Session
 from windtunnel.report.rows import asked, ended
 from windtunnel.report.view import RUNNING, WAITING, IterationView, ModelView, RunView, StepView, TrialView, contenders
@@ -55,7 +54,7 @@ class RunReader:
         self._plans: dict[str, Plan] = {}
         self._known: dict[str, Known] = {}
         self._prepare: Job | None = None
-        self._outcomes: dict[str, Outcome] | None = None
+        self._outcomes: dict[str, Result] | None = None
         self._reasons: dict[str, Result] = {}
         self._launches: dict[str, list[float]] = {}
         self._rows: dict[str, TrialView] = {}
@@ -254,7 +253,7 @@ class RunReader:
         assert self._outcomes is not None
         if model.trial.state == State.FAILED:
             return replace(model, verified=False, error=model.trial.message)
-        step = self._outcomes.get(f"verify-{model.trial.trial}")
+        step = self._outcomes.get(verification_id(model.trial.trial))
         if step is None:
             return model
         failure = self._reasons.get(step.trial)

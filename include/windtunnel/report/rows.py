@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from windtunnel.ledger import Job, Request, Result
-from windtunnel.ledger.outcome import Outcome
 
 _LOG_TAIL = 2000  # characters of a failed trial's log that a view carries
 
@@ -31,7 +30,7 @@ def asked(request: Request, job: Job | None, objectives: Mapping[str, str]) -> d
 
 
 def ended(
-    request: Mapping[str, Any], outcome: Outcome, whole: Result | None, objectives: Mapping[str, str]
+    request: Mapping[str, Any], outcome: Result, whole: Result | None, objectives: Mapping[str, str]
 ) -> dict[str, Any]:
     """What it has of a result."""
     return {

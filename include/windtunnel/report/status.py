@@ -5,11 +5,9 @@ from dataclasses import dataclass, field
 
 from windtunnel.definition import Definition, definition_of
 from windtunnel.errors import LedgerError
-from windtunnel.ledger import Job, Ledger, Plan, State
-from windtunnel.ledger.outcome import Outcome
+from windtunnel.ledger import Job, Ledger, Plan, Result, State
 
 _OVERHEAD = 2.0  # seconds that a stage takes beside its trials, until one has been seen
-_SETTLED = (State.COMPLETED, State.STOPPED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +134,7 @@ class Observer:
         return (["prepare"] if self._prepare else []) + sorted(self._plans, key=place)
 
     def _stage(
-        self, name: str, outcomes: dict[str, Outcome], steps: dict[str, Outcome], live: Collection[str]
+        self, name: str, outcomes: dict[str, Result], steps: dict[str, Result], live: Collection[str]
     ) -> StageStatus:
         jobs = self._plans[name].jobs if name in self._plans else [self._prepare] if self._prepare else []
         requests = self._plans[name].requests if name in self._plans else []
@@ -157,10 +155,10 @@ class Observer:
     def _searched(self) -> list[str]:
         return [request.trial for name, plan in self._plans.items() if name.isdigit() for request in plan.requests]
 
-    def _best(self, outcomes: Collection[Outcome]) -> float | None:
+    def _best(self, outcomes: Collection[Result]) -> float | None:
         assert self._definition is not None
         name, direction = next(iter(self._definition.objectives.items()))
-        values = [outcome.objectives[name] for outcome in outcomes if outcome.comparable and name in outcome.objectives]
+        values = [outcome.objectives[name] for outcome in outcomes if outcome.feasible and name in outcome.objectives]
         return (max if direction == "maximize" else min)(values, default=None)
 
     def _coming(self) -> list[str]:
@@ -171,7 +169,7 @@ class Observer:
         coming += ["verification"] if f"verify-{self._last_iteration}" not in self._plans else []
         return coming
 
-    def _left(self, outcomes: dict[str, Outcome]) -> float | None:
+    def _left(self, outcomes: dict[str, Result]) -> float | None:
         """Seconds of what is to come, by what a unit of predicted cost has taken so far, shared out among the lanes."""
         assert self._definition is not None
         requests = {request.trial: request for plan in self._plans.values() for request in plan.requests}
@@ -193,8 +191,8 @@ class Observer:
         return rate * cost / lanes + _OVERHEAD * (len(coming) + 1)
 
 
-def _took(outcome: Outcome | None) -> bool:
-    return outcome is not None and outcome.state in _SETTLED and outcome.seconds > 0
+def _took(outcome: Result | None) -> bool:
+    return outcome is not None and outcome.state.has_values and outcome.seconds > 0
 
 
 def _title(stage: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from windtunnel.ledger import State
 
 WAITING = "waiting"  # the state of a trial that is planned, and of which nothing else is known
+_WITH_VALUES = {state.value for state in State if state.has_values}
 RUNNING = "running"  # likewise, where its job was launched and its turn has come
 
 
@@ -73,7 +74,7 @@ class TrialView:
     @property
     def comparable(self) -> bool:
         """Whether it may be on a front."""
-        return self.state in (State.COMPLETED, State.STOPPED) and self.violation == 0
+        return self.state in _WITH_VALUES and self.violation == 0
 
 
 @dataclass(frozen=True, slots=True)

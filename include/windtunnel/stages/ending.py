@@ -5,17 +5,15 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from windtunnel.front import hypervolume, reference_point
-from windtunnel.ledger import State
-from windtunnel.ledger.outcome import Outcome
+from windtunnel.ledger import Result, State, Trial
 from windtunnel.stages.search import Search
 from windtunnel.stages.standing import Standing
-from windtunnel.strategies import Observation
 
 _ROUNDING = 1e-9  # relative, of a hypervolume
 
 
 def reason_to_stop(
-    search: Search, k: int, tried: Sequence[Observation], stands: Standing, outcomes: Mapping[str, Outcome]
+    search: Search, k: int, tried: Sequence[Trial], stands: Standing, outcomes: Mapping[str, Result]
 ) -> str | None:
     """Why the search has come to its end with iteration k, whatever is left to try; None where it has not.
 
@@ -52,7 +50,7 @@ def reason_to_suggest_no_more(search: Search, k: int, configurations: int) -> st
     return None
 
 
-def reason_to_fail(search: Search, seen: Sequence[Observation], front: int) -> str | None:
+def reason_to_fail(search: Search, seen: Sequence[Trial], front: int) -> str | None:
     """Why the search is hopeless; None where it is not."""
     failed = sum(observation.state is State.FAILED for observation in seen)
     limit = search.definition.limits.failed_trials
@@ -63,7 +61,7 @@ def reason_to_fail(search: Search, seen: Sequence[Observation], front: int) -> s
     return None
 
 
-def _target(search: Search, front: Sequence[Observation]) -> str | None:
+def _target(search: Search, front: Sequence[Trial]) -> str | None:
     target, objectives = search.definition.stopping.target, search.definition.objectives
     for seen in front if target else ():
         values = [(seen.objectives[name], goal, objectives[name]) for name, goal in target.items()]
@@ -72,7 +70,7 @@ def _target(search: Search, front: Sequence[Observation]) -> str | None:
     return None
 
 
-def _stale(search: Search, k: int, tried: Sequence[Observation], front: Sequence[Observation]) -> str | None:
+def _stale(search: Search, k: int, tried: Sequence[Trial], front: Sequence[Trial]) -> str | None:
     stale = search.definition.stopping.stale_iterations
     before = search.ledger.known(str(k - stale)) if stale is not None and k > stale else None
     if before is None or not before.front:
@@ -92,7 +90,7 @@ def _time(search: Search) -> str | None:
     return f"limits.search_time of {limit:g} s is used up" if limit is not None and spent > limit else None
 
 
-def _gpu_hours(search: Search, outcomes: Mapping[str, Outcome]) -> str | None:
+def _gpu_hours(search: Search, outcomes: Mapping[str, Result]) -> str | None:
     limit = search.definition.limits.gpu_hours
     spent = sum(outcome.seconds * outcome.gpus for outcome in outcomes.values()) / 3600
     return f"limits.gpu_hours of {limit:g} is used up" if limit is not None and spent >= limit else None

@@ -2,16 +2,17 @@
 
 from collections.abc import Collection, Iterable, Mapping
 
-from windtunnel.ledger import Decision, Known, Plan, Request, State
+from windtunnel.ledger import Decision, Known, Plan, Request, State, Trial
 from windtunnel.ledger.curves import EPOCH, latest_report
 from windtunnel.ledger.ids import retry_id
+from windtunnel.ledger.trial import ended, furthest
 from windtunnel.stages.ending import reason_to_fail, reason_to_stop, reason_to_suggest_no_more
-from windtunnel.stages.history import furthest, history, observations, requests
+from windtunnel.stages.history import history, requests
 from windtunnel.stages.planning import plan_trials
 from windtunnel.stages.promotion import promote, promoted
 from windtunnel.stages.search import Search
 from windtunnel.stages.standing import standing
-from windtunnel.strategies import Batch, Observation, Suggestion, get_strategy
+from windtunnel.strategies import Batch, Suggestion, get_strategy
 
 
 def goes_on(search: Search, group: int) -> bool:
@@ -63,7 +64,7 @@ def select(search: Search, k: int) -> Known:
     asked = requests(search.ledger, k)
     outcomes = search.ledger.outcomes()
     trials = [trial for trial in asked if trial in outcomes]
-    tried = observations((asked[trial] for trial in trials), outcomes)
+    tried = ended((asked[trial] for trial in trials), outcomes)
     seen = furthest(tried)
     stands = standing(search, k, seen)
     plan = search.ledger.plan(str(k))
@@ -108,13 +109,13 @@ def _batch(search: Search, k: int) -> Batch:
     past = history(search, k - 1)
     past += _underway(search, k - 1, past)
     first = _default(search, past) if k == 1 and definition.trials.default_first else []
-    past += [Observation(params=default.params, config="", iteration=k, state=None) for default in first]
+    past += [Trial.of(default.params, "", iteration=k, state=None) for default in first]
     wanted -= len(first)
     rest = strategy.suggest(search.problem, past, wanted, definition.seed, k) if wanted else Batch([])
     return Batch(first + rest.suggestions, rest.note)
 
 
-def _default(search: Search, past: list[Observation]) -> list[Suggestion]:
+def _default(search: Search, past: list[Trial]) -> list[Suggestion]:
     """The space's default configuration, if it was not tried before."""
     default = search.space.default()
     known = {search.space.key(seen.params) for seen in past}
@@ -136,24 +137,13 @@ def _used_up(search: Search, k: int, note: str, promoting: bool) -> str | None:
     return f"{nothing_new}; none is left to promote" if halving else nothing_new
 
 
-def _underway(search: Search, upto: int, past: list[Observation]) -> list[Observation]:
+def _underway(search: Search, upto: int, past: list[Trial]) -> list[Trial]:
     """Stragglers, whose configurations must not be suggested again; the plans and records fix which they are."""
     have = {observation.config for observation in past}
     known = search.ledger.known(str(upto))
     reports = known.underway if known is not None else {}
     return [
-        Observation(
-            trial=request.trial,
-            params=request.params,
-            config=request.config,
-            iteration=request.iteration,
-            state=None,
-            objectives={},
-            violation=0.0,
-            known=request.known,
-            parents=request.parents,
-            earlier={report[EPOCH]: _objectives(search, report)} if report else {},
-        )
+        Trial(request, earlier={report[EPOCH]: _objectives(search, report)} if report else {})
         for request in requests(search.ledger, upto).values()
         if request.config not in have
         for report in [reports.get(request.trial)]

@@ -71,12 +71,6 @@ def _infeasible(request: Request) -> Result:
     return Result(
         trial=request.trial,
         state=State.INFEASIBLE,
-        config=request.config,
-        params=request.params,
-        epochs=request.epochs,
-        iteration=request.iteration,
-        stage=request.stage,
-        parents=request.parents,
         metrics=dict(request.known),
         kind="infeasible",
         message=request.infeasible or "",

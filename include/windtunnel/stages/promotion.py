@@ -2,15 +2,14 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from windtunnel.ledger import Decision, Request, State
+from windtunnel.ledger import Decision, Request, State, Trial
 from windtunnel.stages.history import requests
 from windtunnel.stages.search import Search
 from windtunnel.stopping.halving import standings
-from windtunnel.strategies import Observation
 
 
 def promote(
-    search: Search, k: int, asked: Mapping[str, Request], tried: Sequence[Observation]
+    search: Search, k: int, asked: Mapping[str, Request], tried: Sequence[Trial]
 ) -> tuple[dict[str, float], list[Decision]]:
     """Decide, from what is known after iteration k, which trials go on.
 
@@ -30,10 +29,10 @@ def promote(
     halving, rungs = search.definition.early_stopping.halving, search.definition.rungs
     if halving is None:
         return {}, decisions
-    at: dict[float, list[Observation]] = {rung: [] for rung in rungs}
+    at: dict[float, list[Trial]] = {rung: [] for rung in rungs}
     for one in tried:
-        if one.state is not State.INFEASIBLE and asked[one.trial].epochs in at:
-            at[asked[one.trial].epochs].append(_contestant(one))
+        if one.state is not State.INFEASIBLE and one.request.epochs in at:
+            at[one.request.epochs].append(_contestant(one))
     begun = {(request.config, request.epochs) for request in asked.values()}
     found = standings(rungs, at, begun, halving.factor, search.problem.objectives)
     promotions = {one.trial: one.epochs for one in found if one.epochs is not None}
@@ -66,13 +65,12 @@ def promoted(search: Search, k: int) -> list[Request]:
     ]
 
 
-def _contestant(one: Observation) -> Observation:
+def _contestant(one: Trial) -> Trial:
     """The observation as it takes part: a trial that a rule has stopped counts, but goes no further."""
-    return one if one.state is State.COMPLETED else Observation(params=one.params, config=one.config, trial=one.trial)
+    return one if one.state is State.COMPLETED else Trial(one.request)
 
 
-def _stopped(search: Search, news: Sequence[Observation]) -> Iterator[Decision]:
+def _stopped(search: Search, news: Sequence[Trial]) -> Iterator[Decision]:
     for one in news:
-        result = search.ledger.result(one.trial) if one.state is State.STOPPED else None
-        if result is not None:
-            yield Decision(what="stop", trial=one.trial, reason=result.message)
+        if one.state is State.STOPPED:
+            yield Decision(what="stop", trial=one.trial, reason=search.ledger.message(one))

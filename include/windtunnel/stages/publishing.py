@@ -5,12 +5,11 @@ from typing import Any
 
 from windtunnel.errors import SearchError
 from windtunnel.front import knee
-from windtunnel.ledger import Request, State
-from windtunnel.ledger.outcome import Outcome
+from windtunnel.ledger import Request, Result, State
+from windtunnel.ledger.ids import verification_id
 from windtunnel.stages.finalists import full_stage
 from windtunnel.stages.history import requests
 from windtunnel.stages.search import Search
-from windtunnel.stages.verification import verification_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +106,7 @@ def _models(search: Search) -> list[dict[str, Any]]:
     return models
 
 
-def _described(request: Request, outcome: Outcome) -> dict[str, Any]:
+def _described(request: Request, outcome: Result) -> dict[str, Any]:
     return {
         "trial": request.trial,
         "config": request.config,
@@ -120,7 +119,7 @@ def _described(request: Request, outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _error(search: Search, request: Request, outcome: Outcome, verified: bool) -> str:
+def _error(search: Search, request: Request, outcome: Result, verified: bool) -> str:
     if verified:
         return ""
     unit = request.trial if outcome.state is State.FAILED else verification_id(request.trial)

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from windtunnel.front import hypervolume, pareto_front, reference_point
+from windtunnel.ledger import Trial
 from windtunnel.stages.search import Search
-from windtunnel.strategies import Observation
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class Standing:
         hypervolume: of the front; None without one.
     """
 
-    front: list[Observation]
+    front: list[Trial]
     reference: list[float]
     hypervolume: float | None
 
@@ -28,7 +28,7 @@ class Standing:
         return [observation.trial for observation in self.front]
 
 
-def standing(search: Search, k: int, seen: Sequence[Observation]) -> Standing:
+def standing(search: Search, k: int, seen: Sequence[Trial]) -> Standing:
     """How the search stands when iteration k (0: the warm start) knows these observations."""
     objectives = search.problem.objectives
     reference = _reference(search, k, seen)
@@ -36,7 +36,7 @@ def standing(search: Search, k: int, seen: Sequence[Observation]) -> Standing:
     return Standing(pareto_front(seen, objectives), reference, volume)
 
 
-def _reference(search: Search, k: int, seen: Sequence[Observation]) -> list[float]:
+def _reference(search: Search, k: int, seen: Sequence[Trial]) -> list[float]:
     """The hypervolume's worst corner stays what the first iteration with a front made it: volumes can be compared."""
     for earlier in range(k):
         known = search.ledger.known(str(earlier))

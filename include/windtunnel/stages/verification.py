@@ -1,14 +1,10 @@
 """Verifying the finalists' exported models."""
 
 from windtunnel.ledger import JobKind, Plan, State
+from windtunnel.ledger.ids import verification_id
 from windtunnel.stages.finalists import full_stage
 from windtunnel.stages.planning import deal_into_jobs
 from windtunnel.stages.search import Search
-
-
-def verification_id(trial: str) -> str:
-    """The id of the unit that verifies a trial's model."""
-    return f"verify-{trial}"
 
 
 def plan_verification(search: Search) -> Plan:

@@ -8,10 +8,10 @@ from pathlib import Path
 from windtunnel.bound import Bound
 from windtunnel.definition import definition_of
 from windtunnel.errors import NotFoundError
-from windtunnel.ledger import Decision, Known, Ledger, Plan, Request, State
+from windtunnel.ledger import Decision, Known, Ledger, Plan, Request, Result, State
 from windtunnel.ledger.ids import last_try
-from windtunnel.ledger.outcome import Outcome
-from windtunnel.stages.history import furthest, observations, requests
+from windtunnel.ledger.trial import ended, furthest
+from windtunnel.stages.history import requests
 from windtunnel.stages.promotion import promote
 from windtunnel.stages.search import Search
 from windtunnel.stages.standing import standing
@@ -76,7 +76,7 @@ def _same_trials(search: Search, url: str) -> list[Request]:
     return found
 
 
-def _counts(search: Search, source: Ledger, request: Request, outcome: Outcome) -> bool:
+def _counts(search: Search, source: Ledger, request: Request, outcome: Result) -> bool:
     """Whether an earlier run's result is one of this search: it has all objectives, and keeps all constraints.
 
     A trial that was stopped early counts only where the same rules hold.
@@ -85,7 +85,7 @@ def _counts(search: Search, source: Ledger, request: Request, outcome: Outcome) 
         return False
     values = {**outcome.metrics, **outcome.objectives, **request.known}
     return (
-        outcome.comparable
+        outcome.feasible
         and search.definition.objectives.keys() <= outcome.objectives.keys()
         and all(_keeps(bound, values.get(name)) for name, bound in search.definition.constraints.items())
     )
@@ -117,7 +117,7 @@ def _copy(source: Ledger, theirs: str, ledger: Ledger, trial: str, name: str) ->
 
 
 def _know(search: Search, plan: Plan) -> None:
-    tried = observations(plan.requests, search.ledger.outcomes())
+    tried = ended(plan.requests, search.ledger.outcomes())
     stands = standing(search, 0, furthest(tried))
     promotions, of_trials = promote(search, 0, {request.trial: request for request in plan.requests}, tried)
     search.ledger.create_known(
@@ -133,13 +133,13 @@ def _know(search: Search, plan: Plan) -> None:
     )
 
 
-def _outcome(trial: str, outcomes: Mapping[str, Outcome]) -> Outcome | None:
+def _outcome(trial: str, outcomes: Mapping[str, Result]) -> Result | None:
     """How the trial ended there, at its last try."""
     return outcomes.get(last_try(trial, outcomes))
 
 
 @lru_cache(maxsize=8)
-def _outcomes(url: str) -> tuple[Ledger, dict[str, Outcome]]:
+def _outcomes(url: str) -> tuple[Ledger, dict[str, Result]]:
     source = Ledger.open(url)
     source.search_record()
     return source, source.outcomes()

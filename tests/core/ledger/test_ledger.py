@@ -61,7 +61,7 @@ def test_outcomes_come_from_one_listing_without_reading_results(ledger, monkeypa
     outcome = ledger.outcomes()[TRIAL]
     assert set(ledger.outcomes()) == {TRIAL}
     assert (outcome.objectives, outcome.metrics) == ({"acc": 0.9}, {"loss": 0.5, "nothing": None})
-    assert (outcome.violation, outcome.seconds, outcome.comparable) == (0.25, 3.5, False)
+    assert (outcome.violation, outcome.seconds, outcome.feasible) == (0.25, 3.5, False)
     assert set(ledger.step_outcomes()) == {"verify-" + TRIAL}
 
 
