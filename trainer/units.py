@@ -86,7 +86,7 @@ def run(
 
 def rules_of(ledger: Ledger, definition: Definition, request: Request, job: Job) -> Stopper | None:
     """What may stop a trial of this job; None without rules, and for finalists, which are trained to the end."""
-    searching = job.stage.isdigit()
+    searching = job.stage.is_iteration
     return Rules(ledger, definition, request) if searching and definition.early_stopping.rules else None
 
 

@@ -1,10 +1,13 @@
 """The ledger's records. Each is one JSON object, frozen, and written as a whole."""
 
 import math
+from collections.abc import Container
 from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from windtunnel.ledger.stage import Stage
 
 Params = dict[str, Any]
 
@@ -66,7 +69,7 @@ class Request(Record):
     params: Params
     epochs: float
     seed: int = 0
-    stage: str
+    stage: Stage
     iteration: int = 0
     parents: list[str] = []
     note: dict[str, Any] = {}
@@ -83,7 +86,7 @@ class Job(Record):
     Attributes:
         job: its id, unique in the run.
         kind: what its units are.
-        stage: the stage it belongs to: an iteration's number, `full-<k>`, `verify-<k>`, `prepare`.
+        stage: the stage that it belongs to.
         units: ids of trials; of other kinds' units, the ids that their results have.
         lane: its place among the stage's jobs.
         slots: how many units run at once in it.
@@ -91,23 +94,27 @@ class Job(Record):
 
     job: str
     kind: JobKind
-    stage: str
+    stage: Stage
     units: list[str]
     lane: int = 0
     slots: int = 1
+
+    def owed(self, ended: Container[str]) -> list[str]:
+        """Its units that have no result yet, given those that have one."""
+        return [unit for unit in self.units if unit not in ended]
 
 
 class Plan(Record):
     """Everything a stage will run (`iterations/<stage>/plan.json`), fixed before anything of it is launched.
 
     Attributes:
-        stage: its name: an iteration's number, or `full-<k>`.
+        stage: its name.
         requests: the trials that the stage needs, those with a result already included.
         jobs: what is launched: units without a result, dealt into lanes.
         note: what the strategy says of the whole batch, such as a space that is used up.
     """
 
-    stage: str
+    stage: Stage
     requests: list[Request]
     jobs: list[Job]
     note: str = ""
@@ -136,7 +143,7 @@ class Known(Record):
     """What selection knew and decided after an iteration (`iterations/<stage>/known.json`).
 
     Attributes:
-        stage: the iteration's number.
+        stage: the iteration.
         results: trials of all iterations so far whose results it knew, in order of request.
         front: trials on the Pareto front of those.
         hypervolume: of that front, over `reference`; None without a front.
@@ -148,7 +155,7 @@ class Known(Record):
         failure: why the search is hopeless, where it is.
     """
 
-    stage: str
+    stage: Stage
     results: list[str]
     front: list[str]
     hypervolume: float | None

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from windtunnel.ledger.ids import first_id
+from windtunnel.ledger.ids import last_tries
 from windtunnel.ledger.records import Params, Request, Result, State
+from windtunnel.ledger.stage import Stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class Trial:
             config=config,
             params=params,
             epochs=epochs,
-            stage=str(iteration),
+            stage=Stage.iteration(iteration),
             iteration=iteration,
             parents=list(parents),
             known=dict(known or {}),
@@ -136,12 +137,8 @@ class Trial:
 
 def ended(requests: Iterable[Request], results: Mapping[str, Result]) -> list[Trial]:
     """The trials that have a result, in order of request; of a trial's several tries the last one."""
-    latest: dict[str, Trial] = {}
-    for request in requests:
-        result = results.get(request.trial)
-        if result is not None:
-            latest[first_id(request.trial)] = Trial(request, result)
-    return list(latest.values())
+    asked = {request.trial: request for request in requests if request.trial in results}
+    return [Trial(asked[trial], results[trial]) for trial in last_tries(asked)]
 
 
 def furthest(trials: Iterable[Trial]) -> list[Trial]:

@@ -14,6 +14,7 @@ from windtunnel.front import hypervolumes, pareto_front, reference_point
 from windtunnel.ledger import Job, Known, Ledger, Plan, Request, Result, State
 from windtunnel.ledger.ids import full_stage, is_trial, verification_id
 from windtunnel.ledger.records import Session
+from windtunnel.ledger.stage import Stage, StageKind
 from windtunnel.report.rows import asked, ended
 from windtunnel.report.view import RUNNING, WAITING, IterationView, ModelView, RunView, StepView, TrialView, contenders
 
@@ -51,7 +52,7 @@ class RunReader:
         self._closed = False
         self._answered: tuple[str, str] | None = None
         self._asking = False
-        self._plans: dict[str, Plan] = {}
+        self._plans: dict[Stage, Plan] = {}
         self._known: dict[str, Known] = {}
         self._prepare: Job | None = None
         self._outcomes: dict[str, Result] | None = None
@@ -94,7 +95,7 @@ class RunReader:
         for name in self.ledger.stages():
             if name not in self._plans and (plan := self.ledger.plan(name)):
                 self._plans[name] = plan
-            if name.isdigit() and name not in self._known and (known := self.ledger.known(name)):
+            if name.is_iteration and name not in self._known and (known := self.ledger.known(name)):
                 self._known[name] = known
         if self._prepare is None or not self._plans:
             self._prepare = self.ledger.preparation()
@@ -126,7 +127,7 @@ class RunReader:
         left = {unit for unit in asked if unit not in found}
         left.update(unit for job in open_jobs for unit in job.units if unit not in found)
         for stage in {job.stage for job in open_jobs}:
-            self._launches |= self.ledger.launch_times("prepare" if stage == "prepare" else f"{stage}-")
+            self._launches |= self.ledger.launch_times(stage.jobs)
         if len(left) > _FEW:
             found |= self.ledger.outcomes() if any(map(is_trial, left)) else {}
             found |= {} if all(map(is_trial, left)) else self.ledger.step_outcomes()
@@ -144,7 +145,7 @@ class RunReader:
         latest, full = self._latest(), self._full_training()
         definition: dict[str, Any] = latest.definition if latest else self._record["definition"]
         objectives: dict[str, str] = definition["objectives"]
-        searched = sorted((plan for name, plan in self._plans.items() if name.isdigit()), key=lambda p: int(p.stage))
+        searched = [plan for stage, plan in sorted(self._plans.items(), key=_when) if stage.is_iteration]
         last = self._known[max(self._known, key=int)] if self._known else None
         trials = self._trials(searched, objectives, last)
         reference = last.reference if last else reference_point(contenders(trials), objectives)
@@ -239,7 +240,7 @@ class RunReader:
         )
 
     def _models(self, objectives: Mapping[str, str]) -> list[ModelView]:
-        full = [plan for name, plan in self._plans.items() if name.startswith("full-")]
+        full = [plan for name, plan in self._plans.items() if name.kind is StageKind.FULL]
         jobs, turn = self._places()
         models = []
         for number, request in enumerate(_once(request for plan in full for request in plan.requests), 1):
@@ -292,6 +293,10 @@ def _at_once(read: Any, names: Iterable[str]) -> list[Any]:
         return [read(name) for name in names]
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         return list(pool.map(read, names))
+
+
+def _when(planned: tuple[Stage, Plan]) -> tuple[bool, int, int]:
+    return planned[0].order
 
 
 def _once(requests: Iterable[Request]) -> list[Request]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from windtunnel.definition import Definition, definition_of
 from windtunnel.errors import LedgerError
 from windtunnel.ledger import Job, Ledger, Plan, Result, State
+from windtunnel.ledger.stage import Stage
 
 _OVERHEAD = 2.0  # seconds that a stage takes beside its trials, until one has been seen
 
@@ -15,7 +16,7 @@ class StageStatus:
     """One stage of a run.
 
     Attributes:
-        name: an iteration's number, `full-<k>`, `verify-<k>` or `prepare`.
+        name: see `Stage`.
         title: for people.
         total: its units.
         finished: those that have a result.
@@ -80,7 +81,7 @@ class Observer:
         self._live = live
         self._definition: Definition | None = None
         self._last_iteration = 0
-        self._plans: dict[str, Plan] = {}
+        self._plans: dict[Stage, Plan] = {}
         self._fronts: dict[str, int] = {}
         self._prepare: Job | None = None
 
@@ -117,24 +118,20 @@ class Observer:
         for name in self._ledger.stages():
             if name not in self._plans and (plan := self._ledger.plan(name)):
                 self._plans[name] = plan
-            if name.isdigit() and name not in self._fronts and (known := self._ledger.known(name)):
+            if name.is_iteration and name not in self._fronts and (known := self._ledger.known(name)):
                 self._fronts[name] = len(known.front)
                 if known.stop or known.failure:
                     self._last_iteration = min(self._last_iteration, int(name))
         if self._prepare is None:
             self._prepare = self._ledger.preparation()
 
-    def _known_stages(self) -> list[str]:
+    def _known_stages(self) -> list[Stage]:
         """The stages in the order that they happen; a finished run that was extended has several full trainings."""
-
-        def place(name: str) -> tuple[int, int]:
-            kind, _, number = name.rpartition("-")
-            return int(number), ["", "full", "verify"].index(kind)
-
-        return (["prepare"] if self._prepare else []) + sorted(self._plans, key=place)
+        preparation = [Stage.preparation(0)] if self._prepare else []
+        return preparation + sorted(self._plans, key=lambda stage: stage.order)
 
     def _stage(
-        self, name: str, outcomes: dict[str, Result], steps: dict[str, Result], live: Collection[str]
+        self, name: Stage, outcomes: dict[str, Result], steps: dict[str, Result], live: Collection[str]
     ) -> StageStatus:
         jobs = self._plans[name].jobs if name in self._plans else [self._prepare] if self._prepare else []
         requests = self._plans[name].requests if name in self._plans else []
@@ -143,7 +140,7 @@ class Observer:
         left = {job.job: sum(unit not in outcomes and unit not in steps for unit in job.units) for job in jobs}
         return StageStatus(
             name=name,
-            title=_title(name),
+            title=name.label,
             total=len(units),
             finished=len(ended),
             failed=sum(outcome.state is State.FAILED for outcome in ended),
@@ -153,7 +150,7 @@ class Observer:
         )
 
     def _searched(self) -> list[str]:
-        return [request.trial for name, plan in self._plans.items() if name.isdigit() for request in plan.requests]
+        return [request.trial for name, plan in self._plans.items() if name.is_iteration for request in plan.requests]
 
     def _best(self, outcomes: Collection[Result]) -> float | None:
         assert self._definition is not None
@@ -162,11 +159,11 @@ class Observer:
         return (max if direction == "maximize" else min)(values, default=None)
 
     def _coming(self) -> list[str]:
-        begun = [int(name) for name in self._plans if name.isdigit()]
+        begun = [name.number for name in self._plans if name.is_iteration]
         coming = [] if self._prepare else ["data"]
-        coming += [_title(str(k)) for k in range(max(begun, default=0) + 1, self._last_iteration + 1)]
-        coming += ["full training"] if f"full-{self._last_iteration}" not in self._plans else []
-        coming += ["verification"] if f"verify-{self._last_iteration}" not in self._plans else []
+        coming += [Stage.iteration(k).label for k in range(max(begun, default=0) + 1, self._last_iteration + 1)]
+        coming += ["full training"] if Stage.full(self._last_iteration) not in self._plans else []
+        coming += ["verification"] if Stage.full(self._last_iteration).verification not in self._plans else []
         return coming
 
     def _left(self, outcomes: dict[str, Result]) -> float | None:
@@ -193,9 +190,3 @@ class Observer:
 
 def _took(outcome: Result | None) -> bool:
     return outcome is not None and outcome.state.has_values and outcome.seconds > 0
-
-
-def _title(stage: str) -> str:
-    if stage.isdigit():
-        return f"iteration {stage}" if int(stage) else "warm start"
-    return {"prepare": "data", "full": "full training", "verify": "verification"}[stage.partition("-")[0]]
