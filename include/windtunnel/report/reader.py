@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from threading import Lock
 from typing import Any
 
+from windtunnel.direction import loss
 from windtunnel.front import hypervolumes, pareto_front, reference_point
 from windtunnel.ledger import Job, Known, Ledger, Plan, Request, Result, State
 from windtunnel.ledger.ids import full_stage, is_trial, verification_id
@@ -123,9 +124,9 @@ class RunReader:
             self._launches = self.ledger.launch_times()
         found = self._outcomes
         asked = [request.trial for plan in self._plans.values() for request in plan.requests]
-        open_jobs = [job for job in self._jobs() if any(unit not in found for unit in job.units)]
+        open_jobs = [job for job in self._jobs() if job.owed(found)]
         left = {unit for unit in asked if unit not in found}
-        left.update(unit for job in open_jobs for unit in job.units if unit not in found)
+        left.update(unit for job in open_jobs for unit in job.owed(found))
         for stage in {job.stage for job in open_jobs}:
             self._launches |= self.ledger.launch_times(stage.jobs)
         if len(left) > _FEW:
@@ -200,7 +201,7 @@ class RunReader:
         turn: set[str] = set()
         for job in self._jobs():
             if job.job in self._launches:
-                turn.update([unit for unit in job.units if unit not in self._outcomes][: job.slots])
+                turn.update(job.owed(self._outcomes)[: job.slots])
         return jobs, turn
 
     def _row(
@@ -247,8 +248,7 @@ class RunReader:
             trial = self._row(number, request, jobs, turn, objectives)
             models.append(self._model(ModelView(trial=trial, partial=request.continue_from)))
         first = next(iter(objectives))
-        sign = -1 if objectives[first] == "maximize" else 1
-        return sorted(models, key=lambda model: sign * model.trial.objectives.get(first, sign * math.inf))
+        return sorted(models, key=lambda model: _loss(model.trial.objectives.get(first), objectives[first]))
 
     def _model(self, model: ModelView) -> ModelView:
         assert self._outcomes is not None
@@ -293,6 +293,10 @@ def _at_once(read: Any, names: Iterable[str]) -> list[Any]:
         return [read(name) for name in names]
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         return list(pool.map(read, names))
+
+
+def _loss(value: float | None, direction: str) -> float:
+    return math.inf if value is None else loss(value, direction)
 
 
 def _when(planned: tuple[Stage, Plan]) -> tuple[bool, int, int]:

@@ -5,8 +5,6 @@ from typing import Any
 
 from windtunnel.ledger import Job, Request, Result
 
-_LOG_TAIL = 2000  # characters of a failed trial's log that a view carries
-
 
 def asked(request: Request, job: Job | None, objectives: Mapping[str, str]) -> dict[str, Any]:
     """What a `TrialView` has of a request."""
@@ -39,7 +37,7 @@ def ended(
         "violation": outcome.violation,
         "kind": outcome.kind,
         "message": whole.message if whole else request["message"],
-        "log_tail": whole.log_tail[-_LOG_TAIL:] if whole else "",
+        "log_tail": whole.log_tail if whole else "",
         "seconds": outcome.seconds,
         "started": outcome.started,
         "recorded": outcome.recorded,

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from windtunnel.definition import Definition, definition_of
+from windtunnel.direction import best
 from windtunnel.errors import LedgerError
 from windtunnel.ledger import Job, Ledger, Plan, Result, State
 from windtunnel.ledger.stage import Stage
@@ -137,7 +138,7 @@ class Observer:
         requests = self._plans[name].requests if name in self._plans else []
         units = [request.trial for request in requests] or [unit for job in jobs for unit in job.units]
         ended = [found for unit in units if (found := outcomes.get(unit) or steps.get(unit))]
-        left = {job.job: sum(unit not in outcomes and unit not in steps for unit in job.units) for job in jobs}
+        left = {job.job: len(job.owed(outcomes | steps)) for job in jobs}
         return StageStatus(
             name=name,
             title=name.label,
@@ -156,7 +157,7 @@ class Observer:
         assert self._definition is not None
         name, direction = next(iter(self._definition.objectives.items()))
         values = [outcome.objectives[name] for outcome in outcomes if outcome.feasible and name in outcome.objectives]
-        return (max if direction == "maximize" else min)(values, default=None)
+        return best(values, direction)
 
     def _coming(self) -> list[str]:
         begun = [name.number for name in self._plans if name.is_iteration]
