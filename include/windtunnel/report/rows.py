@@ -43,4 +43,5 @@ def ended(
         "recorded": outcome.recorded,
         "attempts": outcome.attempts,
         "gpus": outcome.gpus,
+        "peak_memory": outcome.peak_memory,
     }

@@ -40,6 +40,7 @@ class TrialView:
         recorded: when its result was written, in seconds since 1970 by the store's clock.
         attempts: how often it was started.
         gpus: that it held.
+        peak_memory: the most resident memory that its processes had at once, in bytes; 0 where unknown.
         continue_from: the trial whose checkpoint it goes on from.
         source: the ledger that its result was taken from.
     """
@@ -68,6 +69,7 @@ class TrialView:
     recorded: float = 0.0
     attempts: int = 0
     gpus: int = 0
+    peak_memory: int = 0
     continue_from: str | None = None
     source: str | None = None
 

@@ -37,6 +37,7 @@ def trial(view: RunView, ledger: Ledger, of: TrialView) -> dict[str, Any]:
         "epochs": of.epochs,
         "epoch": result.epoch if result else None,
         "seconds": plain(of.seconds),
+        "peak_memory": of.peak_memory,
         "started": of.started,
         "ended": result.ended if result else "",
         "note": plain(of.note),
