@@ -309,7 +309,7 @@ class Ledger:
     def result(self, unit: str) -> Result | None:
         """The whole result of a unit, if it has one."""
         try:
-            return Result.model_validate_json(self.store.get(self._result_path(unit)))
+            return self._read_result(self._result_path(unit))
         except NotFoundError:
             return None
 
@@ -323,7 +323,7 @@ class Ledger:
     def outcome(self, unit: str) -> Result | None:
         """How a unit ended, if it did, without a listing."""
         try:
-            return result_of(self.store.stat(self._result_path(unit)), self.store.get)
+            return result_of(self.store.stat(self._result_path(unit)), self._read_result)
         except NotFoundError:
             return None
 
@@ -381,6 +381,9 @@ class Ledger:
     def _result_path(self, unit: str) -> str:
         return self.path(f"{'results' if is_trial(unit) else 'steps'}/{unit}.json")
 
+    def _read_result(self, path: str) -> Result:
+        return Result.model_validate_json(self.store.get(path))
+
     def _outcomes(self, folder: str) -> dict[str, Result]:
-        results = (result_of(entry, self.store.get) for entry in self.store.list(self.path(folder)))
+        results = (result_of(entry, self._read_result) for entry in self.store.list(self.path(folder)))
         return {result.trial: result for result in results}

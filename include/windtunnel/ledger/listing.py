@@ -3,6 +3,8 @@
 import json
 from collections.abc import Callable
 
+from pydantic import ValidationError
+
 from windtunnel.ledger.records import Result
 from windtunnel.stores.base import METADATA_LIMIT, Entry, Metadata
 
@@ -19,18 +21,24 @@ def metadata_of(result: Result) -> Metadata:
     return fields if size <= METADATA_LIMIT else {"body": "true"}
 
 
-def result_of(entry: Entry, read: Callable[[str], bytes]) -> Result:
+def result_of(entry: Entry, read: Callable[[str], Result]) -> Result:
     """How a unit ended, without the end of its log.
 
     Args:
         entry: of its result.
-        read: gives the object at a path, for a result whose metadata was too long or got lost in copying.
+        read: gives the result at a path, for one whose metadata was too long, got lost in copying, or is none.
     """
     unit = entry.path.rsplit("/", 1)[-1].removesuffix(".json")
-    if "state" in entry.metadata:
-        # One JSON object rather than each field by itself: a listing has thousands of results.
-        fields = {**entry.metadata, "trial": json.dumps(unit), "recorded": str(entry.modified.timestamp())}
-        pairs = ",".join(f'"{name}":{value}' for name, value in fields.items())
-        return Result.model_validate_json(f"{{{pairs}}}")
-    result = Result.model_validate_json(read(entry.path))
-    return result.model_copy(update={"trial": unit, "recorded": entry.modified.timestamp()})
+    of_entry = {"trial": unit, "recorded": entry.modified.timestamp()}
+    result = _listed(dict(entry.metadata) | {name: json.dumps(value) for name, value in of_entry.items()})
+    return result or read(entry.path).model_copy(update=of_entry)
+
+
+def _listed(fields: Metadata) -> Result | None:
+    """The result that these fields in JSON make up; None where they make up none."""
+    # One JSON object rather than each field by itself: a listing has thousands of results.
+    pairs = (f'"{name}":{value}' for name, value in fields.items())
+    try:
+        return Result.model_validate_json(f"{{{','.join(pairs)}}}")
+    except ValidationError:
+        return None

@@ -11,6 +11,8 @@ from windtunnel.errors import LedgerError
 
 _NAME = re.compile(r"(?:(full|verify)-)?(\d+)|(prepare)(?:-r(\d+))?")
 
+_SAFE = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"  # what may be a part of a path, a label or a command line
+
 
 class StageKind(StrEnum):
     """What a stage does, in the order in which a run does it."""
@@ -102,4 +104,4 @@ class Stage(str):
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Callable[[Any], CoreSchema]) -> CoreSchema:
-        return core_schema.no_info_after_validator_function(cls, core_schema.str_schema())
+        return core_schema.no_info_after_validator_function(cls, core_schema.str_schema(pattern=_SAFE, max_length=200))

@@ -44,7 +44,7 @@ class Trial:
         earlier: Mapping[float, Mapping[str, float]] | None = None,
     ) -> "Trial":
         """A trial from its parts, for trying out strategies without a ledger; the arguments are the properties."""
-        request = Request(
+        request = Request.model_construct(  # unchecked, for it goes into no ledger
             trial=trial,
             config=config,
             params=params,

@@ -116,7 +116,7 @@ def _batch(search: Search, history: History, k: int) -> Batch:
     past = history.trials(k - 1)
     past += _underway(search, history, k - 1, past)
     first = _default(search, past) if k == 1 and definition.trials.default_first else []
-    past += [Trial.of(default.params, "", iteration=k, state=None) for default in first]
+    past += [Trial(_first_rung(search, Stage.iteration(k), default)) for default in first]
     wanted -= len(first)
     strategy = get_strategy(definition.strategy.name, definition.strategy.options)
     rest = strategy.suggest(search.problem, past, wanted, definition.seed, k) if wanted else Batch([])

@@ -105,7 +105,7 @@ def test_the_front_holds_no_failed_trial_and_no_dominated_one(bench):
     plan = suggest(search, 1)
     bench.train(search, plan, fail=lambda request: request.params["x"] > 15)
     known = select(search, 1)
-    seen = {observation.trial: observation for observation in History(search.ledger).trials(1)}
+    seen = {trial.trial: trial for trial in History(search.ledger).trials(1)}
     assert known.front
     for trial in known.front:
         assert seen[trial].state is State.COMPLETED
