@@ -104,6 +104,16 @@ def test_stages_are_in_order_and_iterations_are_done_once_selected(ledger):
     assert ledger.iterations_done() == 2
 
 
+def test_the_last_preparation_is_found_among_the_jobs_logs_and_launches(ledger):
+    assert ledger.preparation() is None
+    for name in ("prepare", "prepare-r1", "prepare-r10", "prepare-r9"):
+        ledger.create_job(Job(job=name, kind=JobKind.PREPARE, stage=name, units=[name]))
+        ledger.begin_launch(name, "host", "now")
+        for end in ("log", "lock"):
+            ledger.store.put(ledger.path(f"jobs/{name}.{end}"), b"")
+    assert ledger.preparation().job == "prepare-r10"
+
+
 def test_attempts_are_counted_and_preemptions_marked(ledger):
     first = ledger.begin_attempt(TRIAL, "1-0", "host", "now")
     second = ledger.begin_attempt(TRIAL, "1-0", "host", "now")
