@@ -10,12 +10,11 @@ from trainer.logs import say
 from trainer.supervisor import RunUnit, Supervisor, devices
 from windtunnel.definition import Definition, definition_of
 from windtunnel.errors import StoreError, WorkloadError
-from windtunnel.failures import record_failure
+from windtunnel.failures import LOG_TAIL, record_failure
 from windtunnel.ledger import Job, JobKind, Ledger
-from windtunnel.machine import cores
 from windtunnel.source import fetch_source
+from windtunnel.threads import share, threads_of
 
-_LOG_TAIL = 4096  # characters
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -41,8 +40,7 @@ def run_job(url: str, name: str, digest: str, lock: int | None = None, cancel_fi
     definition = definition_of(ledger)
     job = ledger.job(name)
     job = job.model_copy(update={"slots": min(job.slots, definition.limits.slots)})
-    have = ledger.unit_outcomes(job)
-    units = [unit for unit in job.units if unit not in have]
+    units = ledger.owed(job)
     say(f"job {name}: process {os.getpid()}, {len(units)} of {len(job.units)} units to do")
     if not units:
         return 0
@@ -56,7 +54,7 @@ def run_job(url: str, name: str, digest: str, lock: int | None = None, cancel_fi
         say(trace)
         message = f"job {name} cannot start: {type(error).__name__}: {error}"
         for unit in units:
-            record_failure(ledger, job, unit, "error", message, log_tail=trace[-_LOG_TAIL:])
+            record_failure(ledger, unit, "error", message, log_tail=trace[-LOG_TAIL:])
         return 1
     gc.collect()
     gc.freeze()  # the collector would write to what the children share with this process, and so copy it
@@ -75,10 +73,8 @@ def load(definition: Definition, job: Job, *, adopts: bool) -> RunUnit:
     Raises:
         Exception: whatever importing the workload raises.
     """
-    limits = definition.limits
     processes = processes_of(definition, job)
-    threads = (limits.threads or cores() // ((limits.parallel or 1) * job.slots)) // processes
-    threads = max(1, threads)
+    threads = share(threads_of(definition), processes)
     os.environ |= dict.fromkeys(_THREAD_VARIABLES, str(threads))  # read when the libraries are loaded
     from trainer import units
 

@@ -1,17 +1,15 @@
 """Failures of units that can no longer record their own."""
 
-from contextlib import suppress
 from datetime import UTC, datetime
 
-from windtunnel.errors import LedgerError
-from windtunnel.ledger import Attempt, Job, Ledger, Result, State
-from windtunnel.ledger.ids import is_trial
+from windtunnel.ledger import Attempt, Ledger, Result, State
 from windtunnel.machine import now
+
+LOG_TAIL = 4096  # bytes of a log that go into a failed result
 
 
 def record_failure(
     ledger: Ledger,
-    job: Job,
     unit: str,
     kind: str,
     message: str,
@@ -19,18 +17,19 @@ def record_failure(
     log_tail: str = "",
     attempt: Attempt | None = None,
     gpus: int = 0,
+    peak_memory: int = 0,
 ) -> bool:
     """Record a unit as failed, unless it has a result.
 
     Args:
         ledger: of the run.
-        job: that had the unit.
         unit: that failed.
         kind: one word for machines: `error`, `nan`, `out_of_memory`, `timeout`, `killed`, `crashed`, `gone`, ….
         message: for a person.
         log_tail: the end of its log.
         attempt: its last start, if it was started.
         gpus: how many GPUs that start held.
+        peak_memory: the most resident memory that it had, in bytes.
 
     Returns:
         Whether this is the record that holds.
@@ -39,7 +38,6 @@ def record_failure(
     result = Result(
         trial=unit,
         state=State.FAILED,
-        stage=job.stage,
         kind=kind,
         message=message,
         log_tail=log_tail,
@@ -47,13 +45,9 @@ def record_failure(
         ended=ended,
         seconds=_seconds(attempt.started, ended) if attempt else 0.0,
         gpus=gpus,
+        peak_memory=peak_memory,
         attempts=attempt.number if attempt else 0,
     )
-    if is_trial(unit):
-        with suppress(LedgerError):  # a request that cannot be read may be why it failed
-            request = ledger.request(unit)
-            same = ("config", "params", "epochs", "iteration", "parents")
-            result = result.model_copy(update={name: getattr(request, name) for name in same})
     return ledger.record(result)
 
 

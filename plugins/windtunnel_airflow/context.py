@@ -1,7 +1,7 @@
 """From an Airflow task to the search that it works on."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from airflow.sdk import get_current_context
@@ -10,6 +10,7 @@ from windtunnel.definition import Definition
 from windtunnel.errors import LedgerError
 from windtunnel.launchers import get_launcher
 from windtunnel.ledger import Job, Ledger, Spec
+from windtunnel.ledger.ids import config_of, is_trial, trial_of
 from windtunnel.stages import Search
 from windtunnel.stores import open_store
 from windtunnel.text import printable
@@ -88,11 +89,9 @@ def _as_written(context: Any) -> Spec:
     return Spec(definition=definition.model_dump(mode="json"), code=code_digest(definition.workload))
 
 
-def busy_lanes(search: Search) -> set[int]:
-    """Lanes that stragglers still hold; a job with all its results is only about to end."""
-    live = get_launcher(search.definition.launcher).live(search.ledger)
-    jobs = [search.ledger.job(name) for name in live]
-    return {job.lane for job in jobs if len(search.ledger.unit_outcomes(job)) < len(job.units)}
+def live_jobs(search: Search) -> Collection[str]:
+    """Names of the run's jobs that live."""
+    return get_launcher(search.definition.launcher).live(search.ledger)
 
 
 def label(units: Sequence[str]) -> str:
@@ -136,5 +135,6 @@ def _iteration_of(task_id: str) -> int:
 
 def _shortened(unit: str) -> str:
     """A trial with half of its hexadecimal digits: enough to find it by."""
-    config, epochs, rest = unit.rpartition("-e")
-    return f"{config[:-8]}{epochs}{rest}" if epochs and len(config) >= 16 else unit
+    trial = trial_of(unit)
+    config = config_of(trial)
+    return unit.replace(config, config[:8], 1) if is_trial(trial) else unit

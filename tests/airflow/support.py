@@ -79,7 +79,7 @@ def dump(fields):
 
 def partial_trials(ledger):
     """Ids of the trials of all iterations, in order."""
-    return [r.trial for stage in ledger.stages() if stage.isdigit() for r in ledger.plan(stage).requests]
+    return [r.trial for stage in ledger.stages() if stage.is_iteration for r in ledger.plan(stage).requests]
 
 
 def answer(search, choice):

@@ -23,7 +23,7 @@ from benchmarks.search.suite import formulas, tables, trainings
 from benchmarks.search.suite.case import Case
 from benchmarks.search.suite.peer import PEERS, Peer, UnsuitedError
 from windtunnel.space import Params
-from windtunnel.strategies import Observation, get_strategy
+from windtunnel.strategies import Trial, get_strategy
 
 MARKS = (20, 40, 100, 200)
 OURS = ("pareto", "tpe", "nsga2", "random")
@@ -34,7 +34,7 @@ class Ours:
 
     def __init__(self, name: str, case: Case, seed: int) -> None:
         self._strategy, self._case, self._seed = get_strategy(name.split(":")[0]), case, seed
-        self._history: list[Observation] = []
+        self._history: list[Trial] = []
         self._iteration = 0
 
     def ask(self, n: int) -> list[Params]:
@@ -42,7 +42,7 @@ class Ours:
         batch = self._strategy.suggest(self._case.problem, self._history, n, self._seed, self._iteration)
         return [one.params for one in batch.suggestions]
 
-    def tell(self, trials: Sequence[Observation]) -> None:
+    def tell(self, trials: Sequence[Trial]) -> None:
         self._history += trials
 
     def close(self) -> None:
@@ -53,7 +53,7 @@ def search(case: Case, label: str, seed: int, trials: int) -> dict[str, Any]:
     """One search: its scores at the marks, and the seconds of a batch."""
     asker = Peer(label, case, seed, trials) if label in PEERS else Ours(label, case, seed)
     rng = random.Random(f"noise {seed}")
-    seen: list[Observation] = []
+    seen: list[Trial] = []
     spent, batches = 0.0, 0
     scores: dict[int, float] = {}
     try:

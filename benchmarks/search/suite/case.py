@@ -11,9 +11,10 @@ import moocore
 import numpy as np
 
 from windtunnel.constraint import Constraint
+from windtunnel.direction import sign
 from windtunnel.ledger import State
 from windtunnel.space import Params, Space
-from windtunnel.strategies import Observation, Problem
+from windtunnel.strategies import Problem, Trial
 
 Metrics = Mapping[str, float]
 
@@ -53,12 +54,12 @@ class Case:
         """What strategies see."""
         return Problem(Space.parse(self.space), self.objectives, self.constraints, self.known)
 
-    def observation(self, params: Params, number: int, iteration: int, rng: random.Random) -> Observation:
+    def observation(self, params: Params, number: int, iteration: int, rng: random.Random) -> Trial:
         """The trial of a configuration."""
         metrics = self.measure(params, rng)
         values = {name: metrics[name] for name in self.objectives if name in metrics}
         excess = sum(bound.violation(metrics[name]) for name, bound in self.constraints.items() if name in metrics)
-        return Observation(
+        return Trial.of(
             params=params,
             config=f"{number:016x}",
             iteration=iteration,
@@ -69,7 +70,7 @@ class Case:
             known=self.known(params),
         )
 
-    def score(self, trials: Sequence[Observation]) -> float:
+    def score(self, trials: Sequence[Trial]) -> float:
         """How far a search has come.
 
         Returns:
@@ -78,7 +79,7 @@ class Case:
         """
         kept = [one for one in trials if one.violation == 0 and len(one.objectives) == len(self.objectives)]
         kept = [one for one in kept if all(map(math.isfinite, one.objectives.values()))]
-        signs = np.array([-1.0 if way == "maximize" else 1.0 for way in self.objectives.values()])
+        signs = np.array([sign(way) for way in self.objectives.values()])
         if len(signs) == 1:
             (name,) = self.objectives
             if not kept:
@@ -91,5 +92,5 @@ class Case:
         points = np.array([[truth[name] for name in self.objectives] for truth in truths]) * signs
         return float(100 * moocore.hypervolume(points, ref=signs * np.array(self.reference)) / self.best)
 
-    def _truth(self, one: Observation) -> Metrics:
+    def _truth(self, one: Trial) -> Metrics:
         return self.exact(one.params) if self.exact else one.objectives

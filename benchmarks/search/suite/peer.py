@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.search.suite.case import Case
+from windtunnel.direction import sign
 from windtunnel.space import Params
-from windtunnel.strategies import Observation
+from windtunnel.strategies import Trial
 
 FOLDER = Path(os.environ.get("PEERS", "build/peers"))  # of the environments
 WORKERS = Path(__file__).parent / "workers"
@@ -81,9 +82,9 @@ class Peer:
             for row in self._rows
         ]
 
-    def tell(self, trials: Sequence[Observation]) -> None:
+    def tell(self, trials: Sequence[Trial]) -> None:
         """What they came to: objectives to be minimised, and constraints, of which no more than 0 is kept."""
-        signs = {name: -1 if way == "maximize" else 1 for name, way in self._case.objectives.items()}
+        signs = {name: sign(way) for name, way in self._case.objectives.items()}
         told = []
         for one in trials:
             values = [sign * one.objectives.get(name, math.nan) for name, sign in signs.items()]

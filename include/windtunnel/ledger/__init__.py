@@ -3,6 +3,7 @@
 from windtunnel.ledger.ledger import Ledger
 from windtunnel.ledger.records import Approval, Attempt, Decision, Job, JobKind, Known, Plan, Request, Result, State
 from windtunnel.ledger.spec import Spec
+from windtunnel.ledger.trial import Trial
 from windtunnel.ledger.url import is_run
 
 __all__ = [
@@ -18,5 +19,6 @@ __all__ = [
     "Result",
     "Spec",
     "State",
+    "Trial",
     "is_run",
 ]

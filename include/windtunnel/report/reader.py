@@ -10,12 +10,13 @@ from datetime import UTC, datetime
 from threading import Lock
 from typing import Any
 
+from windtunnel.direction import loss
 from windtunnel.errors import LedgerError, StoreError, UnavailableError
 from windtunnel.front import hypervolumes, pareto_front, reference_point
 from windtunnel.ledger import Job, Known, Ledger, Plan, Request, Result, State
-from windtunnel.ledger.ids import full_stage, is_trial
-from windtunnel.ledger.outcome import Outcome
+from windtunnel.ledger.ids import full_stage, is_trial, verification_id
 from windtunnel.ledger.records import Session
+from windtunnel.ledger.stage import Stage, StageKind
 from windtunnel.report.rows import asked, ended
 from windtunnel.report.view import RUNNING, WAITING, IterationView, ModelView, RunView, StepView, TrialView, contenders
 
@@ -54,10 +55,10 @@ class RunReader:
         self._closed = False
         self._answered: tuple[str, str] | None = None
         self._asking = False
-        self._plans: dict[str, Plan] = {}
+        self._plans: dict[Stage, Plan] = {}
         self._known: dict[str, Known] = {}
         self._prepare: Job | None = None
-        self._outcomes: dict[str, Outcome] | None = None
+        self._outcomes: dict[str, Result] | None = None
         self._reasons: dict[str, Result] = {}
         self._launches: dict[str, list[float]] = {}
         self._rows: dict[str, TrialView] = {}
@@ -97,7 +98,7 @@ class RunReader:
         for name in self.ledger.stages():
             if name not in self._plans and (plan := self.ledger.plan(name)):
                 self._plans[name] = plan
-            if name.isdigit() and name not in self._known and (known := self.ledger.known(name)):
+            if name.is_iteration and name not in self._known and (known := self.ledger.known(name)):
                 self._known[name] = known
         if self._prepare is None or not self._plans:
             self._prepare = self.ledger.preparation()
@@ -125,11 +126,11 @@ class RunReader:
             self._launches = self.ledger.launch_times()
         found = self._outcomes
         asked = [request.trial for plan in self._plans.values() for request in plan.requests]
-        open_jobs = [job for job in self._jobs() if any(unit not in found for unit in job.units)]
+        open_jobs = [job for job in self._jobs() if job.owed(found)]
         left = {unit for unit in asked if unit not in found}
-        left.update(unit for job in open_jobs for unit in job.units if unit not in found)
+        left.update(unit for job in open_jobs for unit in job.owed(found))
         for stage in {job.stage for job in open_jobs}:
-            self._launches |= self.ledger.launch_times("prepare" if stage == "prepare" else f"{stage}-")
+            self._launches |= self.ledger.launch_times(stage.jobs)
         if len(left) > _FEW:
             found |= self.ledger.outcomes() if any(map(is_trial, left)) else {}
             found |= {} if all(map(is_trial, left)) else self.ledger.step_outcomes()
@@ -160,7 +161,7 @@ class RunReader:
         latest, full = self._latest(), self._full_training()
         definition: dict[str, Any] = latest.definition if latest else self._record["definition"]
         objectives: dict[str, str] = definition["objectives"]
-        searched = sorted((plan for name, plan in self._plans.items() if name.isdigit()), key=lambda p: int(p.stage))
+        searched = [plan for stage, plan in sorted(self._plans.items(), key=_when) if stage.is_iteration]
         last = self._known[max(self._known, key=int)] if self._known else None
         trials = self._trials(searched, objectives, last)
         reference = last.reference if last else reference_point(contenders(trials), objectives)
@@ -215,7 +216,7 @@ class RunReader:
         turn: set[str] = set()
         for job in self._jobs():
             if job.job in self._launches:
-                turn.update([unit for unit in job.units if unit not in self._outcomes][: job.slots])
+                turn.update(job.owed(self._outcomes)[: job.slots])
         return jobs, turn
 
     def _row(
@@ -255,21 +256,20 @@ class RunReader:
         )
 
     def _models(self, objectives: Mapping[str, str]) -> list[ModelView]:
-        full = [plan for name, plan in self._plans.items() if name.startswith("full-")]
+        full = [plan for name, plan in self._plans.items() if name.kind is StageKind.FULL]
         jobs, turn = self._places()
         models = []
         for number, request in enumerate(_once(request for plan in full for request in plan.requests), 1):
             trial = self._row(number, request, jobs, turn, objectives)
             models.append(self._model(ModelView(trial=trial, partial=request.continue_from)))
         first = next(iter(objectives))
-        sign = -1 if objectives[first] == "maximize" else 1
-        return sorted(models, key=lambda model: sign * model.trial.objectives.get(first, sign * math.inf))
+        return sorted(models, key=lambda model: _loss(model.trial.objectives.get(first), objectives[first]))
 
     def _model(self, model: ModelView) -> ModelView:
         assert self._outcomes is not None
         if model.trial.state == State.FAILED:
             return replace(model, verified=False, error=model.trial.message)
-        step = self._outcomes.get(f"verify-{model.trial.trial}")
+        step = self._outcomes.get(verification_id(model.trial.trial))
         if step is None:
             return model
         failure = self._reasons.get(step.trial)
@@ -308,6 +308,14 @@ def _at_once(read: Any, names: Iterable[str]) -> list[Any]:
         return [read(name) for name in names]
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         return list(pool.map(read, names))
+
+
+def _loss(value: float | None, direction: str) -> float:
+    return math.inf if value is None else loss(value, direction)
+
+
+def _when(planned: tuple[Stage, Plan]) -> tuple[bool, int, int]:
+    return planned[0].order
 
 
 def _once(requests: Iterable[Request]) -> list[Request]:

@@ -54,6 +54,7 @@ def _record(trial: TrialView, model: ModelView | None = None) -> dict[str, Any]:
         "seconds": trial.seconds,
         "started": trial.started,
         "attempts": trial.attempts,
+        "peak_memory": trial.peak_memory,
         "source": trial.source,
         "verified": model.verified if model else None,
         "test": model.test if model else {},

@@ -4,9 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from windtunnel.ledger import Job, Request, Result
-from windtunnel.ledger.outcome import Outcome
-
-_LOG_TAIL = 2000  # characters of a failed trial's log that a view carries
 
 
 def asked(request: Request, job: Job | None, objectives: Mapping[str, str]) -> dict[str, Any]:
@@ -31,7 +28,7 @@ def asked(request: Request, job: Job | None, objectives: Mapping[str, str]) -> d
 
 
 def ended(
-    request: Mapping[str, Any], outcome: Outcome, whole: Result | None, objectives: Mapping[str, str]
+    request: Mapping[str, Any], outcome: Result, whole: Result | None, objectives: Mapping[str, str]
 ) -> dict[str, Any]:
     """What it has of a result."""
     return {
@@ -40,10 +37,11 @@ def ended(
         "violation": outcome.violation,
         "kind": outcome.kind,
         "message": whole.message if whole else request["message"],
-        "log_tail": whole.log_tail[-_LOG_TAIL:] if whole else "",
+        "log_tail": whole.log_tail if whole else "",
         "seconds": outcome.seconds,
         "started": outcome.started,
         "recorded": outcome.recorded,
         "attempts": outcome.attempts,
         "gpus": outcome.gpus,
+        "peak_memory": outcome.peak_memory,
     }

@@ -4,12 +4,12 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from windtunnel.definition import Definition, recorded_definition
+from windtunnel.direction import best
 from windtunnel.errors import LedgerError
-from windtunnel.ledger import Job, Ledger, Plan, State
-from windtunnel.ledger.outcome import Outcome
+from windtunnel.ledger import Job, Ledger, Plan, Result, State
+from windtunnel.ledger.stage import Stage
 
 _OVERHEAD = 2.0  # seconds that a stage takes beside its trials, until one has been seen
-_SETTLED = (State.COMPLETED, State.STOPPED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class StageStatus:
     """One stage of a run.
 
     Attributes:
-        name: an iteration's number, `full-<k>`, `verify-<k>` or `prepare`.
+        name: see `Stage`.
         title: for people.
         total: its units.
         finished: those that have a result.
@@ -82,7 +82,7 @@ class Observer:
         self._live = live
         self._definition: Definition | None = None
         self._last_iteration = 0
-        self._plans: dict[str, Plan] = {}
+        self._plans: dict[Stage, Plan] = {}
         self._fronts: dict[str, int] = {}
         self._prepare: Job | None = None
 
@@ -119,33 +119,29 @@ class Observer:
         for name in self._ledger.stages():
             if name not in self._plans and (plan := self._ledger.plan(name)):
                 self._plans[name] = plan
-            if name.isdigit() and name not in self._fronts and (known := self._ledger.known(name)):
+            if name.is_iteration and name not in self._fronts and (known := self._ledger.known(name)):
                 self._fronts[name] = len(known.front)
                 if known.stop or known.failure:
                     self._last_iteration = min(self._last_iteration, int(name))
         if self._prepare is None:
             self._prepare = self._ledger.preparation()
 
-    def _known_stages(self) -> list[str]:
+    def _known_stages(self) -> list[Stage]:
         """The stages in the order that they happen; a finished run that was extended has several full trainings."""
-
-        def place(name: str) -> tuple[int, int]:
-            kind, _, number = name.rpartition("-")
-            return int(number), ["", "full", "verify"].index(kind)
-
-        return (["prepare"] if self._prepare else []) + sorted(self._plans, key=place)
+        preparation = [Stage.preparation(0)] if self._prepare else []
+        return preparation + sorted(self._plans, key=lambda stage: stage.order)
 
     def _stage(
-        self, name: str, outcomes: dict[str, Outcome], steps: dict[str, Outcome], live: Collection[str]
+        self, name: Stage, outcomes: dict[str, Result], steps: dict[str, Result], live: Collection[str]
     ) -> StageStatus:
         jobs = self._plans[name].jobs if name in self._plans else [self._prepare] if self._prepare else []
         requests = self._plans[name].requests if name in self._plans else []
         units = [request.trial for request in requests] or [unit for job in jobs for unit in job.units]
         ended = [found for unit in units if (found := outcomes.get(unit) or steps.get(unit))]
-        left = {job.job: sum(unit not in outcomes and unit not in steps for unit in job.units) for job in jobs}
+        left = {job.job: len(job.owed(outcomes | steps)) for job in jobs}
         return StageStatus(
             name=name,
-            title=_title(name),
+            title=name.label,
             total=len(units),
             finished=len(ended),
             failed=sum(outcome.state is State.FAILED for outcome in ended),
@@ -155,23 +151,23 @@ class Observer:
         )
 
     def _searched(self) -> list[str]:
-        return [request.trial for name, plan in self._plans.items() if name.isdigit() for request in plan.requests]
+        return [request.trial for name, plan in self._plans.items() if name.is_iteration for request in plan.requests]
 
-    def _best(self, outcomes: Collection[Outcome]) -> float | None:
+    def _best(self, outcomes: Collection[Result]) -> float | None:
         assert self._definition is not None
         name, direction = next(iter(self._definition.objectives.items()))
-        values = [outcome.objectives[name] for outcome in outcomes if outcome.comparable and name in outcome.objectives]
-        return (max if direction == "maximize" else min)(values, default=None)
+        values = [outcome.objectives[name] for outcome in outcomes if outcome.feasible and name in outcome.objectives]
+        return best(values, direction)
 
     def _coming(self) -> list[str]:
-        begun = [int(name) for name in self._plans if name.isdigit()]
+        begun = [name.number for name in self._plans if name.is_iteration]
         coming = [] if self._prepare else ["data"]
-        coming += [_title(str(k)) for k in range(max(begun, default=0) + 1, self._last_iteration + 1)]
-        coming += ["full training"] if f"full-{self._last_iteration}" not in self._plans else []
-        coming += ["verification"] if f"verify-{self._last_iteration}" not in self._plans else []
+        coming += [Stage.iteration(k).label for k in range(max(begun, default=0) + 1, self._last_iteration + 1)]
+        coming += ["full training"] if Stage.full(self._last_iteration) not in self._plans else []
+        coming += ["verification"] if Stage.full(self._last_iteration).verification not in self._plans else []
         return coming
 
-    def _left(self, outcomes: dict[str, Outcome]) -> float | None:
+    def _left(self, outcomes: dict[str, Result]) -> float | None:
         """Seconds of what is to come, by what a unit of predicted cost has taken so far, shared out among the lanes."""
         assert self._definition is not None
         requests = {request.trial: request for plan in self._plans.values() for request in plan.requests}
@@ -193,11 +189,5 @@ class Observer:
         return rate * cost / lanes + _OVERHEAD * (len(coming) + 1)
 
 
-def _took(outcome: Outcome | None) -> bool:
-    return outcome is not None and outcome.state in _SETTLED and outcome.seconds > 0
-
-
-def _title(stage: str) -> str:
-    if stage.isdigit():
-        return f"iteration {stage}" if int(stage) else "warm start"
-    return {"prepare": "data", "full": "full training", "verify": "verification"}[stage.partition("-")[0]]
+def _took(outcome: Result | None) -> bool:
+    return outcome is not None and outcome.state.has_values and outcome.seconds > 0

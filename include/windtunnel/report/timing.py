@@ -3,8 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from windtunnel.ledger import Ledger
-from windtunnel.ledger.outcome import Outcome
+from windtunnel.ledger import Ledger, Result
 
 Span = tuple[float, float]
 
@@ -40,7 +39,7 @@ def covered(spans: Iterable[Span], within: Span) -> float:
     return total
 
 
-def _end(outcome: Outcome) -> float:
+def _end(outcome: Result) -> float:
     return _seconds(outcome.started) + outcome.seconds if outcome.started else 0.0
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from windtunnel.ledger import State
 
 WAITING = "waiting"  # the state of a trial that is planned, and of which nothing else is known
+_WITH_VALUES = {state.value for state in State if state.has_values}
 RUNNING = "running"  # likewise, where its job was launched and its turn has come
 
 
@@ -39,6 +40,7 @@ class TrialView:
         recorded: when its result was written, in seconds since 1970 by the store's clock.
         attempts: how often it was started.
         gpus: that it held.
+        peak_memory: the most resident memory that its processes had at once, in bytes; 0 where unknown.
         continue_from: the trial whose checkpoint it goes on from.
         source: the ledger that its result was taken from.
     """
@@ -67,13 +69,14 @@ class TrialView:
     recorded: float = 0.0
     attempts: int = 0
     gpus: int = 0
+    peak_memory: int = 0
     continue_from: str | None = None
     source: str | None = None
 
     @property
     def comparable(self) -> bool:
         """Whether it may be on a front."""
-        return self.state in (State.COMPLETED, State.STOPPED) and self.violation == 0
+        return self.state in _WITH_VALUES and self.violation == 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import json
 import platform
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -16,6 +16,7 @@ from windtunnel.machine import cores, now
 from windtunnel.source import upload_source
 from windtunnel.sources import open_source
 from windtunnel.stages.search import Search
+from windtunnel.threads import threads_of
 from windtunnel.workload import code_digest, load_workload
 
 # A trial of one run must mean the same throughout: these may not change while the run goes on.
@@ -145,24 +146,24 @@ def _origin(begun: dict[str, Any], ledger: Ledger) -> dict[str, Any] | None:
 
 
 def _with_lanes(definition: Definition, ledger: Ledger, session: str) -> Definition:
-    """The definition with its lanes, on this machine, and its threads told: sums of floats depend on the threads.
+    """The definition with its lanes, on this machine, and its threads fixed: sums of floats depend on the threads.
 
     So a run keeps the threads that it began with, however many lanes a later session has; and a session that begins
     again, on another machine perhaps, keeps its lanes.
     """
-    limits = definition.limits
-    if definition.launcher == "kubernetes" and limits.threads is None:  # pods' nodes differ, and see all their cores
-        of_a_pod = int(definition.resources.cpu or 1)
-        told = {"threads": max(1, of_a_pod // limits.slots)}
-        return definition.model_copy(update={"limits": limits.model_copy(update=told)})
-    if definition.launcher != "local":
+    if definition.launcher == "local":
+        begun = ledger.read_json("search.json")
+        opened = {one.session: one.definition for one in ledger.sessions()}.get(session)
+        parallel = definition.limits.parallel or _count(opened, "parallel") or cores()
+        threads = _count(begun and begun.get("definition"), "threads") or definition.limits.threads
+        definition = _with_limits(definition, {"parallel": parallel, "threads": threads})
+    elif definition.launcher != "kubernetes":
         return definition
-    begun = ledger.read_json("search.json")
-    opened = {one.session: one.definition for one in ledger.sessions()}.get(session)
-    parallel = limits.parallel or _count(opened, "parallel") or cores()
-    threads = _count(begun and begun.get("definition"), "threads") or limits.threads
-    told = {"parallel": parallel, "threads": threads or max(1, cores() // (parallel * limits.slots))}
-    return definition.model_copy(update={"limits": limits.model_copy(update=told)})
+    return _with_limits(definition, {"threads": threads_of(definition)})
+
+
+def _with_limits(definition: Definition, limits: Mapping[str, int | None]) -> Definition:
+    return definition.model_copy(update={"limits": definition.limits.model_copy(update=limits)})
 
 
 def _count(definition: Any, limit: str) -> int | None:

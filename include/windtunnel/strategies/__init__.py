@@ -5,17 +5,18 @@ from importlib import import_module
 from typing import Any
 
 from windtunnel.errors import DefinitionError
-from windtunnel.strategies.base import Batch, Observation, Problem, Strategy, Suggestion, generator
+from windtunnel.ledger import Trial
+from windtunnel.strategies.base import Batch, Problem, Strategy, Suggestion, generator
 from windtunnel.strategies.draft import Draft
 from windtunnel.validation import Fault, read_model, unknown
 
 __all__ = [
     "Batch",
     "Draft",
-    "Observation",
     "Problem",
     "Strategy",
     "Suggestion",
+    "Trial",
     "generator",
     "get_strategy",
     "strategy_class",

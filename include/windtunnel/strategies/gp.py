@@ -5,7 +5,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from windtunnel.strategies.base import Batch, Observation, Problem, Strategy
+from windtunnel.ledger import Trial
+from windtunnel.strategies.base import Batch, Problem, Strategy
 from windtunnel.strategies.pareto import Pareto
 from windtunnel.validation import StrictModel
 
@@ -25,7 +26,7 @@ class Gp(Strategy):
 
     options: Options
 
-    def suggest(self, problem: Problem, history: Sequence[Observation], n: int, seed: int, iteration: int) -> Batch:
+    def suggest(self, problem: Problem, history: Sequence[Trial], n: int, seed: int, iteration: int) -> Batch:
         """The n configurations that promise most together. See `Strategy.suggest`."""
         plain = Pareto.Options(
             exploration=self.options.exploration, exact=False, hints=False, spread=False, earlier=False, fitness=False

@@ -5,7 +5,7 @@ from typing import Any
 from airflow.providers.standard.operators.hitl import HITLBranchOperator
 
 from windtunnel.ledger import Approval
-from windtunnel.stages import Search
+from windtunnel.stages import History, Search
 from windtunnel.stages.finalists import full_stage
 from windtunnel_airflow.context import current_search
 
@@ -59,7 +59,7 @@ class Approve(HITLBranchOperator):
                 by=event.get("responded_by_user"),
                 at=str(event.get("responded_at")),
                 session=search.session.session,
-                stage=full_stage(search),
+                stage=full_stage(search, History(search.ledger)),
             )
             search.ledger.answer(approval)
             context["ti"].xcom_push(key=_ANSWER, value={"approved": approval.approved, "stage": approval.stage})
@@ -67,7 +67,7 @@ class Approve(HITLBranchOperator):
 
     def _approved(self, search: Search, ti: Any) -> bool:
         """Whether these finalists were approved before, in this run's DAG run or another."""
-        stage, approval = full_stage(search), search.ledger.approval()
+        stage, approval = full_stage(search, History(search.ledger)), search.ledger.approval()
         if approval is None or not approval.allows(stage):
             return False
         given = ti.xcom_pull(task_ids=self.task_id, run_id=approval.session, key=_ANSWER, map_indexes=-1)

@@ -77,6 +77,8 @@ def test_status_keeps_to_a_terminals_width(ledger, capsys, monkeypatch):
 
 
 def test_results_as_csv_has_a_column_for_each_value(ledger, capsys):
+    plans = map(ledger.plan, ledger.stages())
+    params = {request.trial: request.params for plan in plans for request in plan.requests}
     rows = list(csv.DictReader(io.StringIO(said(capsys, "results", ledger.url, "--csv"))))
     assert len(rows) == 50
     outcomes = ledger.outcomes()
@@ -87,7 +89,8 @@ def test_results_as_csv_has_a_column_for_each_value(ledger, capsys):
             assert float(row["objectives.val_acc"]) == outcome.objectives["val_acc"]
             assert float(row["metrics.loss"]) == outcome.metrics["loss"]
         assert float(row["seconds"]) == outcome.seconds
-        assert float(row["params.lr"]) == ledger.result(row["trial"]).params["lr"]
+        assert float(row["params.lr"]) == params[row["trial"]]["lr"]
+        assert int(row["peak_memory"]) == outcome.peak_memory
     assert [row["verified"] for row in rows[-4:]].count("True") == 3
     assert "\nRuntimeError" in next(row for row in rows if row["state"] == "failed")["message"]
 

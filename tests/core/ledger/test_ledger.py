@@ -61,7 +61,7 @@ def test_outcomes_come_from_one_listing_without_reading_results(ledger, monkeypa
     outcome = ledger.outcomes()[TRIAL]
     assert set(ledger.outcomes()) == {TRIAL}
     assert (outcome.objectives, outcome.metrics) == ({"acc": 0.9}, {"loss": 0.5, "nothing": None})
-    assert (outcome.violation, outcome.seconds, outcome.comparable) == (0.25, 3.5, False)
+    assert (outcome.violation, outcome.seconds, outcome.feasible) == (0.25, 3.5, False)
     assert set(ledger.step_outcomes()) == {"verify-" + TRIAL}
 
 
@@ -97,11 +97,21 @@ def test_a_plan_is_fixed_by_the_first_writer_and_its_jobs_are_written(ledger):
 def test_stages_are_in_order_and_iterations_are_done_once_selected(ledger):
     for stage in ("10", "2", "full-2", "1"):
         ledger.create_plan(Plan(stage=stage, requests=[], jobs=[]))
-    assert ledger.stages() == ["1", "2", "10", "full-2"]
+    assert ledger.stages() == ["1", "2", "full-2", "10"]
     assert ledger.iterations_done() == 0
     for stage in ("1", "2"):
         ledger.create_known(Known(stage=stage, results=[], front=[], hypervolume=None))
     assert ledger.iterations_done() == 2
+
+
+def test_the_last_preparation_is_found_among_the_jobs_logs_and_launches(ledger):
+    assert ledger.preparation() is None
+    for name in ("prepare", "prepare-r1", "prepare-r10", "prepare-r9"):
+        ledger.create_job(Job(job=name, kind=JobKind.PREPARE, stage=name, units=[name]))
+        ledger.begin_launch(name, "host", "now")
+        for end in ("log", "lock"):
+            ledger.store.put(ledger.path(f"jobs/{name}.{end}"), b"")
+    assert ledger.preparation().job == "prepare-r10"
 
 
 def test_attempts_are_counted_and_preemptions_marked(ledger):

@@ -16,7 +16,7 @@ def test_a_finished_run_has_all_stages_done(ledger: Ledger) -> None:
     assert status.failed == 3
     assert status.front == len(ledger.known("4").front)
     assert status.best == max(
-        o.objectives["val_acc"] for o in ledger.outcomes().values() if "-e12" not in o.trial and o.comparable
+        o.objectives["val_acc"] for o in ledger.outcomes().values() if "-e12" not in o.trial and o.feasible
     )
 
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from windtunnel.direction import best
 from windtunnel.front import hypervolumes, pareto_front, reference_point
 from windtunnel.report.documents.plain import plain
 from windtunnel.report.view import RunView, TrialView, contenders
@@ -68,4 +69,4 @@ def _point(trial: TrialView) -> dict[str, Any]:
 
 def _best(trials: Sequence[TrialView], name: str, way: str) -> float | None:
     values = [trial.objectives[name] for trial in trials if name in trial.objectives]
-    return (max if way == "maximize" else min)(values, default=None)
+    return best(values, way)

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from windtunnel.direction import loss
 from windtunnel.report.view import RunView, TrialView
 
 _LEAST = 10  # trials, below which nothing can be said
@@ -83,7 +84,7 @@ def _shares_of(study: Any, place: int) -> list[list[Any]]:
 
 def _turned(value: float, way: str) -> float:
     """The value to be minimised; a missing one, which is infinite, stays out of what is compared."""
-    return -value if way == "maximize" else value
+    return loss(value, way)
 
 
 def _columns(trials: Sequence[TrialView]) -> dict[str, list[Any]]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from windtunnel.direction import better
 from windtunnel.report.documents.plain import plain, seconds
 from windtunnel.report.view import RUNNING, WAITING, IterationView, ModelView, RunView, TrialView
 
@@ -133,12 +134,11 @@ def _steps(values: Sequence[float | None]) -> list[list[float]]:
 
 def _best(view: RunView, name: str) -> dict[str, Any]:
     """The best value so far, its trial, and how it came to it."""
-    better = max if view.objectives[name] == "maximize" else min
     best: float | None = None
     holder, series = None, []
     for trial in view.trials:
         value = trial.objectives.get(name) if trial.comparable else None
-        if value is not None and (best is None or (value != best and better(value, best) == value)):
+        if value is not None and (best is None or better(value, best, view.objectives[name])):
             best, holder = value, trial.trial
         series.append(best)
     return {"value": plain(best), "trial": holder, "series": plain(_steps(series))}

@@ -3,14 +3,12 @@
 import re
 from typing import Any
 
-from windtunnel.errors import NotFoundError
 from windtunnel.ledger import Ledger
 from windtunnel.ledger.curves import read_points
 from windtunnel.report.documents.overview import model
 from windtunnel.report.documents.plain import plain
 from windtunnel.report.view import RunView, TrialView
 
-_LOG = 16 * 1024  # bytes of a log's end
 # What of a trial's files a page may hand out. Checkpoints stay where they are: big, and of use to the trainer only.
 _ARTIFACT = re.compile(r"log\.txt|metrics\.jsonl|request\.json|[A-Za-z0-9_-]+\.(onnx|json|jsonl|txt|csv|png)")
 
@@ -39,12 +37,13 @@ def trial(view: RunView, ledger: Ledger, of: TrialView) -> dict[str, Any]:
         "epochs": of.epochs,
         "epoch": result.epoch if result else None,
         "seconds": plain(of.seconds),
+        "peak_memory": of.peak_memory,
         "started": of.started,
         "ended": result.ended if result else "",
         "note": plain(of.note),
         "kind": of.kind,
         "message": result.message if result and result.message else of.message,
-        "log_tail": log_tail(ledger, of.trial) or (result.log_tail if result else ""),
+        "log_tail": ledger.log(of.trial) or (result.log_tail if result else ""),
         "attempts": [plain(attempt) for attempt in ledger.attempts(of.trial)],
         "job": of.job,
         "lane": of.lane,
@@ -61,14 +60,6 @@ def trial(view: RunView, ledger: Ledger, of: TrialView) -> dict[str, Any]:
         "same": [name for name in _of_config(view, of.config) if name != of.trial],
         "model": next((model(each) for each in view.models if of.trial in (each.trial.trial, each.partial)), None),
     }
-
-
-def log_tail(ledger: Ledger, of: str) -> str:
-    """The end of a trial's log; empty where there is none."""
-    try:
-        return ledger.store.tail(ledger.trial_path(of, "log.txt"), _LOG).decode(errors="replace")
-    except NotFoundError:
-        return ""
 
 
 def is_artifact(name: str) -> bool:

@@ -24,6 +24,7 @@ _COLUMNS: dict[str, Callable[[TrialView], Any]] = {
     "seconds": lambda trial: plain(trial.seconds),
     "started": lambda trial: seconds(trial.started),
     "attempts": lambda trial: trial.attempts,
+    "peak_memory": lambda trial: trial.peak_memory or None,
     "parents": lambda trial: trial.parents,
     "origin": lambda trial: trial.note.get("from") if isinstance(trial.note.get("from"), str) else None,
     "source": lambda trial: trial.source,

@@ -191,7 +191,7 @@ class Acquisition:
         valued = [trial for trial in self._data.trials if np.isfinite(trial.values).all()]
         counting = [trial for trial in valued if trial.counts]
         points = np.array([trial.values for trial in counting]).reshape(len(counting), len(self._problem.objectives))
-        changed = np.array([trial.observation.epochs < self._data.epochs for trial in counting], bool)
+        changed = np.array([trial.trial.epochs < self._data.epochs for trial in counting], bool)
         if len(self._problem.objectives) == 1:
             changed[:] = True
         features = self._encoder([trial.row(self._data.epochs) for trial in counting]) if counting else None

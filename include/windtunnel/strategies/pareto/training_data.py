@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from windtunnel.constraint import Constraint
-from windtunnel.ledger.records import State
+from windtunnel.direction import sign
+from windtunnel.ledger import Trial
 from windtunnel.space import Params
-from windtunnel.strategies.base import Observation, Problem
+from windtunnel.strategies.base import Problem
 from windtunnel.strategies.pareto.encoding import Row
 from windtunnel.strategies.pareto.gain import ranks
 from windtunnel.strategies.pareto.kernel import Array
@@ -18,36 +19,36 @@ _TRIALS = 500  # that a model is made of, where there are more
 
 
 @dataclass(frozen=True)
-class Trial:
+class Example:
     """One trial of the space.
 
     Attributes:
         params: canonical.
         known: values known before training.
-        observation: as the history has it.
+        trial: as the history has it.
         values: (m,), its objectives, all turned so that less is better; nan where it has none.
         failed: whether it ended without values, or breaks constraints whose values nobody knows.
     """
 
     params: Params
     known: Mapping[str, float]
-    observation: Observation
+    trial: Trial
     values: Array
     failed: bool
 
     @property
     def ended(self) -> bool:
         """Whether it has a result, be it a failure."""
-        return self.observation.state is not None
+        return self.trial.state is not None
 
     @property
     def counts(self) -> bool:
         """Whether it may be on a front: it has all objectives and keeps all constraints."""
-        return bool(np.isfinite(self.values).all()) and self.observation.violation == 0
+        return bool(np.isfinite(self.values).all()) and self.trial.violation == 0
 
     def row(self, epochs: float | None = None) -> Row:
         """The configuration after its own epochs, or after others."""
-        return Row(self.params, self.known, self.observation.epochs if epochs is None else epochs)
+        return Row(self.params, self.known, self.trial.epochs if epochs is None else epochs)
 
 
 class TrainingData:
@@ -63,7 +64,7 @@ class TrainingData:
         bounds: name, least and greatest value of each constraint; objectives' are turned as their values are.
     """
 
-    def __init__(self, problem: Problem, past: Sequence[tuple[Params, Observation]], rng: np.random.Generator) -> None:
+    def __init__(self, problem: Problem, past: Sequence[tuple[Params, Trial]], rng: np.random.Generator) -> None:
         """Gather it.
 
         Args:
@@ -71,12 +72,12 @@ class TrainingData:
             past: all that was asked for so far, with canonical configurations.
             rng: decides which trials stand for very many.
         """
-        self.signs = {name: -1.0 if way == "maximize" else 1.0 for name, way in problem.objectives.items()}
+        self.signs = {name: sign(direction) for name, direction in problem.objectives.items()}
         self.bounds = [(name, *self._turned(name, bound)) for name, bound in problem.constraints.items()]
         greatest = {name: high for name, _, high in self.bounds}
         self.worst = np.array([greatest.get(name, math.inf) for name in self.signs])
         self.epochs = max((one.epochs for _, one in past if one.state is not None), default=0.0)
-        trials = [self._trial(params, one) for params, one in past]
+        trials = [self._example(params, one) for params, one in past]
         self.ended = sum(trial.ended for trial in trials)
         self.valued = sum(bool(np.isfinite(trial.values).all()) for trial in trials)
         kept = trials if len(trials) <= _TRIALS else _best(trials, rng)
@@ -89,8 +90,8 @@ class TrainingData:
         """
         rows = []
         for trial in self.trials:
-            before = trial.observation.earlier if earlier else ()
-            epochs = [min(trial.observation.epochs, self.epochs), *(one for one in before if one < self.epochs)]
+            before = trial.trial.earlier if earlier else ()
+            epochs = [min(trial.trial.epochs, self.epochs), *(one for one in before if one < self.epochs)]
             rows += [trial.row(one) for one in epochs]
         return rows
 
@@ -107,7 +108,7 @@ class TrainingData:
             if np.isfinite(trial.values[place]):
                 rows.append(trial.row())
                 values.append(trial.values[place])
-            for epochs, objectives in trial.observation.earlier.items() if earlier else ():
+            for epochs, objectives in trial.trial.earlier.items() if earlier else ():
                 value = self.signs[name] * objectives.get(name, math.nan)
                 if np.isfinite(value) and epochs < self.epochs:
                     rows.append(trial.row(epochs))
@@ -116,7 +117,7 @@ class TrainingData:
 
     def measured(self, name: str) -> tuple[list[Row], Array]:
         """What is known of a measured value that is no objective: the configurations, and what it came to."""
-        pairs = [(trial.row(), trial.observation.metrics.get(name)) for trial in self.trials if trial.ended]
+        pairs = [(trial.row(), trial.trial.metrics.get(name)) for trial in self.trials if trial.ended]
         kept = [(row, value) for row, value in pairs if value is not None and math.isfinite(value)]
         return [row for row, _ in kept], np.array([value for _, value in kept])
 
@@ -127,7 +128,7 @@ class TrainingData:
             order = np.argsort(ranks(np.array([trial.values for trial in counting])), kind="stable")
             counting = [counting[index] for index in order]
         others = [trial for trial in self.trials if np.isfinite(trial.values).all() and not trial.counts]
-        others.sort(key=lambda trial: trial.observation.violation)
+        others.sort(key=lambda trial: trial.trial.violation)
         return [trial.params for trial in [*counting, *others][:n]]
 
     def _turned(self, name: str, bound: Constraint) -> tuple[float, float]:
@@ -135,20 +136,20 @@ class TrainingData:
         high = math.inf if bound.max is None else bound.max
         return (-high, -low) if self.signs.get(name, 1.0) < 0 else (low, high)
 
-    def _trial(self, params: Params, one: Observation) -> Trial:
+    def _example(self, params: Params, one: Trial) -> Example:
         values = self._values(one)
-        told = {**one.objectives, **one.metrics, **one.known}
-        explained = bool(self.bounds) and all(told.get(name) is not None for name, _, _ in self.bounds)
+        values_by_name = {**one.objectives, **one.metrics, **one.known}
+        explained = bool(self.bounds) and all(values_by_name.get(name) is not None for name, _, _ in self.bounds)
         failed = not np.isfinite(values).all() or (one.violation > 0 and not explained)
-        return Trial(params, one.known, one, values, failed)
+        return Example(params, one.known, one, values, failed)
 
-    def _values(self, one: Observation) -> Array:
-        if one.state not in (State.COMPLETED, State.STOPPED):
+    def _values(self, one: Trial) -> Array:
+        if not one.has_values:
             return np.full(len(self.signs), math.nan)
         return np.array([sign * one.objectives.get(name, math.nan) for name, sign in self.signs.items()])
 
 
-def _best(trials: list[Trial], rng: np.random.Generator) -> list[Trial]:
+def _best(trials: list[Example], rng: np.random.Generator) -> list[Example]:
     counting = [index for index, trial in enumerate(trials) if trial.counts]
     kept: list[int] = []
     if counting:
