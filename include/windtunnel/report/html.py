@@ -8,7 +8,7 @@ from typing import Any
 
 from windtunnel.ledger import Ledger
 from windtunnel.report import documents
-from windtunnel.report.pages import asset, plotly_js, report_frame
+from windtunnel.report.pages import asset, plotly_js, report_page
 from windtunnel.report.view import RunView
 
 _DETAILED = 200  # trials of which the file has more than the tables show: finalists, failures, the front
@@ -34,7 +34,7 @@ def render(view: RunView, ledger: Ledger) -> str:
     parts = [f'<script type="application/json" id="data">{_json(_data(view, ledger))}</script>']
     parts += [f"<script>{script}</script>" for script in scripts if script]
     parts.append(f'<script type="module">{module}</script>')
-    return report_frame(head, "\n".join(parts))
+    return report_page(head, "\n".join(parts))
 
 
 def _data(view: RunView, ledger: Ledger) -> dict[str, Any]:
