@@ -28,7 +28,7 @@ from tests.ui.pages import login, run_address
 from tests.ui.server import PASSWORD, Server
 from windtunnel.front import pareto_front
 from windtunnel.ledger import Decision, Job, JobKind, Known, Ledger, Plan, Request, Result, State
-from windtunnel.report import RunReader, documents
+from windtunnel.report import RunReader, payloads
 from windtunnel.stores.local import LocalStore
 from windtunnel_airflow.page.readers import compressed
 
@@ -152,7 +152,7 @@ def made(ledger: Ledger) -> dict[str, Times]:
     timed("import of moocore", partial(import_module, "moocore"))
     view = timed("first reading", RunReader(ledger).read)
     timed("import of Optuna", partial(import_module, "optuna.importance"))
-    for make in (documents.overview, documents.trials, documents.lanes, documents.importance):
+    for make in (payloads.overview, payloads.trials, payloads.lanes, payloads.importance):
         timed(make.__name__, lambda make=make: compressed(make(view)))  # type: ignore[misc]
     return found
 

@@ -7,7 +7,7 @@ import pytest
 from tests.core.report import made_up
 from windtunnel.errors import StoreError
 from windtunnel.ledger import Ledger
-from windtunnel.report.documents import compare
+from windtunnel.report.payloads import compare
 from windtunnel.stores.local import LocalStore
 from windtunnel_airflow.page import readers
 
@@ -20,7 +20,7 @@ def cache(tmp_path, monkeypatch):
     ledger = Ledger(LocalStore(tmp_path), "digits_cnn", "first")
     made_up.fill(ledger, iterations=1, finalists=0)
     cache = readers.RunCache(ledger)
-    cache.view()
+    cache.snapshot()
     return cache
 
 
@@ -39,7 +39,7 @@ def outage(cache, monkeypatch):
 
 def fail_late(cache):
     """A reading that a page does not wait for, and that has failed by now."""
-    assert cache.view().trials
+    assert cache.snapshot().trials
     with pytest.raises(StoreError):
         cache._reading.result(10)
 
@@ -47,9 +47,9 @@ def fail_late(cache):
 def test_a_reading_that_failed_late_is_told_to_the_next_page(cache, outage):
     fail_late(cache)
     with pytest.raises(StoreError, match="expired"):
-        cache.view()
+        cache.snapshot()
     outage()
-    assert cache.view().trials  # the store answers again
+    assert cache.snapshot().trials  # the store answers again
 
 
 @pytest.mark.usefixtures("outage")
@@ -57,18 +57,18 @@ def test_reading_ahead_does_not_hide_a_failure(cache):
     fail_late(cache)
     cache.read_ahead()
     with pytest.raises(StoreError):
-        cache.view()
+        cache.snapshot()
 
 
 def test_a_late_reading_is_seen_by_the_next_page(cache):
-    before = cache.view()
+    before = cache.snapshot()
     made_up.fill_more(cache.ledger, "2")
     cache._read_beside().result(10)
-    assert cache.view().version != before.version
+    assert cache.snapshot().version != before.version
 
 
 def test_a_comparison_with_a_run_under_way_is_kept_once(cache):
-    view = cache.view()
-    made = [cache.document("compare other", version, lambda: compare(view, view)) for version in "aab"]
+    snapshot = cache.snapshot()
+    made = [cache.made("compare other", version, lambda: compare(snapshot, snapshot)) for version in "aab"]
     assert made[0] is made[1]
-    assert cache.document("compare other", "b", lambda: pytest.fail("it is known")) is made[2]
+    assert cache.made("compare other", "b", lambda: pytest.fail("it is known")) is made[2]

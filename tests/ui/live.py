@@ -4,7 +4,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from tests.ui.pages import READY
 from windtunnel.errors import LedgerError
-from windtunnel.report import RunReader, documents
+from windtunnel.report import RunReader, payloads
 from windtunnel.report.pages import asset, run_page
 from windtunnel_airflow.page.replies import HEADERS
 
@@ -25,7 +25,7 @@ class LiveRun:
     def __init__(self, page, ledger):
         self.page, self.ledger = page, ledger
         self.failing, self.stale, self.active = set(), {}, True
-        self._reader, self._curves = RunReader(ledger), documents.Curves(ledger)
+        self._reader, self._curves = RunReader(ledger), payloads.Curves(ledger)
         page.set_default_timeout(20_000)
         page.route("**/windtunnel/**", self._answer)
 
@@ -65,16 +65,16 @@ class LiveRun:
         view = self.stale.get(name) or self._view()
         if name == "overview":
             airflow = {"state": "running" if self.active else "success", "active": self.active} | AIRFLOW
-            return {"airflow": airflow, "overview": view and documents.overview(view)}
+            return {"airflow": airflow, "overview": view and payloads.overview(view)}
         if name == "trials":
-            return documents.trials(view, query.get("since", ""))
+            return payloads.trials(view, query.get("since", ""))
         if name == "trial":
-            return documents.trial(view, self.ledger, view.find(query["trial"][0]))
+            return payloads.trial(view, self.ledger, view.find(query["trial"][0]))
         if name == "curves":
-            return documents.curves(view, self._curves, query.get("trial", ()), int(query.get("start", 0)))
+            return payloads.curves(view, self._curves, query.get("trial", ()), int(query.get("start", 0)))
         if name == "compare":
-            return documents.compare(view, view)
-        return {"lanes": documents.lanes, "importance": documents.importance}[name](view)
+            return payloads.compare(view, view)
+        return {"lanes": payloads.lanes, "importance": payloads.importance}[name](view)
 
     def _view(self):
         try:

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from windtunnel.front import hypervolumes, pareto_front, reference_point
-from windtunnel.report.documents.plain import plain
-from windtunnel.report.view import RunView, TrialView, contenders
+from windtunnel.report.payloads.plain import plain
+from windtunnel.report.snapshot import Snapshot, Trial, best, contenders
 
 
-def compare(first: RunView, second: RunView) -> dict[str, Any]:
+def compare(first: Snapshot, second: Snapshot) -> dict[str, Any]:
     """Fronts, hypervolume over trials and time, and costs of two runs, by the objectives that both have.
 
     Hypervolumes count only over one reference: the worst corner of all trials of both.
@@ -20,7 +20,7 @@ def compare(first: RunView, second: RunView) -> dict[str, Any]:
         configurations both have tried; and `missing`, why they cannot be compared, where they cannot.
     """
     objectives = {name: way for name, way in first.objectives.items() if second.objectives.get(name) == way}
-    tried = [{trial.config for trial in view.trials} for view in (first, second)]
+    tried = [{trial.config for trial in snapshot.trials} for snapshot in (first, second)]
     answer = {
         "objectives": objectives,
         "same": len(tried[0] & tried[1]),
@@ -30,42 +30,41 @@ def compare(first: RunView, second: RunView) -> dict[str, Any]:
     }
     if not objectives:
         return answer
-    fit = [trial for view in (first, second) for trial in contenders(view.trials)]
+    fit = [trial for snapshot in (first, second) for trial in contenders(snapshot.trials)]
     reference = reference_point(fit, objectives)
     return answer | {
         "reference": plain(reference),
-        "runs": [_run(view, objectives, reference) for view in (first, second)],
+        "runs": [_run(snapshot, objectives, reference) for snapshot in (first, second)],
     }
 
 
-def _run(view: RunView, objectives: dict[str, str], reference: Sequence[float]) -> dict[str, Any]:
-    ended = sorted(contenders(view.trials), key=lambda trial: trial.recorded)
+def _run(snapshot: Snapshot, objectives: dict[str, str], reference: Sequence[float]) -> dict[str, Any]:
+    ended = sorted(contenders(snapshot.trials), key=lambda trial: trial.recorded)
     volumes = hypervolumes(ended, objectives, reference)
-    own = [trial for trial in view.own() if trial.recorded]
+    own = [trial for trial in snapshot.own() if trial.recorded]
     began = min((trial.recorded - trial.seconds for trial in own), default=math.inf)
     volume: list[list[Any]] = []
     for number, (trial, value) in enumerate(zip(ended, volumes, strict=True), 1):
         if value is not None and (not volume or volume[-1][2] != value or number == len(ended)):
             volume.append([number, max(0.0, trial.recorded - began), value])
-    best = {name: _best(ended, name, way) for name, way in objectives.items()}
+    holders = {name: best(ended, name, way) for name, way in objectives.items()}
     return {
-        "search": view.search,
-        "run": view.run,
-        "counts": view.counts,
+        "search": snapshot.search,
+        "run": snapshot.run,
+        "counts": snapshot.counts,
         "trial_seconds": plain(sum(trial.seconds for trial in own)),
         "seconds": max((trial.recorded - began for trial in own), default=0.0),
         "hypervolume": plain(volumes[-1]) if volumes else None,
-        "best": best,
+        "best": {name: trial and trial.objectives[name] for name, trial in holders.items()},
         "volume": plain(volume),
-        "front": [_point(trial) for trial in pareto_front(ended, objectives)],
+        "front": [_point(snapshot, trial) for trial in pareto_front(ended, objectives)],
     }
 
 
-def _point(trial: TrialView) -> dict[str, Any]:
-    params = list(plain(trial.params).items())
-    return {"trial": trial.trial, "objectives": plain(trial.objectives), "params": params, "front": trial.front}
-
-
-def _best(trials: Sequence[TrialView], name: str, way: str) -> float | None:
-    values = [trial.objectives[name] for trial in trials if name in trial.objectives]
-    return (max if way == "maximize" else min)(values, default=None)
+def _point(snapshot: Snapshot, trial: Trial) -> dict[str, Any]:
+    return {
+        "trial": trial.trial,
+        "objectives": plain(trial.objectives),
+        "params": list(plain(trial.params).items()),
+        "front": trial.trial in snapshot.front,
+    }

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from windtunnel.report.view import RunView, TrialView
+from windtunnel.report.snapshot import Snapshot, Trial
 
 _LEAST = 10  # trials, below which nothing can be said
 _MOST = 1000  # trials, above which every other or third one tells as much
@@ -14,7 +14,7 @@ _ABSENT = "absent"
 _BINS = 4  # that a number falls into where some trials do not have the parameter
 
 
-def importance(view: RunView) -> dict[str, Any]:
+def importance(snapshot: Snapshot) -> dict[str, Any]:
     """How much each parameter decides whether a trial is among the best tenth, for each objective.
 
     By PED-ANOVA (Watanabe, Bansal and Hutter, "PED-ANOVA: efficiently quantifying hyperparameter importance in
@@ -24,7 +24,7 @@ def importance(view: RunView) -> dict[str, Any]:
         `objectives` by name: pairs of a parameter and its share, the largest first; how many `trials` were
         compared `of` how many; and `missing`, why there are none, where there are none.
     """
-    completed = [trial for trial in view.trials if trial.comparable]
+    completed = [trial for trial in snapshot.trials if trial.comparable]
     fit = completed[:: math.ceil(len(completed) / _MOST) or 1]
     answer: dict[str, Any] = {"trials": len(fit), "of": len(completed)}
     answer |= {"method": "PED-ANOVA", "objectives": {}, "missing": ""}
@@ -38,8 +38,8 @@ def importance(view: RunView) -> dict[str, Any]:
     columns = _columns(fit)
     if not columns:
         return answer | {"missing": "Every parameter has one value only."}
-    names = [name for name in view.objectives if _tells([trial.objectives.get(name) for trial in fit])]
-    return answer | {"objectives": _shares(columns, fit, {name: view.objectives[name] for name in names})}
+    names = [name for name in snapshot.objectives if _tells([trial.objectives.get(name) for trial in fit])]
+    return answer | {"objectives": _shares(columns, fit, {name: snapshot.objectives[name] for name in names})}
 
 
 def _tells(values: Sequence[float | None]) -> bool:
@@ -49,7 +49,7 @@ def _tells(values: Sequence[float | None]) -> bool:
 
 
 def _shares(
-    columns: dict[str, list[Any]], trials: Sequence[TrialView], objectives: Mapping[str, str]
+    columns: dict[str, list[Any]], trials: Sequence[Trial], objectives: Mapping[str, str]
 ) -> dict[str, list[list[Any]]]:
     """The shares by objective. The trials are one study for all of them, for copying them into it takes the time."""
     from optuna import create_study
@@ -86,7 +86,7 @@ def _turned(value: float, way: str) -> float:
     return -value if way == "maximize" else value
 
 
-def _columns(trials: Sequence[TrialView]) -> dict[str, list[Any]]:
+def _columns(trials: Sequence[Trial]) -> dict[str, list[Any]]:
     """One value a trial of each parameter that varies: a number, or text of anything else."""
     names = dict.fromkeys(name for trial in trials for name in trial.params)
     columns = {name: _column([trial.params.get(name) for trial in trials]) for name in names}

@@ -3,20 +3,20 @@
 from collections.abc import Mapping
 from typing import Any
 
-from windtunnel.report.documents.plain import plain
-from windtunnel.report.view import ModelView, RunView, TrialView
+from windtunnel.report.payloads.plain import plain
+from windtunnel.report.snapshot import Model, Snapshot, Trial
 
 _GROUPS = ("params", "objectives", "metrics", "test")
 
 
-def records(view: RunView) -> list[dict[str, Any]]:
+def records(snapshot: Snapshot) -> list[dict[str, Any]]:
     """Every trial of a run as JSON's own types: those that searched, in order of request, then the full trainings.
 
     `params`, `objectives`, `metrics` and `test` hold values by name; `verified` is None but of a full training whose
     verification is done; `seconds` are of the last attempt; `stage` is an iteration's number or `full-<k>`.
     """
-    searched = [_record(trial) for trial in view.trials]
-    trained = [_record(model.trial, model) for model in view.models]
+    searched = [_record(snapshot, trial) for trial in snapshot.trials]
+    trained = [_record(snapshot, model.trial, model) for model in snapshot.models]
     return [plain(record) for record in (*searched, *trained)]
 
 
@@ -36,25 +36,25 @@ def _flat(row: Mapping[str, Any], names: Mapping[str, Mapping[str, None]]) -> di
     return columns
 
 
-def _record(trial: TrialView, model: ModelView | None = None) -> dict[str, Any]:
+def _record(snapshot: Snapshot, trial: Trial, model: Model | None = None) -> dict[str, Any]:
     return {
         "trial": trial.trial,
         "config": trial.config,
-        "stage": trial.stage,
-        "iteration": trial.iteration,
-        "epochs": trial.epochs,
-        "state": trial.state,
+        "stage": trial.request.stage,
+        "iteration": trial.request.iteration,
+        "epochs": trial.request.epochs,
+        "state": snapshot.state(trial),
         "params": trial.params,
         "objectives": trial.objectives,
         "metrics": trial.metrics,
         "violation": trial.violation,
-        "front": trial.front,
+        "front": trial.trial in snapshot.front,
         "kind": trial.kind,
         "message": model.error or trial.message if model else trial.message,
         "seconds": trial.seconds,
         "started": trial.started,
         "attempts": trial.attempts,
-        "source": trial.source,
+        "source": snapshot.source(trial),
         "verified": model.verified if model else None,
         "test": model.test if model else {},
     }

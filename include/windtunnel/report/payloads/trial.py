@@ -5,61 +5,64 @@ from typing import Any
 
 from windtunnel.errors import NotFoundError
 from windtunnel.ledger import Ledger
-from windtunnel.report.documents.curves import curve
-from windtunnel.report.documents.overview import model
-from windtunnel.report.documents.plain import plain
-from windtunnel.report.view import RunView, TrialView
+from windtunnel.report.payloads.curves import curve
+from windtunnel.report.payloads.overview import model
+from windtunnel.report.payloads.plain import plain
+from windtunnel.report.snapshot import Snapshot, Trial
 
 _LOG = 16 * 1024  # bytes of a log's end
 # What of a trial's files a page may hand out. Checkpoints stay where they are: big, and of use to the trainer only.
 _ARTIFACT = re.compile(r"log\.txt|metrics\.jsonl|request\.json|[A-Za-z0-9_-]+\.(onnx|json|jsonl|txt|csv|png)")
 
 
-def trial(view: RunView, ledger: Ledger, of: TrialView) -> dict[str, Any]:
+def trial(snapshot: Snapshot, ledger: Ledger, of: Trial) -> dict[str, Any]:
     """A trial: its facts, attempts, curve, files, the end of its log, and its kin.
 
     Args:
-        view: of the run.
+        snapshot: of the run.
         ledger: of the run.
-        of: one of the view's trials or full trainings.
+        of: one of the snapshot's trials or full trainings.
     """
-    result = ledger.result(of.trial)
+    request, result = of.request, ledger.result(of.trial)
+    job = snapshot.jobs.get(of.trial)
     return {
         "trial": of.trial,
-        "number": of.number,
+        "number": snapshot.numbers[of.trial],
         "config": of.config,
-        "stage": of.stage,
-        "iteration": of.iteration,
-        "state": of.state,
-        "front": of.front,
+        "stage": request.stage,
+        "iteration": request.iteration,
+        "state": snapshot.state(of),
+        "front": of.trial in snapshot.front,
         "params": list(plain(of.params).items()),
         "objectives": list(plain(of.objectives).items()),
         "metrics": list(plain(of.metrics).items()),
         "violation": plain(of.violation),
-        "epochs": of.epochs,
+        "epochs": request.epochs,
         "epoch": result.epoch if result else None,
         "seconds": plain(of.seconds),
         "started": of.started,
         "ended": result.ended if result else "",
-        "note": plain(of.note),
+        "note": plain(request.note),
         "kind": of.kind,
         "message": result.message if result and result.message else of.message,
         "log_tail": log_tail(ledger, of.trial) or (result.log_tail if result else ""),
         "attempts": [plain(attempt) for attempt in ledger.attempts(of.trial)],
-        "job": of.job,
-        "lane": of.lane,
+        "job": job.job if job else "",
+        "lane": job.lane if job else 0,
         "source": result.source if result else None,
-        "continue_from": of.continue_from,
+        "continue_from": request.continue_from,
         "curve": plain(curve(ledger, of.trial)),
         "artifacts": [
             {"name": entry.path.rpartition("/")[2], "size": entry.size}
             for entry in ledger.files(of.trial)
             if is_artifact(entry.path.rpartition("/")[2])
         ],
-        "parents": [{"config": config, "trials": _of_config(view, config)} for config in of.parents],
-        "children": [other.trial for other in view.trials if of.config in other.parents],
-        "same": [name for name in _of_config(view, of.config) if name != of.trial],
-        "model": next((model(each) for each in view.models if of.trial in (each.trial.trial, each.partial)), None),
+        "parents": [{"config": config, "trials": _of_config(snapshot, config)} for config in request.parents],
+        "children": [other.trial for other in snapshot.trials if of.config in other.request.parents],
+        "same": [name for name in _of_config(snapshot, of.config) if name != of.trial],
+        "model": next(
+            (model(snapshot, each) for each in snapshot.models if of.trial in (each.trial.trial, each.partial)), None
+        ),
     }
 
 
@@ -76,6 +79,6 @@ def is_artifact(name: str) -> bool:
     return _ARTIFACT.fullmatch(name) is not None
 
 
-def _of_config(view: RunView, config: str) -> list[str]:
-    trained = [each.trial for each in view.models]
-    return [each.trial for each in (*view.trials, *trained) if each.config == config]
+def _of_config(snapshot: Snapshot, config: str) -> list[str]:
+    trained = [each.trial for each in snapshot.models]
+    return [each.trial for each in (*snapshot.trials, *trained) if each.config == config]

@@ -1,0 +1,441 @@
+"""A run at one moment: what its ledger held when it was read, and what follows from that."""
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from windtunnel.front import hypervolumes, pareto_front, reference_point
+from windtunnel.ledger import Approval, Job, Known, Plan, Request, Result, State
+from windtunnel.ledger.ids import full_stage, is_trial
+from windtunnel.ledger.outcome import Outcome
+from windtunnel.ledger.records import Session
+
+WAITING = "waiting"  # the state of a trial that is planned and has neither started nor ended
+RUNNING = "running"  # the state of a trial without a result whose job was launched and whose turn has come
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One trial: its request and, once it has ended, its outcome.
+
+    Attributes:
+        request: what the trial is to do.
+        outcome: how it ended; None before.
+        objectives: values by name; of a trial without a result, those that were known before.
+        metrics: every other number by name.
+        message: why it failed or was stopped.
+    """
+
+    request: Request
+    outcome: Outcome | None
+    objectives: dict[str, float]
+    metrics: dict[str, float | None]
+    message: str
+
+    @property
+    def trial(self) -> str:
+        """Its id."""
+        return self.request.trial
+
+    @property
+    def config(self) -> str:
+        """Id of its configuration."""
+        return self.request.config
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The searched parameters."""
+        return self.request.params
+
+    @property
+    def violation(self) -> float:
+        """By how much measured constraints are broken; 0 where none is."""
+        return self.outcome.violation if self.outcome else 0.0
+
+    @property
+    def comparable(self) -> bool:
+        """Whether it may be on a front."""
+        return self.outcome is not None and self.outcome.comparable
+
+    @property
+    def kind(self) -> str:
+        """Kind of the failure or of the stop."""
+        return self.outcome.kind if self.outcome else ""
+
+    @property
+    def started(self) -> str:
+        """When its last attempt began, ISO 8601 in UTC; empty without a result."""
+        return self.outcome.started if self.outcome else ""
+
+    @property
+    def seconds(self) -> float:
+        """How long its last attempt took; 0 without a result."""
+        return self.outcome.seconds if self.outcome else 0.0
+
+    @property
+    def recorded(self) -> float:
+        """When its result was written, in seconds since 1970 by the store's clock; 0 without a result."""
+        return self.outcome.recorded if self.outcome else 0.0
+
+    @property
+    def attempts(self) -> int:
+        """How often it was started, as its result says; 0 without a result."""
+        return self.outcome.attempts if self.outcome else 0
+
+    @property
+    def gpus(self) -> int:
+        """How many GPUs its last attempt held."""
+        return self.outcome.gpus if self.outcome else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One finalist: its full training and its verification.
+
+    Attributes:
+        trial: the full training.
+        verified: whether its exported model passed; None before it is known.
+        test: what the verification measured: `test_acc`, `onnx_acc`, `max_logit_diff`, …
+        error: why it did not pass.
+        onnx: path of the model in the run's folder; None without one.
+    """
+
+    trial: Trial
+    verified: bool | None = None
+    test: dict[str, float | None] = field(default_factory=dict)
+    error: str = ""
+    onnx: str | None = None
+
+    @property
+    def partial(self) -> str | None:
+        """Id of the trial whose checkpoint the full training goes on from, where there is one."""
+        return self.trial.request.continue_from
+
+
+@dataclass(frozen=True, slots=True)
+class StageProgress:
+    """How far a stage has come.
+
+    Attributes:
+        name: an iteration's number, `full-<k>`, `verify-<k>` or `prepare`.
+        total: number of its units.
+        finished: how many of them have a result.
+        failed: how many of the finished have failed.
+        running: how many are at work.
+        note: what the strategy says of the iteration's trials as a whole.
+        selection: what the iteration's selection knew and decided; None before, and of other stages.
+    """
+
+    name: str
+    total: int
+    finished: int
+    failed: int
+    running: int
+    note: str = ""
+    selection: Known | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether it has units and all of them have a result."""
+        return 0 < self.total == self.finished
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A run at one moment; frozen, and what follows from its fields is worked out when it is first used.
+
+    Attributes:
+        search: the search's name.
+        run: the run's name.
+        url: of its ledger.
+        read: when it was read, ISO 8601 in UTC.
+        record: the content of `search.json`.
+        sessions: the DAG runs that worked on it, the earliest first.
+        closed: whether the latest session has nothing left to do but to write the report and to tidy up.
+        approval: a person's latest word on the finalists, where one is asked for.
+        preparation: the job that prepares the data, once there is one.
+        plans: of the stages that have begun, by name, in the order in which stages happen.
+        selections: what each iteration's selection knew and decided, by the iteration's number.
+        outcomes: how trials and other units ended, by id.
+        reasons: whole results of the units that failed or were stopped, by id.
+        launches: when each job was launched, in seconds since 1970 by the store's clock.
+    """
+
+    search: str
+    run: str
+    url: str
+    read: str
+    record: Mapping[str, Any]
+    sessions: list[Session]
+    closed: bool
+    approval: Approval | None
+    preparation: Job | None
+    plans: Mapping[str, Plan]
+    selections: Mapping[str, Known]
+    outcomes: Mapping[str, Outcome]
+    reasons: Mapping[str, Result]
+    launches: Mapping[str, list[float]]
+
+    # The search
+
+    @property
+    def session(self) -> Session | None:
+        """The latest session, if one has begun."""
+        return self.sessions[-1] if self.sessions else None
+
+    @property
+    def definition(self) -> dict[str, Any]:
+        """The definition as the latest session has it."""
+        definition: dict[str, Any] = self.session.definition if self.session else self.record["definition"]
+        return definition
+
+    @cached_property
+    def objectives(self) -> dict[str, str]:
+        """`maximize` or `minimize` by the objective's name, the first objective first."""
+        objectives: dict[str, str] = self.definition["objectives"]
+        return objectives
+
+    @property
+    def offset(self) -> int:
+        """How many iterations had selected when the latest session began."""
+        return self.session.offset if self.session else 0
+
+    @property
+    def planned(self) -> int:
+        """The last iteration that the latest session may perform."""
+        return self.session.offset + self.session.iterations if self.session else self.definition["iterations"]
+
+    @property
+    def last_iteration(self) -> int:
+        """The last iteration of the latest session: the planned one, or an earlier one that ended the search."""
+        ends = [int(k) for k, each in self.selections.items() if int(k) > self.offset and (each.stop or each.failure)]
+        return min([self.planned, *ends])
+
+    def full_training(self, iterations: int | None = None) -> str:
+        """Name of the stage that trains the finalists fully, after so many iterations or those that have selected."""
+        done = max(map(int, self.selections), default=0) if iterations is None else iterations
+        return full_stage(done, self.sessions, chosen=self.record.get("origin") is not None)
+
+    @property
+    def asking(self) -> bool:
+        """Whether a person has yet to approve the finalists."""
+        session, stage = self.session, self.full_training()
+        if self.closed or session is None or not session.definition.get("approval") or stage not in self.plans:
+            return False
+        return self.approval is None or not self.approval.answers(session.session, stage)
+
+    # Trials
+
+    @cached_property
+    def trials(self) -> list[Trial]:
+        """The trials of all iterations, in order of request."""
+        return self._trials(plan for name, plan in self.plans.items() if name.isdigit())
+
+    @property
+    def all_trials(self) -> list[Trial]:
+        """The iterations' trials and the full trainings, each once."""
+        return list(self._by_id.values())
+
+    @cached_property
+    def models(self) -> list[Model]:
+        """The finalists of all sessions, the best in the first objective first."""
+        name, way = next(iter(self.objectives.items()))
+        worst = -math.inf if way == "maximize" else math.inf
+        models = [self._model(trial) for trial in self._full_trainings]
+        return sorted(models, key=lambda model: model.trial.objectives.get(name, worst), reverse=way == "maximize")
+
+    @property
+    def finalists(self) -> list[Model]:
+        """The finalists of the latest session; none before they are chosen."""
+        plan = self.plans.get(self.full_training())
+        chosen = {request.trial for request in plan.requests} if plan else set()
+        return [model for model in self.models if model.trial.trial in chosen]
+
+    @cached_property
+    def numbers(self) -> dict[str, int]:
+        """Each trial's place in order of request, from 1, by id; full trainings are counted for themselves."""
+        groups = (self._full_trainings, self.trials)
+        return {trial.trial: number for group in groups for number, trial in enumerate(group, 1)}
+
+    @cached_property
+    def jobs(self) -> dict[str, Job]:
+        """The job of each unit, by the unit's id; results that were taken over have none."""
+        return {unit: job for job in self._all_jobs for unit in job.units}
+
+    @cached_property
+    def running(self) -> frozenset[str]:
+        """The units at work: of each job that was launched the next ones without a result, as many as it has slots."""
+        launched = [job for job in self._all_jobs if job.job in self.launches]
+        waiting = [[unit for unit in job.units if unit not in self.outcomes][: job.slots] for job in launched]
+        return frozenset(unit for units in waiting for unit in units)
+
+    @cached_property
+    def counts(self) -> dict[str, int]:
+        """Number of the iterations' trials by state."""
+        counts = {state.value: 0 for state in State} | {RUNNING: 0, WAITING: 0}
+        for trial in self.trials:
+            counts[self.state(trial)] += 1
+        return counts
+
+    def find(self, trial: str) -> Trial | None:
+        """The trial or full training of that id, if there is one."""
+        return self._by_id.get(trial)
+
+    def state(self, trial: Trial) -> str:
+        """A `State`'s value, `running` or `waiting`."""
+        if trial.outcome:
+            return trial.outcome.state.value
+        return RUNNING if trial.trial in self.running else WAITING
+
+    def source(self, trial: Trial) -> str | None:
+        """URL of the ledger that its result was taken from; None where a job of this run trains it."""
+        return None if trial.trial in self.jobs else trial.request.source
+
+    def own(self) -> list[Trial]:
+        """The trials and full trainings of this run's own jobs; results of earlier runs have cost it nothing."""
+        return [trial for trial in self.all_trials if trial.trial in self.jobs]
+
+    # What was found
+
+    @cached_property
+    def front(self) -> frozenset[str]:
+        """Ids of the trials on the front of the last selection; before that, of those that have ended."""
+        if self._last_selection:
+            return frozenset(self._last_selection.front)
+        return frozenset(trial.trial for trial in pareto_front(contenders(self.trials), self.objectives))
+
+    @cached_property
+    def reference(self) -> list[float]:
+        """Worst corner of the hypervolume, in the order of the objectives; empty without a front."""
+        if self._last_selection:
+            return self._last_selection.reference
+        return reference_point(contenders(self.trials), self.objectives)
+
+    @cached_property
+    def volumes(self) -> list[float | None]:
+        """Hypervolume of the front after each of `trials`; None before there is a front."""
+        counting = {trial.trial for trial in contenders(self.trials)}
+        candidates = [trial if trial.trial in counting else None for trial in self.trials]
+        return hypervolumes(candidates, self.objectives, self.reference)
+
+    def best(self, objective: str) -> Trial | None:
+        """The trial with the best value of an objective so far, the earliest of equal ones; None without any."""
+        return best(self.trials, objective, self.objectives[objective])
+
+    # How far it is
+
+    @cached_property
+    def stages(self) -> list[StageProgress]:
+        """The stages that have begun, in the order in which they happen."""
+        preparation = [self._progress("prepare", self.preparation.units)] if self.preparation else []
+        return preparation + [self._progress(name, _units(plan), plan.note) for name, plan in self.plans.items()]
+
+    @property
+    def iterations(self) -> list[StageProgress]:
+        """Those of the stages that are iterations, a warm start as iteration 0 among them."""
+        return [stage for stage in self.stages if stage.name.isdigit()]
+
+    @property
+    def steps(self) -> list[Outcome]:
+        """How the units ended that are no trials: the preparation of the data and verifications."""
+        return [self.outcomes[unit] for unit in self.jobs if not is_trial(unit) and unit in self.outcomes]
+
+    @cached_property
+    def version(self) -> str:
+        """A digest that changes with whatever a page shows of the run."""
+        growing = (self.plans, self.selections, self.outcomes, self.sessions, self.launches)
+        facts = [self.url, *map(len, growing), self.closed, self.asking, *sorted(self.running)]
+        return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
+
+    # Parts of the above
+
+    @property
+    def _last_selection(self) -> Known | None:
+        return self.selections[max(self.selections, key=int)] if self.selections else None
+
+    @cached_property
+    def _all_jobs(self) -> list[Job]:
+        jobs = [job for plan in self.plans.values() for job in plan.jobs]
+        return [self.preparation, *jobs] if self.preparation else jobs
+
+    @cached_property
+    def _full_trainings(self) -> list[Trial]:
+        return self._trials(plan for name, plan in self.plans.items() if name.startswith("full-"))
+
+    @cached_property
+    def _by_id(self) -> dict[str, Trial]:
+        return {trial.trial: trial for trial in (*(model.trial for model in self.models), *self.trials)}
+
+    def _trials(self, plans: Iterable[Plan]) -> list[Trial]:
+        requests = {request.trial: request for plan in plans for request in plan.requests}
+        return [self._trial(request) for request in requests.values()]
+
+    def _trial(self, request: Request) -> Trial:
+        outcome, reason = self.outcomes.get(request.trial), self.reasons.get(request.trial)
+        objectives = {name: value for name, value in request.known.items() if name in self.objectives}
+        metrics = request.known | outcome.metrics if outcome else request.known
+        return Trial(
+            request=request,
+            outcome=outcome,
+            objectives=objectives | outcome.objectives if outcome else objectives,
+            metrics={name: value for name, value in metrics.items() if name not in self.objectives},
+            message=reason.message if reason else f"breaks {request.infeasible}" if request.infeasible else "",
+        )
+
+    def _model(self, trial: Trial) -> Model:
+        if self.state(trial) == State.FAILED:
+            return Model(trial, verified=False, error=trial.message)
+        step = self.outcomes.get(f"verify-{trial.trial}")
+        if step is None:
+            return Model(trial)
+        reason = self.reasons.get(step.trial)
+        return Model(
+            trial,
+            verified=step.state is State.COMPLETED,
+            test=step.metrics,
+            error=reason.message if reason else "",
+            onnx=f"trials/{trial.trial}/model.onnx",
+        )
+
+    def _progress(self, name: str, units: list[str], note: str = "") -> StageProgress:
+        ended = [self.outcomes[unit] for unit in units if unit in self.outcomes]
+        return StageProgress(
+            name=name,
+            total=len(units),
+            finished=len(ended),
+            failed=sum(outcome.state is State.FAILED for outcome in ended),
+            running=sum(unit in self.running for unit in units),
+            note=note,
+            selection=self.selections.get(name),
+        )
+
+
+def contenders(trials: Iterable[Trial]) -> list[Trial]:
+    """The trials that may be on a front: of each configuration the one that ended last, if its values compare.
+
+    Under successive halving a configuration has a trial at each rung it was promoted to; only the furthest counts.
+    """
+    latest = {trial.request.config: trial for trial in trials if trial.outcome}
+    return [trial for trial in latest.values() if trial.comparable]
+
+
+def best(trials: Iterable[Trial], objective: str, way: str) -> Trial | None:
+    """The trial with the best value of an objective, to be maximised or minimised; the earliest of equal ones."""
+    fit = [trial for trial in trials if trial.comparable and objective in trial.objectives]
+    return (max if way == "maximize" else min)(fit, key=lambda trial: trial.objectives[objective], default=None)
+
+
+def title(stage: str) -> str:
+    """A stage's name for people, such as `iteration 3` or `full training`."""
+    if stage.isdigit():
+        return f"iteration {stage}" if int(stage) else "warm start"
+    return {"prepare": "data", "full": "full training", "verify": "verification"}[stage.partition("-")[0]]
+
+
+def _units(plan: Plan) -> list[str]:
+    trials = [request.trial for request in plan.requests]
+    return trials or [unit for job in plan.jobs for unit in job.units]
