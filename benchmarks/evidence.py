@@ -25,7 +25,7 @@ from benchmarks import stopping
 from windtunnel.front import fittest, hypervolume, reference_point
 from windtunnel.ledger import State
 from windtunnel.space import Params, Space
-from windtunnel.strategies import Observation, Problem, get_strategy
+from windtunnel.strategies import Problem, Trial, get_strategy
 
 OBJECTIVES = stopping.PROBLEMS["accuracy and FLOPs"]
 BATCH, MARKS = 8, (16, 24, 32, 40)
@@ -100,7 +100,7 @@ class Circumstances:
     before: int = 0
 
 
-def search(circumstances: Circumstances, seed: int, options: dict[str, Any]) -> list[Observation]:
+def search(circumstances: Circumstances, seed: int, options: dict[str, Any]) -> list[Trial]:
     """All trials of one search, as they were in the end; those of an earlier search first."""
     space = Space.parse({"network": {"type": "benchmarks.evidence.Networks"}})
     problem = Problem(space, OBJECTIVES, {}, known)
@@ -119,25 +119,26 @@ def search(circumstances: Circumstances, seed: int, options: dict[str, Any]) -> 
     return ended
 
 
-def trained(params: Params, circumstances: Circumstances) -> Observation:
+def trained(params: Params, circumstances: Circumstances) -> Trial:
     """A trial of all epochs."""
     values = after(params, EPOCHS)
-    whole = Observation(
-        params=params, config=f"{params['network']:016x}", objectives=values, known=known(params), epochs=EPOCHS
-    )
-    if circumstances.failures and values["accuracy"] < CRASHED:
-        return replace(whole, state=State.FAILED, objectives={})
-    return whole
+    crashed = circumstances.failures and values["accuracy"] < CRASHED
+    return _trial(params, {} if crashed else values, EPOCHS, State.FAILED if crashed else State.COMPLETED)
 
 
-def reporting(whole: Observation) -> Observation:
+def _trial(params: Params, values: dict[str, float], epochs: int, state: State = State.COMPLETED) -> Trial:
+    config = f"{params['network']:016x}"
+    return Trial.of(params, config, state=state, objectives=values, known=known(params), epochs=epochs)
+
+
+def reporting(whole: Trial) -> Trial:
     """The trial when a third of its epochs were done."""
-    return replace(whole, state=None, objectives={}, earlier={EPOCHS // 3: after(whole.params, EPOCHS // 3)})
+    return replace(whole, result=None, earlier={EPOCHS // 3: after(whole.params, EPOCHS // 3)})
 
 
-def promoted(batch: Sequence[Observation]) -> list[Observation]:
+def promoted(batch: Sequence[Trial]) -> list[Trial]:
     """The batch after the first rung, its fitter half after the last epoch."""
-    low = [replace(one, objectives=after(one.params, FIRST_RUNG), epochs=FIRST_RUNG) for one in batch]
+    low = [_trial(one.params, after(one.params, FIRST_RUNG), FIRST_RUNG) for one in batch]
     best = {one.config for one in fittest(low, OBJECTIVES)[: len(low) // 2]}
     return [
         replace(whole, earlier={FIRST_RUNG: rung.objectives}) if rung.config in best else rung
@@ -154,7 +155,7 @@ def truth(circumstances: Circumstances) -> tuple[list[float], float]:
     return reference, hypervolume(good, OBJECTIVES, reference)
 
 
-def share(trials: Sequence[Observation], circumstances: Circumstances) -> float:
+def share(trials: Sequence[Trial], circumstances: Circumstances) -> float:
     """The hypervolume of what was trained to the last epoch, in % of all networks' that can be."""
     reference, most = truth(circumstances)
     whole = [one for one in trials if one.objectives and one.epochs == EPOCHS]

@@ -38,8 +38,7 @@ def run_job(url: str, name: str, lock: int | None = None, cancel_file: Path | No
         os.set_inheritable(lock, False)  # a program that a workload executes may outlive the job
     ledger = Ledger.open(url)
     job = ledger.job(name)
-    have = ledger.unit_outcomes(job)
-    units = [unit for unit in job.units if unit not in have]
+    units = ledger.owed(job)
     say(f"job {name}: process {os.getpid()}, {len(units)} of {len(job.units)} units to do")
     if not units:
         return 0
@@ -55,7 +54,7 @@ def run_job(url: str, name: str, lock: int | None = None, cancel_file: Path | No
         say(trace)
         message = f"job {name} cannot start: {type(error).__name__}: {error}"
         for unit in units:
-            record_failure(ledger, job, unit, "error", message, log_tail=trace[-_LOG_TAIL:])
+            record_failure(ledger, unit, "error", message, log_tail=trace[-_LOG_TAIL:])
         return 1
     gc.collect()
     gc.freeze()  # the collector would write to what the children share with this process, and so copy it

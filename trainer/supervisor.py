@@ -286,7 +286,7 @@ class Supervisor:
         log = self._logs.setdefault(unit, UnitLog(self._ledger, unit, self._folder))
         tail = log.tail(_LOG_TAIL)
         gpus = min(self._gpus, len(self._devices)) if attempt else 0
-        record_failure(self._ledger, self._job, unit, kind, message, log_tail=tail, attempt=attempt, gpus=gpus)
+        record_failure(self._ledger, unit, kind, message, log_tail=tail, attempt=attempt, gpus=gpus)
 
     def _job_time_message(self) -> str:
         return f"its job took longer than limits.job_time, {self._limits.job_time:g} s"

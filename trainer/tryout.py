@@ -18,12 +18,14 @@ from trainer import units
 from trainer.data import FOLDER_VARIABLE
 from windtunnel.definition import Definition, load_definition, resolve
 from windtunnel.errors import DefinitionError, WindtunnelError
-from windtunnel.ledger import JobKind, Ledger, Request
-from windtunnel.ledger.ids import config_id, trial_id
-from windtunnel.machine import cores
-from windtunnel.space import Params, Space
-from windtunnel.strategies import Problem, get_strategy
-from windtunnel.workload import Workload, code_digest, known_values
+from windtunnel.ledger import JobKind, Ledger
+from windtunnel.ledger.records import Session
+from windtunnel.ledger.stage import Stage
+from windtunnel.machine import cores, now
+from windtunnel.space import Params
+from windtunnel.stages import Search
+from windtunnel.strategies import get_strategy
+from windtunnel.workload import Workload, code_digest
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -36,9 +38,9 @@ def main(argv: list[str] | None = None) -> int:
         arguments.epochs = definition.epochs.partial if arguments.epochs is None else arguments.epochs
         if not 0 < arguments.epochs < math.inf:
             raise DefinitionError(f"--epochs: found {arguments.epochs:g}; allowed: a number above 0")
-        params = _params(definition, arguments.params, arguments.seed)
         with _ledger(definition.name, arguments.keep) as ledger:
-            attempt(ledger, definition, params, arguments.epochs)
+            search = _search(ledger, definition)
+            attempt(search, _params(search, arguments.params, arguments.seed), arguments.epochs)
             if arguments.keep is not None:
                 _say(f"\nkept in {ledger.url}")
     except WindtunnelError as error:
@@ -50,38 +52,37 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def attempt(ledger: Ledger, definition: Definition, params: Params, epochs: float) -> None:
+def attempt(search: Search, params: Params, epochs: float) -> None:
     """Do to one configuration all that a search would, and say what comes of it and how long each stage takes.
 
     Args:
-        ledger: of a new run.
-        definition: of the search.
+        search: on a new run.
         params: the configuration.
         epochs: to train.
 
     Raises:
         Exception: whatever the workload raises.
     """
-    clock = _Clock()
+    clock, ledger, definition = _Clock(), search.ledger, search.definition
     with clock.stage("import"):
         workload = units.preload(definition, JobKind.TRAIN)
         _use_threads(definition, workload)
-    ledger.begin({"definition": definition.model_dump(mode="json"), "code": code_digest(definition.workload)})
+    ledger.begin({"definition": definition.model_dump(mode="json"), "code": search.code})
     with clock.stage("prepare"):
-        found = units.prepare(ledger, definition)
-    _say(f"data: {_listed(found.metrics)}")
-    request = _request(ledger, definition, params, epochs)
+        prepared = units.prepare(ledger, definition)
+    _say(f"data: {_listed(prepared.metrics)}")
+    request = search.request(params, epochs, Stage.iteration(1))
     ledger.begin_trial(request)
     _say(f"trial: {json.dumps(params)}, {epochs:g} epochs, {_listed(request.known) or 'nothing known before training'}")
     with clock.stage("train"):
-        found = units.train(ledger, definition, request)
-    _say(f"objectives: {_listed(found.objectives)}")
-    _say(f"metrics: {_listed(found.metrics)}")
-    if found.violation:
-        _say(f"breaks a constraint: violation {found.violation:g}")
+        trained = units.train(ledger, definition, request)
+    _say(f"objectives: {_listed(trained.objectives)}")
+    _say(f"metrics: {_listed(trained.metrics)}")
+    if trained.violation:
+        _say(f"breaks a constraint: violation {trained.violation:g}")
     with clock.stage("verify"):
-        found = units.verify(ledger, definition, request)
-    _say(f"verified: {_listed(found.metrics)}")
+        verified = units.verify(ledger, definition, request)
+    _say(f"verified: {_listed(verified.metrics)}")
     _say("seconds: " + ", ".join(f"{name} {seconds:.2f}" for name, seconds in clock.seconds.items()))
 
 
@@ -127,39 +128,25 @@ def _ledger(name: str, keep: Path | None) -> Iterator[Ledger]:
         yield Ledger.open(f"{folder}/{name}/try")
 
 
-def _params(definition: Definition, given: str | None, seed: int | None) -> Params:
-    space = Space.parse(definition.space or {})
+def _search(ledger: Ledger, definition: Definition) -> Search:
+    """A search of one iteration on a new run."""
+    session = Session(
+        session="try", offset=0, iterations=1, definition=definition.model_dump(mode="json"), started=now()
+    )
+    return Search(ledger, session, definition, code_digest(definition.workload), origin=None)
+
+
+def _params(search: Search, given: str | None, seed: int | None) -> Params:
     if given is None:
-
-        def known(params: Params) -> Mapping[str, float]:
-            return known_values(definition.workload, params, definition.settings)
-
-        problem = Problem(space, definition.objectives, definition.constraints, known)
         drawn = random.SystemRandom().getrandbits(32) if seed is None else seed
-        return get_strategy("random", {}).suggest(problem, [], 1, drawn, 1).suggestions[0].params
+        return get_strategy("random", {}).suggest(search.problem, [], 1, drawn, 1).suggestions[0].params
     try:
         params = json.loads(given)
     except ValueError as error:
         raise DefinitionError(f"--params: {given!r} is no JSON: {error}") from error
     if not isinstance(params, dict):
         raise DefinitionError(f'--params: give an object, such as {{"lr": 0.1}}, not {given}')
-    return space.canonical(params)
-
-
-def _request(ledger: Ledger, definition: Definition, params: Params, epochs: float) -> Request:
-    known = known_values(definition.workload, params, definition.settings)
-    config = config_id(
-        workload=definition.workload,
-        code=code_digest(definition.workload),
-        settings=definition.settings,
-        data=str((ledger.manifest() or {})["digest"]),
-        params=params,
-        seed=definition.trial_seed,
-    )
-    known.pop("work", None)
-    trial = trial_id(config, epochs)
-    seed = definition.trial_seed
-    return Request(trial=trial, config=config, params=params, epochs=epochs, seed=seed, stage="try", known=known)
+    return search.space.canonical(params)
 
 
 def _where(error: WindtunnelError) -> str:

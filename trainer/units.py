@@ -6,9 +6,7 @@ import time
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from trainer import latency
 from trainer.checkpoints import Report
@@ -23,24 +21,11 @@ from trainer.verification import Verification, VerificationError
 from windtunnel.definition import Definition, definition_of
 from windtunnel.errors import NotFoundError, StoreError
 from windtunnel.ledger import Attempt, Job, JobKind, Ledger, Request, Result, State
+from windtunnel.ledger.ids import trial_of, verification_id
 from windtunnel.machine import now
 from windtunnel.workload import Workload, load_workload
 
 LOG_TAIL = 4096  # bytes of the log that go into a failed result
-VERIFY = "verify-"
-
-
-@dataclass(frozen=True)
-class Found:
-    """What a unit that ended well has to say; its fields are those of `Result`."""
-
-    metrics: Mapping[str, float | None]
-    objectives: Mapping[str, float] = field(default_factory=dict)
-    epoch: float = 0.0
-    violation: float = 0.0
-    state: State = State.COMPLETED
-    kind: str = ""
-    message: str = ""
 
 
 def run(
@@ -74,36 +59,34 @@ def run(
     request = ledger.request(trial_of(unit)) if job.kind is not JobKind.PREPARE else None
     try:
         if request is None:
-            found = prepare(ledger, definition)
+            result = prepare(ledger, definition, unit)
         elif job.kind is JobKind.TRAIN:
             stop = rules_of(ledger, definition, request, job)
             first_start = attempt.number == 1 and not adopts
-            found = train(ledger, definition, request, stop, first_start=first_start)
+            result = train(ledger, definition, request, stop, first_start=first_start)
         else:
-            found = verify(ledger, definition, request)
+            result = verify(ledger, definition, request)
     except (Exception, SystemExit) as error:
         if isinstance(error, StoreError) and not isinstance(error, NotFoundError):
             raise
         pause()
         traceback.print_exc()
         kind, message = why_failed(error)
-        found = Found(metrics={}, state=State.FAILED, kind=kind, message=message)
-    facts: dict[str, Any] = {name: getattr(found, name) for name in Found.__dataclass_fields__}
-    facts |= _asked(request, job) | {
-        "started": attempt.started,
-        "ended": now(),
-        "seconds": round(time.monotonic() - began, 3),
-        "gpus": gpus_held(),
-        "attempts": attempt.number,
-        "log_tail": _log_tail(log) if found.state is State.FAILED else "",
-    }
-    if found.state is State.FAILED or Peers().leads:
-        ledger.record(Result(trial=unit, **facts))
+        result = Result(trial=unit, state=State.FAILED, kind=kind, message=message, log_tail=_log_tail(log))
+    if result.state is State.FAILED or Peers().leads:
+        facts = {
+            "started": attempt.started,
+            "ended": now(),
+            "seconds": round(time.monotonic() - began, 3),
+            "gpus": gpus_held(),
+            "attempts": attempt.number,
+        }
+        ledger.record(result.model_copy(update=facts))
 
 
 def rules_of(ledger: Ledger, definition: Definition, request: Request, job: Job) -> Stopper | None:
     """What may stop a trial of this job; None without rules, and for finalists, which are trained to the end."""
-    searching = job.stage.isdigit()
+    searching = job.stage.is_iteration
     return Rules(ledger, definition, request) if searching and definition.early_stopping.rules else None
 
 
@@ -126,8 +109,13 @@ def preload(definition: Definition, kind: JobKind) -> Workload:
     return workload
 
 
-def prepare(ledger: Ledger, definition: Definition) -> Found:
+def prepare(ledger: Ledger, definition: Definition, unit: str = "prepare") -> Result:
     """Prepare the run's data, unless it is there whole.
+
+    Args:
+        ledger: of the run.
+        definition: of the search.
+        unit: the preparation's id.
 
     Raises:
         Exception: whatever the workload raises.
@@ -137,7 +125,7 @@ def prepare(ledger: Ledger, definition: Definition) -> Found:
         data = Preparation(ledger, definition.data)
         preload(definition, JobKind.PREPARE).prepare(data)
         manifest = data.finish()
-    return Found(metrics=examples(manifest))
+    return Result(trial=unit, state=State.COMPLETED, metrics=dict(examples(manifest)))
 
 
 def train(
@@ -148,7 +136,7 @@ def train(
     listener: Callable[[Report], None] | None = None,
     *,
     first_start: bool = False,
-) -> Found:
+) -> Result:
     """Train a trial, and say what came of it; the arguments are those of `Trial`.
 
     Raises:
@@ -168,7 +156,7 @@ def train(
         state, kind, exported = State.STOPPED, trial.stopped.rule, not no_model
         message = trial.stopped.reason + (f"; no model: {no_model}" if no_model else "")
     if not Peers().leads:
-        return Found(metrics={})  # the first process says what came of it
+        return Result(trial=request.trial, state=state)  # the first process says what came of it
     chosen = trial.chosen()
     metrics: dict[str, float | None] = dict(request.known)
     metrics |= chosen.metrics if chosen else {}
@@ -191,7 +179,8 @@ def train(
             "trial.report(), or early_stopping.metric name another objective"
         )
     values = {name: value for name, value in metrics.items() if value is not None}
-    return Found(
+    return Result(
+        trial=request.trial,
         metrics=metrics,
         objectives={name: values[name] for name in definition.objectives if name in values},
         epoch=chosen.epoch if chosen else 0.0,
@@ -220,7 +209,7 @@ def export_stopped(ledger: Ledger, definition: Definition, request: Request, sto
     return "" if again.exported else "train() exports none"
 
 
-def verify(ledger: Ledger, definition: Definition, request: Request) -> Found:
+def verify(ledger: Ledger, definition: Definition, request: Request) -> Result:
     """Check a trial's exported model on the test data.
 
     Raises:
@@ -233,7 +222,7 @@ def verify(ledger: Ledger, definition: Definition, request: Request) -> Found:
         raise VerificationError(
             "verify() compared nothing: call model.classification(…), or model.compare() with what torch and ONNX give"
         )
-    return Found(metrics=dict(verification.metrics))
+    return Result(trial=verification_id(request.trial), state=State.COMPLETED, metrics=dict(verification.metrics))
 
 
 def violation(definition: Definition, values: Mapping[str, float]) -> float:
@@ -242,21 +231,9 @@ def violation(definition: Definition, values: Mapping[str, float]) -> float:
     return sum(bound.excess(values[name]) for name, bound in bounds.items() if name in values)
 
 
-def trial_of(unit: str) -> str:
-    """The trial that a training or a verifying unit is about."""
-    return unit.removeprefix(VERIFY)
-
-
 def gpus_held() -> int:
     """How many GPUs this process has been given by the supervisor."""
     return len([device for device in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if device])
-
-
-def _asked(request: Request | None, job: Job) -> dict[str, Any]:
-    if request is None:
-        return {"stage": job.stage}
-    shared = ("config", "params", "epochs", "iteration", "parents")
-    return {name: getattr(request, name) for name in shared} | {"stage": job.stage}
 
 
 def _log_tail(log: Path | None) -> str:

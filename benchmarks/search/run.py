@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from benchmarks.search.peers import PEERS, Genes, Values, peer
 from benchmarks.search.table import OPERATIONS, Table
-from windtunnel.strategies import Observation, get_strategy
+from windtunnel.strategies import Trial, get_strategy
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Ours:
         self._strategy = get_strategy(name, options)
         self._seed = seed
         self._iteration = 0
-        self._history: list[Observation] = []
+        self._history: list[Trial] = []
 
     def ask(self, n: int) -> list[Genes]:
         self._iteration += 1
@@ -85,7 +85,7 @@ class Ours:
         for genes, (error, cost) in zip(asked, values, strict=True):
             row = self._table.place(genes)
             self._history.append(
-                Observation(
+                Trial.of(
                     params=self._table.params(row),
                     config=f"{row:016x}",
                     iteration=self._iteration,

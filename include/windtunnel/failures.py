@@ -2,14 +2,12 @@
 
 from datetime import UTC, datetime
 
-from windtunnel.ledger import Attempt, Job, Ledger, Result, State
-from windtunnel.ledger.ids import is_trial
+from windtunnel.ledger import Attempt, Ledger, Result, State
 from windtunnel.machine import now
 
 
 def record_failure(
     ledger: Ledger,
-    job: Job,
     unit: str,
     kind: str,
     message: str,
@@ -22,7 +20,6 @@ def record_failure(
 
     Args:
         ledger: of the run.
-        job: that had the unit.
         unit: that failed.
         kind: one word for machines: `error`, `nan`, `out_of_memory`, `timeout`, `killed`, `crashed`, `gone`, ….
         message: for a person.
@@ -37,7 +34,6 @@ def record_failure(
     result = Result(
         trial=unit,
         state=State.FAILED,
-        stage=job.stage,
         kind=kind,
         message=message,
         log_tail=log_tail,
@@ -47,10 +43,6 @@ def record_failure(
         gpus=gpus,
         attempts=attempt.number if attempt else 0,
     )
-    if is_trial(unit):
-        request = ledger.request(unit)
-        same = ("config", "params", "epochs", "iteration", "parents")
-        result = result.model_copy(update={name: getattr(request, name) for name in same})
     return ledger.record(result)
 
 

@@ -11,7 +11,8 @@ from windtunnel.errors import LaunchError
 from windtunnel.failures import record_failure
 from windtunnel.launchers.base import Gone, Launcher
 from windtunnel.ledger import Job, JobKind, Ledger, State
-from windtunnel.ledger.ids import first_id
+from windtunnel.ledger.ids import last_tries
+from windtunnel.ledger.stage import Stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ class Watch:
         Args:
             ledger: of the run.
             launcher: that its jobs were launched with.
-            stage: an iteration's number, `full-<k>`, `verify-<k>` or `prepare`.
+            stage: its name, see `Stage`.
             clock: seconds from any beginning.
 
         Raises:
@@ -91,9 +92,9 @@ class Watch:
         self._began = clock()
         self._limits = definition_of(ledger).limits
         self._stage = _Stage.of(ledger, stage)
-        self._is_iteration = stage.isdigit()
-        names = [name for name in ledger.stages() if name.isdigit()] if self._is_iteration else []
-        self._earlier = [_Stage.of(ledger, name) for name in names if int(name) < int(stage)]
+        self._is_iteration = Stage(stage).is_iteration
+        earlier = [other for other in ledger.stages() if other.is_iteration and other.number < Stage(stage).number]
+        self._earlier = [_Stage.of(ledger, other) for other in earlier] if self._is_iteration else []
         lanes = self._limits.parallel or len(self._stage.jobs)
         self._may_lack = may_lack(self._limits.quorum, lanes) if self._is_iteration else 0
         self._left = _seconds_left(ledger, self._limits.search_time) if self._is_iteration else math.inf
@@ -112,7 +113,7 @@ class Watch:
         ended = self._ended()
         for stage in (self._stage, *self._earlier):
             for job in stage.jobs:
-                missing = [unit for unit in job.units if unit not in ended]
+                missing = job.owed(ended)
                 if missing and job.job not in live and not over:
                     ended |= dict.fromkeys(self._missed(job, missing), State.FAILED)
                 else:
@@ -141,7 +142,7 @@ class Watch:
     def _failed(self, ended: Mapping[str, State]) -> int:
         """How many trials have failed for good so far: the last retry of each counts."""
         units = [unit for stage in (*self._earlier, self._stage) for unit in stage.units]
-        return list({first_id(unit): ended.get(unit) for unit in units}.values()).count(State.FAILED)
+        return [ended.get(unit) for unit in last_tries(units)].count(State.FAILED)
 
     def _ended(self) -> dict[str, State]:
         trials = all(job.kind is JobKind.TRAIN for job in self._stage.jobs)
@@ -167,7 +168,7 @@ class Watch:
             if gone.kind == "cancelled":
                 raise LaunchError(f"{gone.message} while its results are awaited: launch it again to go on")
         for unit in missing:
-            record_failure(self._ledger, job, unit, gone.kind, gone.message, log_tail=gone.log)
+            record_failure(self._ledger, unit, gone.kind, gone.message, log_tail=gone.log)
         self._launcher.cancel(self._ledger, [job.job])  # what is given up must not begin later
         return missing
 

@@ -1,7 +1,7 @@
 """From an Airflow task to the search that it works on."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from airflow.sdk import get_current_context
@@ -41,11 +41,9 @@ def current_search(store: str, context: Any = None) -> Search:
     return Search.open(current_ledger(store, context), context["run_id"])
 
 
-def busy_lanes(search: Search) -> set[int]:
-    """Lanes that stragglers still hold; a job with all its results is only about to end."""
-    live = get_launcher(search.definition.launcher).live(search.ledger)
-    jobs = [search.ledger.job(name) for name in live]
-    return {job.lane for job in jobs if len(search.ledger.unit_outcomes(job)) < len(job.units)}
+def live_jobs(search: Search) -> Collection[str]:
+    """Names of the run's jobs that live."""
+    return get_launcher(search.definition.launcher).live(search.ledger)
 
 
 def label(units: Sequence[str]) -> str:

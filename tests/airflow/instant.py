@@ -18,12 +18,9 @@ class InstantLauncher(Launcher):
     _busy: ClassVar[set[tuple[str, str]]] = set()
 
     def launch(self, ledger, job):
-        done = ledger.unit_outcomes(job)
         ledger.begin_launch(job.job, "here", datetime.now(UTC).isoformat())
         settings = ledger.search_record()["definition"]["settings"]
-        for unit in job.units:
-            if unit in done:
-                continue
+        for unit in ledger.owed(job):
             if settings.get("straggle") and job.stage == "1" and unit == ledger.plan("1").requests[0].trial:
                 self._later(ledger, job, unit)
             else:

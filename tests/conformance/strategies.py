@@ -10,7 +10,7 @@ from windtunnel.bound import Bound
 from windtunnel.errors import SearchError
 from windtunnel.ledger import State
 from windtunnel.space import Space
-from windtunnel.strategies import Observation, Problem, Strategy
+from windtunnel.strategies import Problem, Strategy, Trial
 
 GRID = {"layers": {"type": "int", "low": 1, "high": 6}, "kernel": [1, 3, 5], "wide": {"type": "bool"}}
 MIXED = GRID | {
@@ -52,7 +52,7 @@ def observed(task, suggestion, number, iteration=1):
     """The trial of a suggestion: values that depend on its parameters alone."""
     rng = random.Random(str(sorted(suggestion.params.items())))
     values = {name: rng.random() for name in task.objectives} | task.known(suggestion.params)
-    return Observation(
+    return Trial.of(
         params=suggestion.params,
         config=f"{number:016x}",
         iteration=iteration,
@@ -62,8 +62,14 @@ def observed(task, suggestion, number, iteration=1):
     )
 
 
-def searched(strategy, task, iterations, n=8, seed=0, change=lambda observation: observation):
-    """The history after so many iterations, each observation changed as told."""
+def changed(trial, **fields):
+    """The trial with other fields, such as a state."""
+    names = ("params", "config", "iteration", "objectives", "violation", "known", "parents")
+    return Trial.of(**{name: getattr(trial, name) for name in names} | fields)
+
+
+def searched(strategy, task, iterations, n=8, seed=0, change=lambda trial: trial):
+    """The history after so many iterations, each trial changed as told."""
     history = []
     for iteration in range(1, iterations + 1):
         batch = strategy.suggest(task, history, n, seed, iteration)
@@ -202,7 +208,7 @@ class StrategyConformance:
     # What histories hold
 
     def test_a_history_of_failures_only(self, strategy):
-        fail = lambda seen: replace(seen, state=State.FAILED, objectives={})  # noqa: E731
+        fail = lambda seen: changed(seen, state=State.FAILED, objectives={})  # noqa: E731
         assert len(searched(strategy, problem(MIXED), 3, change=fail)) == 24
 
     def test_failures_infeasible_and_pending_trials_are_neither_repeated_nor_bred_from(self, strategy):
@@ -211,15 +217,15 @@ class StrategyConformance:
         def change(seen):
             kind = int(seen.config, 16) % 6
             if kind == 0:
-                return replace(seen, state=State.FAILED, objectives=best)
+                return changed(seen, state=State.FAILED, objectives=best)
             if kind == 1:
-                return replace(seen, state=State.INFEASIBLE, objectives={})
+                return changed(seen, state=State.INFEASIBLE, objectives={})
             if kind == 2:
-                return replace(seen, state=None, objectives=best)
+                return changed(seen, state=None, objectives=best)
             if kind == 3:
-                return replace(seen, violation=0.5, objectives=best)
+                return changed(seen, violation=0.5, objectives=best)
             if kind == 4:
-                return replace(seen, objectives={"accuracy": math.nan, "flops": math.nan})
+                return changed(seen, objectives={"accuracy": math.nan, "flops": math.nan})
             return seen
 
         task = problem(MIXED)
@@ -230,8 +236,8 @@ class StrategyConformance:
     def test_trials_of_another_space_do_no_harm(self, strategy):
         best = {"accuracy": 2.0, "flops": -1.0}
         foreign = [
-            Observation(params={"layers": 99, "kernel": 1, "wide": True}, config="a" * 16, objectives=best),
-            Observation(params={"other": 1}, config="b" * 16, objectives=best),
+            Trial.of(params={"layers": 99, "kernel": 1, "wide": True}, config="a" * 16, objectives=best),
+            Trial.of(params={"other": 1}, config="b" * 16, objectives=best),
         ]
         task = problem()
         batch = strategy.suggest(task, foreign, 8, 0, 1)
@@ -249,7 +255,7 @@ class StrategyConformance:
             one = task.canonical(task.space.sample(rng)) if "wide" in space else {"layers": len(params) + 1}
             params[task.space.key(one)] = one
         history = [
-            Observation(params=one, config=f"{i:016x}", objectives={"accuracy": rng.random(), **flops(one)})
+            Trial.of(params=one, config=f"{i:016x}", objectives={"accuracy": rng.random(), **flops(one)})
             for i, one in enumerate(params.values())
         ]
         batch = strategy.suggest(task, history, 16, 0, 50)

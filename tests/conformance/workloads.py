@@ -12,7 +12,7 @@ import pytest
 from trainer import checkpoints, units
 from trainer.trial import Trial
 from windtunnel.definition.model import Definition
-from windtunnel.ledger import Ledger, Request, State
+from windtunnel.ledger import Ledger, Request, Result, State
 from windtunnel.ledger.ids import trial_id
 from windtunnel.space import Space
 from windtunnel.workload import known_values, load_workload
@@ -183,7 +183,7 @@ class One:
             continue_from=continue_from,
         )
 
-    def train(self, epochs: float, continue_from: str | None = None) -> units.Found:
+    def train(self, epochs: float, continue_from: str | None = None) -> Result:
         return units.train(self.ledger, self.definition, self.request(epochs, continue_from))
 
     def state(self, epochs: float) -> dict[str, Any]:

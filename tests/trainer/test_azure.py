@@ -182,7 +182,7 @@ def test_clocks_that_differ_change_nothing(run, monkeypatch):
     attempt = run.ledger.begin_attempt(trial, "1-0", "elsewhere", ahead)
     from windtunnel.failures import record_failure
 
-    record_failure(run.ledger, run.jobs[0], trial, "killed", "by a host with another clock", attempt=attempt)
+    record_failure(run.ledger, trial, "killed", "by a host with another clock", attempt=attempt)
     assert run.result("nothing").seconds == 0.0
     run.finish(PATIENCE)
     assert run.result("sleep 0").state is State.COMPLETED

@@ -67,7 +67,6 @@ def test_a_trial_that_fails_is_a_result_and_the_next_one_runs(run, do, kind, mes
     assert (result.state, result.kind, result.attempts) == (State.FAILED, kind, 1)
     assert message in result.message
     assert f"start 1: {do}" in result.log_tail
-    assert result.params == {"do": do} and result.iteration == 1
     assert run.result("nothing").state is State.COMPLETED
 
 

@@ -48,7 +48,7 @@ def test_a_trial_far_from_the_best_is_stopped_with_its_values_and_a_model(low):
     assert (result.state, result.kind, result.epoch) == (State.STOPPED, "bandit", 2)
     assert result.message == "0.4 is below 0.41, the slack from 0.51, the best so far of 2 trials at interval 2"
     assert result.objectives == {"val_acc": 0.4}
-    assert made.ledger.outcomes()[result.trial].comparable
+    assert made.ledger.outcomes()[result.trial].feasible
     assert {"model.onnx", "checkpoint.pt", "decisions.json", "metrics.jsonl"} <= made.files(4)
 
 

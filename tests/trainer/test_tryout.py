@@ -7,6 +7,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from windtunnel.definition import load_definition, resolve
+from windtunnel.ledger import Ledger
+from windtunnel.stages import begin, suggest
+
 ROOT = Path(__file__).parents[2]
 
 WORKLOAD = """
@@ -63,6 +67,18 @@ def test_it_prints_reports_and_result_and_times(attempt, tmp_path):
     assert all(f"{stage} 0." in done.stdout for stage in ("prepare", "train", "verify"))
     (search,) = (tmp_path / "kept").glob("search/try-*/search.json")
     assert json.loads(search.read_text())["definition"]["workload"] == "mine"
+
+
+def test_it_tries_the_very_trial_that_a_search_would_train(attempt, tmp_path, monkeypatch):
+    more = {"space": {"width": [1]}, "epochs": {"partial": 3, "full": 8}, "objective_at": "best"}
+    attempt("--params", '{"width": 1}', f"--keep={tmp_path / 'kept'}", **more)
+    (tried,) = (tmp_path / "kept").glob("search/try-*")
+    monkeypatch.syspath_prepend(tmp_path)
+    ledger = Ledger.open(f"{tmp_path}/runs/search/run")
+    search = begin(resolve(load_definition(tmp_path / "search.yaml")), ledger, "session")
+    ledger.write_json("data/manifest.json", json.loads((tried / "data/manifest.json").read_text()))
+    (request,) = suggest(search, 1).requests
+    assert [folder.name for folder in (tried / "trials").iterdir()] == [request.trial]
 
 
 def test_a_fault_of_the_workload_shows_its_traceback(attempt):

@@ -27,8 +27,7 @@ def test_a_completed_trial_says_everything(bench):
     assert (result.state, result.kind, result.message) == (State.COMPLETED, "", "")
     assert result.objectives == {"val_acc": 0.5, "flops": 7.0}
     assert result.metrics.keys() == {"val_acc", "loss", "flops"}
-    assert (result.config, result.params, result.epochs, result.iteration) == (CONFIG, {"a": 1}, 2, 1)
-    assert (result.epoch, result.stage, result.parents, result.attempts) == (2, "1", ["beef"], 1)
+    assert (result.epoch, result.attempts) == (2, 1)
     assert result.started and result.ended >= result.started and result.seconds > 0
     assert made.files() == {"checkpoint.pt", "metrics.jsonl", "model.onnx", "request.json", "weights.pt"}
 
@@ -55,7 +54,7 @@ def test_failures_are_results(bench, tmp_path, capfd, do, kind, message):
     result = bench(settings={"do": do}).train(1)
     assert (result.state, result.kind) == (State.FAILED, kind)
     assert message in result.message
-    assert result.objectives == {} and result.params == {"a": 1}
+    assert result.objectives == {}
     assert "Traceback" in capfd.readouterr().err
 
 
@@ -206,7 +205,6 @@ def test_verification_covers_the_whole_test_set(bench):
     assert result.metrics["examples"] == 30
     assert result.metrics["test_acc"] == result.metrics["onnx_acc"]
     assert 0 <= result.metrics["max_logit_diff"] < 1e-5
-    assert result.config == CONFIG
 
 
 def test_a_difference_fails_the_model_loudly(bench):

@@ -57,7 +57,9 @@ def _report(ledger: "Ledger") -> list[str]:
 
 def _models(ledger: "Ledger", *, checkpoints: bool) -> list[str]:
     """The finalists' files."""
-    plans = [plan for stage in ledger.stages() if stage.startswith("full-") and (plan := ledger.plan(stage))]
+    from windtunnel.ledger.stage import StageKind
+
+    plans = [plan for stage in ledger.stages() if stage.kind is StageKind.FULL and (plan := ledger.plan(stage))]
     trials = dict.fromkeys(request.trial for plan in plans for request in plan.requests)
     names = [entry.path.removeprefix(ledger.path("")) for trial in trials for entry in ledger.files(trial)]
     wanted = (".onnx", ".onnx.data", *((".pt",) if checkpoints else ()))

@@ -27,7 +27,7 @@ class LocalLauncher(Launcher):
 
     def launch(self, ledger: Ledger, job: Job) -> None:
         """Start the job, or let it wait for a service, unless it lives or is done."""
-        if len(ledger.unit_outcomes(job)) == len(job.units):
+        if not ledger.owed(job):
             return
         folder, spool = JobFolder.of(ledger), Spool.given()
         try:

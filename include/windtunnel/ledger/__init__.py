@@ -2,6 +2,7 @@
 
 from windtunnel.ledger.ledger import Ledger
 from windtunnel.ledger.records import Approval, Attempt, Decision, Job, JobKind, Known, Plan, Request, Result, State
+from windtunnel.ledger.trial import Trial
 from windtunnel.ledger.url import is_run
 
 __all__ = [
@@ -16,5 +17,6 @@ __all__ = [
     "Request",
     "Result",
     "State",
+    "Trial",
     "is_run",
 ]

@@ -2,9 +2,9 @@
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
-from windtunnel.errors import NotFoundError
 from windtunnel.ledger.ledger import Ledger
 
 METRICS = "metrics.jsonl"
@@ -37,28 +37,36 @@ def read_curves(ledger: Ledger, metric: str) -> dict[str, list[float]]:
     Returns:
         Curves by trial.
     """
-    base, found = ledger.path("trials/"), {}
+    base, curves = ledger.path("trials/"), {}
     for entry in ledger.store.list(base):
         trial, _, name = entry.path.removeprefix(base).partition("/")
         if name == METRICS:
             curve = json.loads(entry.metadata.get("curve", "null"))
-            found[trial] = _from_file(ledger, trial, metric) if curve is None else curve
-    return found
+            curves[trial] = _from_file(ledger, trial, metric) if curve is None else curve
+    return curves
 
 
-def latest_report(ledger: Ledger, trial: str) -> dict[str, float]:
-    """What a trial has reported last: its epoch and the values that are finite numbers; empty if nothing yet."""
-    try:
-        entry = ledger.store.stat(ledger.trial_path(trial, METRICS))
-    except NotFoundError:
+def latest_reports(ledger: Ledger, trials: Collection[str]) -> dict[str, dict[str, float]]:
+    """What trials have reported last, by trial: one listing, or none without trials.
+
+    Returns:
+        The epoch and the values that are finite numbers; trials that have reported nothing are left out.
+    """
+    if not trials:
         return {}
-    report = json.loads(entry.metadata.get("latest", "null")) or {}
-    return {name: value for name, value in report.items() if isinstance(value, int | float) and math.isfinite(value)}
+    paths = {ledger.trial_path(trial, METRICS): trial for trial in trials}
+    entries = [entry for entry in ledger.store.list(ledger.path("trials/")) if entry.path in paths]
+    reports = {paths[entry.path]: json.loads(entry.metadata.get("latest", "null")) or {} for entry in entries}
+    return {trial: _finite(report) for trial, report in reports.items() if report}
 
 
 def rounded(value: float) -> float:
     """The value as curves hold it."""
     return float(f"{value:.7g}")
+
+
+def _finite(report: Mapping[str, Any]) -> dict[str, float]:
+    return {name: value for name, value in report.items() if isinstance(value, int | float) and math.isfinite(value)}
 
 
 def _from_file(ledger: Ledger, trial: str, metric: str) -> list[float]:

@@ -10,8 +10,10 @@ from typing import Any
 import rfc8785
 
 from windtunnel.ledger.records import Session
+from windtunnel.ledger.stage import Stage
 
 _TRIAL = re.compile(r"[0-9a-f]{16}-e[0-9]+(\.[0-9]+)?(\.r[0-9]+)?")
+_VERIFICATION = "verify-"
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -53,6 +55,16 @@ def is_trial(unit: str) -> bool:
     return _TRIAL.fullmatch(unit) is not None
 
 
+def verification_id(trial: str) -> str:
+    """The id of the unit that verifies a trial's model."""
+    return f"{_VERIFICATION}{trial}"
+
+
+def trial_of(unit: str) -> str:
+    """The trial that a training or a verifying unit is about."""
+    return unit.removeprefix(_VERIFICATION)
+
+
 def epochs_text(epochs: float) -> str:
     """Epochs as a decimal without trailing zeros: `0.1`, `1`, `10`."""
     text = format(Decimal(str(epochs)), "f")
@@ -71,6 +83,11 @@ def last_try(trial: str, tried: Container[str]) -> str:
     return last_try(again, tried) if again in tried else trial
 
 
+def last_tries(trials: Iterable[str]) -> list[str]:
+    """Of each trial its last try, in the order of the first ones."""
+    return list({first_id(trial): trial for trial in trials}.values())
+
+
 def first_id(trial: str) -> str:
     """The id of the first try of a trial, whichever retry this is."""
     return trial.partition(".r")[0]
@@ -81,15 +98,15 @@ def steps(epochs: float, steps_per_epoch: int) -> int:
     return math.ceil(Decimal(str(epochs)) * steps_per_epoch)
 
 
-def full_stage(iterations: int, sessions: Iterable[Session], *, chosen: bool) -> str:
-    """The id of the stage that trains the present finalists fully.
+def full_stage(iterations: int, sessions: Iterable[Session], *, chosen: bool) -> Stage:
+    """The stage that trains the present finalists fully.
 
     Args:
         iterations: that are done.
         sessions: of the run so far.
         chosen: whether a person chose the finalists from another run; each session that retries has its own stage then.
     """
-    return f"full-{sum(session.retry_failed for session in sessions) if chosen else iterations}"
+    return Stage.full(sum(session.retry_failed for session in sessions) if chosen else iterations)
 
 
 def safe_name(name: str) -> str:

@@ -1,19 +1,22 @@
 """A run's ledger: every fact of the run as an object in a store, each written by whoever knows it, once."""
 
 import json
-import re
 from typing import Any, TypeVar
 
 from windtunnel.errors import LedgerError, NotFoundError
 from windtunnel.ledger.ids import is_trial, safe_name
-from windtunnel.ledger.outcome import Outcome, outcome_metadata, outcome_of
+from windtunnel.ledger.listing import metadata_of, result_of
 from windtunnel.ledger.records import Approval, Attempt, Job, Known, Launch, Plan, Record, Request, Result, Session
+from windtunnel.ledger.stage import Stage, StageKind
+from windtunnel.ledger.trial import Trial
 from windtunnel.ledger.url import parts_of
 from windtunnel.stores import Store, open_store
 from windtunnel.stores.base import Entry
 from windtunnel.stores.credentials import Credentials
 
 R = TypeVar("R", bound=Record)
+
+_PLAN, _SELECTION = "plan.json", "known.json"
 
 
 class Ledger:
@@ -127,34 +130,36 @@ class Ledger:
 
     def create_plan(self, plan: Plan) -> Plan:
         """Fix a stage's plan unless it is fixed, and return the one that holds; its jobs are written too."""
-        plan = self._create(f"iterations/{plan.stage}/plan.json", plan)
+        plan = self._create(f"iterations/{plan.stage}/{_PLAN}", plan)
         for job in plan.jobs:
             self._create(f"jobs/{job.job}.json", job)
         return plan
 
     def plan(self, stage: str) -> Plan | None:
         """The stage's plan, if it is fixed."""
-        return self._read(f"iterations/{stage}/plan.json", Plan)
+        return self._read(f"iterations/{stage}/{_PLAN}", Plan)
 
     def create_known(self, known: Known) -> Known:
         """Fix what an iteration's selection knew, unless it is fixed, and return what holds."""
-        return self._create(f"iterations/{known.stage}/known.json", known)
+        return self._create(f"iterations/{known.stage}/{_SELECTION}", known)
 
     def known(self, stage: str) -> Known | None:
         """What the iteration's selection knew, if it has selected."""
-        return self._read(f"iterations/{stage}/known.json", Known)
+        return self._read(f"iterations/{stage}/{_SELECTION}", Known)
 
-    def stages(self) -> list[str]:
-        """Names of the stages that have a plan: iterations in order, then the others by name."""
-        paths = (entry.path for entry in self.store.list(self.path("iterations/")))
-        names = {path.split("/")[-2] for path in paths if path.endswith("/plan.json")}
-        return sorted(names, key=lambda name: (not name.isdigit(), int(name) if name.isdigit() else 0, name))
+    def stages(self) -> list[Stage]:
+        """The stages that have a plan, in the order in which they happen."""
+        return self.stage_records()[0]
 
     def iterations_done(self) -> int:
         """How many iterations have selected."""
-        paths = (entry.path for entry in self.store.list(self.path("iterations/")))
-        done = {path.split("/")[-2] for path in paths if path.endswith("/known.json")}
-        return max((int(name) for name in done if name.isdigit()), default=0)
+        return max((stage.number for stage in self.stage_records()[1]), default=0)
+
+    def stage_records(self) -> tuple[list[Stage], list[Stage]]:
+        """The stages that have a plan, and the iterations that have selected: one listing."""
+        paths = [entry.path.split("/") for entry in self.store.list(self.path("iterations/"))]
+        planned, selected = ({Stage(path[-2]) for path in paths if path[-1] == name} for name in (_PLAN, _SELECTION))
+        return sorted(planned, key=lambda stage: stage.order), sorted(selected, key=lambda stage: stage.order)
 
     # Jobs and units
 
@@ -164,10 +169,10 @@ class Ledger:
 
     def preparation(self) -> Job | None:
         """The job that prepares the run's data, the last one if some have failed."""
-        paths = (entry.path for entry in self.store.list(self.path("jobs/prepare")))
-        names = {path.split("/")[-1].removesuffix(".json") for path in paths if path.endswith(".json")}
-        jobs = [self.job(name) for name in names if re.fullmatch(r"prepare(-r[0-9]+)?", name)]
-        return max(jobs, key=lambda job: int(job.job.partition("-r")[2] or 0), default=None)
+        folder = self.path("jobs/")
+        names = [entry.path.removeprefix(folder) for entry in self.store.list(f"{folder}{StageKind.PREPARE}")]
+        stages = [Stage(name.removesuffix(".json")) for name in names if "/" not in name]
+        return self.job(max(stages, key=lambda stage: stage.number)) if stages else None
 
     def job(self, job: str) -> Job:
         """The job.
@@ -288,7 +293,7 @@ class Ledger:
             Whether this is the record that holds.
         """
         content = result.to_bytes()
-        if self.store.create(self._result_path(result.trial), content, outcome_metadata(result)):
+        if self.store.create(self._result_path(result.trial), content, metadata_of(result)):
             return True
         self.store.create(self.trial_path(result.trial, "late.json"), content)
         return False
@@ -300,25 +305,32 @@ class Ledger:
         except NotFoundError:
             return None
 
-    def outcome(self, unit: str) -> Outcome | None:
+    def message(self, trial: Trial) -> str:
+        """Why the trial failed or was stopped; read from its result where that was too long for a listing."""
+        if trial.result is None or trial.result.message:
+            return trial.result.message if trial.result else ""
+        whole = self.result(trial.trial)
+        return whole.message if whole else ""
+
+    def outcome(self, unit: str) -> Result | None:
         """How a unit ended, if it did, without a listing."""
         try:
-            return self._outcome(self.store.stat(self._result_path(unit)))
+            return result_of(self.store.stat(self._result_path(unit)), self.store.get)
         except NotFoundError:
             return None
 
-    def outcomes(self) -> dict[str, Outcome]:
+    def outcomes(self) -> dict[str, Result]:
         """How all trials with a result ended, by id: one listing."""
         return self._outcomes("results/")
 
-    def step_outcomes(self) -> dict[str, Outcome]:
+    def step_outcomes(self) -> dict[str, Result]:
         """How all other units (preparation, verifications) ended, by id: one listing."""
         return self._outcomes("steps/")
 
-    def unit_outcomes(self, job: Job) -> dict[str, Outcome]:
-        """How those of the job's units ended that have a result: one listing."""
-        found = self.outcomes() if any(is_trial(unit) for unit in job.units) else self.step_outcomes()
-        return {unit: found[unit] for unit in job.units if unit in found}
+    def owed(self, job: Job) -> list[str]:
+        """Those of the job's units that have no result yet: one listing."""
+        trains = any(is_trial(unit) for unit in job.units)
+        return job.owed(self.outcomes() if trains else self.step_outcomes())
 
     # Objects
 
@@ -361,9 +373,6 @@ class Ledger:
     def _result_path(self, unit: str) -> str:
         return self.path(f"{'results' if is_trial(unit) else 'steps'}/{unit}.json")
 
-    def _outcomes(self, folder: str) -> dict[str, Outcome]:
-        found = (self._outcome(entry) for entry in self.store.list(self.path(folder)))
-        return {outcome.trial: outcome for outcome in found}
-
-    def _outcome(self, entry: Entry) -> Outcome:
-        return outcome_of(entry, self.store.get)
+    def _outcomes(self, folder: str) -> dict[str, Result]:
+        results = (result_of(entry, self.store.get) for entry in self.store.list(self.path(folder)))
+        return {result.trial: result for result in results}

@@ -1,10 +1,13 @@
 """The ledger's records. Each is one JSON object, frozen, and written as a whole."""
 
 import math
+from collections.abc import Container
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from windtunnel.ledger.stage import Stage
 
 Params = dict[str, Any]
 
@@ -26,6 +29,11 @@ class State(StrEnum):
     STOPPED = "stopped"
     INFEASIBLE = "infeasible"
     FAILED = "failed"
+
+    @property
+    def has_values(self) -> bool:
+        """Whether such a trial has values to compare: it was trained to the end, or until a rule stopped it."""
+        return self in (State.COMPLETED, State.STOPPED)
 
 
 class JobKind(StrEnum):
@@ -61,7 +69,7 @@ class Request(Record):
     params: Params
     epochs: float
     seed: int = 0
-    stage: str
+    stage: Stage
     iteration: int = 0
     parents: list[str] = []
     note: dict[str, Any] = {}
@@ -78,7 +86,7 @@ class Job(Record):
     Attributes:
         job: its id, unique in the run.
         kind: what its units are.
-        stage: the stage it belongs to: an iteration's number, `full-<k>`, `verify-<k>`, `prepare`.
+        stage: the stage that it belongs to.
         units: ids of trials; of other kinds' units, the ids that their results have.
         lane: its place among the stage's jobs.
         slots: how many units run at once in it.
@@ -86,23 +94,27 @@ class Job(Record):
 
     job: str
     kind: JobKind
-    stage: str
+    stage: Stage
     units: list[str]
     lane: int = 0
     slots: int = 1
+
+    def owed(self, ended: Container[str]) -> list[str]:
+        """Its units that have no result yet, given those that have one."""
+        return [unit for unit in self.units if unit not in ended]
 
 
 class Plan(Record):
     """Everything a stage will run (`iterations/<stage>/plan.json`), fixed before anything of it is launched.
 
     Attributes:
-        stage: its name: an iteration's number, or `full-<k>`.
+        stage: its name.
         requests: the trials that the stage needs, those with a result already included.
         jobs: what is launched: units without a result, dealt into lanes.
         note: what the strategy says of the whole batch, such as a space that is used up.
     """
 
-    stage: str
+    stage: Stage
     requests: list[Request]
     jobs: list[Job]
     note: str = ""
@@ -131,7 +143,7 @@ class Known(Record):
     """What selection knew and decided after an iteration (`iterations/<stage>/known.json`).
 
     Attributes:
-        stage: the iteration's number.
+        stage: the iteration.
         results: trials of all iterations so far whose results it knew, in order of request.
         front: trials on the Pareto front of those.
         hypervolume: of that front, over `reference`; None without a front.
@@ -143,7 +155,7 @@ class Known(Record):
         failure: why the search is hopeless, where it is.
     """
 
-    stage: str
+    stage: Stage
     results: list[str]
     front: list[str]
     hypervolume: float | None
@@ -160,40 +172,29 @@ def _finite(value: Any) -> Any:
 
 
 class Result(Record):
-    """The terminal record of a trial or of another unit (`results/<trial>.json`).
+    """How a trial or another unit ended (`results/<trial>.json`, `steps/<unit>.json`).
 
     Attributes:
         trial: its id.
         state: how it ended.
-        config: the id of its configuration; empty for other units.
-        params: the searched parameters.
-        epochs: what was asked for.
-        iteration: that suggested the configuration.
-        stage: that ran it.
-        parents: configurations that it was bred from.
         objectives: the values that selection compares, by name, as the definition names them.
         metrics: every other number that is known of it, by name; None where it was not finite.
         epoch: the epoch that the values are from.
         violation: by how much measured constraints are broken, relative to their bounds, summed; 0 where none is.
         kind: of the failure or of the stop: `error`, `nan`, `out_of_memory`, `timeout`, `killed`, `crashed`, `gone`, …
         message: what went wrong, for a person.
-        log_tail: the end of its log, where it failed.
+        log_tail: the end of its log, where it failed; a listing lacks it.
         started: when its last attempt began, ISO 8601 in UTC.
         ended: likewise.
         seconds: how long its last attempt took.
         gpus: how many GPUs its last attempt held.
         attempts: how often it was started.
         source: URL of the ledger that it was copied from.
+        recorded: when the record was written, in seconds since 1970 by the store's clock; only a listing has it.
     """
 
     trial: str
     state: State
-    config: str = ""
-    params: Params = {}
-    epochs: float = 0.0
-    iteration: int = 0
-    stage: str = ""
-    parents: list[str] = []
     objectives: dict[str, float] = {}
     metrics: dict[str, Annotated[float | None, BeforeValidator(_finite)]] = {}
     epoch: float = 0.0
@@ -207,6 +208,12 @@ class Result(Record):
     gpus: int = 0
     attempts: int = 1
     source: str | None = None
+    recorded: float = Field(default=0.0, exclude=True)
+
+    @property
+    def feasible(self) -> bool:
+        """Whether it may be on a front: it has values, and breaks no constraint."""
+        return self.state.has_values and self.violation == 0
 
 
 class Attempt(Record):

@@ -7,9 +7,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
 from windtunnel.errors import LedgerError
+from windtunnel.ledger.stage import Stage
 from windtunnel.report.forecast import coming, seconds_left
 from windtunnel.report.reader import RunReader
-from windtunnel.report.snapshot import Snapshot, StageProgress, title
+from windtunnel.report.snapshot import Snapshot, StageProgress
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -41,7 +42,7 @@ class Display:
         self._reader = reader
         self._heading = heading
         self._stages: list[StageProgress] = []
-        self._coming = ["prepare"]
+        self._coming = [Stage.preparation(0)]
         self._results = ""
         self._clock = clock
         self._began = clock()
@@ -124,7 +125,7 @@ class Display:
             bar = ProgressBar(total=max(stage.total, 1), completed=stage.finished, width=24, complete_style="cyan")
             grid.add_row(
                 state,
-                title(stage.name),
+                stage.name.label,
                 bar,
                 f"{stage.finished}/{stage.total}",
                 Text(_facts(stage), style="dim"),
@@ -132,7 +133,7 @@ class Display:
                 Text(self._took(stage), style="dim"),
             )
         for name in self._coming[: max(0, _ROWS - len(stages))]:
-            grid.add_row(Text("·", style="dim"), Text(title(name), style="dim"))
+            grid.add_row(Text("·", style="dim"), Text(name.label, style="dim"))
         foot = f"elapsed{self._results}" if stages else "elapsed · Airflow is starting"
         return Group(Text(self._heading, style="bold"), grid, Text(f"{_time(self._elapsed())} {foot}"))
 
@@ -154,7 +155,7 @@ def _results(snapshot: Snapshot) -> str:
 def _counts(stage: StageProgress) -> str:
     failed = f", {stage.failed} failed" if stage.failed else ""
     running = f", {stage.running} running" if stage.running else ""
-    return f"{title(stage.name)}: {stage.finished} of {stage.total} done{running}{failed}"
+    return f"{stage.name.label}: {stage.finished} of {stage.total} done{running}{failed}"
 
 
 def _facts(stage: StageProgress) -> str:

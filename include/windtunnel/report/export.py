@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from windtunnel.ledger import Trial
 from windtunnel.report.payloads.plain import plain
-from windtunnel.report.snapshot import Model, Snapshot, Trial
+from windtunnel.report.snapshot import Model, Snapshot, message
 
 _GROUPS = ("params", "objectives", "metrics", "test")
 
@@ -37,23 +38,24 @@ def _flat(row: Mapping[str, Any], names: Mapping[str, Mapping[str, None]]) -> di
 
 
 def _record(snapshot: Snapshot, trial: Trial, model: Model | None = None) -> dict[str, Any]:
+    result = trial.result
     return {
         "trial": trial.trial,
         "config": trial.config,
         "stage": trial.request.stage,
-        "iteration": trial.request.iteration,
+        "iteration": trial.iteration,
         "epochs": trial.request.epochs,
         "state": snapshot.state(trial),
         "params": trial.params,
-        "objectives": trial.objectives,
-        "metrics": trial.metrics,
+        "objectives": snapshot.objectives_of(trial),
+        "metrics": snapshot.metrics_of(trial),
         "violation": trial.violation,
         "front": trial.trial in snapshot.front,
-        "kind": trial.kind,
-        "message": model.error or trial.message if model else trial.message,
-        "seconds": trial.seconds,
-        "started": trial.started,
-        "attempts": trial.attempts,
+        "kind": result.kind if result else "",
+        "message": (model.error if model else "") or message(trial),
+        "seconds": result.seconds if result else 0.0,
+        "started": result.started if result else "",
+        "attempts": result.attempts if result else 0,
         "source": snapshot.source(trial),
         "verified": model.verified if model else None,
         "test": model.test if model else {},

@@ -6,7 +6,8 @@ import math
 from typing import TYPE_CHECKING
 
 from windtunnel.front import pareto_front
-from windtunnel.report.snapshot import Snapshot, Trial
+from windtunnel.ledger import State, Trial
+from windtunnel.report.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -56,9 +57,9 @@ def _panel(panel: "Axes", snapshot: Snapshot, x: str, y: str) -> None:
     """Draw one pair; without `x`, the objective over the trials."""
     from matplotlib import colormaps
 
-    iterations = sorted({trial.request.iteration for trial in snapshot.trials})
+    iterations = sorted({trial.iteration for trial in snapshot.trials})
     colours = colormaps["viridis"]
-    fit = [trial for trial in snapshot.trials if trial.comparable and _has(trial, x, y)]
+    fit = [trial for trial in snapshot.trials if trial.feasible and _has(trial, x, y)]
     if x:
         front = _front_of_two(fit, snapshot, x, y)
         panel.step(
@@ -70,7 +71,7 @@ def _panel(panel: "Axes", snapshot: Snapshot, x: str, y: str) -> None:
             linewidth=1.2,
         )
     for place, iteration in enumerate(iterations):
-        of = [trial for trial in fit if trial.request.iteration == iteration]
+        of = [trial for trial in fit if trial.iteration == iteration]
         panel.scatter(
             [_value(snapshot, trial, x) for trial in of],
             [_value(snapshot, trial, y) for trial in of],
@@ -81,7 +82,7 @@ def _panel(panel: "Axes", snapshot: Snapshot, x: str, y: str) -> None:
             label=f"iteration {iteration}" if iteration else "warm start",
             zorder=3,
         )
-    models = [model.trial for model in snapshot.models if model.trial.comparable and _has(model.trial, x, y)]
+    models = [model.trial for model in snapshot.models if model.trial.feasible and _has(model.trial, x, y)]
     if models and x:
         panel.scatter(
             [_value(snapshot, trial, x) for trial in models],
@@ -119,14 +120,17 @@ def _label_few(axis: "Axis") -> None:
 
 def _failures(panel: "Axes", snapshot: Snapshot, others: list[Trial], x: str, y: str) -> None:
     """Failed trials stand at the edge of the axis that they have no value on; those without any are left out."""
-    ended = [trial for trial in snapshot.trials if snapshot.state(trial) in ("failed", "infeasible")]
-    lost = [trial for trial in ended if not _has(trial, x, y)]
-    lost = [trial for trial in lost if not x or x in trial.objectives or y in trial.objectives]
+    lost = [
+        (snapshot.numbers[trial.trial], snapshot.objectives_of(trial))
+        for trial in snapshot.trials
+        if trial.state in (State.FAILED, State.INFEASIBLE)
+    ]
+    axes = [name for name in (x, y) if name]
+    lost = [(number, values) for number, values in lost if not all(name in values for name in axes)]
+    lost = [(number, values) for number, values in lost if not x or any(name in values for name in axes)]
     if lost and others:
-        places = [
-            [trial.objectives.get(name, _beyond(snapshot, others, name)) for trial in lost] for name in (x, y) if name
-        ]
-        horizontal = places[0] if x else [snapshot.numbers[trial.trial] for trial in lost]
+        places = [[values.get(name, _beyond(snapshot, others, name)) for _, values in lost] for name in axes]
+        horizontal = places[0] if x else [number for number, _ in lost]
         panel.scatter(horizontal, places[-1], marker="x", s=26, color=_CROSS, linewidths=1.3, label="failed", zorder=3)
 
 

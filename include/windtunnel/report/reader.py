@@ -1,6 +1,6 @@
 """Reads a run again and again: each time only what may have changed since."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from threading import Lock
@@ -8,12 +8,13 @@ from typing import Any, TypeVar
 
 from windtunnel.ledger import Approval, Job, Known, Ledger, Plan, Result, State
 from windtunnel.ledger.ids import is_trial
-from windtunnel.ledger.outcome import Outcome
 from windtunnel.ledger.records import Session
+from windtunnel.ledger.stage import Stage
 from windtunnel.report.snapshot import Snapshot
 
 _FEW = 32  # results still to come up to which each is asked for rather than all listed
 _AT_ONCE = 8  # requests to the store
+K = TypeVar("K", bound=str)
 T = TypeVar("T")
 
 
@@ -27,11 +28,11 @@ def collect(ledger: Ledger) -> Snapshot:
 
 
 class RunReader:
-    """Keeps what a ledger never changes: plans, selections and results are read once, and why a trial ended early.
+    """Keeps what a ledger never changes: plans, selections and results are read once.
 
-    The first reading takes one listing each of stages, results, steps and jobs, and one read each of a plan, a
-    selection, and a trial that failed or was stopped. A later one lists sessions and stages, and asks for the results
-    that are still to come. Threads may share a reader.
+    The first reading takes one listing each of sessions, stages, results, steps and jobs, and one read each of a plan,
+    a selection, and a result with a message too long for a listing. A later one lists sessions and stages, and asks
+    for the results that are still to come. Threads may share a reader.
     """
 
     def __init__(self, ledger: Ledger) -> None:
@@ -47,11 +48,11 @@ class RunReader:
         self._closed = False
         self._approval: Approval | None = None
         self._preparation: Job | None = None
-        self._plans: dict[str, Plan] = {}
-        self._selections: dict[str, Known] = {}
-        self._ended: dict[str, Outcome] | None = None
-        self._reasons: dict[str, Result] = {}
+        self._plans: dict[Stage, Plan] = {}
+        self._selections: dict[Stage, Known] = {}
+        self._results: dict[str, Result] = {}
         self._launches: dict[str, list[float]] = {}
+        self._listed = False
 
     def read(self) -> Snapshot:
         """The run as it is now.
@@ -64,12 +65,12 @@ class RunReader:
             self._record = self._record or self.ledger.search_record()
             self._read_sessions()
             self._read_stages()
-            if self._ended is None:
-                self._ended = self.ledger.outcomes() | self.ledger.step_outcomes()
-                self._launches = self.ledger.launch_times()
+            if self._listed:
+                self._read_due()
             else:
-                self._read_due(self._ended)
-            self._read_reasons(self._ended)
+                self._launches = self.ledger.launch_times()
+                self._add(self.ledger.outcomes() | self.ledger.step_outcomes())
+                self._listed = True
             return Snapshot(
                 search=self.ledger.search,
                 run=self.ledger.run,
@@ -80,10 +81,9 @@ class RunReader:
                 closed=self._closed,
                 approval=self._approval,
                 preparation=self._preparation,
-                plans=dict(sorted(self._plans.items(), key=lambda item: _order(item[0]))),
-                selections=dict(self._selections),
-                outcomes=dict(self._ended),
-                reasons=dict(self._reasons),
+                plans=_in_order(self._plans),
+                selections=_in_order(self._selections),
+                results=dict(self._results),
                 launches=dict(self._launches),
             )
 
@@ -100,43 +100,44 @@ class RunReader:
             self._approval = self.ledger.approval()
 
     def _read_stages(self) -> None:
-        for name in self.ledger.stages():
-            if name not in self._plans and (plan := self.ledger.plan(name)):
-                self._plans[name] = plan
-            if name.isdigit() and name not in self._selections and (selection := self.ledger.known(name)):
-                self._selections[name] = selection
+        planned, selected = self.ledger.stage_records()
+        self._plans |= _read_all(self.ledger.plan, [stage for stage in planned if stage not in self._plans])
+        self._selections |= _read_all(self.ledger.known, [stage for stage in selected if stage not in self._selections])
         if self._preparation is None or not self._plans:
             self._preparation = self.ledger.preparation()
 
-    def _read_due(self, ended: dict[str, Outcome]) -> None:
-        """Add the outcomes and launches that have come since the last reading."""
+    def _read_due(self) -> None:
+        """Read the results and launches that have come since the last reading."""
         jobs = [job for plan in self._plans.values() for job in plan.jobs]
         jobs += [self._preparation] if self._preparation else []
-        due = {request.trial for plan in self._plans.values() for request in plan.requests} - ended.keys()
-        due.update(unit for job in jobs for unit in job.units if unit not in ended)
+        units = {request.trial for plan in self._plans.values() for request in plan.requests}
+        due = units.union(*(job.units for job in jobs)) - self._results.keys()
         for stage in {job.stage for job in jobs if not due.isdisjoint(job.units)}:
-            self._launches |= self.ledger.launch_times("prepare" if stage == "prepare" else f"{stage}-")
+            self._launches |= self.ledger.launch_times(stage.jobs)
         if len(due) <= _FEW:
-            ended |= {outcome.trial: outcome for outcome in _at_once(self.ledger.outcome, due) if outcome}
+            self._add(_read_all(self.ledger.outcome, due))
             return
-        ended |= self.ledger.outcomes() if any(map(is_trial, due)) else {}
-        ended |= {} if all(map(is_trial, due)) else self.ledger.step_outcomes()
+        self._add(self.ledger.outcomes() if any(map(is_trial, due)) else {})
+        self._add({} if all(map(is_trial, due)) else self.ledger.step_outcomes())
 
-    def _read_reasons(self, ended: Mapping[str, Outcome]) -> None:
-        """Why a unit failed or was stopped stands in its result only."""
-        early = [unit for unit, outcome in ended.items() if outcome.state in (State.FAILED, State.STOPPED)]
-        unread = [unit for unit in early if unit not in self._reasons]
-        self._reasons |= {result.trial: result for result in _at_once(self.ledger.result, unread) if result}
-
-
-def _at_once(read: Callable[[str], T], names: Collection[str]) -> list[T]:
-    if len(names) < 2:
-        return [read(name) for name in names]
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return list(pool.map(read, names))
+    def _add(self, results: dict[str, Result]) -> None:
+        """Keep new results; a message that is too long for a listing is read from the result itself."""
+        fresh = {unit: result for unit, result in results.items() if unit not in self._results}
+        early = [unit for unit, result in fresh.items() if result.state in (State.FAILED, State.STOPPED)]
+        cut = [unit for unit in early if not fresh[unit].message]
+        for unit, whole in _read_all(self.ledger.result, cut).items():
+            fresh[unit] = fresh[unit].model_copy(update={"message": whole.message})
+        self._results |= fresh
 
 
-def _order(stage: str) -> tuple[int, int]:
-    """A stage's place among those of a run; one that was extended has several full trainings."""
-    kind, _, number = stage.rpartition("-")
-    return int(number), ("", "full", "verify").index(kind)
+def _read_all(read: Callable[[K], T | None], names: Collection[K]) -> dict[K, T]:
+    """What there is of these names, some at once."""
+    if not names:
+        return {}
+    with ThreadPoolExecutor(min(_AT_ONCE, len(names))) as pool:
+        records = zip(names, pool.map(read, names), strict=True)
+        return {name: record for name, record in records if record is not None}
+
+
+def _in_order(records: dict[Stage, T]) -> dict[Stage, T]:
+    return dict(sorted(records.items(), key=lambda item: item[0].order))

@@ -9,87 +9,14 @@ from functools import cached_property
 from typing import Any
 
 from windtunnel.front import hypervolumes, pareto_front, reference_point
-from windtunnel.ledger import Approval, Job, Known, Plan, Request, Result, State
-from windtunnel.ledger.ids import full_stage, is_trial
-from windtunnel.ledger.outcome import Outcome
+from windtunnel.ledger import Approval, Job, Known, Plan, Result, State, Trial
+from windtunnel.ledger.ids import full_stage, is_trial, verification_id
 from windtunnel.ledger.records import Session
+from windtunnel.ledger.stage import Stage, StageKind
+from windtunnel.ledger.trial import furthest
 
 WAITING = "waiting"  # the state of a trial that is planned and has neither started nor ended
 RUNNING = "running"  # the state of a trial without a result whose job was launched and whose turn has come
-
-
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """One trial: its request and, once it has ended, its outcome.
-
-    Attributes:
-        request: what the trial is to do.
-        outcome: how it ended; None before.
-        objectives: values by name; of a trial without a result, those that were known before.
-        metrics: every other number by name.
-        message: why it failed or was stopped.
-    """
-
-    request: Request
-    outcome: Outcome | None
-    objectives: dict[str, float]
-    metrics: dict[str, float | None]
-    message: str
-
-    @property
-    def trial(self) -> str:
-        """Its id."""
-        return self.request.trial
-
-    @property
-    def config(self) -> str:
-        """Id of its configuration."""
-        return self.request.config
-
-    @property
-    def params(self) -> dict[str, Any]:
-        """The searched parameters."""
-        return self.request.params
-
-    @property
-    def violation(self) -> float:
-        """By how much measured constraints are broken; 0 where none is."""
-        return self.outcome.violation if self.outcome else 0.0
-
-    @property
-    def comparable(self) -> bool:
-        """Whether it may be on a front."""
-        return self.outcome is not None and self.outcome.comparable
-
-    @property
-    def kind(self) -> str:
-        """Kind of the failure or of the stop."""
-        return self.outcome.kind if self.outcome else ""
-
-    @property
-    def started(self) -> str:
-        """When its last attempt began, ISO 8601 in UTC; empty without a result."""
-        return self.outcome.started if self.outcome else ""
-
-    @property
-    def seconds(self) -> float:
-        """How long its last attempt took; 0 without a result."""
-        return self.outcome.seconds if self.outcome else 0.0
-
-    @property
-    def recorded(self) -> float:
-        """When its result was written, in seconds since 1970 by the store's clock; 0 without a result."""
-        return self.outcome.recorded if self.outcome else 0.0
-
-    @property
-    def attempts(self) -> int:
-        """How often it was started, as its result says; 0 without a result."""
-        return self.outcome.attempts if self.outcome else 0
-
-    @property
-    def gpus(self) -> int:
-        """How many GPUs its last attempt held."""
-        return self.outcome.gpus if self.outcome else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +48,7 @@ class StageProgress:
     """How far a stage has come.
 
     Attributes:
-        name: an iteration's number, `full-<k>`, `verify-<k>` or `prepare`.
+        name: the stage.
         total: number of its units.
         finished: how many of them have a result.
         failed: how many of the finished have failed.
@@ -130,7 +57,7 @@ class StageProgress:
         selection: what the iteration's selection knew and decided; None before, and of other stages.
     """
 
-    name: str
+    name: Stage
     total: int
     finished: int
     failed: int
@@ -146,7 +73,7 @@ class StageProgress:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A run at one moment; frozen, and what follows from its fields is worked out when it is first used.
+    """A run at one moment. Its fields are what was read; what follows from them is worked out when it is first used.
 
     Attributes:
         search: the search's name.
@@ -158,10 +85,9 @@ class Snapshot:
         closed: whether the latest session has nothing left to do but to write the report and to tidy up.
         approval: a person's latest word on the finalists, where one is asked for.
         preparation: the job that prepares the data, once there is one.
-        plans: of the stages that have begun, by name, in the order in which stages happen.
-        selections: what each iteration's selection knew and decided, by the iteration's number.
-        outcomes: how trials and other units ended, by id.
-        reasons: whole results of the units that failed or were stopped, by id.
+        plans: of the stages that have begun, in the order in which they happen.
+        selections: what each iteration's selection knew and decided, in order.
+        results: how trials and other units ended, by id.
         launches: when each job was launched, in seconds since 1970 by the store's clock.
     """
 
@@ -174,10 +100,9 @@ class Snapshot:
     closed: bool
     approval: Approval | None
     preparation: Job | None
-    plans: Mapping[str, Plan]
-    selections: Mapping[str, Known]
-    outcomes: Mapping[str, Outcome]
-    reasons: Mapping[str, Result]
+    plans: Mapping[Stage, Plan]
+    selections: Mapping[Stage, Known]
+    results: Mapping[str, Result]
     launches: Mapping[str, list[float]]
 
     # The search
@@ -212,13 +137,8 @@ class Snapshot:
     @property
     def last_iteration(self) -> int:
         """The last iteration of the latest session: the planned one, or an earlier one that ended the search."""
-        ends = [int(k) for k, each in self.selections.items() if int(k) > self.offset and (each.stop or each.failure)]
-        return min([self.planned, *ends])
-
-    def full_training(self, iterations: int | None = None) -> str:
-        """Name of the stage that trains the finalists fully, after so many iterations or those that have selected."""
-        done = max(map(int, self.selections), default=0) if iterations is None else iterations
-        return full_stage(done, self.sessions, chosen=self.record.get("origin") is not None)
+        own = {stage.number: each for stage, each in self.selections.items() if stage.number > self.offset}
+        return min([self.planned, *(number for number, each in own.items() if each.stop or each.failure)])
 
     @property
     def asking(self) -> bool:
@@ -228,25 +148,31 @@ class Snapshot:
             return False
         return self.approval is None or not self.approval.answers(session.session, stage)
 
+    def full_training(self, iterations: int | None = None) -> Stage:
+        """The stage that trains the finalists fully, after so many iterations or those that have selected."""
+        done = max((stage.number for stage in self.selections), default=0) if iterations is None else iterations
+        return full_stage(done, self.sessions, chosen=self.record.get("origin") is not None)
+
     # Trials
 
     @cached_property
     def trials(self) -> list[Trial]:
         """The trials of all iterations, in order of request."""
-        return self._trials(plan for name, plan in self.plans.items() if name.isdigit())
-
-    @property
-    def all_trials(self) -> list[Trial]:
-        """The iterations' trials and the full trainings, each once."""
-        return list(self._by_id.values())
+        return self._trials(StageKind.SEARCH)
 
     @cached_property
     def models(self) -> list[Model]:
         """The finalists of all sessions, the best in the first objective first."""
         name, way = next(iter(self.objectives.items()))
         worst = -math.inf if way == "maximize" else math.inf
-        models = [self._model(trial) for trial in self._full_trainings]
-        return sorted(models, key=lambda model: model.trial.objectives.get(name, worst), reverse=way == "maximize")
+        values = {trial.trial: self.objectives_of(trial).get(name, worst) for trial in self._full_trainings}
+        ranked = sorted(self._full_trainings, key=lambda trial: values[trial.trial], reverse=way == "maximize")
+        return [self._model(trial) for trial in ranked]
+
+    @property
+    def all_trials(self) -> list[Trial]:
+        """The iterations' trials and the full trainings, each once."""
+        return list(self._by_id.values())
 
     @property
     def finalists(self) -> list[Model]:
@@ -270,8 +196,7 @@ class Snapshot:
     def running(self) -> frozenset[str]:
         """The units at work: of each job that was launched the next ones without a result, as many as it has slots."""
         launched = [job for job in self._all_jobs if job.job in self.launches]
-        waiting = [[unit for unit in job.units if unit not in self.outcomes][: job.slots] for job in launched]
-        return frozenset(unit for units in waiting for unit in units)
+        return frozenset(unit for job in launched for unit in job.owed(self.results)[: job.slots])
 
     @cached_property
     def counts(self) -> dict[str, int]:
@@ -287,9 +212,18 @@ class Snapshot:
 
     def state(self, trial: Trial) -> str:
         """A `State`'s value, `running` or `waiting`."""
-        if trial.outcome:
-            return trial.outcome.state.value
+        if trial.state:
+            return trial.state.value
         return RUNNING if trial.trial in self.running else WAITING
+
+    def objectives_of(self, trial: Trial) -> dict[str, float]:
+        """Values of the objectives by name; where training gave none, those that were known before."""
+        return {name: value for name, value in trial.known.items() if name in self.objectives} | trial.objectives
+
+    def metrics_of(self, trial: Trial) -> dict[str, float | None]:
+        """Every other number that is known of it, by name."""
+        metrics = trial.known | trial.result.metrics if trial.result else trial.known
+        return {name: value for name, value in metrics.items() if name not in self.objectives}
 
     def source(self, trial: Trial) -> str | None:
         """URL of the ledger that its result was taken from; None where a job of this run trains it."""
@@ -331,31 +265,31 @@ class Snapshot:
     @cached_property
     def stages(self) -> list[StageProgress]:
         """The stages that have begun, in the order in which they happen."""
-        preparation = [self._progress("prepare", self.preparation.units)] if self.preparation else []
-        return preparation + [self._progress(name, _units(plan), plan.note) for name, plan in self.plans.items()]
+        preparation = [self._progress(self.preparation.stage, self.preparation.units)] if self.preparation else []
+        return preparation + [self._progress(stage, _units(plan), plan.note) for stage, plan in self.plans.items()]
 
     @property
     def iterations(self) -> list[StageProgress]:
         """Those of the stages that are iterations, a warm start as iteration 0 among them."""
-        return [stage for stage in self.stages if stage.name.isdigit()]
+        return [stage for stage in self.stages if stage.name.is_iteration]
 
     @property
-    def steps(self) -> list[Outcome]:
+    def steps(self) -> list[Result]:
         """How the units ended that are no trials: the preparation of the data and verifications."""
-        return [self.outcomes[unit] for unit in self.jobs if not is_trial(unit) and unit in self.outcomes]
+        return [self.results[unit] for unit in self.jobs if not is_trial(unit) and unit in self.results]
 
     @cached_property
     def version(self) -> str:
         """A digest that changes with whatever a page shows of the run."""
-        growing = (self.plans, self.selections, self.outcomes, self.sessions, self.launches)
-        facts = [self.url, *map(len, growing), self.closed, self.asking, *sorted(self.running)]
+        read = (self.plans, self.selections, self.results, self.sessions, self.launches)
+        facts = [self.url, *(len(each) for each in read), self.closed, self.asking, *sorted(self.running)]
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
     # Parts of the above
 
     @property
     def _last_selection(self) -> Known | None:
-        return self.selections[max(self.selections, key=int)] if self.selections else None
+        return list(self.selections.values())[-1] if self.selections else None
 
     @cached_property
     def _all_jobs(self) -> list[Job]:
@@ -364,76 +298,60 @@ class Snapshot:
 
     @cached_property
     def _full_trainings(self) -> list[Trial]:
-        return self._trials(plan for name, plan in self.plans.items() if name.startswith("full-"))
+        return self._trials(StageKind.FULL)
 
     @cached_property
     def _by_id(self) -> dict[str, Trial]:
         return {trial.trial: trial for trial in (*(model.trial for model in self.models), *self.trials)}
 
-    def _trials(self, plans: Iterable[Plan]) -> list[Trial]:
+    def _trials(self, kind: StageKind) -> list[Trial]:
+        plans = [plan for stage, plan in self.plans.items() if stage.kind is kind]
         requests = {request.trial: request for plan in plans for request in plan.requests}
-        return [self._trial(request) for request in requests.values()]
-
-    def _trial(self, request: Request) -> Trial:
-        outcome, reason = self.outcomes.get(request.trial), self.reasons.get(request.trial)
-        objectives = {name: value for name, value in request.known.items() if name in self.objectives}
-        metrics = request.known | outcome.metrics if outcome else request.known
-        return Trial(
-            request=request,
-            outcome=outcome,
-            objectives=objectives | outcome.objectives if outcome else objectives,
-            metrics={name: value for name, value in metrics.items() if name not in self.objectives},
-            message=reason.message if reason else f"breaks {request.infeasible}" if request.infeasible else "",
-        )
+        return [Trial(request, self.results.get(trial)) for trial, request in requests.items()]
 
     def _model(self, trial: Trial) -> Model:
-        if self.state(trial) == State.FAILED:
-            return Model(trial, verified=False, error=trial.message)
-        step = self.outcomes.get(f"verify-{trial.trial}")
+        if trial.state is State.FAILED:
+            return Model(trial, verified=False, error=message(trial))
+        step = self.results.get(verification_id(trial.trial))
         if step is None:
             return Model(trial)
-        reason = self.reasons.get(step.trial)
         return Model(
             trial,
             verified=step.state is State.COMPLETED,
             test=step.metrics,
-            error=reason.message if reason else "",
+            error=step.message,
             onnx=f"trials/{trial.trial}/model.onnx",
         )
 
-    def _progress(self, name: str, units: list[str], note: str = "") -> StageProgress:
-        ended = [self.outcomes[unit] for unit in units if unit in self.outcomes]
+    def _progress(self, stage: Stage, units: list[str], note: str = "") -> StageProgress:
+        ended = [self.results[unit] for unit in units if unit in self.results]
         return StageProgress(
-            name=name,
+            name=stage,
             total=len(units),
             finished=len(ended),
-            failed=sum(outcome.state is State.FAILED for outcome in ended),
+            failed=sum(result.state is State.FAILED for result in ended),
             running=sum(unit in self.running for unit in units),
             note=note,
-            selection=self.selections.get(name),
+            selection=self.selections.get(stage),
         )
 
 
 def contenders(trials: Iterable[Trial]) -> list[Trial]:
-    """The trials that may be on a front: of each configuration the one that ended last, if its values compare.
-
-    Under successive halving a configuration has a trial at each rung it was promoted to; only the furthest counts.
-    """
-    latest = {trial.request.config: trial for trial in trials if trial.outcome}
-    return [trial for trial in latest.values() if trial.comparable]
+    """The trials that may be on a front: of each configuration the one that came furthest, if its values compare."""
+    return [trial for trial in furthest(trial for trial in trials if trial.result) if trial.feasible]
 
 
 def best(trials: Iterable[Trial], objective: str, way: str) -> Trial | None:
     """The trial with the best value of an objective, to be maximised or minimised; the earliest of equal ones."""
-    fit = [trial for trial in trials if trial.comparable and objective in trial.objectives]
+    fit = [trial for trial in trials if trial.feasible and objective in trial.objectives]
     return (max if way == "maximize" else min)(fit, key=lambda trial: trial.objectives[objective], default=None)
 
 
-def title(stage: str) -> str:
-    """A stage's name for people, such as `iteration 3` or `full training`."""
-    if stage.isdigit():
-        return f"iteration {stage}" if int(stage) else "warm start"
-    return {"prepare": "data", "full": "full training", "verify": "verification"}[stage.partition("-")[0]]
+def message(trial: Trial) -> str:
+    """Why it failed, was stopped or is not trained; empty where nothing of the kind happened."""
+    if trial.request.infeasible:
+        return f"breaks {trial.request.infeasible}"
+    return trial.result.message if trial.result else ""
 
 
 def _units(plan: Plan) -> list[str]:

@@ -2,7 +2,7 @@
 
 from windtunnel.stages.beginning import begin
 from windtunnel.stages.finalists import choose_finalists
-from windtunnel.stages.history import stragglers
+from windtunnel.stages.history import History
 from windtunnel.stages.iterations import goes_on, select, suggest
 from windtunnel.stages.preparation import prepare_job
 from windtunnel.stages.publishing import Published, publish
@@ -11,6 +11,7 @@ from windtunnel.stages.verification import plan_verification
 from windtunnel.stages.warm_start import start
 
 __all__ = [
+    "History",
     "Published",
     "Search",
     "begin",
@@ -21,6 +22,5 @@ __all__ = [
     "publish",
     "select",
     "start",
-    "stragglers",
     "suggest",
 ]

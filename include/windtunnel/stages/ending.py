@@ -1,36 +1,33 @@
 """Whether a search goes on: every reason to end one early, or to call it hopeless."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from windtunnel.front import hypervolume, reference_point
-from windtunnel.ledger import State
-from windtunnel.ledger.outcome import Outcome
+from windtunnel.ledger import Result, State, Trial
+from windtunnel.stages.history import History
 from windtunnel.stages.search import Search
 from windtunnel.stages.standing import Standing
-from windtunnel.strategies import Observation
 
 _ROUNDING = 1e-9  # relative, of a hypervolume
 
 
-def reason_to_stop(
-    search: Search, k: int, tried: Sequence[Observation], stands: Standing, outcomes: Mapping[str, Outcome]
-) -> str | None:
+def reason_to_stop(search: Search, history: History, k: int, tried: Sequence[Trial], stands: Standing) -> str | None:
     """Why the search has come to its end with iteration k, whatever is left to try; None where it has not.
 
     Args:
         search: at work.
+        history: of the run.
         k: the iteration.
-        tried: how all trials ended that it knows.
+        tried: the trials that it knows to have ended.
         stands: how the search stands by them.
-        outcomes: of all trials, known or not.
     """
     return (
         _target(search, stands.front)
-        or _stale(search, k, tried, stands.front)
+        or _stale(search, history, k, tried, stands.front)
         or _time(search)
-        or _gpu_hours(search, outcomes)
+        or _gpu_hours(search, history.results.values())
     )
 
 
@@ -52,9 +49,9 @@ def reason_to_suggest_no_more(search: Search, k: int, configurations: int) -> st
     return None
 
 
-def reason_to_fail(search: Search, seen: Sequence[Observation], front: int) -> str | None:
+def reason_to_fail(search: Search, seen: Sequence[Trial], front: int) -> str | None:
     """Why the search is hopeless; None where it is not."""
-    failed = sum(observation.state is State.FAILED for observation in seen)
+    failed = sum(trial.state is State.FAILED for trial in seen)
     limit = search.definition.limits.failed_trials
     if failed >= limit:
         return f"{failed} of {len(seen)} trials failed, and limits.failed_trials is {limit}"
@@ -63,7 +60,7 @@ def reason_to_fail(search: Search, seen: Sequence[Observation], front: int) -> s
     return None
 
 
-def _target(search: Search, front: Sequence[Observation]) -> str | None:
+def _target(search: Search, front: Sequence[Trial]) -> str | None:
     target, objectives = search.definition.stopping.target, search.definition.objectives
     for seen in front if target else ():
         values = [(seen.objectives[name], goal, objectives[name]) for name, goal in target.items()]
@@ -72,9 +69,9 @@ def _target(search: Search, front: Sequence[Observation]) -> str | None:
     return None
 
 
-def _stale(search: Search, k: int, tried: Sequence[Observation], front: Sequence[Observation]) -> str | None:
+def _stale(search: Search, history: History, k: int, tried: Sequence[Trial], front: Sequence[Trial]) -> str | None:
     stale = search.definition.stopping.stale_iterations
-    before = search.ledger.known(str(k - stale)) if stale is not None and k > stale else None
+    before = history.selection(k - stale) if stale is not None and k > stale else None
     if before is None or not before.front:
         return None
     then = [one for one in tried if one.trial in before.front]
@@ -92,7 +89,7 @@ def _time(search: Search) -> str | None:
     return f"limits.search_time of {limit:g} s is used up" if limit is not None and spent > limit else None
 
 
-def _gpu_hours(search: Search, outcomes: Mapping[str, Outcome]) -> str | None:
+def _gpu_hours(search: Search, results: Iterable[Result]) -> str | None:
     limit = search.definition.limits.gpu_hours
-    spent = sum(outcome.seconds * outcome.gpus for outcome in outcomes.values()) / 3600
+    spent = sum(result.seconds * result.gpus for result in results) / 3600
     return f"limits.gpu_hours of {limit:g} is used up" if limit is not None and spent >= limit else None

@@ -6,42 +6,45 @@ from windtunnel.errors import LedgerError, SearchError
 from windtunnel.front import spread
 from windtunnel.ledger import Ledger, Plan, Request, State, ids
 from windtunnel.ledger.ids import first_id, last_try, retry_id
-from windtunnel.stages.history import history
+from windtunnel.ledger.stage import Stage
+from windtunnel.stages.history import History
 from windtunnel.stages.planning import plan_trials
 from windtunnel.stages.search import Search
 
 
-def full_stage(search: Search) -> str:
-    """The name of the stage that trains the finalists of a search at work."""
-    sessions = [session for session in search.ledger.sessions() if session.started <= search.session.started]
-    return ids.full_stage(search.ledger.iterations_done(), sessions, chosen=search.origin is not None)
+def full_stage(search: Search, history: History) -> Stage:
+    """The stage that trains the finalists of a search at work."""
+    chosen = search.origin is not None
+    sessions = search.ledger.sessions() if chosen else []
+    earlier = [session for session in sessions if session.started <= search.session.started]
+    return ids.full_stage(history.iterations_done, earlier, chosen=chosen)
 
 
-def choose_finalists(search: Search, busy: Collection[int] = ()) -> Plan:
+def choose_finalists(search: Search, live: Collection[str] = ()) -> Plan:
     """Fix the full training of the front's members, spread over it, or of the trials that the session names.
 
     Args:
         search: at work.
-        busy: lanes that stragglers still hold.
+        live: names of the run's jobs that live: stragglers among them hold their lanes.
 
     Raises:
         SearchError: no trial is on the front.
         LedgerError: a named trial is not in its run.
     """
-    stage = full_stage(search)
-    fixed = search.ledger.plan(stage)
-    if fixed is not None:
-        return fixed
-    asked = _chosen(search, stage) if search.origin else _front(search, stage)
-    return plan_trials(search, stage, _last_tries(search, asked), busy)
+    history = History(search.ledger)
+    stage = full_stage(search, history)
+    if stage in history.plans:
+        return history.plans[stage]
+    requests = _chosen(search, stage) if search.origin else _front(search, history, stage)
+    return plan_trials(search, history, stage, _last_tries(search, history, requests), live)
 
 
-def _front(search: Search, stage: str) -> list[Request]:
-    k = search.ledger.iterations_done()
-    known = search.ledger.known(str(k))
-    if known is None or not known.front:
+def _front(search: Search, history: History, stage: Stage) -> list[Request]:
+    k = history.iterations_done
+    selection = history.selection(k)
+    if selection is None or not selection.front:
         raise SearchError(f"{search.ledger.url}: no trial is on the front, so there is nothing to train fully")
-    front = [seen for seen in history(search, k) if seen.trial in known.front]
+    front = [trial for trial in history.trials(k) if trial.trial in selection.front]
     members = spread(front, search.problem.objectives, search.definition.finalists.max)
     go_on = search.definition.finalists.go_on
     return [
@@ -58,31 +61,31 @@ def _front(search: Search, stage: str) -> list[Request]:
     ]
 
 
-def _last_tries(search: Search, asked: list[Request]) -> list[Request]:
+def _last_tries(search: Search, history: History, requests: list[Request]) -> list[Request]:
     """The same trials by their last tries; a failed one gets another where the session wants it."""
-    outcomes = search.ledger.outcomes()
 
     def last(trial: str) -> str:
-        found = last_try(trial, outcomes)
-        failed = found in outcomes and outcomes[found].state is State.FAILED
-        return retry_id(found) if failed and search.session.retry_failed else found
+        latest = last_try(trial, history.results)
+        result = history.results.get(latest)
+        failed = result is not None and result.state is State.FAILED
+        return retry_id(latest) if failed and search.session.retry_failed else latest
 
-    return [request.model_copy(update={"trial": last(request.trial)}) for request in asked]
+    return [request.model_copy(update={"trial": last(request.trial)}) for request in requests]
 
 
-def _chosen(search: Search, stage: str) -> list[Request]:
+def _chosen(search: Search, stage: Stage) -> list[Request]:
     origin = search.origin or {}
     source = Ledger.open(origin["from_run"])
-    stages = (source.plan(name) for name in source.stages())
-    asked = {request.trial: request for plan in stages if plan is not None for request in plan.requests}
-    unknown = [trial for trial in origin["trials"] if trial not in asked]
+    plans = History(source).plans.values()
+    theirs = {request.trial: request for plan in plans for request in plan.requests}
+    unknown = [trial for trial in origin["trials"] if trial not in theirs]
     if unknown:
-        raise LedgerError(f"trials: {', '.join(unknown)} are not in {source.url}, which has {len(asked)} trials")
-    again = (_again(search, stage, asked[trial], source.url) for trial in origin["trials"])
+        raise LedgerError(f"trials: {', '.join(unknown)} are not in {source.url}, which has {len(theirs)} trials")
+    again = (_again(search, stage, theirs[trial], source.url) for trial in origin["trials"])
     return list({request.trial: request for request in again}.values())  # two may be of one configuration
 
 
-def _again(search: Search, stage: str, first: Request, source: str) -> Request:
+def _again(search: Search, stage: Stage, first: Request, source: str) -> Request:
     """A trial of another run, trained fully; its weights are taken up only where it is the very same configuration."""
     request = search.request(first.params, search.definition.epochs.full, stage, iteration=first.iteration)
     same = request.config == first.config and first_id(request.trial) != first_id(first.trial)

@@ -1,69 +1,90 @@
-"""What a strategy and a selection may know: fixed by the iterations' records, never by a fresh listing."""
+"""What a stage knows of its run: fixed by the iterations' records, so that a stage done again knows the same."""
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Collection
+from functools import cached_property
 
-from windtunnel.ledger import Job, Ledger, Request, State
-from windtunnel.ledger.ids import first_id
-from windtunnel.ledger.outcome import Outcome
-from windtunnel.stages.search import Search
-from windtunnel.strategies import Observation
-
-
-def requests(ledger: Ledger, upto: int) -> dict[str, Request]:
-    """All trials asked for in iterations 0 (warm start) to `upto`, in order, by id."""
-    plans = (ledger.plan(str(k)) for k in range(upto + 1))
-    return {request.trial: request for plan in plans if plan is not None for request in plan.requests}
+from windtunnel.ledger import Job, JobKind, Known, Ledger, Plan, Request, Result, Trial
+from windtunnel.ledger.plans import read_plans, write_plans
+from windtunnel.ledger.stage import Stage
+from windtunnel.ledger.trial import ended, furthest
 
 
-def stragglers(search: Search) -> list[Job]:
-    """Jobs of the iterations that had selected when the session began, and that still owe results."""
-    outcomes = search.ledger.outcomes()
-    plans = [search.ledger.plan(str(k)) for k in range(1, search.session.offset + 1)]
-    jobs = [job for plan in plans if plan is not None for job in plan.jobs]
-    return [job for job in jobs if any(unit not in outcomes for unit in job.units)]
+class History:
+    """A run as it was when a stage began. A stage reads it once and hands it down.
 
+    Whatever the number of iterations, it costs a listing of stages, a read of all plans and a listing of results, each
+    when it is first asked for, and a read for each selection that is asked for.
+    """
 
-def history(search: Search, upto: int) -> list[Observation]:
-    """What was known when iteration `upto` had selected; nothing before the first, but for a warm start."""
-    known = search.ledger.known(str(upto))
-    if known is None:
-        return []
-    asked = requests(search.ledger, upto)
-    return furthest(observations([asked[trial] for trial in known.results], search.ledger.outcomes()))
+    def __init__(self, ledger: Ledger) -> None:
+        """Read nothing yet.
 
+        Args:
+            ledger: of the run.
+        """
+        self.ledger = ledger
+        self._selections: dict[int, Known | None] = {}
 
-def observations(asked: Iterable[Request], outcomes: dict[str, Outcome]) -> list[Observation]:
-    """How each trial ended, in order of request: its last retry's result, where there are several."""
-    latest: dict[str, Observation] = {}
-    for request in asked:
-        outcome = outcomes.get(request.trial)
-        if outcome is not None:
-            latest[first_id(request.trial)] = _observation(request, outcome)
-    return list(latest.values())
+    @cached_property
+    def plans(self) -> dict[Stage, Plan]:
+        """Of all stages that are planned, in the order in which they happen."""
+        return read_plans(self.ledger, self._stages[0])
 
+    @cached_property
+    def results(self) -> dict[str, Result]:
+        """How those trials ended that have a result."""
+        return self.ledger.outcomes()
 
-def furthest(seen: Iterable[Observation]) -> list[Observation]:
-    """How far each configuration has come, in order of request: under halving, its trial at the highest rung."""
-    latest: dict[str, Observation] = {}
-    for one in seen:
-        before = latest.get(one.config)
-        earlier = {**before.earlier, before.epochs: before.objectives} if before and before.objectives else {}
-        latest[one.config] = replace(one, earlier=earlier)
-    return list(latest.values())
+    @property
+    def iterations_done(self) -> int:
+        """How many iterations have selected."""
+        return max((stage.number for stage in self._stages[1]), default=0)
 
+    def selection(self, k: int) -> Known | None:
+        """What iteration k's selection knew and decided; None where it has not selected."""
+        if k not in self._selections:
+            stage = Stage.iteration(k)
+            self._selections[k] = self.ledger.known(stage) if stage in self._stages[1] else None
+        return self._selections[k]
 
-def _observation(request: Request, outcome: Outcome) -> Observation:
-    comparable = outcome.state in (State.COMPLETED, State.STOPPED)
-    return Observation(
-        trial=request.trial,
-        params=request.params,
-        config=request.config,
-        iteration=request.iteration,
-        state=outcome.state,
-        objectives=outcome.objectives if comparable else {},
-        violation=outcome.violation,
-        known=request.known,
-        parents=request.parents,
-        epochs=outcome.epoch if outcome.state is State.STOPPED else request.epochs,
-    )
+    def requests(self, upto: int) -> dict[str, Request]:
+        """All trials asked for in iterations 0 (the warm start) to `upto`, in order, by id."""
+        plans = [plan for stage, plan in self.plans.items() if stage.is_iteration and stage.number <= upto]
+        return {request.trial: request for plan in plans for request in plan.requests}
+
+    def trials(self, upto: int) -> list[Trial]:
+        """How far each configuration had come when iteration `upto` had selected; none before the first selection."""
+        selection = self.selection(upto)
+        if selection is None:
+            return []
+        requests = self.requests(upto)
+        return furthest(ended((requests[trial] for trial in selection.results), self.results))
+
+    def stragglers(self, upto: int) -> list[Job]:
+        """The jobs of iterations up to `upto` that still owe results."""
+        plans = [plan for stage, plan in self.plans.items() if stage.is_iteration and 0 < stage.number <= upto]
+        return [job for plan in plans for job in plan.jobs if job.owed(self.results)]
+
+    def busy_lanes(self, live: Collection[str]) -> set[int]:
+        """Lanes that jobs of earlier stages still hold; a job with all its results is only about to end.
+
+        Args:
+            live: names of the run's jobs that live.
+        """
+        jobs = [job for plan in self.plans.values() for job in plan.jobs if job.job in live]
+        return {job.lane for job in jobs if job.owed(self.results if job.kind is JobKind.TRAIN else self._steps)}
+
+    def create_plan(self, plan: Plan) -> Plan:
+        """Fix a stage's plan unless it is fixed, and return the one that holds."""
+        plan = self.ledger.create_plan(plan)
+        self.plans[plan.stage] = plan
+        write_plans(self.ledger, self.plans.values())
+        return plan
+
+    @cached_property
+    def _stages(self) -> tuple[list[Stage], list[Stage]]:
+        return self.ledger.stage_records()
+
+    @cached_property
+    def _steps(self) -> dict[str, Result]:
+        return self.ledger.step_outcomes()

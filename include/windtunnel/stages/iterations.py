@@ -1,172 +1,169 @@
 """An iteration: suggest trials; then, when their results are in, select."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 
-from windtunnel.ledger import Decision, Known, Plan, Request, State
-from windtunnel.ledger.curves import EPOCH, latest_report
+from windtunnel.ledger import Decision, Known, Plan, Request, State, Trial
+from windtunnel.ledger.curves import EPOCH, latest_reports
 from windtunnel.ledger.ids import retry_id
+from windtunnel.ledger.stage import Stage
+from windtunnel.ledger.trial import ended, furthest
 from windtunnel.stages.ending import reason_to_fail, reason_to_stop, reason_to_suggest_no_more
-from windtunnel.stages.history import furthest, history, observations, requests
+from windtunnel.stages.history import History
 from windtunnel.stages.planning import plan_trials
 from windtunnel.stages.promotion import promote, promoted
 from windtunnel.stages.search import Search
 from windtunnel.stages.standing import standing
-from windtunnel.strategies import Batch, Observation, Suggestion, get_strategy
+from windtunnel.strategies import Batch, Suggestion, get_strategy
 
 
 def goes_on(search: Search, group: int) -> bool:
     """Whether the session's `group`-th iteration (from 1) is to be performed."""
     if group > search.session.iterations:
         return False
-    known = search.ledger.known(str(search.iteration(group) - 1))
-    return group == 1 or (known is not None and known.stop is None and known.failure is None)
+    before = search.ledger.known(Stage.iteration(search.iteration(group) - 1))
+    return group == 1 or (before is not None and before.stop is None and before.failure is None)
 
 
-def suggest(search: Search, k: int, busy: Collection[int] = ()) -> Plan:
+def suggest(search: Search, k: int, live: Collection[str] = ()) -> Plan:
     """Fix iteration k's trials and jobs.
 
     Args:
         search: at work.
         k: the iteration, counted from 1.
-        busy: lanes that earlier iterations' stragglers still hold.
+        live: names of the run's jobs that live: stragglers among them hold their lanes.
 
     Returns:
         The plan; trials whose results are known already are in it, but in no job.
     """
-    fixed = search.ledger.plan(str(k))
-    if fixed is not None:
-        return fixed
-    batch = _batch(search, k)
-    asked = [
-        search.request(
-            suggestion.params,
-            search.definition.rungs[0],
-            str(k),
-            iteration=k,
-            parents=suggestion.parents,
-            note=suggestion.note,
-            infeasible=search.problem.broken(suggestion.params),
-        )
-        for suggestion in batch.suggestions
-    ]
-    asked += promoted(search, k)
+    stage, history = Stage.iteration(k), History(search.ledger)
+    if stage in history.plans:
+        return history.plans[stage]
+    batch = _batch(search, history, k)
+    requests = [_first_rung(search, stage, suggestion) for suggestion in batch.suggestions]
+    requests += promoted(search, history, k)
     if search.session.retry_failed and k == search.iteration(1):
-        asked += _retries(search, k)
-    return plan_trials(search, str(k), asked, busy, batch.note)
+        requests += _retries(history, stage)
+    return plan_trials(search, history, stage, requests, live, batch.note)
 
 
 def select(search: Search, k: int) -> Known:
     """Fix what iteration k's selection knows: the front, who is promoted, and whether the search goes on."""
-    fixed = search.ledger.known(str(k))
+    stage, history = Stage.iteration(k), History(search.ledger)
+    fixed = history.selection(k)
     if fixed is not None:
         return fixed
-    asked = requests(search.ledger, k)
-    outcomes = search.ledger.outcomes()
-    trials = [trial for trial in asked if trial in outcomes]
-    tried = observations((asked[trial] for trial in trials), outcomes)
-    seen = furthest(tried)
-    stands = standing(search, k, seen)
-    plan = search.ledger.plan(str(k))
-    note = plan.note if plan else ""
-    promotions, of_trials = promote(search, k, asked, tried)
-    stop = reason_to_stop(search, k, tried, stands, outcomes) or _used_up(search, k, note, bool(promotions))
-    decisions = [Decision(what="front", reason=f"{len(stands.front)} of {len(trials)} trials are on the front")]
-    late = [trial for trial in asked if trial not in outcomes]
-    if late:
-        decisions.append(Decision(what="late", reason=f"{len(late)} late trials count once they have results"))
-    if note:
-        decisions.append(Decision(what="note", reason=note))
-    decisions += of_trials
-    if stop:
-        decisions.append(Decision(what="end", reason=f"the search ends here: {stop}"))
+    requests = history.requests(k)
+    in_time = [trial for trial in requests if trial in history.results]
+    late = [trial for trial in requests if trial not in history.results]
+    tried = ended((requests[trial] for trial in in_time), history.results)
+    configurations = furthest(tried)
+    stands = standing(search, history, k, configurations)
+    promotions, of_trials = promote(search, history, k, tried)
+    note = history.plans[stage].note if stage in history.plans else ""
+    stop = reason_to_stop(search, history, k, tried, stands)
+    stop = stop or _used_up(search, history, k, note, promoting=bool(promotions))
     return search.ledger.create_known(
         Known(
-            stage=str(k),
-            results=trials,
+            stage=stage,
+            results=in_time,
             front=stands.trials,
             hypervolume=stands.hypervolume,
             reference=stands.reference,
-            decisions=decisions,
+            decisions=[*_of_search(len(stands.front), len(in_time), len(late), note), *of_trials, *_end(stop)],
             promotions=promotions,
             underway=_reports(search, late),
             stop=stop,
-            failure=reason_to_fail(search, seen, len(stands.front)),
+            failure=reason_to_fail(search, configurations, len(stands.front)),
         )
     )
 
 
-def _batch(search: Search, k: int) -> Batch:
+def _of_search(front: int, in_time: int, late: int, note: str) -> list[Decision]:
+    decisions = [Decision(what="front", reason=f"{front} of {in_time} trials are on the front")]
+    if late:
+        decisions.append(Decision(what="late", reason=f"{late} late trials count once they have results"))
+    if note:
+        decisions.append(Decision(what="note", reason=note))
+    return decisions
+
+
+def _end(stop: str | None) -> list[Decision]:
+    return [Decision(what="end", reason=f"the search ends here: {stop}")] if stop else []
+
+
+def _first_rung(search: Search, stage: Stage, suggestion: Suggestion) -> Request:
+    return search.request(
+        suggestion.params,
+        search.definition.rungs[0],
+        stage,
+        iteration=stage.number,
+        parents=suggestion.parents,
+        note=suggestion.note,
+        infeasible=search.problem.broken(suggestion.params),
+    )
+
+
+def _batch(search: Search, history: History, k: int) -> Batch:
+    """The iteration's new configurations, the space's default one first where that is wanted."""
     definition = search.definition
-    strategy = get_strategy(definition.strategy.name, definition.strategy.options)
-    wanted = definition.trials.initial if k == 1 else definition.trials.per_iteration
-    begun = _configurations(search, k - 1)
+    begun = _configurations(history, k - 1)
     nothing_new = reason_to_suggest_no_more(search, k, begun)
     if nothing_new is not None:
         return Batch([], nothing_new)
+    wanted = definition.trials.initial if k == 1 else definition.trials.per_iteration
     if definition.limits.trials is not None:
         wanted = min(wanted, definition.limits.trials - begun)
-    past = history(search, k - 1)
-    past += _underway(search, k - 1, past)
+    past = history.trials(k - 1)
+    past += _underway(search, history, k - 1, past)
     first = _default(search, past) if k == 1 and definition.trials.default_first else []
-    past += [Observation(params=default.params, config="", iteration=k, state=None) for default in first]
+    past += [Trial.of(default.params, "", iteration=k, state=None) for default in first]
     wanted -= len(first)
+    strategy = get_strategy(definition.strategy.name, definition.strategy.options)
     rest = strategy.suggest(search.problem, past, wanted, definition.seed, k) if wanted else Batch([])
     return Batch(first + rest.suggestions, rest.note)
 
 
-def _default(search: Search, past: list[Observation]) -> list[Suggestion]:
+def _default(search: Search, past: list[Trial]) -> list[Suggestion]:
     """The space's default configuration, if it was not tried before."""
     default = search.space.default()
-    known = {search.space.key(seen.params) for seen in past}
-    return [] if search.space.key(default) in known else [Suggestion(default, note={"from": "default"})]
+    tried = {search.space.key(trial.params) for trial in past}
+    return [] if search.space.key(default) in tried else [Suggestion(default, note={"from": "default"})]
 
 
-def _configurations(search: Search, upto: int) -> int:
+def _configurations(history: History, upto: int) -> int:
     """How many configurations iterations up to that one have tried; those of a warm start cost nothing."""
-    asked = requests(search.ledger, upto).values()
-    return len({request.config for request in asked if request.iteration and not request.infeasible})
+    requests = history.requests(upto).values()
+    return len({request.config for request in requests if request.iteration and not request.infeasible})
 
 
-def _used_up(search: Search, k: int, note: str, promoting: bool) -> str | None:
+def _used_up(search: Search, history: History, k: int, note: str, *, promoting: bool) -> str | None:
     """Why the next iteration would have nothing to do: no new configuration, and none to promote."""
-    nothing_new = note or reason_to_suggest_no_more(search, k + 1, _configurations(search, k))
+    nothing_new = note or reason_to_suggest_no_more(search, k + 1, _configurations(history, k))
     if promoting or not nothing_new:
         return None
     halving = search.definition.early_stopping.halving is not None
     return f"{nothing_new}; none is left to promote" if halving else nothing_new
 
 
-def _underway(search: Search, upto: int, past: list[Observation]) -> list[Observation]:
+def _underway(search: Search, history: History, upto: int, past: list[Trial]) -> list[Trial]:
     """Stragglers, whose configurations must not be suggested again; the plans and records fix which they are."""
-    have = {observation.config for observation in past}
-    known = search.ledger.known(str(upto))
-    reports = known.underway if known is not None else {}
+    ended_ones = {trial.config for trial in past}
+    selection = history.selection(upto)
+    reports = selection.underway if selection is not None else {}
     return [
-        Observation(
-            trial=request.trial,
-            params=request.params,
-            config=request.config,
-            iteration=request.iteration,
-            state=None,
-            objectives={},
-            violation=0.0,
-            known=request.known,
-            parents=request.parents,
-            earlier={report[EPOCH]: _objectives(search, report)} if report else {},
-        )
-        for request in requests(search.ledger, upto).values()
-        if request.config not in have
+        Trial(request, earlier={report[EPOCH]: _objectives(search, report)} if report else {})
+        for request in history.requests(upto).values()
+        if request.config not in ended_ones
         for report in [reports.get(request.trial)]
     ]
 
 
-def _reports(search: Search, late: Iterable[str]) -> dict[str, dict[str, float]]:
+def _reports(search: Search, late: Collection[str]) -> dict[str, dict[str, float]]:
     """What late trials have reported of the objectives so far, and after which epoch."""
-    found = {trial: latest_report(search.ledger, trial) for trial in late}
     return {
-        trial: {EPOCH: report[EPOCH]} | _objectives(search, report)
-        for trial, report in found.items()
-        if _objectives(search, report)
+        trial: {EPOCH: report[EPOCH]} | values
+        for trial, report in latest_reports(search.ledger, late).items()
+        if (values := _objectives(search, report))
     }
 
 
@@ -174,11 +171,7 @@ def _objectives(search: Search, report: Mapping[str, float]) -> dict[str, float]
     return {name: report[name] for name in search.problem.objectives if name in report}
 
 
-def _retries(search: Search, k: int) -> list[Request]:
-    failed = {seen.trial for seen in history(search, k - 1) if seen.state is State.FAILED}
-    asked = requests(search.ledger, k - 1)
-    return [
-        asked[trial].model_copy(update={"trial": retry_id(trial), "stage": str(k)})
-        for trial in asked
-        if trial in failed
-    ]
+def _retries(history: History, stage: Stage) -> list[Request]:
+    """One more try of each trial that has failed."""
+    failed = [trial.request for trial in history.trials(stage.number - 1) if trial.state is State.FAILED]
+    return [request.model_copy(update={"trial": retry_id(request.trial), "stage": stage}) for request in failed]

@@ -1,36 +1,45 @@
 """Planning: which trials a stage runs, and in which jobs."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from windtunnel.lanes import deal
 from windtunnel.ledger import Job, JobKind, Plan, Request, Result, State
+from windtunnel.ledger.stage import Stage
+from windtunnel.stages.history import History
 from windtunnel.stages.search import Search
 from windtunnel.stages.warm_start import adopt_results
 
 
-def plan_trials(search: Search, stage: str, asked: list[Request], busy: Collection[int] = (), note: str = "") -> Plan:
+def plan_trials(
+    search: Search, history: History, stage: Stage, requests: Sequence[Request], live: Collection[str], note: str = ""
+) -> Plan:
     """Fix a stage that runs these trials: those without a result, here or in an earlier run, are dealt into jobs.
 
     Args:
         search: at work.
-        stage: an iteration's number, or `full-<k>`.
-        asked: the stage's trials; infeasible ones get their result here and now.
-        busy: lanes that stragglers still hold; they get no job, but one lane always does.
+        history: of the run.
+        stage: an iteration, or a full training.
+        requests: the stage's trials; infeasible ones get their result here and now.
+        live: names of the run's jobs that live; lanes that stragglers still hold get no job, but one lane always does.
         note: for people.
     """
-    for request in asked:
+    infeasible = [request for request in requests if request.infeasible]
+    for request in requests:
         search.ledger.begin_trial(request)
-        if request.infeasible:
-            search.ledger.record(_infeasible(request))
-    adopt_results(search, asked)
-    have = search.ledger.outcomes()
-    to_do = [request for request in asked if request.trial not in have]
-    jobs = deal_into_jobs(search, stage, JobKind.TRAIN, {request.trial: request for request in to_do}, busy)
-    return search.ledger.create_plan(Plan(stage=stage, requests=asked, jobs=jobs, note=note))
+    for request in infeasible:
+        search.ledger.record(_infeasible(request))
+    settled = {request.trial for request in infeasible} | adopt_results(search, history, requests)
+    to_do = {
+        request.trial: request
+        for request in requests
+        if request.trial not in history.results and request.trial not in settled
+    }
+    jobs = deal_into_jobs(search, stage, JobKind.TRAIN, to_do, history.busy_lanes(live))
+    return history.create_plan(Plan(stage=stage, requests=list(requests), jobs=jobs, note=note))
 
 
 def deal_into_jobs(
-    search: Search, stage: str, kind: JobKind, units: Mapping[str, Request], busy: Collection[int] = ()
+    search: Search, stage: Stage, kind: JobKind, units: Mapping[str, Request], busy: Collection[int] = ()
 ) -> list[Job]:
     """Jobs that do these units: one on each free lane, or where lanes are not limited, one a unit.
 
@@ -42,7 +51,7 @@ def deal_into_jobs(
         busy: lanes that get no job.
 
     Returns:
-        At least one: an empty expansion would skip all that follows in Airflow, so an idle job stands for nothing.
+        At least one, be it without units: Airflow skips all that follows an empty expansion.
     """
     limits = search.definition.limits
     free = _free_lanes(limits.parallel, len(units), busy)
@@ -50,7 +59,7 @@ def deal_into_jobs(
     dealt = deal(list(units.values()), len(free)) or [[]]
     return [
         Job(
-            job=f"{stage}-{lane}",
+            job=f"{stage.jobs}{lane}",
             kind=kind,
             stage=stage,
             units=[names[request.trial] for request in requests],
@@ -71,12 +80,6 @@ def _infeasible(request: Request) -> Result:
     return Result(
         trial=request.trial,
         state=State.INFEASIBLE,
-        config=request.config,
-        params=request.params,
-        epochs=request.epochs,
-        iteration=request.iteration,
-        stage=request.stage,
-        parents=request.parents,
         metrics=dict(request.known),
         kind="infeasible",
         message=request.infeasible or "",

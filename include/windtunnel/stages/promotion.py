@@ -1,78 +1,75 @@
 """Promotion at an iteration's edge: who goes on to the next rung, and what became of those that rules stopped."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 
-from windtunnel.ledger import Decision, Request, State
-from windtunnel.stages.history import requests
+from windtunnel.ledger import Decision, Request, State, Trial
+from windtunnel.ledger.stage import Stage
+from windtunnel.stages.history import History
 from windtunnel.stages.search import Search
 from windtunnel.stopping.halving import standings
-from windtunnel.strategies import Observation
 
 
 def promote(
-    search: Search, k: int, asked: Mapping[str, Request], tried: Sequence[Observation]
+    search: Search, history: History, k: int, tried: Sequence[Trial]
 ) -> tuple[dict[str, float], list[Decision]]:
     """Decide, from what is known after iteration k, which trials go on.
 
     Args:
         search: at work.
+        history: of the run.
         k: the iteration; 0 is the warm start.
-        asked: all requests so far, by trial.
-        tried: how those trials ended that are known.
+        tried: the trials that are known to have ended.
 
     Returns:
         The trials that go on with the epochs that they go on to; and the decisions on trials: all promotions, and what
         was decided of those that became known in this iteration.
     """
-    before = search.ledger.known(str(k - 1))
-    news = {one.trial for one in tried} - set(before.results if before is not None else ())
-    decisions = list(_stopped(search, [one for one in tried if one.trial in news]))
+    before = history.selection(k - 1)
+    news = {trial.trial for trial in tried} - set(before.results if before is not None else ())
+    decisions = [
+        Decision(what="stop", trial=trial.trial, reason=search.ledger.message(trial))
+        for trial in tried
+        if trial.trial in news and trial.state is State.STOPPED
+    ]
     halving, rungs = search.definition.early_stopping.halving, search.definition.rungs
     if halving is None:
         return {}, decisions
-    at: dict[float, list[Observation]] = {rung: [] for rung in rungs}
-    for one in tried:
-        if one.state is not State.INFEASIBLE and asked[one.trial].epochs in at:
-            at[asked[one.trial].epochs].append(_contestant(one))
-    begun = {(request.config, request.epochs) for request in asked.values()}
-    found = standings(rungs, at, begun, halving.factor, search.problem.objectives)
-    promotions = {one.trial: one.epochs for one in found if one.epochs is not None}
+    at: dict[float, list[Trial]] = {rung: [] for rung in rungs}
+    for trial in tried:
+        if trial.state is not State.INFEASIBLE and trial.request.epochs in at:
+            at[trial.request.epochs].append(_contestant(trial))
+    begun = {(request.config, request.epochs) for request in history.requests(k).values()}
+    places = standings(rungs, at, begun, halving.factor, search.problem.objectives)
+    promotions = {place.trial: place.epochs for place in places if place.epochs is not None}
     decisions += [
-        Decision(what="promote" if one.trial in promotions else "hold", trial=one.trial, reason=one.reason)
-        for one in found
-        if one.trial in promotions or one.trial in news
+        Decision(what="promote" if place.trial in promotions else "hold", trial=place.trial, reason=place.reason)
+        for place in places
+        if place.trial in promotions or place.trial in news
     ]
     return promotions, decisions
 
 
-def promoted(search: Search, k: int) -> list[Request]:
+def promoted(search: Search, history: History, k: int) -> list[Request]:
     """The trials that go on in iteration k, as the selection before has decided, each from its checkpoint."""
-    known = search.ledger.known(str(k - 1))
-    if known is None or not known.promotions:
+    selection = history.selection(k - 1)
+    if selection is None or not selection.promotions:
         return []
-    asked = requests(search.ledger, k - 1)
+    requests = history.requests(k - 1)
     return [
         search.request(
-            asked[trial].params,
+            before.params,
             epochs,
-            str(k),
-            done=asked[trial].epochs,
-            iteration=asked[trial].iteration,
-            parents=asked[trial].parents,
+            Stage.iteration(k),
+            done=before.epochs,
+            iteration=before.iteration,
+            parents=before.parents,
             note={"from": "promotion"},
-            continue_from=trial,
+            continue_from=before.trial,
         )
-        for trial, epochs in known.promotions.items()
+        for before, epochs in ((requests[trial], epochs) for trial, epochs in selection.promotions.items())
     ]
 
 
-def _contestant(one: Observation) -> Observation:
-    """The observation as it takes part: a trial that a rule has stopped counts, but goes no further."""
-    return one if one.state is State.COMPLETED else Observation(params=one.params, config=one.config, trial=one.trial)
-
-
-def _stopped(search: Search, news: Sequence[Observation]) -> Iterator[Decision]:
-    for one in news:
-        result = search.ledger.result(one.trial) if one.state is State.STOPPED else None
-        if result is not None:
-            yield Decision(what="stop", trial=one.trial, reason=result.message)
+def _contestant(trial: Trial) -> Trial:
+    """The trial as it takes part: one that a rule has stopped counts, but goes no further."""
+    return trial if trial.state is State.COMPLETED else Trial(trial.request)

@@ -5,12 +5,11 @@ from typing import Any
 
 from windtunnel.errors import SearchError
 from windtunnel.front import knee
-from windtunnel.ledger import Request, State
-from windtunnel.ledger.outcome import Outcome
+from windtunnel.ledger import State, Trial
+from windtunnel.ledger.ids import verification_id
 from windtunnel.stages.finalists import full_stage
-from windtunnel.stages.history import requests
+from windtunnel.stages.history import History
 from windtunnel.stages.search import Search
-from windtunnel.stages.verification import verification_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +39,9 @@ def publish(search: Search) -> Published:
     Raises:
         SearchError: no finalist passed verification.
     """
-    write_front(search)
-    models = _models(search)
+    history = History(search.ledger)
+    write_front(search, history)
+    models = _models(search, history)
     search.ledger.write_json("models.json", {"search": search.definition.name, "models": models})
     verified = [model for model in models if model["verified"]]
     if not verified:
@@ -62,67 +62,71 @@ def publish(search: Search) -> Published:
     )
 
 
-def write_front(search: Search) -> None:
-    """Write `pareto.json`: the front that the last selection knew, and which trial is at its knee."""
-    k = search.ledger.iterations_done()
-    known = search.ledger.known(str(k))
-    asked = requests(search.ledger, k)
-    outcomes = search.ledger.outcomes()
-    front = known.front if known is not None else []
-    bend = knee((outcomes[trial] for trial in front), search.definition.objectives)
+def write_front(search: Search, history: History | None = None) -> None:
+    """Write `pareto.json`: the front that the last selection knew, and which trial is at its knee.
+
+    Args:
+        search: at work.
+        history: of the run, where it has been read.
+    """
+    history = history or History(search.ledger)
+    k = history.iterations_done
+    selection, requests = history.selection(k), history.requests(k)
+    front = [Trial(requests[trial], history.results[trial]) for trial in (selection.front if selection else [])]
+    bend = knee(front, search.definition.objectives)
     search.ledger.write_json(
         "pareto.json",
         {
             "search": search.definition.name,
             "run": search.ledger.run,
             "objectives": dict(search.definition.objectives),
-            "hypervolume": known.hypervolume if known else None,
-            "reference": known.reference if known else [],
+            "hypervolume": selection.hypervolume if selection else None,
+            "reference": selection.reference if selection else [],
             "knee": bend.trial if bend else None,
-            "trials": [_described(asked[trial], outcomes[trial]) for trial in front],
+            "trials": [_described(trial) for trial in front],
         },
     )
 
 
-def _models(search: Search) -> list[dict[str, Any]]:
-    plan = search.ledger.plan(full_stage(search))
-    outcomes = search.ledger.outcomes()
+def _models(search: Search, history: History) -> list[dict[str, Any]]:
+    plan = history.plans.get(full_stage(search, history))
     checks = search.ledger.step_outcomes()
     models = []
     for request in plan.requests if plan else []:
-        outcome, check = outcomes.get(request.trial), checks.get(verification_id(request.trial))
-        if outcome is None:
+        if request.trial not in history.results:
             continue
+        trial = Trial(request, history.results[request.trial])
+        check = checks.get(verification_id(trial.trial))
         verified = check is not None and check.state is State.COMPLETED
         models.append(
-            _described(request, outcome)
+            _described(trial)
             | {
-                "state": outcome.state,
+                "state": trial.state,
                 "test": check.metrics if check else {},
                 "verified": verified,
-                "onnx": f"trials/{request.trial}/model.onnx",
-                "error": _error(search, request, outcome, verified),
+                "onnx": f"trials/{trial.trial}/model.onnx",
+                "error": _error(search, trial, verified),
             }
         )
     return models
 
 
-def _described(request: Request, outcome: Outcome) -> dict[str, Any]:
+def _described(trial: Trial) -> dict[str, Any]:
     return {
-        "trial": request.trial,
-        "config": request.config,
-        "params": request.params,
-        "epochs": request.epochs,
-        "iteration": request.iteration,
-        "objectives": outcome.objectives,
-        "metrics": outcome.metrics,
-        "violation": outcome.violation,
+        "trial": trial.trial,
+        "config": trial.config,
+        "params": trial.params,
+        "epochs": trial.request.epochs,
+        "iteration": trial.iteration,
+        "objectives": trial.objectives,
+        "metrics": trial.metrics,
+        "violation": trial.violation,
     }
 
 
-def _error(search: Search, request: Request, outcome: Outcome, verified: bool) -> str:
+def _error(search: Search, trial: Trial, verified: bool) -> str:
     if verified:
         return ""
-    unit = request.trial if outcome.state is State.FAILED else verification_id(request.trial)
+    unit = trial.trial if trial.state is State.FAILED else verification_id(trial.trial)
     result = search.ledger.result(unit)
     return f"{result.kind}: {result.message}" if result else "not verified"

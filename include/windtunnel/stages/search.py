@@ -11,6 +11,7 @@ from windtunnel.errors import LedgerError
 from windtunnel.ledger import Ledger, Request
 from windtunnel.ledger.ids import config_id, trial_id
 from windtunnel.ledger.records import Session
+from windtunnel.ledger.stage import Stage
 from windtunnel.space import Space
 from windtunnel.strategies import Problem
 from windtunnel.workload import known_values
@@ -93,7 +94,9 @@ class Search:
             seed=self.definition.trial_seed,
         )
 
-    def request(self, params: Mapping[str, Any], epochs: float, stage: str, done: float = 0.0, **more: Any) -> Request:
+    def request(
+        self, params: Mapping[str, Any], epochs: float, stage: Stage, done: float = 0.0, **more: Any
+    ) -> Request:
         """What to ask of a trial of this configuration, its known values and predicted cost filled in.
 
         Known values that are not finite are left out: JSON has no word for them.

@@ -1,17 +1,18 @@
 """Results of earlier runs: copied, with their source, where the very same trial is asked for."""
 
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
 from windtunnel.bound import Bound
 from windtunnel.definition import definition_of
 from windtunnel.errors import NotFoundError
-from windtunnel.ledger import Decision, Known, Ledger, Plan, Request, State
+from windtunnel.ledger import Decision, Known, Ledger, Plan, Request, Result, State
 from windtunnel.ledger.ids import last_try
-from windtunnel.ledger.outcome import Outcome
-from windtunnel.stages.history import furthest, observations, requests
+from windtunnel.ledger.stage import Stage
+from windtunnel.ledger.trial import ended, furthest
+from windtunnel.stages.history import History
 from windtunnel.stages.promotion import promote
 from windtunnel.stages.search import Search
 from windtunnel.stages.standing import standing
@@ -24,69 +25,77 @@ def start(search: Search) -> Plan | None:
 
     Runs on other data, code or settings train other trials: none of theirs is taken, and the plan's note says so.
     """
-    fixed = search.ledger.plan("0")
-    if fixed is not None:
-        _know(search, fixed)
-        return fixed
-    if not search.definition.warm_start or search.ledger.iterations_done():
+    stage, history = Stage.iteration(0), History(search.ledger)
+    if stage in history.plans:
+        _select(search, history)
+        return history.plans[stage]
+    if not search.definition.warm_start or history.iterations_done:
         return None
     taken: dict[str, Request] = {}
     notes = []
     for url in search.definition.warm_start:
-        found = _same_trials(search, url)
-        notes.append(f"{len(found)} trials taken from {url}")
-        for request in found:
+        same = _same_trials(search, url)
+        notes.append(f"{len(same)} trials taken from {url}")
+        for request in same:
             taken.setdefault(request.trial, request)
-    adopt_results(search, taken.values())
-    plan = search.ledger.create_plan(Plan(stage="0", requests=list(taken.values()), jobs=[], note="; ".join(notes)))
-    _know(search, plan)
+    adopt_results(search, history, taken.values())
+    plan = history.create_plan(Plan(stage=stage, requests=list(taken.values()), jobs=[], note="; ".join(notes)))
+    _select(search, History(search.ledger))
     return plan
 
 
-def adopt_results(search: Search, asked: Iterable[Request]) -> None:
-    """Copy the results that earlier runs have of these trials, and the files that going on from them needs."""
+def adopt_results(search: Search, history: History, requests: Iterable[Request]) -> set[str]:
+    """Copy the results that earlier runs have of these trials, and the files that going on from them needs.
+
+    Returns:
+        The trials whose results were copied.
+    """
     sources = list(search.definition.warm_start)
     if search.origin is not None:
         sources.append(search.origin["from_run"])
-    wanted = list(asked)
-    have = search.ledger.outcomes() if sources else {}
+    missing = [request for request in requests if request.trial not in history.results]
+    adopted: set[str] = set()
     for url in sources:
-        source, outcomes = _outcomes(url)
-        for request in wanted:
-            outcome = _outcome(request.trial, outcomes)
-            if outcome is None or request.trial in have:
+        source, results = _results(url)
+        for request in missing:
+            theirs = results.get(last_try(request.trial, results))
+            if theirs is None or request.trial in adopted:
                 continue
-            if _counts(search, source, request, outcome):
-                _adopt(source, outcome.trial, search.ledger, request.trial)
-            elif outcome.state is State.STOPPED:  # by other rules: it goes on from there
-                _copy(source, outcome.trial, search.ledger, request.trial, "checkpoint.pt")
+            if _counts(search, source, request, theirs):
+                _adopt(source, theirs.trial, search.ledger, request.trial)
+                adopted.add(request.trial)
+            elif theirs.state is State.STOPPED:  # by other rules: it goes on from there
+                _copy(source, theirs.trial, search.ledger, request.trial, "checkpoint.pt")
+    return adopted
 
 
 def _same_trials(search: Search, url: str) -> list[Request]:
-    source, outcomes = _outcomes(url)
+    source, results = _results(url)
+    history = History(source)
     rungs = search.definition.rungs
-    found = []
-    for request in requests(source, source.iterations_done()).values():
-        outcome = _outcome(request.trial, outcomes)
-        if outcome is None or request.epochs not in rungs or not search.space.contains(request.params):
+    same = []
+    for theirs in history.requests(history.iterations_done).values():
+        result = results.get(last_try(theirs.trial, results))
+        if result is None or theirs.epochs not in rungs or not search.space.contains(theirs.params):
             continue
-        same = search.request(request.params, request.epochs, "0", note={"source": url}, source=url)
-        if same.trial == request.trial and _counts(search, source, same, outcome):
-            found.append(same)
-    return found
+        note = {"source": url}
+        ours = search.request(theirs.params, theirs.epochs, Stage.iteration(0), note=note, source=url)
+        if ours.trial == theirs.trial and _counts(search, source, ours, result):
+            same.append(ours)
+    return same
 
 
-def _counts(search: Search, source: Ledger, request: Request, outcome: Outcome) -> bool:
+def _counts(search: Search, source: Ledger, request: Request, result: Result) -> bool:
     """Whether an earlier run's result is one of this search: it has all objectives, and keeps all constraints.
 
     A trial that was stopped early counts only where the same rules hold.
     """
-    if outcome.state is State.STOPPED and definition_of(source).early_stopping != search.definition.early_stopping:
+    if result.state is State.STOPPED and definition_of(source).early_stopping != search.definition.early_stopping:
         return False
-    values = {**outcome.metrics, **outcome.objectives, **request.known}
+    values = {**result.metrics, **result.objectives, **request.known}
     return (
-        outcome.comparable
-        and search.definition.objectives.keys() <= outcome.objectives.keys()
+        result.feasible
+        and search.definition.objectives.keys() <= result.objectives.keys()
         and all(_keeps(bound, values.get(name)) for name, bound in search.definition.constraints.items())
     )
 
@@ -116,14 +125,15 @@ def _copy(source: Ledger, theirs: str, ledger: Ledger, trial: str, name: str) ->
         ledger.store.upload(ledger.trial_path(trial, name), file, metadata)
 
 
-def _know(search: Search, plan: Plan) -> None:
-    tried = observations(plan.requests, search.ledger.outcomes())
-    stands = standing(search, 0, furthest(tried))
-    promotions, of_trials = promote(search, 0, {request.trial: request for request in plan.requests}, tried)
+def _select(search: Search, history: History) -> None:
+    plan = history.plans[Stage.iteration(0)]
+    tried = ended(plan.requests, history.results)
+    stands = standing(search, history, 0, furthest(tried))
+    promotions, of_trials = promote(search, history, 0, tried)
     search.ledger.create_known(
         Known(
-            stage="0",
-            results=[observation.trial for observation in tried],
+            stage=plan.stage,
+            results=[trial.trial for trial in tried],
             front=stands.trials,
             hypervolume=stands.hypervolume,
             reference=stands.reference,
@@ -133,13 +143,8 @@ def _know(search: Search, plan: Plan) -> None:
     )
 
 
-def _outcome(trial: str, outcomes: Mapping[str, Outcome]) -> Outcome | None:
-    """How the trial ended there, at its last try."""
-    return outcomes.get(last_try(trial, outcomes))
-
-
 @lru_cache(maxsize=8)
-def _outcomes(url: str) -> tuple[Ledger, dict[str, Outcome]]:
+def _results(url: str) -> tuple[Ledger, dict[str, Result]]:
     source = Ledger.open(url)
     source.search_record()
     return source, source.outcomes()

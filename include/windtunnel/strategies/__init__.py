@@ -5,17 +5,18 @@ from importlib import import_module
 from typing import Any
 
 from windtunnel.errors import DefinitionError
+from windtunnel.ledger import Trial
 from windtunnel.section import Fault, read_section, unknown
-from windtunnel.strategies.base import Batch, Observation, Problem, Strategy, Suggestion, generator
+from windtunnel.strategies.base import Batch, Problem, Strategy, Suggestion, generator
 from windtunnel.strategies.draft import Draft
 
 __all__ = [
     "Batch",
     "Draft",
-    "Observation",
     "Problem",
     "Strategy",
     "Suggestion",
+    "Trial",
     "generator",
     "get_strategy",
     "strategy_class",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from windtunnel.bound import Bound
-from windtunnel.ledger.records import State
+from windtunnel.ledger import Trial
 from windtunnel.section import Section
 from windtunnel.space import Params, Space
 
@@ -70,37 +70,6 @@ class Problem:
         return sum(bound.excess(values[name]) for name, bound in self.constraints.items() if name in values)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Observation:
-    """What became of one configuration.
-
-    Attributes:
-        params: the searched parameters.
-        config: the configuration's id.
-        trial: the trial's id.
-        iteration: that suggested it.
-        state: how it ended; None while it is still under way.
-        objectives: their values by name; empty where the trial has none.
-        violation: of measured constraints; 0 where none is broken.
-        known: values known before training.
-        parents: configurations that it was bred from.
-        epochs: that the values were reached with; under successive halving not all have the same.
-        earlier: the objectives after fewer epochs, by epochs: the rungs below.
-    """
-
-    params: Params
-    config: str
-    trial: str = ""
-    iteration: int = 0
-    state: State | None = State.COMPLETED
-    objectives: Mapping[str, float] = field(default_factory=dict)
-    violation: float = 0.0
-    known: Mapping[str, float] = field(default_factory=dict)
-    parents: Sequence[str] = ()
-    epochs: float = 0.0
-    earlier: Mapping[float, Mapping[str, float]] = field(default_factory=dict)
-
-
 @dataclass(frozen=True)
 class Suggestion:
     """A configuration to try.
@@ -152,7 +121,7 @@ class Strategy(ABC):
         self.options = options or self.Options()
 
     @abstractmethod
-    def suggest(self, problem: Problem, history: Sequence[Observation], n: int, seed: int, iteration: int) -> Batch:
+    def suggest(self, problem: Problem, history: Sequence[Trial], n: int, seed: int, iteration: int) -> Batch:
         """The next n configurations: new, all different, and feasible as far as is known before training.
 
         Args:

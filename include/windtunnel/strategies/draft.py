@@ -5,8 +5,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from windtunnel.errors import DefinitionError, SearchError
+from windtunnel.ledger import Trial
 from windtunnel.space import Params
-from windtunnel.strategies.base import Batch, Observation, Problem, Suggestion
+from windtunnel.strategies.base import Batch, Problem, Suggestion
 
 _IN_VAIN = 100  # random draws in a row that give nothing new before a finite space is gone through in order
 _HOPELESS = 10_000  # draws in a row after which a space too large to go through is given up
@@ -23,7 +24,7 @@ class Draft:
         taken: keys of what must not be suggested again.
     """
 
-    def __init__(self, problem: Problem, history: Sequence[Observation], rng: random.Random) -> None:
+    def __init__(self, problem: Problem, history: Sequence[Trial], rng: random.Random) -> None:
         """An empty batch.
 
         Args:
@@ -34,7 +35,7 @@ class Draft:
         self.suggestions: list[Suggestion] = []
         self._problem = problem
         self._rng = rng
-        self.past: list[tuple[Params, Observation]] = []
+        self.past: list[tuple[Params, Trial]] = []
         for seen in history:
             try:
                 self.past.append((problem.canonical(seen.params), seen))

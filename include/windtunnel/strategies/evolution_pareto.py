@@ -2,15 +2,14 @@
 
 import random
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Annotated
 
 from pydantic import Field, NonNegativeInt
 
 from windtunnel.front import pareto_front
-from windtunnel.ledger.records import State
+from windtunnel.ledger import Trial
 from windtunnel.section import Section
-from windtunnel.strategies.base import Batch, Observation, Problem, Strategy, generator
+from windtunnel.strategies.base import Batch, Problem, Strategy, generator
 from windtunnel.strategies.draft import Draft
 
 _MUTANT_TRIES = 20
@@ -41,7 +40,7 @@ class EvolutionPareto(Strategy):
 
     options: Options
 
-    def suggest(self, problem: Problem, history: Sequence[Observation], n: int, seed: int, iteration: int) -> Batch:
+    def suggest(self, problem: Problem, history: Sequence[Trial], n: int, seed: int, iteration: int) -> Batch:
         """Breed n new configurations; random ones where there is no front yet. See `Strategy.suggest`."""
         rng = generator(seed, iteration)
         draft = Draft(problem, history, rng)
@@ -52,14 +51,14 @@ class EvolutionPareto(Strategy):
             draft.fill(len(draft.suggestions) + min(self.options.num_random_mix, n))
         return draft.batch(n)
 
-    def _mutate(self, draft: Draft, problem: Problem, parents: list[Observation], rng: random.Random) -> None:
+    def _mutate(self, draft: Draft, problem: Problem, parents: list[Trial], rng: random.Random) -> None:
         for parent in parents * self.options.mutations_per_parent:
             for _ in range(_MUTANT_TRIES):
                 mutant = problem.space.mutate(parent.params, rng, self.options.mutation_probability)
                 if draft.offer(mutant, [parent.config], **{"from": "mutation"}):
                     break
 
-    def _cross(self, draft: Draft, problem: Problem, parents: list[Observation], rng: random.Random) -> None:
+    def _cross(self, draft: Draft, problem: Problem, parents: list[Trial], rng: random.Random) -> None:
         for _ in range(self.options.num_crossovers if len(parents) > 1 else 0):
             for _ in range(_CHILD_TRIES):
                 first, second = rng.sample(parents, 2)
@@ -68,9 +67,9 @@ class EvolutionPareto(Strategy):
                     break
 
 
-def _parents(problem: Problem, history: Sequence[Observation]) -> list[Observation]:
+def _parents(problem: Problem, history: Sequence[Trial]) -> list[Trial]:
     """The front's members, each configuration once; those of another space, as a warm start may have, are left out."""
-    usable = [seen for seen in history if seen.state in (State.COMPLETED, State.STOPPED)]
+    usable = [seen for seen in history if seen.has_values]
     inside = [seen for seen in usable if problem.space.contains(seen.params)]
     front = {seen.config: seen for seen in pareto_front(inside, problem.objectives)}
-    return [replace(seen, params=problem.canonical(seen.params)) for seen in front.values()]
+    return [seen.with_params(problem.canonical(seen.params)) for seen in front.values()]

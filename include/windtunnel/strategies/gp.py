@@ -5,8 +5,9 @@ from typing import Annotated
 
 from pydantic import Field
 
+from windtunnel.ledger import Trial
 from windtunnel.section import Section
-from windtunnel.strategies.base import Batch, Observation, Problem, Strategy
+from windtunnel.strategies.base import Batch, Problem, Strategy
 from windtunnel.strategies.pareto import Pareto
 
 
@@ -28,7 +29,7 @@ class Gp(Strategy):
 
     options: Options
 
-    def suggest(self, problem: Problem, history: Sequence[Observation], n: int, seed: int, iteration: int) -> Batch:
+    def suggest(self, problem: Problem, history: Sequence[Trial], n: int, seed: int, iteration: int) -> Batch:
         """The n configurations that promise most together. See `Strategy.suggest`."""
         plain = Pareto.Options(
             exploration=self.options.exploration, exact=False, hints=False, spread=False, earlier=False, fitness=False

@@ -6,9 +6,10 @@ from typing import Annotated
 
 from pydantic import Field
 
+from windtunnel.ledger import Trial
 from windtunnel.section import Section
 from windtunnel.space import Column, Params
-from windtunnel.strategies.base import Batch, Observation, Problem, Strategy, generator
+from windtunnel.strategies.base import Batch, Problem, Strategy, generator
 from windtunnel.strategies.draft import Draft
 
 _PATIENCE = 10_000  # combinations in a row that give nothing new before the rest of a grid is given up
@@ -33,7 +34,7 @@ class Grid(Strategy):
 
     options: Options
 
-    def suggest(self, problem: Problem, history: Sequence[Observation], n: int, seed: int, iteration: int) -> Batch:
+    def suggest(self, problem: Problem, history: Sequence[Trial], n: int, seed: int, iteration: int) -> Batch:
         """The next n combinations that were not tried; see `Strategy.suggest`."""
         draft = Draft(problem, history, generator(seed, iteration))
         vain, patience = 0, _PATIENCE + len(history)

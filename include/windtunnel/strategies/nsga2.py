@@ -7,8 +7,9 @@ from typing import Annotated
 from pydantic import Field
 
 from windtunnel.front import fittest
+from windtunnel.ledger import Trial
 from windtunnel.section import Section
-from windtunnel.strategies.base import Batch, Observation, Problem, Strategy, generator
+from windtunnel.strategies.base import Batch, Problem, Strategy, generator
 from windtunnel.strategies.draft import Draft
 from windtunnel.strategies.past import trained
 
@@ -39,7 +40,7 @@ class NSGA2(Strategy):
 
     options: Options
 
-    def suggest(self, problem: Problem, history: Sequence[Observation], n: int, seed: int, iteration: int) -> Batch:
+    def suggest(self, problem: Problem, history: Sequence[Trial], n: int, seed: int, iteration: int) -> Batch:
         """Breed n new configurations; random ones where there are no two parents yet. See `Strategy.suggest`."""
         rng = generator(seed, iteration)
         draft = Draft(problem, history, rng)
@@ -51,7 +52,7 @@ class NSGA2(Strategy):
             self._breed(draft, problem, parents, rng)
         return draft.batch(n)
 
-    def _breed(self, draft: Draft, problem: Problem, parents: list[Observation], rng: random.Random) -> None:
+    def _breed(self, draft: Draft, problem: Problem, parents: list[Trial], rng: random.Random) -> None:
         """Offer one child, whether it is taken or not."""
         first, second = _winner(parents, rng), _winner(parents, rng)
         child, origins, how = first.params, [first.config], "mutation"
@@ -65,6 +66,6 @@ class NSGA2(Strategy):
         draft.offer(problem.repaired(child, rng), origins, **{"from": how})
 
 
-def _winner(parents: list[Observation], rng: random.Random) -> Observation:
+def _winner(parents: list[Trial], rng: random.Random) -> Trial:
     """The better of two, the parents being in order."""
     return parents[min(rng.randrange(len(parents)), rng.randrange(len(parents)))]

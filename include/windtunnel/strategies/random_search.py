@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 
-from windtunnel.strategies.base import Batch, Observation, Problem, Strategy, generator
+from windtunnel.ledger import Trial
+from windtunnel.strategies.base import Batch, Problem, Strategy, generator
 from windtunnel.strategies.draft import Draft
 
 
 class RandomSearch(Strategy):
     """Configurations drawn at random from those never tried."""
 
-    def suggest(self, problem: Problem, history: Sequence[Observation], n: int, seed: int, iteration: int) -> Batch:
+    def suggest(self, problem: Problem, history: Sequence[Trial], n: int, seed: int, iteration: int) -> Batch:
         """Draw n new configurations; see `Strategy.suggest`."""
         return Draft(problem, history, generator(seed, iteration)).batch(n)

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
+from windtunnel.ledger import Trial
 from windtunnel.space import Params
-from windtunnel.strategies.base import Batch, Observation, Problem, Strategy, generator
+from windtunnel.strategies.base import Batch, Problem, Strategy, generator
 from windtunnel.strategies.draft import Draft
 
 _PATIENCE = 1_000  # points in a row that give nothing new before random ones are tried
@@ -16,7 +17,7 @@ class SobolSearch(Strategy):
     An iteration goes on where the one before it ended, so all iterations together fill the space evenly.
     """
 
-    def suggest(self, problem: Problem, history: Sequence[Observation], n: int, seed: int, iteration: int) -> Batch:
+    def suggest(self, problem: Problem, history: Sequence[Trial], n: int, seed: int, iteration: int) -> Batch:
         """The next n points that were not tried; see `Strategy.suggest`."""
         draft = Draft(problem, history, generator(seed, iteration))
         vain = 0

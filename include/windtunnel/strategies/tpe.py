@@ -12,13 +12,15 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from windtunnel.front import comparable, fittest
+from windtunnel.ledger import Trial
 from windtunnel.space import Column, Params
-from windtunnel.strategies.base import Batch, Observation, Problem, Strategy, generator
+from windtunnel.strategies.base import Batch, Problem, Strategy, generator
 from windtunnel.strategies.draft import Draft
 from windtunnel.strategies.past import inside, trained
 
 if TYPE_CHECKING:
-    from optuna import Study, Trial
+    from optuna import Study
+    from optuna import Trial as OptunaTrial
     from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial
 
@@ -33,7 +35,7 @@ class TPE(Strategy):
     A suggestion that was tried before is replaced by a near one. Classes of one's own are drawn at random.
     """
 
-    def suggest(self, problem: Problem, history: Sequence[Observation], n: int, seed: int, iteration: int) -> Batch:
+    def suggest(self, problem: Problem, history: Sequence[Trial], n: int, seed: int, iteration: int) -> Batch:
         """Ask for n new configurations; random ones while there are few results. See `Strategy.suggest`."""
         rng = generator(seed, iteration)
         draft = Draft(problem, history, rng)
@@ -54,7 +56,7 @@ def _offer(draft: Draft, problem: Problem, params: Params, rng: random.Random) -
             break
 
 
-def _study(problem: Problem, history: Sequence[Observation], rng: random.Random) -> "Study":
+def _study(problem: Problem, history: Sequence[Trial], rng: random.Random) -> "Study":
     """A study that knows the history."""
     import optuna
 
@@ -67,7 +69,7 @@ def _study(problem: Problem, history: Sequence[Observation], rng: random.Random)
     return study
 
 
-def _trials(problem: Problem, history: Sequence[Observation], rng: random.Random) -> "Iterator[FrozenTrial]":
+def _trials(problem: Problem, history: Sequence[Trial], rng: random.Random) -> "Iterator[FrozenTrial]":
     from optuna.trial import TrialState, create_trial
 
     columns = problem.space.columns()
@@ -88,9 +90,7 @@ def _trials(problem: Problem, history: Sequence[Observation], rng: random.Random
             yield create_trial(values=worst, constraints={"fails": seen.violation or 1.0}, **facts)
 
 
-def _modelled(
-    problem: Problem, history: Sequence[Observation], fit: list[Observation], rng: random.Random
-) -> list[Observation]:
+def _modelled(problem: Problem, history: Sequence[Trial], fit: list[Trial], rng: random.Random) -> list[Trial]:
     """What the sampler gets to know: all, or of a long history the best and some of the others, in order."""
     known = inside(problem, history)
     if len(known) <= _MODELLED:
@@ -101,7 +101,7 @@ def _modelled(
     return [seen for place, seen in enumerate(known) if place in chosen or seen.config in best]
 
 
-def _worst(problem: Problem, fit: list[Observation]) -> list[float]:
+def _worst(problem: Problem, fit: list[Trial]) -> list[float]:
     """The worst value of each objective; nothing where nothing is known."""
     worst = {"maximize": min, "minimize": max}
     return [worst[way](seen.objectives[name] for seen in fit) for name, way in problem.objectives.items() if fit]
@@ -115,7 +115,7 @@ def _asked(study: "Study", problem: Problem, rng: random.Random) -> Params:
 class _Asked(Sequence[float]):
     """Coordinates that the sampler is asked for as the space looks at them: those of parameters that are there."""
 
-    def __init__(self, trial: "Trial", columns: Sequence[Column]) -> None:
+    def __init__(self, trial: "OptunaTrial", columns: Sequence[Column]) -> None:
         self._trial, self._columns = trial, columns
 
     def __len__(self) -> int:

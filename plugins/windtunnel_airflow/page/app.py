@@ -12,10 +12,10 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.background import BackgroundTask
 
 from windtunnel.errors import LedgerError, NotFoundError, WindtunnelError
+from windtunnel.ledger import Trial
 from windtunnel.report import Snapshot, payloads
 from windtunnel.report.pages import ASSETS, asset, run_page, searches_page
 from windtunnel.report.payloads.trial import is_artifact
-from windtunnel.report.snapshot import Trial
 from windtunnel_airflow.page.access import ReadableDag, ReadableDags, check
 from windtunnel_airflow.page.readers import RunCache, compressed, run_cache
 from windtunnel_airflow.page.replies import HEADERS, download, json_reply

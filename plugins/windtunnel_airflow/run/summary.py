@@ -22,7 +22,7 @@ def results(snapshot: Snapshot, seconds: float) -> list[str]:
     done = sum(counts.values()) - counts["waiting"] - counts["running"]
     failed = f" ({counts['failed']} failed)" if counts["failed"] else ""
     verified = [model for model in snapshot.models if model.verified]
-    trained = any(model.trial.outcome for model in snapshot.models)
+    trained = any(model.trial.result for model in snapshot.models)
     refused = snapshot.approval is not None and not snapshot.approval.approved and not trained
     finalists = "" if refused else f", {len(verified)} of {len(snapshot.models)} finalists verified"
     lines = [
@@ -95,8 +95,8 @@ def covered(spans: Iterable[Span], within: Span) -> float:
 
 def _span(snapshot: Snapshot, jobs: Sequence[Job], since: float) -> Span:
     launches = [time for job in jobs for time in snapshot.launches.get(job.job, []) if time >= since]
-    outcomes = [snapshot.outcomes[unit] for job in jobs for unit in job.units if unit in snapshot.outcomes]
-    ends = [datetime.fromisoformat(each.started).timestamp() + each.seconds for each in outcomes if each.started]
+    results = [snapshot.results[unit] for job in jobs for unit in job.units if unit in snapshot.results]
+    ends = [datetime.fromisoformat(each.started).timestamp() + each.seconds for each in results if each.started]
     return min(launches, default=since), max(ends, default=0.0)
 
 
@@ -120,7 +120,7 @@ def _by_test(models: Sequence[Model]) -> Model:
 
 def _best(model: Model, snapshot: Snapshot) -> str:
     test = ", ".join(f"{name} {value:.4g}" for name, value in model.test.items() if value is not None)
-    values = model.trial.objectives
+    values = snapshot.objectives_of(model.trial)
     objectives = ", ".join(f"{name} {values[name]:.4g}" for name in snapshot.objectives if name in values)
     return f"  best finalist  {model.trial.trial}: {test} ({objectives})"
 

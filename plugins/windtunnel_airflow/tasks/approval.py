@@ -5,6 +5,7 @@ from typing import Any
 from airflow.providers.standard.operators.hitl import HITLBranchOperator
 
 from windtunnel.ledger import Approval
+from windtunnel.stages import History
 from windtunnel.stages.finalists import full_stage
 from windtunnel_airflow.context import current_search
 
@@ -54,7 +55,7 @@ class Approve(HITLBranchOperator):
                 by=event.get("responded_by_user"),
                 at=str(event.get("responded_at")),
                 session=search.session.session,
-                stage=full_stage(search),
+                stage=full_stage(search, History(search.ledger)),
             )
             search.ledger.answer(approval)
         return super().execute_complete(context, event)
@@ -62,7 +63,7 @@ class Approve(HITLBranchOperator):
 
 def _approved(search: Any) -> bool:
     approval = search.ledger.approval()
-    return approval is not None and approval.allows(full_stage(search))
+    return approval is not None and approval.allows(full_stage(search, History(search.ledger)))
 
 
 def _finalists(search: Any) -> str:

@@ -9,7 +9,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from windtunnel import stages
 from windtunnel.errors import LedgerError
 from windtunnel.launchers import get_launcher
-from windtunnel_airflow.context import busy_lanes, current_ledger, current_search, tell
+from windtunnel_airflow.context import current_ledger, current_search, live_jobs, tell
 from windtunnel_airflow.tasks.training import run_jobs
 
 
@@ -18,7 +18,7 @@ from windtunnel_airflow.tasks.training import run_jobs
 def finalists(store: str) -> list[str]:
     """Fix which trials are trained fully: of the front, or those that the trigger names."""
     search = current_search(store)
-    plan = stages.choose_finalists(search, busy_lanes(search))
+    plan = stages.choose_finalists(search, live_jobs(search))
     for request in plan.requests:
         tell(f"{request.trial} {request.params}")
     return [request.trial for request in plan.requests]

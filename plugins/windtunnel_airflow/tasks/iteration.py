@@ -7,7 +7,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from windtunnel import stages
 from windtunnel.ledger import Known
-from windtunnel_airflow.context import busy_lanes, current_search, skip_iterations, tell
+from windtunnel_airflow.context import current_search, live_jobs, skip_iterations, tell
 from windtunnel_airflow.tasks.training import run_jobs
 
 
@@ -37,7 +37,7 @@ def suggest(group: int, store: str) -> list[str]:
     """Fix the iteration's trials and deal them into jobs; at least one, or the expansion would skip what follows."""
     search = current_search(store)
     k = search.iteration(group)
-    plan = search.ledger.plan(str(k)) or stages.suggest(search, k, busy_lanes(search))
+    plan = stages.suggest(search, k, live_jobs(search))
     tell(f"Iteration {k}: {len(plan.requests)} trials in {len(plan.jobs)} jobs. {plan.note}".strip())
     return [job.job for job in plan.jobs]
 

@@ -36,7 +36,7 @@ def prepare_data(definition: Definition, store: str) -> TaskGroup:
     def start() -> bool:
         """Take over what earlier runs know, launch stragglers that were cut off, and go on, if there is more to do."""
         search = current_search(store)
-        for job in stages.stragglers(search):
+        for job in stages.History(search.ledger).stragglers(search.session.offset):
             get_launcher(search.definition.launcher).launch(search.ledger, job)
         plan = stages.start(search)
         if plan is not None:

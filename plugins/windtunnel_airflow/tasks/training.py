@@ -9,6 +9,7 @@ from windtunnel.errors import NotFoundError
 from windtunnel.failures import record_failure
 from windtunnel.launchers import get_launcher
 from windtunnel.ledger import Ledger, Result, State
+from windtunnel.ledger.records import Params
 from windtunnel_airflow.context import current_ledger, current_search, set_label, tell
 from windtunnel_airflow.retries import is_last_try
 from windtunnel_airflow.sensors.results import AwaitResults
@@ -51,7 +52,7 @@ def launch(job: str, store: str) -> None:
     except Exception as error:
         if is_last_try(get_current_context()["ti"], error):
             for unit in work.units:
-                record_failure(search.ledger, work, unit, getattr(error, "kind", "launch_failed"), str(error))
+                record_failure(search.ledger, unit, getattr(error, "kind", "launch_failed"), str(error))
         raise
 
 
@@ -62,9 +63,11 @@ def collect(job: str, store: str) -> None:
     ledger = current_ledger(store)
     work = ledger.job(job)
     set_label(work)
+    plan = ledger.plan(work.stage)
+    params = {request.trial: request.params for request in plan.requests} if plan is not None else {}
     results = {unit: ledger.result(unit) for unit in work.units}
     for unit, result in results.items():
-        _show(ledger, unit, result)
+        _show(ledger, unit, params.get(unit, {}), result)
     ended = [result for result in results.values() if result is not None]
     failed = [f"{result.trial}: {result.kind}: {result.message}" for result in ended if result.state is State.FAILED]
     if failed:
@@ -73,8 +76,8 @@ def collect(job: str, store: str) -> None:
         raise AirflowSkipException("not all of its trials are done; they count in a later iteration")
 
 
-def _show(ledger: Ledger, unit: str, result: Result | None) -> None:
-    tell(_summary(unit, result))
+def _show(ledger: Ledger, unit: str, params: Params, result: Result | None) -> None:
+    tell(_summary(unit, params, result))
     try:
         log = ledger.store.tail(ledger.trial_path(unit, "log.txt"), _LOG).decode(errors="replace")
     except NotFoundError:
@@ -82,11 +85,11 @@ def _show(ledger: Ledger, unit: str, result: Result | None) -> None:
     tell(f"::group::Log of {unit}\n{log}\n::endgroup::")
 
 
-def _summary(unit: str, result: Result | None) -> str:
+def _summary(unit: str, params: Params, result: Result | None) -> str:
     if result is None:
         return f"{unit}: not done yet"
     numbers = (result.objectives | result.metrics).items()
     values = ", ".join(f"{name}={value:.6g}" for name, value in numbers if value is not None)
     source = f", from {result.source}" if result.source else ""
     how = f"{result.state} in {result.seconds:.1f} s{source}"
-    return f"{unit}: {how} {result.params} {values} {result.message}".rstrip()
+    return f"{unit}: {how} {params} {values} {result.message}".rstrip()

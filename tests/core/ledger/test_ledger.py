@@ -61,7 +61,7 @@ def test_outcomes_come_from_one_listing_without_reading_results(ledger, monkeypa
     outcome = ledger.outcomes()[TRIAL]
     assert set(ledger.outcomes()) == {TRIAL}
     assert (outcome.objectives, outcome.metrics) == ({"acc": 0.9}, {"loss": 0.5, "nothing": None})
-    assert (outcome.violation, outcome.seconds, outcome.comparable) == (0.25, 3.5, False)
+    assert (outcome.violation, outcome.seconds, outcome.feasible) == (0.25, 3.5, False)
     assert set(ledger.step_outcomes()) == {"verify-" + TRIAL}
 
 
@@ -97,7 +97,7 @@ def test_a_plan_is_fixed_by_the_first_writer_and_its_jobs_are_written(ledger):
 def test_stages_are_in_order_and_iterations_are_done_once_selected(ledger):
     for stage in ("10", "2", "full-2", "1"):
         ledger.create_plan(Plan(stage=stage, requests=[], jobs=[]))
-    assert ledger.stages() == ["1", "2", "10", "full-2"]
+    assert ledger.stages() == ["1", "2", "full-2", "10"]
     assert ledger.iterations_done() == 0
     for stage in ("1", "2"):
         ledger.create_known(Known(stage=stage, results=[], front=[], hypervolume=None))

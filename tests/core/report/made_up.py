@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from windtunnel.definition.model import Definition
-from windtunnel.ledger import Decision, Job, JobKind, Known, Ledger, Plan, Request, Result, State
+from windtunnel.ledger import Decision, Job, JobKind, Known, Ledger, Plan, Request, Result, State, Trial
 from windtunnel.ledger.ids import trial_id
 from windtunnel.ledger.records import Session
 
@@ -64,7 +64,7 @@ def fill(
     rng = random.Random(seed)
     of = definition()
     begin(ledger, of)
-    known: list[Result] = []
+    known: list[Trial] = []
     for k in range(1, iterations + 1):
         requests = [new_request(rng, k, known, **_odd(hostile)) for _ in range(10 if k == 1 else 12)]
         _plan(ledger, str(k), requests)
@@ -72,7 +72,7 @@ def fill(
             result = _result(rng, request, failed=(k, place) in {(1, 3), (2, 5), (3, 0)}, hostile=hostile)
             ledger.record(result)
             _curve(ledger, rng, request, result)
-            known.append(result)
+            known.append(Trial(request, result))
         front = _front(known)
         ledger.create_known(
             Known(
@@ -87,7 +87,7 @@ def fill(
         )
     chosen = sorted(_front(known), key=lambda result: -result.objectives["val_acc"])[:finalists]
     _finalists(ledger, rng, chosen, iterations)
-    return known
+    return [trial.result for trial in known if trial.result]
 
 
 def fill_partly(ledger: Ledger) -> list[Request]:
@@ -177,9 +177,9 @@ def fill_promoted(ledger: Ledger, lower: dict[str, float], higher: dict[str, flo
         ]
         _plan(ledger, stage, requests)
         for request, accuracy in zip(requests, accuracies.values(), strict=True):
-            ended = {"trial": request.trial, "config": request.config, "params": {}, "epochs": epochs}
             state = State.FAILED if accuracy is None else State.COMPLETED
-            ledger.record(Result(**ended, state=state, objectives={} if accuracy is None else {"val_acc": accuracy}))
+            objectives = {} if accuracy is None else {"val_acc": accuracy}
+            ledger.record(Result(trial=request.trial, state=state, objectives=objectives))
 
 
 def finish(ledger: Ledger, request: Request, **metrics: float) -> Result:
@@ -190,7 +190,7 @@ def finish(ledger: Ledger, request: Request, **metrics: float) -> Result:
     return result
 
 
-def new_request(rng: random.Random, iteration: int, known: list[Result], **more: Any) -> Request:
+def new_request(rng: random.Random, iteration: int, known: list[Trial], **more: Any) -> Request:
     """What an iteration asks for, with more parameters than the example's where they are given."""
     params: dict[str, Any] = {
         "nb_layers": rng.randint(1, 12),
@@ -230,13 +230,7 @@ def _plan(ledger: Ledger, stage: str, requests: list[Request]) -> None:
 def _result(rng: random.Random, request: Request, *, failed: bool, hostile: bool = False) -> Result:
     facts: dict[str, Any] = {
         "trial": request.trial,
-        "config": request.config,
-        "params": request.params,
-        "epochs": request.epochs,
         "epoch": request.epochs,
-        "iteration": request.iteration,
-        "stage": request.stage,
-        "parents": request.parents,
         "seconds": 0.4 + request.cost / 2e6,
         "started": (BEGAN + timedelta(seconds=rng.uniform(0, 60))).isoformat(),
         "ended": (BEGAN + timedelta(seconds=70)).isoformat(),
@@ -256,14 +250,14 @@ def _result(rng: random.Random, request: Request, *, failed: bool, hostile: bool
     return Result(**facts, state=State.COMPLETED, objectives=objectives, metrics=metrics)
 
 
-def _front(results: list[Result]) -> list[Result]:
-    def better(a: Result, b: Result) -> bool:
+def _front(trials: list[Trial]) -> list[Trial]:
+    def better(a: Trial, b: Trial) -> bool:
         pairs = [(-a.objectives["val_acc"], -b.objectives["val_acc"])]
         pairs += [(a.objectives[name], b.objectives[name]) for name in ("flops", "latency_ms")]
         return all(x <= y for x, y in pairs) and any(x < y for x, y in pairs)
 
-    fit = [result for result in results if result.state is State.COMPLETED]
-    return [result for result in fit if not any(better(other, result) for other in fit)]
+    fit = [trial for trial in trials if trial.state is State.COMPLETED]
+    return [trial for trial in fit if not any(better(other, trial) for other in fit)]
 
 
 def _curve(ledger: Ledger, rng: random.Random, request: Request, result: Result, begin_at: float = 0.0) -> None:
@@ -278,20 +272,20 @@ def _curve(ledger: Ledger, rng: random.Random, request: Request, result: Result,
     ledger.store.put(ledger.trial_path(request.trial, "metrics.jsonl"), text.encode())
 
 
-def _finalists(ledger: Ledger, rng: random.Random, chosen: list[Result], iterations: int) -> None:
+def _finalists(ledger: Ledger, rng: random.Random, chosen: list[Trial], iterations: int) -> None:
     stage = f"full-{iterations}"
     requests = [
         Request(
-            trial=trial_id(result.config, 12),
-            config=result.config,
-            params=result.params,
+            trial=trial_id(trial.config, 12),
+            config=trial.config,
+            params=trial.params,
             epochs=12,
             stage=stage,
-            iteration=result.iteration,
-            known={"flops": result.objectives["flops"], "params": result.metrics["params"] or 0},
-            continue_from=result.trial,
+            iteration=trial.iteration,
+            known={"flops": trial.objectives["flops"], "params": trial.metrics["params"] or 0},
+            continue_from=trial.trial,
         )
-        for result in chosen
+        for trial in chosen
     ]
     _plan(ledger, stage, requests)
     for place, (request, partial) in enumerate(zip(requests, chosen, strict=True)):

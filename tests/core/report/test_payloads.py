@@ -243,7 +243,7 @@ def test_a_trial_has_its_kin_files_and_reason(ledger: Ledger) -> None:
     assert found["log_tail"].endswith("the end")
     assert len(found["log_tail"]) == 16 * 1024
     assert [each["name"] for each in found["artifacts"]] == ["log.txt"]
-    child = next(each for each in snapshot.trials if each.request.parents)
+    child = next(each for each in snapshot.trials if each.parents)
     parent = trial(snapshot, ledger, child)["parents"][0]["trials"][0]
     whole = snapshot.find(parent)
     assert whole is not None
@@ -332,8 +332,8 @@ def test_a_comparison_counts_all_that_a_run_trained(ledger: Ledger) -> None:
     made_up.fill_promoted(ledger, lower={"a": 0.9, "b": 0.5, "c": 0.8}, higher={"a": 0.6, "c": None})
     snapshot = collect(ledger)
     for number, each in enumerate(snapshot.trials):
-        object.__setattr__(each.outcome, "seconds", 5.0)
-        object.__setattr__(each.outcome, "recorded", 100.0 + 10 * number)
+        object.__setattr__(each.result, "seconds", 5.0)
+        object.__setattr__(each.result, "recorded", 100.0 + 10 * number)
     run = compare(snapshot, snapshot)["runs"][0]
     assert run["trial_seconds"] == 5 * 5
     assert run["seconds"] == 40 + 5

@@ -4,9 +4,10 @@ import pytest
 
 from tests.core.report import made_up
 from windtunnel.errors import LedgerError
-from windtunnel.ledger import Ledger
+from windtunnel.ledger import Ledger, State
 from windtunnel.report import RunReader, collect
 from windtunnel.report.payloads.compare import compare
+from windtunnel.report.snapshot import message
 from windtunnel.stores.local import LocalStore
 
 
@@ -30,9 +31,9 @@ def test_an_objective_is_no_metric_too(ledger: Ledger) -> None:
     assert result is not None
     ledger.store.delete(ledger.path(f"results/{trial}.json"))
     ledger.record(result.model_copy(update={"metrics": result.metrics | result.objectives}))
-    row = collect(ledger).find(trial)
-    assert row is not None and row.objectives == result.objectives
-    assert row.metrics == result.metrics
+    snapshot = collect(ledger)
+    assert snapshot.objectives_of(snapshot.trials[0]) == result.objectives
+    assert snapshot.metrics_of(snapshot.trials[0]) == result.metrics
 
 
 def test_a_failed_trial_tells_why(ledger: Ledger) -> None:
@@ -40,8 +41,22 @@ def test_a_failed_trial_tells_why(ledger: Ledger) -> None:
     snapshot = collect(ledger)
     failed = [trial for trial in snapshot.trials if snapshot.state(trial) == "failed"]
     assert len(failed) == 3
-    assert all("RuntimeError" in trial.message for trial in failed)
-    assert all(set(trial.objectives) == {"flops"} for trial in failed)
+    assert all("RuntimeError" in message(trial) for trial in failed)
+    assert all(set(snapshot.objectives_of(trial)) == {"flops"} for trial in failed)
+
+
+def test_a_message_too_long_for_a_listing_is_read_once(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    results = made_up.fill(ledger, iterations=1, finalists=0)
+    failed = next(result for result in results if result.state is State.FAILED)
+    path = ledger.path(f"results/{failed.trial}.json")
+    ledger.store.delete(path)
+    ledger.record(failed.model_copy(update={"message": "x" * 5000}))
+    requests = Requests(ledger, monkeypatch)
+    reader = RunReader(ledger)
+    for _ in range(2):
+        trial = reader.read().find(failed.trial)
+        assert trial is not None and message(trial) == "x" * 5000
+    assert [read for read in requests.reads if "/results/" in read] == [path]
 
 
 def test_the_volume_never_falls_and_begins_with_the_first_comparable_trial(ledger: Ledger) -> None:
@@ -120,7 +135,7 @@ def test_reading_takes_few_requests(ledger: Ledger, monkeypatch: pytest.MonkeyPa
     requests = Requests(ledger, monkeypatch)
     collect(ledger)
     assert len(requests.listings) <= 9
-    assert sum("/results/" in path for path in requests.reads) == 3  # the failures' alone
+    assert not [path for path in requests.reads if "/results/" in path]
 
 
 def test_a_later_reading_asks_for_what_is_to_come_only(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:

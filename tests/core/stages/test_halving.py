@@ -4,7 +4,7 @@ import pytest
 
 from windtunnel.ledger import State
 from windtunnel.stages import choose_finalists, goes_on, select, suggest
-from windtunnel.stages.history import history
+from windtunnel.stages.history import History
 
 HALVING = {
     "early_stopping": {"halving": {"first": 1, "factor": 3}},
@@ -53,7 +53,7 @@ def test_the_promoted_are_the_best_front_first(bench):
     search = bench.begin(objectives={"score": "maximize"}, **HALVING)
     bench.train(search, suggest(search, 1))
     known = select(search, 1)
-    scores = {one.trial: one.objectives["score"] for one in history(search, 1)}
+    scores = {one.trial: one.objectives["score"] for one in History(search.ledger).trials(1)}
     best = sorted(scores, key=lambda trial: -scores[trial])[:3]
     assert set(known.promotions) == set(best)
     assert set(known.promotions.values()) == {3.0}
@@ -79,7 +79,7 @@ def test_a_held_trial_goes_on_later_where_worse_ones_follow(bench):
     known = select(search, 2)
     at_first = [trial for trial, epochs in known.promotions.items() if epochs == 3]
     assert len(at_first) >= 1
-    seen = {one.config: one for one in history(search, 2)}
+    seen = {one.config: one for one in History(search.ledger).trials(2)}
     assert len([one for one in seen.values() if one.epochs == 3]) + len(at_first) >= 5  # a third of 15
 
 
@@ -131,7 +131,7 @@ def test_a_straggler_of_a_higher_rung_counts_by_its_lower_one(bench):
     units = {unit for job in plan.jobs for unit in job.units}
     bench.train(search, plan, only=units - high)
     select(search, 2)
-    seen = {one.config: one for one in history(search, 2)}
+    seen = {one.config: one for one in History(search.ledger).trials(2)}
     assert all(seen[trial[:16]].epochs == 1 for trial in high)
     assert not {trial[:16] for trial in high} & {trial[:16] for trial in search.ledger.known("2").promotions}
 
@@ -139,7 +139,7 @@ def test_a_straggler_of_a_higher_rung_counts_by_its_lower_one(bench):
 def test_strategies_see_each_configuration_once_as_far_as_it_came(bench):
     search = bench.begin(**HALVING)
     bench.iterate(search, 4)
-    seen = history(search, search.ledger.iterations_done())
+    seen = History(search.ledger).trials(search.ledger.iterations_done())
     assert len(seen) == len({one.config for one in seen}) == 15
     top = [one for one in seen if one.epochs == 9]
     assert top

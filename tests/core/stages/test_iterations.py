@@ -9,7 +9,7 @@ from windtunnel.ledger import State
 from windtunnel.ledger.curves import METRICS, curve_metadata
 from windtunnel.ledger.ids import first_id
 from windtunnel.stages import goes_on, select, suggest
-from windtunnel.stages.history import history
+from windtunnel.stages.history import History
 from windtunnel.strategies import strategy_names
 from windtunnel.strategies.random_search import RandomSearch
 
@@ -29,9 +29,14 @@ def test_jobs_hold_every_trial_once_dealt_into_the_lanes(bench):
 
 def test_busy_lanes_get_no_new_job_but_one_is_always_free(bench):
     search = bench.begin(limits={"parallel": 4})
-    assert [job.lane for job in suggest(search, 1, busy={0, 1, 3}).jobs] == [2]
-    other = bench.begin("other", limits={"parallel": 4})
-    assert len(suggest(other, 1, busy=range(4)).jobs) == 1
+    plan = suggest(search, 1)
+    jobs = {job.job: job for job in plan.jobs}
+    assert set(jobs) == {"1-0", "1-1", "1-2", "1-3"}
+    bench.train(search, plan, only=jobs["1-2"].units)
+    select(search, 1)
+    assert [job.lane for job in suggest(search, 2, live=jobs.keys()).jobs] == [2]  # lane 2 is only about to end
+    assert [job.lane for job in suggest(search, 3, live={"1-0", "1-3", "2-2"}).jobs] == [1]
+    assert [job.lane for job in suggest(search, 4, live={"1-0", "1-1", "1-3", "2-2"}).jobs] == [0]
 
 
 def test_without_a_limit_every_trial_is_a_job(bench):
@@ -100,7 +105,7 @@ def test_the_front_holds_no_failed_trial_and_no_dominated_one(bench):
     plan = suggest(search, 1)
     bench.train(search, plan, fail=lambda request: request.params["x"] > 15)
     known = select(search, 1)
-    seen = {observation.trial: observation for observation in history(search, 1)}
+    seen = {observation.trial: observation for observation in History(search.ledger).trials(1)}
     assert known.front
     for trial in known.front:
         assert seen[trial].state is State.COMPLETED

@@ -5,7 +5,7 @@ from tests.core.stages.test_resume import finish
 from windtunnel.errors import LedgerError, SearchError
 from windtunnel.ledger import Ledger, Result, State
 from windtunnel.stages import choose_finalists, publish, select, suggest
-from windtunnel.stages.history import history
+from windtunnel.stages.history import History
 from windtunnel.stages.warm_start import adopt_results
 
 
@@ -19,7 +19,7 @@ def first(bench):
 
 def test_results_are_copied_with_their_source_and_known_from_the_start(bench, first):
     search = bench.begin("second", warm_start=[first.ledger.url])
-    assert len(history(search, 0)) == 12
+    assert len(History(search.ledger).trials(0)) == 12
     trial = search.ledger.plan("0").requests[0].trial
     assert search.ledger.result(trial).source == first.ledger.url
 
@@ -34,12 +34,12 @@ def test_nothing_is_trained_twice(bench, first):
 
 def test_a_widened_space_keeps_what_was_learnt(bench, first):
     wider = SPACE | {"x": {"type": "int", "low": 0, "high": 60}}
-    assert len(history(bench.begin("second", warm_start=[first.ledger.url], space=wider), 0)) == 12
+    assert len(History(bench.begin("second", warm_start=[first.ledger.url], space=wider).ledger).trials(0)) == 12
 
 
 def test_other_settings_are_other_trials(bench, first):
     search = bench.begin("second", warm_start=[first.ledger.url], settings={"lr": 0.1})
-    assert history(search, 0) == []
+    assert History(search.ledger).trials(0) == []
     assert search.ledger.plan("0").note == f"0 trials taken from {first.ledger.url}"
 
 
@@ -87,7 +87,7 @@ def test_a_warm_start_killed_between_its_writes_is_made_good(bench, first, monke
     with pytest.raises(KeyboardInterrupt):
         bench.begin("second", warm_start=[first.ledger.url])
     monkeypatch.setattr(Ledger, "create_known", create_known)
-    assert len(history(bench.begin("second", warm_start=[first.ledger.url]), 0)) == 12
+    assert len(History(bench.begin("second", warm_start=[first.ledger.url]).ledger).trials(0)) == 12
 
 
 def test_what_verification_needs_is_copied_too(bench, first):
@@ -96,7 +96,7 @@ def test_what_verification_needs_is_copied_too(bench, first):
         first.ledger.store.put(first.ledger.trial_path(trial, name), b"content")
     search = bench.begin("second", warm_start=[first.ledger.url])
     bench.iterate(search, 3)
-    adopt_results(search, [first.ledger.request(trial)])
+    adopt_results(search, History(search.ledger), [first.ledger.request(trial)])
     for name in ("model.onnx", "weights.pt"):
         assert search.ledger.store.get(search.ledger.trial_path(trial, name)) == b"content"
 
@@ -226,7 +226,7 @@ def test_a_trial_that_rules_stopped_counts_only_under_the_same_rules(bench):
     assert same.ledger.known("0").results == [request.trial]
     other = bench.begin("other", warm_start=[first.ledger.url])
     assert other.ledger.known("0").results == []
-    adopt_results(other, [request])
+    adopt_results(other, History(other.ledger), [request])
     assert other.ledger.result(request.trial) is None
     taken = other.ledger.trial_path(request.trial, "checkpoint.pt")
     assert other.ledger.store.get(taken) == b"weights"  # it goes on from where it was stopped

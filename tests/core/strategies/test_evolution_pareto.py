@@ -6,7 +6,7 @@ import pytest
 from tests.conformance.strategies import GRID, MIXED, StrategyConformance, observed, problem, searched
 from windtunnel.front import hypervolume, pareto_front
 from windtunnel.space import Space
-from windtunnel.strategies import Observation, Problem, get_strategy
+from windtunnel.strategies import Problem, Trial, get_strategy
 
 
 class TestEvolutionPareto(StrategyConformance):
@@ -87,7 +87,7 @@ def test_a_front_of_one_is_mutated_and_not_crossed():
 
 
 def test_breeding_starts_from_the_canonical_form():
-    only = Observation(params={"wide": True, "layers": 3.0, "kernel": 1.0}, config="c" * 16, objectives={"flops": 1.0})
+    only = Trial.of(params={"wide": True, "layers": 3.0, "kernel": 1.0}, config="c" * 16, objectives={"flops": 1.0})
     task = problem(GRID, {"flops": "minimize"})
     batch = get_strategy("evolution_pareto", {"num_random_mix": 0}).suggest(task, [only], 1, 0, 2)
     assert list(batch.suggestions[0].params) == list(GRID)
@@ -109,7 +109,7 @@ def test_it_finds_more_of_a_front_than_random_search():
         for iteration in range(1, 7):
             for one in get_strategy(name).suggest(task, history, 16, seed, iteration).suggestions:
                 found = values(one.params)
-                history.append(Observation(params=one.params, config=f"{len(history):016x}", objectives=found))
+                history.append(Trial.of(params=one.params, config=f"{len(history):016x}", objectives=found))
         return hypervolume(history, task.objectives, [-1.0, 1.1])
 
     evolved, drawn = ([volume(name, seed) for seed in range(5)] for name in ("evolution_pareto", "random"))

@@ -6,7 +6,7 @@ import pytest
 from tests.conformance.strategies import MIXED, NESTED, StrategyConformance, problem, searched
 from windtunnel.ledger import State
 from windtunnel.space import Space
-from windtunnel.strategies import Observation, Problem, get_strategy
+from windtunnel.strategies import Problem, Trial, get_strategy
 
 
 class TestTPE(StrategyConformance):
@@ -41,9 +41,7 @@ def best_of(name, seed):
     history = []
     for iteration in range(1, 6):
         for one in get_strategy(name).suggest(TASK, history, 16, seed, iteration).suggestions:
-            history.append(
-                Observation(params=one.params, config=f"{len(history):016x}", objectives=squared(one.params))
-            )
+            history.append(Trial.of(params=one.params, config=f"{len(history):016x}", objectives=squared(one.params)))
     return min(seen.objectives["value"] for seen in history)
 
 
@@ -59,7 +57,7 @@ def test_failures_repel():
         for one in get_strategy("tpe").suggest(TASK, history, 16, 0, iteration).suggestions:
             fails = one.params["x"] < 0.5
             fact = {"state": State.FAILED} if fails else {"objectives": {"value": 1.0}}
-            history.append(Observation(params=one.params, config=f"{len(history):016x}", iteration=iteration, **fact))
+            history.append(Trial.of(params=one.params, config=f"{len(history):016x}", iteration=iteration, **fact))
     last = [seen for seen in history if seen.iteration >= 4]
     assert sum(seen.state is State.FAILED for seen in last) < 0.25 * len(last)
 

@@ -55,7 +55,7 @@ class KubernetesLauncher(Launcher):
         definition = definition_of(ledger)
         client = self._client(definition.resources.namespace)
         deadline = time.monotonic() + _TIME_TO_END
-        while len(ledger.unit_outcomes(job)) < len(job.units):
+        while ledger.owed(job):
             wanted = manifest(ledger, job, definition, len(ledger.launches(job.job)) + 1)
             there = wanted if client.create_job(wanted) else client.job(wanted["metadata"]["name"])
             if there is None:
@@ -168,11 +168,10 @@ class KubernetesLauncher(Launcher):
 
 def _held(ledger: Ledger, job: Job, moment: datetime) -> Iterator[tuple[str, Attempt]]:
     """The units without a result that the job had begun last before a moment, each with that start."""
-    done = ledger.unit_outcomes(job)
     latest = (moment + _SECOND).isoformat()  # the cluster's clock tells whole seconds
-    for unit in job.units:
+    for unit in ledger.owed(job):
         begun = [one for one in ledger.attempts(unit) if one.job == job.job and one.started < latest]
-        if unit not in done and begun and not begun[-1].preempted:
+        if begun and not begun[-1].preempted:
             yield unit, begun[-1]
 
 

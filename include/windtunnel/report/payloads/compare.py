@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from windtunnel.front import hypervolumes, pareto_front, reference_point
+from windtunnel.ledger import Trial
 from windtunnel.report.payloads.plain import plain
-from windtunnel.report.snapshot import Snapshot, Trial, best, contenders
+from windtunnel.report.snapshot import Snapshot, best, contenders
 
 
 def compare(first: Snapshot, second: Snapshot) -> dict[str, Any]:
@@ -39,26 +40,30 @@ def compare(first: Snapshot, second: Snapshot) -> dict[str, Any]:
 
 
 def _run(snapshot: Snapshot, objectives: dict[str, str], reference: Sequence[float]) -> dict[str, Any]:
-    ended = sorted(contenders(snapshot.trials), key=lambda trial: trial.recorded)
+    ended = sorted(contenders(snapshot.trials), key=_recorded)
     volumes = hypervolumes(ended, objectives, reference)
-    own = [trial for trial in snapshot.own() if trial.recorded]
-    began = min((trial.recorded - trial.seconds for trial in own), default=math.inf)
+    own = [trial.result for trial in snapshot.own() if trial.result]
+    began = min((result.recorded - result.seconds for result in own), default=math.inf)
     volume: list[list[Any]] = []
     for number, (trial, value) in enumerate(zip(ended, volumes, strict=True), 1):
         if value is not None and (not volume or volume[-1][2] != value or number == len(ended)):
-            volume.append([number, max(0.0, trial.recorded - began), value])
+            volume.append([number, max(0.0, _recorded(trial) - began), value])
     holders = {name: best(ended, name, way) for name, way in objectives.items()}
     return {
         "search": snapshot.search,
         "run": snapshot.run,
         "counts": snapshot.counts,
-        "trial_seconds": plain(sum(trial.seconds for trial in own)),
-        "seconds": max((trial.recorded - began for trial in own), default=0.0),
+        "trial_seconds": plain(sum(result.seconds for result in own)),
+        "seconds": max((result.recorded - began for result in own), default=0.0),
         "hypervolume": plain(volumes[-1]) if volumes else None,
         "best": {name: trial and trial.objectives[name] for name, trial in holders.items()},
         "volume": plain(volume),
         "front": [_point(snapshot, trial) for trial in pareto_front(ended, objectives)],
     }
+
+
+def _recorded(trial: Trial) -> float:
+    return trial.result.recorded if trial.result else 0.0
 
 
 def _point(snapshot: Snapshot, trial: Trial) -> dict[str, Any]:

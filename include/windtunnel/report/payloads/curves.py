@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from windtunnel.errors import NotFoundError
-from windtunnel.ledger import Ledger
+from windtunnel.ledger import Ledger, Trial
 from windtunnel.report.payloads.plain import plain
-from windtunnel.report.snapshot import WAITING, Snapshot, Trial
+from windtunnel.report.snapshot import WAITING, Snapshot
 
 _AT_ONCE = 8  # requests to the store
 
@@ -28,7 +28,7 @@ class Curves:
         unread = [trial.trial for trial in trials if trial.trial not in self._kept]
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             fresh = dict(zip(unread, pool.map(lambda trial: curve(self._ledger, trial), unread), strict=True))
-        self._kept |= {trial.trial: fresh[trial.trial] for trial in trials if trial.outcome and trial.trial in fresh}
+        self._kept |= {trial.trial: fresh[trial.trial] for trial in trials if trial.result and trial.trial in fresh}
         points = self._kept | fresh
         return {trial.trial: points[trial.trial] for trial in trials if points[trial.trial]}
 

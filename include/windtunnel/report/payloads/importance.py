@@ -6,7 +6,8 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from windtunnel.report.snapshot import Snapshot, Trial
+from windtunnel.ledger import Trial
+from windtunnel.report.snapshot import Snapshot
 
 _LEAST = 10  # trials, below which nothing can be said
 _MOST = 1000  # trials, above which every other or third one tells as much
@@ -24,7 +25,7 @@ def importance(snapshot: Snapshot) -> dict[str, Any]:
         `objectives` by name: pairs of a parameter and its share, the largest first; how many `trials` were
         compared `of` how many; and `missing`, why there are none, where there are none.
     """
-    completed = [trial for trial in snapshot.trials if trial.comparable]
+    completed = [trial for trial in snapshot.trials if trial.feasible]
     fit = completed[:: math.ceil(len(completed) / _MOST) or 1]
     answer: dict[str, Any] = {"trials": len(fit), "of": len(completed)}
     answer |= {"method": "PED-ANOVA", "objectives": {}, "missing": ""}
@@ -75,10 +76,10 @@ def _shares_of(study: Any, place: int) -> list[list[Any]]:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that it is for minimising, which `_turned` has seen to
-        found = get_param_importances(
+        shares = get_param_importances(
             study, evaluator=PedAnovaImportanceEvaluator(), target=lambda trial: trial.values[place]
         )
-    return [[name, share if math.isfinite(share) else 0.0] for name, share in found.items()]
+    return [[name, share if math.isfinite(share) else 0.0] for name, share in shares.items()]
 
 
 def _turned(value: float, way: str) -> float:

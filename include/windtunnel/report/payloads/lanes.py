@@ -3,9 +3,9 @@
 from collections import defaultdict
 from typing import Any
 
-from windtunnel.ledger.outcome import Outcome
+from windtunnel.ledger import Result
 from windtunnel.report.payloads.plain import plain, seconds
-from windtunnel.report.snapshot import RUNNING, Snapshot, Trial
+from windtunnel.report.snapshot import Snapshot
 
 
 def lanes(snapshot: Snapshot) -> dict[str, Any]:
@@ -16,9 +16,9 @@ def lanes(snapshot: Snapshot) -> dict[str, Any]:
         a unit runs. `launches` holds `[job, time]`. `stages` says how busy the lanes of each stage were between its
         first start and its last end: `busy` seconds of units against `room`, lanes times that span.
     """
-    own = snapshot.own()
-    units: list[Trial | Outcome] = [*own, *snapshot.steps]
-    rows = [_ended(snapshot, unit) for unit in units if unit.started] + _running(snapshot, own)
+    own = [trial.result for trial in snapshot.own() if trial.result]
+    rows = [_ended(snapshot, result) for result in (*own, *snapshot.steps) if result.started]
+    rows += _running(snapshot, own)
     rows.sort(key=lambda row: row["start"])
     names = ("unit", "stage", "lane", "job", "state", "start", "end")
     return {
@@ -30,19 +30,19 @@ def lanes(snapshot: Snapshot) -> dict[str, Any]:
     }
 
 
-def _ended(snapshot: Snapshot, unit: Trial | Outcome) -> dict[str, Any]:
-    start = seconds(unit.started) or 0.0
-    return _row(snapshot, unit.trial, start, start + (plain(unit.seconds) or 0.0))
+def _ended(snapshot: Snapshot, result: Result) -> dict[str, Any]:
+    start = seconds(result.started) or 0.0
+    return _row(snapshot, result.trial, start, start + (plain(result.seconds) or 0.0))
 
 
-def _running(snapshot: Snapshot, trials: list[Trial]) -> list[dict[str, Any]]:
+def _running(snapshot: Snapshot, ended: list[Result]) -> list[dict[str, Any]]:
     """Trials that run now: each began when the one before it on its job ended, or else with the job's launch."""
     free: dict[str, float] = {}  # when each job ended its last trial
-    for trial in trials:
-        if trial.started:
-            job = snapshot.jobs[trial.trial].job
-            free[job] = max(free.get(job, 0.0), (seconds(trial.started) or 0.0) + trial.seconds)
-    running = [trial.trial for trial in trials if snapshot.state(trial) == RUNNING]
+    for result in ended:
+        if result.started:
+            job = snapshot.jobs[result.trial].job
+            free[job] = max(free.get(job, 0.0), (seconds(result.started) or 0.0) + result.seconds)
+    running = [trial.trial for trial in snapshot.own() if trial.trial in snapshot.running]
     jobs = [snapshot.jobs[unit].job for unit in running]
     starts = [free.get(job) or max(snapshot.launches.get(job, [0.0])) for job in jobs]
     return [_row(snapshot, unit, start, None) for unit, start in zip(running, starts, strict=True)]
@@ -55,7 +55,7 @@ def _row(snapshot: Snapshot, unit: str, start: float, end: float | None) -> dict
         "stage": trial.request.stage if trial else job.stage,
         "lane": job.lane,
         "job": job.job if trial else "",
-        "state": snapshot.state(trial) if trial else snapshot.outcomes[unit].state.value,
+        "state": snapshot.state(trial) if trial else snapshot.results[unit].state.value,
         "start": start,
         "end": end,
     }

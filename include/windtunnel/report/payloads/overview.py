@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
+from windtunnel.ledger import Trial
 from windtunnel.report.payloads.plain import plain, seconds
-from windtunnel.report.snapshot import Model, Snapshot, StageProgress, Trial
+from windtunnel.report.snapshot import Model, Snapshot, StageProgress
 
 
 def overview(snapshot: Snapshot) -> dict[str, Any]:
@@ -12,11 +13,11 @@ def overview(snapshot: Snapshot) -> dict[str, Any]:
 
     `volume` and `best` hold a pair of a trial's number and the value from there on, where the value changes.
     """
-    own = snapshot.own()
-    spent = sum(trial.seconds for trial in own) + sum(step.seconds for step in snapshot.steps)
-    held = sum(trial.seconds * trial.gpus for trial in own)
-    moments = [moment for trial in own if (moment := seconds(trial.started)) is not None]
-    ends = [trial.recorded for trial in own if trial.recorded]
+    own = [trial.result for trial in snapshot.own() if trial.result]
+    spent = sum(result.seconds for result in own) + sum(step.seconds for step in snapshot.steps)
+    held = sum(result.seconds * result.gpus for result in own)
+    moments = [moment for result in own if (moment := seconds(result.started)) is not None]
+    ends = [result.recorded for result in own]
     ends += [moment + step.seconds for step in snapshot.steps if (moment := seconds(step.started)) is not None]
     return {
         "search": snapshot.search,
@@ -31,7 +32,7 @@ def overview(snapshot: Snapshot) -> dict[str, Any]:
         "counts": snapshot.counts,
         "sessions": [{"session": each.session, "started": each.started} for each in snapshot.sessions],
         "closed": snapshot.closed,
-        "begun": sum(each.name != "0" for each in snapshot.iterations),
+        "begun": sum(each.name.number > 0 for each in snapshot.iterations),
         "planned": snapshot.planned,
         "iterations": [_iteration(each) for each in snapshot.iterations],
         "front": [trial.trial for trial in snapshot.trials if trial.trial in snapshot.front],
@@ -53,9 +54,9 @@ def model(snapshot: Snapshot, of: Model) -> dict[str, Any]:
         "partial": of.partial,
         "state": snapshot.state(of.trial),
         "epochs": of.trial.request.epochs,
-        "seconds": plain(of.trial.seconds),
+        "seconds": plain(of.trial.result.seconds) if of.trial.result else 0.0,
         "params": plain(of.trial.params),
-        "objectives": plain(of.trial.objectives),
+        "objectives": plain(snapshot.objectives_of(of.trial)),
         "violation": plain(of.trial.violation),
         "verified": of.verified,
         "test": plain(of.test),
@@ -76,9 +77,9 @@ def waits_for(snapshot: Snapshot) -> list[str]:
             left = f"{last.running} running and {last.total - last.finished - last.running} waiting"
             return [f"iteration {last.name}: {left} of {last.total} trials"]
         return [f"the selection of iteration {last.name}"]
-    late = [trial for trial in snapshot.trials if not trial.outcome]
+    late = [trial for trial in snapshot.trials if not trial.result]
     stragglers = [f"stragglers: {_counted(snapshot, late)}"] if late else []
-    done = int(last.name) if last else 0
+    done = last.name.number if last else 0
     if done < snapshot.last_iteration:
         return [*stragglers, f"the suggestions of iteration {done + 1}"]
     if last and last.selection and last.selection.failure and done > snapshot.offset:
@@ -92,7 +93,7 @@ def _after_search(snapshot: Snapshot) -> str:
         return "the choice of the finalists"
     if snapshot.asking:
         return f"a person's approval of {len(finalists)} finalists"
-    training = [each.trial for each in finalists if not each.trial.outcome]
+    training = [each.trial for each in finalists if not each.trial.result]
     if training:
         return f"full training: {_counted(snapshot, training)} of {len(finalists)} finalists"
     unverified = sum(each.verified is None for each in finalists)
@@ -126,7 +127,7 @@ def _best(snapshot: Snapshot, name: str) -> dict[str, Any]:
     better = max if snapshot.objectives[name] == "maximize" else min
     series: list[float | None] = []
     for trial in snapshot.trials:
-        values = [series[-1] if series else None, trial.objectives.get(name) if trial.comparable else None]
+        values = [series[-1] if series else None, trial.objectives.get(name) if trial.feasible else None]
         series.append(better((value for value in values if value is not None), default=None))
     value = best.objectives[name] if best else None
     return {"value": plain(value), "trial": best and best.trial, "series": plain(_steps(series))}

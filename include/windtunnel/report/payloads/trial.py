@@ -4,11 +4,11 @@ import re
 from typing import Any
 
 from windtunnel.errors import NotFoundError
-from windtunnel.ledger import Ledger
+from windtunnel.ledger import Ledger, Trial
 from windtunnel.report.payloads.curves import curve
 from windtunnel.report.payloads.overview import model
 from windtunnel.report.payloads.plain import plain
-from windtunnel.report.snapshot import Snapshot, Trial
+from windtunnel.report.snapshot import Snapshot, message
 
 _LOG = 16 * 1024  # bytes of a log's end
 # What of a trial's files a page may hand out. Checkpoints stay where they are: big, and of use to the trainer only.
@@ -30,21 +30,21 @@ def trial(snapshot: Snapshot, ledger: Ledger, of: Trial) -> dict[str, Any]:
         "number": snapshot.numbers[of.trial],
         "config": of.config,
         "stage": request.stage,
-        "iteration": request.iteration,
+        "iteration": of.iteration,
         "state": snapshot.state(of),
         "front": of.trial in snapshot.front,
         "params": list(plain(of.params).items()),
-        "objectives": list(plain(of.objectives).items()),
-        "metrics": list(plain(of.metrics).items()),
+        "objectives": list(plain(snapshot.objectives_of(of)).items()),
+        "metrics": list(plain(snapshot.metrics_of(of)).items()),
         "violation": plain(of.violation),
         "epochs": request.epochs,
         "epoch": result.epoch if result else None,
-        "seconds": plain(of.seconds),
-        "started": of.started,
+        "seconds": plain(result.seconds) if result else 0.0,
+        "started": result.started if result else "",
         "ended": result.ended if result else "",
         "note": plain(request.note),
-        "kind": of.kind,
-        "message": result.message if result and result.message else of.message,
+        "kind": result.kind if result else "",
+        "message": result.message if result and result.message else message(of),
         "log_tail": log_tail(ledger, of.trial) or (result.log_tail if result else ""),
         "attempts": [plain(attempt) for attempt in ledger.attempts(of.trial)],
         "job": job.job if job else "",
@@ -57,8 +57,8 @@ def trial(snapshot: Snapshot, ledger: Ledger, of: Trial) -> dict[str, Any]:
             for entry in ledger.files(of.trial)
             if is_artifact(entry.path.rpartition("/")[2])
         ],
-        "parents": [{"config": config, "trials": _of_config(snapshot, config)} for config in request.parents],
-        "children": [other.trial for other in snapshot.trials if of.config in other.request.parents],
+        "parents": [{"config": config, "trials": _of_config(snapshot, config)} for config in of.parents],
+        "children": [other.trial for other in snapshot.trials if of.config in other.parents],
         "same": [name for name in _of_config(snapshot, of.config) if name != of.trial],
         "model": next(
             (model(snapshot, each) for each in snapshot.models if of.trial in (each.trial.trial, each.partial)), None

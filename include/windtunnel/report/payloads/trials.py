@@ -4,8 +4,9 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from windtunnel.ledger import Trial
 from windtunnel.report.payloads.plain import plain, seconds
-from windtunnel.report.snapshot import RUNNING, WAITING, Snapshot, Trial
+from windtunnel.report.snapshot import RUNNING, WAITING, Snapshot, message
 
 _SLACK = 10.0  # seconds that a store's clock may be coarse or late by: what was written then is sent twice
 _MESSAGE = 300  # characters of a failure's message; the trial itself has it whole
@@ -26,46 +27,50 @@ def trials(snapshot: Snapshot, since: str = "") -> dict[str, Any]:
         name may be any text; `front` and `running` name trials and hold for all.
     """
     known, recorded = _cursor(since)
-    rows = [
-        trial for number, trial in enumerate(snapshot.trials, 1) if number > known or trial.recorded > recorded - _SLACK
-    ]
-    last = max((trial.recorded for trial in snapshot.trials), default=0.0)
+    every = snapshot.trials
+    rows = [trial for place, trial in enumerate(every) if place >= known or _recorded(trial) > recorded - _SLACK]
+    last = max(map(_recorded, every), default=0.0)
     return {
         "search": snapshot.search,
         "run": snapshot.run,
         "version": snapshot.version,
-        "cursor": f"{len(snapshot.trials)}.{math.ceil(last * 1000)}",
-        "total": len(snapshot.trials),
+        "cursor": f"{len(every)}.{math.ceil(last * 1000)}",
+        "total": len(every),
         "objectives": list(snapshot.objectives.items()),
-        "front": [trial.trial for trial in snapshot.trials if trial.trial in snapshot.front],
-        "running": [trial.trial for trial in snapshot.trials if snapshot.state(trial) == RUNNING],
+        "front": [trial.trial for trial in every if trial.trial in snapshot.front],
+        "running": [trial.trial for trial in every if snapshot.state(trial) == RUNNING],
         "columns": _columns(snapshot, rows),
-        "params": _named([trial.params for trial in rows], _names(trial.params for trial in snapshot.trials)),
-        "values": _named([trial.objectives for trial in rows], list(snapshot.objectives)),
-        "metrics": _named([trial.metrics for trial in rows], _names(trial.metrics for trial in snapshot.trials)),
+        "params": _named([trial.params for trial in rows], _names(trial.params for trial in every)),
+        "values": _named(list(map(snapshot.objectives_of, rows)), list(snapshot.objectives)),
+        "metrics": _named(list(map(snapshot.metrics_of, rows)), _names(map(snapshot.metrics_of, every))),
     }
 
 
 def _columns(snapshot: Snapshot, rows: Sequence[Trial]) -> dict[str, list[Any]]:
     """One value of each column for every row; a trial at work counts as waiting, for `running` names those."""
+    results = [trial.result for trial in rows]
     return {
         "number": [snapshot.numbers[trial.trial] for trial in rows],
         "trial": [trial.trial for trial in rows],
         "config": [trial.config for trial in rows],
         "stage": [trial.request.stage for trial in rows],
-        "iteration": [trial.request.iteration for trial in rows],
+        "iteration": [trial.iteration for trial in rows],
         "epochs": [trial.request.epochs for trial in rows],
-        "state": [trial.outcome.state if trial.outcome else WAITING for trial in rows],
+        "state": [trial.state or WAITING for trial in rows],
         "violation": [plain(trial.violation) for trial in rows],
-        "kind": [trial.kind for trial in rows],
-        "message": [_shortened(trial.message) for trial in rows],
-        "seconds": [plain(trial.seconds) for trial in rows],
-        "started": [seconds(trial.started) for trial in rows],
-        "attempts": [trial.attempts for trial in rows],
-        "parents": [trial.request.parents for trial in rows],
+        "kind": [result.kind if result else "" for result in results],
+        "message": [_shortened(message(trial)) for trial in rows],
+        "seconds": [plain(result.seconds) if result else 0.0 for result in results],
+        "started": [seconds(result.started) if result else None for result in results],
+        "attempts": [result.attempts if result else 0 for result in results],
+        "parents": [trial.parents for trial in rows],
         "origin": [_origin(trial) for trial in rows],
         "source": [snapshot.source(trial) for trial in rows],
     }
+
+
+def _recorded(trial: Trial) -> float:
+    return trial.result.recorded if trial.result else 0.0
 
 
 def _origin(trial: Trial) -> str | None:

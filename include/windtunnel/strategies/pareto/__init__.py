@@ -5,8 +5,9 @@ from typing import Annotated
 
 from pydantic import Field
 
+from windtunnel.ledger import Trial
 from windtunnel.section import Section
-from windtunnel.strategies.base import Batch, Observation, Problem, Strategy
+from windtunnel.strategies.base import Batch, Problem, Strategy
 
 
 class Pareto(Strategy):
@@ -46,7 +47,7 @@ class Pareto(Strategy):
 
     options: Options
 
-    def suggest(self, problem: Problem, history: Sequence[Observation], n: int, seed: int, iteration: int) -> Batch:
+    def suggest(self, problem: Problem, history: Sequence[Trial], n: int, seed: int, iteration: int) -> Batch:
         """The n configurations that promise most together. See `Strategy.suggest`."""
         # Definitions are checked where numpy need not be loaded: in Airflow's DAG processor.
         from threadpoolctl import threadpool_limits

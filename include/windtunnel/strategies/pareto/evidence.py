@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from windtunnel.ledger.records import State
+from windtunnel.ledger import Trial
 from windtunnel.space import Params
-from windtunnel.strategies.base import Observation, Problem
+from windtunnel.strategies.base import Problem
 from windtunnel.strategies.pareto.encoding import Row
 from windtunnel.strategies.pareto.gain import ranks
 from windtunnel.strategies.pareto.kernel import Array
@@ -17,34 +17,34 @@ _TRIALS = 500  # that a model is made of, where there are more
 
 
 @dataclass(frozen=True)
-class Trial:
+class Example:
     """One trial of the space.
 
     Attributes:
         params: canonical.
         known: values known before training.
-        observation: as the history has it.
+        trial: as the history has it.
         values: (m,), its objectives, all turned so that less is better; nan where it has none.
     """
 
     params: Params
     known: Mapping[str, float]
-    observation: Observation
+    trial: Trial
     values: Array
 
     @property
     def ended(self) -> bool:
         """Whether it has a result, be it a failure."""
-        return self.observation.state is not None
+        return self.trial.state is not None
 
     @property
     def counts(self) -> bool:
         """Whether it may be on a front: it has all objectives and keeps all constraints."""
-        return bool(np.isfinite(self.values).all()) and self.observation.violation == 0
+        return bool(np.isfinite(self.values).all()) and self.trial.violation == 0
 
     def row(self, epochs: float | None = None) -> Row:
         """The configuration after its own epochs, or after others."""
-        return Row(self.params, self.known, self.observation.epochs if epochs is None else epochs)
+        return Row(self.params, self.known, self.trial.epochs if epochs is None else epochs)
 
 
 class Evidence:
@@ -56,7 +56,7 @@ class Evidence:
         counting: how many of all trials may be on a front.
     """
 
-    def __init__(self, problem: Problem, past: Sequence[tuple[Params, Observation]], rng: np.random.Generator) -> None:
+    def __init__(self, problem: Problem, past: Sequence[tuple[Params, Trial]], rng: np.random.Generator) -> None:
         """Gather it.
 
         Args:
@@ -66,7 +66,7 @@ class Evidence:
         """
         self._signs = {name: -1.0 if way == "maximize" else 1.0 for name, way in problem.objectives.items()}
         self.epochs = max((one.epochs for _, one in past if one.state is not None), default=0.0)
-        trials = [Trial(params, one.known, one, self._values(one)) for params, one in past]
+        trials = [Example(params, one.known, one, self._values(one)) for params, one in past]
         self.counting = sum(trial.counts for trial in trials)
         kept = trials if len(trials) <= _TRIALS else _best(trials, rng)
         self.trials = [replace(one, known={**problem.known(one.params), **one.known}) for one in kept]
@@ -78,8 +78,8 @@ class Evidence:
         """
         rows = []
         for trial in self.trials:
-            before = trial.observation.earlier if earlier else ()
-            epochs = [min(trial.observation.epochs, self.epochs), *(one for one in before if one < self.epochs)]
+            before = trial.trial.earlier if earlier else ()
+            epochs = [min(trial.trial.epochs, self.epochs), *(one for one in before if one < self.epochs)]
             rows += [trial.row(one) for one in epochs]
         return rows
 
@@ -96,7 +96,7 @@ class Evidence:
             if np.isfinite(trial.values[place]):
                 rows.append(trial.row())
                 values.append(trial.values[place])
-            for epochs, objectives in trial.observation.earlier.items() if earlier else ():
+            for epochs, objectives in trial.trial.earlier.items() if earlier else ():
                 value = self._signs[name] * objectives.get(name, math.nan)
                 if np.isfinite(value) and epochs < self.epochs:
                     rows.append(trial.row(epochs))
@@ -109,13 +109,13 @@ class Evidence:
         order = np.argsort(ranks(np.array([trial.values for trial in counting])), kind="stable")
         return [counting[index].params for index in order[:n]]
 
-    def _values(self, one: Observation) -> Array:
-        if one.state not in (State.COMPLETED, State.STOPPED):
+    def _values(self, one: Trial) -> Array:
+        if not one.has_values:
             return np.full(len(self._signs), math.nan)
         return np.array([sign * one.objectives.get(name, math.nan) for name, sign in self._signs.items()])
 
 
-def _best(trials: list[Trial], rng: np.random.Generator) -> list[Trial]:
+def _best(trials: list[Example], rng: np.random.Generator) -> list[Example]:
     counting = [index for index, trial in enumerate(trials) if trial.counts]
     kept: list[int] = []
     if counting:

@@ -115,7 +115,7 @@ class Outlook:
         """The front of the trials; values after fewer epochs than the most are replaced by what they promise."""
         counting = [trial for trial in self._evidence.trials if trial.counts]
         points = np.array([trial.values for trial in counting])
-        early = np.array([trial.observation.epochs < self._evidence.epochs for trial in counting])
+        early = np.array([trial.trial.epochs < self._evidence.epochs for trial in counting])
         features = self._encoder([trial.row(self._evidence.epochs) for trial in counting])
         for name, model in zip(self._learnt, self._models, strict=True):
             place = list(self._problem.objectives).index(name)

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from windtunnel.strategies.base import Batch, Observation, Problem, generator
+from windtunnel.ledger import Trial
+from windtunnel.strategies.base import Batch, Problem, generator
 from windtunnel.strategies.draft import Draft
 from windtunnel.strategies.pareto import Pareto
 from windtunnel.strategies.pareto.candidates import Pool, bred, draw, whole
@@ -22,7 +23,7 @@ class Search:
     """What one suggestion works on."""
 
     def __init__(
-        self, problem: Problem, history: Sequence[Observation], options: Pareto.Options, seed: int, iteration: int
+        self, problem: Problem, history: Sequence[Trial], options: Pareto.Options, seed: int, iteration: int
     ) -> None:
         """The search as it stands.
 

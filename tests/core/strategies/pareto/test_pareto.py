@@ -7,7 +7,7 @@ import pytest
 from tests.conformance.strategies import GRID, StrategyConformance, problem, searched
 from windtunnel.bound import Bound
 from windtunnel.space import Space
-from windtunnel.strategies import Observation, Problem, get_strategy
+from windtunnel.strategies import Problem, Trial, get_strategy
 from windtunnel.strategies.pareto.evidence import Evidence
 
 
@@ -54,7 +54,7 @@ def test_values_after_fewer_epochs_are_learnt_from():
     space = {"x": {"type": "float", "low": 0, "high": 1}}
     task = Problem(Space.parse(space), {"loss": "minimize"})
     history = [
-        Observation(
+        Trial.of(
             params={"x": round(i / 20, 6)},
             config=f"{i:016x}",
             objectives={"loss": abs(i / 20 - 0.8) + (0.5 if i % 5 else 0.0)},
@@ -75,7 +75,7 @@ def test_what_late_trials_have_reported_is_no_final_value():
         x = round(i / 14, 6)
         early = {1.0: {"loss": abs(x - 0.8) + 1}}
         end = {"state": None} if x > 0.6 else {"objectives": {"loss": abs(x - 0.8)}}
-        history.append(Observation(params={"x": x}, config=f"{i:016x}", epochs=9.0, earlier=early, **end))
+        history.append(Trial.of(params={"x": x}, config=f"{i:016x}", epochs=9.0, earlier=early, **end))
     best = suggested(task, history, n=1)[0].params["x"]
     assert abs(best - 0.8) < 0.06
 
@@ -84,8 +84,8 @@ def test_rows_are_of_the_epochs_that_something_is_known_of():
     task = Problem(Space.parse({"x": [1, 2, 3]}), {"loss": "minimize"})
     early = {1.0: {"loss": 3.0}, 3.0: {"loss": 2.0}}
     past = [
-        Observation(params={"x": 1}, config="a", objectives={"loss": 1.0}, epochs=3.0, earlier={1.0: {"loss": 2.0}}),
-        Observation(params={"x": 2}, config="b", state=None, epochs=9.0, earlier=early),
+        Trial.of(params={"x": 1}, config="a", objectives={"loss": 1.0}, epochs=3.0, earlier={1.0: {"loss": 2.0}}),
+        Trial.of(params={"x": 2}, config="b", state=None, epochs=9.0, earlier=early),
     ]
     evidence = Evidence(task, [(one.params, one) for one in past], np.random.default_rng(0))
     assert evidence.epochs == 3
@@ -99,7 +99,7 @@ def run(task, truth, trials, batch, **options):
         for one in suggested(task, history, batch, len(history) // batch + 1, **options):
             values = truth(one.params)
             history.append(
-                Observation(
+                Trial.of(
                     params=one.params,
                     config=f"{len(history):016x}",
                     objectives=values,
@@ -118,9 +118,7 @@ def test_constraints_that_random_draws_never_keep_leave_the_model_at_work():
     for number in range(20):
         params = {name: round(0.09 * rng.random(), 6) for name in space}
         loss = sum((value - 0.05) ** 2 for value in params.values())
-        history.append(
-            Observation(params=params, config=f"{number:016x}", objectives={"loss": loss}, known=size(params))
-        )
+        history.append(Trial.of(params=params, config=f"{number:016x}", objectives={"loss": loss}, known=size(params)))
     batch = suggested(task, history, n=8)
     assert len(batch) == 8
     assert {one.note["from"] for one in batch} == {"model"}
@@ -128,9 +126,9 @@ def test_constraints_that_random_draws_never_keep_leave_the_model_at_work():
 
 def test_what_is_under_way_is_remembered_among_very_many():
     task = problem(GRID)
-    waiting = [Observation(params=params, config="", state=None) for params in list(task.space.enumerate())[:5]]
+    waiting = [Trial.of(params=params, config="", state=None) for params in list(task.space.enumerate())[:5]]
     ended = [
-        (params, Observation(params=params, config=f"{place:016x}", objectives={"accuracy": 0.5, "flops": 1.0}))
+        (params, Trial.of(params=params, config=f"{place:016x}", objectives={"accuracy": 0.5, "flops": 1.0}))
         for place, params in enumerate(list(task.space.enumerate())[5:] * 100)
     ]
     past = [*((one.params, one) for one in waiting), *ended]

@@ -1,0 +1,151 @@
+"""One trial, from suggestion to page: what was asked, and once it has ended, what came of it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from windtunnel.ledger.ids import last_tries
+from windtunnel.ledger.records import Params, Request, Result, State
+from windtunnel.ledger.stage import Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One configuration, trained to a number of epochs.
+
+    The ledger, the strategies, the status, the report and the page have this same object. What a listing of results
+    gives is all but the end of the log, and a message too long for it: `Ledger.result` has the whole result.
+
+    Attributes:
+        request: what was asked.
+        result: how it ended; None until it has.
+        earlier: the objectives that its configuration had after fewer epochs, by epochs: the rungs below.
+    """
+
+    request: Request
+    result: Result | None = None
+    earlier: Mapping[float, Mapping[str, float]] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        params: Params,
+        config: str,
+        *,
+        trial: str = "",
+        iteration: int = 0,
+        state: State | None = State.COMPLETED,
+        objectives: Mapping[str, float] | None = None,
+        metrics: Mapping[str, float | None] | None = None,
+        violation: float = 0.0,
+        known: Mapping[str, float] | None = None,
+        parents: Sequence[str] = (),
+        epochs: float = 0.0,
+        earlier: Mapping[float, Mapping[str, float]] | None = None,
+    ) -> "Trial":
+        """A trial from its parts, for trying out strategies without a ledger; the arguments are the properties."""
+        request = Request(
+            trial=trial,
+            config=config,
+            params=params,
+            epochs=epochs,
+            stage=Stage.iteration(iteration),
+            iteration=iteration,
+            parents=list(parents),
+            known=dict(known or {}),
+        )
+        values = dict(objectives or {})
+        if state is None:
+            return cls(request, None, earlier or {})
+        measured = {**request.known, **values, **(metrics or {})}
+        result = Result(
+            trial=trial, state=state, objectives=values, metrics=measured, epoch=epochs, violation=violation
+        )
+        return cls(request, result, earlier or {})
+
+    @property
+    def trial(self) -> str:
+        """Its id."""
+        return self.request.trial
+
+    @property
+    def config(self) -> str:
+        """The id of its configuration."""
+        return self.request.config
+
+    @property
+    def params(self) -> Params:
+        """The searched parameters."""
+        return self.request.params
+
+    @property
+    def iteration(self) -> int:
+        """The iteration that suggested the configuration; 0 where none did."""
+        return self.request.iteration
+
+    @property
+    def parents(self) -> list[str]:
+        """Configurations that it was bred from."""
+        return self.request.parents
+
+    @property
+    def known(self) -> dict[str, float]:
+        """Values known before training."""
+        return self.request.known
+
+    @property
+    def state(self) -> State | None:
+        """How it ended; None until it has."""
+        return self.result.state if self.result is not None else None
+
+    @property
+    def has_values(self) -> bool:
+        """Whether training gave it values to compare."""
+        return self.result is not None and self.result.state.has_values
+
+    @property
+    def objectives(self) -> dict[str, float]:
+        """The values that selection compares, by name; empty where training gave none."""
+        return self.result.objectives if self.result is not None and self.result.state.has_values else {}
+
+    @property
+    def metrics(self) -> Mapping[str, float | None]:
+        """Every number there is of it, by name, constrained ones included; None where it was not finite."""
+        return self.result.metrics if self.result is not None else self.request.known
+
+    @property
+    def violation(self) -> float:
+        """By how much measured constraints are broken, relative to their bounds, summed; 0 where none is."""
+        return self.result.violation if self.result is not None else 0.0
+
+    @property
+    def epochs(self) -> float:
+        """The epochs that its values are from: those asked for, or fewer where a rule stopped it."""
+        if self.result is not None and self.result.state is State.STOPPED:
+            return self.result.epoch
+        return self.request.epochs
+
+    @property
+    def feasible(self) -> bool:
+        """Whether it may be on a front: it has values, and breaks no constraint."""
+        return self.result is not None and self.result.feasible
+
+    def with_params(self, params: Mapping[str, Any]) -> "Trial":
+        """The same trial with its configuration in another form."""
+        return replace(self, request=self.request.model_copy(update={"params": dict(params)}))
+
+
+def ended(requests: Iterable[Request], results: Mapping[str, Result]) -> list[Trial]:
+    """The trials that have a result, in order of request; of a trial's several tries the last one."""
+    asked = {request.trial: request for request in requests if request.trial in results}
+    return [Trial(asked[trial], results[trial]) for trial in last_tries(asked)]
+
+
+def furthest(trials: Iterable[Trial]) -> list[Trial]:
+    """How far each configuration has come, in order of request: under halving, its trial at the highest rung."""
+    latest: dict[str, Trial] = {}
+    for trial in trials:
+        before = latest.get(trial.config)
+        earlier = {**before.earlier, before.epochs: before.objectives} if before and before.objectives else {}
+        latest[trial.config] = replace(trial, earlier=earlier)
+    return list(latest.values())
