@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Self, TextIO
 
 from windtunnel.errors import LedgerError
 from windtunnel.ledger.stage import Stage
-from windtunnel.report.forecast import coming, seconds_left
+from windtunnel.report.progress import StageProgress, coming, seconds_left, stages
 from windtunnel.report.reader import RunReader
-from windtunnel.report.snapshot import Snapshot, StageProgress
+from windtunnel.report.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -78,7 +78,7 @@ class Display:
             return
         with suppress(LedgerError):  # the run has not begun
             snapshot = self._reader.read()
-            self._stages, self._coming = snapshot.stages, coming(snapshot)
+            self._stages, self._coming = stages(snapshot), coming(snapshot)
             self._results = _results(snapshot)
         ended = self._clock()
         self._next_look = ended + max(_SHORTEST, (ended - began) * (1 / _LOOKING - 1))
@@ -100,13 +100,14 @@ class Display:
 
     def _print_line(self) -> None:
         """A line where a stage begins or ends, and now and then between."""
-        stages = self._stages
-        if not stages:
+        if not self._stages:
             return
-        line = tuple((stage.name, stage.done) for stage in stages)
+        line = tuple((stage.name, stage.done) for stage in self._stages)
         if line != self._line or (self._clock() - self._line_at > _LINE_EVERY):
             self._line, self._line_at = line, self._clock()
-            self.console.print(f"{_time(self._elapsed()):>7}  {_counts(stages[-1])}{self._results}", soft_wrap=True)
+            self.console.print(
+                f"{_time(self._elapsed()):>7}  {_counts(self._stages[-1])}{self._results}", soft_wrap=True
+            )
 
     def _elapsed(self) -> float:
         return self._clock() - self._began
@@ -119,8 +120,7 @@ class Display:
         from rich.text import Text
 
         grid = Table.grid(padding=(0, 2))
-        stages = self._stages
-        for stage in stages[-_ROWS:]:
+        for stage in self._stages[-_ROWS:]:
             state: RenderableType = Text("✓", style="green") if stage.done else Spinner("dots", style="cyan")
             bar = ProgressBar(total=max(stage.total, 1), completed=stage.finished, width=24, complete_style="cyan")
             grid.add_row(
@@ -132,9 +132,9 @@ class Display:
                 Text(f"{stage.failed} failed" if stage.failed else "", style="red"),
                 Text(self._took(stage), style="dim"),
             )
-        for name in self._coming[: max(0, _ROWS - len(stages))]:
+        for name in self._coming[: max(0, _ROWS - len(self._stages))]:
             grid.add_row(Text("·", style="dim"), Text(name.label, style="dim"))
-        foot = f"elapsed{self._results}" if stages else "elapsed · Airflow is starting"
+        foot = f"elapsed{self._results}" if self._stages else "elapsed · Airflow is starting"
         return Group(Text(self._heading, style="bold"), grid, Text(f"{_time(self._elapsed())} {foot}"))
 
     def _took(self, stage: StageProgress) -> str:

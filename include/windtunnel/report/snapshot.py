@@ -43,34 +43,6 @@ class Model:
         return self.trial.request.continue_from
 
 
-@dataclass(frozen=True, slots=True)
-class StageProgress:
-    """How far a stage has come.
-
-    Attributes:
-        name: the stage.
-        total: number of its units.
-        finished: how many of them have a result.
-        failed: how many of the finished have failed.
-        running: how many are at work.
-        note: what the strategy says of the iteration's trials as a whole.
-        selection: what the iteration's selection knew and decided; None before, and of other stages.
-    """
-
-    name: Stage
-    total: int
-    finished: int
-    failed: int
-    running: int
-    note: str = ""
-    selection: Known | None = None
-
-    @property
-    def done(self) -> bool:
-        """Whether it has units and all of them have a result."""
-        return 0 < self.total == self.finished
-
-
 @dataclass(frozen=True)
 class Snapshot:
     """A run at one moment. Its fields are what was read; what follows from them is worked out when it is first used.
@@ -260,19 +232,6 @@ class Snapshot:
         """The trial with the best value of an objective so far, the earliest of equal ones; None without any."""
         return best(self.trials, objective, self.objectives[objective])
 
-    # How far it is
-
-    @cached_property
-    def stages(self) -> list[StageProgress]:
-        """The stages that have begun, in the order in which they happen."""
-        preparation = [self._progress(self.preparation.stage, self.preparation.units)] if self.preparation else []
-        return preparation + [self._progress(stage, _units(plan), plan.note) for stage, plan in self.plans.items()]
-
-    @property
-    def iterations(self) -> list[StageProgress]:
-        """Those of the stages that are iterations, a warm start as iteration 0 among them."""
-        return [stage for stage in self.stages if stage.name.is_iteration]
-
     @property
     def steps(self) -> list[Result]:
         """How the units ended that are no trials: the preparation of the data and verifications."""
@@ -323,18 +282,6 @@ class Snapshot:
             onnx=f"trials/{trial.trial}/model.onnx",
         )
 
-    def _progress(self, stage: Stage, units: list[str], note: str = "") -> StageProgress:
-        ended = [self.results[unit] for unit in units if unit in self.results]
-        return StageProgress(
-            name=stage,
-            total=len(units),
-            finished=len(ended),
-            failed=sum(result.state is State.FAILED for result in ended),
-            running=sum(unit in self.running for unit in units),
-            note=note,
-            selection=self.selections.get(stage),
-        )
-
 
 def contenders(trials: Iterable[Trial]) -> list[Trial]:
     """The trials that may be on a front: of each configuration the one that came furthest, if its values compare."""
@@ -354,6 +301,6 @@ def message(trial: Trial) -> str:
     return trial.result.message if trial.result else ""
 
 
-def _units(plan: Plan) -> list[str]:
-    trials = [request.trial for request in plan.requests]
-    return trials or [unit for job in plan.jobs for unit in job.units]
+def recorded(trial: Trial) -> float:
+    """When its result was written, in seconds since 1970 by the store's clock; 0 without a result."""
+    return trial.result.recorded if trial.result else 0.0

@@ -15,7 +15,8 @@ def headline(snapshot: Snapshot) -> str:
     """The run in two lines: where it is, and how far."""
     counts = [f"{snapshot.counts[state]} {state}" for state in (*State, RUNNING, WAITING) if snapshot.counts[state]]
     parts = [f"{sum(snapshot.counts.values())} trials{': ' if counts else ''}{', '.join(counts)}"]
-    parts += [f"iteration {snapshot.iterations[-1].name}"] if snapshot.iterations else []
+    begun = [stage for stage in snapshot.plans if stage.is_iteration]
+    parts += [f"iteration {begun[-1]}"] if begun else []
     parts += [f"front {len(snapshot.front)}"] if snapshot.front else []
     volumes = [each.hypervolume for each in snapshot.selections.values() if each.hypervolume is not None]
     parts += [f"hypervolume {volumes[-1]:.6g}"] if volumes else []

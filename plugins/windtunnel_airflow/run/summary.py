@@ -19,6 +19,7 @@ def results(snapshot: Snapshot, seconds: float) -> list[str]:
         seconds: that this command took.
     """
     counts = snapshot.counts
+    iterations = [stage for stage in snapshot.plans if stage.is_iteration]
     done = sum(counts.values()) - counts["waiting"] - counts["running"]
     failed = f" ({counts['failed']} failed)" if counts["failed"] else ""
     verified = [model for model in snapshot.models if model.verified]
@@ -26,10 +27,10 @@ def results(snapshot: Snapshot, seconds: float) -> list[str]:
     refused = snapshot.approval is not None and not snapshot.approval.approved and not trained
     finalists = "" if refused else f", {len(verified)} of {len(snapshot.models)} finalists verified"
     lines = [
-        f"{snapshot.search} took {_duration(seconds)}: {done} trials{failed} in {len(snapshot.iterations)} iterations, "
+        f"{snapshot.search} took {_duration(seconds)}: {done} trials{failed} in {len(iterations)} iterations, "
         f"{len(snapshot.front)} on the front{finalists}."
     ]
-    last = snapshot.iterations[-1].selection if snapshot.iterations else None
+    last = snapshot.selections.get(iterations[-1]) if iterations else None
     if last and last.stop:
         lines.append(f"It ended early: {last.stop}.")
     if refused:

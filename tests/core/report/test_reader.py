@@ -7,6 +7,7 @@ from windtunnel.errors import LedgerError
 from windtunnel.ledger import Ledger, State
 from windtunnel.report import RunReader, collect
 from windtunnel.report.payloads.compare import compare
+from windtunnel.report.progress import iterations, stages
 from windtunnel.report.snapshot import message
 from windtunnel.stores.local import LocalStore
 
@@ -18,8 +19,8 @@ def test_a_snapshot_holds_the_whole_run(ledger: Ledger) -> None:
     assert [snapshot.numbers[trial.trial] for trial in snapshot.trials] == list(range(1, 47))
     assert snapshot.counts["failed"] == 3
     assert snapshot.counts["completed"] == 43
-    assert [each.name for each in snapshot.iterations] == ["1", "2", "3", "4"]
-    last = snapshot.iterations[-1].selection
+    assert [each.name for each in iterations(snapshot)] == ["1", "2", "3", "4"]
+    last = iterations(snapshot)[-1].selection
     assert last is not None and last.stop == "the front has not moved for 2 iterations"
     assert [trial.trial for trial in snapshot.trials if trial.trial in snapshot.front] == last.front
 
@@ -98,7 +99,7 @@ def test_a_run_under_way_has_trials_that_wait(ledger: Ledger) -> None:
     ledger.store.delete(ledger.path("iterations/1/known.json"))
     snapshot = collect(ledger)
     assert snapshot.counts["waiting"] == 4
-    assert snapshot.iterations[0].finished == 6
+    assert iterations(snapshot)[0].finished == 6
     assert snapshot.front
 
 
@@ -173,7 +174,7 @@ def test_a_reader_sees_what_a_fresh_one_sees_at_every_moment(tmp_path: Path) -> 
             for one, other in zip(again.trials, fresh.trials, strict=True):
                 assert one == other
             assert (again.models, again.volumes, again.counts) == (fresh.models, fresh.volumes, fresh.counts)
-            assert (again.iterations, again.steps, again.version) == (fresh.iterations, fresh.steps, fresh.version)
+            assert (stages(again), again.steps, again.version) == (stages(fresh), fresh.steps, fresh.version)
 
 
 def test_the_first_trials_of_launched_jobs_are_running(ledger: Ledger) -> None:

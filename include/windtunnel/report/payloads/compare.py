@@ -7,7 +7,7 @@ from typing import Any
 from windtunnel.front import hypervolumes, pareto_front, reference_point
 from windtunnel.ledger import Trial
 from windtunnel.report.payloads.plain import plain
-from windtunnel.report.snapshot import Snapshot, best, contenders
+from windtunnel.report.snapshot import Snapshot, best, contenders, recorded
 
 
 def compare(first: Snapshot, second: Snapshot) -> dict[str, Any]:
@@ -40,14 +40,14 @@ def compare(first: Snapshot, second: Snapshot) -> dict[str, Any]:
 
 
 def _run(snapshot: Snapshot, objectives: dict[str, str], reference: Sequence[float]) -> dict[str, Any]:
-    ended = sorted(contenders(snapshot.trials), key=_recorded)
+    ended = sorted(contenders(snapshot.trials), key=recorded)
     volumes = hypervolumes(ended, objectives, reference)
     own = [trial.result for trial in snapshot.own() if trial.result]
     began = min((result.recorded - result.seconds for result in own), default=math.inf)
     volume: list[list[Any]] = []
     for number, (trial, value) in enumerate(zip(ended, volumes, strict=True), 1):
         if value is not None and (not volume or volume[-1][2] != value or number == len(ended)):
-            volume.append([number, max(0.0, _recorded(trial) - began), value])
+            volume.append([number, max(0.0, recorded(trial) - began), value])
     holders = {name: best(ended, name, way) for name, way in objectives.items()}
     return {
         "search": snapshot.search,
@@ -60,10 +60,6 @@ def _run(snapshot: Snapshot, objectives: dict[str, str], reference: Sequence[flo
         "volume": plain(volume),
         "front": [_point(snapshot, trial) for trial in pareto_front(ended, objectives)],
     }
-
-
-def _recorded(trial: Trial) -> float:
-    return trial.result.recorded if trial.result else 0.0
 
 
 def _point(snapshot: Snapshot, trial: Trial) -> dict[str, Any]:

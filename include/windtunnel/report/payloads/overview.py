@@ -5,7 +5,8 @@ from typing import Any
 
 from windtunnel.ledger import Trial
 from windtunnel.report.payloads.plain import plain, seconds
-from windtunnel.report.snapshot import Model, Snapshot, StageProgress
+from windtunnel.report.progress import StageProgress, iterations
+from windtunnel.report.snapshot import Model, Snapshot
 
 
 def overview(snapshot: Snapshot) -> dict[str, Any]:
@@ -13,6 +14,7 @@ def overview(snapshot: Snapshot) -> dict[str, Any]:
 
     `volume` and `best` hold a pair of a trial's number and the value from there on, where the value changes.
     """
+    begun = iterations(snapshot)
     own = [trial.result for trial in snapshot.own() if trial.result]
     spent = sum(result.seconds for result in own) + sum(step.seconds for step in snapshot.steps)
     held = sum(result.seconds * result.gpus for result in own)
@@ -32,9 +34,9 @@ def overview(snapshot: Snapshot) -> dict[str, Any]:
         "counts": snapshot.counts,
         "sessions": [{"session": each.session, "started": each.started} for each in snapshot.sessions],
         "closed": snapshot.closed,
-        "begun": sum(each.name.number > 0 for each in snapshot.iterations),
+        "begun": sum(each.name.number > 0 for each in begun),
         "planned": snapshot.planned,
-        "iterations": [_iteration(each) for each in snapshot.iterations],
+        "iterations": [_iteration(snapshot, each) for each in begun],
         "front": [trial.trial for trial in snapshot.trials if trial.trial in snapshot.front],
         "volume": _steps(snapshot.volumes),
         "best": {name: _best(snapshot, name) for name in snapshot.objectives},
@@ -69,7 +71,7 @@ def waits_for(snapshot: Snapshot) -> list[str]:
     """What has to happen next, in sentences; nothing of a run that is done."""
     if snapshot.closed:
         return []
-    last = snapshot.iterations[-1] if snapshot.iterations else None
+    last = next(reversed(iterations(snapshot)), None)
     if last is None and not snapshot.models:
         return ["the data, which is being prepared, and the first suggestions"]
     if last is not None and last.selection is None:
@@ -105,13 +107,13 @@ def _counted(snapshot: Snapshot, trials: Sequence[Trial]) -> str:
     return f"{running} running and {len(trials) - running} waiting"
 
 
-def _iteration(each: StageProgress) -> dict[str, Any]:
+def _iteration(snapshot: Snapshot, each: StageProgress) -> dict[str, Any]:
     selection = each.selection
     return {
         "stage": each.name,
         "planned": each.total,
         "finished": each.finished,
-        "note": each.note,
+        "note": snapshot.plans[each.name].note,
         "front": len(selection.front) if selection else 0,
         "hypervolume": plain(selection.hypervolume) if selection else None,
         "decisions": plain(selection.decisions) if selection else [],

@@ -6,7 +6,7 @@ from typing import Any
 
 from windtunnel.ledger import Trial
 from windtunnel.report.payloads.plain import plain, seconds
-from windtunnel.report.snapshot import RUNNING, WAITING, Snapshot, message
+from windtunnel.report.snapshot import RUNNING, WAITING, Snapshot, message, recorded
 
 _SLACK = 10.0  # seconds that a store's clock may be coarse or late by: what was written then is sent twice
 _MESSAGE = 300  # characters of a failure's message; the trial itself has it whole
@@ -26,10 +26,10 @@ def trials(snapshot: Snapshot, since: str = "") -> dict[str, Any]:
         `columns` by name, of equal length; `params`, `objectives` and `metrics` as lists of `[name, values]`, for a
         name may be any text; `front` and `running` name trials and hold for all.
     """
-    known, recorded = _cursor(since)
+    known, latest = _cursor(since)
     every = snapshot.trials
-    rows = [trial for place, trial in enumerate(every) if place >= known or _recorded(trial) > recorded - _SLACK]
-    last = max(map(_recorded, every), default=0.0)
+    rows = [trial for place, trial in enumerate(every) if place >= known or recorded(trial) > latest - _SLACK]
+    last = max(map(recorded, every), default=0.0)
     return {
         "search": snapshot.search,
         "run": snapshot.run,
@@ -67,10 +67,6 @@ def _columns(snapshot: Snapshot, rows: Sequence[Trial]) -> dict[str, list[Any]]:
         "origin": [_origin(trial) for trial in rows],
         "source": [snapshot.source(trial) for trial in rows],
     }
-
-
-def _recorded(trial: Trial) -> float:
-    return trial.result.recorded if trial.result else 0.0
 
 
 def _origin(trial: Trial) -> str | None:

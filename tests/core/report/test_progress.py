@@ -1,7 +1,7 @@
 from tests.core.report import made_up
 from windtunnel.ledger import Ledger
 from windtunnel.report import RunReader, collect
-from windtunnel.report.forecast import coming, seconds_left
+from windtunnel.report.progress import coming, seconds_left, stages
 
 
 def test_of_a_run_that_only_began_everything_is_to_come(ledger: Ledger) -> None:
@@ -14,8 +14,8 @@ def test_of_a_run_that_only_began_everything_is_to_come(ledger: Ledger) -> None:
 def test_a_finished_run_has_all_stages_done(ledger: Ledger) -> None:
     made_up.fill(ledger)
     snapshot = collect(ledger)
-    assert [stage.name for stage in snapshot.stages] == ["1", "2", "3", "4", "full-4"]
-    assert all(stage.done for stage in snapshot.stages)
+    assert [stage.name for stage in stages(snapshot)] == ["1", "2", "3", "4", "full-4"]
+    assert all(stage.done for stage in stages(snapshot))
     best = snapshot.best("val_acc")
     assert best is not None
     assert best.objectives["val_acc"] == max(
@@ -33,7 +33,7 @@ def test_a_run_under_way_tells_what_runs_and_what_is_to_come(ledger: Ledger) -> 
         ledger.store.delete(ledger.path(f"results/{unit}.json"))
     ledger.begin_launch(plan.jobs[1].job, "here", made_up.BEGAN.isoformat())
     snapshot = collect(ledger)
-    now = snapshot.stages[-1]
+    now = stages(snapshot)[-1]
     assert (now.name, now.total, now.finished, now.running, now.done) == ("2", 12, 6, 1, False)
     assert now.selection is None
     assert coming(snapshot) == ["prepare", "3", "4", "full-4", "verify-4"]
@@ -44,9 +44,9 @@ def test_a_run_under_way_tells_what_runs_and_what_is_to_come(ledger: Ledger) -> 
 def test_a_later_reading_sees_what_has_come_since(ledger: Ledger) -> None:
     made_up.begin(ledger, made_up.definition())
     reader = RunReader(ledger)
-    assert reader.read().stages == []
+    assert stages(reader.read()) == []
     made_up.fill(ledger, iterations=1, finalists=0)
-    assert reader.read().stages[0].finished == 10
+    assert stages(reader.read())[0].finished == 10
 
 
 def test_an_early_end_takes_the_other_iterations_off_the_list(ledger: Ledger) -> None:
