@@ -10,12 +10,11 @@ from trainer.logs import say
 from trainer.supervisor import RunUnit, Supervisor, devices
 from windtunnel.definition import Definition
 from windtunnel.errors import StoreError, WorkloadError
-from windtunnel.failures import record_failure
+from windtunnel.failures import LOG_TAIL, record_failure
 from windtunnel.ledger import Job, JobKind, Ledger
-from windtunnel.machine import cores
 from windtunnel.source import fetch_source
+from windtunnel.threads import share, threads_of
 
-_LOG_TAIL = 4096  # characters
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -54,7 +53,7 @@ def run_job(url: str, name: str, lock: int | None = None, cancel_file: Path | No
         say(trace)
         message = f"job {name} cannot start: {type(error).__name__}: {error}"
         for unit in units:
-            record_failure(ledger, unit, "error", message, log_tail=trace[-_LOG_TAIL:])
+            record_failure(ledger, unit, "error", message, log_tail=trace[-LOG_TAIL:])
         return 1
     gc.collect()
     gc.freeze()  # the collector would write to what the children share with this process, and so copy it
@@ -73,10 +72,8 @@ def load(definition: Definition, job: Job, *, adopts: bool) -> RunUnit:
     Raises:
         Exception: whatever importing the workload raises.
     """
-    limits = definition.limits
     processes = processes_of(definition, job)
-    threads = (limits.threads or cores() // ((limits.parallel or 1) * job.slots)) // processes
-    threads = max(1, threads)
+    threads = share(threads_of(definition), processes)
     os.environ |= dict.fromkeys(_THREAD_VARIABLES, str(threads))  # read when the libraries are loaded
     from trainer import units
 

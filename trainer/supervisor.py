@@ -20,7 +20,7 @@ from trainer.logs import UnitLog, say
 from trainer.memory import kernel_kills
 from windtunnel.definition.model import Limits
 from windtunnel.errors import StoreError
-from windtunnel.failures import record_failure
+from windtunnel.failures import LOG_TAIL, record_failure
 from windtunnel.ledger import Attempt, Job, Ledger
 from windtunnel.machine import host, now
 
@@ -30,7 +30,6 @@ PREEMPTED = 128 + signal.SIGTERM  # exit code of a job that was told to go
 _TICK = 0.2  # seconds between two looks at clocks, memory and the cancel file
 _GRACE = 10.0  # seconds that a unit gets to save its state and end when its job is told to go
 _HANDOVER = 30.0  # seconds that Kubernetes lets a pod take to leave, in which it may give its start back
-_LOG_TAIL = 4096  # bytes of a log that go into a failed result
 
 
 @dataclass(eq=False)
@@ -244,7 +243,7 @@ class Supervisor:
 
     def _try_again(self, ended: _Running) -> None:
         """Start a unit again that could not read or write its files, unless it has had its starts."""
-        cause = ended.log.tail(_LOG_TAIL).strip().rpartition("\n")[2]
+        cause = ended.log.tail(LOG_TAIL).strip().rpartition("\n")[2]
         if (starts := self._starts(ended.unit)) >= self._most_starts:
             self._fail(ended.unit, "storage", f"{cause}; starts: {starts}", ended.attempt)
         else:
@@ -284,7 +283,7 @@ class Supervisor:
     def _fail(self, unit: str, kind: str, message: str, attempt: Attempt | None = None) -> None:
         say(f"{unit}: failed, {kind}: {message}")
         log = self._logs.setdefault(unit, UnitLog(self._ledger, unit, self._folder))
-        tail = log.tail(_LOG_TAIL)
+        tail = log.tail(LOG_TAIL)
         gpus = min(self._gpus, len(self._devices)) if attempt else 0
         record_failure(self._ledger, unit, kind, message, log_tail=tail, attempt=attempt, gpus=gpus)
 

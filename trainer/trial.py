@@ -17,6 +17,7 @@ from trainer.pace import Pace
 from trainer.peers import Peers
 from trainer.seeds import generator_states, seed_everything
 from windtunnel.definition.model import Definition
+from windtunnel.direction import better
 from windtunnel.errors import LedgerError, WindtunnelError, WorkloadError
 from windtunnel.ledger import Ledger, Request
 from windtunnel.ledger.ids import steps
@@ -362,7 +363,7 @@ class Trial:
         value, held = report.metrics.get(name), other.metrics.get(name)
         if value is None or held is None:
             return value is not None
-        return value > held if direction == "maximize" else value < held
+        return better(value, held, direction)
 
     def _models(self) -> "dict[str, torch.nn.Module]":
         import torch

@@ -21,10 +21,11 @@ from windtunnel.errors import DefinitionError, WindtunnelError
 from windtunnel.ledger import JobKind, Ledger
 from windtunnel.ledger.records import Session
 from windtunnel.ledger.stage import Stage
-from windtunnel.machine import cores, now
+from windtunnel.machine import now
 from windtunnel.space import Params
 from windtunnel.stages import Search
 from windtunnel.strategies import get_strategy
+from windtunnel.threads import threads_of
 from windtunnel.workload import Workload, code_digest
 
 
@@ -91,8 +92,7 @@ def _use_threads(definition: Definition, workload: Workload) -> None:
     if getattr(workload, "TORCH", True):
         import torch
 
-        limits = definition.limits
-        torch.set_num_threads(limits.threads or max(1, cores() // ((limits.parallel or cores()) * limits.slots)))
+        torch.set_num_threads(threads_of(definition))
 
 
 class _Clock:

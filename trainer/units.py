@@ -20,12 +20,11 @@ from trainer.trial import Stopper, Trial, TrialStopped
 from trainer.verification import Verification, VerificationError
 from windtunnel.definition import Definition, definition_of
 from windtunnel.errors import NotFoundError, StoreError
+from windtunnel.failures import LOG_TAIL
 from windtunnel.ledger import Attempt, Job, JobKind, Ledger, Request, Result, State
 from windtunnel.ledger.ids import trial_of, verification_id
 from windtunnel.machine import now
 from windtunnel.workload import Workload, load_workload
-
-LOG_TAIL = 4096  # bytes of the log that go into a failed result
 
 
 def run(

@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 from windtunnel.ledger import Attempt, Ledger, Result, State
 from windtunnel.machine import now
 
+LOG_TAIL = 4096  # bytes of a log that go into a failed result
+
 
 def record_failure(
     ledger: Ledger,

@@ -1,4 +1,4 @@
-"""Fronts of observed trials. Here, and only here, objectives to be maximised are turned round.
+"""Fronts of trials, whatever their objectives' directions.
 
 Objectives map a name to `maximize` or `minimize`; references are in the objectives' own units and order.
 """
@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from windtunnel import dominance
+from windtunnel.direction import loss
 from windtunnel.dominance import Point
 
 
@@ -134,4 +135,4 @@ def _point(candidate: Candidate, objectives: Mapping[str, str]) -> Point:
 def _turned(values: Sequence[float], objectives: Mapping[str, str]) -> Point:
     """Values with those to be maximised negated; turning twice gives them back."""
     directions = objectives.values()
-    return tuple(-value if way == "maximize" else value for value, way in zip(values, directions, strict=True))
+    return tuple(loss(value, direction) for value, direction in zip(values, directions, strict=True))

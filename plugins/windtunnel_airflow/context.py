@@ -8,6 +8,7 @@ from airflow.sdk import get_current_context
 
 from windtunnel.launchers import get_launcher
 from windtunnel.ledger import Job, Ledger
+from windtunnel.ledger.ids import config_of, is_trial, trial_of
 from windtunnel.stages import Search
 from windtunnel.stores import open_store
 from windtunnel_airflow.cluster import use_cluster
@@ -87,5 +88,6 @@ def _iteration_of(task_id: str) -> int:
 
 def _shortened(unit: str) -> str:
     """A trial with half of its hexadecimal digits: enough to find it by."""
-    config, epochs, rest = unit.rpartition("-e")
-    return f"{config[:-8]}{epochs}{rest}" if epochs and len(config) >= 16 else unit
+    trial = trial_of(unit)
+    config = config_of(trial)
+    return unit.replace(config, config[:8], 1) if is_trial(trial) else unit

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from windtunnel.definition import definition_of
 from windtunnel.definition.model import Limits
 from windtunnel.errors import LaunchError
+from windtunnel.failures import LOG_TAIL
 from windtunnel.launchers.base import Gone, Launcher
 from windtunnel.launchers.job_folder import JobFolder
 from windtunnel.launchers.job_process import start_job
@@ -15,7 +16,6 @@ from windtunnel.ledger import Job, Ledger
 from windtunnel.machine import host, now
 
 _CANCEL_TIME = 30.0  # seconds that a cancelled job gets to end
-_LOG_TAIL = 4096  # bytes of a job's log that go into a failed result
 
 
 class LocalLauncher(Launcher):
@@ -78,7 +78,7 @@ class LocalLauncher(Launcher):
         launches = ledger.launches(job.job)
         where = launches[-1].host if launches else "?"
         message = f"job {job.job} ended without results; launches: {len(launches)}, the last on {where}"
-        return Gone("gone", message, folder.log_tail(job.job, _LOG_TAIL).strip())
+        return Gone("gone", message, folder.log_tail(job.job, LOG_TAIL).strip())
 
     def cancel(self, ledger: Ledger, jobs: Collection[str] | None = None) -> None:
         """Ask the jobs to end, and see that they have; those that wait for a service wait no more."""

@@ -16,6 +16,7 @@ from windtunnel.stores.credentials import Credentials
 
 R = TypeVar("R", bound=Record)
 
+_LOG = 16 * 1024  # bytes of a log that people are shown
 _PLAN, _SELECTION = "plan.json", "known.json"
 
 
@@ -231,6 +232,13 @@ class Ledger:
             if kind:
                 times.setdefault(job, []).append(entry.modified.timestamp())
         return times
+
+    def log(self, unit: str) -> str:
+        """The end of a unit's log, at most 16 KiB; empty where there is none."""
+        try:
+            return self.store.tail(self.trial_path(unit, "log.txt"), _LOG).decode(errors="replace")
+        except NotFoundError:
+            return ""
 
     def files(self, unit: str) -> list[Entry]:
         """The objects of a unit, its attempts aside: one listing."""

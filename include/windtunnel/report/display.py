@@ -10,7 +10,7 @@ from windtunnel.errors import LedgerError
 from windtunnel.ledger.stage import Stage
 from windtunnel.report.progress import StageProgress, coming, seconds_left, stages
 from windtunnel.report.reader import RunReader
-from windtunnel.report.snapshot import Snapshot
+from windtunnel.report.snapshot import Snapshot, best_trial
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -49,8 +49,8 @@ class Display:
         self._next_look = 0.0
         self._begun: dict[str, float] = {}
         self._ended: dict[str, float] = {}
-        self._line: tuple[object, ...] = ()
-        self._line_at = 0.0
+        self._printed: list[tuple[Stage, bool]] = []
+        self._printed_at = 0.0
         self._live: Live | None = None
 
     def __enter__(self) -> Self:
@@ -102,12 +102,11 @@ class Display:
         """A line where a stage begins or ends, and now and then between."""
         if not self._stages:
             return
-        line = tuple((stage.name, stage.done) for stage in self._stages)
-        if line != self._line or (self._clock() - self._line_at > _LINE_EVERY):
-            self._line, self._line_at = line, self._clock()
-            self.console.print(
-                f"{_time(self._elapsed()):>7}  {_counts(self._stages[-1])}{self._results}", soft_wrap=True
-            )
+        state = [(stage.name, stage.done) for stage in self._stages]
+        if state != self._printed or self._clock() - self._printed_at > _LINE_EVERY:
+            self._printed, self._printed_at = state, self._clock()
+            line = f"{_time(self._elapsed()):>7}  {_counts(self._stages[-1])}{self._results}"
+            self.console.print(line, soft_wrap=True)
 
     def _elapsed(self) -> float:
         return self._clock() - self._began
@@ -144,8 +143,8 @@ class Display:
 
 def _results(snapshot: Snapshot) -> str:
     """What has been found so far, and how long the rest takes."""
-    objective = next(iter(snapshot.objectives))
-    best, left = snapshot.best(objective), seconds_left(snapshot)
+    objective, direction = next(iter(snapshot.objectives.items()))
+    best, left = best_trial(snapshot.trials, objective, direction), seconds_left(snapshot)
     parts = [f"best {objective} {best.objectives[objective]:.4g}"] if best else []
     parts += [f"front {len(snapshot.front)}"] if snapshot.front else []
     parts += [f"about {_rounded(left)} left"] if left is not None and coming(snapshot) else []

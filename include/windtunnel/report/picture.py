@@ -5,6 +5,7 @@ import itertools
 import math
 from typing import TYPE_CHECKING
 
+from windtunnel.direction import loss, sign
 from windtunnel.front import pareto_front
 from windtunnel.ledger import State, Trial
 from windtunnel.report.snapshot import Snapshot
@@ -103,7 +104,7 @@ def _panel(panel: "Axes", snapshot: Snapshot, x: str, y: str) -> None:
         if name and _wide([trial.objectives[name] for trial in fit]):
             scale("log")
             _label_few(axis)
-        label(f"{name} {'↑' if snapshot.objectives[name] == 'maximize' else '↓'}" if name else "trial")
+        label(f"{name} {'↓' if sign(snapshot.objectives[name]) > 0 else '↑'}" if name else "trial")
     panel.grid(color=_GRID, linewidth=0.8)
     panel.set_axisbelow(True)
     panel.spines[["top", "right"]].set_visible(False)
@@ -140,14 +141,14 @@ def _beyond(snapshot: Snapshot, trials: list[Trial], name: str) -> float:
     log = _wide(values)
     low, high = (math.log10(edge) if log else edge for edge in (min(values), max(values)))
     gap = 0.06 * (high - low or abs(high) or 1)
-    place = low - gap if snapshot.objectives[name] == "maximize" else high + gap
+    place = high + gap if sign(snapshot.objectives[name]) > 0 else low - gap
     return 10**place if log else place
 
 
 def _front_of_two(trials: list[Trial], snapshot: Snapshot, x: str, y: str) -> list[Trial]:
     pair = {name: snapshot.objectives[name] for name in (x, y)}
     front = pareto_front(trials, pair)
-    return sorted(front, key=lambda trial: trial.objectives[x], reverse=pair[x] == "maximize")
+    return sorted(front, key=lambda trial: loss(trial.objectives[x], pair[x]))
 
 
 def _has(trial: Trial, *names: str) -> bool:

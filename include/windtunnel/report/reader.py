@@ -110,9 +110,9 @@ class RunReader:
         """Read the results and launches that have come since the last reading."""
         jobs = [job for plan in self._plans.values() for job in plan.jobs]
         jobs += [self._preparation] if self._preparation else []
-        units = {request.trial for plan in self._plans.values() for request in plan.requests}
-        due = units.union(*(job.units for job in jobs)) - self._results.keys()
-        for stage in {job.stage for job in jobs if not due.isdisjoint(job.units)}:
+        due = {request.trial for plan in self._plans.values() for request in plan.requests} - self._results.keys()
+        due.update(*(job.owed(self._results) for job in jobs))
+        for stage in {job.stage for job in jobs if job.owed(self._results)}:
             self._launches |= self.ledger.launch_times(stage.jobs)
         if len(due) <= _FEW:
             self._add(_read_all(self.ledger.outcome, due))

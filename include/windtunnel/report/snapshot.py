@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from windtunnel.direction import loss
 from windtunnel.front import hypervolumes, pareto_front, reference_point
 from windtunnel.ledger import Approval, Job, Known, Plan, Result, State, Trial
 from windtunnel.ledger.ids import full_stage, is_trial, verification_id
@@ -135,11 +136,13 @@ class Snapshot:
     @cached_property
     def models(self) -> list[Model]:
         """The finalists of all sessions, the best in the first objective first."""
-        name, way = next(iter(self.objectives.items()))
-        worst = -math.inf if way == "maximize" else math.inf
-        values = {trial.trial: self.objectives_of(trial).get(name, worst) for trial in self._full_trainings}
-        ranked = sorted(self._full_trainings, key=lambda trial: values[trial.trial], reverse=way == "maximize")
-        return [self._model(trial) for trial in ranked]
+        name, direction = next(iter(self.objectives.items()))
+
+        def rank(trial: Trial) -> float:
+            value = self.objectives_of(trial).get(name)
+            return math.inf if value is None else loss(value, direction)
+
+        return [self._model(trial) for trial in sorted(self._full_trainings, key=rank)]
 
     @property
     def all_trials(self) -> list[Trial]:
@@ -228,10 +231,6 @@ class Snapshot:
         candidates = [trial if trial.trial in counting else None for trial in self.trials]
         return hypervolumes(candidates, self.objectives, self.reference)
 
-    def best(self, objective: str) -> Trial | None:
-        """The trial with the best value of an objective so far, the earliest of equal ones; None without any."""
-        return best(self.trials, objective, self.objectives[objective])
-
     @property
     def steps(self) -> list[Result]:
         """How the units ended that are no trials: the preparation of the data and verifications."""
@@ -288,10 +287,10 @@ def contenders(trials: Iterable[Trial]) -> list[Trial]:
     return [trial for trial in furthest(trial for trial in trials if trial.result) if trial.feasible]
 
 
-def best(trials: Iterable[Trial], objective: str, way: str) -> Trial | None:
-    """The trial with the best value of an objective, to be maximised or minimised; the earliest of equal ones."""
+def best_trial(trials: Iterable[Trial], objective: str, direction: str) -> Trial | None:
+    """The feasible trial with the best value of an objective, the earliest of equal ones; None without any."""
     fit = [trial for trial in trials if trial.feasible and objective in trial.objectives]
-    return (max if way == "maximize" else min)(fit, key=lambda trial: trial.objectives[objective], default=None)
+    return min(fit, key=lambda trial: loss(trial.objectives[objective], direction), default=None)
 
 
 def message(trial: Trial) -> str:

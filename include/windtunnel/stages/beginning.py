@@ -2,7 +2,7 @@
 
 import json
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import windtunnel
@@ -13,6 +13,7 @@ from windtunnel.ledger.records import Session
 from windtunnel.machine import cores, now
 from windtunnel.source import upload_source
 from windtunnel.stages.search import Search
+from windtunnel.threads import threads_of
 from windtunnel.workload import code_digest, load_workload
 
 # A trial of one run must mean the same throughout: these may not change while the run goes on.
@@ -111,21 +112,23 @@ def _claim(ledger: Ledger, session: str, running: Callable[[str], bool]) -> None
 
 
 def _with_lanes(definition: Definition, begun: dict[str, Any] | None) -> Definition:
-    """The definition with its lanes, on this machine, and its threads told: sums of floats depend on the threads.
+    """The definition with its lanes, on this machine, and its threads fixed: sums of floats depend on the threads.
 
     So a run keeps the threads that it began with, however many lanes a later session has.
     """
-    limits = definition.limits
-    if definition.launcher == "kubernetes" and limits.threads is None:  # pods' nodes differ, and see all their cores
-        of_a_pod = int(definition.resources.cpu or 1)
-        told = {"threads": max(1, of_a_pod // limits.slots)}
-        return definition.model_copy(update={"limits": limits.model_copy(update=told)})
-    if definition.launcher != "local":
+    limits: dict[str, int | None] = {}
+    if definition.launcher == "local":
+        limits["parallel"] = definition.limits.parallel or cores()
+        if begun is not None:
+            limits["threads"] = begun["definition"]["limits"]["threads"]
+        definition = _with_limits(definition, limits)
+    elif definition.launcher != "kubernetes":
         return definition
-    parallel = limits.parallel or cores()
-    threads = begun["definition"]["limits"]["threads"] if begun is not None else limits.threads
-    told = {"parallel": parallel, "threads": threads or max(1, cores() // (parallel * limits.slots))}
-    return definition.model_copy(update={"limits": limits.model_copy(update=told)})
+    return _with_limits(definition, {"threads": threads_of(definition)})
+
+
+def _with_limits(definition: Definition, limits: Mapping[str, int | None]) -> Definition:
+    return definition.model_copy(update={"limits": definition.limits.model_copy(update=limits)})
 
 
 def _with_horizon_of(run: str, definition: Definition) -> Definition:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from windtunnel.direction import reached
 from windtunnel.front import hypervolume, reference_point
 from windtunnel.ledger import Result, State, Trial
 from windtunnel.stages.history import History
@@ -64,7 +65,7 @@ def _target(search: Search, front: Sequence[Trial]) -> str | None:
     target, objectives = search.definition.stopping.target, search.definition.objectives
     for seen in front if target else ():
         values = [(seen.objectives[name], goal, objectives[name]) for name, goal in target.items()]
-        if all(value >= goal if way == "maximize" else value <= goal for value, goal, way in values):
+        if all(reached(value, goal, direction) for value, goal, direction in values):
             return f"the target {', '.join(f'{name} {goal:g}' for name, goal in target.items())} is reached"
     return None
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from windtunnel.direction import loss
 from windtunnel.errors import SearchError
 from windtunnel.front import knee
 from windtunnel.ledger import State, Trial
@@ -50,8 +51,7 @@ def publish(search: Search) -> Published:
             f"{search.ledger.url}: no finalist passed, so nothing is published ({reasons or 'no finalists'})"
         )
     name, direction = next(iter(search.definition.objectives.items()))
-    sign = 1 if direction == "maximize" else -1
-    best = max(verified, key=lambda model: (not model["violation"], sign * model["objectives"][name]))
+    best = min(verified, key=lambda model: (model["violation"] > 0, loss(model["objectives"][name], direction)))
     search.ledger.finish(search.session.session)
     return Published(
         trial=best["trial"],

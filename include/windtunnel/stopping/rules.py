@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from windtunnel.definition.early_stopping import Bandit, EarlyStopping, Median, Truncation
+from windtunnel.direction import sign
 
 Curve = Sequence[float]
 
@@ -44,10 +45,10 @@ def verdicts(early: EarlyStopping, own: Curve, peers: Iterable[Curve], direction
     due = {name: rule for name, rule in early.rules.items() if n and rule.due(n)}
     if not due:
         return []
-    sign = 1.0 if direction == "maximize" else -1.0
-    mine = [sign * value for value in own]
-    others = [[sign * value for value in peer[:n]] for peer in peers if len(peer) >= n]
-    return [Verdict(name, n, *_judge(rule, mine, others, sign)) for name, rule in due.items()]
+    up = -sign(direction)
+    mine = [up * value for value in own]
+    others = [[up * value for value in peer[:n]] for peer in peers if len(peer) >= n]
+    return [Verdict(name, n, *_judge(rule, mine, others, up)) for name, rule in due.items()]
 
 
 def bandit_bound(rule: Bandit, best: float) -> float:
@@ -63,7 +64,7 @@ def bandit_bound(rule: Bandit, best: float) -> float:
 
 
 def _judge(
-    rule: Bandit | Median | Truncation, mine: list[float], others: list[list[float]], sign: float
+    rule: Bandit | Median | Truncation, mine: list[float], others: list[list[float]], up: float
 ) -> tuple[bool, str]:
     """Whether to stop, and why; curves are turned so that more is better, and have one length."""
     value, curves = max(mine), [*others, mine]
@@ -72,20 +73,20 @@ def _judge(
         best = max(max(curve) for curve in curves)
         bound = bandit_bound(rule, best)
         stop = value < bound
-        return stop, f"{_side(sign * value, stop, sign)} {sign * bound:g}, the slack from {sign * best:g}, {among}"
+        return stop, f"{_side(up * value, stop, up)} {up * bound:g}, the slack from {up * best:g}, {among}"
     if isinstance(rule, Median):
         median = statistics.median(math.fsum(curve) / len(curve) for curve in curves)
         stop = value < median
         middle = f"the median of the means of {len(curves)} trials up to interval {len(mine)}"
-        return stop, f"{_side(sign * value, stop, sign)} {sign * median:g}, {middle}"
+        return stop, f"{_side(up * value, stop, up)} {up * median:g}, {middle}"
     better = sum(max(curve) > value for curve in curves)
     most = math.floor(len(curves) * rule.truncation_percentage / 100)
     stop = len(curves) - better <= most
-    place = f"{sign * value:g} is in place {better + 1} of {len(curves)} trials at interval {len(mine)}"
+    place = f"{up * value:g} is in place {better + 1} of {len(curves)} trials at interval {len(mine)}"
     return stop, f"{place}, of which the last {most} stop"
 
 
-def _side(value: float, stop: bool, sign: float) -> str:
+def _side(value: float, stop: bool, up: float) -> str:
     if not stop:
         return f"{value:g} is no worse than"
-    return f"{value:g} is {'below' if sign > 0 else 'above'}"
+    return f"{value:g} is {'below' if up > 0 else 'above'}"

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from windtunnel.direction import worst
 from windtunnel.front import comparable, fittest
 from windtunnel.ledger import Trial
 from windtunnel.space import Column, Params
@@ -75,7 +76,7 @@ def _trials(problem: Problem, history: Sequence[Trial], rng: random.Random) -> "
     columns = problem.space.columns()
     distributions = {column.name: _distribution(column) for column in columns}
     fit = comparable(trained(problem, history), problem.objectives)
-    fit_ones, worst = {seen.config for seen in fit}, _worst(problem, fit)
+    fit_ones, worst_values = {seen.config for seen in fit}, _worst(problem, fit)
     for seen in _modelled(problem, history, fit, rng):
         row = zip(columns, problem.space.encode(seen.params), strict=True)
         params = {column.name: _suggested(column, value) for column, value in row if not math.isnan(value)}
@@ -84,10 +85,10 @@ def _trials(problem: Problem, history: Sequence[Trial], rng: random.Random) -> "
             yield create_trial(state=TrialState.RUNNING, **facts)
         elif seen.config in fit_ones:
             yield create_trial(values=[seen.objectives[name] for name in problem.objectives], **facts)
-        elif worst:
+        elif worst_values:
             # Of a failed trial the sampler would learn nothing: it becomes one with the worst values that breaks a
             # constraint.
-            yield create_trial(values=worst, constraints={"fails": seen.violation or 1.0}, **facts)
+            yield create_trial(values=worst_values, constraints={"fails": seen.violation or 1.0}, **facts)
 
 
 def _modelled(problem: Problem, history: Sequence[Trial], fit: list[Trial], rng: random.Random) -> list[Trial]:
@@ -103,8 +104,9 @@ def _modelled(problem: Problem, history: Sequence[Trial], fit: list[Trial], rng:
 
 def _worst(problem: Problem, fit: list[Trial]) -> list[float]:
     """The worst value of each objective; nothing where nothing is known."""
-    worst = {"maximize": min, "minimize": max}
-    return [worst[way](seen.objectives[name] for seen in fit) for name, way in problem.objectives.items() if fit]
+    directions = problem.objectives.items()
+    values = (worst([trial.objectives[name] for trial in fit], direction) for name, direction in directions)
+    return [value for value in values if value is not None]
 
 
 def _asked(study: "Study", problem: Problem, rng: random.Random) -> Params:

@@ -5,7 +5,6 @@ from typing import Any
 from airflow.sdk import TriggerRule, get_current_context, task, task_group
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from windtunnel.errors import NotFoundError
 from windtunnel.failures import record_failure
 from windtunnel.launchers import get_launcher
 from windtunnel.ledger import Ledger, Result, State
@@ -13,8 +12,6 @@ from windtunnel.ledger.records import Params
 from windtunnel_airflow.context import current_ledger, current_search, set_label, tell
 from windtunnel_airflow.retries import is_last_try
 from windtunnel_airflow.sensors.results import AwaitResults
-
-_LOG = 16 * 1024  # bytes of each trial's log that Airflow's log shows
 
 
 def run_jobs(jobs: Any, store: str) -> tuple[AwaitResults, Any]:
@@ -78,11 +75,9 @@ def collect(job: str, store: str) -> None:
 
 def _show(ledger: Ledger, unit: str, params: Params, result: Result | None) -> None:
     tell(_summary(unit, params, result))
-    try:
-        log = ledger.store.tail(ledger.trial_path(unit, "log.txt"), _LOG).decode(errors="replace")
-    except NotFoundError:
-        return
-    tell(f"::group::Log of {unit}\n{log}\n::endgroup::")
+    log = ledger.log(unit)
+    if log:
+        tell(f"::group::Log of {unit}\n{log}\n::endgroup::")
 
 
 def _summary(unit: str, params: Params, result: Result | None) -> str:

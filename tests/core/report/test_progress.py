@@ -2,6 +2,7 @@ from tests.core.report import made_up
 from windtunnel.ledger import Ledger
 from windtunnel.report import RunReader, collect
 from windtunnel.report.progress import coming, seconds_left, stages
+from windtunnel.report.snapshot import best_trial
 
 
 def test_of_a_run_that_only_began_everything_is_to_come(ledger: Ledger) -> None:
@@ -16,7 +17,7 @@ def test_a_finished_run_has_all_stages_done(ledger: Ledger) -> None:
     snapshot = collect(ledger)
     assert [stage.name for stage in stages(snapshot)] == ["1", "2", "3", "4", "full-4"]
     assert all(stage.done for stage in stages(snapshot))
-    best = snapshot.best("val_acc")
+    best = best_trial(snapshot.trials, "val_acc", "maximize")
     assert best is not None
     assert best.objectives["val_acc"] == max(
         o.objectives["val_acc"] for o in ledger.outcomes().values() if "-e12" not in o.trial and o.feasible

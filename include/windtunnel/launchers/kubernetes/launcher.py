@@ -8,6 +8,7 @@ from functools import cache
 from windtunnel.definition import Definition, definition_of
 from windtunnel.definition.template import TRAINER
 from windtunnel.errors import LaunchError
+from windtunnel.failures import LOG_TAIL
 from windtunnel.launchers.base import Gone, Launcher
 from windtunnel.launchers.kubernetes.client import Client, Object
 from windtunnel.launchers.kubernetes.manifest import JOB, LAUNCH, job_name, manifest, selector
@@ -27,7 +28,6 @@ from windtunnel.launchers.kubernetes.states import (
 from windtunnel.ledger import Attempt, Job, Ledger
 from windtunnel.machine import host, now
 
-_LOG_TAIL = 4096  # bytes of a pod's log that go into a failed result
 _TIME_TO_END = 60.0  # seconds that cancelled pods get to end; their grace is 30 s unless the template says another
 _FUTILE = 3  # pods that die before they begin anything: the next ones will, too
 _SECOND = timedelta(seconds=1)
@@ -100,7 +100,7 @@ class KubernetesLauncher(Launcher):
             return Gone("gone", f"job {job.job} was not found, and is there again")
         log = ""
         if verdict.pod is not None:
-            log = client.log_tail(verdict.pod["metadata"]["name"], TRAINER, _LOG_TAIL) or last_words(verdict.pod)
+            log = client.log_tail(verdict.pod["metadata"]["name"], TRAINER, LOG_TAIL) or last_words(verdict.pod)
         kind, said = _with_events(verdict, client, there)
         return Gone(kind, f"job {job.job}: {said}", log)
 

@@ -7,7 +7,7 @@ from typing import Any
 from windtunnel.front import hypervolumes, pareto_front, reference_point
 from windtunnel.ledger import Trial
 from windtunnel.report.payloads.plain import plain
-from windtunnel.report.snapshot import Snapshot, best, contenders, recorded
+from windtunnel.report.snapshot import Snapshot, best_trial, contenders, recorded
 
 
 def compare(first: Snapshot, second: Snapshot) -> dict[str, Any]:
@@ -48,7 +48,7 @@ def _run(snapshot: Snapshot, objectives: dict[str, str], reference: Sequence[flo
     for number, (trial, value) in enumerate(zip(ended, volumes, strict=True), 1):
         if value is not None and (not volume or volume[-1][2] != value or number == len(ended)):
             volume.append([number, max(0.0, recorded(trial) - began), value])
-    holders = {name: best(ended, name, way) for name, way in objectives.items()}
+    holders = {name: best_trial(ended, name, direction) for name, direction in objectives.items()}
     return {
         "search": snapshot.search,
         "run": snapshot.run,

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from windtunnel.direction import loss
 from windtunnel.ledger import Trial
 from windtunnel.report.snapshot import Snapshot
 
@@ -65,7 +66,7 @@ def _shares(
             create_trial(
                 params={name: column[place] for name, column in columns.items()},
                 distributions=spaces,
-                values=[_turned(trial.objectives.get(name, math.inf), way) for name, way in objectives.items()],
+                values=[_loss(trial, name, direction) for name, direction in objectives.items()],
             )
         )
     return {name: _shares_of(study, place) for place, name in enumerate(objectives)}
@@ -75,16 +76,16 @@ def _shares_of(study: Any, place: int) -> list[list[Any]]:
     from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that it is for minimising, which `_turned` has seen to
+        warnings.simplefilter("ignore")  # that it is for minimising, which `_loss` has seen to
         shares = get_param_importances(
             study, evaluator=PedAnovaImportanceEvaluator(), target=lambda trial: trial.values[place]
         )
     return [[name, share if math.isfinite(share) else 0.0] for name, share in shares.items()]
 
 
-def _turned(value: float, way: str) -> float:
-    """The value to be minimised; a missing one, which is infinite, stays out of what is compared."""
-    return -value if way == "maximize" else value
+def _loss(trial: Trial, objective: str, direction: str) -> float:
+    """The value turned so that less is better; an infinite one, which is never compared, where there is none."""
+    return loss(trial.objectives[objective], direction) if objective in trial.objectives else math.inf
 
 
 def _columns(trials: Sequence[Trial]) -> dict[str, list[Any]]:

@@ -6,7 +6,7 @@ from typing import Any
 from windtunnel.ledger import Trial
 from windtunnel.report.payloads.plain import plain, seconds
 from windtunnel.report.progress import StageProgress, iterations
-from windtunnel.report.snapshot import Model, Snapshot
+from windtunnel.report.snapshot import Model, Snapshot, best_trial
 
 
 def overview(snapshot: Snapshot) -> dict[str, Any]:
@@ -125,13 +125,12 @@ def _iteration(snapshot: Snapshot, each: StageProgress) -> dict[str, Any]:
 
 def _best(snapshot: Snapshot, name: str) -> dict[str, Any]:
     """The best value so far, its trial, and how it came to it."""
-    best = snapshot.best(name)
-    better = max if snapshot.objectives[name] == "maximize" else min
+    best: Trial | None = None
     series: list[float | None] = []
     for trial in snapshot.trials:
-        values = [series[-1] if series else None, trial.objectives.get(name) if trial.feasible else None]
-        series.append(better((value for value in values if value is not None), default=None))
-    value = best.objectives[name] if best else None
+        best = best_trial([best, trial] if best else [trial], name, snapshot.objectives[name])
+        series.append(best.objectives[name] if best else None)
+    value = series[-1] if series else None
     return {"value": plain(value), "trial": best and best.trial, "series": plain(_steps(series))}
 
 

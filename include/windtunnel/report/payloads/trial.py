@@ -3,14 +3,12 @@
 import re
 from typing import Any
 
-from windtunnel.errors import NotFoundError
 from windtunnel.ledger import Ledger, Trial
 from windtunnel.report.payloads.curves import curve
 from windtunnel.report.payloads.overview import model
 from windtunnel.report.payloads.plain import plain
 from windtunnel.report.snapshot import Snapshot, message
 
-_LOG = 16 * 1024  # bytes of a log's end
 # What of a trial's files a page may hand out. Checkpoints stay where they are: big, and of use to the trainer only.
 _ARTIFACT = re.compile(r"log\.txt|metrics\.jsonl|request\.json|[A-Za-z0-9_-]+\.(onnx|json|jsonl|txt|csv|png)")
 
@@ -45,7 +43,7 @@ def trial(snapshot: Snapshot, ledger: Ledger, of: Trial) -> dict[str, Any]:
         "note": plain(request.note),
         "kind": result.kind if result else "",
         "message": result.message if result and result.message else message(of),
-        "log_tail": log_tail(ledger, of.trial) or (result.log_tail if result else ""),
+        "log_tail": ledger.log(of.trial) or (result.log_tail if result else ""),
         "attempts": [plain(attempt) for attempt in ledger.attempts(of.trial)],
         "job": job.job if job else "",
         "lane": job.lane if job else 0,
@@ -64,14 +62,6 @@ def trial(snapshot: Snapshot, ledger: Ledger, of: Trial) -> dict[str, Any]:
             (model(snapshot, each) for each in snapshot.models if of.trial in (each.trial.trial, each.partial)), None
         ),
     }
-
-
-def log_tail(ledger: Ledger, of: str) -> str:
-    """The end of a trial's log; empty where there is none."""
-    try:
-        return ledger.store.tail(ledger.trial_path(of, "log.txt"), _LOG).decode(errors="replace")
-    except NotFoundError:
-        return ""
 
 
 def is_artifact(name: str) -> bool:

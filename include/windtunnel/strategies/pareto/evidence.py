@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from windtunnel.direction import sign
 from windtunnel.ledger import Trial
 from windtunnel.space import Params
 from windtunnel.strategies.base import Problem
@@ -64,7 +65,7 @@ class Evidence:
             past: all that was asked for so far, with canonical configurations.
             rng: decides which trials stand for very many.
         """
-        self._signs = {name: -1.0 if way == "maximize" else 1.0 for name, way in problem.objectives.items()}
+        self._signs = {name: sign(direction) for name, direction in problem.objectives.items()}
         self.epochs = max((one.epochs for _, one in past if one.state is not None), default=0.0)
         trials = [Example(params, one.known, one, self._values(one)) for params, one in past]
         self.counting = sum(trial.counts for trial in trials)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm, qmc
 
+from windtunnel.direction import loss, sign
 from windtunnel.space import Params
 from windtunnel.strategies.base import Problem
 from windtunnel.strategies.pareto import Pareto
@@ -140,7 +141,7 @@ class Outlook:
         for name, prediction, away in zip(self._learnt, self._predictions, deviations, strict=True):
             columns[name] = prediction.values(float(away), rows)
         for name, values in zip(self._exact, self._certain, strict=True):
-            columns[name] = -values[rows] if self._problem.objectives[name] == "maximize" else values[rows]
+            columns[name] = sign(self._problem.objectives[name]) * values[rows]
         return np.column_stack([columns[name] for name in self._problem.objectives])
 
     def gains(self, exploration: float, rows: NDArray[np.int_] | None = None) -> Array:
@@ -159,8 +160,8 @@ class Outlook:
 
     def _note(self, index: int) -> dict[str, Any]:
         expected = self._points(np.zeros(len(self._learnt)), [index])[0]
-        signs = {name: -1 if way == "maximize" else 1 for name, way in self._problem.objectives.items()}
-        named = {name: sign * value for (name, sign), value in zip(signs.items(), expected, strict=True)}
+        directions = self._problem.objectives.items()
+        named = {name: loss(value, way) for (name, way), value in zip(directions, expected, strict=True)}
         return {"expected": {name: float(f"{named[name]:.6g}") for name in self._learnt}}
 
 

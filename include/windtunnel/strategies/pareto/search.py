@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from windtunnel.direction import sign
 from windtunnel.ledger import Trial
 from windtunnel.strategies.base import Batch, Problem, generator
 from windtunnel.strategies.draft import Draft
@@ -78,7 +79,7 @@ class Search:
         """From 0 for the best to 1; not on a logarithmic scale, for hypervolumes have none."""
         values = np.array([one[name] for one in known])
         share = (values - values.min()) / (np.ptp(values) or 1.0)
-        return np.asarray(1 - share if self._problem.objectives[name] == "maximize" else share)
+        return np.asarray(share if sign(self._problem.objectives[name]) > 0 else 1 - share)
 
     def _promising(self, pool: Pool, n: int) -> None:
         """Take what the models expect most of."""

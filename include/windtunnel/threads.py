@@ -1,0 +1,26 @@
+"""How many threads a trial computes with."""
+
+import math
+
+from windtunnel.definition.model import Definition
+from windtunnel.machine import cores
+
+
+def threads_of(definition: Definition) -> int:
+    """The threads of each trial: those that `limits.threads` fixes, else cores shared out among what runs at once.
+
+    The cores are this machine's for local jobs, a pod's own in Kubernetes, whose nodes differ and show pods all their
+    cores, and elsewhere those of the machine that asks.
+    """
+    limits = definition.limits
+    if limits.threads is not None:
+        return limits.threads
+    if definition.launcher == "kubernetes":
+        return share(int(definition.resources.cpu or 1), limits.slots)
+    lanes = limits.parallel or (cores() if definition.launcher == "local" else 1)
+    return share(cores(), lanes, limits.slots)
+
+
+def share(whole: int, *sharers: int) -> int:
+    """A whole number's equal share, at least 1, among so many times so many."""
+    return max(1, whole // math.prod(sharers))
