@@ -17,8 +17,8 @@ class LiveRun:
     """Attributes:
     page: the browser's.
     ledger: of the run, which a test fills.
-    failing: documents that the server fails to give.
-    stale: a view for each document that the server makes of an older reading.
+    failing: payloads that the server fails to give.
+    stale: a snapshot for each payload that the server makes of an older reading.
     active: whether the DAG run goes on.
     """
 
@@ -57,26 +57,26 @@ class LiveRun:
         elif name in self.failing:
             route.fulfill(status=503, json={"detail": "The store cannot be read"})
         else:
-            route.fulfill(json=self._document(name, query))
+            route.fulfill(json=self._payload(name, query))
 
-    def _document(self, name, query):
+    def _payload(self, name, query):
         if name == "runs":
             return {"searches": [{"dag_id": "digits_cnn"}], "runs": [OTHER]}
-        view = self.stale.get(name) or self._view()
+        snapshot = self.stale.get(name) or self._snapshot()
         if name == "overview":
             airflow = {"state": "running" if self.active else "success", "active": self.active} | AIRFLOW
-            return {"airflow": airflow, "overview": view and payloads.overview(view)}
+            return {"airflow": airflow, "overview": snapshot and payloads.overview(snapshot)}
         if name == "trials":
-            return payloads.trials(view, query.get("since", ""))
+            return payloads.trials(snapshot, query.get("since", ""))
         if name == "trial":
-            return payloads.trial(view, self.ledger, view.find(query["trial"][0]))
+            return payloads.trial(snapshot, self.ledger, snapshot.find(query["trial"][0]))
         if name == "curves":
-            return payloads.curves(view, self._curves, query.get("trial", ()), int(query.get("start", 0)))
+            return payloads.curves(snapshot, self._curves, query.get("trial", ()), int(query.get("start", 0)))
         if name == "compare":
-            return payloads.compare(view, view)
-        return {"lanes": payloads.lanes, "importance": payloads.importance}[name](view)
+            return payloads.compare(snapshot, snapshot)
+        return {"lanes": payloads.lanes, "importance": payloads.importance}[name](snapshot)
 
-    def _view(self):
+    def _snapshot(self):
         try:
             return self.read()
         except LedgerError:

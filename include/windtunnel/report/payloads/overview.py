@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
+from windtunnel.direction import better
 from windtunnel.ledger import Trial
 from windtunnel.report.payloads.plain import plain, seconds
 from windtunnel.report.progress import StageProgress, iterations
-from windtunnel.report.snapshot import Model, Snapshot, best_trial
+from windtunnel.report.snapshot import Model, Snapshot
 
 
 def overview(snapshot: Snapshot) -> dict[str, Any]:
@@ -125,13 +126,14 @@ def _iteration(snapshot: Snapshot, each: StageProgress) -> dict[str, Any]:
 
 def _best(snapshot: Snapshot, name: str) -> dict[str, Any]:
     """The best value so far, its trial, and how it came to it."""
-    best: Trial | None = None
-    series: list[float | None] = []
+    best: float | None = None
+    holder, series = None, []
     for trial in snapshot.trials:
-        best = best_trial([best, trial] if best else [trial], name, snapshot.objectives[name])
-        series.append(best.objectives[name] if best else None)
-    value = series[-1] if series else None
-    return {"value": plain(value), "trial": best and best.trial, "series": plain(_steps(series))}
+        value = trial.objectives.get(name) if trial.feasible else None
+        if value is not None and (best is None or better(value, best, snapshot.objectives[name])):
+            best, holder = value, trial.trial
+        series.append(best)
+    return {"value": plain(best), "trial": holder, "series": plain(_steps(series))}
 
 
 def _steps(values: Sequence[float | None]) -> list[list[float]]:
