@@ -1,8 +1,11 @@
-"""Whether the kernel killed a process of this container for memory: what its exit code alone does not tell."""
+"""Memory of a unit's processes: how much they have and had, and whether the kernel killed one for it."""
 
+import os
 import re
 from contextlib import suppress
 from pathlib import Path
+
+import psutil
 
 _COUNTERS = (Path("/sys/fs/cgroup/memory.events"), Path("/sys/fs/cgroup/memory/memory.oom_control"))  # v2, v1
 
@@ -14,4 +17,68 @@ def kernel_kills() -> int:
             found = re.search(r"^oom_kill (\d+)$", file.read_text(), re.MULTILINE)
             if found:
                 return int(found[1])
+    return 0
+
+
+def resident(pid: int) -> int:
+    """Resident memory of a process and its descendants, in bytes; what they share counts for each of them."""
+    try:
+        return sum(process.memory_info().rss for process in _family(pid))
+    except psutil.Error:
+        return 0
+
+
+def peak_of(pid: int) -> int:
+    """The most resident memory that a process has had, in bytes; with descendants, what all have now.
+
+    What several processes share counts once: each has its proportional part of it (PSS), where the kernel tells.
+    """
+    try:
+        family = _family(pid)
+    except psutil.Error:
+        return 0
+    own = _field(Path(f"/proc/{pid}/status"), "VmHWM") or _rss(family[0])
+    return own if len(family) == 1 else max(own, sum(map(_proportional, family)))
+
+
+def write_peak(log: Path, peak: int) -> None:
+    """Leave a unit's peak so far beside its log."""
+    with suppress(OSError):  # a full disk must not end the job
+        _beside(log).write_text(str(peak))
+
+
+def read_peak(log: Path | None) -> int:
+    """The most memory that this process's unit has had, by what was left beside its log and by what this one knows."""
+    left = 0
+    if log is not None:
+        with suppress(OSError, ValueError):
+            left = int(_beside(log).read_text())
+    return max(left, peak_of(os.getpid()))
+
+
+def _beside(log: Path) -> Path:
+    return log.with_suffix(".peak")
+
+
+def _family(pid: int) -> list[psutil.Process]:
+    process = psutil.Process(pid)
+    return [process, *process.children(recursive=True)]
+
+
+def _proportional(process: psutil.Process) -> int:
+    return _field(Path(f"/proc/{process.pid}/smaps_rollup"), "Pss") or _rss(process)
+
+
+def _rss(process: psutil.Process) -> int:
+    with suppress(psutil.Error):
+        return int(process.memory_info().rss)
+    return 0
+
+
+def _field(file: Path, name: str) -> int:
+    """A size that the kernel tells of a process, in bytes; 0 where it does not."""
+    with suppress(OSError):
+        line = re.search(rf"^{name}:\s+(\d+) kB$", file.read_text(), re.MULTILINE)
+        if line:
+            return int(line[1]) * 1024
     return 0

@@ -1,5 +1,6 @@
 """Runs a job's units, each in a process of its own, and records what such a process cannot: that it was killed."""
 
+import math
 import os
 import select
 import shutil
@@ -13,11 +14,8 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
-import psutil
-
-from trainer import child
+from trainer import child, memory
 from trainer.logs import UnitLog, say
-from trainer.memory import kernel_kills
 from windtunnel.definition.model import Limits
 from windtunnel.errors import StoreError
 from windtunnel.failures import LOG_TAIL, record_failure
@@ -28,6 +26,7 @@ RunUnit = Callable[[Ledger, Job, str, Attempt, Path], None]
 
 PREEMPTED = 128 + signal.SIGTERM  # exit code of a job that was told to go
 _TICK = 0.2  # seconds between two looks at clocks, memory and the cancel file
+_MEASURE = 1.0  # seconds between two looks at memory where no limit is set
 _GRACE = 10.0  # seconds that a unit gets to save its state and end when its job is told to go
 _HANDOVER = 30.0  # seconds that Kubernetes lets a pod take to leave, in which it may give its start back
 
@@ -40,7 +39,9 @@ class _Running:
     attempt: Attempt
     log: UnitLog
     began: float = field(default_factory=time.monotonic)
-    kills_before: int = field(default_factory=kernel_kills)
+    measured: float = -math.inf  # when its memory was last measured
+    peak_memory: int = 0
+    kills_before: int = field(default_factory=memory.kernel_kills)
     condemned: tuple[str, str] | None = None  # kind and message, where the supervisor killed it
 
 
@@ -98,6 +99,7 @@ class Supervisor:
                     self._fill_slots()
                     if select.select([wake], [], [], _TICK)[0]:
                         os.read(wake, 512)
+                    self._measure()
                     self._condemn()
                     for ended, code in self._reap():
                         with self._spared(ended.unit):
@@ -159,7 +161,7 @@ class Supervisor:
         if self._told_to_go:
             self._waiting.appendleft(unit)  # so that the job does not end as if all were done
         elif self._used_up(attempts):
-            self._fail(unit, *self._why_crashed(attempts[-1], _counted(attempts)), attempts[-1])
+            self._fail(unit, *self._why_crashed(attempts[-1], _counted(attempts)), attempt=attempts[-1])
         else:
             self._start(unit, self._ledger.begin_attempt(unit, self._job.job, host(), now(), len(attempts)))
 
@@ -179,6 +181,7 @@ class Supervisor:
         slot = min(set(range(self._job.slots)) - {running.slot for running in self._running})
         log = self._logs.setdefault(unit, UnitLog(self._ledger, unit, self._folder))
         log.begin(attempt)
+        memory.write_peak(log.file, 0)
         environment = {"CUDA_VISIBLE_DEVICES": self._share_of(slot)} if self._devices else {}
         url = self._ledger.url
         pid = child.start(
@@ -194,6 +197,18 @@ class Supervisor:
         first = (self._job.lane * self._job.slots + slot) * self._gpus
         places = (place % len(self._devices) for place in range(first, first + self._gpus))
         return ",".join(dict.fromkeys(self._devices[place] for place in places))
+
+    def _measure(self) -> None:
+        """Leave the most memory that each unit has had so far where its process finds it for the result."""
+        moment = time.monotonic()
+        for running in self._running:
+            if moment - running.measured < _MEASURE:
+                continue
+            running.measured = moment
+            peak = memory.peak_of(running.pid)
+            if peak > running.peak_memory:
+                running.peak_memory = peak
+                memory.write_peak(running.log.file, peak)
 
     def _condemn(self) -> None:
         """Kill the units that exceed a limit; they are settled once they have ended."""
@@ -211,9 +226,10 @@ class Supervisor:
                 running.condemned = "timeout", self._job_time_message()
             elif self._limits.trial_time is not None and moment - running.began > self._limits.trial_time:
                 running.condemned = "timeout", f"it took longer than limits.trial_time, {self._limits.trial_time:g} s"
-            elif self._limits.memory is not None and (used := _memory(running.pid)) > self._limits.memory:
+            elif self._limits.memory is not None and (used := memory.resident(running.pid)) > self._limits.memory:
                 message = f"it used {used:,} bytes of memory, limits.memory is {self._limits.memory:,}"
                 running.condemned = "out_of_memory", message
+                running.peak_memory = max(running.peak_memory, used)
             if running.condemned is not None:
                 child.kill(running.pid, signal.SIGKILL)
 
@@ -230,13 +246,13 @@ class Supervisor:
         if code == child.DONE or self._ledger.result(unit) is not None:
             say(f"{unit}: has its result")
         elif ended.condemned is not None:
-            self._fail(unit, *ended.condemned, ended.attempt)
+            self._fail(unit, *ended.condemned, ended)
         elif code == child.NO_STORE:
             self._try_again(ended)
         elif code >= 0:
-            self._fail(unit, "error", f"its process ended without a result, with exit code {code}", ended.attempt)
+            self._fail(unit, "error", f"its process ended without a result, with exit code {code}", ended)
         elif (starts := self._starts(unit)) >= self._most_starts:
-            self._fail(unit, *_why_killed(-code, ended.kills_before, starts), ended.attempt)
+            self._fail(unit, *_why_killed(-code, ended.kills_before, starts), ended)
         else:
             say(f"{unit}: killed by {_signal_name(-code)}, is started again")
             self._waiting.appendleft(unit)
@@ -245,7 +261,7 @@ class Supervisor:
         """Start a unit again that could not read or write its files, unless it has had its starts."""
         cause = ended.log.tail(LOG_TAIL).strip().rpartition("\n")[2]
         if (starts := self._starts(ended.unit)) >= self._most_starts:
-            self._fail(ended.unit, "storage", f"{cause}; starts: {starts}", ended.attempt)
+            self._fail(ended.unit, "storage", f"{cause}; starts: {starts}", ended)
         else:
             say(f"{ended.unit}: {cause}; is started again")
             self._waiting.appendleft(ended.unit)
@@ -280,12 +296,23 @@ class Supervisor:
     def _starts(self, unit: str) -> int:
         return _counted(self._ledger.attempts(unit))
 
-    def _fail(self, unit: str, kind: str, message: str, attempt: Attempt | None = None) -> None:
+    def _fail(
+        self, unit: str, kind: str, message: str, ended: _Running | None = None, attempt: Attempt | None = None
+    ) -> None:
+        """Record that a unit failed: its process has ended, or an earlier job's attempt is its last, or none began."""
         say(f"{unit}: failed, {kind}: {message}")
         log = self._logs.setdefault(unit, UnitLog(self._ledger, unit, self._folder))
-        tail = log.tail(LOG_TAIL)
-        gpus = min(self._gpus, len(self._devices)) if attempt else 0
-        record_failure(self._ledger, unit, kind, message, log_tail=tail, attempt=attempt, gpus=gpus)
+        attempt = ended.attempt if ended is not None else attempt
+        record_failure(
+            self._ledger,
+            unit,
+            kind,
+            message,
+            log_tail=log.tail(LOG_TAIL),
+            attempt=attempt,
+            gpus=min(self._gpus, len(self._devices)) if attempt else 0,
+            peak_memory=ended.peak_memory if ended is not None else 0,
+        )
 
     def _job_time_message(self) -> str:
         return f"its job took longer than limits.job_time, {self._limits.job_time:g} s"
@@ -307,7 +334,7 @@ def _counted(attempts: list[Attempt]) -> int:
 
 def _why_killed(number: int, kills_before: int, starts: int) -> tuple[str, str]:
     """Kind and message for a unit that some signal has ended once too often."""
-    if number == signal.SIGKILL and kernel_kills() > kills_before:
+    if number == signal.SIGKILL and memory.kernel_kills() > kills_before:
         return "out_of_memory", f"the kernel killed its process: the memory was used up; starts: {starts}"
     return "killed", f"its process was killed by {_signal_name(number)}; starts: {starts}"
 
@@ -317,18 +344,6 @@ def _signal_name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
-
-
-def _memory(pid: int) -> int:
-    """Resident memory of a process and its descendants, in bytes."""
-    try:
-        process = psutil.Process(pid)
-        used = process.memory_info().rss
-        for descendant in process.children(recursive=True):
-            used += descendant.memory_info().rss
-    except psutil.Error:
-        return 0
-    return int(used)
 
 
 def devices() -> list[str]:

@@ -13,6 +13,7 @@ from trainer.checkpoints import Report
 from trainer.data import Preparation, examples, is_whole
 from trainer.export import exported_model
 from trainer.failure import NoMetricsError, why_failed
+from trainer.memory import read_peak
 from trainer.peers import Peers
 from trainer.ranks import pause
 from trainer.stopping import Rules
@@ -78,6 +79,7 @@ def run(
             "ended": now(),
             "seconds": round(time.monotonic() - began, 3),
             "gpus": gpus_held(),
+            "peak_memory": read_peak(log),
             "attempts": attempt.number,
         }
         ledger.record(result.model_copy(update=facts))

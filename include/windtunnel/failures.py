@@ -17,6 +17,7 @@ def record_failure(
     log_tail: str = "",
     attempt: Attempt | None = None,
     gpus: int = 0,
+    peak_memory: int = 0,
 ) -> bool:
     """Record a unit as failed, unless it has a result.
 
@@ -28,6 +29,7 @@ def record_failure(
         log_tail: the end of its log.
         attempt: its last start, if it was started.
         gpus: how many GPUs that start held.
+        peak_memory: the most resident memory that it had, in bytes.
 
     Returns:
         Whether this is the record that holds.
@@ -43,6 +45,7 @@ def record_failure(
         ended=ended,
         seconds=_seconds(attempt.started, ended) if attempt else 0.0,
         gpus=gpus,
+        peak_memory=peak_memory,
         attempts=attempt.number if attempt else 0,
     )
     return ledger.record(result)

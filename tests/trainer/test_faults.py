@@ -91,11 +91,20 @@ def test_a_job_that_takes_too_long_fails_what_is_left_of_it(run):
     assert "nothing" not in run.starts
 
 
+def test_a_result_says_how_much_memory_its_trial_had_at_most(run):
+    run = run(["hold 200", "nothing"])
+    run.finish()
+    held, nothing = (run.result(do).peak_memory for do in ("hold 200", "nothing"))
+    assert 0 < nothing < held - 180 * 1_000_000
+    assert run.ledger.outcomes()[run.trial("nothing")].peak_memory == nothing
+
+
 def test_a_trial_that_uses_too_much_memory_is_killed(run):
     run = run(["allocate 300", "nothing"], memory=200 << 20)
     run.finish()
     assert (run.result("allocate 300").kind, run.result("nothing").state) == ("out_of_memory", State.COMPLETED)
     assert "limits.memory is 209,715,200" in run.result("allocate 300").message
+    assert run.result("allocate 300").peak_memory > 200 << 20
 
 
 def test_a_trial_that_is_killed_once_is_started_again(run):

@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import pytest
 
 from trainer import memory
@@ -13,3 +17,27 @@ def test_the_kernels_kills_are_counted(content, tmp_path, monkeypatch):
     assert memory.kernel_kills() == 0
     counter.write_text(content)
     assert memory.kernel_kills() == 3
+
+
+def test_a_peak_is_of_all_processes_of_a_unit_together(tmp_path):
+    assert memory.peak_of(os.getpid()) > 0.9 * memory.resident(os.getpid()) > 0
+    hold = "x = bytearray(50_000_000); print(flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", hold], stdin=-1, stdout=-1) as child:
+        child.stdout.readline()
+        assert memory.peak_of(child.pid) > 50_000_000
+        assert memory.resident(os.getpid()) > memory.resident(child.pid) + 50_000_000
+        child.communicate(b"\n")
+
+
+def test_what_the_supervisor_has_seen_counts(tmp_path):
+    log = tmp_path / "unit-e0.5.log"
+    own = memory.read_peak(log)
+    memory.write_peak(log, 10**15)
+    assert memory.read_peak(log) == 10**15
+    memory.write_peak(log, 1)
+    assert own <= memory.read_peak(log) < 10**15
+    assert 0 < memory.read_peak(None) < 10**15
+
+
+def test_of_a_process_that_is_gone_nothing_is_known():
+    assert memory.peak_of(2**22 + 1) == memory.resident(2**22 + 1) == 0

@@ -69,6 +69,11 @@ def _allocate(megabytes, starts):
     del hoard
 
 
+def _hold(megabytes, starts):
+    hoard = [bytearray(b"x") * (1 << 20) for _ in range(int(megabytes))]
+    hoard.clear()
+
+
 def _kill(_, starts):
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -117,6 +122,7 @@ _DO = {
     "nan": _nan,
     "memory": _memory_error,
     "allocate": _allocate,
+    "hold": _hold,
     "kill": _kill,
     "kill-once": _kill_once,
     "kill-job": _kill_job,

@@ -188,6 +188,7 @@ class Result(Record):
         ended: likewise.
         seconds: how long its last attempt took.
         gpus: how many GPUs its last attempt held.
+        peak_memory: the most resident memory that its last attempt's processes had at once, in bytes; 0 where unknown.
         attempts: how often it was started.
         source: URL of the ledger that it was copied from.
         recorded: when the record was written, in seconds since 1970 by the store's clock; only a listing has it.
@@ -206,6 +207,7 @@ class Result(Record):
     ended: str = ""
     seconds: float = 0.0
     gpus: int = 0
+    peak_memory: int = 0
     attempts: int = 1
     source: str | None = None
     recorded: float = Field(default=0.0, exclude=True)

@@ -56,6 +56,7 @@ def _record(snapshot: Snapshot, trial: Trial, model: Model | None = None) -> dic
         "seconds": result.seconds if result else 0.0,
         "started": result.started if result else "",
         "attempts": result.attempts if result else 0,
+        "peak_memory": result.peak_memory if result else 0,
         "source": snapshot.source(trial),
         "verified": model.verified if model else None,
         "test": model.test if model else {},

@@ -55,6 +55,7 @@ function parts(app, found, choices) {
     ["Iteration", found.iteration ? String(found.iteration) : "–"],
     ["Epochs", number(found.epochs) + (found.epoch && found.epoch !== found.epochs ? ", values of epoch " + number(found.epoch) : "")],
     ["Started", found.started ? moment(found.started) + ", took " + duration(found.seconds) : ""],
+    ["Peak memory", found.peak_memory ? size(found.peak_memory) : ""],
     ["Job", found.job ? found.job + ", lane " + found.lane : ""],
     ["Bred from", found.parents.flatMap((parent) => (parent.trials.length ? kin(parent.trials) : [element("span", { class: "id" }, parent.config)]))],
     ["Children", found.children.length > 40 ? [...kin(found.children.slice(0, 40)), "and " + (found.children.length - 40) + " more"] : kin(found.children)],

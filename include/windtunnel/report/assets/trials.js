@@ -1,6 +1,6 @@
 // All trials as a table: Tabulator draws the rows that are in sight, so ten thousand are no heavier than fifty.
 
-import { arrow, button, duration, element, moment, number, pill, refill, save, short, STATES, text } from "./base.js";
+import { arrow, button, duration, element, moment, number, pill, refill, save, short, size, STATES, text } from "./base.js";
 import { ended, missing } from "./trials_store.js";
 
 export const trials = {
@@ -144,7 +144,7 @@ export const trials = {
 // A row of the table. Fields are numbered, for a parameter's name may be any text.
 function record(store, row) {
   const data = { trial: row.trial, number: row.number, state: row.state, front: row.front, iteration: row.iteration, epochs: row.epochs, seconds: ended(row) ? row.seconds : null,
-    started: row.started, parents: row.parents.length, attempts: row.attempts, reason: [row.kind, row.message].filter(Boolean).join(": ") };
+    started: row.started, parents: row.parents.length, attempts: row.attempts, peak_memory: row.peak_memory, reason: [row.kind, row.message].filter(Boolean).join(": ") };
   row.values.forEach((value, at) => (data["o" + at] = value));
   row.params.forEach((value, at) => (data["p" + at] = value));
   row.metrics.forEach((value, at) => (data["m" + at] = value));
@@ -173,6 +173,7 @@ function columns(app) {
     column("started", "started", { formatter: cell((value) => moment(value)), minWidth: 170 }),
     column("parents", "parents", numeric),
     column("attempts", "starts", numeric),
+    column("peak_memory", "peak memory", { ...numeric, formatter: cell((value) => (missing(value) ? "–" : size(value))) }),
     column("reason", "reason", { maxInitialWidth: 420, formatter: cell((value) => value || "–") }),
   ];
 }
@@ -186,7 +187,7 @@ function sorter(a, b, _rowA, _rowB, _column, direction) {
 
 const COLLATOR = new Intl.Collator(undefined, { numeric: true }); // made once: one for each comparison takes a second
 
-const FIXED = ["trial", "state", "front", "iteration", "epochs", "seconds", "started", "attempts", "parents", "kind", "message"];
+const FIXED = ["trial", "state", "front", "iteration", "epochs", "seconds", "started", "attempts", "peak_memory", "parents", "kind", "message"];
 
 function exported(store, row) {
   return [...FIXED.map((name) => [name, row[name]]), ...store.objectives.map(([name], at) => [name, row.values[at]]),

@@ -38,6 +38,7 @@ def trial(snapshot: Snapshot, ledger: Ledger, of: Trial) -> dict[str, Any]:
         "epochs": request.epochs,
         "epoch": result.epoch if result else None,
         "seconds": plain(result.seconds) if result else 0.0,
+        "peak_memory": result.peak_memory if result else 0,
         "started": result.started if result else "",
         "ended": result.ended if result else "",
         "note": plain(request.note),

@@ -63,6 +63,7 @@ def _columns(snapshot: Snapshot, rows: Sequence[Trial]) -> dict[str, list[Any]]:
         "seconds": [plain(result.seconds) if result else 0.0 for result in results],
         "started": [seconds(result.started) if result else None for result in results],
         "attempts": [result.attempts if result else 0 for result in results],
+        "peak_memory": [(result.peak_memory or None) if result else None for result in results],
         "parents": [trial.parents for trial in rows],
         "origin": [_origin(trial) for trial in rows],
         "source": [snapshot.source(trial) for trial in rows],
