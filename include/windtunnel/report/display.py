@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Self, TextIO
 
 from windtunnel.errors import LedgerError
 from windtunnel.ledger.stage import Stage
-from windtunnel.report.progress import StageProgress, coming, seconds_left, stages
 from windtunnel.report.reader import RunReader
 from windtunnel.report.snapshot import Snapshot, best_trial
+from windtunnel.report.stages import StageProgress, coming, seconds_left, stages
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType

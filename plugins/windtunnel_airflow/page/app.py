@@ -76,10 +76,10 @@ def snapshot_of(cache: "CacheDep") -> Snapshot:
 
 def trial_of(snapshot: "SnapshotDep", trial: Text) -> Trial:
     """The trial of the request: 404 where the run has none of that id."""
-    of = snapshot.find(trial)
-    if of is None:
+    requested = snapshot.find(trial)
+    if requested is None:
         raise HTTPException(status.HTTP_404_NOT_FOUND, "The run has no such trial")
-    return of
+    return requested
 
 
 RunDep = Annotated[Run, Depends(run_of)]
@@ -97,8 +97,8 @@ def searches(_user: GetUserDep) -> HTMLResponse:
 @app.get("/run")
 def run(dag_id: ReadableDag, session: SessionDep, run_id: Text = "") -> HTMLResponse:
     """The page of one run, which its address names; the run is read while the browser asks for the page's scripts."""
-    of = find_run(session, dag_id, run_id)
-    ahead = BackgroundTask(_cache(of).read_ahead) if of else None
+    dag_run = find_run(session, dag_id, run_id)
+    ahead = BackgroundTask(_cache(dag_run).read_ahead) if dag_run else None
     return HTMLResponse(run_page(), background=ahead)
 
 
@@ -220,16 +220,16 @@ def file(cache: CacheDep, snapshot: SnapshotDep, name: Text, trial: Text = "") -
     if not trial and name in _RUN_FILES:
         return download(cache.ledger.store, cache.ledger.path(name), name)
     if trial and is_artifact(name):
-        of = trial_of(snapshot, trial)
-        return download(cache.ledger.store, cache.ledger.trial_path(of.trial, name), f"{of.trial}-{name}")
+        unit = trial_of(snapshot, trial).trial
+        return download(cache.ledger.store, cache.ledger.trial_path(unit, name), f"{unit}-{name}")
     raise HTTPException(status.HTTP_404_NOT_FOUND, "There is no such file")
 
 
 def _existing(session: Any, dag_id: str, run_id: str) -> Run:
-    of = find_run(session, dag_id, run_id)
-    if of is None:
+    dag_run = find_run(session, dag_id, run_id)
+    if dag_run is None:
         raise HTTPException(status.HTTP_404_NOT_FOUND, "There is no such run of a search")
-    return of
+    return dag_run
 
 
 def _cache(run: Run) -> RunCache:

@@ -7,8 +7,8 @@ from windtunnel.errors import LedgerError
 from windtunnel.ledger import Ledger, State
 from windtunnel.report import RunReader, collect
 from windtunnel.report.payloads.compare import compare
-from windtunnel.report.progress import iterations, stages
 from windtunnel.report.snapshot import message
+from windtunnel.report.stages import iterations, stages
 from windtunnel.stores.local import LocalStore
 
 

@@ -6,8 +6,8 @@ from typing import Any
 from windtunnel.direction import better
 from windtunnel.ledger import Trial
 from windtunnel.report.payloads.plain import plain, seconds
-from windtunnel.report.progress import StageProgress, iterations
 from windtunnel.report.snapshot import Model, Snapshot
+from windtunnel.report.stages import StageProgress, iterations
 
 
 def overview(snapshot: Snapshot) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 from tests.core.report import made_up
 from windtunnel.ledger import Ledger
 from windtunnel.report import RunReader, collect
-from windtunnel.report.progress import coming, seconds_left, stages
 from windtunnel.report.snapshot import best_trial
+from windtunnel.report.stages import coming, seconds_left, stages
 
 
 def test_of_a_run_that_only_began_everything_is_to_come(ledger: Ledger) -> None:
