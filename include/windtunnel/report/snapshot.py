@@ -88,14 +88,12 @@ class Snapshot:
     @property
     def definition(self) -> dict[str, Any]:
         """The definition as the latest session has it."""
-        definition: dict[str, Any] = self.session.definition if self.session else self.record["definition"]
-        return definition
+        return dict(self.session.definition if self.session else self.record["definition"])
 
     @cached_property
     def objectives(self) -> dict[str, str]:
         """`maximize` or `minimize` by the objective's name, the first objective first."""
-        objectives: dict[str, str] = self.definition["objectives"]
-        return objectives
+        return dict(self.definition["objectives"])
 
     @property
     def offset(self) -> int:
@@ -144,10 +142,10 @@ class Snapshot:
 
         return [self._model(trial) for trial in sorted(self._full_trainings, key=rank)]
 
-    @property
-    def all_trials(self) -> list[Trial]:
-        """The iterations' trials and the full trainings, each once."""
-        return list(self._by_id.values())
+    @cached_property
+    def all_trials(self) -> dict[str, Trial]:
+        """The iterations' trials and the full trainings, by id."""
+        return {trial.trial: trial for trial in (*(model.trial for model in self.models), *self.trials)}
 
     @property
     def finalists(self) -> list[Model]:
@@ -183,7 +181,7 @@ class Snapshot:
 
     def find(self, trial: str) -> Trial | None:
         """The trial or full training of that id, if there is one."""
-        return self._by_id.get(trial)
+        return self.all_trials.get(trial)
 
     def state(self, trial: Trial) -> str:
         """A `State`'s value, `running` or `waiting`."""
@@ -206,7 +204,7 @@ class Snapshot:
 
     def own(self) -> list[Trial]:
         """The trials and full trainings of this run's own jobs; results of earlier runs have cost it nothing."""
-        return [trial for trial in self.all_trials if trial.trial in self.jobs]
+        return [trial for trial in self.all_trials.values() if trial.trial in self.jobs]
 
     # What was found
 
@@ -257,10 +255,6 @@ class Snapshot:
     @cached_property
     def _full_trainings(self) -> list[Trial]:
         return self._trials(StageKind.FULL)
-
-    @cached_property
-    def _by_id(self) -> dict[str, Trial]:
-        return {trial.trial: trial for trial in (*(model.trial for model in self.models), *self.trials)}
 
     def _trials(self, kind: StageKind) -> list[Trial]:
         plans = [plan for stage, plan in self.plans.items() if stage.kind is kind]

@@ -61,15 +61,15 @@ def seconds_left(snapshot: Snapshot) -> float | None:
     """About how many seconds are left, in proportion to predicted costs; None before a trial has ended."""
     trained = [
         (trial.result.seconds, trial.request.cost)
-        for trial in snapshot.all_trials
+        for trial in snapshot.all_trials.values()
         if trial.result and trial.has_values and trial.result.seconds > 0
     ]
     if not trained:
         return None
     seconds, done = map(sum, zip(*trained, strict=True))
-    cost = sum(trial.request.cost for trial in snapshot.all_trials if not trial.result)
+    cost = sum(trial.request.cost for trial in snapshot.all_trials.values() if not trial.result)
     later = coming(snapshot)
-    lanes = snapshot.definition["limits"]["parallel"] or max(len(plan.jobs) for plan in snapshot.plans.values())
+    lanes = snapshot.definition["limits"]["parallel"] or max(1, *(len(plan.jobs) for plan in snapshot.plans.values()))
     return seconds / max(done, 1e-9) * (cost + _cost(snapshot, later)) / lanes + _OVERHEAD * (len(later) + 1)
 
 

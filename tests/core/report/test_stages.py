@@ -12,6 +12,16 @@ def test_of_a_run_that_only_began_everything_is_to_come(ledger: Ledger) -> None:
     assert seconds_left(snapshot) is None
 
 
+def test_a_run_that_has_taken_results_over_and_no_job_yet_has_a_forecast(ledger: Ledger) -> None:
+    made_up.fill(ledger, finalists=1)
+    warm = Ledger(ledger.store, "digits_cnn", "warm")
+    made_up.fill_warm(warm, ledger)
+    for stage in ("1", "full-1"):
+        warm.store.delete(warm.path(f"iterations/{stage}/plan.json"))
+    left = seconds_left(collect(warm))
+    assert left is not None and left > 0
+
+
 def test_a_finished_run_has_all_stages_done(ledger: Ledger) -> None:
     made_up.fill(ledger)
     snapshot = collect(ledger)
