@@ -172,7 +172,7 @@ class Ledger:
         """The job that prepares the run's data, the last one if some have failed."""
         folder = self.path("jobs/")
         names = [entry.path.removeprefix(folder) for entry in self.store.list(f"{folder}{StageKind.PREPARE}")]
-        stages = [Stage(name.removesuffix(".json")) for name in names if "/" not in name]
+        stages = [Stage(name.removesuffix(".json")) for name in names if "/" not in name and name.endswith(".json")]
         return self.job(max(stages, key=lambda stage: stage.number)) if stages else None
 
     def job(self, job: str) -> Job:
