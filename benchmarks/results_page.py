@@ -27,8 +27,8 @@ from tests.core.report import made_up
 from tests.ui.pages import login, run_address
 from tests.ui.server import PASSWORD, Server
 from windtunnel.front import pareto_front
-from windtunnel.ledger import Decision, Job, JobKind, Known, Ledger, Plan, Request, Result, State
-from windtunnel.report import RunReader, documents
+from windtunnel.ledger import Decision, Job, JobKind, Known, Ledger, Plan, Request, Result, State, Trial
+from windtunnel.report import RunReader, payloads
 from windtunnel.stores.local import LocalStore
 from windtunnel_airflow.page.readers import compressed
 
@@ -43,7 +43,7 @@ def fill(ledger: Ledger, trials: int) -> None:
     """Write a whole run: plans, requests, results, curves of some trials, selections."""
     rng = random.Random(trials)
     made_up.begin(ledger, made_up.definition(iterations=trials // PER_ITERATION))
-    done: list[Result] = []
+    done: list[Trial] = []
     for stage in range(1, trials // PER_ITERATION + 1):
         requests = [request(rng, stage, done) for _ in range(PER_ITERATION)]
         units = [each.trial for each in requests]
@@ -53,8 +53,9 @@ def fill(ledger: Ledger, trials: int) -> None:
         ]
         ledger.create_plan(Plan(stage=str(stage), requests=requests, jobs=jobs))
         for place, each in enumerate(requests):
-            done.append(result(rng, each, started=stage * 900 + place // LANES * 25))
-            ledger.record(done[-1])
+            ended = result(rng, each, started=stage * 900 + place // LANES * 25)
+            ledger.record(ended)
+            done.append(Trial(each, ended))
         front = pareto_front([each for each in done if each.state is State.COMPLETED], OBJECTIVES)
         ledger.create_known(
             Known(
@@ -73,7 +74,7 @@ def fill(ledger: Ledger, trials: int) -> None:
         ledger.store.put(ledger.trial_path(each.trial, "metrics.jsonl"), "\n".join(lines).encode())
 
 
-def request(rng: random.Random, stage: int, done: list[Result]) -> Request:
+def request(rng: random.Random, stage: int, done: list[Trial]) -> Request:
     """Eight parameters, as a search of some size has."""
     return made_up.new_request(
         rng,
@@ -87,11 +88,14 @@ def request(rng: random.Random, stage: int, done: list[Result]) -> Request:
 
 def result(rng: random.Random, of: Request, started: float) -> Result:
     """One in thirty fails."""
-    facts: dict[str, Any] = {
-        name: getattr(of, name) for name in ("trial", "config", "params", "epochs", "iteration", "stage", "parents")
-    }
     moment = (made_up.BEGAN + timedelta(seconds=started)).isoformat()
-    facts |= {"epoch": 1.0, "seconds": rng.uniform(5, 25), "started": moment, "ended": moment}
+    facts: dict[str, Any] = {
+        "trial": of.trial,
+        "epoch": 1.0,
+        "seconds": rng.uniform(5, 25),
+        "started": moment,
+        "ended": moment,
+    }
     if rng.random() < 1 / 30:
         return Result(**facts, state=State.FAILED, kind="nan", message="the loss is not a number", log_tail="nan\n" * 9)
     accuracy = 0.99 - 0.5 * 0.8 ** (of.cost**0.3) - abs(rng.gauss(0, 0.05))
@@ -150,10 +154,10 @@ def made(ledger: Ledger) -> dict[str, Times]:
         return result
 
     timed("import of moocore", partial(import_module, "moocore"))
-    view = timed("first reading", RunReader(ledger).read)
+    snapshot = timed("first reading", RunReader(ledger).read)
     timed("import of Optuna", partial(import_module, "optuna.importance"))
-    for make in (documents.overview, documents.trials, documents.lanes, documents.importance):
-        timed(make.__name__, lambda make=make: compressed(make(view)))  # type: ignore[misc]
+    for make in (payloads.overview, payloads.trials, payloads.lanes, payloads.importance):
+        timed(make.__name__, lambda make=make: compressed(make(snapshot)))  # type: ignore[misc]
     return found
 
 

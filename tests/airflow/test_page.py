@@ -139,7 +139,7 @@ def test_no_other_file_can_be_reached(client, trial, name):
 
 
 def test_the_documentation_tells_which_files_can_be_saved():
-    from windtunnel.report.documents.trial import _ARTIFACT
+    from windtunnel.report.payloads.trial import _ARTIFACT
     from windtunnel_airflow.page.app import _RUN_FILES
 
     page = (ROOT / "docs" / "results-page.md").read_text()
@@ -192,8 +192,8 @@ def test_comparing_with_a_run_under_way_keeps_one_comparison(client, home, monke
         versions.add(reply.headers["etag"])
         made_up.open_session(other, made_up.definition(), name)
     assert len(versions) == 3
-    cache = app.caches.of((str(home / "runs"), "digits_cnn", safe_name(RUN)))
-    assert len([name for name in cache._documents if name.startswith("compare")]) == 1
+    cache = app.run_cache(str(home / "runs"), "digits_cnn", safe_name(RUN))
+    assert len([name for name in cache._made if name.startswith("compare")]) == 1
     assert len([name for name in cache._making if name.startswith("compare")]) == 1
 
 

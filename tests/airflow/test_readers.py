@@ -7,7 +7,7 @@ import pytest
 from tests.core.report import made_up
 from windtunnel.errors import StoreError
 from windtunnel.ledger import Ledger
-from windtunnel.report.documents import compare
+from windtunnel.report.payloads import compare
 from windtunnel.stores.local import LocalStore
 from windtunnel_airflow.page import readers
 
@@ -20,7 +20,7 @@ def cache(tmp_path, monkeypatch):
     ledger = Ledger(LocalStore(tmp_path), "digits_cnn", "first")
     made_up.fill(ledger, iterations=1, finalists=0)
     cache = readers.RunCache(ledger)
-    cache.view()
+    cache.snapshot()
     return cache
 
 
@@ -45,7 +45,7 @@ def outage(cache, waited, monkeypatch):
 
 def fail_late(cache, waited):
     """A reading that a page does not wait for, and that has failed by now."""
-    assert cache.view().trials
+    assert cache.snapshot().trials
     waited.set()
     with pytest.raises(StoreError):
         cache._reading.result(300)
@@ -54,9 +54,9 @@ def fail_late(cache, waited):
 def test_a_reading_that_failed_late_is_told_to_the_next_page(cache, waited, outage):
     fail_late(cache, waited)
     with pytest.raises(StoreError, match="expired"):
-        cache.view()
+        cache.snapshot()
     outage()
-    assert cache.view().trials  # the store answers again
+    assert cache.snapshot().trials  # the store answers again
 
 
 @pytest.mark.usefixtures("outage")
@@ -64,18 +64,18 @@ def test_reading_ahead_does_not_hide_a_failure(cache, waited):
     fail_late(cache, waited)
     cache.read_ahead()
     with pytest.raises(StoreError):
-        cache.view()
+        cache.snapshot()
 
 
 def test_a_late_reading_is_seen_by_the_next_page(cache):
-    before = cache.view()
+    before = cache.snapshot()
     made_up.fill_more(cache.ledger, "2")
     cache._read_beside().result(300)
-    assert cache.view().version != before.version
+    assert cache.snapshot().version != before.version
 
 
 def test_a_comparison_with_a_run_under_way_is_kept_once(cache):
-    view = cache.view()
-    made = [cache.document("compare other", version, lambda: compare(view, view)) for version in "aab"]
+    snapshot = cache.snapshot()
+    made = [cache.made("compare other", version, lambda: compare(snapshot, snapshot)) for version in "aab"]
     assert made[0] is made[1]
-    assert cache.document("compare other", "b", lambda: pytest.fail("it is known")) is made[2]
+    assert cache.made("compare other", "b", lambda: pytest.fail("it is known")) is made[2]

@@ -230,7 +230,7 @@ def test_the_summary_names_the_best_finalist_by_its_test(tmp_path: Path) -> None
     ledger = Ledger(LocalStore(tmp_path), "digits_cnn", "first")
     made_up.fill(ledger)
     view = collect(ledger)
-    told = "\n".join(summary.found(view, 75, None))
+    told = "\n".join(summary.results(view, 75))
     best = max((m for m in view.models if m.verified), key=lambda m: m.test["test_acc"])
     assert "took 75 s: 46 trials (3 failed) in 4 iterations" in told
     assert "3 of 4 finalists verified" in told

@@ -79,12 +79,12 @@ def test_no_escape_reaches_the_terminal_in_an_error(tmp_path, capsys, escape):
 
 
 def test_the_live_display_shows_escapes_and_obeys_no_markup(ledger):
-    from windtunnel.report.progress import Display
-    from windtunnel.report.status import Observer
+    from windtunnel.report.display import Display
+    from windtunnel.report.reader import RunReader
 
     out = io.StringIO()
     hostile = "\x1b[2J[bold red]x[/] [/nonsense]"
-    with Display(Observer(ledger, set), f"run {hostile}", file=out) as display:
+    with Display(RunReader(ledger), f"run {hostile}", file=out) as display:
         display.update(now=True)
     assert not HARMFUL.search(out.getvalue())
     assert "[bold red]x[/] [/nonsense]" in out.getvalue()

@@ -11,7 +11,7 @@ from windtunnel.cli import main
 from windtunnel.definition import load_definition
 from windtunnel.errors import StoreError
 from windtunnel.ledger.curves import latest_report, read_curves
-from windtunnel.report import documents
+from windtunnel.report import payloads
 from windtunnel.report.reader import collect
 
 MB = 1024 * 1024
@@ -58,12 +58,12 @@ def test_a_big_file_of_metrics_costs_little_memory_and_shows_the_whole_curve(led
     count = write_metrics(ledger, trial, 24 * MB)
     program = (
         "from windtunnel.ledger import Ledger\n"
-        "from windtunnel.report import documents\n"
+        "from windtunnel.report import payloads\n"
         "from windtunnel.report.reader import collect\n"
         "ledger = Ledger.open(sys.argv[1]); view = collect(ledger); of = view.find(sys.argv[2])\n"
         "def work():\n"
-        "    points = documents.trial(view, ledger, of)['curve']\n"
-        "    curve = documents.curves(view, documents.Curves(ledger), [sys.argv[2]])['curves'][0]['points']\n"
+        "    points = payloads.trial(view, ledger, of)['curve']\n"
+        "    curve = payloads.curves(view, payloads.Curves(ledger), [sys.argv[2]])['curves'][0]['points']\n"
         "    return len(points), points[0]['epoch'], points[-1]['epoch'], len(curve)\n"
     )
     said, grown = measured(program, ledger.url, trial)

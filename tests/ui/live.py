@@ -4,7 +4,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from tests.ui.pages import READY
 from windtunnel.errors import LedgerError
-from windtunnel.report import RunReader, documents
+from windtunnel.report import RunReader, payloads
 from windtunnel.report.pages import asset, run_page
 from windtunnel_airflow.page.replies import HEADERS
 
@@ -17,15 +17,15 @@ class LiveRun:
     """Attributes:
     page: the browser's.
     ledger: of the run, which a test fills.
-    failing: documents that the server fails to give.
-    stale: a view for each document that the server makes of an older reading.
+    failing: payloads that the server fails to give.
+    stale: a snapshot for each payload that the server makes of an older reading.
     active: whether the DAG run goes on.
     """
 
     def __init__(self, page, ledger):
         self.page, self.ledger = page, ledger
         self.failing, self.stale, self.active = set(), {}, True
-        self._reader, self._curves = RunReader(ledger), documents.Curves(ledger)
+        self._reader, self._curves = RunReader(ledger), payloads.Curves(ledger)
         page.set_default_timeout(20_000)
         page.route("**/windtunnel/**", self._answer)
 
@@ -57,26 +57,26 @@ class LiveRun:
         elif name in self.failing:
             route.fulfill(status=503, json={"detail": "The store cannot be read"})
         else:
-            route.fulfill(json=self._document(name, query))
+            route.fulfill(json=self._payload(name, query))
 
-    def _document(self, name, query):
+    def _payload(self, name, query):
         if name == "runs":
             return {"searches": [{"dag_id": "digits_cnn"}], "runs": [OTHER]}
-        view = self.stale.get(name) or self._view()
+        snapshot = self.stale.get(name) or self._snapshot()
         if name == "overview":
             airflow = {"state": "running" if self.active else "success", "active": self.active} | AIRFLOW
-            return {"airflow": airflow, "overview": view and documents.overview(view)}
+            return {"airflow": airflow, "overview": snapshot and payloads.overview(snapshot)}
         if name == "trials":
-            return documents.trials(view, query.get("since", ""))
+            return payloads.trials(snapshot, query.get("since", ""))
         if name == "trial":
-            return documents.trial(view, self.ledger, view.find(query["trial"][0]))
+            return payloads.trial(snapshot, self.ledger, snapshot.find(query["trial"][0]))
         if name == "curves":
-            return documents.curves(view, self._curves, query.get("trial", ()), int(query.get("start", 0)))
+            return payloads.curves(snapshot, self._curves, query.get("trial", ()), int(query.get("start", 0)))
         if name == "compare":
-            return documents.compare(view, view)
-        return {"lanes": documents.lanes, "importance": documents.importance}[name](view)
+            return payloads.compare(snapshot, snapshot)
+        return {"lanes": payloads.lanes, "importance": payloads.importance}[name](snapshot)
 
-    def _view(self):
+    def _snapshot(self):
         try:
             return self.read()
         except LedgerError:

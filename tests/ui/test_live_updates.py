@@ -110,7 +110,7 @@ def test_charts_take_the_place_of_words_and_follow_the_run(live):
         assert page.locator(f"#{view}-chart p").count() == 0
     page.click("#tab-curves")
     before = points(page, "curves-chart")
-    running = next(trial.trial for trial in live.read().trials if trial.state == "running")
+    running = min(live.read().running)
     path = live.ledger.trial_path(running, "metrics.jsonl")
     more = b'{"epoch": 1.25, "loss": 1, "val_acc": 0.5}\n'
     live.ledger.store.put(path, live.ledger.store.get(path) + more)
@@ -193,7 +193,7 @@ def test_controls_stay_under_the_hands_while_trials_end(live):
 
 def test_a_running_trials_page_keeps_the_metric_and_the_place_in_the_log(live):
     made_up.fill_partly(live.ledger)
-    trial = next(each.trial for each in live.read().trials if each.state == "running")
+    trial = min(live.read().running)
     log = live.ledger.trial_path(trial, "log.txt")
     live.ledger.store.put(log, b"a line\n" * 200)
     page = live.open(f"trial={trial}")

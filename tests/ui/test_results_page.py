@@ -169,7 +169,7 @@ def test_a_run_under_way_updates_itself(server, open_page):
         assert all("since=" in url for url in page.requested[asked:] if "data/trials" in url)
         page.click("#tab-overview")
         page.wait_for_selector("#waits:has-text('iteration 3')")
-        running = next(trial.trial for trial in collect(ledger).trials if trial.state == "running")
+        running = min(collect(ledger).running)
         page.evaluate(f"location.hash = 'trial={running}'")
         page.wait_for_selector("#trial-id")
         ledger.store.put(ledger.trial_path(running, "log.txt"), b"epoch 1\nepoch 2 is new\n")

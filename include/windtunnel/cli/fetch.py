@@ -6,6 +6,7 @@ Files have the names that they have in the run: `report.html`, `pareto.png`, `pa
 
 import argparse
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,14 +48,12 @@ def _report(ledger: "Ledger") -> list[str]:
     """Those of the report's files that the run has."""
     from windtunnel.errors import NotFoundError
 
-    found = []
+    present = []
     for name in _REPORT:
-        try:
+        with suppress(NotFoundError):
             ledger.store.stat(ledger.path(name))
-        except NotFoundError:
-            continue
-        found.append(name)
-    return found
+            present.append(name)
+    return present
 
 
 def _models(ledger: "Ledger", *, checkpoints: bool) -> list[str]:

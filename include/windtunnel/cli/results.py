@@ -22,14 +22,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Read the run and print its trials."""
     from windtunnel.ledger.find import find_run
+    from windtunnel.report.export import flat, records
     from windtunnel.report.reader import collect
-    from windtunnel.report.records import flat, records
     from windtunnel.text import csv_cell
 
-    view = collect(find_run(arguments.url))
-    rows = records(view)
+    snapshot = collect(find_run(arguments.url))
+    rows = records(snapshot)
     if arguments.json:
-        run = {"search": view.search, "run": view.run, "url": view.url, "objectives": view.objectives}
+        run = {"search": snapshot.search, "run": snapshot.run, "url": snapshot.url, "objectives": snapshot.objectives}
         print(json.dumps(run | {"trials": rows}, indent=1))
         return 0
     columns = flat(rows)

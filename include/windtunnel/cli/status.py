@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from windtunnel.report.reader import RunReader
-    from windtunnel.report.view import RunView
+    from windtunnel.report.snapshot import Snapshot
 
 _SHORTEST = 1.0  # seconds between two looks
 _SHARE = 0.1  # of the time that may go into looking
@@ -36,54 +36,54 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.follow:
         _print_table(reader.read(), terminal)
     elif terminal:
-        for view in _looks(reader):
+        for snapshot in _snapshots(reader):
             print(_CLEAR, end="")
-            _print_table(view, terminal, whole=False)
+            _print_table(snapshot, terminal, whole=False)
     else:
         _print_lines(reader)
     return 0
 
 
-def _print_table(view: "RunView", terminal: bool, whole: bool = True) -> None:
+def _print_table(snapshot: "Snapshot", terminal: bool, whole: bool = True) -> None:
     """The table, as wide as the terminal is and, unless it is to be whole, no higher."""
-    from windtunnel.report.listing import headline, table
+    from windtunnel.report.text import headline, table
 
     size = shutil.get_terminal_size()
     width = size.columns if terminal else None
-    head = headline(view).splitlines()
+    head = headline(snapshot).splitlines()
     rows = None if whole else max(1, size.lines - len(head) - 2)
-    print("\n".join([*head, *table(view, width, rows)]), flush=True)
+    print("\n".join([*head, *table(snapshot, width, rows)]), flush=True)
 
 
 def _print_lines(reader: "RunReader") -> None:
-    from windtunnel.report.listing import ended_lines, headline
+    from windtunnel.report.text import ended_lines, headline
 
-    told: set[str] = set()
+    printed: set[str] = set()
     begun = False
-    for view in _looks(reader):
+    for snapshot in _snapshots(reader):
         if not begun:
-            print(headline(view))
+            print(headline(snapshot))
         begun = True
-        for line in ended_lines(view, told):
+        for line in ended_lines(snapshot, printed):
             print(line, flush=True)
-    print(headline(view).splitlines()[-1])
+    print(headline(snapshot).splitlines()[-1])
 
 
-def _looks(reader: "RunReader") -> Iterator["RunView"]:
+def _snapshots(reader: "RunReader") -> Iterator["Snapshot"]:
     """The run now and again, until it has ended; a store that cannot be reached for a while is waited for."""
     from windtunnel.errors import UnavailableError
-    from windtunnel.report.listing import ending
+    from windtunnel.report.text import ending
     from windtunnel.text import printable
 
     while True:
         began = time.monotonic()
         try:
-            view = reader.read()
+            snapshot = reader.read()
         except UnavailableError as error:
             print(f"waiting for the store: {printable(str(error))}", file=sys.stderr)
         else:
-            yield view
-            if ending(view):
+            yield snapshot
+            if ending(snapshot):
                 return
         took = time.monotonic() - began
         time.sleep(max(_SHORTEST, took * (1 / _SHARE - 1)))

@@ -7,14 +7,14 @@ import json
 from typing import Any
 
 from windtunnel.ledger import Ledger
-from windtunnel.report import documents
-from windtunnel.report.pages import asset, plotly_js, report_frame
-from windtunnel.report.view import RunView
+from windtunnel.report import payloads
+from windtunnel.report.pages import asset, plotly_js, report_page
+from windtunnel.report.snapshot import Snapshot
 
 _DETAILED = 200  # trials of which the file has more than the tables show: finalists, failures, the front
 
 
-def render(view: RunView, ledger: Ledger) -> str:
+def render(snapshot: Snapshot, ledger: Ledger) -> str:
     """The page. Without plotly installed it has no charts and says so.
 
     The run's values travel as JSON and become text nodes in the browser. Should one ever become markup, the page's
@@ -23,7 +23,7 @@ def render(view: RunView, ledger: Ledger) -> str:
     scripts = [asset("tabulator.min.js").text, plotly_js()]
     styles = asset("tabulator.min.css").text + asset("style.css").text
     module = asset("run.js").text
-    title = html.escape(f"{view.search} · {view.run}")
+    title = html.escape(f"{snapshot.search} · {snapshot.run}")
     head = "\n".join(
         [
             f'<meta http-equiv="Content-Security-Policy" content="{_policy([*filter(None, scripts), module])}">',
@@ -31,25 +31,26 @@ def render(view: RunView, ledger: Ledger) -> str:
             f"<style>{styles}</style>",
         ]
     )
-    parts = [f'<script type="application/json" id="data">{_json(_data(view, ledger))}</script>']
+    parts = [f'<script type="application/json" id="data">{_json(_data(snapshot, ledger))}</script>']
     parts += [f"<script>{script}</script>" for script in scripts if script]
     parts.append(f'<script type="module">{module}</script>')
-    return report_frame(head, "\n".join(parts))
+    return report_page(head, "\n".join(parts))
 
 
-def _data(view: RunView, ledger: Ledger) -> dict[str, Any]:
+def _data(snapshot: Snapshot, ledger: Ledger) -> dict[str, Any]:
     """What the page would ask the server for."""
-    finalists = [name for model in view.models for name in (model.trial.trial, model.partial)]
-    told = [name for name in finalists if name]
-    told += [trial.trial for trial in view.trials if trial.state == "failed" or trial.front]
-    chosen = [trial for name in dict.fromkeys(told) if (trial := view.find(name))][:_DETAILED]
+    names = [name for model in snapshot.models for name in (model.trial.trial, model.partial) if name]
+    names += [
+        each.trial for each in snapshot.trials if snapshot.state(each) == "failed" or each.trial in snapshot.front
+    ]
+    detailed = [trial for name in dict.fromkeys(names) if (trial := snapshot.find(name))][:_DETAILED]
     return {
-        "overview": documents.overview(view),
-        "trials": documents.trials(view),
-        "curves": documents.curves(view, documents.Curves(ledger)) | {"next": None},
-        "importance": documents.importance(view),
-        "lanes": documents.lanes(view),
-        "details": {trial.trial: documents.trial(view, ledger, trial) for trial in chosen},
+        "overview": payloads.overview(snapshot),
+        "trials": payloads.trials(snapshot),
+        "curves": payloads.curves(snapshot, payloads.Curves(ledger)) | {"next": None},
+        "importance": payloads.importance(snapshot),
+        "lanes": payloads.lanes(snapshot),
+        "details": {trial.trial: payloads.trial(snapshot, ledger, trial) for trial in detailed},
     }
 
 

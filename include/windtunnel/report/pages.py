@@ -1,16 +1,16 @@
-"""The pages' scripts and styles, and the frames that hold them together."""
+"""The results pages' HTML, and the scripts and styles that they load."""
 
 import gzip
 import hashlib
 import importlib.util
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.resources import files
 from pathlib import Path
+from string import Template
 
-# The modules of each page's script, in the order in which one may use the other.
+# Each page's script and the modules that it is made of; a module imports from those before it only.
 _SCRIPTS = {
     "run.js": (
         "base.js",
@@ -31,11 +31,8 @@ _SCRIPTS = {
     ),
     "searches.js": ("base.js", "source.js", "searches.js"),
 }
-_TYPES = {".js": "text/javascript", ".css": "text/css"}
 _VENDOR = ("tabulator.min.js", "tabulator.min.css")
 ASSETS = frozenset({*_SCRIPTS, "style.css", "plotly-style.css", "plotly.min.js", *_VENDOR})
-_JOINTS = re.compile(r"^(import .*? from \"\./.*?\";\n|export (?=const|class|function|async))", re.MULTILINE)
-_SLOT = re.compile(r"\{\{(\w+)\}\}")
 
 _RUN_HEADER = """\
   <div class="grow">
@@ -59,12 +56,12 @@ _SEARCHES_BODY = """\
 
 @dataclass(frozen=True)
 class Asset:
-    """A script or a style.
+    """A script or a style sheet.
 
     Attributes:
-        text: as it is.
-        media_type: of it.
-        address: where a page finds it; another one for another text, so that a browser may keep what it has.
+        text: its content.
+        media_type: its MIME type, such as `text/css`.
+        address: its URL relative to a page. It changes with the content, so that a browser may keep it for ever.
     """
 
     text: str
@@ -73,7 +70,7 @@ class Asset:
 
     @cached_property
     def compressed(self) -> bytes:
-        """The text by gzip."""
+        """The content, compressed by gzip."""
         return gzip.compress(self.text.encode(), 6, mtime=0)
 
 
@@ -81,28 +78,30 @@ class Asset:
 def asset(name: str) -> Asset:
     """One of `ASSETS`."""
     assert name in ASSETS, name
-    text = _text(name)
-    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-    return Asset(text, _TYPES[name[name.rindex(".") :]], f"static/{name}?{digest}")
-
-
-def _text(name: str) -> str:
     if name in _SCRIPTS:
-        return _joined(_SCRIPTS[name])
-    return plotly_js() if name == "plotly.min.js" else _read(f"vendor/{name}" if name in _VENDOR else name)
+        text = _bundle(_SCRIPTS[name])
+    elif name == "plotly.min.js":
+        text = plotly_js()
+    else:
+        text = _read(f"vendor/{name}" if name in _VENDOR else name)
+    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+    media_type = "text/css" if name.endswith(".css") else "text/javascript"
+    return Asset(text, media_type, f"static/{name}?{digest}")
 
 
-def _joined(modules: Iterable[str]) -> str:
-    """Modules as one script: one request instead of many, and for `report.html`, which can fetch none, the only way.
+def _bundle(modules: tuple[str, ...]) -> str:
+    """Modules as one script: one request instead of many, and `report.html` cannot fetch any.
 
-    Their names are unique across modules, so it takes no more than leaving out what imports and exports them.
+    All modules then share one scope, in which their names are unique. So it is enough to leave out their lines that
+    begin with `import` and the word `export`.
     """
-    return _JOINTS.sub("", "\n".join(map(_read, modules)))
+    lines = "\n".join(map(_read, modules)).splitlines(keepends=True)
+    return "".join(line.removeprefix("export ") for line in lines if not line.startswith("import "))
 
 
 @cache
 def plotly_js() -> str:
-    """The plotly.js that comes with the plotly package, found without importing it; empty without plotly."""
+    """The plotly.js of the plotly package, found without importing the package; empty without plotly."""
     spec = importlib.util.find_spec("plotly")
     if spec is None or spec.origin is None:
         return ""
@@ -112,37 +111,37 @@ def plotly_js() -> str:
 
 @cache
 def run_page() -> str:
-    """The page of a run; which one, its address says."""
+    """The page of a run; the page's URL says which."""
     plotly = asset("plotly.min.js").address if plotly_js() else ""
-    return frame(_linked("run.js", "Search"), _RUN_HEADER, _RUN_BODY, f' data-plotly="{plotly}"')
+    return _page(_links("run.js", "Search"), _RUN_HEADER, _RUN_BODY, attributes=f' data-plotly="{plotly}"')
 
 
 @cache
 def searches_page() -> str:
     """The page of all searches."""
-    return frame(_linked("searches.js", "Searches"), _SEARCHES_HEADER, _SEARCHES_BODY)
+    return _page(_links("searches.js", "Searches"), _SEARCHES_HEADER, _SEARCHES_BODY)
 
 
-def report_frame(head: str, scripts: str) -> str:
-    """The page of a run with everything in it."""
-    return frame(head, _RUN_HEADER, f"{_RUN_BODY}\n{scripts}")
+def report_page(head: str, scripts: str) -> str:
+    """The page of a run that is a file of its own.
+
+    Args:
+        head: title, policy and styles.
+        scripts: the run's data and the scripts that show it.
+    """
+    return _page(head, _RUN_HEADER, f"{_RUN_BODY}\n{scripts}")
 
 
-def frame(head: str, header: str, body: str, attributes: str = "") -> str:
-    """A page."""
-    parts = {"attributes": attributes, "head": head, "header": header, "body": body}
-    return _SLOT.sub(lambda slot: parts[slot[1]], _read("page.html"))
+def _page(head: str, header: str, body: str, attributes: str = "") -> str:
+    return Template(_read("page.html")).substitute(head=head, header=header, body=body, attributes=attributes)
 
 
-def _unwanted() -> str:
-    """Plotly puts a map's style sheet into the page, inline, unless an element of its id is there already."""
-    found = re.search(r'getElementById\("([0-9a-f]{64})"\)', plotly_js())
-    return f'<meta id="{found[1]}">' if found else ""
+def _links(script: str, title: str) -> str:
+    """A page's title and the links to its styles and scripts.
 
-
-def _linked(script: str, title: str) -> str:
-    # Plotly puts its rules into the style sheet of this id. Without one it makes an inline style, which the page's
-    # security policy forbids.
+    The page's security policy forbids inline styles. Plotly adds two unless it finds elements of certain ids: its
+    rules go into the style sheet `plotly.js-style-global`, and an empty `meta` keeps out the style of its maps.
+    """
     return "\n".join(
         [
             f"<title>{title}</title>",
@@ -151,9 +150,14 @@ def _linked(script: str, title: str) -> str:
             f'<link rel="stylesheet" href="{asset("plotly-style.css").address}" id="plotly.js-style-global">',
             f'<script src="{asset("tabulator.min.js").address}" defer></script>',
             f'<script src="{asset(script).address}" type="module"></script>',
-            _unwanted(),
+            *(f'<meta id="{style}">' for style in _map_styles()),
         ]
     )
+
+
+def _map_styles() -> list[str]:
+    """Ids of the style elements of plotly's maps: digests, and the only literal ids that plotly.js looks up."""
+    return re.findall(r'getElementById\("([0-9a-f]{64})"\)', plotly_js())
 
 
 def _read(name: str) -> str:

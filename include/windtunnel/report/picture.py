@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from windtunnel.direction import loss, sign
 from windtunnel.front import pareto_front
-from windtunnel.report.view import RunView, TrialView
+from windtunnel.ledger import State, Trial
+from windtunnel.report.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,7 +18,7 @@ _MOST_PANELS = 6
 _STAR, _CROSS, _INK, _GRID = "#E69F00", "#D55E00", "#1b2330", "#dfe3e9"  # Okabe and Ito's orange and vermilion
 
 
-def draw(view: RunView) -> bytes:
+def draw(snapshot: Snapshot) -> bytes:
     """The picture as PNG.
 
     Raises:
@@ -26,7 +27,7 @@ def draw(view: RunView) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    names = list(view.objectives)
+    names = list(snapshot.objectives)
     pairs = list(itertools.combinations(names, 2))[:_MOST_PANELS] or [(names[0], "")]
     columns = min(len(pairs), 3)
     rows = -(-len(pairs) // columns)
@@ -34,7 +35,7 @@ def draw(view: RunView) -> bytes:
     FigureCanvasAgg(figure)
     panels = figure.subplots(rows, columns, squeeze=False).flatten()
     for panel, (y, x) in zip(panels, pairs, strict=False):
-        _panel(panel, view, x, y)
+        _panel(panel, snapshot, x, y)
     for panel in panels[len(pairs) :]:
         panel.set_visible(False)
     handles, labels = panels[0].get_legend_handles_labels()
@@ -46,22 +47,22 @@ def draw(view: RunView) -> bytes:
         frameon=False,
         fontsize=9,
     )
-    front = sum(trial.front for trial in view.trials)
-    figure.suptitle(f"{view.search}: {len(view.trials)} trials, {front} on the front", color=_INK)
+    title = f"{snapshot.search}: {len(snapshot.trials)} trials, {len(snapshot.front)} on the front"
+    figure.suptitle(title, color=_INK)
     picture = io.BytesIO()
     figure.savefig(picture, format="png")
     return picture.getvalue()
 
 
-def _panel(panel: "Axes", view: RunView, x: str, y: str) -> None:
+def _panel(panel: "Axes", snapshot: Snapshot, x: str, y: str) -> None:
     """Draw one pair; without `x`, the objective over the trials."""
     from matplotlib import colormaps
 
-    iterations = sorted({trial.iteration for trial in view.trials})
+    iterations = sorted({trial.iteration for trial in snapshot.trials})
     colours = colormaps["viridis"]
-    fit = [trial for trial in view.trials if trial.comparable and _has(trial, x, y)]
+    fit = [trial for trial in snapshot.trials if trial.feasible and _has(trial, x, y)]
     if x:
-        front = _front_of_two(fit, view, x, y)
+        front = _front_of_two(fit, snapshot, x, y)
         panel.step(
             [trial.objectives[x] for trial in front],
             [trial.objectives[y] for trial in front],
@@ -73,20 +74,20 @@ def _panel(panel: "Axes", view: RunView, x: str, y: str) -> None:
     for place, iteration in enumerate(iterations):
         of = [trial for trial in fit if trial.iteration == iteration]
         panel.scatter(
-            [_value(trial, x) for trial in of],
-            [_value(trial, y) for trial in of],
-            s=[52 if trial.front else 26 for trial in of],
+            [_value(snapshot, trial, x) for trial in of],
+            [_value(snapshot, trial, y) for trial in of],
+            s=[52 if trial.trial in snapshot.front else 26 for trial in of],
             color=colours(0.04 + 0.84 * place / max(len(iterations) - 1, 1)),
-            edgecolors=[_INK if trial.front else "none" for trial in of],
+            edgecolors=[_INK if trial.trial in snapshot.front else "none" for trial in of],
             linewidths=1.1,
             label=f"iteration {iteration}" if iteration else "warm start",
             zorder=3,
         )
-    models = [model.trial for model in view.models if model.trial.comparable and _has(model.trial, x, y)]
+    models = [model.trial for model in snapshot.models if model.trial.feasible and _has(model.trial, x, y)]
     if models and x:
         panel.scatter(
-            [_value(trial, x) for trial in models],
-            [_value(trial, y) for trial in models],
+            [_value(snapshot, trial, x) for trial in models],
+            [_value(snapshot, trial, y) for trial in models],
             marker="*",
             s=130,
             color=_STAR,
@@ -95,7 +96,7 @@ def _panel(panel: "Axes", view: RunView, x: str, y: str) -> None:
             label="finalists, fully trained",
             zorder=4,
         )
-    _failures(panel, view, fit + models, x, y)
+    _failures(panel, snapshot, fit + models, x, y)
     for name, axis, scale, label in (
         (x, panel.xaxis, panel.set_xscale, panel.set_xlabel),
         (y, panel.yaxis, panel.set_yscale, panel.set_ylabel),
@@ -103,7 +104,7 @@ def _panel(panel: "Axes", view: RunView, x: str, y: str) -> None:
         if name and _wide([trial.objectives[name] for trial in fit]):
             scale("log")
             _label_few(axis)
-        label(f"{name} {'↓' if sign(view.objectives[name]) > 0 else '↑'}" if name else "trial")
+        label(f"{name} {'↓' if sign(snapshot.objectives[name]) > 0 else '↑'}" if name else "trial")
     panel.grid(color=_GRID, linewidth=0.8)
     panel.set_axisbelow(True)
     panel.spines[["top", "right"]].set_visible(False)
@@ -118,40 +119,44 @@ def _label_few(axis: "Axis") -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
-def _failures(panel: "Axes", view: RunView, others: list[TrialView], x: str, y: str) -> None:
+def _failures(panel: "Axes", snapshot: Snapshot, others: list[Trial], x: str, y: str) -> None:
     """Failed trials stand at the edge of the axis that they have no value on; those without any are left out."""
-    lost = [trial for trial in view.trials if trial.state in ("failed", "infeasible") and not _has(trial, x, y)]
-    lost = [trial for trial in lost if not x or x in trial.objectives or y in trial.objectives]
+    lost = [
+        (snapshot.numbers[trial.trial], snapshot.objectives_of(trial))
+        for trial in snapshot.trials
+        if trial.state in (State.FAILED, State.INFEASIBLE)
+    ]
+    axes = [name for name in (x, y) if name]
+    lost = [(number, values) for number, values in lost if not all(name in values for name in axes)]
+    lost = [(number, values) for number, values in lost if not x or any(name in values for name in axes)]
     if lost and others:
-        places = [
-            [trial.objectives.get(name, _beyond(view, others, name)) for trial in lost] for name in (x, y) if name
-        ]
-        horizontal = places[0] if x else [trial.number for trial in lost]
+        places = [[values.get(name, _beyond(snapshot, others, name)) for _, values in lost] for name in axes]
+        horizontal = places[0] if x else [number for number, _ in lost]
         panel.scatter(horizontal, places[-1], marker="x", s=26, color=_CROSS, linewidths=1.3, label="failed", zorder=3)
 
 
-def _beyond(view: RunView, trials: list[TrialView], name: str) -> float:
+def _beyond(snapshot: Snapshot, trials: list[Trial], name: str) -> float:
     """A place on the axis a little worse than all values."""
     values = [trial.objectives[name] for trial in trials]
     log = _wide(values)
     low, high = (math.log10(edge) if log else edge for edge in (min(values), max(values)))
     gap = 0.06 * (high - low or abs(high) or 1)
-    place = high + gap if sign(view.objectives[name]) > 0 else low - gap
+    place = high + gap if sign(snapshot.objectives[name]) > 0 else low - gap
     return 10**place if log else place
 
 
-def _front_of_two(trials: list[TrialView], view: RunView, x: str, y: str) -> list[TrialView]:
-    pair = {name: view.objectives[name] for name in (x, y)}
+def _front_of_two(trials: list[Trial], snapshot: Snapshot, x: str, y: str) -> list[Trial]:
+    pair = {name: snapshot.objectives[name] for name in (x, y)}
     front = pareto_front(trials, pair)
     return sorted(front, key=lambda trial: loss(trial.objectives[x], pair[x]))
 
 
-def _has(trial: TrialView, *names: str) -> bool:
+def _has(trial: Trial, *names: str) -> bool:
     return all(name in trial.objectives for name in names if name)
 
 
-def _value(trial: TrialView, name: str) -> float:
-    return trial.objectives[name] if name else trial.number
+def _value(snapshot: Snapshot, trial: Trial, name: str) -> float:
+    return trial.objectives[name] if name else snapshot.numbers[trial.trial]
 
 
 def _wide(values: list[float]) -> bool:

@@ -20,12 +20,12 @@ def write_report(ledger: Ledger) -> None:
     Raises:
         LedgerError: the run has not begun.
     """
-    view = collect(ledger)
+    snapshot = collect(ledger)
     if not plotly_js():
         _log.warning("report.html has no charts, for plotly is missing: %s", _EXTRA)
-    ledger.store.put(ledger.path("report.html"), render(view, ledger).encode())
+    ledger.store.put(ledger.path("report.html"), render(snapshot, ledger).encode())
     try:
-        picture = draw(view)
+        picture = draw(snapshot)
     except ImportError:
         _log.warning("there is no pareto.png, for matplotlib is missing: %s", _EXTRA)
     else:

@@ -12,12 +12,12 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.background import BackgroundTask
 
 from windtunnel.errors import LedgerError, NotFoundError, WindtunnelError
-from windtunnel.report import RunView, documents
-from windtunnel.report.documents.trial import is_artifact
+from windtunnel.ledger import Trial
+from windtunnel.report import Snapshot, payloads
 from windtunnel.report.pages import ASSETS, asset, run_page, searches_page
-from windtunnel.report.view import TrialView
+from windtunnel.report.payloads.trial import is_artifact
 from windtunnel_airflow.page.access import ReadableDag, ReadableDags, check
-from windtunnel_airflow.page.readers import RunCache, RunCaches, compressed
+from windtunnel_airflow.page.readers import RunCache, compressed, run_cache
 from windtunnel_airflow.page.replies import HEADERS, download, json_reply
 from windtunnel_airflow.page.runs import (
     PLACE,
@@ -26,8 +26,7 @@ from windtunnel_airflow.page.runs import (
     find_run,
     list_runs,
     list_searches,
-    most_iterations,
-    store_of,
+    search_dag,
 )
 from windtunnel_airflow.params import carried
 
@@ -38,7 +37,6 @@ _RUN_FILES = ("report.html", "pareto.png", "pareto.json", "models.json", "search
 Text = Annotated[str, Query(max_length=500)]
 
 app = FastAPI(title="Windtunnel", docs_url=None, redoc_url=None, openapi_url=None)
-caches = RunCaches()
 
 
 @app.middleware("http")
@@ -57,13 +55,13 @@ def failed(_request: Request, error: WindtunnelError) -> JSONResponse:
     if isinstance(error, (LedgerError, NotFoundError)):
         return JSONResponse({"detail": "There is no such thing in this run's ledger, or not yet"}, 404)
     _log.warning("The store cannot be read", exc_info=error)
-    caches.clear()  # the next try opens it anew, with the credentials of then
+    run_cache.cache_clear()  # the next request opens the store anew, with the credentials of then
     return JSONResponse({"detail": "The store cannot be read; the API server's log says why"}, 503)
 
 
 def run_of(dag_id: ReadableDag, run_id: Text, session: SessionDep) -> Run:
     """The run of the request: 404 where there is none."""
-    return _found(session, dag_id, run_id)
+    return _existing(session, dag_id, run_id)
 
 
 def cache_of(run: "RunDep") -> RunCache:
@@ -71,23 +69,23 @@ def cache_of(run: "RunDep") -> RunCache:
     return _cache(run)
 
 
-def view_of(cache: "CacheDep") -> RunView:
+def snapshot_of(cache: "CacheDep") -> Snapshot:
     """The run of the request as its ledger has it."""
-    return cache.view()
+    return cache.snapshot()
 
 
-def trial_of(view: "ViewDep", trial: Text) -> TrialView:
+def trial_of(snapshot: "SnapshotDep", trial: Text) -> Trial:
     """The trial of the request: 404 where the run has none of that id."""
-    found = view.find(trial)
-    if found is None:
+    requested = snapshot.find(trial)
+    if requested is None:
         raise HTTPException(status.HTTP_404_NOT_FOUND, "The run has no such trial")
-    return found
+    return requested
 
 
 RunDep = Annotated[Run, Depends(run_of)]
 CacheDep = Annotated[RunCache, Depends(cache_of)]
-ViewDep = Annotated[RunView, Depends(view_of)]
-TrialDep = Annotated[TrialView, Depends(trial_of)]
+SnapshotDep = Annotated[Snapshot, Depends(snapshot_of)]
+TrialDep = Annotated[Trial, Depends(trial_of)]
 
 
 @app.get("/")
@@ -99,8 +97,8 @@ def searches(_user: GetUserDep) -> HTMLResponse:
 @app.get("/run")
 def run(dag_id: ReadableDag, session: SessionDep, run_id: Text = "") -> HTMLResponse:
     """The page of one run, which its address names; the run is read while the browser asks for the page's scripts."""
-    found = find_run(session, dag_id, run_id)
-    ahead = BackgroundTask(_cache(found).read_ahead) if found else None
+    dag_run = find_run(session, dag_id, run_id)
+    ahead = BackgroundTask(_cache(dag_run).read_ahead) if dag_run else None
     return HTMLResponse(run_page(), background=ahead)
 
 
@@ -109,13 +107,12 @@ def static(name: str) -> Response:
     """A script or a style; they hold nothing of any run."""
     if name not in ASSETS:
         raise HTTPException(status.HTTP_404_NOT_FOUND)
-    found = asset(name)
     headers = {
         "Cache-Control": "public, max-age=31536000, immutable",
         "Content-Encoding": "gzip",
         "Vary": "Accept-Encoding",
     }
-    return Response(found.compressed, media_type=found.media_type, headers=headers)
+    return Response(asset(name).compressed, media_type=asset(name).media_type, headers=headers)
 
 
 @app.get("/data/runs")
@@ -124,75 +121,81 @@ def data_runs(
 ) -> Response:
     """The searches that the user may read, their latest runs, and what `before` gives older ones."""
     runs, older = list_runs(session, dags, _MOST_RUNS, before)
-    found = {"searches": list_searches(session, dags), "runs": [each.to_json() for each in runs], "older": older}
-    return _reply(request, found)
+    listing = {"searches": list_searches(session, dags), "runs": [each.to_json() for each in runs], "older": older}
+    return _reply(request, listing)
 
 
 @app.get("/data/summary")
 def data_summary(request: Request, run: RunDep, cache: CacheDep) -> Response:
     """What the list of runs shows of one."""
-    view = _begun(cache)
-    if view is None:
+    snapshot = _begun(cache)
+    if snapshot is None:
         return _reply(request, {"begun": False})
-    told = cache.overview(view)
-    best = {name: each["value"] for name, each in told["best"].items()}
-    volume = next((value for value in reversed(view.volumes) if value is not None), None)
-    front = sum(trial.front for trial in view.trials)
-    found = {"begun": True, "counts": view.counts, "front": front, "best": best, "objectives": view.objectives}
-    return _reply(request, found | {"hypervolume": volume, "iterations": told["begun"], "state": run.state})
+    overview = cache.overview(snapshot)
+    summary = {
+        "begun": True,
+        "counts": snapshot.counts,
+        "front": len(snapshot.front),
+        "best": {name: best["value"] for name, best in overview["best"].items()},
+        "objectives": snapshot.objectives,
+        "hypervolume": next((volume for volume in reversed(snapshot.volumes) if volume is not None), None),
+        "iterations": overview["begun"],
+        "state": run.state,
+    }
+    return _reply(request, summary)
 
 
 @app.get("/data/overview")
 def data_overview(request: Request, run: RunDep, cache: CacheDep, session: SessionDep) -> Response:
     """The overview, and what Airflow says of the DAG run; of a run that has not begun, that alone."""
-    view = _begun(cache)
-    airflow = run.to_json() | {"tasks": busy_tasks(session, run), "most_iterations": most_iterations(run.dag_id)}
-    airflow["choices"] = carried(run.conf)
-    found = cache.overview(view) if view else None
-    return _reply(request, {"airflow": airflow, "overview": found})
+    snapshot = _begun(cache)
+    airflow = run.to_json() | {
+        "tasks": busy_tasks(session, run),
+        "most_iterations": search_dag(run.dag_id).most_iterations,
+        "choices": carried(run.conf),
+    }
+    return _reply(request, {"airflow": airflow, "overview": cache.overview(snapshot) if snapshot else None})
 
 
 @app.get("/data/trials")
-def data_trials(request: Request, cache: CacheDep, view: ViewDep, since: Text = "") -> Response:
+def data_trials(request: Request, cache: CacheDep, snapshot: SnapshotDep, since: Text = "") -> Response:
     """All trials, or those that changed since."""
-    if not since:
-        made = cache.document("trials", view.version, lambda: documents.trials(view))
-        reply = json_reply(request, made, view.version)
-        reply.background = BackgroundTask(cache.think_ahead, view)
-        return reply
-    return _reply(request, documents.trials(view, since))
+    if since:
+        return _reply(request, payloads.trials(snapshot, since))
+    reply = _kept_reply(request, cache, "trials", snapshot.version, lambda: payloads.trials(snapshot))
+    reply.background = BackgroundTask(cache.think_ahead, snapshot)
+    return reply
 
 
 @app.get("/data/trial")
-def data_trial(request: Request, cache: CacheDep, view: ViewDep, trial: TrialDep) -> Response:
+def data_trial(request: Request, cache: CacheDep, snapshot: SnapshotDep, trial: TrialDep) -> Response:
     """One trial."""
-    return _reply(request, documents.trial(view, cache.ledger, trial))
+    return _reply(request, payloads.trial(snapshot, cache.ledger, trial))
 
 
 @app.get("/data/curves")
 def data_curves(
     request: Request,
     cache: CacheDep,
-    view: ViewDep,
+    snapshot: SnapshotDep,
     trial: Annotated[list[str], Query(max_length=100)] = [],  # noqa: B006  (FastAPI copies it)
     start: Annotated[int, Query(ge=0)] = 0,
     most: Annotated[int, Query(ge=1, le=500)] = 200,
 ) -> Response:
     """Curves of the chosen trials, or a page of all."""
-    return _reply(request, documents.curves(view, cache.curves, trial, start, most))
+    return _reply(request, payloads.curves(snapshot, cache.curves, trial, start, most))
 
 
 @app.get("/data/importance")
-def data_importance(request: Request, cache: CacheDep, view: ViewDep) -> Response:
+def data_importance(request: Request, cache: CacheDep, snapshot: SnapshotDep) -> Response:
     """Which parameters count."""
-    return json_reply(request, cache.importance(view), view.version)
+    return json_reply(request, cache.importance(snapshot), snapshot.version)
 
 
 @app.get("/data/lanes")
-def data_lanes(request: Request, cache: CacheDep, view: ViewDep) -> Response:
+def data_lanes(request: Request, cache: CacheDep, snapshot: SnapshotDep) -> Response:
     """When each lane was busy."""
-    made = cache.document("lanes", view.version, lambda: documents.lanes(view))
-    return json_reply(request, made, view.version)
+    return _kept_reply(request, cache, "lanes", snapshot.version, lambda: payloads.lanes(snapshot))
 
 
 @app.get("/data/compare")
@@ -200,50 +203,55 @@ def data_compare(
     request: Request,
     user: GetUserDep,
     cache: CacheDep,
-    view: ViewDep,
+    snapshot: SnapshotDep,
     other_dag: Text,
     other_run: Text,
     session: SessionDep,
 ) -> Response:
     """This run beside another, whose DAG's runs the user must be allowed to read as well."""
-    other = _cache(_found(session, check(other_dag, user), other_run)).view()
-    version = f"{view.version}.{other.version}"
-    made = cache.document(f"compare {other.url}", version, lambda: documents.compare(view, other))
-    return json_reply(request, made, version)
+    other = _cache(_existing(session, check(other_dag, user), other_run)).snapshot()
+    version = f"{snapshot.version}.{other.version}"
+    return _kept_reply(request, cache, f"compare {other.url}", version, lambda: payloads.compare(snapshot, other))
 
 
 @app.get("/file")
-def file(cache: CacheDep, view: ViewDep, name: Text, trial: Text = "") -> Response:
+def file(cache: CacheDep, snapshot: SnapshotDep, name: Text, trial: Text = "") -> Response:
     """A file of the run, or of one of its trials: only such as a page offers."""
     if not trial and name in _RUN_FILES:
         return download(cache.ledger.store, cache.ledger.path(name), name)
     if trial and is_artifact(name):
-        found = trial_of(view, trial)
-        return download(cache.ledger.store, cache.ledger.trial_path(found.trial, name), f"{found.trial}-{name}")
+        unit = trial_of(snapshot, trial).trial
+        return download(cache.ledger.store, cache.ledger.trial_path(unit, name), f"{unit}-{name}")
     raise HTTPException(status.HTTP_404_NOT_FOUND, "There is no such file")
 
 
-def _found(session: Any, dag_id: str, run_id: str) -> Run:
-    found = find_run(session, dag_id, run_id)
-    if found is None:
+def _existing(session: Any, dag_id: str, run_id: str) -> Run:
+    dag_run = find_run(session, dag_id, run_id)
+    if dag_run is None:
         raise HTTPException(status.HTTP_404_NOT_FOUND, "There is no such run of a search")
-    return found
+    return dag_run
 
 
 def _cache(run: Run) -> RunCache:
-    store = store_of(run.dag_id)
+    store = search_dag(run.dag_id).store
     if store is None:
         raise HTTPException(status.HTTP_404_NOT_FOUND, "There is no such search")
-    return caches.of((store, run.dag_id, run.ledger))
+    return run_cache(store, run.dag_id, run.ledger)
 
 
-def _begun(cache: RunCache) -> RunView | None:
+def _begun(cache: RunCache) -> Snapshot | None:
     try:
-        return cache.view()
+        return cache.snapshot()
     except LedgerError:
         return None
 
 
-def _reply(request: Request, document: Any) -> Response:
-    made = compressed(document)
-    return json_reply(request, made, hashlib.sha256(made).hexdigest()[:16])
+def _reply(request: Request, payload: Any) -> Response:
+    """A payload that is made anew for each request."""
+    content = compressed(payload)
+    return json_reply(request, content, hashlib.sha256(content).hexdigest()[:16])
+
+
+def _kept_reply(request: Request, cache: RunCache, name: str, version: str, make: Callable[[], Any]) -> Response:
+    """A payload that is made once for each version of the run."""
+    return json_reply(request, cache.made(name, version, lambda: compressed(make())), version)

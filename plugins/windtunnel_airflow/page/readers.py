@@ -3,93 +3,92 @@
 import gzip
 import json
 import time
-from collections import OrderedDict, defaultdict
+from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
+
+from cachetools import LRUCache, cached
 
 from windtunnel.errors import WindtunnelError
 from windtunnel.ledger import Ledger
-from windtunnel.report import RunReader, RunView
-from windtunnel.report.documents import Curves, importance, overview
+from windtunnel.report import RunReader, Snapshot, payloads
 from windtunnel.stores import open_store
 from windtunnel_airflow.connection import use_connection
 
 _FRESH = 2.0  # seconds for which nothing is read again
 _PATIENCE = 0.3  # seconds that a page waits for what is new, before it gets what was known
 _KEPT = 24  # runs
+T = TypeVar("T")
 
 _pool = ThreadPoolExecutor(4, thread_name_prefix="windtunnel-page")
 
 
 class RunCache:
-    """One run: its latest view, and the documents that were made of it."""
+    """One run: its latest snapshot, and the payloads that were made of it."""
 
     def __init__(self, ledger: Ledger) -> None:
         """Read nothing yet."""
         self.ledger = ledger
-        self.curves = Curves(ledger)
+        self.curves = payloads.Curves(ledger)
         self._reader = RunReader(ledger)
         self._lock = Lock()
-        self._making: defaultdict[str, Lock] = defaultdict(Lock)
-        self._view: RunView | None = None
+        self._snapshot: Snapshot | None = None
         self._read_at = 0.0
         self._reading: Future[None] | None = None
-        self._documents: dict[str, tuple[str, bytes]] = {}
-        self._overview: tuple[str, dict[str, Any]] | None = None
+        self._making: defaultdict[str, Lock] = defaultdict(Lock)
+        self._made: dict[str, tuple[str, Any]] = {}
 
-    def view(self) -> RunView:
+    def snapshot(self) -> Snapshot:
         """The run as it was at most some seconds ago; the first call reads it.
 
         Raises:
             WindtunnelError: the run has not begun, or the store cannot be reached, or could not when it was read last.
         """
-        if self._view is None:
-            with self._making["view"]:
-                if self._view is None:
+        if self._snapshot is None:
+            with self._making["snapshot"]:
+                if self._snapshot is None:
                     self._read()
         elif self._stale():
             reading = self._read_beside()
             if wait([reading], _PATIENCE).done and reading.exception():
-                self._reading = None  # told once; the next page tries again
+                self._reading = None  # this page reports the failure; the next one tries again
                 reading.result()
-        assert self._view is not None
-        return self._view
+        assert self._snapshot is not None
+        return self._snapshot
 
-    def overview(self, view: RunView) -> dict[str, Any]:
-        """The overview of a view; made once for each version of the run."""
-        if self._overview is None or self._overview[0] != view.version:
-            self._overview = (view.version, overview(view))
-        return self._overview[1]
-
-    def document(self, name: str, version: str, make: Callable[[], Any]) -> bytes:
-        """A document as compressed JSON; made once for each version, of which the last is kept."""
+    def made(self, name: str, version: str, make: Callable[[], T]) -> T:
+        """What `make` returns; called once for each version, of which the last is kept."""
         with self._making[name]:
-            known, made = self._documents.get(name, ("", b""))
-            if known != version:
-                made = compressed(make())
-                self._documents[name] = (version, made)
+            kept = self._made.get(name)
+            if kept is None or kept[0] != version:
+                kept = self._made[name] = (version, make())
+        made: T = kept[1]
         return made
 
-    def importance(self, view: RunView) -> bytes:
+    def overview(self, snapshot: Snapshot) -> dict[str, Any]:
+        """The overview of a snapshot."""
+        return self.made("overview", snapshot.version, lambda: payloads.overview(snapshot))
+
+    def importance(self, snapshot: Snapshot) -> bytes:
         """The importance of parameters; what takes longest to make, most of all where Optuna is not imported yet."""
-        return self.document("importance", view.version, lambda: importance(view))
+        return self.made("importance", snapshot.version, lambda: compressed(payloads.importance(snapshot)))
 
     def read_ahead(self) -> None:
         """Read the run before it is asked for."""
-        if self._view is not None:
+        if self._snapshot is not None:
             if self._stale():
                 self._read_beside()
             return
-        with suppress(WindtunnelError):  # whoever asks for it is told
-            self.view()
+        with suppress(WindtunnelError):  # the page that needs the run reports it
+            self.snapshot()
 
-    def think_ahead(self, view: RunView) -> None:
+    def think_ahead(self, snapshot: Snapshot) -> None:
         """Work the importance out before it is asked for; once, for a run under way changes every few seconds."""
-        if "importance" not in self._documents:
-            self.importance(view)
+        if "importance" not in self._made:
+            self.importance(snapshot)
 
     def _stale(self) -> bool:
         return time.monotonic() - self._read_at > _FRESH
@@ -102,42 +101,26 @@ class RunCache:
             return self._reading
 
     def _read(self) -> None:
-        view = self._reader.read()
-        if self._view is None or view.version != self._view.version:
-            self._view = view
+        snapshot = self._reader.read()
+        if self._snapshot is None or snapshot.version != self._snapshot.version:
+            self._snapshot = snapshot
         self._read_at = time.monotonic()
 
 
-class RunCaches:
-    """The runs that were looked at last."""
+@cached(LRUCache(_KEPT), lock=Lock())
+def run_cache(store: str, search: str, run: str) -> RunCache:
+    """What is kept of a run; of the runs looked at last, not of all.
 
-    def __init__(self) -> None:
-        """Keep nothing yet."""
-        self._lock = Lock()
-        self._runs: OrderedDict[tuple[str, str, str], RunCache] = OrderedDict()
-
-    def of(self, address: tuple[str, str, str]) -> RunCache:
-        """The run of a store, a search and a name."""
-        with self._lock:
-            cache = self._runs.get(address) or RunCache(_ledger(*address))
-            self._runs[address] = cache
-            self._runs.move_to_end(address)
-            while len(self._runs) > _KEPT:
-                self._runs.popitem(last=False)
-            return cache
-
-    def clear(self) -> None:
-        """Forget them all."""
-        with self._lock:
-            self._runs.clear()
-
-
-def _ledger(store: str, search: str, run: str) -> Ledger:
+    Args:
+        store: URL of the store that holds its ledger.
+        search: the search's name.
+        run: the run's name.
+    """
     use_connection()
-    return Ledger(open_store(store), search, run)
+    return RunCache(Ledger(open_store(store), search, run))
 
 
-def compressed(document: Any) -> bytes:
-    """A document as compressed JSON."""
-    text = json.dumps(document, allow_nan=False, separators=(",", ":"))
+def compressed(payload: Any) -> bytes:
+    """A payload as JSON, compressed by gzip."""
+    text = json.dumps(payload, allow_nan=False, separators=(",", ":"))
     return gzip.compress(text.encode(), compresslevel=3, mtime=0)

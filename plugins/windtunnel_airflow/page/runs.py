@@ -1,15 +1,15 @@
 """Airflow's side of a run: its DAG run, what that does now, and where its ledger is."""
 
-import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from threading import Lock
 from typing import Any
 
 from airflow.models.dag import DagModel, DagTag
 from airflow.models.dagrun import DagRun
 from airflow.models.serialized_dag import SerializedDagModel
 from airflow.models.taskinstance import TaskInstance
+from cachetools import TTLCache, cached
 from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
@@ -31,10 +31,10 @@ class Run:
         dag_id: of the search.
         run_id: of the DAG run.
         ledger: the run's name in the search's ledgers: that of the run it resumes, or its own.
-        state: of the DAG run.
-        started: and `ended`, in seconds since 1970.
-        ended: None while it runs.
-        conf: that it was triggered with.
+        state: the DAG run's state, as Airflow names it.
+        started: when it started, in seconds since 1970; None before.
+        ended: when it ended, in seconds since 1970; None before.
+        conf: the configuration that it was triggered with.
     """
 
     dag_id: str
@@ -52,15 +52,27 @@ class Run:
 
     def to_json(self) -> dict[str, Any]:
         """What a page shows of it."""
-        names = ("dag_id", "run_id", "ledger", "state", "started", "ended", "conf", "active")
-        return {name: getattr(self, name) for name in names}
+        return asdict(self) | {"active": self.active}
+
+
+@dataclass(frozen=True, slots=True)
+class SearchDag:
+    """What a search's DAG says of its runs.
+
+    Attributes:
+        store: where their ledgers live; None of a DAG that is no search.
+        most_iterations: how many iterations one of them may be asked for, as the trigger form has it.
+    """
+
+    store: str | None
+    most_iterations: int
 
 
 def find_run(session: Session, dag_id: str, run_id: str) -> Run | None:
     """The DAG run, if there is one and its DAG is a search."""
     query = select(DagRun).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id).where(_is_search())
-    found = session.scalar(query)
-    return _run(found) if found else None
+    dag_run = session.scalar(query)
+    return _run(dag_run) if dag_run else None
 
 
 def list_runs(session: Session, dag_ids: set[str], most: int, before: str = "") -> tuple[list[Run], str]:
@@ -81,46 +93,37 @@ def list_runs(session: Session, dag_ids: set[str], most: int, before: str = "") 
         earlier = and_(DagRun.run_after == due, DagRun.id < number)  # many may be due at once
         query = query.where(or_(DagRun.run_after < due, earlier))
     query = query.order_by(DagRun.run_after.desc(), DagRun.id.desc())
-    found = list(session.scalars(query.limit(most + 1)))
-    shown = found[:most]
-    return [_run(each) for each in shown], _place(shown[-1]) if len(found) > most else ""
+    dag_runs = list(session.scalars(query.limit(most + 1)))
+    shown = dag_runs[:most]
+    return [_run(dag_run) for dag_run in shown], _place(shown[-1]) if len(dag_runs) > most else ""
 
 
 def list_searches(session: Session, dag_ids: set[str]) -> list[dict[str, Any]]:
     """Those of these DAGs that are searches, by name."""
     query = select(DagModel).join(DagTag, DagTag.dag_id == DagModel.dag_id).where(DagTag.name == TAG)
-    found = session.scalars(query.where(DagModel.dag_id.in_(dag_ids)).order_by(DagModel.dag_id))
-    return [{"dag_id": dag.dag_id, "description": dag.description or "", "paused": dag.is_paused} for dag in found]
+    dags = session.scalars(query.where(DagModel.dag_id.in_(dag_ids)).order_by(DagModel.dag_id))
+    return [{"dag_id": dag.dag_id, "description": dag.description or "", "paused": dag.is_paused} for dag in dags]
 
 
 def busy_tasks(session: Session, run: Run, most: int = 50) -> list[dict[str, Any]]:
     """What the DAG run does at this moment."""
     query = select(TaskInstance).where(TaskInstance.dag_id == run.dag_id, TaskInstance.run_id == run.run_id)
     query = query.where(TaskInstance.state.in_(_BUSY)).limit(most)
-    return [
-        {"task": found.task_id, "index": found.map_index, "state": str(found.state)} for found in session.scalars(query)
-    ]
+    tasks = session.scalars(query)
+    return [{"task": task.task_id, "index": task.map_index, "state": str(task.state)} for task in tasks]
 
 
-def store_of(dag_id: str) -> str | None:
-    """Where the search's ledgers live, as its tasks have it; None of a DAG that is no search."""
-    return _told(dag_id, int(time.monotonic() / _DAG_KEPT))[0]
-
-
-def most_iterations(dag_id: str) -> int:
-    """How many iterations a DAG run of the search may be asked for, as its trigger form has it."""
-    return _told(dag_id, int(time.monotonic() / _DAG_KEPT))[1]
-
-
-@lru_cache(maxsize=256)
-def _told(dag_id: str, _moment: int) -> tuple[str | None, int]:
-    """The store and the iterations of a DAG as it is serialized: to make it whole again would take long."""
-    serialized = SerializedDagModel.get(dag_id)
-    dag = ((serialized.data or {}) if serialized else {}).get("dag", {})
-    stores = (task.get("__var", {}).get("store") for task in dag.get("tasks", []))
+@cached(TTLCache(maxsize=256, ttl=_DAG_KEPT), lock=Lock())
+def search_dag(dag_id: str) -> SearchDag:
+    """A search's DAG; looked up once in some seconds. It is read as JSON, for to build the whole DAG takes long."""
+    row = SerializedDagModel.get(dag_id)
+    dag = row.data["dag"] if row and row.data else {}
+    stores = [task.get("__var", {}).get("store") for task in dag.get("tasks", [])]
     schema = dict(dag.get("params", [])).get("iterations", {}).get("schema", {})
-    return next((store for store in stores if isinstance(store, str)), None), schema.get("__var", schema).get(
-        "maximum", 1
+    schema = schema.get("__var", schema)
+    return SearchDag(
+        store=next((store for store in stores if isinstance(store, str)), None),
+        most_iterations=schema.get("maximum", 1),
     )
 
 
@@ -138,14 +141,14 @@ def _is_search() -> Any:
     return DagRun.dag_id.in_(select(DagTag.dag_id).where(DagTag.name == TAG))
 
 
-def _run(found: DagRun) -> Run:
-    conf = found.conf if isinstance(found.conf, dict) else {}
+def _run(dag_run: DagRun) -> Run:
+    conf = dag_run.conf if isinstance(dag_run.conf, dict) else {}
     return Run(
-        dag_id=found.dag_id,
-        run_id=found.run_id,
-        ledger=safe_name(str(conf.get("resume") or found.run_id)),
-        state=str(found.state),
-        started=found.start_date.timestamp() if found.start_date else None,
-        ended=found.end_date.timestamp() if found.end_date else None,
+        dag_id=dag_run.dag_id,
+        run_id=dag_run.run_id,
+        ledger=safe_name(str(conf.get("resume") or dag_run.run_id)),
+        state=str(dag_run.state),
+        started=dag_run.start_date.timestamp() if dag_run.start_date else None,
+        ended=dag_run.end_date.timestamp() if dag_run.end_date else None,
         conf=conf,
     )

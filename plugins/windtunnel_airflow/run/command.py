@@ -20,9 +20,8 @@ from windtunnel.definition import Definition, load_definition
 from windtunnel.errors import WindtunnelError
 from windtunnel.launchers import get_launcher
 from windtunnel.ledger import Ledger, Spec
-from windtunnel.report.progress import Display
-from windtunnel.report.reader import collect
-from windtunnel.report.status import Observer
+from windtunnel.report.display import Display
+from windtunnel.report.reader import RunReader
 from windtunnel.stores import open_store
 from windtunnel.text import printable
 from windtunnel_airflow.environment import airflow_environment
@@ -101,15 +100,14 @@ def _perform(chosen: argparse.Namespace, definition: Definition, place: Place, l
     (place.home / "dags").mkdir(exist_ok=True)
     (place.home / "dags" / "search.py").write_text(dag_file(place.definition))
     at = datetime.now(UTC)
-    launcher, ledger = get_launcher(definition.launcher), ledger.with_spec(_spec(definition))
+    launcher, ledger, reader = get_launcher(definition.launcher), ledger.with_spec(_spec(definition)), RunReader(ledger)
     try:
         with AirflowProcess(
             place.definition, params, at, environment=_environment(chosen, place), log=log, hold=lock
         ) as airflow:
-            observer = Observer(ledger, lambda: launcher.live(ledger))
-            title = _GREETING[how].format(name=definition.name, run=ledger.run)
-            with Display(observer, title) as display:
-                ended, asked = _follow(airflow, display)
+            greeting = _GREETING[how].format(name=definition.name, run=ledger.run)
+            with Display(reader, greeting) as display:
+                ended, answering = _follow(airflow, display)
     except Stopped:
         _ignore_signals()
         print("Stopping: ending what runs …", flush=True)
@@ -123,10 +121,10 @@ def _perform(chosen: argparse.Namespace, definition: Definition, place: Place, l
     if ended["state"] != "success":
         return _explain_failure("The run failed", ledger, log, log_begin)
     _note(place.home).unlink()
-    view = collect(ledger)
-    lines = summary.found(view, time.time() - began - asked, ledger.approval())
+    snapshot, now = reader.read(), time.time()
+    lines = summary.results(snapshot, now - began - answering)
     lines += summary.where(ledger, latest)
-    lines += summary.times(ledger, began, time.time(), ended["tasks"], asked)
+    lines += summary.times(snapshot, (began, now), ended["tasks"], answering)
     lines.append(f"More iterations of this run: make run SEARCH={chosen.search} ARGS=--extend")
     print(printable("\n".join(lines)))
     return 0
@@ -134,19 +132,19 @@ def _perform(chosen: argparse.Namespace, definition: Definition, place: Place, l
 
 def _follow(airflow: AirflowProcess, display: Display) -> tuple[dict[str, Any] | None, float]:
     """Show the run until it ends; how it ended, and how many seconds a person took to answer."""
-    asked = 0.0
+    answering = 0.0
     while True:
         gone = airflow.exit_code is not None  # asked before its last words are read
         for event in airflow.events(0.2):
             if event["event"] == "ended":
                 display.update(now=True)
-                return event, asked
+                return event, answering
             if event["event"] == "question":
                 began = time.time()
                 airflow.answer(_ask(display, event))
-                asked += time.time() - began
+                answering += time.time() - began
         if gone:
-            return None, asked
+            return None, answering
         display.update()
 
 
@@ -159,22 +157,22 @@ def _ask(display: Display, question: dict[str, Any]) -> str:
         console.print(Markdown(printable(question["body"] or "")))
         while True:
             try:
-                said = console.input(f"{printable(question['subject'])} (y/n) ", markup=False).strip().lower()[:1]
+                answer = console.input(f"{printable(question['subject'])} (y/n) ", markup=False).strip().lower()[:1]
             except EOFError:
                 raise Stopped(signal.SIGHUP) from None
-            if said in answers:
-                return str(answers[said])
+            if answer in answers:
+                return str(answers[answer])
 
 
 def _explain_failure(what: str, ledger: Ledger, log: Path, begin: int) -> int:
     """Say why the run failed, by the exceptions that its log has had since `begin`."""
-    said = log.read_bytes()[begin:].decode(errors="replace").splitlines()
-    errors = dict.fromkeys(line for line in said if _EXCEPTION.match(line))
+    lines = log.read_bytes()[begin:].decode(errors="replace").splitlines()
+    errors = dict.fromkeys(line for line in lines if _EXCEPTION.match(line))
     known = ledger.known(str(ledger.iterations_done()))
     if known is not None and known.failure:
         print(printable(f"The search ended: {known.failure}."), file=sys.stderr)
     else:
-        print(printable("\n".join(errors or said[-20:])), file=sys.stderr)
+        print(printable("\n".join(errors or lines[-20:])), file=sys.stderr)
     print(f"{what}. Airflow's log: {log}; the report so far: {ledger.url}/report.html", file=sys.stderr)
     print(
         "The same command goes on with this run, or begins anew if it was hopeless; --fresh always does.",

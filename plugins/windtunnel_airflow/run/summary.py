@@ -1,42 +1,44 @@
 """What a run found, where to look, and where the time went, in a few lines."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from windtunnel.ledger import Approval, Ledger
-from windtunnel.report.timing import Span, busy_spans, covered
-from windtunnel.report.view import WAITING, ModelView, RunView
+from windtunnel.ledger import Job, Ledger
+from windtunnel.report.snapshot import Model, Snapshot
+
+Span = tuple[float, float]  # begin and end, in seconds since 1970
 
 
-def found(view: RunView, seconds: float, approval: Approval | None) -> list[str]:
+def results(snapshot: Snapshot, seconds: float) -> list[str]:
     """What the run found.
 
     Args:
-        view: of the run.
+        snapshot: of the run.
         seconds: that this command took.
-        approval: what a person said of the finalists, where one was asked.
     """
-    counts = view.counts
+    counts = snapshot.counts
+    iterations = [stage for stage in snapshot.plans if stage.is_iteration]
     done = sum(counts.values()) - counts["waiting"] - counts["running"]
     failed = f" ({counts['failed']} failed)" if counts["failed"] else ""
-    front = sum(trial.front for trial in view.trials)
-    verified = [model for model in view.models if model.verified]
-    refused = approval is not None and not approval.approved and all(m.trial.state == WAITING for m in view.models)
-    finalists = "" if refused else f", {len(verified)} of {len(view.models)} finalists verified"
+    verified = [model for model in snapshot.models if model.verified]
+    trained = any(model.trial.result for model in snapshot.models)
+    refused = snapshot.approval is not None and not snapshot.approval.approved and not trained
+    finalists = "" if refused else f", {len(verified)} of {len(snapshot.models)} finalists verified"
     lines = [
-        f"{view.search} took {_duration(seconds)}: {done} trials{failed} in {len(view.iterations)} iterations, "
-        f"{front} on the front{finalists}."
+        f"{snapshot.search} took {_duration(seconds)}: {done} trials{failed} in {len(iterations)} iterations, "
+        f"{len(snapshot.front)} on the front{finalists}."
     ]
-    last = view.iterations[-1] if view.iterations else None
+    last = snapshot.selections.get(iterations[-1]) if iterations else None
     if last and last.stop:
         lines.append(f"It ended early: {last.stop}.")
     if refused:
         lines.append("The finalists were refused: nothing was trained fully or published.")
     if verified:
-        lines.append(_best(_by_test(verified), view))
-    lines += [f"Not verified: {model.trial.trial}: {model.error}" for model in view.models if model.verified is False]
-    return lines
+        lines.append(_best(_by_test(verified), snapshot))
+    unverified = [model for model in snapshot.models if model.verified is False]
+    return lines + [f"Not verified: {model.trial.trial}: {model.error}" for model in unverified]
 
 
 def where(ledger: Ledger, latest: Path | None) -> list[str]:
@@ -50,25 +52,53 @@ def where(ledger: Ledger, latest: Path | None) -> list[str]:
     ]
 
 
-def times(ledger: Ledger, began: float, ended: float, tasks: Sequence[dict[str, Any]], asked: float) -> list[str]:
+def times(snapshot: Snapshot, whole: Span, tasks: Sequence[dict[str, Any]], answering: float) -> list[str]:
     """Where the time went: by stage, and what of it is Airflow's, that is the time in which no job lived.
 
     Args:
-        ledger: of the run.
-        began: when the command was given, in seconds since 1970.
-        ended: when the DAG run ended.
+        snapshot: of the run.
+        whole: from the command to the end of the DAG run.
         tasks: of the DAG run.
-        asked: seconds that a person took to answer.
+        answering: seconds that a person took to answer.
     """
-    whole = (began, ended)
-    spans = busy_spans(ledger, since=began)
-    airflow = max(0.0, ended - began - covered(spans, whole) - asked)
+    seconds = whole[1] - whole[0] - answering
+    airflow = max(0.0, seconds - covered(busy_spans(snapshot, since=whole[0]), whole))
     stages = [f"{name} {_duration(end - begin)}" for name, (begin, end) in _stages(tasks)]
-    share = airflow / max(ended - began - asked, 1e-9)
     return [
         f"  time           {', '.join(stages)}",
-        f"                 Airflow's part (no job at work): {_duration(airflow)}, {share:.0%}",
+        f"                 Airflow's part (no job at work): {_duration(airflow)}, {airflow / max(seconds, 1e-9):.0%}",
     ]
+
+
+def busy_spans(snapshot: Snapshot, since: float) -> list[Span]:
+    """When there were jobs: of each stage from its first launch to its last result.
+
+    Args:
+        snapshot: of the run.
+        since: seconds since 1970; what was launched before counts from then on, as far as it had results later.
+    """
+    stages = [plan.jobs for plan in snapshot.plans.values()]
+    stages += [[snapshot.preparation]] if snapshot.preparation else []
+    spans = [_span(snapshot, jobs, since) for jobs in stages]
+    return [(begin, end) for begin, end in spans if begin < end]
+
+
+def covered(spans: Iterable[Span], within: Span) -> float:
+    """How many seconds of an interval the spans cover together."""
+    total, reached = 0.0, within[0]
+    for begin, end in sorted(spans):
+        begin, end = max(begin, reached), min(end, within[1])
+        if end > begin:
+            total += end - begin
+            reached = end
+    return total
+
+
+def _span(snapshot: Snapshot, jobs: Sequence[Job], since: float) -> Span:
+    launches = [time for job in jobs for time in snapshot.launches.get(job.job, []) if time >= since]
+    results = [snapshot.results[unit] for job in jobs for unit in job.units if unit in snapshot.results]
+    ends = [datetime.fromisoformat(each.started).timestamp() + each.seconds for each in results if each.started]
+    return min(launches, default=since), max(ends, default=0.0)
 
 
 def _stages(tasks: Sequence[dict[str, Any]]) -> list[tuple[str, Span]]:
@@ -84,17 +114,16 @@ def _stages(tasks: Sequence[dict[str, Any]]) -> list[tuple[str, Span]]:
     return [(name.replace("_", " "), span) for name, span in ordered]
 
 
-def _by_test(models: Sequence[ModelView]) -> ModelView:
+def _by_test(models: Sequence[Model]) -> Model:
     """The model with the best test accuracy, or where there is none the first, which is the best in training."""
     return max(models, key=lambda model: model.test.get("test_acc") or 0.0)
 
 
-def _best(model: ModelView, view: RunView) -> str:
+def _best(model: Model, snapshot: Snapshot) -> str:
     test = ", ".join(f"{name} {value:.4g}" for name, value in model.test.items() if value is not None)
-    values = ", ".join(
-        f"{name} {model.trial.objectives[name]:.4g}" for name in view.objectives if name in model.trial.objectives
-    )
-    return f"  best finalist  {model.trial.trial}: {test} ({values})"
+    values = snapshot.objectives_of(model.trial)
+    objectives = ", ".join(f"{name} {values[name]:.4g}" for name in snapshot.objectives if name in values)
+    return f"  best finalist  {model.trial.trial}: {test} ({objectives})"
 
 
 def _duration(seconds: float) -> str:

@@ -38,7 +38,7 @@ def main() -> None:
         if order["params"].get("approval", dag.params["approval"]):
             _beside(_ask, session_of(at), events)
         run = dag.test(run_after=at, logical_date=at, run_conf=order["params"])
-        _say(events, event="ended", state=str(run.state), tasks=_tasks(run))
+        _send(events, event="ended", state=str(run.state), tasks=_tasks(run))
     # What was imported and opened is left to the system: tidying it up takes a second.
     sys.stdout.flush()
     os._exit(0)
@@ -134,9 +134,9 @@ def _ask(session: str, events: IO[str]) -> None:
 
     while True:
         with create_session() as database:
-            asked = _question(session, database)
-            if asked is not None:
-                _say(events, event="question", subject=asked.subject, body=asked.body, options=asked.options)
+            question = _question(session, database)
+            if question is not None:
+                _send(events, event="question", subject=question.subject, body=question.body, options=question.options)
                 return
         time.sleep(_ASKING)
 
@@ -152,15 +152,15 @@ def _answer(session: str, option: str) -> None:
     from airflow.utils.session import create_session
 
     with create_session() as database:
-        asked = _question(session, database)
-        if asked is None:
+        question = _question(session, database)
+        if question is None:
             return
-        asked.responded_by = {"id": "terminal", "name": getpass.getuser()}
-        asked.responded_at = timezone.utcnow()
-        asked.chosen_options = [option]
-        asked.params_input = {}
-        event = TriggerEvent(asked.as_resume_event_payload())  # type: ignore[no-untyped-call]
-        task = database.get(TaskInstance, asked.ti_id)
+        question.responded_by = {"id": "terminal", "name": getpass.getuser()}
+        question.responded_at = timezone.utcnow()
+        question.chosen_options = [option]
+        question.params_input = {}
+        event = TriggerEvent(question.as_resume_event_payload())  # type: ignore[no-untyped-call]
+        task = database.get(TaskInstance, question.ti_id)
         assert task is not None
         handle_event_submit(event, task_instance=task, session=database)
 
@@ -179,7 +179,7 @@ def _question(session: str, database: "Session") -> "HITLDetail | None":
     )
 
 
-def _say(events: IO[str], **event: Any) -> None:
+def _send(events: IO[str], **event: Any) -> None:
     events.write(json.dumps(event) + "\n")
     events.flush()
 

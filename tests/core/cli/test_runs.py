@@ -82,6 +82,7 @@ def test_results_as_csv_has_a_column_for_each_value(ledger, capsys):
     rows = list(csv.DictReader(io.StringIO(said(capsys, "results", ledger.url, "--csv"))))
     assert len(rows) == 50
     outcomes = ledger.outcomes()
+    params = {request.trial: request.params for stage in ledger.stages() for request in ledger.plan(stage).requests}
     for row in rows:
         outcome = outcomes[row["trial"]]
         assert row["state"] == outcome.state.value

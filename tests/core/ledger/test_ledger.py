@@ -155,4 +155,5 @@ def test_the_last_preparation_is_the_one_that_counts(ledger):
     for name in ("prepare", "prepare-r2", "prepare-r10"):
         ledger.create_job(Job(job=name, kind=JobKind.PREPARE, stage=name, units=[name]))
     ledger.begin_launch("prepare", "host", "now")
+    ledger.store.put(ledger.path("jobs/prepare.log"), b"what the job printed")
     assert ledger.preparation().job == "prepare-r10"

@@ -4,24 +4,25 @@ import pytest
 
 from tests.core.report import made_up
 from windtunnel.errors import LedgerError
-from windtunnel.ledger import Ledger
+from windtunnel.ledger import Ledger, State
 from windtunnel.report import RunReader, collect
-from windtunnel.report.documents.compare import compare
+from windtunnel.report.payloads.compare import compare
+from windtunnel.report.snapshot import message
+from windtunnel.report.stages import iterations, stages
 from windtunnel.stores.local import LocalStore
 
 
-def test_a_view_holds_the_whole_run(ledger: Ledger) -> None:
+def test_a_snapshot_holds_the_whole_run(ledger: Ledger) -> None:
     results = made_up.fill(ledger)
-    view = collect(ledger)
-    assert [trial.trial for trial in view.trials] == [result.trial for result in results]
-    assert [trial.number for trial in view.trials] == list(range(1, 47))
-    assert view.counts["failed"] == 3
-    assert view.counts["completed"] == 43
-    assert [each.stage for each in view.iterations] == ["1", "2", "3", "4"]
-    assert view.iterations[-1].stop == "the front has not moved for 2 iterations"
-    known = ledger.known("4")
-    assert known is not None
-    assert {trial.trial for trial in view.trials if trial.front} == set(known.front)
+    snapshot = collect(ledger)
+    assert [trial.trial for trial in snapshot.trials] == [result.trial for result in results]
+    assert [snapshot.numbers[trial.trial] for trial in snapshot.trials] == list(range(1, 47))
+    assert snapshot.counts["failed"] == 3
+    assert snapshot.counts["completed"] == 43
+    assert [each.name for each in iterations(snapshot)] == ["1", "2", "3", "4"]
+    last = iterations(snapshot)[-1].selection
+    assert last is not None and last.stop == "the front has not moved for 2 iterations"
+    assert [trial.trial for trial in snapshot.trials if trial.trial in snapshot.front] == last.front
 
 
 def test_an_objective_is_no_metric_too(ledger: Ledger) -> None:
@@ -31,38 +32,53 @@ def test_an_objective_is_no_metric_too(ledger: Ledger) -> None:
     assert result is not None
     ledger.store.delete(ledger.path(f"results/{trial}.json"))
     ledger.record(result.model_copy(update={"metrics": result.metrics | result.objectives}))
-    row = collect(ledger).find(trial)
-    assert row is not None and row.objectives == result.objectives
-    assert row.metrics == result.metrics
+    snapshot = collect(ledger)
+    assert snapshot.objectives_of(snapshot.trials[0]) == result.objectives
+    assert snapshot.metrics_of(snapshot.trials[0]) == result.metrics
 
 
 def test_a_failed_trial_tells_why(ledger: Ledger) -> None:
     made_up.fill(ledger)
-    failed = [trial for trial in collect(ledger).trials if trial.state == "failed"]
-    assert all("RuntimeError" in trial.message for trial in failed)
-    assert all("loss nan" in trial.log_tail for trial in failed)
-    assert all(set(trial.objectives) == {"flops"} for trial in failed)
+    snapshot = collect(ledger)
+    failed = [trial for trial in snapshot.trials if snapshot.state(trial) == "failed"]
+    assert len(failed) == 3
+    assert all("RuntimeError" in message(trial) for trial in failed)
+    assert all(set(snapshot.objectives_of(trial)) == {"flops"} for trial in failed)
+
+
+def test_a_message_too_long_for_a_listing_is_read_once(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    results = made_up.fill(ledger, iterations=1, finalists=0)
+    failed = next(result for result in results if result.state is State.FAILED)
+    path = ledger.path(f"results/{failed.trial}.json")
+    ledger.store.delete(path)
+    ledger.record(failed.model_copy(update={"message": "x" * 5000}))
+    requests = Requests(ledger, monkeypatch)
+    reader = RunReader(ledger)
+    for _ in range(2):
+        trial = reader.read().find(failed.trial)
+        assert trial is not None and message(trial) == "x" * 5000
+    assert [read for read in requests.reads if "/results/" in read] == [path]
 
 
 def test_the_volume_never_falls_and_begins_with_the_first_comparable_trial(ledger: Ledger) -> None:
     made_up.fill(ledger)
-    view = collect(ledger)
-    volumes = [volume for volume in view.volumes if volume is not None]
+    snapshot = collect(ledger)
+    volumes = [volume for volume in snapshot.volumes if volume is not None]
     assert volumes == sorted(volumes)
-    assert len(view.volumes) == len(view.trials)
+    assert len(snapshot.volumes) == len(snapshot.trials)
     assert volumes[-1] > volumes[0]
 
 
 def test_a_configuration_counts_as_far_as_it_came(ledger: Ledger) -> None:
     """On a lower rung one network looked best; promoted, it came to less, and another one failed."""
     made_up.fill_promoted(ledger, lower={"a": 0.9, "b": 0.5, "c": 0.8}, higher={"a": 0.6, "c": None})
-    view = collect(ledger)
-    assert [trial.trial for trial in view.trials if trial.front] == ["a-e3"]
+    snapshot = collect(ledger)
+    assert snapshot.front == {"a-e3"}
     # Before its promotion b alone counts, which was the only one not to be trained any further.
-    assert [volume is None for volume in view.volumes] == [True, False, False, False, False]
-    assert view.volumes[1] < view.volumes[3] == view.volumes[-1]
-    alone = compare(view, view)["runs"][0]
-    assert alone["hypervolume"] == pytest.approx(view.volumes[-1])
+    assert [volume is None for volume in snapshot.volumes] == [True, False, False, False, False]
+    assert snapshot.volumes[1] < snapshot.volumes[3] == snapshot.volumes[-1]
+    alone = compare(snapshot, snapshot)["runs"][0]
+    assert alone["hypervolume"] == pytest.approx(snapshot.volumes[-1])
     assert [point["trial"] for point in alone["front"]] == ["a-e3"]
 
 
@@ -81,16 +97,16 @@ def test_a_run_under_way_has_trials_that_wait(ledger: Ledger) -> None:
     for entry in list(ledger.store.list(ledger.path("results/")))[:4]:
         ledger.store.delete(entry.path)
     ledger.store.delete(ledger.path("iterations/1/known.json"))
-    view = collect(ledger)
-    assert view.counts["waiting"] == 4
-    assert view.iterations[0].finished == 6
-    assert any(trial.front for trial in view.trials)
+    snapshot = collect(ledger)
+    assert snapshot.counts["waiting"] == 4
+    assert iterations(snapshot)[0].finished == 6
+    assert snapshot.front
 
 
-def test_a_run_that_only_began_is_a_view_too(ledger: Ledger) -> None:
+def test_a_run_that_only_began_has_a_snapshot_too(ledger: Ledger) -> None:
     made_up.begin(ledger, made_up.definition())
-    view = collect(ledger)
-    assert (view.trials, view.models, view.volumes) == ([], [], [])
+    snapshot = collect(ledger)
+    assert (snapshot.trials, snapshot.models, snapshot.volumes) == ([], [], [])
 
 
 def test_a_run_that_has_not_begun_is_an_error(ledger: Ledger) -> None:
@@ -120,7 +136,7 @@ def test_reading_takes_few_requests(ledger: Ledger, monkeypatch: pytest.MonkeyPa
     requests = Requests(ledger, monkeypatch)
     collect(ledger)
     assert len(requests.listings) <= 9
-    assert sum("/results/" in path for path in requests.reads) == 3  # the failures' alone
+    assert not [path for path in requests.reads if "/results/" in path]
 
 
 def test_a_later_reading_asks_for_what_is_to_come_only(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,7 +174,7 @@ def test_a_reader_sees_what_a_fresh_one_sees_at_every_moment(tmp_path: Path) -> 
             for one, other in zip(again.trials, fresh.trials, strict=True):
                 assert one == other
             assert (again.models, again.volumes, again.counts) == (fresh.models, fresh.volumes, fresh.counts)
-            assert (again.iterations, again.steps, again.version) == (fresh.iterations, fresh.steps, fresh.version)
+            assert (stages(again), again.steps, again.version) == (stages(fresh), fresh.steps, fresh.version)
 
 
 def test_the_first_trials_of_launched_jobs_are_running(ledger: Ledger) -> None:
@@ -168,6 +184,7 @@ def test_the_first_trials_of_launched_jobs_are_running(ledger: Ledger) -> None:
     for unit in plan.jobs[0].units[1:] + plan.jobs[1].units[1:]:
         ledger.store.delete(ledger.path(f"results/{unit}.json"))
     ledger.begin_launch(plan.jobs[0].job, "here", "2026-11-21T09:00:00+00:00")
-    states = {trial.trial: trial.state for trial in collect(ledger).trials}
+    snapshot = collect(ledger)
+    states = {trial.trial: snapshot.state(trial) for trial in snapshot.trials}
     assert [states[unit] for unit in plan.jobs[0].units[1:3]] == ["running", "waiting"]
     assert states[plan.jobs[1].units[1]] == "waiting"

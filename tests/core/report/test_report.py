@@ -69,12 +69,14 @@ def test_the_picture_fits_any_number_of_objectives(ledger: Ledger, objectives: i
     from windtunnel.report.picture import draw
 
     made_up.fill(ledger, iterations=2, finalists=0)
-    view = collect(ledger)
-    names = dict(list(view.objectives.items())[:objectives]) | {f"more{n}": "minimize" for n in range(objectives - 3)}
-    for trial in view.trials:
-        trial.objectives.update({name: trial.number for name in names if name.startswith("more")})
-    object.__setattr__(view, "objectives", names)
-    assert draw(view).startswith(b"\x89PNG")
+    snapshot = collect(ledger)
+    names = dict(list(snapshot.objectives.items())[:objectives]) | {
+        f"more{n}": "minimize" for n in range(objectives - 3)
+    }
+    for number, trial in enumerate(snapshot.trials):
+        trial.objectives.update({name: number for name in names if name.startswith("more")})
+    object.__setattr__(snapshot, "objectives", names)
+    assert draw(snapshot).startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize(("script", "least"), [("run.js", 100), ("searches.js", 40)])

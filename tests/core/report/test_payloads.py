@@ -7,15 +7,21 @@ from tests.core.report import made_up
 from windtunnel.ledger import Approval, Ledger, Plan
 from windtunnel.ledger.records import Session
 from windtunnel.report import RunReader, collect
-from windtunnel.report.documents import Curves, compare, curves, importance, lanes, overview, trial, trials
+from windtunnel.report.payloads import Curves, compare, curves, importance, lanes, overview, trial, trials
 
 
 def test_documents_are_json_of_a_finished_and_of_an_empty_run(ledger: Ledger) -> None:
     made_up.begin(ledger, made_up.definition())
     for _ in range(2):
-        view = collect(ledger)
-        made = [overview(view), trials(view), curves(view, Curves(ledger)), importance(view), lanes(view)]
-        json.dumps([*made, compare(view, view)], allow_nan=False)
+        snapshot = collect(ledger)
+        made = [
+            overview(snapshot),
+            trials(snapshot),
+            curves(snapshot, Curves(ledger)),
+            importance(snapshot),
+            lanes(snapshot),
+        ]
+        json.dumps([*made, compare(snapshot, snapshot)], allow_nan=False)
         made_up.fill(ledger, hostile=True)
 
 
@@ -34,9 +40,15 @@ def test_the_overview_says_what_was_found_and_decided(ledger: Ledger) -> None:
 
 def test_documents_say_which_version_of_the_run_they_are_of(ledger: Ledger) -> None:
     made_up.fill(ledger)
-    view = collect(ledger)
-    made = [overview(view), trials(view), trials(view, "46.1"), curves(view, Curves(ledger)), lanes(view)]
-    assert {each["version"] for each in made} == {view.version}
+    snapshot = collect(ledger)
+    made = [
+        overview(snapshot),
+        trials(snapshot),
+        trials(snapshot, "46.1"),
+        curves(snapshot, Curves(ledger)),
+        lanes(snapshot),
+    ]
+    assert {each["version"] for each in made} == {snapshot.version}
 
 
 def test_gpu_time_is_what_trials_held(ledger: Ledger) -> None:
@@ -50,25 +62,25 @@ def test_results_of_earlier_runs_cost_a_run_nothing(ledger: Ledger) -> None:
     made_up.fill(ledger)
     warm = Ledger(ledger.store, "digits_cnn", "warm")
     own = made_up.fill_warm(warm, ledger)
-    view = collect(warm)
-    assert len(view.trials) == 10 + 6
-    assert len(view.models) == 4
-    found = overview(view)
+    snapshot = collect(warm)
+    assert len(snapshot.trials) == 10 + 6
+    assert len(snapshot.models) == 4
+    found = overview(snapshot)
     assert found["trial_seconds"] == pytest.approx(sum(result.seconds for result in own))
     assert found["gpu_seconds"] == 0
-    assert set(lanes(view)["columns"]["unit"]) == {result.trial for result in own}
-    assert trial(view, warm, view.trials[0])["source"] == ledger.url
-    assert trial(view, warm, view.models[0].trial)["source"] == ledger.url
+    assert set(lanes(snapshot)["columns"]["unit"]) == {result.trial for result in own}
+    assert trial(snapshot, warm, snapshot.trials[0])["source"] == ledger.url
+    assert trial(snapshot, warm, snapshot.models[0].trial)["source"] == ledger.url
 
 
 def test_weights_of_another_run_make_a_training_no_less_ones_own(ledger: Ledger) -> None:
     made_up.fill(ledger)
     again = Ledger(ledger.store, "digits_cnn", "again")
     own = made_up.fill_retrained(again, ledger)
-    view = collect(again)
-    assert overview(view)["trial_seconds"] == pytest.approx(sum(result.seconds for result in own))
-    assert set(lanes(view)["columns"]["unit"]) == {result.trial for result in own}
-    assert trial(view, again, view.models[0].trial)["source"] is None
+    snapshot = collect(again)
+    assert overview(snapshot)["trial_seconds"] == pytest.approx(sum(result.seconds for result in own))
+    assert set(lanes(snapshot)["columns"]["unit"]) == {result.trial for result in own}
+    assert trial(snapshot, again, snapshot.models[0].trial)["source"] is None
 
 
 def test_a_trial_that_is_a_finalist_as_it_is_counts_once(ledger: Ledger) -> None:
@@ -173,7 +185,7 @@ def test_all_trials_come_column_by_column(ledger: Ledger) -> None:
 
 
 def test_only_what_changed_is_sent_again(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.modules["windtunnel.report.documents.trials"], "_SLACK", 0.0)
+    monkeypatch.setattr(sys.modules["windtunnel.report.payloads.trials"], "_SLACK", 0.0)
     results = made_up.fill(ledger, iterations=2, finalists=0)
     late = results[5]
     ledger.store.delete(ledger.path(f"results/{late.trial}.json"))
@@ -192,25 +204,24 @@ def test_only_what_changed_is_sent_again(ledger: Ledger, monkeypatch: pytest.Mon
 
 def test_a_finalists_curve_begins_with_its_partial_training(ledger: Ledger) -> None:
     made_up.fill(ledger)
-    view = collect(ledger)
-    found = {each["trial"]: each["points"] for each in curves(view, Curves(ledger))["curves"]}
-    epochs = [point["epoch"] for point in found[view.models[0].trial.trial]]
+    snapshot = collect(ledger)
+    found = {each["trial"]: each["points"] for each in curves(snapshot, Curves(ledger))["curves"]}
+    epochs = [point["epoch"] for point in found[snapshot.models[0].trial.trial]]
     assert epochs == [0.25, 0.5, 0.75, 1.0, *range(2, 13)]
 
 
 def test_curves_come_in_pages_finalists_and_front_first(ledger: Ledger) -> None:
     made_up.fill(ledger, finalists=2)
-    view, source = collect(ledger), Curves(ledger)
-    first = curves(view, source, most=5)
-    front = {each.trial for each in view.trials if each.front}
+    snapshot, source = collect(ledger), Curves(ledger)
+    first = curves(snapshot, source, most=5)
     assert [each["trial"] for each in first["curves"]][:2] == first["finalists"]
-    assert {each["trial"] for each in first["curves"]} <= front | set(first["finalists"])
+    assert {each["trial"] for each in first["curves"]} <= snapshot.front | set(first["finalists"])
     found, start = 0, 0
     while start is not None:
-        page = curves(view, source, start=start, most=20)
+        page = curves(snapshot, source, start=start, most=20)
         found, start = found + len(page["curves"]), page["next"]
     assert found == 43 + 2
-    assert len(curves(view, source, [view.trials[0].trial, "nonsense"])["curves"]) == 1
+    assert len(curves(snapshot, source, [snapshot.trials[0].trial, "nonsense"])["curves"]) == 1
 
 
 def test_curves_leave_out_what_is_no_point(ledger: Ledger) -> None:
@@ -223,41 +234,41 @@ def test_curves_leave_out_what_is_no_point(ledger: Ledger) -> None:
 
 def test_a_trial_has_its_kin_files_and_reason(ledger: Ledger) -> None:
     made_up.fill(ledger, hostile=True)
-    view = collect(ledger)
-    failed = next(each for each in view.trials if each.state == "failed")
+    snapshot = collect(ledger)
+    failed = next(each for each in snapshot.trials if snapshot.state(each) == "failed")
     ledger.store.put(ledger.trial_path(failed.trial, "log.txt"), b"x" * 100_000 + b"the end")
     ledger.store.put(ledger.trial_path(failed.trial, "checkpoint.pt"), b"x")
-    found = trial(view, ledger, failed)
+    found = trial(snapshot, ledger, failed)
     assert found["message"] == made_up.HOSTILE
     assert found["log_tail"].endswith("the end")
     assert len(found["log_tail"]) == 16 * 1024
     assert [each["name"] for each in found["artifacts"]] == ["log.txt"]
-    child = next(each for each in view.trials if each.parents)
-    parent = trial(view, ledger, child)["parents"][0]["trials"][0]
-    whole = view.find(parent)
+    child = next(each for each in snapshot.trials if each.parents)
+    parent = trial(snapshot, ledger, child)["parents"][0]["trials"][0]
+    whole = snapshot.find(parent)
     assert whole is not None
-    assert child.trial in trial(view, ledger, whole)["children"]
+    assert child.trial in trial(snapshot, ledger, whole)["children"]
 
 
 def test_a_finalist_and_its_partial_training_know_each_other(ledger: Ledger) -> None:
     made_up.fill(ledger)
-    view = collect(ledger)
-    model = view.models[1]
-    assert trial(view, ledger, model.trial)["same"] == [model.partial]
-    partial = view.find(str(model.partial))
+    snapshot = collect(ledger)
+    model = snapshot.models[1]
+    assert trial(snapshot, ledger, model.trial)["same"] == [model.partial]
+    partial = snapshot.find(str(model.partial))
     assert partial is not None
-    assert trial(view, ledger, partial)["model"]["test"] == model.test
+    assert trial(snapshot, ledger, partial)["model"]["test"] == model.test
 
 
 def test_importance_finds_what_the_values_hang_on(ledger: Ledger) -> None:
     pytest.importorskip("optuna")
     made_up.fill(ledger)
-    view = collect(ledger)
-    for number, each in enumerate(view.trials):
+    snapshot = collect(ledger)
+    for number, each in enumerate(snapshot.trials):
         each.params["only_some"] = number if number % 2 else None
         each.params["mixed"] = [1, 2] if number % 3 else "text"
-    found = importance(view)
-    assert set(found["objectives"]) == set(view.objectives)
+    found = importance(snapshot)
+    assert set(found["objectives"]) == set(snapshot.objectives)
     assert found["objectives"]["flops"][0][0] == "kernel_size"
     for shares in found["objectives"].values():
         assert sum(share for _, share in shares) == pytest.approx(1)
@@ -267,11 +278,11 @@ def test_importance_finds_what_the_values_hang_on(ledger: Ledger) -> None:
 def test_importance_leaves_out_trials_without_the_objective(ledger: Ledger) -> None:
     pytest.importorskip("optuna")
     made_up.fill(ledger)
-    view = collect(ledger)
-    for each in view.trials[:5]:
+    snapshot = collect(ledger)
+    for each in snapshot.trials[:5]:
         each.objectives.pop("val_acc", None)
         each.params["kernel_size"] = 99
-    found = importance(view)["objectives"]
+    found = importance(snapshot)["objectives"]
     assert "kernel_size" in dict(found["val_acc"])
     assert sum(share for _, share in found["val_acc"]) == pytest.approx(1)
 
@@ -319,11 +330,11 @@ def test_two_runs_compare_over_one_reference(ledger: Ledger) -> None:
 
 def test_a_comparison_counts_all_that_a_run_trained(ledger: Ledger) -> None:
     made_up.fill_promoted(ledger, lower={"a": 0.9, "b": 0.5, "c": 0.8}, higher={"a": 0.6, "c": None})
-    view = collect(ledger)
-    for number, each in enumerate(view.trials):
-        object.__setattr__(each, "seconds", 5.0)
-        object.__setattr__(each, "recorded", 100.0 + 10 * number)
-    run = compare(view, view)["runs"][0]
+    snapshot = collect(ledger)
+    for number, each in enumerate(snapshot.trials):
+        object.__setattr__(each.result, "seconds", 5.0)
+        object.__setattr__(each.result, "recorded", 100.0 + 10 * number)
+    run = compare(snapshot, snapshot)["runs"][0]
     assert run["trial_seconds"] == 5 * 5
     assert run["seconds"] == 40 + 5
 
@@ -338,6 +349,6 @@ def test_a_comparison_does_not_count_what_earlier_runs_trained(ledger: Ledger) -
 
 def test_runs_without_a_common_objective_are_told_apart(ledger: Ledger) -> None:
     made_up.fill(ledger)
-    view, other = collect(ledger), collect(ledger)
+    snapshot, other = collect(ledger), collect(ledger)
     object.__setattr__(other, "objectives", {"val_acc": "minimize"})
-    assert "no objective in common" in compare(view, other)["missing"]
+    assert "no objective in common" in compare(snapshot, other)["missing"]

@@ -3,20 +3,21 @@
 from collections.abc import Mapping
 from typing import Any
 
-from windtunnel.report.documents.plain import plain
-from windtunnel.report.view import ModelView, RunView, TrialView
+from windtunnel.ledger import Trial
+from windtunnel.report.payloads.plain import plain
+from windtunnel.report.snapshot import Model, Snapshot, message
 
 _GROUPS = ("params", "objectives", "metrics", "test")
 
 
-def records(view: RunView) -> list[dict[str, Any]]:
+def records(snapshot: Snapshot) -> list[dict[str, Any]]:
     """Every trial of a run as JSON's own types: those that searched, in order of request, then the full trainings.
 
     `params`, `objectives`, `metrics` and `test` hold values by name; `verified` is None but of a full training whose
     verification is done; `seconds` are of the last attempt; `stage` is an iteration's number or `full-<k>`.
     """
-    searched = [_record(trial) for trial in view.trials]
-    trained = [_record(model.trial, model) for model in view.models]
+    searched = [_record(snapshot, trial) for trial in snapshot.trials]
+    trained = [_record(snapshot, model.trial, model) for model in snapshot.models]
     return [plain(record) for record in (*searched, *trained)]
 
 
@@ -36,26 +37,27 @@ def _flat(row: Mapping[str, Any], names: Mapping[str, Mapping[str, None]]) -> di
     return columns
 
 
-def _record(trial: TrialView, model: ModelView | None = None) -> dict[str, Any]:
+def _record(snapshot: Snapshot, trial: Trial, model: Model | None = None) -> dict[str, Any]:
+    result = trial.result
     return {
         "trial": trial.trial,
         "config": trial.config,
-        "stage": trial.stage,
+        "stage": trial.request.stage,
         "iteration": trial.iteration,
-        "epochs": trial.epochs,
-        "state": trial.state,
+        "epochs": trial.request.epochs,
+        "state": snapshot.state(trial),
         "params": trial.params,
-        "objectives": trial.objectives,
-        "metrics": trial.metrics,
+        "objectives": snapshot.objectives_of(trial),
+        "metrics": snapshot.metrics_of(trial),
         "violation": trial.violation,
-        "front": trial.front,
-        "kind": trial.kind,
-        "message": model.error or trial.message if model else trial.message,
-        "seconds": trial.seconds,
-        "started": trial.started,
-        "attempts": trial.attempts,
-        "peak_memory": trial.peak_memory,
-        "source": trial.source,
+        "front": trial.trial in snapshot.front,
+        "kind": result.kind if result else "",
+        "message": (model.error if model else "") or message(trial),
+        "seconds": result.seconds if result else 0.0,
+        "started": result.started if result else "",
+        "attempts": result.attempts if result else 0,
+        "peak_memory": result.peak_memory if result else 0,
+        "source": snapshot.source(trial),
         "verified": model.verified if model else None,
         "test": model.test if model else {},
     }

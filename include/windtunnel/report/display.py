@@ -2,11 +2,15 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
-from windtunnel.report.status import Observer, StageStatus, Status
+from windtunnel.errors import LedgerError
+from windtunnel.ledger.stage import Stage
+from windtunnel.report.reader import RunReader
+from windtunnel.report.snapshot import Snapshot, best_trial
+from windtunnel.report.stages import StageProgress, coming, seconds_left, stages
 from windtunnel.text import printable
 
 if TYPE_CHECKING:
@@ -20,32 +24,34 @@ _SHORTEST = 0.5  # seconds between looks
 
 
 class Display:
-    """Shows a run until the block ends; call `update` often, it looks at the ledger only as often as that is cheap."""
+    """Shows a run until the block ends; call `update` often, it reads the ledger only as often as that is cheap."""
 
     def __init__(
-        self, observer: Observer, title: str, file: TextIO | None = None, clock: Callable[[], float] = time.monotonic
+        self, reader: RunReader, heading: str, file: TextIO | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
         """Show a run.
 
         Args:
-            observer: of the run.
-            title: the run's name, as the first line has it.
+            reader: of the run, which need not have begun.
+            heading: the first line.
             file: to write to; by default standard output.
             clock: seconds from any beginning.
         """
         from rich import console
 
         self.console: Console = console.Console(file=file, highlight=False, markup=False)
-        self.status = Status()
-        self._observer = observer
-        self._title = printable(title, keep="")
+        self._reader = reader
+        self._heading = printable(heading, keep="")
+        self._stages: list[StageProgress] = []
+        self._coming = [Stage.preparation(0)]
+        self._results = ""
         self._clock = clock
         self._began = clock()
         self._next_look = 0.0
         self._begun: dict[str, float] = {}
         self._ended: dict[str, float] = {}
-        self._line: tuple[object, ...] = ()
-        self._line_at = 0.0
+        self._printed: list[tuple[Stage, bool]] = []
+        self._printed_at = 0.0
         self._live: Live | None = None
 
     def __enter__(self) -> Self:
@@ -57,7 +63,7 @@ class Display:
             )
             self._live.start()
         else:
-            self.console.print(self._title, soft_wrap=True)
+            self.console.print(self._heading, soft_wrap=True)
         return self
 
     def __exit__(
@@ -67,14 +73,17 @@ class Display:
             self._live.stop()
 
     def update(self, *, now: bool = False) -> None:
-        """Look at the run if it is time to, or at once."""
+        """Read the run if it is time to, or at once."""
         began = self._clock()
         if began < self._next_look and not now:
             return
-        self.status = self._observer.look()
+        with suppress(LedgerError):  # the run has not begun
+            snapshot = self._reader.read()
+            self._stages, self._coming = stages(snapshot), coming(snapshot)
+            self._results = _results(snapshot)
         ended = self._clock()
         self._next_look = ended + max(_SHORTEST, (ended - began) * (1 / _LOOKING - 1))
-        for stage in self.status.stages:
+        for stage in self._stages:
             self._begun.setdefault(stage.name, began)
             if stage.done:
                 self._ended.setdefault(stage.name, began)
@@ -92,24 +101,16 @@ class Display:
 
     def _print_line(self) -> None:
         """A line where a stage begins or ends, and now and then between."""
-        stages = self.status.stages
-        if not stages:
+        if not self._stages:
             return
-        last, line = stages[-1], tuple((stage.name, stage.done) for stage in stages)
-        if line != self._line or (self._clock() - self._line_at > _LINE_EVERY):
-            self._line, self._line_at = line, self._clock()
-            self.console.print(f"{_time(self._elapsed()):>7}  {_counts(last)}{self._rest()}", soft_wrap=True)
+        state = [(stage.name, stage.done) for stage in self._stages]
+        if state != self._printed or self._clock() - self._printed_at > _LINE_EVERY:
+            self._printed, self._printed_at = state, self._clock()
+            line = f"{_time(self._elapsed()):>7}  {_counts(self._stages[-1])}{self._results}"
+            self.console.print(line, soft_wrap=True)
 
     def _elapsed(self) -> float:
         return self._clock() - self._began
-
-    def _rest(self) -> str:
-        left = self.status.left
-        name = printable(self.status.objective, keep="")
-        parts = [f"best {name} {self.status.best:.4g}"] if self.status.best is not None else []
-        parts += [f"front {self.status.front}"] if self.status.front else []
-        parts += [f"about {_rounded(left)} left"] if left is not None and self.status.coming else []
-        return "".join(f" · {part}" for part in parts)
 
     def _render(self) -> "RenderableType":
         from rich.console import Group
@@ -119,41 +120,48 @@ class Display:
         from rich.text import Text
 
         grid = Table.grid(padding=(0, 2))
-        for stage in self.status.stages[-_ROWS:]:
+        for stage in self._stages[-_ROWS:]:
             state: RenderableType = Text("✓", style="green") if stage.done else Spinner("dots", style="cyan")
             bar = ProgressBar(total=max(stage.total, 1), completed=stage.finished, width=24, complete_style="cyan")
             grid.add_row(
                 state,
-                stage.title,
+                stage.name.label,
                 bar,
                 f"{stage.finished}/{stage.total}",
                 Text(_facts(stage), style="dim"),
                 Text(f"{stage.failed} failed" if stage.failed else "", style="red"),
                 Text(self._took(stage), style="dim"),
             )
-        coming = self.status.coming
-        for title in coming[: max(0, _ROWS - len(self.status.stages))]:
-            grid.add_row(Text("·", style="dim"), Text(title, style="dim"))
-        foot = Text(f"{_time(self._elapsed())} elapsed{self._rest()}")
-        if not self.status.stages:
-            foot = Text(f"{_time(self._elapsed())} elapsed · Airflow is starting")
-        return Group(Text(self._title, style="bold"), grid, foot)
+        for name in self._coming[: max(0, _ROWS - len(self._stages))]:
+            grid.add_row(Text("·", style="dim"), Text(name.label, style="dim"))
+        foot = f"elapsed{self._results}" if self._stages else "elapsed · Airflow is starting"
+        return Group(Text(self._heading, style="bold"), grid, Text(f"{_time(self._elapsed())} {foot}"))
 
-    def _took(self, stage: StageStatus) -> str:
+    def _took(self, stage: StageProgress) -> str:
         until = self._ended.get(stage.name, self._clock())
         return _time(until - self._begun.get(stage.name, until))
 
 
-def _counts(stage: StageStatus) -> str:
+def _results(snapshot: Snapshot) -> str:
+    """What has been found so far, and how long the rest takes."""
+    objective, direction = next(iter(snapshot.objectives.items()))
+    best, left = best_trial(snapshot.trials, objective, direction), seconds_left(snapshot)
+    parts = [f"best {printable(objective, keep='')} {best.objectives[objective]:.4g}"] if best else []
+    parts += [f"front {len(snapshot.front)}"] if snapshot.front else []
+    parts += [f"about {_rounded(left)} left"] if left is not None and coming(snapshot) else []
+    return "".join(f" · {part}" for part in parts)
+
+
+def _counts(stage: StageProgress) -> str:
     failed = f", {stage.failed} failed" if stage.failed else ""
     running = f", {stage.running} running" if stage.running else ""
-    return f"{stage.title}: {stage.finished} of {stage.total} done{running}{failed}"
+    return f"{stage.name.label}: {stage.finished} of {stage.total} done{running}{failed}"
 
 
-def _facts(stage: StageStatus) -> str:
+def _facts(stage: StageProgress) -> str:
     if stage.running:
         return f"{stage.running} running"
-    return f"front {stage.front}" if stage.front is not None else ""
+    return f"front {len(stage.selection.front)}" if stage.selection else ""
 
 
 def _time(seconds: float) -> str:

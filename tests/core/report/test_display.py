@@ -2,8 +2,8 @@ import io
 
 from tests.core.report import made_up
 from windtunnel.ledger import Ledger
-from windtunnel.report.progress import Display
-from windtunnel.report.status import Observer
+from windtunnel.report import RunReader
+from windtunnel.report.display import Display
 
 
 class Terminal(io.StringIO):
@@ -22,7 +22,7 @@ def test_without_a_terminal_a_line_is_printed_where_something_begins_or_ends(led
     made_up.fill(ledger, iterations=1, finalists=0)
     ledger.store.delete(ledger.path("iterations/full-1/plan.json"))
     file, clock = io.StringIO(), Clock()
-    with Display(Observer(ledger, lambda: set()), "digits_cnn: run first", file, clock) as display:
+    with Display(RunReader(ledger), "digits_cnn: run first", file, clock) as display:
         for _ in range(5):
             clock.now += 2
             display.update()
@@ -33,12 +33,20 @@ def test_without_a_terminal_a_line_is_printed_where_something_begins_or_ends(led
     assert "\x1b" not in file.getvalue()
 
 
+def test_of_a_run_that_has_not_begun_the_first_stage_is_to_come(ledger: Ledger, monkeypatch) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    file = Terminal()
+    with Display(RunReader(ledger), "digits_cnn: run first", file) as display:
+        display.update(now=True)
+    assert "data" in file.getvalue() and "Airflow is starting" in file.getvalue()
+
+
 def test_on_a_terminal_it_draws_every_stage(ledger: Ledger, monkeypatch) -> None:
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setenv("COLUMNS", "140")
     made_up.fill(ledger, iterations=2, finalists=2)
     file = Terminal()
-    with Display(Observer(ledger, lambda: set()), "digits_cnn: run first", file) as display:
+    with Display(RunReader(ledger), "digits_cnn: run first", file) as display:
         display.update(now=True)
     drawn = file.getvalue()
     for text in ("iteration 1", "10/10", "iteration 2", "12/12", "full training", "verification", "elapsed", "front "):
@@ -47,16 +55,16 @@ def test_on_a_terminal_it_draws_every_stage(ledger: Ledger, monkeypatch) -> None
 
 def test_the_ledger_is_not_asked_more_often_than_is_cheap(ledger: Ledger) -> None:
     clock = Clock()
-    looks = []
+    readings = []
 
-    class Slow(Observer):
-        def look(self):
-            looks.append(clock.now)
+    class Slow(RunReader):
+        def read(self):
+            readings.append(clock.now)
             clock.now += 3
-            return super().look()
+            return super().read()
 
-    with Display(Slow(ledger, lambda: set()), "", io.StringIO(), clock) as display:
+    with Display(Slow(ledger), "", io.StringIO(), clock) as display:
         for _ in range(60):
             display.update()
             clock.now += 1
-    assert 2 <= len(looks) <= 3
+    assert 2 <= len(readings) <= 3

@@ -4,65 +4,66 @@ from collections.abc import Sequence
 from typing import Any
 
 from windtunnel.ledger import State
-from windtunnel.report.records import records
-from windtunnel.report.view import RUNNING, WAITING, RunView
+from windtunnel.report.export import records
+from windtunnel.report.snapshot import RUNNING, WAITING, Snapshot
 from windtunnel.text import printable
 
 _ENDED = tuple(State)
 _NARROW = 7  # characters that a column's name may have even if its values are shorter
 
 
-def headline(view: RunView) -> str:
+def headline(snapshot: Snapshot) -> str:
     """The run in two lines: where it is, and how far."""
-    counts = [f"{view.counts[state]} {state}" for state in (*State, RUNNING, WAITING) if view.counts[state]]
-    parts = [f"{sum(view.counts.values())} trials{': ' if counts else ''}{', '.join(counts)}"]
-    parts += [f"iteration {view.iterations[-1].stage}"] if view.iterations else []
-    parts += [f"front {front}"] if (front := sum(trial.front for trial in view.trials)) else []
-    volumes = [iteration.hypervolume for iteration in view.iterations if iteration.hypervolume is not None]
+    counts = [f"{snapshot.counts[state]} {state}" for state in (*State, RUNNING, WAITING) if snapshot.counts[state]]
+    parts = [f"{sum(snapshot.counts.values())} trials{': ' if counts else ''}{', '.join(counts)}"]
+    begun = [stage for stage in snapshot.plans if stage.is_iteration]
+    parts += [f"iteration {begun[-1]}"] if begun else []
+    parts += [f"front {len(snapshot.front)}"] if snapshot.front else []
+    volumes = [each.hypervolume for each in snapshot.selections.values() if each.hypervolume is not None]
     parts += [f"hypervolume {volumes[-1]:.6g}"] if volumes else []
-    verified = [model.verified for model in view.models]
+    verified = [model.verified for model in snapshot.models]
     parts += [f"{verified.count(True)} of {len(verified)} finalists verified"] if verified else []
-    parts += [end] if (end := ending(view)) else []
-    return "\n".join(printable(line, keep="") for line in (f"{view.search}  {view.url}", " · ".join(parts)))
+    parts += [end] if (end := ending(snapshot)) else []
+    return "\n".join(printable(line, keep="") for line in (f"{snapshot.search}  {snapshot.url}", " · ".join(parts)))
 
 
-def ending(view: RunView) -> str | None:
+def ending(snapshot: Snapshot) -> str | None:
     """How the run has ended; None while it goes on, or where nobody recorded its end."""
-    failures = [iteration.failure for iteration in view.iterations if iteration.failure]
+    failures = [selection.failure for selection in snapshot.selections.values() if selection.failure]
     if failures:
         return f"ended: {failures[-1]}"
-    return "finished" if view.closed else None
+    return "finished" if snapshot.closed else None
 
 
-def table(view: RunView, width: int | None = None, rows: int | None = None) -> list[str]:
+def table(snapshot: Snapshot, width: int | None = None, rows: int | None = None) -> list[str]:
     """The trials as aligned lines, the names of the columns first.
 
     Args:
-        view: of the run.
+        snapshot: of the run.
         width: characters that a line may have: metrics are left out, names shortened, and then lines cut to fit.
         rows: how many trials there is room for; of more, the last that have begun are shown.
     """
-    trials = records(view)
+    trials = records(snapshot)
     if rows is not None:
         begun = [trial for trial in trials if trial["state"] != WAITING] or trials
         trials = begun[-rows:]
     further = [(group, name) for group in ("test", "metrics") for name in _names(trials, group)]
-    cells = _cells(view, trials, further)
+    cells = _cells(snapshot, trials, further)
     if width is not None:
         while further and _width(cells) > width:
             further.pop()
-            cells = _cells(view, trials, further)
+            cells = _cells(snapshot, trials, further)
         if _width(cells) > width:
             cells = _short(cells)
     return [line if width is None or len(line) <= width else f"{line[: width - 1]}…" for line in _aligned(cells)]
 
 
-def ended_lines(view: RunView, told: set[str]) -> list[str]:
-    """A line for each trial that has ended and is not among those told, which it joins."""
+def ended_lines(snapshot: Snapshot, printed: set[str]) -> list[str]:
+    """A line for each trial that has ended and is not among those printed, which it joins."""
     lines = []
-    for trial in records(view):
-        if trial["state"] in _ENDED and (key := f"{trial['trial']} {trial['verified']}") not in told:
-            told.add(key)
+    for trial in records(snapshot):
+        if trial["state"] in _ENDED and (key := f"{trial['trial']} {trial['verified']}") not in printed:
+            printed.add(key)
             values = trial["params"] | trial["objectives"] | trial["test"]
             facts = [f"{name}={_number(value)}" for name, value in values.items()]
             parts = [trial["trial"], trial["state"], *facts, _time(trial), _why(trial)]
@@ -70,9 +71,9 @@ def ended_lines(view: RunView, told: set[str]) -> list[str]:
     return lines
 
 
-def _cells(view: RunView, trials: Sequence[dict[str, Any]], further: Sequence[tuple[str, str]]) -> list[list[str]]:
+def _cells(snapshot: Snapshot, trials: Sequence[dict[str, Any]], further: Sequence[tuple[str, str]]) -> list[list[str]]:
     columns = [("params", name) for name in _names(trials, "params")]
-    columns += [*(("objectives", name) for name in view.objectives), *further]
+    columns += [*(("objectives", name) for name in snapshot.objectives), *further]
     cells = [["trial", "stage", "state", *(name for _, name in columns), "time", "why"]]
     for trial in trials:
         values = [_number(trial[group].get(name)) for group, name in columns]

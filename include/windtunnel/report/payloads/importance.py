@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from windtunnel.direction import loss
-from windtunnel.report.view import RunView, TrialView
+from windtunnel.ledger import Trial
+from windtunnel.report.snapshot import Snapshot
 
 _LEAST = 10  # trials, below which nothing can be said
 _MOST = 1000  # trials, above which every other or third one tells as much
@@ -15,7 +16,7 @@ _ABSENT = "absent"
 _BINS = 4  # that a number falls into where some trials do not have the parameter
 
 
-def importance(view: RunView) -> dict[str, Any]:
+def importance(snapshot: Snapshot) -> dict[str, Any]:
     """How much each parameter decides whether a trial is among the best tenth, for each objective.
 
     By PED-ANOVA (Watanabe, Bansal and Hutter, "PED-ANOVA: efficiently quantifying hyperparameter importance in
@@ -25,7 +26,7 @@ def importance(view: RunView) -> dict[str, Any]:
         `objectives` by name: pairs of a parameter and its share, the largest first; how many `trials` were
         compared `of` how many; and `missing`, why there are none, where there are none.
     """
-    completed = [trial for trial in view.trials if trial.comparable]
+    completed = [trial for trial in snapshot.trials if trial.feasible]
     fit = completed[:: math.ceil(len(completed) / _MOST) or 1]
     answer: dict[str, Any] = {"trials": len(fit), "of": len(completed)}
     answer |= {"method": "PED-ANOVA", "objectives": {}, "missing": ""}
@@ -39,8 +40,8 @@ def importance(view: RunView) -> dict[str, Any]:
     columns = _columns(fit)
     if not columns:
         return answer | {"missing": "Every parameter has one value only."}
-    names = [name for name in view.objectives if _tells([trial.objectives.get(name) for trial in fit])]
-    return answer | {"objectives": _shares(columns, fit, {name: view.objectives[name] for name in names})}
+    names = [name for name in snapshot.objectives if _tells([trial.objectives.get(name) for trial in fit])]
+    return answer | {"objectives": _shares(columns, fit, {name: snapshot.objectives[name] for name in names})}
 
 
 def _tells(values: Sequence[float | None]) -> bool:
@@ -50,7 +51,7 @@ def _tells(values: Sequence[float | None]) -> bool:
 
 
 def _shares(
-    columns: dict[str, list[Any]], trials: Sequence[TrialView], objectives: Mapping[str, str]
+    columns: dict[str, list[Any]], trials: Sequence[Trial], objectives: Mapping[str, str]
 ) -> dict[str, list[list[Any]]]:
     """The shares by objective. The trials are one study for all of them, for copying them into it takes the time."""
     from optuna import create_study
@@ -65,7 +66,7 @@ def _shares(
             create_trial(
                 params={name: column[place] for name, column in columns.items()},
                 distributions=spaces,
-                values=[_turned(trial.objectives.get(name, math.inf), way) for name, way in objectives.items()],
+                values=[_loss(trial, name, direction) for name, direction in objectives.items()],
             )
         )
     return {name: _shares_of(study, place) for place, name in enumerate(objectives)}
@@ -75,19 +76,19 @@ def _shares_of(study: Any, place: int) -> list[list[Any]]:
     from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that it is for minimising, which `_turned` has seen to
-        found = get_param_importances(
+        warnings.simplefilter("ignore")  # that it is for minimising, which `_loss` has seen to
+        shares = get_param_importances(
             study, evaluator=PedAnovaImportanceEvaluator(), target=lambda trial: trial.values[place]
         )
-    return [[name, share if math.isfinite(share) else 0.0] for name, share in found.items()]
+    return [[name, share if math.isfinite(share) else 0.0] for name, share in shares.items()]
 
 
-def _turned(value: float, way: str) -> float:
-    """The value to be minimised; a missing one, which is infinite, stays out of what is compared."""
-    return loss(value, way)
+def _loss(trial: Trial, objective: str, direction: str) -> float:
+    """The value turned so that less is better; an infinite one, which is never compared, where there is none."""
+    return loss(trial.objectives[objective], direction) if objective in trial.objectives else math.inf
 
 
-def _columns(trials: Sequence[TrialView]) -> dict[str, list[Any]]:
+def _columns(trials: Sequence[Trial]) -> dict[str, list[Any]]:
     """One value a trial of each parameter that varies: a number, or text of anything else."""
     names = dict.fromkeys(name for trial in trials for name in trial.params)
     columns = {name: _column([trial.params.get(name) for trial in trials]) for name in names}

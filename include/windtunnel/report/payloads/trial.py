@@ -1,0 +1,75 @@
+"""One trial, with all that its ledger has of it."""
+
+import re
+from typing import Any
+
+from windtunnel.ledger import Ledger, Trial
+from windtunnel.ledger.curves import read_points
+from windtunnel.report.payloads.overview import model
+from windtunnel.report.payloads.plain import plain
+from windtunnel.report.snapshot import Snapshot, message
+
+# What of a trial's files a page may hand out. Checkpoints stay where they are: big, and of use to the trainer only.
+_ARTIFACT = re.compile(r"log\.txt|metrics\.jsonl|request\.json|[A-Za-z0-9_-]+\.(onnx|json|jsonl|txt|csv|png)")
+
+
+def trial(snapshot: Snapshot, ledger: Ledger, of: Trial) -> dict[str, Any]:
+    """A trial: its facts, attempts, curve, files, the end of its log, and its kin.
+
+    Args:
+        snapshot: of the run.
+        ledger: of the run.
+        of: one of the snapshot's trials or full trainings.
+    """
+    request, result = of.request, ledger.result(of.trial)
+    job = snapshot.jobs.get(of.trial)
+    return {
+        "trial": of.trial,
+        "number": snapshot.numbers[of.trial],
+        "config": of.config,
+        "stage": request.stage,
+        "iteration": of.iteration,
+        "state": snapshot.state(of),
+        "front": of.trial in snapshot.front,
+        "params": list(plain(of.params).items()),
+        "objectives": list(plain(snapshot.objectives_of(of)).items()),
+        "metrics": list(plain(snapshot.metrics_of(of)).items()),
+        "violation": plain(of.violation),
+        "epochs": request.epochs,
+        "epoch": result.epoch if result else None,
+        "seconds": plain(result.seconds) if result else 0.0,
+        "peak_memory": result.peak_memory if result else 0,
+        "started": result.started if result else "",
+        "ended": result.ended if result else "",
+        "note": plain(request.note),
+        "kind": result.kind if result else "",
+        "message": result.message if result and result.message else message(of),
+        "log_tail": ledger.log(of.trial) or (result.log_tail if result else ""),
+        "attempts": [plain(attempt) for attempt in ledger.attempts(of.trial)],
+        "job": job.job if job else "",
+        "lane": job.lane if job else 0,
+        "source": result.source if result else None,
+        "continue_from": request.continue_from,
+        "curve": plain(read_points(ledger, of.trial)),
+        "artifacts": [
+            {"name": entry.path.rpartition("/")[2], "size": entry.size}
+            for entry in ledger.files(of.trial)
+            if is_artifact(entry.path.rpartition("/")[2])
+        ],
+        "parents": [{"config": config, "trials": _of_config(snapshot, config)} for config in of.parents],
+        "children": [other.trial for other in snapshot.trials if of.config in other.parents],
+        "same": [name for name in _of_config(snapshot, of.config) if name != of.trial],
+        "model": next(
+            (model(snapshot, each) for each in snapshot.models if of.trial in (each.trial.trial, each.partial)), None
+        ),
+    }
+
+
+def is_artifact(name: str) -> bool:
+    """Whether a file of a trial may be handed out, by its name."""
+    return _ARTIFACT.fullmatch(name) is not None
+
+
+def _of_config(snapshot: Snapshot, config: str) -> list[str]:
+    trained = [each.trial for each in snapshot.models]
+    return [each.trial for each in (*snapshot.trials, *trained) if each.config == config]

@@ -1,0 +1,299 @@
+"""A run at one moment: what its ledger held when it was read, and what follows from that."""
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from windtunnel.direction import loss
+from windtunnel.front import hypervolumes, pareto_front, reference_point
+from windtunnel.ledger import Approval, Job, Known, Plan, Result, State, Trial
+from windtunnel.ledger.ids import full_stage, is_trial, verification_id
+from windtunnel.ledger.records import Session
+from windtunnel.ledger.stage import Stage, StageKind
+from windtunnel.ledger.trial import furthest
+
+WAITING = "waiting"  # the state of a trial that is planned and has neither started nor ended
+RUNNING = "running"  # the state of a trial without a result whose job was launched and whose turn has come
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One finalist: its full training and its verification.
+
+    Attributes:
+        trial: the full training.
+        verified: whether its exported model passed; None before it is known.
+        test: what the verification measured: `test_acc`, `onnx_acc`, `max_logit_diff`, …
+        error: why it did not pass.
+        onnx: path of the model in the run's folder; None without one.
+    """
+
+    trial: Trial
+    verified: bool | None = None
+    test: dict[str, float | None] = field(default_factory=dict)
+    error: str = ""
+    onnx: str | None = None
+
+    @property
+    def partial(self) -> str | None:
+        """Id of the trial whose checkpoint the full training goes on from, where there is one."""
+        return self.trial.request.continue_from
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A run at one moment. Its fields are what was read; what follows from them is worked out when it is first used.
+
+    Attributes:
+        search: the search's name.
+        run: the run's name.
+        url: of its ledger.
+        read: when it was read, ISO 8601 in UTC.
+        record: the content of `search.json`.
+        sessions: the DAG runs that worked on it, the earliest first.
+        closed: whether the latest session has nothing left to do but to write the report and to tidy up.
+        approval: a person's latest word on the finalists, where one is asked for.
+        preparation: the job that prepares the data, once there is one.
+        plans: of the stages that have begun, in the order in which they happen.
+        selections: what each iteration's selection knew and decided, in order.
+        results: how trials and other units ended, by id.
+        launches: when each job was launched, in seconds since 1970 by the store's clock.
+    """
+
+    search: str
+    run: str
+    url: str
+    read: str
+    record: Mapping[str, Any]
+    sessions: list[Session]
+    closed: bool
+    approval: Approval | None
+    preparation: Job | None
+    plans: Mapping[Stage, Plan]
+    selections: Mapping[Stage, Known]
+    results: Mapping[str, Result]
+    launches: Mapping[str, list[float]]
+
+    # The search
+
+    @property
+    def session(self) -> Session | None:
+        """The latest session, if one has begun."""
+        return self.sessions[-1] if self.sessions else None
+
+    @property
+    def definition(self) -> dict[str, Any]:
+        """The definition as the latest session has it."""
+        return dict(self.session.definition if self.session else self.record["definition"])
+
+    @cached_property
+    def objectives(self) -> dict[str, str]:
+        """`maximize` or `minimize` by the objective's name, the first objective first."""
+        return dict(self.definition["objectives"])
+
+    @property
+    def offset(self) -> int:
+        """How many iterations had selected when the latest session began."""
+        return self.session.offset if self.session else 0
+
+    @property
+    def planned(self) -> int:
+        """The last iteration that the latest session may perform."""
+        return self.session.offset + self.session.iterations if self.session else self.definition["iterations"]
+
+    @property
+    def last_iteration(self) -> int:
+        """The last iteration of the latest session: the planned one, or an earlier one that ended the search."""
+        own = {stage.number: each for stage, each in self.selections.items() if stage.number > self.offset}
+        return min([self.planned, *(number for number, each in own.items() if each.stop or each.failure)])
+
+    @property
+    def asking(self) -> bool:
+        """Whether a person has yet to approve the finalists."""
+        session, stage = self.session, self.full_training()
+        if self.closed or session is None or not session.definition.get("approval") or stage not in self.plans:
+            return False
+        return self.approval is None or not self.approval.answers(session.session, stage)
+
+    def full_training(self, iterations: int | None = None) -> Stage:
+        """The stage that trains the finalists fully, after so many iterations or those that have selected."""
+        done = max((stage.number for stage in self.selections), default=0) if iterations is None else iterations
+        return full_stage(done, self.sessions, chosen=self.record.get("origin") is not None)
+
+    # Trials
+
+    @cached_property
+    def trials(self) -> list[Trial]:
+        """The trials of all iterations, in order of request."""
+        return self._trials(StageKind.SEARCH)
+
+    @cached_property
+    def models(self) -> list[Model]:
+        """The finalists of all sessions, the best in the first objective first."""
+        name, direction = next(iter(self.objectives.items()))
+
+        def rank(trial: Trial) -> float:
+            value = self.objectives_of(trial).get(name)
+            return math.inf if value is None else loss(value, direction)
+
+        return [self._model(trial) for trial in sorted(self._full_trainings, key=rank)]
+
+    @cached_property
+    def all_trials(self) -> dict[str, Trial]:
+        """The iterations' trials and the full trainings, by id."""
+        return {trial.trial: trial for trial in (*(model.trial for model in self.models), *self.trials)}
+
+    @property
+    def finalists(self) -> list[Model]:
+        """The finalists of the latest session; none before they are chosen."""
+        plan = self.plans.get(self.full_training())
+        chosen = {request.trial for request in plan.requests} if plan else set()
+        return [model for model in self.models if model.trial.trial in chosen]
+
+    @cached_property
+    def numbers(self) -> dict[str, int]:
+        """Each trial's place in order of request, from 1, by id; full trainings are counted for themselves."""
+        groups = (self._full_trainings, self.trials)
+        return {trial.trial: number for group in groups for number, trial in enumerate(group, 1)}
+
+    @cached_property
+    def jobs(self) -> dict[str, Job]:
+        """The job of each unit, by the unit's id; results that were taken over have none."""
+        return {unit: job for job in self._all_jobs for unit in job.units}
+
+    @cached_property
+    def running(self) -> frozenset[str]:
+        """The units at work: of each job that was launched the next ones without a result, as many as it has slots."""
+        launched = [job for job in self._all_jobs if job.job in self.launches]
+        return frozenset(unit for job in launched for unit in job.owed(self.results)[: job.slots])
+
+    @cached_property
+    def counts(self) -> dict[str, int]:
+        """Number of the iterations' trials by state."""
+        counts = {state.value: 0 for state in State} | {RUNNING: 0, WAITING: 0}
+        for trial in self.trials:
+            counts[self.state(trial)] += 1
+        return counts
+
+    def find(self, trial: str) -> Trial | None:
+        """The trial or full training of that id, if there is one."""
+        return self.all_trials.get(trial)
+
+    def state(self, trial: Trial) -> str:
+        """A `State`'s value, `running` or `waiting`."""
+        if trial.state:
+            return trial.state.value
+        return RUNNING if trial.trial in self.running else WAITING
+
+    def objectives_of(self, trial: Trial) -> dict[str, float]:
+        """Values of the objectives by name; where training gave none, those that were known before."""
+        return {name: value for name, value in trial.known.items() if name in self.objectives} | trial.objectives
+
+    def metrics_of(self, trial: Trial) -> dict[str, float | None]:
+        """Every other number that is known of it, by name."""
+        metrics = trial.known | trial.result.metrics if trial.result else trial.known
+        return {name: value for name, value in metrics.items() if name not in self.objectives}
+
+    def source(self, trial: Trial) -> str | None:
+        """URL of the ledger that its result was taken from; None where a job of this run trains it."""
+        return None if trial.trial in self.jobs else trial.request.source
+
+    def own(self) -> list[Trial]:
+        """The trials and full trainings of this run's own jobs; results of earlier runs have cost it nothing."""
+        return [trial for trial in self.all_trials.values() if trial.trial in self.jobs]
+
+    # What was found
+
+    @cached_property
+    def front(self) -> frozenset[str]:
+        """Ids of the trials on the front of the last selection; before that, of those that have ended."""
+        if self._last_selection:
+            return frozenset(self._last_selection.front)
+        return frozenset(trial.trial for trial in pareto_front(contenders(self.trials), self.objectives))
+
+    @cached_property
+    def reference(self) -> list[float]:
+        """Worst corner of the hypervolume, in the order of the objectives; empty without a front."""
+        if self._last_selection:
+            return self._last_selection.reference
+        return reference_point(contenders(self.trials), self.objectives)
+
+    @cached_property
+    def volumes(self) -> list[float | None]:
+        """Hypervolume of the front after each of `trials`; None before there is a front."""
+        counting = {trial.trial for trial in contenders(self.trials)}
+        candidates = [trial if trial.trial in counting else None for trial in self.trials]
+        return hypervolumes(candidates, self.objectives, self.reference)
+
+    @property
+    def steps(self) -> list[Result]:
+        """How the units ended that are no trials: the preparation of the data and verifications."""
+        return [self.results[unit] for unit in self.jobs if not is_trial(unit) and unit in self.results]
+
+    @cached_property
+    def version(self) -> str:
+        """A digest that changes with whatever a page shows of the run."""
+        read = (self.plans, self.selections, self.results, self.sessions, self.launches)
+        facts = [self.url, *(len(each) for each in read), self.closed, self.asking, *sorted(self.running)]
+        return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
+
+    # Parts of the above
+
+    @property
+    def _last_selection(self) -> Known | None:
+        return list(self.selections.values())[-1] if self.selections else None
+
+    @cached_property
+    def _all_jobs(self) -> list[Job]:
+        jobs = [job for plan in self.plans.values() for job in plan.jobs]
+        return [self.preparation, *jobs] if self.preparation else jobs
+
+    @cached_property
+    def _full_trainings(self) -> list[Trial]:
+        return self._trials(StageKind.FULL)
+
+    def _trials(self, kind: StageKind) -> list[Trial]:
+        plans = [plan for stage, plan in self.plans.items() if stage.kind is kind]
+        requests = {request.trial: request for plan in plans for request in plan.requests}
+        return [Trial(request, self.results.get(trial)) for trial, request in requests.items()]
+
+    def _model(self, trial: Trial) -> Model:
+        if trial.state is State.FAILED:
+            return Model(trial, verified=False, error=message(trial))
+        step = self.results.get(verification_id(trial.trial))
+        if step is None:
+            return Model(trial)
+        return Model(
+            trial,
+            verified=step.state is State.COMPLETED,
+            test=step.metrics,
+            error=step.message,
+            onnx=f"trials/{trial.trial}/model.onnx",
+        )
+
+
+def contenders(trials: Iterable[Trial]) -> list[Trial]:
+    """The trials that may be on a front: of each configuration the one that came furthest, if its values compare."""
+    return [trial for trial in furthest(trial for trial in trials if trial.result) if trial.feasible]
+
+
+def best_trial(trials: Iterable[Trial], objective: str, direction: str) -> Trial | None:
+    """The feasible trial with the best value of an objective, the earliest of equal ones; None without any."""
+    fit = [trial for trial in trials if trial.feasible and objective in trial.objectives]
+    return min(fit, key=lambda trial: loss(trial.objectives[objective], direction), default=None)
+
+
+def message(trial: Trial) -> str:
+    """Why it failed, was stopped or is not trained; empty where nothing of the kind happened."""
+    if trial.request.infeasible:
+        return f"breaks {trial.request.infeasible}"
+    return trial.result.message if trial.result else ""
+
+
+def recorded(trial: Trial) -> float:
+    """When its result was written, in seconds since 1970 by the store's clock; 0 without a result."""
+    return trial.result.recorded if trial.result else 0.0
