@@ -45,15 +45,15 @@ class Rule:
 
 
 RULES = (
-    Rule("which states have values", r"COMPLETED\b.*\bSTOPPED\b", "ledger/outcome.py"),
-    Rule("which direction is better", r"[=!]= ?['\"]maximize|\"maximize\": ?(min|max)", "windtunnel/front.py"),
+    Rule("which states have values", r"COMPLETED\b.*\bSTOPPED\b", "ledger/records.py"),
+    Rule("which direction is better", r"[=!]= ?['\"]maximize|\"maximize\": ?(min|max)", "windtunnel/direction.py"),
     Rule("a stage's name", r"\.isdigit\(\)|f?\"(full|verify)-|rpartition\(\"-\"\)", "ledger/stage.py"),
     Rule("stragglers", r"def _?(stragglers|busy_lanes)\b|\b(late|stragglers) = (\[|sum)", "stages/history.py"),
     Rule("the latest try", r"\"\.r\"|\.r\{", "ledger/ids.py"),
     Rule("a trial's id", r"-e\{|\[0-9a-f\]\{16\}", "ledger/ids.py"),
     Rule("what a configuration's id is made of", r"(?<!def )\bconfig_id\(", "stages/search.py"),
-    Rule("the furthest trial of a configuration", r"def (furthest|contenders)\b", "stages/history.py"),
-    Rule("threads of a trial", r"(cores\(\)|of_a_pod) //|// \w*\.?slots\b", "windtunnel/machine.py"),
+    Rule("the furthest trial of a configuration", r"def (furthest|contenders)\b", "ledger/trial.py"),
+    Rule("threads of a trial", r"(cores\(\)|of_a_pod) //|// \w*\.?slots\b", "windtunnel/threads.py"),
     Rule("lengths of tails", r"(?<!:)\b4_?096\b", "windtunnel/failures.py"),
     Rule("cores of the machine", r"sched_getaffinity|cpu_count", "windtunnel/machine.py"),
     Rule("the machine's name", r"gethostname|platform\.node", "windtunnel/machine.py"),

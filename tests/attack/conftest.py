@@ -50,9 +50,9 @@ def airflow(home):  # noqa: F811
 
 @pytest.fixture
 def page(airflow, live):
-    from windtunnel_airflow.page.app import caches
+    from windtunnel_airflow.page.readers import run_cache
 
-    caches.clear()
+    run_cache.cache_clear()
     return Page(airflow)
 
 

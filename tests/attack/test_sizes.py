@@ -10,7 +10,7 @@ import pytest
 from windtunnel.cli import main
 from windtunnel.definition import load_definition
 from windtunnel.errors import StoreError
-from windtunnel.ledger.curves import latest_report, read_curves
+from windtunnel.ledger.curves import latest_reports, read_curves
 from windtunnel.report import payloads
 from windtunnel.report.reader import collect
 
@@ -136,7 +136,7 @@ def test_no_metadata_of_metrics_breaks_a_reader(ledger, value):
     (metadata,) = (ledger.store.folder / path).parent.glob(".meta/metrics.jsonl.*")
     metadata.write_text(json.dumps({"latest": value, "curve": value}))
     assert read_curves(ledger, "loss")[trial] == [2.0]
-    assert "loss" not in latest_report(ledger, trial)
+    assert "loss" not in latest_reports(ledger, [trial]).get(trial, {})
 
 
 def test_metadata_of_any_size_is_none(ledger):
@@ -188,7 +188,7 @@ def test_results_that_cannot_be_read_or_say_too_much_do_not_hide_the_others(ledg
     assert "its record cannot be read" in unread.message
     assert len(long.message) < 20_000
     assert len(view.trials) == 46
-    assert len(json.dumps(documents.trials(view))) < MB
+    assert len(json.dumps(payloads.trials(view))) < MB
 
 
 def test_a_huge_file_is_handed_out_piece_by_piece(page, live):

@@ -169,6 +169,7 @@ def test_trials_outside_the_space_are_not_trained(tmp_path, params, told):
     chosen = plan.requests[0]
     forged = plan.model_copy(update={"requests": [chosen.model_copy(update={"params": params}), *plan.requests[1:]]})
     first.write_json("iterations/1/plan.json", forged.model_dump(mode="json"))
+    first.write_json("plans.json", {"plans": [forged.model_dump(mode="json")]})
     origin = {"from_run": first.url, "trials": [chosen.trial]}
     search = Bench(Path(first.store.url)).begin("retrain", origin=origin, epochs=EPOCHS)
     with pytest.raises(LedgerError) as caught:

@@ -7,7 +7,9 @@ process died, or where another version of Windtunnel wrote the run.
 
 from collections.abc import Iterable
 
-from windtunnel.errors import NotFoundError
+from pydantic import ValidationError
+
+from windtunnel.errors import LedgerError
 from windtunnel.ledger.ledger import Ledger
 from windtunnel.ledger.records import Plan, Record
 from windtunnel.ledger.stage import Stage
@@ -34,8 +36,8 @@ def write_plans(ledger: Ledger, plans: Iterable[Plan]) -> None:
 
 
 def _copied(ledger: Ledger) -> dict[Stage, Plan]:
+    """The plans of the copy; none where it is missing or cannot be read, for each stage has its own."""
     try:
-        content = ledger.store.get(ledger.path(_NAME))
-    except NotFoundError:
+        return {plan.stage: plan for plan in _Copy.model_validate(ledger.read_json(_NAME) or {"plans": []}).plans}
+    except (LedgerError, ValidationError):
         return {}
-    return {plan.stage: plan for plan in _Copy.model_validate_json(content).plans}
