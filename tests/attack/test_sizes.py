@@ -182,9 +182,10 @@ def test_results_that_cannot_be_read_or_say_too_much_do_not_hide_the_others(ledg
     for trial, message in zip(failed, (40 * MB, 8 * MB), strict=False):
         path = ledger.path(f"results/{trial}.json")
         content = json.loads(ledger.store.get(path)) | {"message": "m" * message}
-        ledger.store.put(path, json.dumps(content).encode(), dict(ledger.store.stat(path).metadata))
+        metadata = {name: value for name, value in ledger.store.stat(path).metadata.items() if name != "message"}
+        ledger.store.put(path, json.dumps(content).encode(), metadata)  # as for a message too long for a listing
     view = collect(ledger)
-    unread, long = (view.find(trial) for trial in failed[:2])
+    unread, long = (view.find(trial).result for trial in failed[:2])
     assert "its record cannot be read" in unread.message
     assert len(long.message) < 20_000
     assert len(view.trials) == 46
