@@ -52,7 +52,7 @@ def in_processes(run: RunUnit, processes: int) -> RunUnit:
         )
 
         def work() -> None:
-            _work(run, Ledger.open(ledger.url), job, unit, attempt, log)
+            _work(run, Ledger.open(ledger.url).with_spec(ledger.spec), job, unit, attempt, log)
 
         try:
             elastic_launch(config, work)()
