@@ -29,12 +29,36 @@ def opened_folder(root: Path, parts: Sequence[str] = (), *, make: bool = False) 
     folder = _root(root, make)
     try:
         for part in parts:
-            inner = _child(folder, part, make)
+            inner = open_child(folder, part, make=make)
             os.close(folder)
             folder = inner
         yield folder
     finally:
         os.close(folder)
+
+
+def open_child(folder: int, name: str, *, make: bool = False) -> int:
+    """The descriptor of a folder in an open folder.
+
+    Args:
+        folder: descriptor of the outer folder.
+        name: of the inner one, without a slash.
+        make: make it if it is missing.
+
+    Raises:
+        OSError: it is missing, is a file or a link (`ELOOP`), or cannot be opened.
+    """
+    try:
+        try:
+            return os.open(_plain(name), _FOLDER | os.O_NOFOLLOW, dir_fd=folder)
+        except FileNotFoundError:
+            if not make:
+                raise
+        with suppress(FileExistsError):  # made meanwhile
+            os.mkdir(name, dir_fd=folder)
+        return os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=folder)
+    except OSError as error:
+        raise _told(error, folder, name) from error
 
 
 def open_file(folder: int, name: str, flags: int, mode: int = 0o666) -> int:
@@ -81,20 +105,6 @@ def _root(root: Path, make: bool) -> int:
             raise
     root.mkdir(parents=True, exist_ok=True)
     return os.open(root, _FOLDER)
-
-
-def _child(folder: int, part: str, make: bool) -> int:
-    try:
-        try:
-            return os.open(_plain(part), _FOLDER | os.O_NOFOLLOW, dir_fd=folder)
-        except FileNotFoundError:
-            if not make:
-                raise
-        with suppress(FileExistsError):  # made meanwhile
-            os.mkdir(part, dir_fd=folder)
-        return os.open(part, _FOLDER | os.O_NOFOLLOW, dir_fd=folder)
-    except OSError as error:
-        raise _told(error, folder, part) from error
 
 
 def _plain(name: str) -> str:

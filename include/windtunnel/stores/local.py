@@ -17,7 +17,7 @@ from uuid import uuid4
 
 from pydantic_core import from_json
 
-from windtunnel.beneath import open_file, opened_folder, status
+from windtunnel.beneath import open_child, open_file, opened_folder, status
 from windtunnel.errors import ConflictError, NotFoundError, StoreError
 from windtunnel.stores.base import (
     METADATA_LIMIT,
@@ -214,11 +214,8 @@ class _Place:
 @contextmanager
 def _hidden(folder: int, *, make: bool = False) -> Iterator[int]:
     """The descriptor of a folder's metadata."""
-    if make:
-        with suppress(FileExistsError):
-            os.mkdir(_HIDDEN, dir_fd=folder)
     try:
-        hidden = os.open(_HIDDEN, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+        hidden = open_child(folder, _HIDDEN, make=make)
     except OSError as error:
         if make or error.errno not in _NO_OBJECT:
             raise
