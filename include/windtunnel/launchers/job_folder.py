@@ -3,12 +3,12 @@
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from io import FileIO
 from pathlib import Path
 
 from windtunnel.beneath import open_file, opened_folder
-from windtunnel.errors import LaunchError
+from windtunnel.errors import LaunchError, StoreError
 from windtunnel.launchers.spool import Spool, run_key
 from windtunnel.ledger import Ledger
 from windtunnel.private import private_folder
@@ -87,10 +87,8 @@ class JobFolder:
     def log_tail(self, job: str, size: int) -> str:
         """The end of the job's log, at most `size` bytes."""
         try:
-            with self._open(_log(job), os.O_RDONLY) as log:
-                log.seek(max(0, os.fstat(log.fileno()).st_size - size))
-                return log.read(size).decode(errors="replace")
-        except OSError:
+            return LocalStore(self._root).tail("/".join([*self._parts, _log(job)]), size).decode(errors="replace")
+        except StoreError:
             return ""
 
     @contextmanager
@@ -111,10 +109,8 @@ class JobFolder:
             names = [name for name in os.listdir(folder) if name.startswith(".") and name.endswith(".lock")]  # noqa: PTH208
             return {name[1:].removesuffix(".lock") for name in names if _is_locked(folder, name)}
 
-    @contextmanager
-    def _opened(self) -> Iterator[int]:
-        with opened_folder(self._root, self._parts) as folder:
-            yield folder
+    def _opened(self) -> AbstractContextManager[int]:
+        return opened_folder(self._root, self._parts)
 
     def _open(self, name: str, flags: int) -> FileIO:
         with self._opened() as folder:
