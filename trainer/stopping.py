@@ -9,6 +9,7 @@ from windtunnel.definition.model import Definition
 from windtunnel.errors import NotFoundError
 from windtunnel.ledger import Ledger, Request
 from windtunnel.ledger.curves import read_curves, rounded
+from windtunnel.ledger.ids import config_of
 from windtunnel.stopping.rules import Verdict, verdicts
 
 DECISIONS = "decisions.json"
@@ -52,7 +53,7 @@ class Rules:
         """The curves of the other configurations; of several trials of one, the one that came furthest."""
         longest: dict[str, list[float]] = {}
         for trial, values in read_curves(self._ledger, self._metric).items():
-            config = trial.partition("-e")[0]
+            config = config_of(trial)
             if config != self._request.config and len(values) > len(longest.get(config, ())):
                 longest[config] = values
         return list(longest.values())

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 from windtunnel.definition import Definition
 from windtunnel.errors import DefinitionError, LedgerError
 from windtunnel.ledger import Request
-from windtunnel.ledger.ids import first_id, is_trial
+from windtunnel.ledger.ids import config_of, is_trial
 from windtunnel.space import Space
 
 
@@ -45,4 +45,4 @@ def _faults(request: Request, definition: Definition, sources: Collection[str]) 
 
 
 def _same(trial: str, config: str) -> bool:
-    return is_trial(trial) and first_id(trial).rpartition("-e")[0] == config
+    return is_trial(trial) and config_of(trial) == config

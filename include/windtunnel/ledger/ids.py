@@ -48,6 +48,11 @@ def trial_id(config: str, epochs: float) -> str:
     return f"{config}-e{epochs_text(epochs)}"
 
 
+def config_of(trial: str) -> str:
+    """The configuration that a trial trains."""
+    return trial.partition("-e")[0]
+
+
 def is_trial(unit: str) -> bool:
     """Whether a unit is a trial, by its id."""
     return _TRIAL.fullmatch(unit) is not None
