@@ -63,13 +63,17 @@ def definition_of(ledger: Ledger) -> Definition:
     return _recorded(ledger, ledger.spec.definition)
 
 
-def recorded_definition(ledger: Ledger) -> Definition:
+def recorded_definition(ledger: Ledger, record: Mapping[str, Any] | None = None) -> Definition:
     """A run's definition as its ledger tells it, of the latest session: to be shown or compared, never to act by.
+
+    Args:
+        ledger: of the run.
+        record: its `search_record`, where that has been read already.
 
     Raises:
         LedgerError: the run has not begun.
     """
-    return _recorded(ledger, ledger.search_record()["definition"])
+    return _recorded(ledger, (record or ledger.search_record())["definition"])
 
 
 def with_overrides(definition: Definition, overrides: Mapping[str, Any]) -> Definition:

@@ -68,7 +68,7 @@ def begin(
         open_source(origin["from_run"], ledger, "from_run")
     _claim(ledger, session, running)
     begun = ledger.read_json("search.json")
-    definition = _with_lanes(definition, ledger, session)
+    definition = _with_lanes(definition, begun, ledger, session)
     if begun is not None:
         before = _origin(begun, ledger)
         if origin is not None and origin != before:
@@ -144,7 +144,7 @@ def _origin(begun: dict[str, Any], ledger: Ledger) -> dict[str, Any] | None:
         raise LedgerError(f"{ledger.url}/search.json: origin: is no run and its trials: begin a new run") from error
 
 
-def _with_lanes(definition: Definition, ledger: Ledger, session: str) -> Definition:
+def _with_lanes(definition: Definition, begun: dict[str, Any] | None, ledger: Ledger, session: str) -> Definition:
     """The definition with its lanes, on this machine, and its threads told: sums of floats depend on the threads.
 
     So a run keeps the threads that it began with, however many lanes a later session has; and a session that begins
@@ -157,7 +157,6 @@ def _with_lanes(definition: Definition, ledger: Ledger, session: str) -> Definit
         return definition.model_copy(update={"limits": limits.model_copy(update=told)})
     if definition.launcher != "local":
         return definition
-    begun = ledger.read_json("search.json")
     opened = {one.session: one.definition for one in ledger.sessions()}.get(session)
     parallel = limits.parallel or _count(opened, "parallel") or cores()
     threads = _count(begun and begun.get("definition"), "threads") or limits.threads
@@ -180,7 +179,7 @@ def _with_horizon_of(run: Ledger, definition: Definition) -> Definition:
 
 
 def _check_unchanged(record: dict[str, Any], definition: Definition, code: str, ledger: Ledger) -> None:
-    begun = recorded_definition(ledger).model_dump(mode="json")
+    begun = recorded_definition(ledger, record).model_dump(mode="json")
     asked = definition.model_dump(mode="json")
     fields = [field for field in _FIXED if begun[field] != asked[field]]
     fields += ["epochs." + part for part in ("partial", "horizon") if begun["epochs"][part] != asked["epochs"][part]]
