@@ -260,5 +260,8 @@ class QLogNormal(Quantised, LogNormal):
     """Standard deviation of the natural logarithm, before rounding."""
 
 
+DISTRIBUTIONS = (Uniform, QUniform, LogUniform, QLogUniform, Normal, QNormal, LogNormal, QLogNormal)
+
+
 def _is_number(value: Any) -> bool:
     return not isinstance(value, bool) and isinstance(value, int | float) and math.isfinite(value)

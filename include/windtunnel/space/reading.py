@@ -7,16 +7,7 @@ from windtunnel.space.base import Parameter, checked
 from windtunnel.space.choices import Bool, Categorical, Choice
 from windtunnel.space.custom import Custom
 from windtunnel.space.dicts import Dict
-from windtunnel.space.distributions import (
-    LogNormal,
-    LogUniform,
-    Normal,
-    QLogNormal,
-    QLogUniform,
-    QNormal,
-    QUniform,
-    Uniform,
-)
+from windtunnel.space.distributions import DISTRIBUTIONS
 from windtunnel.space.lists import List
 from windtunnel.space.numbers import Float, Int, Randint
 from windtunnel.space.one_of import OneOf
@@ -24,7 +15,7 @@ from windtunnel.space.sublist_of import SublistOf
 from windtunnel.validation import Fault, Path, read_model, shown, unknown
 
 _OWN = (Int, Float, Categorical, Bool, Dict, List, OneOf, SublistOf)
-_HYPERDRIVE = (Choice, Randint, Uniform, QUniform, LogUniform, QLogUniform, Normal, QNormal, LogNormal, QLogNormal)
+_HYPERDRIVE = (Choice, Randint, *DISTRIBUTIONS)
 KINDS: dict[str, type[Parameter]] = {kind.model_fields["type"].default: kind for kind in (*_OWN, *_HYPERDRIVE)}
 
 _FIELDS = {field for kind in KINDS.values() for field in kind.model_fields}
