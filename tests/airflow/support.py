@@ -82,25 +82,32 @@ def partial_trials(ledger):
     return [r.trial for stage in ledger.stages() if stage.isdigit() for r in ledger.plan(stage).requests]
 
 
+def sign_in(client):
+    """Let the client's requests come from an admin; the server itself gives tokens for a password only."""
+    from airflow.api_fastapi.app import get_auth_manager
+    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+
+    token = get_auth_manager().generate_jwt(SimpleAuthManagerUser(username="admin", role="admin"))
+    client.headers["Authorization"] = f"Bearer {token}"
+
+
 def answer(search, choice):
     """Wait until the search asks for an approval, and give it, as the user interface does: by the REST API."""
-    from airflow.api_fastapi.app import create_app, get_auth_manager
-    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+    from airflow.api_fastapi.app import create_app
     from fastapi.testclient import TestClient
 
     def respond():
         client = TestClient(create_app(apps="core"), "http://localhost:8080")
-        token = get_auth_manager().generate_jwt(SimpleAuthManagerUser(username="admin", role="admin"))
-        headers = {"Authorization": f"Bearer {token}"}
+        sign_in(client)
         deadline = time.monotonic() + 300
         while time.monotonic() < deadline:
-            found = client.get(f"/api/v2/dags/{search}/dagRuns/~/hitlDetails", headers=headers).json()
+            found = client.get(f"/api/v2/dags/{search}/dagRuns/~/hitlDetails").json()
             for detail in found.get("hitl_details", []):
                 ti = detail["task_instance"]
                 if ti["state"] == "awaiting_input":
                     path = f"/api/v2/dags/{search}/dagRuns/{ti['dag_run_id']}/taskInstances/{ti['task_id']}"
                     reply = client.patch(
-                        f"{path}/-1/hitlDetails", headers=headers, json={"chosen_options": [choice], "params_input": {}}
+                        f"{path}/-1/hitlDetails", json={"chosen_options": [choice], "params_input": {}}
                     )
                     assert reply.status_code == 200, reply.text
                     return

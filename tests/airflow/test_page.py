@@ -7,6 +7,7 @@ import re
 import pytest
 
 from tests.airflow.standalone import ROOT
+from tests.airflow.support import sign_in
 from tests.core.report import made_up
 from windtunnel.ledger import Ledger
 from windtunnel.ledger.ids import safe_name
@@ -43,11 +44,7 @@ def airflow(home):
 
 @pytest.fixture
 def client(airflow):
-    from airflow.api_fastapi.app import get_auth_manager
-    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
-
-    token = get_auth_manager().generate_jwt(SimpleAuthManagerUser(username="admin", role="admin"))
-    airflow.headers["Authorization"] = f"Bearer {token}"
+    sign_in(airflow)
     airflow.cookies.clear()
     yield airflow
     airflow.headers.pop("Authorization", None)

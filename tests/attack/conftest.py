@@ -3,6 +3,7 @@
 import pytest
 
 from tests.airflow.conftest import home  # noqa: F401  (a fixture)
+from tests.airflow.support import sign_in
 from tests.core.report import made_up
 from windtunnel.ledger import Ledger
 from windtunnel.stores.local import LocalStore
@@ -27,8 +28,7 @@ class Page:
 @pytest.fixture(scope="module")
 def airflow(home):  # noqa: F811
     from airflow.api.common.delete_dag import delete_dag
-    from airflow.api_fastapi.app import create_app, get_auth_manager, purge_cached_app
-    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+    from airflow.api_fastapi.app import create_app, purge_cached_app
     from fastapi.testclient import TestClient
 
     from tests.airflow import pages
@@ -39,8 +39,7 @@ def airflow(home):  # noqa: F811
         patch.setenv("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS", "False")
         purge_cached_app()
         client = TestClient(create_app(apps="core"), "http://localhost:8080", raise_server_exceptions=False)
-        token = get_auth_manager().generate_jwt(SimpleAuthManagerUser(username="admin", role="admin"))
-        client.headers["Authorization"] = f"Bearer {token}"
+        sign_in(client)
         yield client
     purge_cached_app()
     for file in (home / "searches").iterdir():

@@ -58,11 +58,10 @@ def search(folder, early_stopping, *, kill):
             "limits": {"parallel": 1},
         }
     )
-    ledger = Ledger(LocalStore(folder), "toy", "run")
-    session = begin(definition, ledger, "s1")
+    session = begin(definition, Ledger(LocalStore(folder), "toy", "run"), "s1")
+    ledger = session.ledger
     died = folder / "died"
     died.mkdir()
-    ledger = session.ledger
     settings = {"DIE_ONCE_IN": str(died)} if kill else {}
     train(ledger, prepare_job(session).job)
     for group in (1, 2):
