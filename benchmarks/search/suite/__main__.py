@@ -50,7 +50,7 @@ class Ours:
 
 
 def search(case: Case, label: str, seed: int, trials: int) -> dict[str, Any]:
-    """One search: its scores at the marks, and the seconds of a batch."""
+    """One search: its scores at the marks, and the seconds of a batch: by the clock, for peers are other processes."""
     asker = Peer(label, case, seed, trials) if label in PEERS else Ours(label, case, seed)
     rng = random.Random(f"noise {seed}")
     seen: list[Observation] = []
@@ -58,9 +58,9 @@ def search(case: Case, label: str, seed: int, trials: int) -> dict[str, Any]:
     scores: dict[int, float] = {}
     try:
         while len(seen) < trials:
-            begun = time.process_time()
+            begun = time.perf_counter()
             asked = asker.ask(min(case.batch, trials - len(seen)))
-            spent, batches = spent + time.process_time() - begun, batches + 1
+            spent, batches = spent + time.perf_counter() - begun, batches + 1
             told = [case.observation(params, len(seen) + i, batches, rng) for i, params in enumerate(asked)]
             if not told:
                 break

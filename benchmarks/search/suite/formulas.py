@@ -229,7 +229,7 @@ def cases() -> list[Case]:
             floats(4),
             TWO,
             plain(welded_beam),
-            1.0,
+            0.5131,  # under the front of 500 costs, each with the least deflection that SLSQP found from many starts
             (40.0, 0.015),
             {
                 "shear": Constraint(max=13_600.0),
