@@ -4,7 +4,6 @@ import hashlib
 import io
 import json
 import os
-import re
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -17,6 +16,7 @@ from windtunnel.beneath import open_file, opened_folder
 from windtunnel.errors import NotFoundError, WorkloadError
 from windtunnel.ledger import Ledger
 from windtunnel.ledger.ids import canonical_json
+from windtunnel.ledger.spec import is_digest
 from windtunnel.private import private_folder
 from windtunnel.stores.base import is_name
 
@@ -25,7 +25,6 @@ Arrays = dict[str, npt.NDArray[Any]]
 FOLDER_VARIABLE = "WINDTUNNEL_DATA"
 CACHE_VARIABLE = "WINDTUNNEL_CACHE"
 MANIFEST = "data/manifest.json"
-_DIGEST = re.compile("[0-9a-f]{64}")
 
 
 class Preparation:
@@ -137,7 +136,7 @@ def _opened(ledger: Ledger, path: str, digest: str) -> io.BufferedReader:
     """
     if ledger.store.local_file(path) is not None:
         return ledger.store.open(path)
-    if not _DIGEST.fullmatch(digest):
+    if not is_digest(digest):
         raise WorkloadError(
             f"{ledger.url}/{MANIFEST}: files: found {digest[:80]!r} for {path}; allowed: a SHA-256 in hexadecimal "
             "digits. Prepare the data anew, in a new run"

@@ -47,7 +47,7 @@ class Spec(Record):
 
 
 def is_digest(text: str) -> bool:
-    """Whether a text can be the digest of a specification."""
+    """Whether a text can be a SHA-256 in hexadecimal digits, as all digests here are."""
     return re.fullmatch(DIGEST, text) is not None
 
 
