@@ -97,7 +97,7 @@ def measure(trials: int, seconds: float, cluster: Cluster, folder: Path) -> None
     print(f"requests to the API server:               {requests.total()}, {requests.total() / jobs:.1f} a job")
     for name, count in requests.most_common():
         print(f"  {count:>6} {name}")
-    starts = f"import time; from trainer import job, units; time.sleep({seconds})"
+    starts = f"import time; from windtunnel_trainer import job, units; time.sleep({seconds})"
     for what, command in (
         ("that sleep as long as a trial takes", ["sleep", f"{own / len(results):.1f}"]),
         ("that start the trainer's Python and sleep", [sys.executable, "-P", "-c", starts]),

@@ -2,9 +2,9 @@
 
     python benchmarks/utilisation.py [--seeds 200]
 
-A simulation: the costs are those that `trainer.workloads.cnn.cost` predicts for networks drawn at random from
-include/searches/mnist_cnn.yaml that keep its constraints; the dealing is `windtunnel.lanes.deal` and the rule for going
-on is `windtunnel.waiting.may_lack`, as in a run. A trial takes its predicted cost times a random factor, for a
+A simulation: the costs are those that `windtunnel_trainer.workloads.cnn.cost` predicts for networks drawn at random
+from include/searches/mnist_cnn.yaml that keep its constraints; the dealing is `windtunnel.lanes.deal` and the rule for
+going on is `windtunnel.waiting.may_lack`, as in a run. A trial takes its predicted cost times a random factor, for a
 prediction is not the truth.
 
 - barrier, FIFO: trials in order of suggestion, each to the next free lane; the next iteration begins when all are done.
@@ -20,12 +20,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from trainer.workloads.cnn import cost
 from windtunnel.definition import Definition, load_definition
 from windtunnel.lanes import deal
 from windtunnel.ledger import Request
 from windtunnel.space import Space
 from windtunnel.waiting import may_lack
+from windtunnel_trainer.workloads.cnn import cost
 
 SEARCH = Path(__file__).parent.parent / "include/searches/mnist_cnn.yaml"
 NOISE = 0.15  # standard deviation of the logarithm of (time taken / time predicted)

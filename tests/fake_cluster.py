@@ -94,7 +94,7 @@ class FakeCluster:
         return str(file)
 
     def template(self, **container):
-        command = [sys.executable, "-P", "-m", "trainer"]
+        command = [sys.executable, "-P", "-m", "windtunnel_trainer"]
         return {
             "kind": "Pod",
             "spec": {"containers": [{"name": "trainer", "image": "i", "command": command} | container]},

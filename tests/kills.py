@@ -29,7 +29,7 @@ from windtunnel.ledger import Ledger
 from windtunnel.stores import open_store
 
 SEARCH = {
-    "workload": "trainer.workloads.cnn",
+    "workload": "windtunnel_trainer.workloads.cnn",
     "data": {"dataset": "digits"},
     "settings": {"image_size": 8, "batch_size": 32, "lr": 5e-3},
     "space": {
@@ -82,7 +82,7 @@ class Killer:
 
     def _trainers(self) -> dict[str, list[psutil.Process]]:
         found: dict[str, list[psutil.Process]] = {"job": [], "trial": []}
-        for process in matching("-m trainer", self._store):
+        for process in matching("-m windtunnel_trainer", self._store):
             with suppress(psutil.NoSuchProcess):
                 forked = (parent := process.parent()) is not None and parent.cmdline() == process.cmdline()
                 found["trial" if forked else "job"].append(process)

@@ -94,7 +94,9 @@ def test_commands_that_another_test_covers(marks, text):
 @pytest.mark.parametrize(("marks", "text"), blocks("yaml", "check"))
 def test_definitions(marks, text, tmp_path, monkeypatch):
     if marks["check"] == "space":
-        text = f"workload: trainer.workloads.cnn\nobjectives: {{flops: minimize}}\nspace:\n{indent(text, '  ')}"
+        text = (
+            f"workload: windtunnel_trainer.workloads.cnn\nobjectives: {{flops: minimize}}\nspace:\n{indent(text, '  ')}"
+        )
     monkeypatch.syspath_prepend(str(ROOT / marks.get("path", ".")))
     file = tmp_path / "example.yaml"
     file.write_text(text)

@@ -1,4 +1,4 @@
-"""Imports run one way: dags → windtunnel_airflow → windtunnel ← trainer; heavy packages stay where they belong."""
+"""Imports run one way, dags → windtunnel_airflow → windtunnel ← windtunnel_trainer; heavy packages stay in place."""
 
 import ast
 import subprocess
@@ -11,17 +11,17 @@ ROOT = Path(__file__).parents[1]
 FOLDERS = {
     "windtunnel": ROOT / "include" / "windtunnel",
     "windtunnel_airflow": ROOT / "plugins" / "windtunnel_airflow",
-    "trainer": ROOT / "trainer",
+    "windtunnel_trainer": ROOT / "trainer" / "windtunnel_trainer",
     "dags": ROOT / "dags",
 }
 FORBIDDEN = {
-    "windtunnel": {"airflow", "windtunnel_airflow", "trainer", "torch", "dags", "tests"},
-    "windtunnel_airflow": {"torch", "trainer", "dags", "tests"},
-    "trainer": {"airflow", "windtunnel_airflow", "dags", "tests"},
-    "dags": {"airflow", "windtunnel", "trainer", "torch", "tests"},
+    "windtunnel": {"airflow", "windtunnel_airflow", "windtunnel_trainer", "torch", "dags", "tests"},
+    "windtunnel_airflow": {"torch", "windtunnel_trainer", "dags", "tests"},
+    "windtunnel_trainer": {"airflow", "windtunnel_airflow", "dags", "tests"},
+    "dags": {"airflow", "windtunnel", "windtunnel_trainer", "torch", "tests"},
 }
 # The command that trains one trial in the foreground starts the trainer, as a launcher starts it in a process.
-ALLOWED = {("include/windtunnel/cli", "trainer")}
+ALLOWED = {("include/windtunnel/cli", "windtunnel_trainer")}
 HEAVY = {"torch", "optuna", "azure", "kubernetes", "plotly", "matplotlib", "onnx", "onnxruntime", "sklearn", "pandas"}
 
 

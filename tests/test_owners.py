@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("include/windtunnel", "trainer", "plugins/windtunnel_airflow", "benchmarks")
+PACKAGES = ("include/windtunnel", "trainer/windtunnel_trainer", "plugins/windtunnel_airflow", "benchmarks")
 
 # The rule, what a copy of it looks like, and the file that owns it.
 RULES = [

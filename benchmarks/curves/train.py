@@ -2,9 +2,9 @@
 
     python benchmarks/curves/train.py [--configurations 300] [--epochs 27] [--minutes 20]
 
-One core, one seed each; networks and data are those of `trainer.workloads.cnn`, and what is varied is the network, the
-learning rate and the batch size. Writes `digits_cnn.json` beside this file: for each configuration its parameters, its
-FLOPs, and how many of the validation images it read rightly after each epoch.
+One core, one seed each; networks and data are those of `windtunnel_trainer.workloads.cnn`, and what is varied is the
+network, the learning rate and the batch size. Writes `digits_cnn.json` beside this file: for each configuration its
+parameters, its FLOPs, and how many of the validation images it read rightly after each epoch.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from torch.nn.functional import cross_entropy
 
-from trainer.workloads.cnn import build, cost
+from windtunnel_trainer.workloads.cnn import build, cost
 
 CURVES = Path(__file__).with_name("digits_cnn.json")
 

@@ -16,7 +16,7 @@ from windtunnel.ledger import Ledger
 from windtunnel.stores.base import MOST_AT_ONCE
 from windtunnel.workload import code_digest
 
-_EVERYWHERE = ("trainer", "windtunnel")  # wherever a job runs
+_EVERYWHERE = ("windtunnel", "windtunnel_trainer")  # wherever a job runs
 _LARGEST = MOST_AT_ONCE  # bytes that a source may unpack to
 _NO_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that a ZIP file can tell: equal sources make equal archives
 

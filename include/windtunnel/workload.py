@@ -21,13 +21,13 @@ class Workload(Protocol):
     """A module that trains models. `space` and `cost` may be left out."""
 
     def prepare(self, data: Any) -> None:
-        """Write the prepared data and its splits (`trainer.data.Preparation`)."""
+        """Write the prepared data and its splits (`windtunnel_trainer.data.Preparation`)."""
 
     def train(self, trial: Any) -> None:
-        """Train one configuration (`trainer.trial.Trial`)."""
+        """Train one configuration (`windtunnel_trainer.trial.Trial`)."""
 
     def verify(self, model: Any) -> None:
-        """Check a finalist's exported model on the test data (`trainer.verification.Verification`)."""
+        """Check a finalist's exported model on the test data (`windtunnel_trainer.verification.Verification`)."""
 
 
 def load_workload(name: str) -> Workload:

@@ -51,7 +51,7 @@ def repository(tmp_path_factory):
 
 
 def test_the_installed_windtunnel_is_the_wheels(team):
-    for package in ("windtunnel", "windtunnel_airflow", "trainer"):
+    for package in ("windtunnel", "windtunnel_airflow", "windtunnel_trainer"):
         assert str(team.folder) in team("-c", f"import {package}; print({package}.__file__)")
 
 

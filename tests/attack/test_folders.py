@@ -12,9 +12,9 @@ import pytest
 
 from tests.runs import make_run
 from tests.trainer.test_data import Remote, prepared
-from trainer.data import is_whole, load_split
 from windtunnel.errors import StoreError, WindtunnelError, WorkloadError
 from windtunnel.ledger import Ledger
+from windtunnel_trainer.data import is_whole, load_split
 
 OTHER = 12345  # a user's id
 
@@ -31,7 +31,15 @@ def train(run, shared):
     """Run the run's job as a process of its own."""
     paths = os.pathsep.join(path for path in sys.path if path)
     environment = os.environ | {"PYTHONPATH": paths, "TMPDIR": str(shared.parent)}
-    command = [sys.executable, "-m", "trainer", run.ledger.url, run.jobs[0].job, "--digest", run.ledger.digest]
+    command = [
+        sys.executable,
+        "-m",
+        "windtunnel_trainer",
+        run.ledger.url,
+        run.jobs[0].job,
+        "--digest",
+        run.ledger.digest,
+    ]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
 
 

@@ -17,12 +17,12 @@ import pytest
 from tests.definitions import definition_from
 from tests.fake_cluster import FakeCluster
 from tests.runs import wait_until
-from trainer.serve import Service
 from windtunnel.errors import LaunchError, LedgerError
 from windtunnel.launchers import get_launcher
 from windtunnel.launchers.spool import SPOOL_VARIABLE, Spool
 from windtunnel.ledger import Ledger, State
 from windtunnel.stages import begin, prepare_job, suggest
+from windtunnel_trainer.serve import Service
 
 WORKLOAD = """
 from pathlib import Path

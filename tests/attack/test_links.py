@@ -254,7 +254,7 @@ def test_a_ticket_names_no_file_outside_the_spool(spool, job):
 
 
 def test_a_service_starts_no_job_in_a_folder_that_is_a_link(spool, tmp_path):
-    from trainer.serve import Service
+    from windtunnel_trainer.serve import Service
 
     run = make_run(str(tmp_path / "store"), tmp_path / "trace", ["nothing"])
     outside = tmp_path / "outside"

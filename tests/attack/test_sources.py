@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from tests.core.stages.conftest import Bench, definition
-from trainer.trial import Trial
 from windtunnel.errors import LedgerError
 from windtunnel.ledger import Ledger
 from windtunnel.stages import begin, choose_finalists, suggest
 from windtunnel.stores.local import LocalStore
+from windtunnel_trainer.trial import Trial
 
 EPOCHS = {"partial": 1, "full": 8}
 

@@ -84,7 +84,7 @@ class Cluster:
             "name": "trainer",
             "image": IMAGE,
             "imagePullPolicy": "Never",
-            "command": [str(python), "-P", "-m", "trainer"],
+            "command": [str(python), "-P", "-m", "windtunnel_trainer"],
             "env": [
                 {"name": "PYTHONPATH", "value": f"{ROOT}:{ROOT / 'include'}"},
                 {"name": "PYTHONDONTWRITEBYTECODE", "value": "1"},

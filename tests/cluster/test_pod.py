@@ -55,7 +55,7 @@ def shipped_template():
     container |= {"image": TRAINER_IMAGE or IMAGE, "imagePullPolicy": "Never"}
     container["resources"] = {"requests": {"cpu": "100m"}, "limits": {"nvidia.com/gpu": "1", "memory": "1Gi"}}
     if TRAINER_IMAGE is None:
-        container["command"] = ["/opt/python/bin/python3", "-P", "-m", "trainer"]
+        container["command"] = ["/opt/python/bin/python3", "-P", "-m", "windtunnel_trainer"]
         container["env"] += _environment()
         for name, (folder, place) in _mounts().items():
             container["volumeMounts"].append({"name": name, "mountPath": place, "readOnly": True})
@@ -68,7 +68,7 @@ def _mounts():
         "python": (sys.base_prefix, "/opt/python"),
         "packages": (sysconfig.get_path("purelib"), "/opt/packages"),
         "windtunnel": (ROOT / "include" / "windtunnel", "/opt/code/windtunnel"),
-        "trainer": (ROOT / "trainer", "/opt/code/trainer"),
+        "windtunnel_trainer": (ROOT / "trainer" / "windtunnel_trainer", "/opt/code/windtunnel_trainer"),
     }
 
 

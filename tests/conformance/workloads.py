@@ -9,13 +9,13 @@ from typing import Any, ClassVar
 
 import pytest
 
-from trainer import checkpoints, units
-from trainer.trial import Trial
 from windtunnel.definition.model import Definition
 from windtunnel.ledger import Ledger, Request, Result, State
 from windtunnel.ledger.ids import trial_id
 from windtunnel.space import Space
 from windtunnel.workload import known_values, load_workload
+from windtunnel_trainer import checkpoints, units
+from windtunnel_trainer.trial import Trial
 
 CONFIG = "0123456789abcdef"
 

@@ -20,7 +20,7 @@ from tests.installed import ROOT, build_wheel, clean_environment
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 LOCK = (ROOT / "requirements.lock").read_text()
-PACKAGES = {"windtunnel": "include", "windtunnel_airflow": "plugins", "trainer": "."}
+PACKAGES = {"windtunnel": "include", "windtunnel_airflow": "plugins", "windtunnel_trainer": "trainer"}
 
 
 @pytest.fixture(scope="module")

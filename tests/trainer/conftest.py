@@ -3,11 +3,11 @@ from dataclasses import dataclass
 import pytest
 
 from tests.runs import begin_by_hand
-from trainer import units
 from windtunnel.definition.model import Definition
 from windtunnel.ledger import Job, JobKind, Ledger, Request, Result
 from windtunnel.ledger.ids import trial_id
 from windtunnel.machine import now
+from windtunnel_trainer import units
 
 CONFIG = "0123456789abcdef"
 

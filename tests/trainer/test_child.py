@@ -7,7 +7,7 @@ import pytest
 SCRIPT = """
 import os, sys
 from pathlib import Path
-from trainer import child
+from windtunnel_trainer import child
 score = Path("/proc/self/oom_score_adj")
 score.write_text(sys.argv[1])
 log = Path(sys.argv[2])

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from trainer.data import Preparation, examples, is_whole, load_split
 from windtunnel.errors import WorkloadError
 from windtunnel.ledger import Ledger
+from windtunnel_trainer.data import Preparation, examples, is_whole, load_split
 
 
 @pytest.fixture

@@ -8,15 +8,15 @@ from types import SimpleNamespace
 import pytest
 
 from tests.runs import is_alive, make_run, wait_until
-from trainer import supervisor
-from trainer.job import run_job
-from trainer.supervisor import PREEMPTED
 from windtunnel.errors import UnavailableError
 from windtunnel.launchers import get_launcher
 from windtunnel.launchers.job_folder import JobFolder
 from windtunnel.ledger import Job, JobKind, State
 from windtunnel.ledger.records import Launch
 from windtunnel.machine import now
+from windtunnel_trainer import supervisor
+from windtunnel_trainer.job import run_job
+from windtunnel_trainer.supervisor import PREEMPTED
 
 
 @pytest.fixture
@@ -297,7 +297,7 @@ def test_a_store_that_fails_as_a_job_starts_makes_no_failures(run, monkeypatch):
     def fail(*_):
         raise UnavailableError("the store gives no answer")
 
-    monkeypatch.setattr("trainer.job.fetch_source", fail)
+    monkeypatch.setattr("windtunnel_trainer.job.fetch_source", fail)
     with pytest.raises(UnavailableError):
         run_job(run.ledger.url, "1-0", run.ledger.digest)
     assert run.ledger.outcomes() == {}

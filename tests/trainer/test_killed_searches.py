@@ -77,7 +77,7 @@ def search(folder, early_stopping, *, kill):
 def train(ledger, job, **settings):
     """Run a job; its exit code."""
     environment = os.environ | {"WINDTUNNEL_CHECKPOINT_SECONDS": "0", "PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, "-m", "trainer", ledger.url, job, "--digest", ledger.digest]
+    command = [sys.executable, "-m", "windtunnel_trainer", ledger.url, job, "--digest", ledger.digest]
     return subprocess.run(command, env=environment | settings, check=False).returncode
 
 

@@ -6,7 +6,7 @@ import warnings
 import pytest
 import torch
 
-from trainer import latency
+from windtunnel_trainer import latency
 
 
 def onnx_model(size):

@@ -3,10 +3,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from trainer.logs import UnitLog
 from windtunnel.errors import NotFoundError, StoreError
 from windtunnel.ledger import Attempt, Ledger
 from windtunnel.stores.local import LocalStore
+from windtunnel_trainer.logs import UnitLog
 
 UNIT = "0123456789abcdef-e1"
 
@@ -50,7 +50,7 @@ def test_a_log_is_brought_to_the_ledger_now_and_then_and_at_once_at_its_end(
 ):
     monkeypatch.setattr(LocalStore, "metered", metered)
     moment = 0.0
-    monkeypatch.setattr("trainer.logs.time", SimpleNamespace(monotonic=lambda: moment))
+    monkeypatch.setattr("windtunnel_trainer.logs.time", SimpleNamespace(monotonic=lambda: moment))
     log = log_in(ledger, tmp_path / "logs")
     log.begin(attempt(1))
     brought = []

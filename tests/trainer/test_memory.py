@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from trainer import memory
+from windtunnel_trainer import memory
 
 V1 = "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n"
 V2 = "low 0\nhigh 0\nmax 41\noom 4\noom_kill 3\noom_group_kill 0\n"

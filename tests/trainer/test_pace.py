@@ -1,8 +1,8 @@
 import pytest
 
-from trainer.pace import Pace
 from windtunnel.stores.azure.store import AzureStore
 from windtunnel.stores.local import LocalStore
+from windtunnel_trainer.pace import Pace
 
 PACE = Pace(share=0.5, shortest=2.0, longest=10.0, metered=100.0)
 

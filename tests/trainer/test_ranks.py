@@ -60,7 +60,7 @@ class Together:
 
     def _run(self, job, kind, units):
         self.ledger.create_job(Job(job=job, kind=kind, stage=job.partition("-")[0], units=units))
-        command = [sys.executable, "-m", "trainer", self.ledger.url, job, "--digest", self.ledger.digest]
+        command = [sys.executable, "-m", "windtunnel_trainer", self.ledger.url, job, "--digest", self.ledger.digest]
         environment = os.environ | {"WINDTUNNEL_CHECKPOINT_SECONDS": "0"}
         subprocess.run(command, check=True, env=environment, timeout=300)
 

@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.azure, pytest.mark.slow]
 TIRED, MATE, LATER = (trial_id(f"{number:016x}", 2) for number in range(3))  # a run's first trials
 _HASTY = (  # a trainer that asks a busy account again after a moment rather than after seconds
     "import sys; from windtunnel.stores.azure import account; account._RETRIES, account._FIRST_PAUSE = 2, 0.05;"
-    "from trainer.__main__ import main; sys.exit(main())"
+    "from windtunnel_trainer.__main__ import main; sys.exit(main())"
 )
 REFUSALS = [
     (403, "AuthorizationPermissionMismatch", "the credentials do not permit it"),
@@ -55,10 +55,10 @@ class Refused:
         if gpus:
             self.job("prepare", JobKind.PREPARE, ["prepare"])
 
-    def train(self, command=("-m", "trainer")):
+    def train(self, command=("-m", "windtunnel_trainer")):
         return self.job("1-0", JobKind.TRAIN, self.trials, command)
 
-    def job(self, name, kind, units, command=("-m", "trainer")):
+    def job(self, name, kind, units, command=("-m", "windtunnel_trainer")):
         self.ledger.create_job(Job(job=name, kind=kind, stage="1", units=units, slots=min(2, len(units))))
         arguments = [self.ledger.url, name, "--digest", self.ledger.digest]
         done = subprocess.run([sys.executable, *command, *arguments], capture_output=True, text=True)

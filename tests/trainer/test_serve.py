@@ -13,11 +13,11 @@ import pytest
 
 from tests.conformance.launchers import LauncherConformance
 from tests.runs import is_alive, make_run, wait_until
-from trainer.serve import Service
 from windtunnel.launchers import get_launcher
 from windtunnel.launchers.job_folder import JobFolder
 from windtunnel.launchers.spool import SPOOL_VARIABLE, Spool, Ticket
 from windtunnel.ledger import State
+from windtunnel_trainer.serve import Service
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def serve(spool):
     def start():
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
         service = subprocess.Popen(
-            [sys.executable, "-m", "trainer", "serve"], env=environment, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-m", "windtunnel_trainer", "serve"], env=environment, stdout=subprocess.PIPE, text=True
         )
         services.append(service)
         assert "serving" in service.stdout.readline()
@@ -122,7 +122,7 @@ def started(monkeypatch):
     """The jobs that a service in this process would have started."""
     found = []
     monkeypatch.setattr(
-        "trainer.serve.start_job", lambda folder, ledger, job, digest, environment: found.append(job) or True
+        "windtunnel_trainer.serve.start_job", lambda folder, ledger, job, digest, environment: found.append(job) or True
     )
     return found
 
@@ -166,7 +166,7 @@ def test_a_spool_is_needed_and_must_be_writable(tmp_path):
     def said(**settings):
         environment = {k: v for k, v in os.environ.items() if k != SPOOL_VARIABLE} | settings
         environment["PYTHONPATH"] = os.pathsep.join(sys.path)
-        command = [sys.executable, "-m", "trainer", "serve"]
+        command = [sys.executable, "-m", "windtunnel_trainer", "serve"]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
         assert done.returncode == 1
         assert "Traceback" not in done.stderr
@@ -181,7 +181,7 @@ def test_a_job_that_cannot_be_started_keeps_waiting_and_is_told_of_once(spool, m
     def fail(*_):
         raise OSError("no room")
 
-    monkeypatch.setattr("trainer.serve.start_job", fail)
+    monkeypatch.setattr("windtunnel_trainer.serve.start_job", fail)
     ticket = Ticket(ledger="runs/toy/run", job="1-0", digest="0" * 64, expires=time.time() + 60)
     spool.leave(ticket)
     service = Service(spool)

@@ -29,7 +29,7 @@ def verify(model):
 def job(ledger):
     """Run the preparation as a pod would: no module of this process's, but Windtunnel, can be imported."""
     environment = clean_environment()
-    command = [sys.executable, "-P", "-m", "trainer", ledger.url, "prepare", "--digest", ledger.digest]
+    command = [sys.executable, "-P", "-m", "windtunnel_trainer", ledger.url, "prepare", "--digest", ledger.digest]
     done = subprocess.run(command, cwd="/", env=environment, capture_output=True, text=True, check=False)
     return done.stdout + done.stderr
 
@@ -102,7 +102,7 @@ def test_a_job_runs_what_the_run_began_with(begun, tmp_path):
     ledger = begun("team_module", {"team_module.py": WORKLOAD.format(x=1.0)})
     (tmp_path / "modules" / "team_module.py").write_text("raise AssertionError('another version')")
     environment = clean_environment(PYTHONPATH=tmp_path / "modules")
-    command = [sys.executable, "-P", "-m", "trainer", ledger.url, "prepare", "--digest", ledger.digest]
+    command = [sys.executable, "-P", "-m", "windtunnel_trainer", ledger.url, "prepare", "--digest", ledger.digest]
     subprocess.run(command, cwd="/", env=environment, check=True)
     assert ledger.result("prepare").state is State.COMPLETED
 
@@ -124,5 +124,5 @@ def test_without_the_source_the_failure_says_so(begun):
 
 
 def test_the_trainers_own_workloads_stay_where_they_are(begun):
-    ledger = begun("trainer.workloads.cnn", {})
+    ledger = begun("windtunnel_trainer.workloads.cnn", {})
     assert not list(ledger.store.list(ledger.path("code/")))

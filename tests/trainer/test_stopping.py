@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from trainer import checkpoints, units
-from trainer.trial import Trial, TrialStopped
 from windtunnel.errors import NotFoundError
 from windtunnel.ledger import State
 from windtunnel.ledger.curves import curve_metadata, read_curves
 from windtunnel.machine import now
+from windtunnel_trainer import checkpoints, units
+from windtunnel_trainer.trial import Trial, TrialStopped
 
 BANDIT = {"bandit": {"slack_amount": 0.1, "delay_evaluation": 2}}
 LOW = {"val_acc": [0.3, 0.4, 0.5, 0.6]}
@@ -215,7 +215,7 @@ def test_a_stop_is_raised_in_the_workload(low):
 
 
 def report(epoch):
-    from trainer.checkpoints import Report
+    from windtunnel_trainer.checkpoints import Report
 
     return Report(epoch=float(epoch), seconds=1.0, metrics={"val_acc": 0.5})
 

@@ -10,14 +10,14 @@ import torch
 
 from tests.conformance.workloads import assert_same
 from tests.trainer.conftest import CONFIG
-from trainer import checkpoints
-from trainer.checkpoints import Progress, Report
-from trainer.logs import UnitLog
-from trainer.seeds import generator_states, restore_generators, seed_everything
-from trainer.trial import Trial
 from windtunnel.errors import WorkloadError
 from windtunnel.ledger.ids import trial_id
 from windtunnel.stores.local import LocalStore
+from windtunnel_trainer import checkpoints
+from windtunnel_trainer.checkpoints import Progress, Report
+from windtunnel_trainer.logs import UnitLog
+from windtunnel_trainer.seeds import generator_states, restore_generators, seed_everything
+from windtunnel_trainer.trial import Trial
 
 
 @pytest.fixture
@@ -256,7 +256,7 @@ def test_states_of_generators_survive_a_file_without_code(tmp_path):
 @pytest.mark.parametrize("seconds", [1, 60, 600, 3600, 3 * 3600])
 def test_ten_epochs_are_written_about_as_often_however_long_they_take(begin, monkeypatch, tmp_path, seconds):
     moment = 0.0
-    for module in ("trainer.trial", "trainer.metrics", "trainer.logs"):
+    for module in ("windtunnel_trainer.trial", "windtunnel_trainer.metrics", "windtunnel_trainer.logs"):
         monkeypatch.setattr(f"{module}.time", SimpleNamespace(monotonic=lambda: moment))
     monkeypatch.setattr(LocalStore, "metered", True)
     written = Counter()
@@ -288,10 +288,10 @@ def test_ten_epochs_are_written_about_as_often_however_long_they_take(begin, mon
 
 def test_a_checkpoint_may_be_asked_for_at_fixed_times(begin, monkeypatch):
     moment = 0.0
-    monkeypatch.setattr("trainer.trial.time", SimpleNamespace(monotonic=lambda: moment))
+    monkeypatch.setattr("windtunnel_trainer.trial.time", SimpleNamespace(monotonic=lambda: moment))
     monkeypatch.setenv("WINDTUNNEL_CHECKPOINT_SECONDS", "60")
     trial, kept = begin(10, every=None), []
-    monkeypatch.setattr("trainer.checkpoints.save", lambda *_: kept.append(moment))
+    monkeypatch.setattr("windtunnel_trainer.checkpoints.save", lambda *_: kept.append(moment))
     for epoch in trial.epochs(1):
         for _ in epoch.batches(1, 1):
             moment += 50.0

@@ -5,12 +5,12 @@ import pytest
 
 from tests.conformance.workloads import WorkloadConformance
 from tests.trainer.conftest import CONFIG
-from trainer import units
-from trainer.trial import NotFiniteError, Trial
 from windtunnel.ledger import JobKind, State
 from windtunnel.ledger.ids import trial_id
 from windtunnel.machine import now
 from windtunnel.stopping.rules import Verdict
+from windtunnel_trainer import units
+from windtunnel_trainer.trial import NotFiniteError, Trial
 
 
 class TestWorkloadThatDrawsNumbers(WorkloadConformance):

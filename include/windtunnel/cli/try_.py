@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Hand over to the trainer, which knows torch; returns its exit code."""
-    command = [sys.executable, "-m", "trainer.tryout", arguments.file]
+    command = [sys.executable, "-m", "windtunnel_trainer.tryout", arguments.file]
     for name in ("params", "epochs", "data", "keep", "seed"):
         value = getattr(arguments, name)
         command += [f"--{name}={value}"] if value is not None else []

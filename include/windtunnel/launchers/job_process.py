@@ -39,7 +39,7 @@ def start_job(folder: JobFolder, ledger: str, job: str, digest: str, credentials
     with folder.open_lock(job) as lock, folder.open_log(job) as log:
         if not try_lock(lock.fileno()):
             return False
-        command = [sys.executable, "-P", "-m", "trainer", ledger, job, "--digest", digest]
+        command = [sys.executable, "-P", "-m", "windtunnel_trainer", ledger, job, "--digest", digest]
         command += ["--lock-fd", str(lock.fileno()), "--cancel-file", str(folder.cancel_file(job))]
         subprocess.run(
             [*_DETACH, *command],

@@ -1,4 +1,4 @@
-"""Jobs left for a trainer service on the same host (`python -m trainer serve`), which has what Airflow here lacks."""
+"""Jobs left for a service on the same host (`python -m windtunnel_trainer serve`), which has what Airflow lacks."""
 
 import os
 import time

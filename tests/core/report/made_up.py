@@ -19,7 +19,7 @@ def definition(**changes: Any) -> Definition:
     facts: dict[str, Any] = {
         "name": "digits_cnn",
         "description": "Small image classifiers for scikit-learn's digits: accurate, cheap and fast.",
-        "workload": "trainer.workloads.cnn",
+        "workload": "windtunnel_trainer.workloads.cnn",
         "objectives": {"val_acc": "maximize", "flops": "minimize", "latency_ms": "minimize"},
         "constraints": {"params": {"max": 1e6}},
         "iterations": 4,

@@ -6,12 +6,12 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from tests.conformance.workloads import WorkloadConformance
-from trainer.workloads import cnn
 from windtunnel.errors import DefinitionError
+from windtunnel_trainer.workloads import cnn
 
 
 class TestConformance(WorkloadConformance):
-    workload = "trainer.workloads.cnn"
+    workload = "windtunnel_trainer.workloads.cnn"
     params: ClassVar = {"nb_layers": 2, "kernel_size": 3, "hidden_dim": 16}
     data: ClassVar = {"dataset": "digits", "limit": 200}
     settings: ClassVar = {"image_size": 8, "lr": 0.005, "batch_size": 16, "schedule": "cosine", "normalize": True}

@@ -3,10 +3,10 @@ import gzip
 import numpy as np
 import pytest
 
-from trainer.data import Preparation, load_split
-from trainer.workloads.images import write_splits
 from windtunnel.errors import DefinitionError, WorkloadError
 from windtunnel.ledger import Ledger
+from windtunnel_trainer.data import Preparation, load_split
+from windtunnel_trainer.workloads.images import write_splits
 
 
 @pytest.fixture(autouse=True)

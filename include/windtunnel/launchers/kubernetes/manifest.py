@@ -87,7 +87,7 @@ def _pod(ledger: Ledger, job: Job, definition: Definition, labels: Object, annot
     if deadline is not None:
         spec.setdefault("activeDeadlineSeconds", deadline)  # of the pod: waiting for a node does not count
     container = next(one for one in spec["containers"] if one.get("name") == TRAINER)
-    container.setdefault("command", ["python", "-m", "trainer"])
+    container.setdefault("command", ["python", "-m", "windtunnel_trainer"])
     container["args"] = [ledger.url, job.job, "--digest", ledger.digest]
     stores = os.environ.get(STORES_VARIABLE)
     if stores and not any(variable.get("name") == STORES_VARIABLE for variable in container.get("env") or []):

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import torch
 
-    from trainer.data import Preparation
-    from trainer.trial import Trial
-    from trainer.verification import Verification
+    from windtunnel_trainer.data import Preparation
+    from windtunnel_trainer.trial import Trial
+    from windtunnel_trainer.verification import Verification
 
 CLASSES = 10
 _EVALUATION_BATCH = 512
@@ -75,8 +75,8 @@ def cost(params: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, fl
 
 
 def prepare(data: "Preparation") -> None:
-    """Write `train`, `validation` and `test` (`trainer.workloads.images`)."""
-    from trainer.workloads.images import write_splits
+    """Write `train`, `validation` and `test` (`windtunnel_trainer.workloads.images`)."""
+    from windtunnel_trainer.workloads.images import write_splits
 
     write_splits(data)
 

@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from trainer import leaving
 from windtunnel.errors import StoreError
+from windtunnel_trainer import leaving
 
 DONE = 100  # exit code of work that was done; a workload that ends its process itself has another
 NO_STORE = 75  # of work that could not use the store; EX_TEMPFAIL of sysexits.h

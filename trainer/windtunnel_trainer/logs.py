@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from trainer.pace import Pace
 from windtunnel.errors import NotFoundError, StoreError
 from windtunnel.ledger import Attempt, Ledger
 from windtunnel.machine import now
 from windtunnel.stores.base import Store
+from windtunnel_trainer.pace import Pace
 
 _PACE = Pace(share=2.0, shortest=10.0, longest=20.0, metered=3600.0)  # of the log's age
 

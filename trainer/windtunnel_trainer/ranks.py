@@ -6,12 +6,12 @@ import sys
 import time
 from pathlib import Path
 
-from trainer.child import NO_STORE
-from trainer.leaving import die_of
-from trainer.peers import Peers
-from trainer.supervisor import RunUnit
 from windtunnel.errors import StoreError
 from windtunnel.ledger import Attempt, Job, Ledger, State
+from windtunnel_trainer.child import NO_STORE
+from windtunnel_trainer.leaving import die_of
+from windtunnel_trainer.peers import Peers
+from windtunnel_trainer.supervisor import RunUnit
 
 _LOOK = 0.1  # seconds between two looks of the agent at its processes
 _PAUSE = 1.0  # seconds that a failing process waits before it says so

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from trainer import latency
-from trainer.checkpoints import load_states
-from trainer.data import Arrays, load_split
-from trainer.export import exported_model, exported_weights
 from windtunnel.definition.model import Definition
 from windtunnel.errors import WindtunnelError, WorkloadError
 from windtunnel.ledger import Ledger, Request
+from windtunnel_trainer import latency
+from windtunnel_trainer.checkpoints import load_states
+from windtunnel_trainer.data import Arrays, load_split
+from windtunnel_trainer.export import exported_model, exported_weights
 
 if TYPE_CHECKING:
     import torch

@@ -1,4 +1,4 @@
-"""`python -m trainer LEDGER JOB --digest …`: run one job, wherever this is. `python -m trainer serve`: see `serve`."""
+"""Run one job, wherever this is: `python -m windtunnel_trainer LEDGER JOB --digest …`; or `serve`, see there."""
 
 import argparse
 import os
@@ -6,19 +6,22 @@ import signal
 import sys
 from pathlib import Path
 
-from trainer import serve
-from trainer.job import run_job
-from trainer.supervisor import PREEMPTED
 from windtunnel.errors import WindtunnelError
+from windtunnel_trainer import serve
+from windtunnel_trainer.job import run_job
+from windtunnel_trainer.supervisor import PREEMPTED
 
 _SERVE = (
-    "`python -m trainer serve` starts the jobs that launchers leave in the folder $WINDTUNNEL_SPOOL, until it is ended."
+    "`python -m windtunnel_trainer serve` starts the jobs that launchers leave in the folder $WINDTUNNEL_SPOOL, "
+    "until it is ended."
 )
 
 
 def main() -> int:
     """Run the job that the command line names; returns the process's exit code."""
-    parser = argparse.ArgumentParser(prog="python -m trainer", description="Run one job of a run.", epilog=_SERVE)
+    parser = argparse.ArgumentParser(
+        prog="python -m windtunnel_trainer", description="Run one job of a run.", epilog=_SERVE
+    )
     parser.add_argument("ledger", help="URL of the run's ledger: <store>/<search>/<run>")
     parser.add_argument("job", help="id of the job")
     parser.add_argument("--digest", required=True, help="of what the run was begun with; nothing else is run")

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from trainer.seeds import States
 from windtunnel.errors import NotFoundError, StoreError, WorkloadError
 from windtunnel.ledger import Ledger
+from windtunnel_trainer.seeds import States
 
 if TYPE_CHECKING:
     import torch

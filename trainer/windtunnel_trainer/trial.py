@@ -8,14 +8,6 @@ from dataclasses import asdict, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from trainer import checkpoints, export, leaving
-from trainer.checkpoints import Progress, Report
-from trainer.data import Arrays, load_split
-from trainer.epochs import Epoch
-from trainer.metrics import MetricsFile
-from trainer.pace import Pace
-from trainer.peers import Peers
-from trainer.seeds import generator_states, seed_everything
 from windtunnel.definition.model import Definition
 from windtunnel.direction import better
 from windtunnel.errors import LedgerError, WindtunnelError, WorkloadError
@@ -23,6 +15,14 @@ from windtunnel.ledger import Ledger, Request
 from windtunnel.ledger.ids import steps
 from windtunnel.sources import open_source
 from windtunnel.stopping.rules import Verdict
+from windtunnel_trainer import checkpoints, export, leaving
+from windtunnel_trainer.checkpoints import Progress, Report
+from windtunnel_trainer.data import Arrays, load_split
+from windtunnel_trainer.epochs import Epoch
+from windtunnel_trainer.metrics import MetricsFile
+from windtunnel_trainer.pace import Pace
+from windtunnel_trainer.peers import Peers
+from windtunnel_trainer.seeds import generator_states, seed_everything
 
 if TYPE_CHECKING:
     import torch

@@ -4,13 +4,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from trainer.checkpoints import Report
 from windtunnel.definition.model import Definition
 from windtunnel.errors import NotFoundError
 from windtunnel.ledger import Ledger, Request
 from windtunnel.ledger.curves import read_curves, rounded
 from windtunnel.ledger.ids import config_of
 from windtunnel.stopping.rules import Verdict, verdicts
+from windtunnel_trainer.checkpoints import Report
 
 DECISIONS = "decisions.json"
 

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, PositiveInt
 
-from trainer.data import Preparation
 from windtunnel.errors import WorkloadError
 from windtunnel.validation import StrictModel, read_model
+from windtunnel_trainer.data import Preparation
 
 
 class DataSettings(StrictModel):

@@ -1,4 +1,4 @@
-"""`python -m trainer serve`: a service that starts the jobs which launchers leave in a spool on this host.
+"""`python -m windtunnel_trainer serve`: a service that starts the jobs which launchers leave in a spool on this host.
 
 With it Airflow needs no torch: its tasks leave jobs as tickets in a folder that both share (`$WINDTUNNEL_SPOOL`), and
 the jobs run here, with the store's credentials from this service's environment. Locks in that folder tell which of them
@@ -15,11 +15,11 @@ from types import FrameType
 
 import psutil
 
-from trainer.logs import say
 from windtunnel.errors import LaunchError
 from windtunnel.launchers.job_folder import JobFolder
 from windtunnel.launchers.job_process import start_job
 from windtunnel.launchers.spool import SPOOL_VARIABLE, Spool, Ticket
+from windtunnel_trainer.logs import say
 
 _LOOK = 0.25  # seconds between two looks at the spool
 _GRACE = 20.0  # seconds that jobs get to end when the service is told to go

@@ -8,17 +8,6 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from trainer import latency
-from trainer.checkpoints import Report
-from trainer.data import Preparation, examples, is_whole
-from trainer.export import exported_model
-from trainer.failure import NoMetricsError, why_failed
-from trainer.memory import read_peak
-from trainer.peers import Peers
-from trainer.ranks import pause
-from trainer.stopping import Rules
-from trainer.trial import Stopper, Trial, TrialStopped
-from trainer.verification import Verification, VerificationError
 from windtunnel.admission import check_request
 from windtunnel.definition import Definition, definition_of
 from windtunnel.errors import NotFoundError, StoreError
@@ -27,6 +16,17 @@ from windtunnel.ledger import Attempt, Job, JobKind, Ledger, Request, Result, St
 from windtunnel.ledger.ids import trial_of, verification_id
 from windtunnel.machine import now
 from windtunnel.workload import Workload, load_workload
+from windtunnel_trainer import latency
+from windtunnel_trainer.checkpoints import Report
+from windtunnel_trainer.data import Preparation, examples, is_whole
+from windtunnel_trainer.export import exported_model
+from windtunnel_trainer.failure import NoMetricsError, why_failed
+from windtunnel_trainer.memory import read_peak
+from windtunnel_trainer.peers import Peers
+from windtunnel_trainer.ranks import pause
+from windtunnel_trainer.stopping import Rules
+from windtunnel_trainer.trial import Stopper, Trial, TrialStopped
+from windtunnel_trainer.verification import Verification, VerificationError
 
 
 def run(

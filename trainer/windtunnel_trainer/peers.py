@@ -19,7 +19,7 @@ class Peers:
     """
 
     def __init__(self) -> None:
-        """The peers that `trainer.ranks` started, if it did."""
+        """The peers that `windtunnel_trainer.ranks` started, if it did."""
         self.rank, self.size = 0, 1
         if "torch" in sys.modules:
             from torch import distributed
@@ -46,7 +46,7 @@ class Peers:
         self._wrapped = True
         if self.size == 1:
             return model
-        from trainer.ddp import wrap
+        from windtunnel_trainer.ddp import wrap
 
         return wrap(model, lambda: not self.whole, **options)
 
@@ -54,7 +54,7 @@ class Peers:
         """The model that was wrapped; anything else as it is."""
         if self.size == 1:
             return item
-        from trainer.ddp import unwrap
+        from windtunnel_trainer.ddp import unwrap
 
         return unwrap(item)
 

@@ -3,9 +3,9 @@
 import traceback
 from pathlib import Path
 
-from trainer.trial import NotFiniteError
-from trainer.verification import VerificationError
 from windtunnel.errors import LedgerError, StoreError, WindtunnelError
+from windtunnel_trainer.trial import NotFiniteError
+from windtunnel_trainer.verification import VerificationError
 
 
 class NoMetricsError(WindtunnelError):

@@ -5,11 +5,11 @@ import math
 import time
 from collections.abc import Sequence
 
-from trainer.checkpoints import Report
-from trainer.pace import Pace
-from trainer.stopping import curve
 from windtunnel.ledger import Ledger
 from windtunnel.ledger.curves import METRICS, curve_metadata
+from windtunnel_trainer.checkpoints import Report
+from windtunnel_trainer.pace import Pace
+from windtunnel_trainer.stopping import curve
 
 _PACE = Pace(share=0.5, shortest=1.0, longest=10.0, metered=1800.0)  # of the trial's age
 

@@ -6,14 +6,14 @@ import traceback
 from functools import partial
 from pathlib import Path
 
-from trainer.logs import say
-from trainer.supervisor import RunUnit, Supervisor, devices
 from windtunnel.definition import Definition, definition_of
 from windtunnel.errors import StoreError, WorkloadError
 from windtunnel.failures import LOG_TAIL, record_failure
 from windtunnel.ledger import Job, JobKind, Ledger
 from windtunnel.source import fetch_source
 from windtunnel.threads import share, threads_of
+from windtunnel_trainer.logs import say
+from windtunnel_trainer.supervisor import RunUnit, Supervisor, devices
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
@@ -76,7 +76,7 @@ def load(definition: Definition, job: Job, *, adopts: bool) -> RunUnit:
     processes = processes_of(definition, job)
     threads = share(threads_of(definition), processes)
     os.environ |= dict.fromkeys(_THREAD_VARIABLES, str(threads))  # read when the libraries are loaded
-    from trainer import units
+    from windtunnel_trainer import units
 
     units.preload(definition, job.kind)
     run_unit = partial(units.run, definition=definition, adopts=adopts)
@@ -84,7 +84,7 @@ def load(definition: Definition, job: Job, *, adopts: bool) -> RunUnit:
         return run_unit
     if 0 < len(devices()) < processes:
         raise WorkloadError(f"each trial is to have {processes} GPUs (resources.gpus), and here are {len(devices())}")
-    from trainer.ranks import in_processes
+    from windtunnel_trainer.ranks import in_processes
 
     return in_processes(run_unit, processes)
 

@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
-from trainer import child, memory
-from trainer.logs import UnitLog, say
 from windtunnel.definition.model import Limits
 from windtunnel.errors import StoreError
 from windtunnel.failures import LOG_TAIL, record_failure
 from windtunnel.ledger import Attempt, Job, Ledger
 from windtunnel.machine import host, now
 from windtunnel.private import private_folder
+from windtunnel_trainer import child, memory
+from windtunnel_trainer.logs import UnitLog, say
 
 RunUnit = Callable[[Ledger, Job, str, Attempt, Path], None]
 

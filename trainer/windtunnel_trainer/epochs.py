@@ -6,10 +6,10 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from trainer.checkpoints import Progress
-from trainer.peers import Peers
-from trainer.seeds import generator, generator_states, restore_generators
 from windtunnel.errors import WorkloadError
+from windtunnel_trainer.checkpoints import Progress
+from windtunnel_trainer.peers import Peers
+from windtunnel_trainer.seeds import generator, generator_states, restore_generators
 
 T = TypeVar("T")
 

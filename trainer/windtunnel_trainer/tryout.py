@@ -1,4 +1,4 @@
-"""Train one trial in the foreground, for whoever writes a workload: `python -m trainer.tryout FILE`."""
+"""Train one trial in the foreground, for whoever writes a workload: `python -m windtunnel_trainer.tryout FILE`."""
 
 import argparse
 import json
@@ -14,8 +14,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from trainer import units
-from trainer.data import FOLDER_VARIABLE
 from windtunnel.definition import Definition, load_definition, resolve
 from windtunnel.errors import DefinitionError, WindtunnelError
 from windtunnel.ledger import JobKind, Ledger
@@ -28,6 +26,8 @@ from windtunnel.strategies import get_strategy
 from windtunnel.text import printable
 from windtunnel.threads import threads_of
 from windtunnel.workload import Workload, code_digest
+from windtunnel_trainer import units
+from windtunnel_trainer.data import FOLDER_VARIABLE
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -110,7 +110,7 @@ class _Clock:
 
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m trainer.tryout", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m windtunnel_trainer.tryout", description=__doc__)
     parser.add_argument("file", type=Path)
     parser.add_argument("--params")
     parser.add_argument("--epochs", type=float)
