@@ -13,8 +13,8 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
-from windtunnel.dominance import hypervolume
 from windtunnel.ledger import Ledger
+from windtunnel.objectives.dominance import hypervolume
 
 FLOPS_SCALE = 1e9
 REFERENCE = (0.1, 1.0)  # error, GFLOPs

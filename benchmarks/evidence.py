@@ -22,8 +22,8 @@ from functools import lru_cache
 from typing import Any
 
 from benchmarks import stopping
-from windtunnel.front import fittest, hypervolume, reference_point
 from windtunnel.ledger import State
+from windtunnel.objectives.front import fittest, hypervolume, reference_point
 from windtunnel.space import Params, Space
 from windtunnel.strategies import Problem, Trial, get_strategy
 

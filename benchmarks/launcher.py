@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from windtunnel.definition.model import Definition
-from windtunnel.lanes import deal
+from windtunnel.host.machine import cores
 from windtunnel.launchers import get_launcher
+from windtunnel.launchers.monitor import Watch, wait
 from windtunnel.ledger import Job, JobKind, Ledger, Plan, Request, Spec, State
-from windtunnel.machine import cores
+from windtunnel.stages.lanes import deal
 from windtunnel.stores import open_store
-from windtunnel.waiting import Watch, wait
 
 AUTOGLUON_COST = 0.60  # seconds a trial
 

@@ -26,8 +26,8 @@ from tests import browser
 from tests.core.report import made_up
 from tests.ui.pages import login, run_address
 from tests.ui.server import PASSWORD, Server
-from windtunnel.front import pareto_front
 from windtunnel.ledger import Decision, Job, JobKind, Known, Ledger, Plan, Request, Result, State, Trial
+from windtunnel.objectives.front import pareto_front
 from windtunnel.report import RunReader, payloads
 from windtunnel.stores.local import LocalStore
 from windtunnel_airflow.page.readers import compressed

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from windtunnel.definition.early_stopping import EarlyStopping
-from windtunnel.front import hypervolume, pareto_front, reference_point
+from windtunnel.objectives.front import hypervolume, pareto_front, reference_point
 from windtunnel.stopping.halving import standings
 from windtunnel.stopping.rules import verdicts
 

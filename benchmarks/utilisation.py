@@ -3,9 +3,9 @@
     python benchmarks/utilisation.py [--seeds 200]
 
 A simulation: the costs are those that `windtunnel_trainer.workloads.cnn.cost` predicts for networks drawn at random
-from include/searches/mnist_cnn.yaml that keep its constraints; the dealing is `windtunnel.lanes.deal` and the rule for
-going on is `windtunnel.waiting.may_lack`, as in a run. A trial takes its predicted cost times a random factor, for a
-prediction is not the truth.
+from include/searches/mnist_cnn.yaml that keep its constraints; the dealing is `windtunnel.stages.lanes.deal` and the
+rule for going on is `windtunnel.launchers.monitor.may_lack`, as in a run. A trial takes its predicted cost times a
+random factor, for a prediction is not the truth.
 
 - barrier, FIFO: trials in order of suggestion, each to the next free lane; the next iteration begins when all are done.
 - barrier, dealt: our dealing, longest first, into one job a lane.
@@ -21,10 +21,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from windtunnel.definition import Definition, load_definition
-from windtunnel.lanes import deal
+from windtunnel.launchers.monitor import may_lack
 from windtunnel.ledger import Request
 from windtunnel.space import Space
-from windtunnel.waiting import may_lack
+from windtunnel.stages.lanes import deal
 from windtunnel_trainer.workloads.cnn import cost
 
 SEARCH = Path(__file__).parent.parent / "include/searches/mnist_cnn.yaml"

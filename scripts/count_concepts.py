@@ -46,22 +46,26 @@ class Rule:
 
 RULES = (
     Rule("which states have values", r"COMPLETED\b.*\bSTOPPED\b", "ledger/records.py"),
-    Rule("which direction is better", r"[=!]= ?['\"]maximize|\"maximize\": ?(min|max)", "windtunnel/direction.py"),
+    Rule(
+        "which direction is better",
+        r"[=!]= ?['\"]maximize|\"maximize\": ?(min|max)",
+        "objectives/direction.py",
+    ),
     Rule("a stage's name", r"\.isdigit\(\)|f?\"(full|verify)-|rpartition\(\"-\"\)", "ledger/stage.py"),
     Rule("stragglers", r"def _?(stragglers|busy_lanes)\b|\b(late|stragglers) = (\[|sum)", "stages/history.py"),
     Rule("the latest try", r"\"\.r\"|\.r\{", "ledger/ids.py"),
     Rule("a trial's id", r"-e\{|\[0-9a-f\]\{16\}", "ledger/ids.py"),
     Rule("what a configuration's id is made of", r"(?<!def )\bconfig_id\(", "stages/search.py"),
     Rule("the furthest trial of a configuration", r"def (furthest|contenders)\b", "ledger/trial.py"),
-    Rule("threads of a trial", r"(cores\(\)|of_a_pod) //|// \w*\.?slots\b", "windtunnel/threads.py"),
-    Rule("lengths of tails", r"(?<!:)\b4_?096\b", "windtunnel/failures.py"),
-    Rule("cores of the machine", r"sched_getaffinity|cpu_count", "windtunnel/machine.py"),
-    Rule("the machine's name", r"gethostname|platform\.node", "windtunnel/machine.py"),
+    Rule("threads of a trial", r"(cores\(\)|of_a_pod) //|// \w*\.?slots\b", "windtunnel/definition/threads.py"),
+    Rule("lengths of tails", r"(?<!:)\b4_?096\b", "windtunnel/ledger/failures.py"),
+    Rule("cores of the machine", r"sched_getaffinity|cpu_count", "windtunnel/host/machine.py"),
+    Rule("the machine's name", r"gethostname|platform\.node", "windtunnel/host/machine.py"),
     Rule("canonical JSON", r"rfc8785\.", "ledger/ids.py"),
     Rule("equal JSON values", r"canonical_json\(\w+\) (==|!=|in)\b|pop\(canonical_json", "space/base.py"),
     Rule("reading YAML", r"\byaml\.", "definition/document.py"),
-    Rule("the hypervolume", r"moocore\.hypervolume", "windtunnel/dominance.py"),
-    Rule("bounds of a value", r"\.(max|min) is not None and", "windtunnel/constraint.py"),
+    Rule("the hypervolume", r"moocore\.hypervolume", "windtunnel/objectives/dominance.py"),
+    Rule("bounds of a value", r"\.(max|min) is not None and", "windtunnel/objectives/constraint.py"),
 )
 
 

@@ -10,9 +10,9 @@ from typing import Any
 from tests.workloads import faults
 from windtunnel.definition.model import Definition
 from windtunnel.launchers import get_launcher
+from windtunnel.launchers.monitor import Watch, wait
 from windtunnel.ledger import Job, JobKind, Ledger, Plan, Request, Spec
 from windtunnel.stores import open_store
-from windtunnel.waiting import Watch, wait
 
 
 @dataclass

@@ -102,3 +102,13 @@ def test_a_breach_is_seen():
     tree = ast.parse("import airflow.sdk\ndef f():\n    import torch\nif TYPE_CHECKING:\n    import plotly")
     assert set(imports(tree, top_level=False)) == {"airflow", "torch", "plotly"}
     assert set(imports(tree, top_level=True)) == {"airflow"}
+
+
+def test_nothing_lies_at_the_top_of_the_core_but_packages_and_what_all_of_them_need():
+    assert {file.stem for file in FOLDERS["windtunnel"].glob("*.py")} == {
+        "__init__",
+        "__main__",
+        "errors",
+        "text",
+        "validation",
+    }

@@ -14,7 +14,7 @@ from windtunnel.ledger.ids import config_of, is_trial, trial_of
 from windtunnel.stages import Search
 from windtunnel.stores import open_store
 from windtunnel.text import printable
-from windtunnel.workload import code_digest
+from windtunnel.workload.contract import code_digest
 from windtunnel_airflow.cluster import use_cluster
 from windtunnel_airflow.connection import use_connection
 

@@ -82,7 +82,7 @@ def test_the_form_takes_no_run_of_another_container(tmp_path, url):
 
 
 def test_stores_of_azure_are_compared_letter_by_letter(monkeypatch):
-    from windtunnel.sources import open_source
+    from windtunnel.ledger.sources import open_source
 
     class Azure:
         url = "azure://container/team"

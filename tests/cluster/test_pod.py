@@ -16,9 +16,9 @@ from tests.cluster.cluster import IMAGE, ROOT
 from tests.cluster.searches import searches_on
 from tests.definitions import definition_from
 from windtunnel.launchers import get_launcher
+from windtunnel.launchers.monitor import Watch, wait
 from windtunnel.ledger import Ledger, State
 from windtunnel.stages import begin, prepare_job, suggest
-from windtunnel.waiting import Watch, wait
 
 TRAINER_IMAGE = os.environ.get("WINDTUNNEL_TEST_TRAINER_IMAGE")
 WORKLOAD = """

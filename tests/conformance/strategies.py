@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from windtunnel.constraint import Constraint
 from windtunnel.errors import SearchError
 from windtunnel.ledger import State
+from windtunnel.objectives.constraint import Constraint
 from windtunnel.space import Space
 from windtunnel.strategies import Problem, Strategy, Trial
 

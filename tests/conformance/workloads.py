@@ -13,7 +13,7 @@ from windtunnel.definition.model import Definition
 from windtunnel.ledger import Ledger, Request, Result, State
 from windtunnel.ledger.ids import trial_id
 from windtunnel.space import Space
-from windtunnel.workload import known_values, load_workload
+from windtunnel.workload.contract import known_values, load_workload
 from windtunnel_trainer import checkpoints, units
 from windtunnel_trainer.trial import Trial
 
@@ -59,7 +59,7 @@ class WorkloadConformance:
     def test_space_and_cost_need_no_torch(self):
         code = (
             "import sys; sys.modules |= dict.fromkeys(['torch', 'numpy', 'onnx', 'onnxruntime', 'sklearn'])\n"
-            "from windtunnel.workload import load_workload, known_values\n"
+            "from windtunnel.workload.contract import load_workload, known_values\n"
             f"workload = load_workload({self.workload!r})\n"
             "getattr(workload, 'space', dict)()\n"
             f"known_values({self.workload!r}, {self.params!r}, {self.settings!r})\n"

@@ -4,9 +4,9 @@ import pytest
 
 from tests.runs import begin_by_hand
 from windtunnel.definition.model import Definition
+from windtunnel.host.machine import now
 from windtunnel.ledger import Job, JobKind, Ledger, Request, Result
 from windtunnel.ledger.ids import trial_id
-from windtunnel.machine import now
 from windtunnel_trainer import units
 
 CONFIG = "0123456789abcdef"

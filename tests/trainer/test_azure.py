@@ -179,7 +179,7 @@ def test_clocks_that_differ_change_nothing(run, monkeypatch):
     ahead = (datetime.now(UTC) + timedelta(days=1)).isoformat(timespec="milliseconds")
     trial = run.trial("nothing")
     attempt = run.ledger.begin_attempt(trial, "1-0", "elsewhere", ahead)
-    from windtunnel.failures import record_failure
+    from windtunnel.ledger.failures import record_failure
 
     record_failure(run.ledger, trial, "killed", "by a host with another clock", attempt=attempt)
     assert run.result("nothing").seconds == 0.0

@@ -9,11 +9,11 @@ import pytest
 
 from tests.runs import is_alive, make_run, wait_until
 from windtunnel.errors import UnavailableError
+from windtunnel.host.machine import now
 from windtunnel.launchers import get_launcher
 from windtunnel.launchers.job_folder import JobFolder
 from windtunnel.ledger import Job, JobKind, State
 from windtunnel.ledger.records import Launch
-from windtunnel.machine import now
 from windtunnel_trainer import supervisor
 from windtunnel_trainer.job import run_job
 from windtunnel_trainer.supervisor import PREEMPTED

@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 
 from windtunnel.errors import NotFoundError
+from windtunnel.host.machine import now
 from windtunnel.ledger import State
 from windtunnel.ledger.curves import curve_metadata, read_curves
-from windtunnel.machine import now
 from windtunnel_trainer import checkpoints, units
 from windtunnel_trainer.trial import Trial, TrialStopped
 

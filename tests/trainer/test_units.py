@@ -5,9 +5,9 @@ import pytest
 
 from tests.conformance.workloads import WorkloadConformance
 from tests.trainer.conftest import CONFIG
+from windtunnel.host.machine import now
 from windtunnel.ledger import JobKind, State
 from windtunnel.ledger.ids import trial_id
-from windtunnel.machine import now
 from windtunnel.stopping.rules import Verdict
 from windtunnel_trainer import units
 from windtunnel_trainer.trial import NotFiniteError, Trial

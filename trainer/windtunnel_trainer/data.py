@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from windtunnel.beneath import open_file, opened_folder
 from windtunnel.errors import NotFoundError, WorkloadError
+from windtunnel.host.beneath import open_file, opened_folder
+from windtunnel.host.private import private_folder
 from windtunnel.ledger import Ledger
 from windtunnel.ledger.ids import canonical_json
 from windtunnel.ledger.spec import is_digest
-from windtunnel.private import private_folder
 from windtunnel.stores.base import is_name
 
 Arrays = dict[str, npt.NDArray[Any]]

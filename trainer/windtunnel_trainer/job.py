@@ -7,11 +7,11 @@ from functools import partial
 from pathlib import Path
 
 from windtunnel.definition import Definition, definition_of
+from windtunnel.definition.threads import share, threads_of
 from windtunnel.errors import StoreError, WorkloadError
-from windtunnel.failures import LOG_TAIL, record_failure
 from windtunnel.ledger import Job, JobKind, Ledger
-from windtunnel.source import fetch_source
-from windtunnel.threads import share, threads_of
+from windtunnel.ledger.failures import LOG_TAIL, record_failure
+from windtunnel.workload.source import fetch_source
 from windtunnel_trainer.logs import say
 from windtunnel_trainer.supervisor import RunUnit, Supervisor, devices
 

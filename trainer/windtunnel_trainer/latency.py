@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from windtunnel.private import private_folder
+from windtunnel.host.private import private_folder
 
 WARM_UP = 10
 RUNS = 200

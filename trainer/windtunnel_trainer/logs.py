@@ -6,8 +6,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from windtunnel.errors import NotFoundError, StoreError
+from windtunnel.host.machine import now
 from windtunnel.ledger import Attempt, Ledger
-from windtunnel.machine import now
 from windtunnel.stores.base import Store
 from windtunnel_trainer.pace import Pace
 

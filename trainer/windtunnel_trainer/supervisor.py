@@ -15,10 +15,10 @@ from pathlib import Path
 
 from windtunnel.definition.model import Limits
 from windtunnel.errors import StoreError
-from windtunnel.failures import LOG_TAIL, record_failure
+from windtunnel.host.machine import host, now
+from windtunnel.host.private import private_folder
 from windtunnel.ledger import Attempt, Job, Ledger
-from windtunnel.machine import host, now
-from windtunnel.private import private_folder
+from windtunnel.ledger.failures import LOG_TAIL, record_failure
 from windtunnel_trainer import child, memory
 from windtunnel_trainer.logs import UnitLog, say
 

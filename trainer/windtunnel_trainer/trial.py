@@ -9,11 +9,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from windtunnel.definition.model import Definition
-from windtunnel.direction import better
 from windtunnel.errors import LedgerError, WindtunnelError, WorkloadError
 from windtunnel.ledger import Ledger, Request
 from windtunnel.ledger.ids import steps
-from windtunnel.sources import open_source
+from windtunnel.ledger.sources import open_source
+from windtunnel.objectives.direction import better
 from windtunnel.stopping.rules import Verdict
 from windtunnel_trainer import checkpoints, export, leaving
 from windtunnel_trainer.checkpoints import Progress, Report

@@ -15,17 +15,17 @@ from pathlib import Path
 from typing import Any
 
 from windtunnel.definition import Definition, load_definition, resolve
+from windtunnel.definition.threads import threads_of
 from windtunnel.errors import DefinitionError, WindtunnelError
+from windtunnel.host.machine import now
 from windtunnel.ledger import JobKind, Ledger
 from windtunnel.ledger.records import Session
 from windtunnel.ledger.stage import Stage
-from windtunnel.machine import now
 from windtunnel.space import Params
 from windtunnel.stages import Search
 from windtunnel.strategies import get_strategy
 from windtunnel.text import printable
-from windtunnel.threads import threads_of
-from windtunnel.workload import Workload, code_digest
+from windtunnel.workload.contract import Workload, code_digest
 from windtunnel_trainer import units
 from windtunnel_trainer.data import FOLDER_VARIABLE
 

@@ -8,15 +8,15 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from windtunnel.admission import check_request
 from windtunnel.definition import Definition, definition_of
 from windtunnel.errors import NotFoundError, StoreError
-from windtunnel.failures import LOG_TAIL
+from windtunnel.host.machine import now
 from windtunnel.ledger import Attempt, Job, JobKind, Ledger, Request, Result, State
+from windtunnel.ledger.failures import LOG_TAIL
 from windtunnel.ledger.ids import trial_of, verification_id
-from windtunnel.machine import now
-from windtunnel.workload import Workload, load_workload
+from windtunnel.workload.contract import Workload, load_workload
 from windtunnel_trainer import latency
+from windtunnel_trainer.admission import check_request
 from windtunnel_trainer.checkpoints import Report
 from windtunnel_trainer.data import Preparation, examples, is_whole
 from windtunnel_trainer.export import exported_model

@@ -10,9 +10,9 @@ from typing import Any
 import moocore
 import numpy as np
 
-from windtunnel.constraint import Constraint
-from windtunnel.direction import sign
 from windtunnel.ledger import State
+from windtunnel.objectives.constraint import Constraint
+from windtunnel.objectives.direction import sign
 from windtunnel.space import Params, Space
 from windtunnel.strategies import Problem, Trial
 

@@ -8,7 +8,7 @@ import moocore
 import numpy as np
 
 from benchmarks.search.suite.case import Case, Metrics
-from windtunnel.constraint import Constraint
+from windtunnel.objectives.constraint import Constraint
 from windtunnel.space import Params
 
 TWO = {"f1": "minimize", "f2": "minimize"}

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.search.suite.case import Case
-from windtunnel.direction import sign
+from windtunnel.objectives.direction import sign
 from windtunnel.space import Params
 from windtunnel.strategies import Trial
 

@@ -9,7 +9,7 @@ from windtunnel.errors import WindtunnelError
 from windtunnel.space import Params, Space
 from windtunnel.strategies import Problem, get_strategy
 from windtunnel.text import printable
-from windtunnel.workload import known_values
+from windtunnel.workload.contract import known_values
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

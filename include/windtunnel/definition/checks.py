@@ -14,7 +14,7 @@ from windtunnel.space import Space
 from windtunnel.stores.open import ALLOWED, SCHEMES
 from windtunnel.strategies import get_strategy
 from windtunnel.validation import Fault, shown, unknown
-from windtunnel.workload import source_files
+from windtunnel.workload.contract import source_files
 
 _PRESETS = ("@once", "@continuous", "@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly")
 _OWN_METRICS = ("epoch", "seconds")  # written by the trainer with every report

@@ -14,7 +14,7 @@ from windtunnel.errors import DefinitionError, LedgerError
 from windtunnel.ledger import Ledger
 from windtunnel.space import Space
 from windtunnel.validation import Fault, read_model, shown, unknown
-from windtunnel.workload import load_workload
+from windtunnel.workload.contract import load_workload
 
 # What may be chosen anew for every run, by path: the DAG's trigger form.
 OVERRIDES = ("seed", "iterations", "epochs.partial", "epochs.full", "limits.parallel", "warm_start", "approval")

@@ -4,9 +4,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from windtunnel.constraint import Constraint
 from windtunnel.definition.early_stopping import EarlyStopping, Name
 from windtunnel.definition.units import Bytes, Seconds
+from windtunnel.objectives.constraint import Constraint
 from windtunnel.validation import LARGEST, StrictModel
 
 Direction = Literal["maximize", "minimize"]

@@ -7,11 +7,11 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from io import FileIO
 from pathlib import Path
 
-from windtunnel.beneath import open_file, opened_folder
 from windtunnel.errors import LaunchError, StoreError
+from windtunnel.host.beneath import open_file, opened_folder
+from windtunnel.host.private import private_folder
 from windtunnel.launchers.spool import Spool, run_key
 from windtunnel.ledger import Ledger
-from windtunnel.private import private_folder
 from windtunnel.stores.base import is_name
 from windtunnel.stores.local import LocalStore
 

@@ -7,13 +7,13 @@ from collections.abc import Collection
 from windtunnel.definition import definition_of
 from windtunnel.definition.model import Limits
 from windtunnel.errors import LaunchError
-from windtunnel.failures import LOG_TAIL
+from windtunnel.host.machine import host, now
 from windtunnel.launchers.base import Gone, Launcher
 from windtunnel.launchers.job_folder import JobFolder
 from windtunnel.launchers.job_process import start_job
 from windtunnel.launchers.spool import Spool, Ticket
 from windtunnel.ledger import Job, Ledger
-from windtunnel.machine import host, now
+from windtunnel.ledger.failures import LOG_TAIL
 
 _CANCEL_TIME = 30.0  # seconds that a cancelled job gets to end
 

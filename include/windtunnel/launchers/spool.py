@@ -8,8 +8,8 @@ from typing import Annotated
 
 from pydantic import Field, ValidationError
 
-from windtunnel.beneath import open_file, opened_folder
 from windtunnel.errors import NotFoundError
+from windtunnel.host.beneath import open_file, opened_folder
 from windtunnel.ledger.records import Id, Record
 from windtunnel.ledger.spec import DIGEST
 from windtunnel.stores.local import LocalStore

@@ -5,9 +5,9 @@ import itertools
 import math
 from typing import TYPE_CHECKING
 
-from windtunnel.direction import loss, sign
-from windtunnel.front import pareto_front
 from windtunnel.ledger import State, Trial
+from windtunnel.objectives.direction import loss, sign
+from windtunnel.objectives.front import pareto_front
 from windtunnel.report.snapshot import Snapshot
 
 if TYPE_CHECKING:

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from windtunnel.direction import loss
-from windtunnel.front import hypervolumes, pareto_front, reference_point
 from windtunnel.ledger import Approval, Job, Known, Plan, Result, State, Trial
 from windtunnel.ledger.ids import full_stage, is_trial, verification_id
 from windtunnel.ledger.records import Session
 from windtunnel.ledger.stage import Stage, StageKind
 from windtunnel.ledger.trial import furthest
+from windtunnel.objectives.direction import loss
+from windtunnel.objectives.front import hypervolumes, pareto_front, reference_point
 
 WAITING = "waiting"  # the state of a trial that is planned and has neither started nor ended
 RUNNING = "running"  # the state of a trial without a result whose job was launched and whose turn has come

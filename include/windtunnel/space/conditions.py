@@ -6,8 +6,8 @@ from collections.abc import Collection, Hashable, Iterator, Mapping
 from itertools import pairwise
 from typing import Any
 
-from windtunnel.constraint import Constraint
 from windtunnel.errors import DefinitionError
+from windtunnel.objectives.constraint import Constraint
 from windtunnel.space.base import Parameter, checked, identity
 from windtunnel.space.choices import Choices
 from windtunnel.space.numbers import Number

@@ -9,15 +9,15 @@ from pydantic import ValidationError
 
 import windtunnel
 from windtunnel.definition import Definition, recorded_definition
+from windtunnel.definition.threads import threads_of
 from windtunnel.errors import ConflictError, LedgerError, NotFoundError
+from windtunnel.host.machine import cores, now
 from windtunnel.ledger import Ledger, Spec
 from windtunnel.ledger.records import Origin, Session
-from windtunnel.machine import cores, now
-from windtunnel.source import upload_source
-from windtunnel.sources import open_source
+from windtunnel.ledger.sources import open_source
 from windtunnel.stages.search import Search
-from windtunnel.threads import threads_of
-from windtunnel.workload import code_digest, load_workload
+from windtunnel.workload.contract import code_digest, load_workload
+from windtunnel.workload.source import upload_source
 
 # A trial of one run must mean the same throughout: these may not change while the run goes on.
 _FIXED = (

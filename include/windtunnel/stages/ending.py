@@ -4,9 +4,9 @@ import time
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from windtunnel.direction import reached
-from windtunnel.front import hypervolume, reference_point
 from windtunnel.ledger import Result, State, Trial
+from windtunnel.objectives.direction import reached
+from windtunnel.objectives.front import hypervolume, reference_point
 from windtunnel.stages.history import History
 from windtunnel.stages.search import Search
 from windtunnel.stages.standing import Standing

@@ -3,11 +3,11 @@
 from collections.abc import Collection
 
 from windtunnel.errors import DefinitionError, LedgerError, SearchError
-from windtunnel.front import spread
 from windtunnel.ledger import Plan, Request, State, ids
 from windtunnel.ledger.ids import first_id, last_try, retry_id
+from windtunnel.ledger.sources import open_source
 from windtunnel.ledger.stage import Stage
-from windtunnel.sources import open_source
+from windtunnel.objectives.front import spread
 from windtunnel.stages.history import History
 from windtunnel.stages.planning import plan_trials
 from windtunnel.stages.search import Search

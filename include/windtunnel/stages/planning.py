@@ -2,10 +2,10 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
-from windtunnel.lanes import deal
 from windtunnel.ledger import Job, JobKind, Plan, Request, Result, State
 from windtunnel.ledger.stage import Stage
 from windtunnel.stages.history import History
+from windtunnel.stages.lanes import deal
 from windtunnel.stages.search import Search
 from windtunnel.stages.warm_start import adopt_results
 

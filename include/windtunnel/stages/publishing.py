@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
-from windtunnel.direction import loss
 from windtunnel.errors import SearchError
-from windtunnel.front import knee
 from windtunnel.ledger import State, Trial
 from windtunnel.ledger.ids import verification_id
+from windtunnel.objectives.direction import loss
+from windtunnel.objectives.front import knee
 from windtunnel.stages.finalists import full_stage
 from windtunnel.stages.history import History
 from windtunnel.stages.search import Search

@@ -15,7 +15,7 @@ from windtunnel.ledger.records import Session
 from windtunnel.ledger.stage import Stage
 from windtunnel.space import Space
 from windtunnel.strategies import Problem
-from windtunnel.workload import known_values
+from windtunnel.workload.contract import known_values
 
 
 @dataclass(frozen=True)

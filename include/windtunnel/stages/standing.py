@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from windtunnel.front import hypervolume, pareto_front, reference_point
 from windtunnel.ledger import Trial
+from windtunnel.objectives.front import hypervolume, pareto_front, reference_point
 from windtunnel.stages.history import History
 from windtunnel.stages.search import Search
 

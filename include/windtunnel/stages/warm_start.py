@@ -5,14 +5,14 @@ from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
-from windtunnel.constraint import Constraint
 from windtunnel.definition import recorded_definition
 from windtunnel.errors import NotFoundError
 from windtunnel.ledger import Decision, Known, Ledger, Plan, Request, Result, State
 from windtunnel.ledger.ids import last_try
+from windtunnel.ledger.sources import open_source
 from windtunnel.ledger.stage import Stage
 from windtunnel.ledger.trial import ended, furthest
-from windtunnel.sources import open_source
+from windtunnel.objectives.constraint import Constraint
 from windtunnel.stages.history import History
 from windtunnel.stages.promotion import promote
 from windtunnel.stages.search import Search

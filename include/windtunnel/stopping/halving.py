@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol, TypeVar
 
-from windtunnel.front import Candidate, hypervolume, leaders, ranked, reference_point
+from windtunnel.objectives.front import Candidate, hypervolume, leaders, ranked, reference_point
 
 
 class Contestant(Candidate, Protocol):

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from windtunnel.definition.early_stopping import Bandit, EarlyStopping, Median, Truncation
-from windtunnel.direction import sign
+from windtunnel.objectives.direction import sign
 
 Curve = Sequence[float]
 

@@ -17,8 +17,8 @@ from uuid import uuid4
 
 from pydantic_core import from_json
 
-from windtunnel.beneath import open_child, open_file, opened_folder, status
 from windtunnel.errors import ConflictError, NotFoundError, StoreError
+from windtunnel.host.beneath import open_child, open_file, opened_folder, status
 from windtunnel.stores.base import (
     METADATA_LIMIT,
     PATH_LIMIT,

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from windtunnel.constraint import Constraint
 from windtunnel.ledger import Trial
+from windtunnel.objectives.constraint import Constraint
 from windtunnel.space import Params, Space
 from windtunnel.validation import StrictModel
 

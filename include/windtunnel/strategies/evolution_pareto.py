@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import Field, NonNegativeInt
 
-from windtunnel.front import pareto_front
 from windtunnel.ledger import Trial
+from windtunnel.objectives.front import pareto_front
 from windtunnel.strategies.base import Batch, Problem, Strategy, generator
 from windtunnel.strategies.draft import Draft
 from windtunnel.validation import StrictModel

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from windtunnel.front import fittest
 from windtunnel.ledger import Trial
+from windtunnel.objectives.front import fittest
 from windtunnel.strategies.base import Batch, Problem, Strategy, generator
 from windtunnel.strategies.draft import Draft
 from windtunnel.strategies.past import trained

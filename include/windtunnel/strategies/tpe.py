@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from windtunnel.direction import worst
-from windtunnel.front import comparable, fittest
 from windtunnel.ledger import Trial
+from windtunnel.objectives.direction import worst
+from windtunnel.objectives.front import comparable, fittest
 from windtunnel.space import Column, Params
 from windtunnel.strategies.base import Batch, Problem, Strategy, generator
 from windtunnel.strategies.draft import Draft

@@ -5,9 +5,9 @@ from typing import Any
 from airflow.sdk import TriggerRule, get_current_context, task, task_group
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from windtunnel.failures import record_failure
 from windtunnel.launchers import get_launcher
 from windtunnel.ledger import Ledger, Result, State
+from windtunnel.ledger.failures import record_failure
 from windtunnel.ledger.records import Params
 from windtunnel_airflow.context import current_ledger, current_search, set_label, tell
 from windtunnel_airflow.retries import is_last_try

@@ -10,9 +10,9 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from windtunnel.definition import definition_of
 from windtunnel.errors import StoreError, UnavailableError, WindtunnelError
 from windtunnel.launchers import get_launcher
+from windtunnel.launchers.monitor import Progress, Watch
 from windtunnel.ledger import Ledger
 from windtunnel.stores.credentials import Credentials
-from windtunnel.waiting import Progress, Watch
 from windtunnel_airflow.cluster import use_cluster_async
 from windtunnel_airflow.connection import connection_credentials_async
 

@@ -198,7 +198,7 @@ def test_stragglers_of_earlier_sessions_are_known(bench):
 
 
 def test_a_run_keeps_its_threads_whatever_its_lanes(bench, monkeypatch):
-    monkeypatch.setattr("windtunnel.threads.cores", lambda: 8)
+    monkeypatch.setattr("windtunnel.definition.threads.cores", lambda: 8)
     search = bench.begin(session="s1", limits={"parallel": 4})
     assert search.definition.limits.threads == 2
     again = bench.begin(session="s2", limits={"parallel": 1})

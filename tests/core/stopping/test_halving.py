@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from windtunnel.definition.early_stopping import Halving
 from windtunnel.errors import DefinitionError
-from windtunnel.front import hypervolume, reference_point
+from windtunnel.objectives.front import hypervolume, reference_point
 from windtunnel.stopping.halving import best_first, standings
 from windtunnel.validation import read_model
 

@@ -4,7 +4,7 @@ from itertools import pairwise
 import pytest
 
 from tests.conformance.strategies import GRID, MIXED, StrategyConformance, observed, problem, searched
-from windtunnel.front import hypervolume, pareto_front
+from windtunnel.objectives.front import hypervolume, pareto_front
 from windtunnel.space import Space
 from windtunnel.strategies import Problem, Trial, get_strategy
 

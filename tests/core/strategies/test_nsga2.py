@@ -1,7 +1,7 @@
 import pytest
 
 from tests.conformance.strategies import MIXED, StrategyConformance, cost, problem, searched
-from windtunnel.front import fittest
+from windtunnel.objectives.front import fittest
 from windtunnel.strategies import get_strategy
 
 

@@ -8,7 +8,7 @@ from functools import cache
 from windtunnel.definition import Definition, definition_of
 from windtunnel.definition.template import TRAINER
 from windtunnel.errors import LaunchError
-from windtunnel.failures import LOG_TAIL
+from windtunnel.host.machine import host, now
 from windtunnel.launchers.base import Gone, Launcher
 from windtunnel.launchers.kubernetes.client import Client, Object
 from windtunnel.launchers.kubernetes.manifest import JOB, LAUNCH, job_name, manifest, selector
@@ -26,7 +26,7 @@ from windtunnel.launchers.kubernetes.states import (
     taken_down,
 )
 from windtunnel.ledger import Attempt, Job, Ledger
-from windtunnel.machine import host, now
+from windtunnel.ledger.failures import LOG_TAIL
 
 _TIME_TO_END = 60.0  # seconds that cancelled pods get to end; their grace is 30 s unless the template says another
 _FUTILE = 3  # pods that die before they begin anything: the next ones will, too

@@ -10,7 +10,7 @@ from windtunnel.definition.model import Definition, Limits, Resources
 from windtunnel.definition.template import TRAINER
 from windtunnel.ledger import Job, Ledger
 from windtunnel.ledger.ids import safe_name
-from windtunnel.sources import STORES_VARIABLE
+from windtunnel.ledger.sources import STORES_VARIABLE
 
 Object = dict[str, Any]
 

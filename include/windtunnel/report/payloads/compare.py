@@ -4,8 +4,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from windtunnel.front import hypervolumes, pareto_front, reference_point
 from windtunnel.ledger import Trial
+from windtunnel.objectives.front import hypervolumes, pareto_front, reference_point
 from windtunnel.report.payloads.plain import plain
 from windtunnel.report.snapshot import Snapshot, best_trial, contenders, recorded
 

@@ -6,8 +6,8 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from windtunnel.direction import loss
 from windtunnel.ledger import Trial
+from windtunnel.objectives.direction import loss
 from windtunnel.report.snapshot import Snapshot
 
 _LEAST = 10  # trials, below which nothing can be said

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from windtunnel.direction import better
 from windtunnel.ledger import Trial
+from windtunnel.objectives.direction import better
 from windtunnel.report.payloads.plain import plain, seconds
 from windtunnel.report.snapshot import Model, Snapshot
 from windtunnel.report.stages import StageProgress, iterations

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from windtunnel.direction import sign
 from windtunnel.ledger import Trial
+from windtunnel.objectives.direction import sign
 from windtunnel.strategies.base import Batch, Problem, generator
 from windtunnel.strategies.draft import Draft
 from windtunnel.strategies.pareto import Pareto

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from windtunnel.constraint import Constraint
-from windtunnel.direction import sign
 from windtunnel.ledger import Trial
+from windtunnel.objectives.constraint import Constraint
+from windtunnel.objectives.direction import sign
 from windtunnel.space import Params
 from windtunnel.strategies.base import Problem
 from windtunnel.strategies.pareto.encoding import Row

@@ -13,8 +13,8 @@ from windtunnel.errors import LaunchError, RefusedError
 from windtunnel.launchers import get_launcher
 from windtunnel.launchers.kubernetes import client, states
 from windtunnel.launchers.kubernetes.manifest import job_name
+from windtunnel.launchers.monitor import Watch
 from windtunnel.ledger import State
-from windtunnel.waiting import Watch
 
 PENDING = 3600.0  # seconds that a job may wait to be started
 

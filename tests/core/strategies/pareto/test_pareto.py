@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tests.conformance.strategies import GRID, MIXED, StrategyConformance, cost, problem, searched
-from windtunnel.constraint import Constraint
 from windtunnel.ledger import State
+from windtunnel.objectives.constraint import Constraint
 from windtunnel.space import Space
 from windtunnel.strategies import Problem, Trial, get_strategy
 from windtunnel.strategies.pareto.training_data import TrainingData

@@ -2,8 +2,8 @@ import random
 
 import pytest
 
-from windtunnel.lanes import deal
 from windtunnel.ledger import Request
+from windtunnel.stages.lanes import deal
 
 
 def requests(*costs):

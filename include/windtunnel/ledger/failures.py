@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime
 
+from windtunnel.host.machine import now
 from windtunnel.ledger import Attempt, Ledger, Result, State
-from windtunnel.machine import now
 
 LOG_TAIL = 4096  # bytes of a log that go into a failed result
 

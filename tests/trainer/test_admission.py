@@ -2,10 +2,10 @@
 
 import pytest
 
-from windtunnel.admission import check_request
 from windtunnel.definition.model import Definition
 from windtunnel.errors import LedgerError
 from windtunnel.ledger import Request
+from windtunnel_trainer.admission import check_request
 
 CONFIG = "0123456789abcdef"
 FIELDS = {

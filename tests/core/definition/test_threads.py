@@ -1,7 +1,7 @@
 import pytest
 
 from windtunnel.definition.model import Definition
-from windtunnel.threads import share, threads_of
+from windtunnel.definition.threads import share, threads_of
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ from windtunnel.threads import share, threads_of
     ],
 )
 def test_cores_are_shared_out_among_what_runs_at_once(monkeypatch, launcher, limits, cpu, threads):
-    monkeypatch.setattr("windtunnel.threads.cores", lambda: 8)
+    monkeypatch.setattr("windtunnel.definition.threads.cores", lambda: 8)
     fields = {"workload": "a", "objectives": {"x": "maximize"}, "launcher": launcher, "limits": limits}
     definition = Definition.model_validate({"name": "toy", **fields, "resources": {"cpu": cpu} if cpu else {}})
     assert threads_of(definition) == threads

@@ -3,7 +3,7 @@
 import math
 
 from windtunnel.definition.model import Definition
-from windtunnel.machine import cores
+from windtunnel.host.machine import cores
 
 
 def threads_of(definition: Definition) -> int:

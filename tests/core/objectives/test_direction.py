@@ -1,6 +1,6 @@
 import pytest
 
-from windtunnel.direction import best, better, loss, reached, sign, worst
+from windtunnel.objectives.direction import best, better, loss, reached, sign, worst
 
 
 @pytest.mark.parametrize(("direction", "good", "bad"), [("maximize", 2.0, 1.0), ("minimize", 1.0, 2.0)])

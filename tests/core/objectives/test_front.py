@@ -4,7 +4,16 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from windtunnel.front import comparable, fittest, hypervolume, knee, pareto_front, ranked, reference_point, spread
+from windtunnel.objectives.front import (
+    comparable,
+    fittest,
+    hypervolume,
+    knee,
+    pareto_front,
+    ranked,
+    reference_point,
+    spread,
+)
 
 OBJECTIVES = {"accuracy": "maximize", "flops": "minimize"}
 

@@ -5,8 +5,8 @@ import zipfile
 
 import pytest
 
-from windtunnel import source
 from windtunnel.errors import WorkloadError
+from windtunnel.workload import source
 
 
 def archive(**files):

@@ -7,9 +7,9 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
-from windtunnel import dominance
-from windtunnel.direction import loss
-from windtunnel.dominance import Point
+from windtunnel.objectives import dominance
+from windtunnel.objectives.direction import loss
+from windtunnel.objectives.dominance import Point
 
 
 class Candidate(Protocol):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from windtunnel.dominance import (
+from windtunnel.objectives.dominance import (
     crowding,
     dominates,
     hypervolume,

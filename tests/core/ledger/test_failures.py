@@ -1,5 +1,5 @@
-from windtunnel.failures import record_failure
 from windtunnel.ledger import Attempt, Ledger, Request, State
+from windtunnel.ledger.failures import record_failure
 from windtunnel.stores.local import LocalStore
 
 TRIAL = "0123456789abcdef-e0.5"

@@ -2,8 +2,8 @@ import math
 
 import pytest
 
-from windtunnel.constraint import Constraint
 from windtunnel.errors import DefinitionError
+from windtunnel.objectives.constraint import Constraint
 from windtunnel.validation import read_model
 
 

@@ -8,9 +8,9 @@ from datetime import datetime
 
 from windtunnel.definition import definition_of
 from windtunnel.errors import LaunchError
-from windtunnel.failures import record_failure
 from windtunnel.launchers.base import Gone, Launcher
 from windtunnel.ledger import Job, JobKind, Ledger, State
+from windtunnel.ledger.failures import record_failure
 from windtunnel.ledger.ids import last_tries
 from windtunnel.ledger.stage import Stage
 

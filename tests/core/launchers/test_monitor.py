@@ -4,12 +4,12 @@ import pytest
 
 from tests.runs import make_run
 from windtunnel.errors import LaunchError, LedgerError
-from windtunnel.failures import record_failure
+from windtunnel.host.machine import host, now
 from windtunnel.launchers.base import Gone, Launcher
+from windtunnel.launchers.monitor import Progress, Watch, may_lack, wait
 from windtunnel.ledger import Job, JobKind, Ledger, Plan, Request, Result, State
+from windtunnel.ledger.failures import record_failure
 from windtunnel.ledger.records import Session
-from windtunnel.machine import host, now
-from windtunnel.waiting import Progress, Watch, may_lack, wait
 
 
 class StagedLauncher(Launcher):

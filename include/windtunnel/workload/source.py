@@ -14,7 +14,7 @@ from pathlib import Path
 from windtunnel.errors import NotFoundError, WorkloadError
 from windtunnel.ledger import Ledger
 from windtunnel.stores.base import MOST_AT_ONCE
-from windtunnel.workload import code_digest
+from windtunnel.workload.contract import code_digest
 
 _EVERYWHERE = ("windtunnel", "windtunnel_trainer")  # wherever a job runs
 _LARGEST = MOST_AT_ONCE  # bytes that a source may unpack to

@@ -1,0 +1,1 @@
+"""Objectives: which values are better, what bounds them, and the front of those that nothing beats."""
