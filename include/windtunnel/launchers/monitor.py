@@ -119,7 +119,7 @@ class Watch:
                 else:
                     self._absent.pop(job.job, None)
         own = [ended[unit] for unit in self._stage.units if unit in ended]
-        late = sum(unit not in ended for stage in self._earlier for unit in stage.units)
+        late = sum(len(job.owed(ended)) for stage in self._earlier for job in stage.jobs)
         total = len(self._stage.units)
         hopeless = self._is_iteration and self._failed(ended) >= self._limits.failed_trials
         return Progress(

@@ -213,19 +213,19 @@ class Snapshot:
         """Ids of the trials on the front of the last selection; before that, of those that have ended."""
         if self._last_selection:
             return frozenset(self._last_selection.front)
-        return frozenset(trial.trial for trial in pareto_front(contenders(self.trials), self.objectives))
+        return frozenset(trial.trial for trial in pareto_front(feasible_trials(self.trials), self.objectives))
 
     @cached_property
     def reference(self) -> list[float]:
         """Worst corner of the hypervolume, in the order of the objectives; empty without a front."""
         if self._last_selection:
             return self._last_selection.reference
-        return reference_point(contenders(self.trials), self.objectives)
+        return reference_point(feasible_trials(self.trials), self.objectives)
 
     @cached_property
     def volumes(self) -> list[float | None]:
         """Hypervolume of the front after each of `trials`; None before there is a front."""
-        counting = {trial.trial for trial in contenders(self.trials)}
+        counting = {trial.trial for trial in feasible_trials(self.trials)}
         candidates = [trial if trial.trial in counting else None for trial in self.trials]
         return hypervolumes(candidates, self.objectives, self.reference)
 
@@ -276,7 +276,7 @@ class Snapshot:
         )
 
 
-def contenders(trials: Iterable[Trial]) -> list[Trial]:
+def feasible_trials(trials: Iterable[Trial]) -> list[Trial]:
     """The trials that may be on a front: of each configuration the one that came furthest, if its values compare."""
     return [trial for trial in furthest(trial for trial in trials if trial.result) if trial.feasible]
 

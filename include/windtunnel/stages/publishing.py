@@ -6,6 +6,7 @@ from typing import Any
 from windtunnel.errors import SearchError
 from windtunnel.ledger import State, Trial
 from windtunnel.ledger.ids import verification_id
+from windtunnel.ledger.trial import ended
 from windtunnel.objectives.direction import loss
 from windtunnel.objectives.front import knee
 from windtunnel.stages.finalists import full_stage
@@ -92,10 +93,7 @@ def _models(search: Search, history: History) -> list[dict[str, Any]]:
     plan = history.plans.get(full_stage(search, history))
     checks = search.ledger.step_outcomes()
     models = []
-    for request in plan.requests if plan else []:
-        if request.trial not in history.results:
-            continue
-        trial = Trial(request, history.results[request.trial])
+    for trial in ended(plan.requests if plan else [], history.results):
         check = checks.get(verification_id(trial.trial))
         verified = check is not None and check.state is State.COMPLETED
         models.append(

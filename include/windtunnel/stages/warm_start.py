@@ -11,7 +11,7 @@ from windtunnel.ledger import Decision, Known, Ledger, Plan, Request, Result, St
 from windtunnel.ledger.ids import last_try
 from windtunnel.ledger.sources import open_source
 from windtunnel.ledger.stage import Stage
-from windtunnel.ledger.trial import ended, furthest
+from windtunnel.ledger.trial import ended, furthest, outstanding
 from windtunnel.objectives.constraint import Constraint
 from windtunnel.stages.history import History
 from windtunnel.stages.promotion import promote
@@ -54,7 +54,7 @@ def adopt_results(search: Search, history: History, requests: Iterable[Request])
     sources = list(search.definition.warm_start)
     if search.origin is not None:
         sources.append(open_source(search.origin["from_run"], search.ledger, "from_run").url)
-    missing = [request for request in requests if request.trial not in history.results]
+    missing = outstanding(requests, history.results)
     adopted: set[str] = set()
     for url in sources:
         source, results = _results(url)

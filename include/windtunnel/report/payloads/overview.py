@@ -80,8 +80,8 @@ def waits_for(snapshot: Snapshot) -> list[str]:
             left = f"{last.running} running and {last.total - last.finished - last.running} waiting"
             return [f"iteration {last.name}: {left} of {last.total} trials"]
         return [f"the selection of iteration {last.name}"]
-    late = [trial for trial in snapshot.trials if not trial.result]
-    stragglers = [f"stragglers: {_counted(snapshot, late)}"] if late else []
+    unfinished = [trial for trial in snapshot.trials if not trial.result]
+    stragglers = [f"stragglers: {_counted(snapshot, unfinished)}"] if unfinished else []
     done = last.name.number if last else 0
     if done < snapshot.last_iteration:
         return [*stragglers, f"the suggestions of iteration {done + 1}"]
