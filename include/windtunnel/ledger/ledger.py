@@ -1,4 +1,9 @@
-"""A run's ledger: every fact of the run as an object in a store, each written by whoever knows it, once."""
+"""A run's ledger: every fact of the run as an object in a store, each written by whoever knows it, once.
+
+**One write decides.** Where several are needed, one create-once object is the decision: what it rests on is written
+before it, and what follows from it is written after it, from its content alone, by everyone who finds it. So a process
+may die between any two writes, and whoever repeats its work finishes it.
+"""
 
 import json
 from functools import cached_property
@@ -182,10 +187,17 @@ class Ledger:
     # Stages
 
     def create_plan(self, plan: Plan) -> Plan:
-        """Fix a stage's plan unless it is fixed, and return the one that holds; its jobs are written too."""
+        """Fix a stage's plan unless it is fixed, write what follows from it, and return the one that holds.
+
+        That is the requests of a stage that has jobs, the results of its infeasible trials, and its jobs.
+        """
         plan = self._create(f"iterations/{plan.stage}/{_PLAN}", plan)
+        for request in plan.requests if plan.jobs else ():
+            self.begin_trial(request)
+            if request.infeasible:
+                self._end(request.infeasible_result())
         for job in plan.jobs:
-            self._create(f"jobs/{job.job}.json", job)
+            self.create_job(job)
         return plan
 
     def plan(self, stage: str) -> Plan | None:
@@ -353,10 +365,9 @@ class Ledger:
         Returns:
             Whether this is the record that holds.
         """
-        content = result.to_bytes()
-        if self.store.create(self._result_path(result.trial), content, metadata_of(result)):
+        if self._end(result):
             return True
-        self.store.create(self.trial_path(result.trial, "late.json"), content)
+        self.store.create(self.trial_path(result.trial, "late.json"), result.to_bytes())
         return False
 
     def result(self, unit: str) -> Result | None:
@@ -418,6 +429,9 @@ class Ledger:
     def write_json(self, name: str, content: Any) -> None:
         """Replace one of the run's JSON objects."""
         self.store.put(self.path(name), json.dumps(content, indent=1).encode() + b"\n")
+
+    def _end(self, result: Result) -> bool:
+        return self.store.create(self._result_path(result.trial), result.to_bytes(), metadata_of(result))
 
     def _create(self, name: str, record: R) -> R:
         if self.store.create(self.path(name), record.to_bytes()):

@@ -27,9 +27,10 @@ def start(search: Search) -> Plan | None:
     Runs on other data, code or settings train other trials: none of theirs is taken, and the plan's note says so.
     """
     stage, history = Stage.iteration(0), History(search.ledger)
-    if stage in history.plans:
+    plan = history.plan(stage)
+    if plan is not None:
         _select(search, history)
-        return history.plans[stage]
+        return plan
     if not search.definition.warm_start or history.iterations_done:
         return None
     taken: dict[str, Request] = {}
