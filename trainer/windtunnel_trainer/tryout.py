@@ -25,7 +25,8 @@ from windtunnel.space import Params
 from windtunnel.stages import Search
 from windtunnel.strategies import get_strategy
 from windtunnel.text import printable
-from windtunnel.workload.contract import Workload, code_digest
+from windtunnel.workload.contract import Workload
+from windtunnel.workload.files import code_digest, source_of
 from windtunnel_trainer import units
 from windtunnel_trainer.data import FOLDER_VARIABLE
 
@@ -134,7 +135,8 @@ def _search(ledger: Ledger, definition: Definition) -> Search:
     session = Session(
         session="try", offset=0, iterations=1, definition=definition.model_dump(mode="json"), started=now()
     )
-    return Search(ledger, session, definition, code_digest(definition.workload), origin=None)
+    code = code_digest(source_of(definition.workload))
+    return Search(ledger, session, definition, code, origin=None)
 
 
 def _params(search: Search, given: str | None, seed: int | None) -> Params:
