@@ -72,8 +72,10 @@ def write_front(search: Search, history: History | None = None) -> None:
     """
     history = history or History(search.ledger)
     k = history.iterations_done
-    selection, requests = history.selection(k), history.requests(k)
-    front = [Trial(requests[trial], history.results[trial]) for trial in (selection.front if selection else [])]
+    selection = history.selection(k)
+    requests = history.requested(selection.front, k) if selection else []
+    results = history.results
+    front = [Trial(request, results[request.trial]) for request in requests if request.trial in results]
     bend = knee(front, search.definition.objectives)
     search.ledger.write_json(
         "pareto.json",
