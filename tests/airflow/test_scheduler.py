@@ -103,7 +103,7 @@ def test_a_run_that_is_marked_failed_leaves_nothing_running(airflow):
     ledger = Ledger(airflow.store, "slow", run)
     airflow.until(lambda: processes(ledger, "1-0"), LIMIT, "no job begins")
     airflow.client.patch(f"/api/v2/dags/slow/dagRuns/{run}", json={"state": "failed"}).raise_for_status()
-    airflow.until(lambda: airflow.tasks("slow", run)["cancel"]["state"] == "failed", LIMIT, "nothing is cancelled")
+    airflow.until(lambda: airflow.tasks("slow", run)["clean_up"]["state"] == "failed", LIMIT, "nothing is cancelled")
     assert not processes(ledger)
     assert airflow.wait("slow", run, LIMIT) == "failed"
 

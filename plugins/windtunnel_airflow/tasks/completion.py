@@ -105,7 +105,7 @@ def report(store: str) -> None:
 
 
 @task
-def cancel(store: str) -> None:
+def clean_up(store: str) -> None:
     """Cancel what still runs. Fails where nothing was published, so that the run's state tells the truth.
 
     A teardown alone would let a run that was marked failed end in success.
