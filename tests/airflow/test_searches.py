@@ -20,7 +20,7 @@ def test_a_search_publishes_its_best_model(searches):
     assert {task for task, state in run.states.items() if state != "success"} == {"refused"}
     assert run.states["refused"] == "skipped"
     models = run.ledger.read_json("models.json")["models"]
-    assert [model["verified"] for model in models] == [True, True]
+    assert [model["verdict"] for model in models] == ["verified", "verified"]
     assert len(partial_trials(run.ledger)) == 7
     assert len(searches.trained) == len(set(searches.trained)) == 9
     store = run.ledger.store

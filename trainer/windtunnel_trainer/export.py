@@ -1,6 +1,8 @@
 """ONNX models, and the weights that are in them."""
 
+import hashlib
 import io
+import json
 import tempfile
 import warnings
 from pathlib import Path
@@ -8,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from windtunnel.errors import NotFoundError, WorkloadError
 from windtunnel.ledger import Ledger
+from windtunnel.ledger.model import ONNX
 
 if TYPE_CHECKING:
     import torch
 
-MODEL = "model.onnx"
 WEIGHTS = "weights.pt"
 _OPSET = 17
 
@@ -32,7 +34,7 @@ def export(ledger: Ledger, trial: str, model: "torch.nn.Module", example: Any) -
     names = ["input" if i == 0 else f"input_{i}" for i in range(len(inputs))]
     model.eval()
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / MODEL
+        file = Path(folder) / ONNX
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -48,10 +50,12 @@ def export(ledger: Ledger, trial: str, model: "torch.nn.Module", example: Any) -
                 )
         except Exception as error:
             raise WorkloadError(f"the model cannot be exported to ONNX: {type(error).__name__}: {error}") from error
-        ledger.store.upload(ledger.trial_path(trial, MODEL), file)
-    content = io.BytesIO()
-    torch.save(model.state_dict(), content)
-    ledger.store.put(ledger.trial_path(trial, WEIGHTS), content.getvalue())
+        with file.open("rb") as content:
+            digest = hashlib.file_digest(content, "sha256").hexdigest()
+        ledger.store.upload(ledger.trial_path(trial, ONNX), file, {"sha256": json.dumps(digest)})
+    weights = io.BytesIO()
+    torch.save(model.state_dict(), weights)
+    ledger.store.put(ledger.trial_path(trial, WEIGHTS), weights.getvalue())
 
 
 def exported_model(ledger: Ledger, trial: str) -> bytes:
@@ -61,10 +65,10 @@ def exported_model(ledger: Ledger, trial: str) -> bytes:
         WorkloadError: it was never exported.
     """
     try:
-        with ledger.store.open(ledger.trial_path(trial, MODEL)) as file:
+        with ledger.store.open(ledger.trial_path(trial, ONNX)) as file:
             return file.read()
     except NotFoundError as error:
-        raise WorkloadError(f"{trial} has no {MODEL}: train() must end with trial.export_onnx(…)") from error
+        raise WorkloadError(f"{trial} has no {ONNX}: train() must end with trial.export_onnx(…)") from error
 
 
 def exported_weights(ledger: Ledger, trial: str) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """A run's ledger: every fact of the run as an object in a store, each written by whoever knows it, once."""
 
+import hashlib
 import json
 from functools import cached_property
 from typing import Any, TypeVar
@@ -9,7 +10,20 @@ from pydantic import ValidationError
 from windtunnel.errors import LedgerError, NotFoundError
 from windtunnel.ledger.ids import is_trial, safe_name
 from windtunnel.ledger.listing import metadata_of, result_of
-from windtunnel.ledger.records import Approval, Attempt, Job, Known, Launch, Plan, Record, Request, Result, Session
+from windtunnel.ledger.model import ONNX
+from windtunnel.ledger.records import (
+    Approval,
+    Attempt,
+    Decision,
+    Job,
+    Known,
+    Launch,
+    Plan,
+    Record,
+    Request,
+    Result,
+    Session,
+)
 from windtunnel.ledger.spec import Spec, is_digest, read_spec
 from windtunnel.ledger.stage import Stage, StageKind
 from windtunnel.ledger.trial import Trial
@@ -167,6 +181,19 @@ class Ledger:
         """Whether nothing is left to do for the session."""
         return self.read_json(f"closed/{safe_name(session)}.json") is not None
 
+    def end(self, session: str, why: str) -> None:
+        """Say that the session ended without an outcome, and why; holds until something is launched again."""
+        said = Decision(what="failed", reason=why)
+        self.store.put(self.path(f"ended/{safe_name(session)}.json"), said.to_bytes())
+
+    def end_of(self, session: str) -> tuple[Decision, float] | None:
+        """How the session ended without an outcome, and when, in seconds since 1970 by the store's clock."""
+        path = self.path(f"ended/{safe_name(session)}.json")
+        try:
+            return self._record(path, Decision), self.store.stat(path).modified.timestamp()
+        except NotFoundError:
+            return None
+
     def approval(self) -> Approval | None:
         """A person's latest word on the finalists, if there is one."""
         return self._read("approval.json", Approval)
@@ -292,6 +319,18 @@ class Ledger:
             return self.store.tail(self.trial_path(unit, "log.txt"), _LOG).decode(errors="replace")
         except NotFoundError:
             return ""
+
+    def onnx_digest(self, trial: str) -> str | None:
+        """SHA-256 of a trial's ONNX file, in hexadecimal digits; None where there is no such file."""
+        path = self.trial_path(trial, ONNX)
+        try:
+            noted = self.store.stat(path).metadata.get("sha256")
+            if noted is not None:  # by whoever exported it
+                return str(json.loads(noted))
+            with self.store.open(path) as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except NotFoundError:
+            return None
 
     def files(self, unit: str) -> list[Entry]:
         """The objects of a unit, its attempts aside: one listing."""
