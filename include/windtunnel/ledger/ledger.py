@@ -5,6 +5,7 @@ before it, and what follows from it is written after it, from its content alone,
 may die between any two writes, and whoever repeats its work finishes it.
 """
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator
 from functools import cached_property
@@ -13,8 +14,21 @@ from typing import Any, TypeVar
 from windtunnel.errors import LedgerError, NotFoundError, UnreadableError
 from windtunnel.ledger.ids import is_step, is_trial, safe_name
 from windtunnel.ledger.listing import metadata_of, result_of, unreadable_result
+from windtunnel.ledger.model import ONNX
 from windtunnel.ledger.reading import named, read_object, read_record, unreadable
-from windtunnel.ledger.records import Approval, Attempt, Job, Known, Launch, Plan, Record, Request, Result, Session
+from windtunnel.ledger.records import (
+    Approval,
+    Attempt,
+    Decision,
+    Job,
+    Known,
+    Launch,
+    Plan,
+    Record,
+    Request,
+    Result,
+    Session,
+)
 from windtunnel.ledger.spec import Spec, is_digest, read_spec
 from windtunnel.ledger.stage import Stage, StageKind
 from windtunnel.ledger.trial import Trial
@@ -179,6 +193,19 @@ class Ledger:
         """Whether nothing is left to do for the session."""
         return self._has(f"closed/{safe_name(session)}.json")
 
+    def end(self, session: str, why: str) -> None:
+        """Say that the session ended without an outcome, and why; holds until something is launched again."""
+        said = Decision(what="failed", reason=why)
+        self.store.put(self.path(f"ended/{safe_name(session)}.json"), said.to_bytes())
+
+    def end_of(self, session: str) -> tuple[Decision, float] | None:
+        """How the session ended without an outcome, and when, in seconds since 1970 by the store's clock."""
+        path = self.path(f"ended/{safe_name(session)}.json")
+        try:
+            return read_record(self.store, path, Decision), self.store.stat(path).modified.timestamp()
+        except NotFoundError:
+            return None
+
     def approval(self) -> Approval | None:
         """A person's latest word on the finalists, if there is one."""
         return self._read("approval.json", Approval)
@@ -322,6 +349,18 @@ class Ledger:
             return self.store.tail(self.trial_path(unit, "log.txt"), _LOG).decode(errors="replace")
         except NotFoundError:
             return ""
+
+    def onnx_digest(self, trial: str) -> str | None:
+        """SHA-256 of a trial's ONNX file, in hexadecimal digits; None where there is no such file."""
+        path = self.trial_path(trial, ONNX)
+        try:
+            noted = self.store.stat(path).metadata.get("sha256")
+            if noted is not None:  # by whoever exported it
+                return str(json.loads(noted))
+            with self.store.open(path) as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except NotFoundError:
+            return None
 
     def files(self, unit: str) -> list[Entry]:
         """The objects of a unit, its attempts aside: one listing."""

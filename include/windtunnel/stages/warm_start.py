@@ -9,6 +9,7 @@ from windtunnel.definition import recorded_definition
 from windtunnel.errors import NotFoundError
 from windtunnel.ledger import Decision, Known, Ledger, Plan, Request, Result, State
 from windtunnel.ledger.ids import last_try
+from windtunnel.ledger.model import ONNX
 from windtunnel.ledger.sources import open_source
 from windtunnel.ledger.stage import Stage
 from windtunnel.ledger.trial import ended, furthest, outstanding
@@ -18,7 +19,7 @@ from windtunnel.stages.promotion import promote
 from windtunnel.stages.search import Search
 from windtunnel.stages.standing import standing
 
-_FILES = ("metrics.jsonl", "log.txt", "checkpoint.pt", "model.onnx", "weights.pt")
+_FILES = ("metrics.jsonl", "log.txt", "checkpoint.pt", ONNX, "weights.pt")
 
 
 def start(search: Search) -> Plan | None:
