@@ -13,7 +13,7 @@ from windtunnel.space import Space
 from windtunnel.stores.open import ALLOWED, SCHEMES
 from windtunnel.strategies import get_strategy
 from windtunnel.validation import Fault, shown, unknown
-from windtunnel.workload.contract import source_files
+from windtunnel.workload.files import module_file
 
 _PRESETS = ("@once", "@continuous", "@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly")
 _OWN_METRICS = ("epoch", "seconds")  # written by the trainer with every report
@@ -33,7 +33,7 @@ def cross_faults(fields: Mapping[str, Any]) -> Iterator[Fault]:
 
 def _workload(name: str, _: Mapping[str, Any]) -> Iterator[Fault]:
     try:
-        source_files(name)
+        module_file(name)
     except WorkloadError as error:
         yield Fault(("workload",), str(error))
 

@@ -36,8 +36,9 @@ def suggest(search: Search, k: int, live: Collection[str] = ()) -> Plan:
         The plan; trials whose results are known already are in it, but in no job.
     """
     stage, history = Stage.iteration(k), History(search.ledger)
-    if stage in history.plans:
-        return history.plans[stage]
+    plan = history.plan(stage)
+    if plan is not None:
+        return plan
     batch = _batch(search, history, k)
     requests = [_first_rung(search, stage, suggestion) for suggestion in batch.suggestions]
     requests += promoted(search, history, k)

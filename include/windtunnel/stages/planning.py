@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
-from windtunnel.ledger import Job, JobKind, Plan, Request, Result, State
+from windtunnel.ledger import Job, JobKind, Plan, Request
 from windtunnel.ledger.stage import Stage
 from windtunnel.ledger.trial import outstanding
 from windtunnel.stages.history import History
@@ -20,16 +20,12 @@ def plan_trials(
         search: at work.
         history: of the run.
         stage: an iteration, or a full training.
-        requests: the stage's trials; infeasible ones get their result here and now.
+        requests: the stage's trials; infeasible ones have their result with the plan.
         live: names of the run's jobs that live; lanes that stragglers still hold get no job, but one lane always does.
         note: for people.
     """
-    infeasible = [request for request in requests if request.infeasible]
-    for request in requests:
-        search.ledger.begin_trial(request)
-    for request in infeasible:
-        search.ledger.record(_infeasible(request))
-    settled = {request.trial for request in infeasible} | adopt_results(search, history, requests)
+    infeasible = {request.trial for request in requests if request.infeasible}
+    settled = infeasible | adopt_results(search, history, requests)
     to_do = {
         request.trial: request for request in outstanding(requests, history.results) if request.trial not in settled
     }
@@ -73,14 +69,3 @@ def _free_lanes(parallel: int | None, units: int, busy: Collection[int]) -> list
     if parallel is None:
         return list(range(units)) or [0]
     return [lane for lane in range(parallel) if lane not in busy] or [0]
-
-
-def _infeasible(request: Request) -> Result:
-    return Result(
-        trial=request.trial,
-        state=State.INFEASIBLE,
-        metrics=dict(request.known),
-        kind="infeasible",
-        message=request.infeasible or "",
-        attempts=0,
-    )
