@@ -1,7 +1,6 @@
 """Tree-structured Parzen estimators, by Optuna: driven as a pure function of the history.
 
-The study lives in memory for one batch and is rebuilt from the history for the next. What that takes is told where it
-is done.
+The study lives in memory for one batch and is rebuilt from the history for the next.
 """
 
 import math
@@ -59,8 +58,8 @@ def _study(problem: Problem, draft: Draft, rng: random.Random) -> "Study":
     """A study that knows the past trials."""
     import optuna
 
-    # The seed is new in every iteration: with one for all, each would draw the same numbers again. What is asked for
-    # and not yet known counts as bad (constant_liar), or a batch would be as many near copies of one suggestion.
+    # The seed is new in every iteration: with one for all, each would draw the same numbers again. Trials without a
+    # result count as bad (constant_liar), or a batch would consist of near copies of one suggestion.
     sampler = optuna.samplers.TPESampler(seed=rng.getrandbits(32), constant_liar=True)
     ways = [optuna.study.StudyDirection[way.upper()] for way in problem.objectives.values()]
     study = optuna.create_study(directions=ways, sampler=sampler)
