@@ -3,7 +3,7 @@
     python benchmarks/stopping.py [--seeds 20] [--configurations 80]
 
 Replays `benchmarks/curves/digits_cnn.json` (made by `benchmarks/curves/train.py`) through the very functions that a
-search uses, `windtunnel.stopping.halving.standings` and `windtunnel.stopping.rules.verdicts`. For each seed some of the
+search uses, `windtunnel.stopping.halving.rung_decisions` and `windtunnel.stopping.rules.verdicts`. For each seed some of the
 configurations come in a random order:
 
 - rules: on 8 lanes; a trial reports after each epoch, and is compared with all that have come so far;
@@ -27,7 +27,7 @@ from typing import Any
 
 from windtunnel.definition.early_stopping import EarlyStopping
 from windtunnel.objectives.front import hypervolume, pareto_front, reference_point
-from windtunnel.stopping.halving import standings
+from windtunnel.stopping.halving import rung_decisions
 from windtunnel.stopping.rules import verdicts
 
 CURVES = Path(__file__).with_name("curves") / "digits_cnn.json"
@@ -140,7 +140,7 @@ def by_halving(early: EarlyStopping, networks: Sequence[Network], objectives: Ma
             by_trial[trial.trial] = trial
             at[epochs].append(trial)
             begun.add((network.config, epochs))
-        places = standings(rungs, at, begun, early.halving.factor, objectives)
+        places = rung_decisions(rungs, at, begun, early.halving.factor, objectives)
         promoted = {one.trial: one.epochs for one in places if one.epochs is not None}
     return {trial.network: int(rung) for rung in rungs for trial in at[rung]}
 
