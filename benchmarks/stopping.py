@@ -3,7 +3,7 @@
     python benchmarks/stopping.py [--seeds 20] [--configurations 80]
 
 Replays `benchmarks/curves/digits_cnn.json` (made by `benchmarks/curves/train.py`) through the very functions that a
-search uses, `windtunnel.stopping.halving.rung_decisions` and `windtunnel.stopping.rules.verdicts`. For each seed some of the
+search uses, `rung_decisions` and `verdicts` of `windtunnel.stopping`. For each seed some of the
 configurations come in a random order:
 
 - rules: on 8 lanes; a trial reports after each epoch, and is compared with all that have come so far;
