@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic.config import ExtraValues
 
 from windtunnel.definition.checks import cross_faults
 from windtunnel.definition.document import Document
@@ -66,6 +67,8 @@ def definition_of(ledger: Ledger) -> Definition:
 def recorded_definition(ledger: Ledger, record: Mapping[str, Any] | None = None) -> Definition:
     """A run's definition as its ledger tells it, of the latest session: to be shown or compared, never to act by.
 
+    Fields that another version has written are passed over.
+
     Args:
         ledger: of the run.
         record: its `search_record`, where that has been read already.
@@ -73,7 +76,7 @@ def recorded_definition(ledger: Ledger, record: Mapping[str, Any] | None = None)
     Raises:
         LedgerError: the run has not begun.
     """
-    return _recorded(ledger, (record or ledger.search_record())["definition"])
+    return _recorded(ledger, (record or ledger.search_record())["definition"], extra="ignore")
 
 
 def with_overrides(definition: Definition, overrides: Mapping[str, Any]) -> Definition:
@@ -129,9 +132,9 @@ def resolve(definition: Definition) -> Definition:
     return definition.model_copy(update={"space": written_out})
 
 
-def _recorded(ledger: Ledger, data: Any) -> Definition:
+def _recorded(ledger: Ledger, data: Any, extra: ExtraValues = "forbid") -> Definition:
     try:
-        return Definition.model_validate(data)
+        return Definition.model_validate(data, extra=extra)
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"]))

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from windtunnel.errors import LedgerError, NotFoundError
+from windtunnel.ledger.format import FORMAT, require_readable
 from windtunnel.ledger.ids import is_trial, safe_name
 from windtunnel.ledger.listing import metadata_of, result_of
 from windtunnel.ledger.records import Approval, Attempt, Job, Known, Launch, Plan, Record, Request, Result, Session
@@ -111,16 +112,28 @@ class Ledger:
 
     def begin(self, search: dict[str, Any]) -> dict[str, Any]:
         """Write `search.json` unless the run has one, and return what it holds."""
-        self.store.create(self.path("search.json"), json.dumps(search, indent=1).encode() + b"\n")
+        content = json.dumps({"format": FORMAT} | search, indent=1).encode() + b"\n"
+        self.store.create(self.path("search.json"), content)
         return self.search_record()
+
+    def begun(self) -> dict[str, Any] | None:
+        """What `search.json` holds, as the run began; None where it has not begun.
+
+        Raises:
+            LedgerError: it is of a newer format than this version reads.
+        """
+        record = self.read_json("search.json")
+        if record is not None:
+            require_readable(record, self.url)
+        return record
 
     def search_record(self) -> dict[str, Any]:
         """What `search.json` holds, with the definition as the latest session has it.
 
         Raises:
-            LedgerError: the run has not begun.
+            LedgerError: the run has not begun, or is of a newer format than this version reads.
         """
-        record = self.read_json("search.json")
+        record = self.begun()
         if record is None:
             raise LedgerError(f"{self.url} holds no run: it has no search.json")
         sessions = self.sessions()

@@ -43,6 +43,15 @@ def test_other_settings_are_other_trials(bench, first):
     assert search.ledger.plan("0").note == f"0 trials taken from {first.ledger.url}"
 
 
+def test_a_trials_best_epoch_is_that_of_one_objective(bench):
+    def config(run, **more):
+        return bench.begin(run, **more).config({"x": 1, "y": 1})
+
+    others = {"cost": "minimize", "score": "maximize"}
+    assert config("a") == config("b", objectives=others)
+    assert config("c", objective_at="best") != config("d", objective_at="best", objectives=others)
+
+
 def test_results_that_break_this_searchs_constraints_are_not_taken(bench, first):
     search = bench.begin("second", warm_start=[first.ledger.url], constraints={"cost": {"max": 20}})
     taken = search.ledger.plan("0").requests
