@@ -25,7 +25,7 @@ from windtunnel.space import Params
 from windtunnel.stages import Search
 from windtunnel.strategies import get_strategy
 from windtunnel.text import printable
-from windtunnel.workload.contract import Workload
+from windtunnel.workload.contract import Workload, verifies
 from windtunnel.workload.files import code_digest, source_of
 from windtunnel_trainer import units
 from windtunnel_trainer.data import FOLDER_VARIABLE
@@ -83,9 +83,12 @@ def attempt(search: Search, params: Params, epochs: float) -> None:
     _say(f"metrics: {_listed(trained.metrics)}")
     if trained.violation:
         _say(f"breaks a constraint: violation {trained.violation:g}")
-    with clock.stage("verify"):
-        verified = units.verify(ledger, definition, request)
-    _say(f"verified: {_listed(verified.metrics)}")
+    if verifies(definition.workload):
+        with clock.stage("verify"):
+            verified = units.verify(ledger, definition, request)
+        _say(f"verified: {_listed(verified.metrics)}")
+    else:
+        _say(f"not verified: {definition.workload} has no verify()")
     _say("seconds: " + ", ".join(f"{name} {seconds:.2f}" for name, seconds in clock.seconds.items()))
 
 

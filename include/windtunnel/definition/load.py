@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ValidationError
-from pydantic.config import ExtraValues
 
 from windtunnel.definition.checks import cross_faults
 from windtunnel.definition.document import Document
@@ -76,7 +75,8 @@ def recorded_definition(ledger: Ledger, record: Mapping[str, Any] | None = None)
     Raises:
         LedgerError: the run has not begun.
     """
-    return _recorded(ledger, (record or ledger.search_record())["definition"], extra="ignore")
+    data = (record or ledger.search_record()).get("definition")
+    return _recorded(ledger, data, extra="ignore")  # another version may know more fields
 
 
 def with_overrides(definition: Definition, overrides: Mapping[str, Any]) -> Definition:
@@ -132,7 +132,7 @@ def resolve(definition: Definition) -> Definition:
     return definition.model_copy(update={"space": written_out})
 
 
-def _recorded(ledger: Ledger, data: Any, extra: ExtraValues = "forbid") -> Definition:
+def _recorded(ledger: Ledger, data: Any, extra: Literal["ignore"] | None = None) -> Definition:
     try:
         return Definition.model_validate(data, extra=extra)
     except ValidationError as error:

@@ -73,7 +73,7 @@ def begin(
     begun = ledger.begun()
     if begun is not None and has_other_ids(begun):
         raise LedgerError(
-            f"{ledger.url} was made by {maker(begun)}, whose ids are made otherwise, so none of its trials counts here: "
+            f"{ledger.url} was made by {maker(begun)}, whose ids are made otherwise, so none of its trials counts: "
             "begin a new run (`make run` with --fresh), or retrain its trials (from_run)"
         )
     _claim(ledger, session, running)

@@ -9,12 +9,12 @@ from typing import Any, Protocol, cast, runtime_checkable
 
 from windtunnel.errors import WorkloadError
 
-REQUIRED = ("prepare", "train", "verify")
+REQUIRED = ("prepare", "train")
 
 
 @runtime_checkable
 class Workload(Protocol):
-    """A module that trains models. `space` and `cost` may be left out."""
+    """A module that trains models. `verify`, `space` and `cost` may be left out."""
 
     def prepare(self, data: Any) -> None:
         """Write the prepared data and its splits (`windtunnel_trainer.data.Preparation`)."""
@@ -40,6 +40,15 @@ def load_workload(name: str) -> Workload:
     if missing:
         raise WorkloadError(f"workload {name!r} ({module.__file__}) lacks {', '.join(missing)}()")
     return cast(Workload, module)
+
+
+def verifies(name: str) -> bool:
+    """Whether the workload checks its exported models: whether it has a `verify`.
+
+    Raises:
+        WorkloadError: the workload cannot be loaded.
+    """
+    return callable(getattr(load_workload(name), "verify", None))
 
 
 def known_values(name: str, params: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, float]:

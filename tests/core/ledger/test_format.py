@@ -64,7 +64,7 @@ def test_no_search_goes_on_with_a_newer_format_or_begins_from_one(tmp_path):
 @pytest.mark.parametrize("number", ["2", None, True, [2]])
 def test_a_format_that_is_no_number_is_refused(newer, number):
     change(newer, format=number)
-    with pytest.raises(LedgerError, match="format: found .*; allowed: a whole number"):
+    with pytest.raises(LedgerError, match=r"format: found .*; allowed: a whole number"):
         collect(newer)
 
 

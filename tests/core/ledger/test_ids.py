@@ -40,7 +40,8 @@ def test_the_id_is_what_rfc_8785_and_sha_256_say():
     # python -c over the canonical text, keys sorted, 0.5 and 1 as ECMAScript prints them
     import hashlib
 
-    text = '{"best":null,"code":"c","data":"d","horizon":10,"params":{"a":1,"b":0.5},"seed":0,"settings":{},"workload":"w"}'
+    text = '{"best":null,"code":"c","data":"d","horizon":10,"params":{"a":1,"b":0.5},"seed":0,"settings":{},'
+    text += '"workload":"w"}'
     assert config_id(**FACTS) == hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -11,10 +11,9 @@ from tests.ledgers import unpack
 from windtunnel.cli import main
 from windtunnel.definition import recorded_definition
 from windtunnel.errors import LedgerError
-from windtunnel.ledger import Ledger
 from windtunnel.report import collect, write_report
 from windtunnel.report.payloads import Curves, compare, curves, importance, lanes, overview, trial, trials
-from windtunnel.stages import begin, start
+from windtunnel.stages import begin
 from windtunnel.stores.local import LocalStore
 
 BEST = "9d34db5d3c9abdf1-e2"
@@ -75,7 +74,7 @@ def test_its_pages_and_its_report_are_made(old):
 
 def test_it_is_not_extended_and_says_why(old):
     message = (
-        f"{old.url} was made by Windtunnel 0.1.0, whose ids are made otherwise, so none of its trials counts here: "
+        f"{old.url} was made by Windtunnel 0.1.0, whose ids are made otherwise, so none of its trials counts: "
         r"begin a new run \(`make run` with --fresh\), or retrain its trials \(from_run\)"
     )
     before = [entry.path for entry in old.store.list()]
