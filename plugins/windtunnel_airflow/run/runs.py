@@ -77,7 +77,7 @@ def _current(store: Store, search: str) -> Ledger | None:
         name = None
     if not isinstance(name, str) or not name:
         raise UnreadableError(
-            f"{store.url}/{_pointer(search)} does not name the current run: write {{\"run\": \"its folder's name\"}} "
+            f'{store.url}/{_pointer(search)} does not name the current run: write {{"run": "its folder\'s name"}} '
             "into it, or delete it to begin a new run"
         )
     return Ledger(store, search, name)
