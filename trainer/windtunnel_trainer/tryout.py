@@ -28,6 +28,7 @@ from windtunnel.text import printable
 from windtunnel.workload.contract import Workload, code_digest
 from windtunnel_trainer import units
 from windtunnel_trainer.data import FOLDER_VARIABLE
+from windtunnel_trainer.rehearsal import rehearse
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -76,6 +77,8 @@ def attempt(search: Search, params: Params, epochs: float) -> None:
     request = search.request(params, epochs, Stage.iteration(1))
     ledger.begin_trial(request)
     _say(f"trial: {json.dumps(params)}, {epochs:g} epochs, {_listed(request.known) or 'nothing known before training'}")
+    with clock.stage("rehearsal"):
+        rehearse(workload, ledger, definition, request)
     with clock.stage("train"):
         trained = units.train(ledger, definition, request)
     _say(f"objectives: {_listed(trained.objectives)}")
