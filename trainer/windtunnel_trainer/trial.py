@@ -288,6 +288,7 @@ class Trial:
         Raises:
             WorkloadError: the model cannot be exported, or is larger than 2 GiB.
         """
+        model.eval()
         model = self._peers.unwrap(model)
         self.load_best(model)
         if self._peers.leads:

@@ -5,7 +5,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Collection, Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 from windtunnel.definition import Definition, definition_of
@@ -24,6 +24,7 @@ from windtunnel_trainer.failure import NoMetricsError, why_failed
 from windtunnel_trainer.memory import read_peak
 from windtunnel_trainer.peers import Peers
 from windtunnel_trainer.ranks import pause
+from windtunnel_trainer.rehearsal import rehearsed
 from windtunnel_trainer.stopping import Rules
 from windtunnel_trainer.trial import Stopper, Trial, TrialStopped
 from windtunnel_trainer.verification import Verification, VerificationError
@@ -68,7 +69,10 @@ def run(
         elif job.kind is JobKind.TRAIN:
             stop = rules_of(ledger, definition, request, job)
             first_start = attempt.number == 1 and not adopts
-            result = train(ledger, definition, request, stop, first_start=first_start)
+            workload = preload(definition, JobKind.TRAIN)
+            goes_on = attempt.number > 1 or request.continue_from
+            with nullcontext() if goes_on or not log else rehearsed(workload, ledger, definition, request, log):
+                result = train(ledger, definition, request, stop, first_start=first_start)
         else:
             result = verify(ledger, definition, request)
     except (Exception, SystemExit) as error:
