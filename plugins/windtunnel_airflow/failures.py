@@ -1,4 +1,4 @@
-"""Why a DAG run failed: each task that fails for good says so in an XCom, for `clean_up`, the page and the run's note."""
+"""Why a DAG run failed: each task that fails for good says so in an XCom, for `clean_up`, the page and the note."""
 
 from typing import TYPE_CHECKING, Any
 

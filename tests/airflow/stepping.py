@@ -79,7 +79,7 @@ class Stepping:
         self._xcoms: dict[tuple[str, str, str], Any] = {}
 
     def run(self, run_id: str, answer: str = APPROVE, cut_after: str = "", **conf: Any) -> None:
-        """Perform a DAG run until it ends, or its Airflow after the task `cut_after`; a person gives the answer if asked.
+        """Perform a DAG run until it ends, or its Airflow after the task `cut_after`; a person answers if asked.
 
         Raises:
             FailedRun: it failed.

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from windtunnel.definition.model import Definition
 from windtunnel.errors import WorkloadError
 from windtunnel.ledger import Ledger, Request
-from windtunnel.workload.contract import Workload, source_files
+from windtunnel.workload.contract import Workload
+from windtunnel.workload.files import source_of
 from windtunnel_trainer import export
 from windtunnel_trainer.epochs import Epoch
 from windtunnel_trainer.peers import Peers
@@ -32,9 +33,8 @@ def rehearse(workload: Workload, ledger: Ledger, definition: Definition, request
     Raises:
         WorkloadError: the model cannot be exported.
     """
-    _, files = source_files(definition.workload)
-    source = "".join(file.read_text(errors="replace") for file in files)
-    if ".epochs(" not in source or ".export_onnx(" not in source:
+    source = b"".join(source_of(definition.workload).values())
+    if b".epochs(" not in source or b".export_onnx(" not in source:
         return
     trial = _Rehearsal(ledger, definition, request)
     with suppress(Exception, SystemExit, _Over), redirect_stdout(StringIO()):

@@ -75,6 +75,7 @@ def attempt(search: Search, params: Params, epochs: float) -> None:
     with clock.stage("prepare"):
         prepared = units.prepare(ledger, definition)
     _say(f"data: {_listed(prepared.metrics)}")
+    search.known(params)  # an error of cost() is told, where a search would pass the configuration over
     request = search.request(params, epochs, Stage.iteration(1))
     ledger.begin_trial(request)
     _say(f"trial: {json.dumps(params)}, {epochs:g} epochs, {_listed(request.known) or 'nothing known before training'}")
