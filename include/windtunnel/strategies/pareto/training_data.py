@@ -79,7 +79,9 @@ class TrainingData:
         self.ended = sum(trial.ended for trial in trials)
         self.valued = sum(bool(np.isfinite(trial.values).all()) for trial in trials)
         kept = trials if len(trials) <= _TRIALS else _best(trials, rng)
-        self.trials = [replace(one, known={**problem.known(one.trial.params), **one.known}) for one in kept]
+        self.trials = [
+            replace(one, known={**(problem.known_or_none(one.trial.params) or {}), **one.known}) for one in kept
+        ]
 
     def rows(self, *, earlier: bool) -> list[Row]:
         """The trials' configurations after their own epochs, and after the fewer ones that values are known of.
