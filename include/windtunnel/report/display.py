@@ -44,6 +44,7 @@ class Display:
         self._heading = printable(heading, keep="")
         self._stages: list[StageProgress] = []
         self._coming = [Stage.preparation(0)]
+        self._warm_start = ""
         self._results = ""
         self._clock = clock
         self._began = clock()
@@ -81,6 +82,7 @@ class Display:
             snapshot = self._reader.read()
             self._stages, self._coming = stages(snapshot), coming(snapshot)
             self._results = _results(snapshot)
+            self._tell_warm_start(snapshot)
         ended = self._clock()
         self._next_look = ended + max(_SHORTEST, (ended - began) * (1 / _LOOKING - 1))
         for stage in self._stages:
@@ -89,6 +91,13 @@ class Display:
                 self._ended.setdefault(stage.name, began)
         if self._live is None:
             self._print_line()
+
+    def _tell_warm_start(self, snapshot: Snapshot) -> None:
+        """Show what was taken from earlier runs, once that is known."""
+        if snapshot.warm_start and not self._warm_start:
+            self._warm_start = printable(f"warm start: {snapshot.warm_start}", keep="")
+            if self._live is None:
+                self.console.print(self._warm_start, soft_wrap=True)
 
     @contextmanager
     def paused(self) -> Iterator["Console"]:
@@ -135,7 +144,8 @@ class Display:
         for name in self._coming[: max(0, _ROWS - len(self._stages))]:
             grid.add_row(Text("·", style="dim"), Text(name.label, style="dim"))
         foot = f"elapsed{self._results}" if self._stages else "elapsed · Airflow is starting"
-        return Group(Text(self._heading, style="bold"), grid, Text(f"{_time(self._elapsed())} {foot}"))
+        heads = [Text(self._heading, style="bold"), *([Text(self._warm_start)] if self._warm_start else [])]
+        return Group(*heads, grid, Text(f"{_time(self._elapsed())} {foot}"))
 
     def _took(self, stage: StageProgress) -> str:
         until = self._ended.get(stage.name, self._clock())

@@ -89,6 +89,12 @@ class Snapshot:
         return self.session.offset + self.session.iterations if self.session else self.definition["iterations"]
 
     @property
+    def warm_start(self) -> str:
+        """What was taken from earlier runs, and why the rest was not; empty without a warm start."""
+        plan = self.plans.get(Stage.iteration(0))
+        return plan.note if plan is not None else ""
+
+    @property
     def last_iteration(self) -> int:
         """The last iteration of the latest session: the planned one, or an earlier one that ended the search."""
         own = {stage.number: each for stage, each in self.selections.items() if stage.number > self.offset}
