@@ -31,7 +31,7 @@ def require_readable(record: Mapping[str, Any], url: str) -> None:
 
 def has_other_ids(record: Mapping[str, Any]) -> bool:
     """Whether the ledger's ids were made otherwise: the same trial has another id there."""
-    return _number(record) != FORMAT
+    return bool(_number(record) != FORMAT)
 
 
 def maker(record: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ may die between any two writes, and whoever repeats its work finishes it.
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Any, TypeVar
@@ -155,8 +156,6 @@ class Ledger:
         record = self.begun()
         if record is None:
             raise LedgerError(f"{self.url} holds no run: it has no search.json")
-        if not isinstance(record.get("definition"), dict):
-            raise unreadable(self.store, self.path("search.json"), "has no definition")
         sessions = self.sessions()
         return record | {"definition": sessions[-1].definition} if sessions else record
 
@@ -351,8 +350,8 @@ class Ledger:
         """
         times: dict[str, list[float]] = {}
         for entry in self.store.list(self.path(f"jobs/{jobs}")):
-            job, kind, _ = entry.path.removeprefix(self.path("jobs/")).partition("/launches/")
-            if kind:
+            job, _, name = entry.path.removeprefix(self.path("jobs/")).partition("/launches/")
+            if re.fullmatch(r"[0-9]+\.json", name):
                 times.setdefault(job, []).append(entry.modified.timestamp())
         return times
 

@@ -15,7 +15,7 @@ _NARROW = 7  # characters that a column's name may have even if its values are s
 
 
 def headline(snapshot: Snapshot) -> str:
-    """The run in a few lines: where it is, what was taken from earlier runs, how far it is, and why trials failed."""
+    """The run in a few lines: where it is, what was taken from earlier runs, and how far it is."""
     counts = [f"{snapshot.counts[state]} {state}" for state in (*State, *UNENDED) if snapshot.counts[state]]
     parts = [f"{sum(snapshot.counts.values())} trials{': ' if counts else ''}{', '.join(counts)}"]
     begun = [stage for stage in snapshot.plans if stage.is_iteration]
@@ -26,7 +26,7 @@ def headline(snapshot: Snapshot) -> str:
     parts += [finalists(snapshot)] if snapshot.models else []
     parts += [end] if (end := ending(snapshot)) else []
     warm = [f"warm start: {snapshot.warm_start}"] if snapshot.warm_start else []
-    lines = [f"{snapshot.search}  {snapshot.url}", *warm, " · ".join(parts), *why_failed(snapshot)]
+    lines = [f"{snapshot.search}  {snapshot.url}", *warm, " · ".join(parts)]
     return "\n".join(printable(line, keep="") for line in lines)
 
 
@@ -41,8 +41,10 @@ def finalists(snapshot: Snapshot) -> str:
 def why_failed(snapshot: Snapshot) -> list[str]:
     """Why trials failed, in a line: the commonest cause with its count; none where none failed."""
     found = causes(trial.result for trial in snapshot.trials if trial.result)
+    if not found:
+        return []
     others = sum(len(units) for _, units in found[1:])
-    return [f"failed: {commonest(found)}" + (f", and {others} for other causes" if others else "")] if found else []
+    return [printable(f"failed: {commonest(found)}" + (f", and {others} for other causes" if others else ""), keep="")]
 
 
 def ending(snapshot: Snapshot) -> str | None:

@@ -14,6 +14,7 @@ from windtunnel.errors import ConflictError, LedgerError, NotFoundError
 from windtunnel.host.machine import cores, now
 from windtunnel.ledger import Ledger, Spec
 from windtunnel.ledger.format import has_other_ids, maker
+from windtunnel.ledger.reading import unreadable
 from windtunnel.ledger.records import Origin, Session
 from windtunnel.ledger.sources import open_source
 from windtunnel.stages.search import Search
@@ -189,6 +190,8 @@ def _with_horizon_of(run: Ledger, definition: Definition) -> Definition:
 
 
 def _check_unchanged(record: dict[str, Any], definition: Definition, code: str, ledger: Ledger) -> None:
+    if not isinstance(record.get("code"), str):
+        raise unreadable(ledger.store, ledger.path("search.json"), "does not tell which code the run began with")
     begun = recorded_definition(ledger, record).model_dump(mode="json")
     asked = definition.model_dump(mode="json")
     fields = [field for field in _FIXED if begun[field] != asked[field]]

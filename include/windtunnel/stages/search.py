@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -109,11 +110,12 @@ class Search:
         if not self.space.contains(params):
             raise LedgerError(f"{self.ledger.url}: {json.dumps(params)} are no parameters of the search's space")
         config = self.config(params)
-        known = {name: value for name, value in self.known(params).items() if math.isfinite(value)}
+        known = self.problem.known_or_none(dict(params)) or {}
+        known = {name: value for name, value in known.items() if math.isfinite(value)}
         return Request(
             trial=trial_id(config, epochs),
             config=config,
-            params=dict(params),
+            params=deepcopy(dict(params)),
             epochs=epochs,
             seed=self.definition.trial_seed,
             stage=stage,
