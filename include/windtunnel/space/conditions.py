@@ -56,9 +56,9 @@ def _allows(allowed: Allowed, value: Any) -> bool:
 class Block:
     """Finite parameters of a dict that conditions tie to one another, and their combinations.
 
-    A large block is counted without going through it. Values that no condition tells apart are a run, of which one
-    stands for all; and the parameters from a place on have as many combinations after any values before them for which
-    the same conditions hold.
+    A large block is counted without going through it. Neighbouring values for which the same conditions hold are a run,
+    and each value of a run has the same number of combinations. And the parameters from a place on have the same number
+    of combinations after any values before them for which the same conditions hold.
     """
 
     def __init__(self, parameters: Mapping[str, Parameter], conditions: Mapping[str, Conditions]) -> None:

@@ -52,7 +52,7 @@ def overview(snapshot: Snapshot) -> dict[str, Any]:
         "failure": snapshot.failure,
         "ended_early": snapshot.ended_early,
         "refused": str(snapshot.refusal) if snapshot.refusal else "",
-        "causes": [{"cause": said, "units": len(units), "unit": units[0]} for said, units in _causes(snapshot)],
+        "causes": [{"cause": cause, "units": len(units), "unit": units[0]} for cause, units in _causes(snapshot)],
         "preparation": _preparation(snapshot),
     }
 
