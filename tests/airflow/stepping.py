@@ -132,7 +132,7 @@ class _Run:
             self._search_and_train()
         except FailedRun as error:
             failed = error
-        for task in ("report", "cancel"):
+        for task in ("report", "clean_up"):
             self._task(task, self._store)
         if failed:
             raise failed

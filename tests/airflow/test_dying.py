@@ -11,6 +11,7 @@ from tests.airflow.stepping import SteppedLauncher, Stepping
 from tests.definitions import definition_from
 from tests.dying import DiesEverywhere, DiesOnce, Fate, assert_same, mortal, objects, tries
 from windtunnel import launchers
+from windtunnel.definition import checks
 from windtunnel.ledger import Ledger, State
 from windtunnel.report import write
 from windtunnel.stages import warm_start
@@ -74,6 +75,7 @@ STORY = (first, extension, refusal, retraining, resumption)
 def cheap(monkeypatch):
     """Nothing here takes time that has nothing to do with writes."""
     monkeypatch.setitem(launchers._LAUNCHERS, "stepped", "tests.airflow.stepping:SteppedLauncher")
+    monkeypatch.setattr(checks, "LAUNCHERS", ("stepped",))
     monkeypatch.syspath_prepend(Path(__file__).parents[1] / "workloads")
     monkeypatch.setattr(SteppedLauncher, "waiting", {})
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)

@@ -1,10 +1,11 @@
 """What a stage knows of its run: fixed by the iterations' records, so that a stage done again knows the same."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from functools import cached_property
 
 from windtunnel.ledger import Job, JobKind, Known, Ledger, Plan, Request, Result, Trial
 from windtunnel.ledger.plans import copied_plans, read_plans, write_plans
+from windtunnel.ledger.reading import unreadable
 from windtunnel.ledger.stage import Stage
 from windtunnel.ledger.trial import ended, furthest
 
@@ -57,8 +58,20 @@ class History:
         selection = self.selection(upto)
         if selection is None:
             return []
-        requests = self.requests(upto)
-        return furthest(ended((requests[trial] for trial in selection.results), self.results))
+        return furthest(ended(self.requested(selection.results, upto), self.results))
+
+    def requested(self, trials: Iterable[str], upto: int) -> list[Request]:
+        """What was asked of trials that iteration `upto` selected from.
+
+        Raises:
+            UnreadableError: one of them is in no plan, so that plans and selection are not of one run.
+        """
+        requests, names = self.requests(upto), list(trials)
+        strange = next((trial for trial in names if trial not in requests), None)
+        if strange is not None:
+            path = self.ledger.path(f"iterations/{upto}/known.json")
+            raise unreadable(self.ledger.store, path, f"names {strange}, which no plan.json beside it has")
+        return [requests[trial] for trial in names]
 
     def stragglers(self, upto: int) -> list[Job]:
         """The jobs of iterations up to `upto` that still owe results."""

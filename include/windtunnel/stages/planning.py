@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from windtunnel.ledger import Job, JobKind, Plan, Request
 from windtunnel.ledger.stage import Stage
+from windtunnel.ledger.trial import outstanding
 from windtunnel.stages.history import History
 from windtunnel.stages.lanes import deal
 from windtunnel.stages.search import Search
@@ -26,9 +27,7 @@ def plan_trials(
     infeasible = {request.trial for request in requests if request.infeasible}
     settled = infeasible | adopt_results(search, history, requests)
     to_do = {
-        request.trial: request
-        for request in requests
-        if request.trial not in history.results and request.trial not in settled
+        request.trial: request for request in outstanding(requests, history.results) if request.trial not in settled
     }
     jobs = deal_into_jobs(search, stage, JobKind.TRAIN, to_do, history.busy_lanes(live))
     return history.create_plan(Plan(stage=stage, requests=list(requests), jobs=jobs, note=note))
