@@ -2,11 +2,11 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
-from windtunnel.errors import LedgerError
+from windtunnel.errors import LedgerError, StoreError, UnreadableError
 from windtunnel.ledger.stage import Stage
 from windtunnel.report.reader import RunReader
 from windtunnel.report.snapshot import Snapshot, best_trial
@@ -24,7 +24,10 @@ _SHORTEST = 0.5  # seconds between looks
 
 
 class Display:
-    """Shows a run until the block ends; call `update` often, it reads the ledger only as often as that is cheap."""
+    """Shows a run until the block ends; call `update` often, it reads the ledger only as often as that is cheap.
+
+    A store that fails, or that takes no writes, is told as long as it does.
+    """
 
     def __init__(
         self, reader: RunReader, heading: str, file: TextIO | None = None, clock: Callable[[], float] = time.monotonic
@@ -45,6 +48,7 @@ class Display:
         self._stages: list[StageProgress] = []
         self._coming = [Stage.preparation(0)]
         self._results = ""
+        self._trouble = ""
         self._clock = clock
         self._began = clock()
         self._next_look = 0.0
@@ -77,10 +81,7 @@ class Display:
         began = self._clock()
         if began < self._next_look and not now:
             return
-        with suppress(LedgerError):  # the run has not begun
-            snapshot = self._reader.read()
-            self._stages, self._coming = stages(snapshot), coming(snapshot)
-            self._results = _results(snapshot)
+        self._read()
         ended = self._clock()
         self._next_look = ended + max(_SHORTEST, (ended - began) * (1 / _LOOKING - 1))
         for stage in self._stages:
@@ -89,6 +90,22 @@ class Display:
                 self._ended.setdefault(stage.name, began)
         if self._live is None:
             self._print_line()
+
+    def _read(self) -> None:
+        trouble = ""
+        try:
+            snapshot = self._reader.read()
+        except (UnreadableError, StoreError) as error:
+            trouble = str(error)
+        except LedgerError:  # the run has not begun
+            pass
+        else:
+            self._stages, self._coming = stages(snapshot), coming(snapshot)
+            self._results = _results(snapshot)
+            trouble = snapshot.refusal
+        if self._live is None and bool(trouble) != bool(self._trouble):
+            self.console.print(printable(trouble or "the run goes on", keep=""), soft_wrap=True)
+        self._trouble = trouble
 
     @contextmanager
     def paused(self) -> Iterator["Console"]:
@@ -135,7 +152,8 @@ class Display:
         for name in self._coming[: max(0, _ROWS - len(self._stages))]:
             grid.add_row(Text("·", style="dim"), Text(name.label, style="dim"))
         foot = f"elapsed{self._results}" if self._stages else "elapsed · Airflow is starting"
-        return Group(Text(self._heading, style="bold"), grid, Text(f"{_time(self._elapsed())} {foot}"))
+        trouble = [Text(printable(self._trouble, keep=""), style="bold red")] if self._trouble else []
+        return Group(Text(self._heading, style="bold"), grid, *trouble, Text(f"{_time(self._elapsed())} {foot}"))
 
     def _took(self, stage: StageProgress) -> str:
         until = self._ended.get(stage.name, self._clock())

@@ -62,6 +62,7 @@ class Snapshot:
         selections: what each iteration's selection knew and decided, in order.
         results: how trials and other units ended, by id.
         launches: when each job was launched, in seconds since 1970 by the store's clock.
+        refusal: why the store takes no writes, where it tells; see `Store.refusal`.
     """
 
     search: str
@@ -77,6 +78,7 @@ class Snapshot:
     selections: Mapping[Stage, Known]
     results: Mapping[str, Result]
     launches: Mapping[str, list[float]]
+    refusal: str = ""
 
     # The search
 
@@ -238,7 +240,14 @@ class Snapshot:
     def version(self) -> str:
         """A digest that changes with whatever a page shows of the run."""
         read = (self.plans, self.selections, self.results, self.sessions, self.launches)
-        facts = [self.url, *(len(each) for each in read), self.closed, self.asking, *sorted(self.running)]
+        facts = [
+            self.url,
+            *(len(each) for each in read),
+            self.closed,
+            self.asking,
+            bool(self.refusal),
+            *sorted(self.running),
+        ]
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
     # Parts of the above
