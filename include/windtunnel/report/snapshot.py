@@ -43,6 +43,7 @@ class Snapshot:
         results: how trials and other units ended, by id.
         launches: when each job was launched, in seconds since 1970 by the store's clock.
         exported: SHA-256 of the finalists' ONNX files, by trial; those without a file are left out.
+        refusal: why the store takes no writes, where it tells; see `Store.refusal`.
     """
 
     search: str
@@ -60,6 +61,7 @@ class Snapshot:
     results: Mapping[str, Result]
     launches: Mapping[str, list[float]]
     exported: Mapping[str, str]
+    refusal: str = ""
 
     # The search
 
@@ -261,7 +263,15 @@ class Snapshot:
     def version(self) -> str:
         """A digest that changes with whatever a page shows of the run."""
         read = (self.plans, self.selections, self.results, self.sessions, self.launches)
-        facts = [self.url, *(len(each) for each in read), self.closed, self.failure, self.asking, *sorted(self.in_turn)]
+        facts = [
+            self.url,
+            *(len(each) for each in read),
+            self.closed,
+            self.failure,
+            self.asking,
+            bool(self.refusal),
+            *sorted(self.in_turn),
+        ]
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
     # Parts of the above

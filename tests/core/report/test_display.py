@@ -86,3 +86,32 @@ def test_the_ledger_is_not_asked_more_often_than_is_cheap(ledger: Ledger) -> Non
             display.update()
             clock.now += 1
     assert 2 <= len(readings) <= 3
+
+
+def test_a_store_that_fails_or_is_full_is_told_once_and_so_is_its_end(ledger: Ledger, monkeypatch, tmp_path) -> None:
+    made_up.fill(ledger, iterations=1, finalists=0)
+    file, clock = io.StringIO(), Clock()
+    folder = ledger.store.folder / ledger.root
+    with Display(RunReader(ledger), "digits_cnn: run first", file, clock) as display:
+        display.update(now=True)
+        folder.rename(tmp_path / "elsewhere")
+        for _ in range(3):
+            display.update(now=True)
+        (tmp_path / "elsewhere").rename(folder)
+        display.update(now=True)
+        monkeypatch.setattr(ledger.store, "refusal", lambda: "the disk is full")
+        for _ in range(3):
+            display.update(now=True)
+    told = file.getvalue().splitlines()[2:]
+    assert [line.partition(";")[0] for line in told] == [f"{ledger.url} is gone", "the run goes on", "the disk is full"]
+
+
+def test_a_bad_file_is_told(ledger: Ledger, monkeypatch) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "300")
+    made_up.fill(ledger, iterations=1, finalists=0)
+    ledger.store.put(ledger.path("search.json"), b"")
+    file = Terminal()
+    with Display(RunReader(ledger), "digits_cnn: run first", file) as display:
+        display.update(now=True)
+    assert "search.json is empty; bring it back from a copy" in file.getvalue()
