@@ -271,6 +271,21 @@ def test_a_job_that_dies_at_its_start_is_given_up(run):
     assert "I am about to die" in result.log_tail
 
 
+@pytest.mark.parametrize(
+    ("workload", "score"),
+    [("thread_at_import", 1.0), pytest.param("computes_at_import", 1200.0**2, marks=pytest.mark.slow)],
+)
+def test_a_workload_whose_import_starts_threads_trains(run, workload, score):
+    run = run(["nothing", "sleep 0"], workload=f"tests.workloads.{workload}", threads=2)
+    run.finish()
+    for do in ("nothing", "sleep 0"):
+        assert run.result(do).objectives == {"score": score}
+    said = JobFolder.of(run.ledger).log_tail("1-0", 100_000)
+    assert said.count("importing the workload starts threads or CUDA") == 1
+    assert len(set(re.findall(r"job 1-0: process (\d+)", said))) == 1
+    wait_until(lambda: not get_launcher("local").live(run.ledger))
+
+
 def test_steps_fail_like_trials(run):
     run = run([], workload="tests.workloads.not_importable")
     job = run.ledger.create_job(Job(job="prepare", kind=JobKind.PREPARE, stage="prepare", units=["prepare"]))
