@@ -123,6 +123,33 @@ def test_a_trial_that_is_killed_always_fails_after_its_retries(run):
     assert run.result("nothing").state is State.COMPLETED
 
 
+def test_a_bus_error_names_the_shared_memory_and_what_to_do(run):
+    run = run(["bus"], trial_retries=0)
+    run.finish()
+    result = run.result("bus")
+    assert result.kind == "killed"
+    assert "killed by SIGBUS: the shared memory in /dev/shm is probably used up" in result.message
+    assert "emptyDir with `medium: Memory`" in result.message and "num_workers=0" in result.message
+
+
+@pytest.mark.parametrize(
+    ("listed", "found"),
+    [("echo 0; echo 1", ["0", "1"]), ("exit 9", [])],
+)
+def test_the_gpus_of_wsl2_are_those_that_nvidias_program_lists(tmp_path, monkeypatch, listed, found):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(supervisor, "_DEV", tmp_path)
+    program = tmp_path / "nvidia-smi"
+    program.write_text(f"#!/bin/sh\n{listed}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    assert supervisor.devices() == []
+    (tmp_path / "dxg").touch()
+    assert supervisor.devices() == found
+    (tmp_path / "nvidia3").touch()
+    assert supervisor.devices() == ["0"]
+
+
 def test_a_job_that_dies_is_started_again_and_trains_nothing_twice(run):
     run = run(["nothing", "kill-job-once", "sleep 0"])
     run.finish()

@@ -4,6 +4,7 @@ import traceback
 from pathlib import Path
 
 from windtunnel.errors import LedgerError, StoreError, WindtunnelError
+from windtunnel_trainer import shared_memory
 from windtunnel_trainer.trial import NotFiniteError
 from windtunnel_trainer.verification import VerificationError
 
@@ -36,7 +37,8 @@ def why_failed(error: BaseException) -> tuple[str, str]:
         return kind, f"the workload called sys.exit({error.code!r})"
     if isinstance(error, WindtunnelError):
         return kind, str(error)
-    return kind, "".join(traceback.format_exception_only(error)).strip() + _where(error)
+    message = "".join(traceback.format_exception_only(error)).strip() + _where(error)
+    return kind, f"{message}; {shared_memory.ADVICE}" if shared_memory.is_meant(error) else message
 
 
 def _where(error: BaseException) -> str:
