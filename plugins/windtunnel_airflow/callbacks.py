@@ -13,13 +13,13 @@ from windtunnel.validation import Fault, shown
 EVENTS = ("on_failure", "on_success")
 
 
-def callbacks(definition: Definition) -> dict[str, list[Callable[..., Any]]]:
+def callbacks(definition: Definition) -> dict[str, Any]:
     """The DAG's callbacks, as arguments of `DAG`.
 
     Raises:
         DefinitionError: some cannot be imported, made or called; its faults say which.
     """
-    found: dict[str, list[Callable[..., Any]]] = {}
+    found: dict[str, Any] = {}
     faults = []
     for event in EVENTS:
         for index, callback in enumerate(getattr(definition.dag, event)):

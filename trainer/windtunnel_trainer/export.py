@@ -1,6 +1,8 @@
 """ONNX models, and the weights that are in them."""
 
 import copy
+import hashlib
+import json
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -10,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from windtunnel.errors import NotFoundError, WorkloadError
 from windtunnel.ledger import Ledger
+from windtunnel.ledger.model import ONNX
 from windtunnel_trainer import states
 
 if TYPE_CHECKING:
     import torch
 
-MODEL = "model.onnx"
 WEIGHTS = "weights.pt"
 OPSET = 17
 _LARGEST = 2**31 - 1  # bytes of a file in protobuf, which ONNX is
@@ -47,7 +49,7 @@ def made(model: "torch.nn.Module", example: Any, opset: int = OPSET) -> Iterator
     if size > _LARGEST:
         raise _too_large(f"the model has {size:,} bytes of weights")
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / MODEL
+        file = Path(folder) / ONNX
         with warnings.catch_warnings(), _tensors_only(model):
             warnings.simplefilter("ignore")
             _write(_without_compiled_parts(model), inputs, file, opset)
@@ -71,7 +73,7 @@ def keep(ledger: Ledger, trial: str, given: bytes | str | Path, model: "torch.nn
     import onnx
 
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / MODEL
+        file = Path(folder) / ONNX
         try:
             if isinstance(given, bytes):
                 file.write_bytes(given)
@@ -84,7 +86,9 @@ def keep(ledger: Ledger, trial: str, given: bytes | str | Path, model: "torch.nn
             raise
         except Exception as error:
             raise WorkloadError(f"this is no ONNX model: {_brief(error)}") from error
-        ledger.store.upload(ledger.trial_path(trial, MODEL), file)
+        with file.open("rb") as content:
+            digest = hashlib.file_digest(content, "sha256").hexdigest()
+        ledger.store.upload(ledger.trial_path(trial, ONNX), file, {"sha256": json.dumps(digest)})
         if model is not None:
             weights = Path(folder) / WEIGHTS
             states.write(states.uncompiled(_innermost(model).state_dict()), weights)
@@ -98,11 +102,11 @@ def exported_model(ledger: Ledger, trial: str) -> bytes:
         WorkloadError: it was never exported.
     """
     try:
-        with ledger.store.open(ledger.trial_path(trial, MODEL)) as file:
+        with ledger.store.open(ledger.trial_path(trial, ONNX)) as file:
             return file.read()
     except NotFoundError as error:
         raise WorkloadError(
-            f"{trial} has no {MODEL}: train() must end with trial.export_onnx(…) or save_onnx(…)"
+            f"{trial} has no {ONNX}: train() must end with trial.export_onnx(…) or save_onnx(…)"
         ) from error
 
 

@@ -3,7 +3,9 @@
 import math
 import os
 import time
+from collections import ChainMap
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
@@ -12,10 +14,14 @@ from typing import TYPE_CHECKING, Any
 from windtunnel.definition.model import Definition
 from windtunnel.errors import LedgerError, WindtunnelError, WorkloadError
 from windtunnel.ledger import Ledger, Request
+from windtunnel.ledger.curves import EPOCH, SECONDS
 from windtunnel.ledger.ids import steps
 from windtunnel.ledger.sources import open_source
 from windtunnel.objectives.direction import better
 from windtunnel.stopping.rules import Verdict
+from windtunnel.text import printable
+from windtunnel.validation import shown
+from windtunnel.workload.contract import number
 from windtunnel_trainer import checkpoints, export, leaving, states
 from windtunnel_trainer.checkpoints import Progress, Report
 from windtunnel_trainer.data import Arrays, load_split
@@ -78,8 +84,8 @@ class Trial:
             first_start: whether the trial was never started before, so that it cannot have a checkpoint of its own.
             listener: told of each report.
         """
-        self.params = dict(request.params)
-        self.settings = dict(definition.settings)
+        self.params = deepcopy(request.params)  # a workload may change what it is given, here and everywhere
+        self.settings = deepcopy(definition.settings)
         self.seed = request.seed
         self.horizon = float(definition.epochs.horizon or definition.epochs.full)
         self.exported = False
@@ -207,7 +213,7 @@ class Trial:
     @property
     def reports(self) -> list[Report]:
         """All reports so far."""
-        return list(self._progress.reports)
+        return deepcopy(self._progress.reports)
 
     def report(self, **metrics: Any) -> None:
         """Say how good the model is now; several calls at one point make one report.
@@ -307,8 +313,7 @@ class Trial:
         Raises:
             WorkloadError: it is no valid ONNX model, is larger than 2 GiB, or is not made of the best weights.
         """
-        chosen = self.chosen()
-        if chosen is not None and chosen is not self._last() and not self._loaded_best:
+        if self._is_of_another_epoch(self.chosen()) and not self._loaded_best:
             raise WorkloadError(
                 "objective_at is best: call trial.load_best(model) before you make the ONNX model of it"
             )
@@ -326,7 +331,7 @@ class Trial:
             WorkloadError: these weights were not kept.
         """
         chosen, best = self.chosen(), self._progress.best
-        if best is None or chosen is None or chosen is self._last():
+        if best is None or not self._is_of_another_epoch(chosen):
             return
         own = _tensors(self._peers.unwrap(model))
         kept: set[int] = set()
@@ -340,13 +345,18 @@ class Trial:
 
     def chosen(self) -> Report | None:
         """The report whose values are the trial's: the last, or the best as the definition's `objective_at` says."""
-        last, best = self._last(), self._progress.best
+        last, best = self._filled(self._last()), self._progress.best
         if self._definition.objective_at == "last" or best is None or last is None:
             return last
         held = Report(**best["report"])
         if last.epoch == held.epoch or self._better(last, held):
             return last
-        return held
+        return self._filled(held)
+
+    def _is_of_another_epoch(self, chosen: Report | None) -> bool:
+        """Whether a report's weights are not those that the models have now."""
+        last = self._last()
+        return chosen is not None and last is not None and chosen.epoch != last.epoch
 
     def write_metrics(self, *, now: bool = False) -> None:
         """Bring the reports to the ledger, in any case if it is to be `now`."""
@@ -395,6 +405,13 @@ class Trial:
     def _last(self) -> Report | None:
         return self._progress.reports[-1] if self._progress.reports else None
 
+    def _filled(self, report: Report | None) -> Report | None:
+        """The report with the latest earlier value of what it lacks: not every metric comes with every epoch."""
+        if report is None:
+            return None
+        earlier = [one.metrics for one in self._progress.reports if one.epoch <= report.epoch]
+        return replace(report, metrics=dict(ChainMap(report.metrics, *reversed(earlier))))
+
     def _epochs_done(self) -> float:
         progress = self._progress
         if progress.steps_per_epoch is None:  # a workload without steps: its one report is of the whole
@@ -404,11 +421,15 @@ class Trial:
         return round(progress.step / progress.steps_per_epoch, 6)
 
     def _value(self, name: str, value: Any) -> float | None:
+        if name in (EPOCH, SECONDS):
+            raise WorkloadError(f"report({name}=…): {name} is the trainer's own; leave it out or rename it")
+        if name.encode(errors="replace").decode() != name:
+            raise WorkloadError(f"report({printable(name)}=…): a metric's name is text that UTF-8 can hold")
         try:
-            number = float(value)
+            found = number(value)
         except (TypeError, ValueError) as error:
-            raise WorkloadError(f"report({name}=…): {value!r} is no number") from error
-        return number if math.isfinite(number) else None
+            raise WorkloadError(f"report({name}=…): {shown(value)} is no number") from error
+        return found if math.isfinite(found) else None
 
     def _keep_best(self, report: Report) -> None:
         if self._definition.objective_at == "last" or report.early or not report.closes:
