@@ -5,6 +5,7 @@ import os
 import select
 import shutil
 import signal
+import subprocess
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -20,7 +21,7 @@ from windtunnel.host.machine import host, now
 from windtunnel.host.private import private_folder
 from windtunnel.ledger import Attempt, Job, Ledger
 from windtunnel.ledger.failures import LOG_TAIL, record_failure
-from windtunnel_trainer import child, memory
+from windtunnel_trainer import child, memory, shared_memory
 from windtunnel_trainer.logs import UnitLog, say
 
 RunUnit = Callable[[Ledger, Job, str, Attempt, Path], None]
@@ -30,6 +31,7 @@ _TICK = 0.2  # seconds between two looks at clocks, memory and the cancel file
 _MEASURE = 1.0  # seconds between two looks at memory where no limit is set
 _PAUSE = 5.0  # seconds until a store that failed for now is tried again
 _GRACE = 10.0  # seconds that a unit gets to save its state and end when its job is told to go
+_DEV = Path("/dev")
 _HANDOVER = 30.0  # seconds that Kubernetes lets a pod take to leave, in which it may give its start back
 
 
@@ -387,7 +389,8 @@ def _why_killed(number: int, kills_before: int, starts: int) -> tuple[str, str]:
     """Kind and message for a unit that some signal has ended once too often."""
     if number == signal.SIGKILL and memory.kernel_kills() > kills_before:
         return "out_of_memory", f"the kernel killed its process: the memory was used up; starts: {starts}"
-    return "killed", f"its process was killed by {_signal_name(number)}; starts: {starts}"
+    why = f": {shared_memory.ADVICE}" if number == signal.SIGBUS else ""
+    return "killed", f"its process was killed by {_signal_name(number)}{why}; starts: {starts}"
 
 
 def _signal_name(number: int) -> str:
@@ -402,4 +405,21 @@ def devices() -> list[str]:
     given = os.environ.get("CUDA_VISIBLE_DEVICES")
     if given is not None:
         return [device for device in given.split(",") if device]
-    return [str(index) for index, _ in enumerate(Path("/dev").glob("nvidia[0-9]*"))]
+    found = [str(index) for index, _ in enumerate(_DEV.glob("nvidia[0-9]*"))]
+    return found or (_devices_of_windows() if (_DEV / "dxg").exists() else [])
+
+
+def _devices_of_windows() -> list[str]:
+    """Those of WSL2, which shows one device whatever their number; only Nvidia's own program can count them."""
+    program = shutil.which("nvidia-smi") or "/usr/lib/wsl/lib/nvidia-smi"
+    try:
+        listed = subprocess.run(
+            [program, "--query-gpu=index", "--format=csv,noheader"],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return listed.stdout.split()
