@@ -111,7 +111,7 @@ class Display:
             self._stages, self._coming = stages(snapshot), coming(snapshot)
             self._results = _results(snapshot)
             self._tell_warm_start(snapshot)
-            trouble = snapshot.refusal
+            trouble = snapshot.blocked
         if self._live is None and bool(trouble) != bool(self._trouble):
             self.console.print(printable(trouble or "the run goes on", keep=""), soft_wrap=True)
         self._trouble = trouble

@@ -94,7 +94,7 @@ class RunReader:
                 results=dict(self._results),
                 launches=dict(self._launches),
                 exported={trial: digest for trial, digest in self._exported.items() if digest},
-                refusal=self.ledger.store.refusal(),
+                blocked=self.ledger.store.refusal(),
             )
 
     def _search_record(self) -> dict[str, Any]:

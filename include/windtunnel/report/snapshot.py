@@ -43,7 +43,7 @@ class Snapshot:
         results: how trials and other units ended, by id.
         launches: when each job was launched, in seconds since 1970 by the store's clock.
         exported: SHA-256 of the finalists' ONNX files, by trial; those without a file are left out.
-        refusal: why the store takes no writes, where it tells; see `Store.refusal`.
+        blocked: why the store takes no writes, where it tells; see `Store.refusal`.
     """
 
     search: str
@@ -61,7 +61,7 @@ class Snapshot:
     results: Mapping[str, Result]
     launches: Mapping[str, list[float]]
     exported: Mapping[str, str]
-    refusal: str = ""
+    blocked: str = ""
 
     # The search
 
@@ -269,7 +269,7 @@ class Snapshot:
             self.closed,
             self.failure,
             self.asking,
-            bool(self.refusal),
+            bool(self.blocked),
             *sorted(self.in_turn),
         ]
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]

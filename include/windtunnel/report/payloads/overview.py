@@ -92,7 +92,7 @@ def waits_for(snapshot: Snapshot) -> list[str]:
     """What has to happen next, in sentences; nothing of a run that is done."""
     if not snapshot.works:
         return []
-    return [*([snapshot.refusal] if snapshot.refusal else []), *_next_steps(snapshot)]
+    return [*([snapshot.blocked] if snapshot.blocked else []), *_next_steps(snapshot)]
 
 
 def _next_steps(snapshot: Snapshot) -> list[str]:
