@@ -89,9 +89,7 @@ def test_a_trial_that_fails_keeps_what_it_had_reported(bench):
 
 @pytest.mark.parametrize(("at", "value", "epoch"), [("last", 0.7, 3.0), ("best", 0.9, 1.0)])
 def test_a_metric_that_comes_with_some_epochs_only_counts(bench, at, value, epoch):
-    made = bench(
-        settings={"do": "sometimes", "val_acc": [0.9, 0.7, 0.6], "export": False}, objective_at=at
-    )
+    made = bench(settings={"do": "sometimes", "val_acc": [0.9, 0.7, 0.6], "export": False}, objective_at=at)
     result = made.train(3)
     assert (result.state, result.objectives, result.epoch) == (State.COMPLETED, {"val_acc": value}, epoch)
 
@@ -110,7 +108,7 @@ def test_a_unit_with_a_result_is_left_alone(bench):
         ("exit", "error", "sys.exit(3)"),
         ("memory", "out_of_memory", "allocate"),
         ("without_accuracy", "no_metrics", "val_acc never came: train() must give it to trial.report()"),
-        ("text", "error", "report(val_acc=…): \"high\" is no number"),
+        ("text", "error", 'report(val_acc=…): "high" is no number'),
         ("read_test_data", "error", "train() must not see the test data"),
     ],
 )
