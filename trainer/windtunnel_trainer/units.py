@@ -4,8 +4,8 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Collection, Mapping
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 from windtunnel.definition import Definition, definition_of
@@ -25,6 +25,7 @@ from windtunnel_trainer.failure import NoMetricsError, why_failed
 from windtunnel_trainer.memory import read_peak
 from windtunnel_trainer.peers import Peers
 from windtunnel_trainer.ranks import pause
+from windtunnel_trainer.rehearsal import rehearsed
 from windtunnel_trainer.stopping import Rules
 from windtunnel_trainer.trial import Stopper, Trial, TrialStopped
 from windtunnel_trainer.verification import Verification, VerificationError
@@ -69,7 +70,10 @@ def run(
         elif job.kind is JobKind.TRAIN:
             stop = rules_of(ledger, definition, request, job)
             first_start = attempt.number == 1 and not adopts
-            result = train(ledger, definition, request, stop, first_start=first_start)
+            workload = preload(definition, JobKind.TRAIN)
+            goes_on = attempt.number > 1 or request.continue_from
+            with nullcontext() if goes_on or not log else rehearsed(workload, ledger, definition, request, log):
+                result = train(ledger, definition, request, stop, first_start=first_start)
         else:
             result = verify(ledger, definition, request)
     except BaseException as error:  # a workload may raise anything
@@ -175,11 +179,7 @@ def train(
         metrics |= {"latency_ms": measured.median, "latency_ms_spread": measured.spread}
     missing = [name for name in compared if metrics.get(name) is None]
     if missing and state is State.COMPLETED:
-        has = ", ".join(sorted(metrics)) or "nothing"
-        raise NoMetricsError(
-            f"{', '.join(sorted(missing))} never came: train() must give it to trial.report(), or cost() know it. "
-            f"Known are {has}"
-        )
+        raise NoMetricsError(_never_came(definition, missing, metrics))
     if stop is not None and not any(definition.watched in report.metrics for report in trial.reports):
         raise NoMetricsError(
             f"{definition.watched} never came, which the rules of early_stopping watch: train() must give it to "
@@ -236,6 +236,15 @@ def violation(definition: Definition, values: Mapping[str, float]) -> float:
     """By how much constraints are broken, each relative to its bound, summed; 0 where none is."""
     bounds = definition.constraints
     return sum(bound.violation(values[name]) for name, bound in bounds.items() if name in values)
+
+
+def _never_came(definition: Definition, missing: Collection[str], metrics: Collection[str]) -> str:
+    names = ", ".join(map(repr, sorted(missing)))
+    what = "objective" if definition.objectives.keys() & set(missing) else "constrained value"
+    return (
+        f"{', '.join(sorted(missing))} never came: trials report {', '.join(sorted(metrics)) or 'nothing'}; the {what} "
+        f"is {names}: train() must give it to trial.report(), or cost() know it, or the definition call it as they do"
+    )
 
 
 def gpus_held() -> int:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
@@ -66,6 +66,8 @@ def definition_of(ledger: Ledger) -> Definition:
 def recorded_definition(ledger: Ledger, record: Mapping[str, Any] | None = None) -> Definition:
     """A run's definition as its ledger tells it, of the latest session: to be shown or compared, never to act by.
 
+    Fields that another version has written are passed over.
+
     Args:
         ledger: of the run.
         record: its `search_record`, where that has been read already.
@@ -73,7 +75,8 @@ def recorded_definition(ledger: Ledger, record: Mapping[str, Any] | None = None)
     Raises:
         LedgerError: the run has not begun.
     """
-    return _recorded(ledger, (record or ledger.search_record())["definition"])
+    data = (record or ledger.search_record()).get("definition")
+    return _recorded(ledger, data, extra="ignore")  # another version may know more fields
 
 
 def with_overrides(definition: Definition, overrides: Mapping[str, Any]) -> Definition:
@@ -131,9 +134,9 @@ def resolve(definition: Definition) -> Definition:
         raise DefinitionError("\n".join(f"{definition.name}: {origin}: {fault}" for fault in error.faults)) from error
 
 
-def _recorded(ledger: Ledger, data: Any) -> Definition:
+def _recorded(ledger: Ledger, data: Any, extra: Literal["ignore"] | None = None) -> Definition:
     try:
-        return Definition.model_validate(data)
+        return Definition.model_validate(data, extra=extra)
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"]))

@@ -3,7 +3,7 @@
 import functools
 import json
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from copy import deepcopy
 from importlib import import_module
 from typing import Any, Self
@@ -11,7 +11,7 @@ from typing import Any, Self
 from pydantic import Field, model_validator
 
 from windtunnel.ledger.ids import canonical_json
-from windtunnel.space.base import Column, Parameter, identity
+from windtunnel.space.base import Column, Coordinates, Parameter, identity
 from windtunnel.text import error_text
 from windtunnel.validation import Fault, InnerFaultsError
 
@@ -120,7 +120,7 @@ class Custom(Parameter):
         """The value, where the class has no features."""
         return {} if self.width else {name: value}
 
-    def from_unit(self, point: Sequence[float], start: int, rng: random.Random) -> Any:
+    def from_coordinates(self, coordinate: Coordinates, start: int, rng: random.Random) -> Any:
         """A random value: the class knows no coordinates."""
         return self.canonical(self._own.sample(rng))
 

@@ -83,16 +83,13 @@ class Search:
 
     def config(self, params: Mapping[str, Any]) -> str:
         """The id of a configuration in this search."""
-        epochs = self.definition.epochs
-        settings = {
-            "settings": self.definition.settings,
-            "horizon": float(epochs.horizon or epochs.full),
-            "objective_at": self.definition.objective_at,
-        }
+        epochs, objectives = self.definition.epochs, self.definition.objectives
         return config_id(
             workload=self.definition.workload,
             code=self.code,
-            settings=settings,
+            settings=self.definition.settings,
+            horizon=float(epochs.horizon or epochs.full),
+            best=next(iter(objectives.items())) if self.definition.objective_at == "best" else None,
             data=self.data,
             params=params,
             seed=self.definition.trial_seed,
