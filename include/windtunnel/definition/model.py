@@ -55,7 +55,7 @@ class Finalists(StrictModel):
     """Which trials are trained fully, and how."""
 
     max: PositiveInt = 6
-    """The largest number of finalists; they are spread over the front."""
+    """The largest number of finalists: at least two, spread over the front; with one objective, as many of the best."""
     go_on: bool = True
     """Whether finalists go on from the weights of their partial training."""
 
