@@ -9,8 +9,8 @@ from tests.core.stages import conftest
 from tests.core.stages.conftest import Bench
 from windtunnel.cli import main
 from windtunnel.errors import StoreError, UnreadableError, WindtunnelError
-from windtunnel.launchers.base import Gone, Launcher
-from windtunnel.launchers.monitor import Watch
+from windtunnel.launchers.base import JobFailure, Launcher
+from windtunnel.launchers.monitor import StageMonitor
 from windtunnel.ledger import Approval, Known, Ledger, Result, State
 from windtunnel.ledger.curves import read_curves
 from windtunnel.ledger.find import find_run
@@ -42,11 +42,11 @@ class Idle(Launcher):
     def live(self, ledger):
         return set()
 
-    def revive(self, ledger, job):
+    def relaunch(self, ledger, job):
         return False
 
-    def why_gone(self, ledger, job):
-        return Gone("gone", f"job {job.job} is gone")
+    def failure_reason(self, ledger, job):
+        return JobFailure("gone", f"job {job.job} is gone")
 
     def cancel(self, ledger, jobs=None):
         pass
@@ -57,8 +57,8 @@ def definition(**more):
 
 
 def watched(ledger):
-    watch = Watch(ledger, Idle(), "2")
-    return [watch.poll().message for _ in range(3)]
+    monitor = StageMonitor(ledger, Idle(), "2")
+    return [monitor.poll().message for _ in range(3)]
 
 
 def prepared(run, **more):
