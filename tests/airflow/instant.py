@@ -42,7 +42,7 @@ class InstantLauncher(Launcher):
         self._busy.add((ledger.url, job.job))
 
         def work():
-            while ledger.known("1") is None:
+            while ledger.selection("1") is None:
                 time.sleep(0.05)
             self._do(ledger, job, unit)
             self._busy.discard((ledger.url, job.job))

@@ -21,7 +21,7 @@ from windtunnel.definition import Definition
 from windtunnel.errors import LedgerError
 from windtunnel.host.machine import now
 from windtunnel.launchers import get_launcher
-from windtunnel.ledger import Known, Ledger
+from windtunnel.ledger import Ledger, Selection
 from windtunnel.ledger.records import Session
 from windtunnel.report import collect
 from windtunnel.stores.local import LocalStore
@@ -246,7 +246,7 @@ def test_a_hopeless_run_goes_on_once_its_limit_is_raised(tmp_path: Path) -> None
     dumped = hopeless.model_dump(mode="json")
     ledger.open_session(Session(session="s", offset=0, iterations=2, definition=dumped, started=now()))
     failure = "3 of 6 trials failed, and limits.failed_trials is 3"
-    ledger.create_known(Known(stage="1", results=[], front=[], hypervolume=None, failure=failure))
+    ledger.create_selection(Selection(stage="1", results=[], front=[], hypervolume=None, failure=failure))
     assert finished(first, hopeless)
     assert not finished(first, DIGITS)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from windtunnel.ledger import Approval, Decision, Job, Known, Model, Plan, Result, State, Trial
+from windtunnel.ledger import Approval, Decision, Job, Model, Plan, Result, Selection, State, Trial
 from windtunnel.ledger.ids import full_stage, is_trial
 from windtunnel.ledger.records import Session
 from windtunnel.ledger.stage import Stage, StageKind
@@ -57,7 +57,7 @@ class Snapshot:
     approval: Approval | None
     preparation: Job | None
     plans: Mapping[Stage, Plan]
-    selections: Mapping[Stage, Known]
+    selections: Mapping[Stage, Selection]
     results: Mapping[str, Result]
     launches: Mapping[str, list[float]]
     exported: Mapping[str, str]
@@ -277,7 +277,7 @@ class Snapshot:
     # Parts of the above
 
     @property
-    def _last_selection(self) -> Known | None:
+    def _last_selection(self) -> Selection | None:
         return list(self.selections.values())[-1] if self.selections else None
 
     @cached_property

@@ -221,10 +221,10 @@ def _task(ledger: Ledger, session: str, definition: Definition, origin: dict[str
     asked = furthest.definition.get("iterations")
     raised = definition.iterations - asked if isinstance(asked, int) else 0
     target = furthest.offset + furthest.iterations + raised
-    known = ledger.known(str(done)) if done else None
-    if known is None or known.stop is None:
+    selection = ledger.selection(str(done)) if done else None
+    if selection is None or selection.stop is None:
         return done, max(0, target - done)
     performed = next((one for one in earlier if one.offset < done <= one.offset + one.iterations), None)
-    if performed is None or not is_outgrown(known.stop, performed, definition):
+    if performed is None or not is_outgrown(selection.stop, performed, definition):
         return done, 0
-    return done, max(0 if known.front else 1, target - done)  # one that ended before any result needs results first
+    return done, max(0 if selection.front else 1, target - done)  # one that ended before any result needs results first

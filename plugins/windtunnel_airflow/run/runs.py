@@ -55,8 +55,8 @@ def finished(ledger: Ledger, definition: Definition) -> bool:
     sessions = ledger.sessions()
     if sessions and ledger.closed(sessions[-1].session):
         return True
-    known = ledger.known(str(ledger.iterations_done()))
-    hopeless = known.failure if known is not None else None
+    selection = ledger.selection(str(ledger.iterations_done()))
+    hopeless = selection.failure if selection is not None else None
     return hopeless is not None and not (sessions and is_outgrown(hopeless, sessions[-1], definition))
 
 

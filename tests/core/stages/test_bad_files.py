@@ -11,7 +11,7 @@ from windtunnel.cli import main
 from windtunnel.errors import StoreError, UnreadableError, WindtunnelError
 from windtunnel.launchers.base import JobFailure, Launcher
 from windtunnel.launchers.monitor import StageMonitor
-from windtunnel.ledger import Approval, Known, Ledger, Result, State
+from windtunnel.ledger import Approval, Ledger, Result, Selection, State
 from windtunnel.ledger.curves import read_curves
 from windtunnel.ledger.find import find_run
 from windtunnel.report import collect, payloads
@@ -269,6 +269,6 @@ def test_a_start_whose_record_is_torn_counts(run):
 
 def test_a_selection_that_fits_no_plan_is_named(run):
     path = run.path("iterations/1/known.json")
-    run.store.put(path, Known(stage="1", results=["0" * 16 + "-e1"], front=[], hypervolume=None).to_bytes())
+    run.store.put(path, Selection(stage="1", results=["0" * 16 + "-e1"], front=[], hypervolume=None).to_bytes())
     with pytest.raises(UnreadableError, match=r"iterations/1/known\.json"):
         History(run).trials(1)
