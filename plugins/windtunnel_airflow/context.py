@@ -40,10 +40,11 @@ def current_ledger(store: str, context: Any = None) -> Ledger:
 
 
 def current_search(store: str, context: Any = None) -> Search:
-    """The search as the DAG run performs it: by what `begin` has told, whatever the ledger says.
+    """The search as the DAG run performs it, by what `begin` has told, whatever the ledger says; its heart beats.
 
     Raises:
-        LedgerError: the DAG run has not begun it, or the definition is not the one that it began with any more.
+        LedgerError: the DAG run has not begun it, another one has taken the run over, or the definition is not the one
+            that it began with any more.
     """
     context = context or get_current_context()
     begun = _begun(context)
@@ -52,7 +53,10 @@ def current_search(store: str, context: Any = None) -> Search:
             f"the definition changed since {context['run_id']} began: resume the run, or put the definition of"
             f" {context['dag'].dag_id} and its workload back to what they were"
         )
-    return Search.open(current_ledger(store, context).with_spec(begun["digest"]), context["run_id"])
+    search = Search.open(current_ledger(store, context).with_spec(begun["digest"]), context["run_id"])
+    if search.ledger.turn is not None:
+        search.ledger.turn.beat()
+    return search
 
 
 def search_to_end(store: str) -> Search:

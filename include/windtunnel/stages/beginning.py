@@ -1,7 +1,7 @@
 """The beginning of a session: what the run is, who works on it, and how many iterations are asked for."""
 
-import json
 import platform
+import time
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
@@ -10,11 +10,12 @@ from pydantic import ValidationError
 import windtunnel
 from windtunnel.definition import Definition, recorded_definition
 from windtunnel.definition.threads import threads_of
-from windtunnel.errors import ConflictError, LedgerError, NotFoundError
+from windtunnel.errors import LedgerError
 from windtunnel.host.machine import cores, now
 from windtunnel.ledger import Ledger, Spec
 from windtunnel.ledger.records import Origin, Session
 from windtunnel.ledger.sources import open_source
+from windtunnel.ledger.writer import Writer, beats, look, take
 from windtunnel.stages.search import Search
 from windtunnel.workload.contract import code_digest, load_workload
 from windtunnel.workload.source import upload_source
@@ -42,7 +43,8 @@ def begin(
     origin: dict[str, Any] | None = None,
     retry_failed: bool = False,
     named: Collection[str] = (),
-    running: Callable[[str], bool] = lambda session: False,
+    running: Callable[[str], bool | None] = lambda session: False,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> Search:
     """Begin a run, or go on with one: an unfinished run is finished, a finished one extended.
 
@@ -56,7 +58,8 @@ def begin(
         origin: `{"from_run": url, "trials": [ids]}` to train these trials fully instead of searching.
         retry_failed: whether the failed trials get another try.
         named: earlier runs that the definition's own file names, which may be anywhere.
-        running: whether another session is still at work.
+        running: whether another session is still at work; None where only its heartbeat can tell.
+        sleep: waits for so many seconds.
 
     Raises:
         LedgerError: another session works on the run, the definition contradicts what the run began with, it is another
@@ -67,7 +70,7 @@ def begin(
         open_source(url, ledger, "warm_start", named)
     if origin is not None:
         open_source(origin["from_run"], ledger, "from_run")
-    _claim(ledger, session, running)
+    number = _claim(ledger, session, running, sleep)
     begun = ledger.read_json("search.json")
     definition = _with_lanes(definition, begun, ledger, session)
     if begun is not None:
@@ -102,6 +105,7 @@ def begin(
     opened = ledger.open_session(
         Session(
             session=session,
+            number=number,
             offset=offset,
             iterations=iterations,
             definition=spec.definition,
@@ -115,24 +119,46 @@ def begin(
     return Search.open(ledger, session)
 
 
-def _claim(ledger: Ledger, session: str, running: Callable[[str], bool]) -> None:
-    """Become the run's one writer.
+def _claim(ledger: Ledger, session: str, running: Callable[[str], bool | None], sleep: Callable[[float], None]) -> int:
+    """Become the run's one writer; the session's number. The etag of `writer.json` settles a race.
 
-    Whether the last writer still lives is asked of the engine, since no clock can tell; the etag settles a race.
+    Raises:
+        LedgerError: another session is at work, or one that began later than this.
     """
-    path, claim = ledger.path("writer.json"), json.dumps({"session": session}).encode()
-    while not ledger.store.create(path, claim):
-        try:
-            etag = ledger.store.stat(path).etag
-            holder = ledger.writer()
-            if holder != session and holder and running(holder):
+    while True:
+        writer, etag = look(ledger.store, ledger.root)
+        if writer is not None and writer.session == session and writer.number:
+            return writer.number
+        sessions = ledger.sessions()
+        if writer is not None and writer.session != session:
+            _check_idle(ledger, writer, running, sleep)
+            if any(one.session == session and one.number for one in sessions):
                 raise LedgerError(
-                    f"{holder} still works on {ledger.url}: wait for it, stop it, or begin a run of its own"
+                    f"session {writer.number} took over this run, {writer.session}: {session} is over; resume the run"
                 )
-            ledger.store.put(path, claim, if_match=etag)
-            return
-        except (NotFoundError, ConflictError):
-            continue
+        number = 1 + max((one.number for one in sessions), default=0)
+        number = max(number, writer.number + 1 if writer is not None else 1)
+        planned, selected = ledger.stage_records()
+        mine = Writer(session=session, number=number, planned=planned, selected=selected)
+        if take(ledger.store, ledger.root, mine, etag):
+            return number
+
+
+def _check_idle(
+    ledger: Ledger, writer: Writer, running: Callable[[str], bool | None], sleep: Callable[[float], None]
+) -> None:
+    """Whether the last writer works no more: the engine says so, its session is closed, or its heart beats no more.
+
+    Raises:
+        LedgerError: it does.
+    """
+    runs = running(writer.session)
+    if runs is None:
+        runs = not ledger.closed(writer.session) and beats(ledger.store, ledger.root, writer.number, sleep)
+    if runs:
+        raise LedgerError(
+            f"{writer.session} still works on {ledger.url}: wait for it, stop it, or begin a run of its own"
+        )
 
 
 def _origin(begun: dict[str, Any], ledger: Ledger) -> dict[str, Any] | None:

@@ -17,7 +17,7 @@ def full_stage(search: Search, history: History) -> Stage:
     """The stage that trains the finalists of a search at work."""
     chosen = search.origin is not None
     sessions = search.ledger.sessions() if chosen else []
-    earlier = [session for session in sessions if session.started <= search.session.started]
+    earlier = [session for session in sessions if session.order <= search.session.order]
     return ids.full_stage(history.iterations_done, earlier, chosen=chosen)
 
 
