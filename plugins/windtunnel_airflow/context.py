@@ -11,6 +11,7 @@ from windtunnel.errors import LedgerError
 from windtunnel.launchers import get_launcher
 from windtunnel.ledger import Job, Ledger, Spec
 from windtunnel.ledger.ids import config_of, is_trial, trial_of
+from windtunnel.ledger.sources import open_own
 from windtunnel.stages import Search
 from windtunnel.stores import open_store
 from windtunnel.text import printable
@@ -32,11 +33,15 @@ def current_ledger(store: str, context: Any = None) -> Ledger:
     Args:
         store: where the search's ledgers live.
         context: of the task; by default that of the task at work.
+
+    Raises:
+        LedgerError: `resume` is the URL of another search's run, or of another store's.
     """
     context = context or get_current_context()
     use_cluster()
     use_connection()
-    return Ledger(open_store(store), context["dag"].dag_id, context["params"].get("resume") or context["run_id"])
+    run = context["params"].get("resume") or context["run_id"]
+    return open_own(run, open_store(store), context["dag"].dag_id)
 
 
 def current_search(store: str, context: Any = None) -> Search:

@@ -17,6 +17,7 @@ import yaml
 from tests.airflow.support import SEARCH
 from tests.core.report import made_up
 from windtunnel.definition import Definition
+from windtunnel.errors import LedgerError
 from windtunnel.launchers import get_launcher
 from windtunnel.ledger import Ledger
 from windtunnel.report import collect
@@ -236,3 +237,26 @@ def test_the_summary_names_the_best_finalist_by_its_test(tmp_path: Path) -> None
     assert "3 of 4 finalists verified" in told
     assert f"best finalist  {best.trial.trial}" in told
     assert "Not verified" in told
+
+
+def test_a_run_to_resume_is_chosen_by_its_name_or_url(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    runs = [Ledger(store, "digits_cnn", run) for run in ("first", "second")]
+    for run in runs:
+        made_up.begin(run, made_up.definition())
+    for given in ("first", runs[0].url):
+        chosen, how = choose(store, "digits_cnn", resume=given)
+        assert (chosen.url, how) == (runs[0].url, "resumed")
+    assert choose(store, "digits_cnn")[0].run == "first"
+    with pytest.raises(LedgerError, match=r"there is no run 'frist': .* has first, second"):
+        choose(store, "digits_cnn", resume="frist")
+    assert choose(store, "digits_cnn")[0].run == "first"
+
+
+def test_a_command_that_resumes_a_run_that_there_is_not_says_so(command: Command, monkeypatch, capsys) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(command.folder / "cache"))
+    monkeypatch.setattr("signal.signal", lambda number, handler: None)
+    for option in (["--resume", "a-typo"], ["--set", "resume=a-typo"]):
+        assert main([str(command.folder / "toy.yaml"), *option]) == 2
+        assert "resume: there is no run 'a-typo'" in capsys.readouterr().err
+    assert not (command.folder / "runs").exists()

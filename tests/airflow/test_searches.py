@@ -378,3 +378,25 @@ def forget(finished):
 
     with create_session() as session:
         session.execute(delete(DagRun).where(DagRun.run_id == finished.run_id))
+
+
+def test_resuming_a_run_that_there_is_not_is_refused(searches, capsys):
+    searches.write("typed")
+    first = searches.run("typed", iterations=1)
+    trained = list(searches.trained)
+    run = searches.run("typed", resume="a typo")
+    assert run.state == "failed"
+    assert run.states["prepare_data.begin"] == "failed"
+    assert searches.trained == trained
+    assert [ledger.url for ledger in iter_runs(searches, "typed")] == [first.ledger.url]
+    out = capsys.readouterr()
+    assert "resume: there is no run 'a_typo-" in out.out + out.err
+    assert f"has {first.ledger.run}; give one of these" in out.out + out.err
+
+
+def test_a_run_is_resumed_by_its_url(searches):
+    searches.write("by_url")
+    first = searches.run("by_url", iterations=1)
+    second = searches.run("by_url", resume=first.ledger.url, iterations=1)
+    assert second.state == "success"
+    assert first.ledger.iterations_done() == 2

@@ -14,6 +14,7 @@ from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
 from windtunnel.ledger.ids import safe_name
+from windtunnel.ledger.url import name_of
 
 TAG = "windtunnel"
 PLACE = r"^([0-9]{1,16}-[0-9]{1,18})?$"  # what `before` may be
@@ -146,7 +147,7 @@ def _run(dag_run: DagRun) -> Run:
     return Run(
         dag_id=dag_run.dag_id,
         run_id=dag_run.run_id,
-        ledger=safe_name(str(conf.get("resume") or dag_run.run_id)),
+        ledger=safe_name(name_of(str(conf.get("resume") or dag_run.run_id))),
         state=str(dag_run.state),
         started=dag_run.start_date.timestamp() if dag_run.start_date else None,
         ended=dag_run.end_date.timestamp() if dag_run.end_date else None,

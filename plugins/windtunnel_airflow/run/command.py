@@ -90,9 +90,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _perform(chosen: argparse.Namespace, definition: Definition, place: Place, lock: int, began: float) -> int:
-    ledger, how = choose(open_store(place.store), definition.name, fresh=chosen.fresh, extend=chosen.extend)
+    params = _params(chosen)
+    ledger, how = choose(
+        open_store(place.store),
+        definition.name,
+        fresh=chosen.fresh,
+        extend=chosen.extend,
+        resume=chosen.resume or params.get("resume"),
+    )
+    params["resume"] = ledger.run
     _clear_leftovers(place.home, ledger, definition)
-    params = _params(chosen, ledger)
     latest = link_latest(ledger)
     log = place.home / "logs" / f"{definition.name}-{ledger.run}.txt"
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -188,6 +195,7 @@ def _parser() -> argparse.ArgumentParser:
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--fresh", action="store_true", help="begin a new run even if the last one was cut short")
     which.add_argument("--extend", action="store_true", help="perform more iterations of the last run")
+    which.add_argument("--resume", metavar="RUN", help="go on with this run, by its name or URL, not with the last one")
     parser.add_argument("--approve", action="store_true", help="ask before the finalists are trained fully")
     parser.add_argument(
         "--set",
@@ -220,8 +228,8 @@ def _place(file: Path, definition: Definition) -> Place:
     return Place(file, project / ".airflow" / "run" if project else cache / "airflow", store)
 
 
-def _params(chosen: argparse.Namespace, ledger: Ledger) -> dict[str, Any]:
-    params: dict[str, Any] = {"resume": ledger.run}
+def _params(chosen: argparse.Namespace) -> dict[str, Any]:
+    params: dict[str, Any] = {}
     for setting in chosen.params:
         name, equals, value = setting.partition("=")
         if not equals:

@@ -9,13 +9,16 @@ from typing import Literal
 from windtunnel.errors import NotFoundError
 from windtunnel.ledger import Ledger
 from windtunnel.ledger.ids import safe_name
+from windtunnel.ledger.sources import check_begun, open_own
 from windtunnel.stores import Store
 from windtunnel.stores.local import LocalStore
 
 Choice = Literal["new", "resumed", "extended"]
 
 
-def choose(store: Store, search: str, *, fresh: bool = False, extend: bool = False) -> tuple[Ledger, Choice]:
+def choose(
+    store: Store, search: str, *, fresh: bool = False, extend: bool = False, resume: str | None = None
+) -> tuple[Ledger, Choice]:
     """The run to work on; from now on it is the search's current one.
 
     Args:
@@ -23,13 +26,28 @@ def choose(store: Store, search: str, *, fresh: bool = False, extend: bool = Fal
         search: its name.
         fresh: begin a new run, whatever there is.
         extend: go on with the last run, even if it is finished.
+        resume: name or URL of the run to go on with.
+
+    Raises:
+        LedgerError: there is no such run to resume.
     """
+    if resume:
+        chosen = open_own(resume, store, search)
+        check_begun(chosen)
+        _make_current(chosen)
+        return chosen, "extended" if finished(chosen) else "resumed"
     last = _current(store, search)
     if fresh or last is None or (finished(last) and not extend):
-        name = _name()
-        store.put(_pointer(search), json.dumps({"run": name}).encode() + b"\n")
-        return Ledger(store, search, name), "new"
+        new = Ledger(store, search, _name())
+        _make_current(new)
+        return new, "new"
     return last, "extended" if finished(last) else "resumed"
+
+
+def is_current(ledger: Ledger) -> bool:
+    """Whether a command has chosen the run last, be it that nothing of it has begun."""
+    current = _current(ledger.store, ledger.search)
+    return current is not None and current.run == ledger.run
 
 
 def finished(ledger: Ledger) -> bool:
@@ -60,6 +78,10 @@ def link_latest(ledger: Ledger) -> Path | None:
 
 def _name() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%S")
+
+
+def _make_current(ledger: Ledger) -> None:
+    ledger.store.put(_pointer(ledger.search), json.dumps({"run": ledger.run}).encode() + b"\n")
 
 
 def _current(store: Store, search: str) -> Ledger | None:
