@@ -11,6 +11,7 @@ import pytest
 
 from tests.airflow.support import SEARCH, dump
 from tests.definitions import definition_from
+from windtunnel.definition.checks import _PRESETS
 from windtunnel.errors import DefinitionError
 from windtunnel_airflow import check_searches, load_searches
 from windtunnel_airflow.params import carried, chosen, trigger_form
@@ -153,6 +154,22 @@ def test_a_schedule_makes_the_dag_run_by_itself():
     dag = search_dag(definition_from(SEARCH | {"name": "nightly", "schedule": "0 3 * * *", "launcher": "local"}))
     assert isinstance(dag.timetable, CronTriggerTimetable)
     assert not dag.catchup
+
+
+@pytest.mark.parametrize("schedule", [*(preset for preset in _PRESETS if preset != "@once"), "*/5 * * * *"])
+def test_a_schedule_makes_run_after_run(home, schedule):
+    """A run whose date another one has is never made."""
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    from windtunnel_airflow.dag import search_dag
+
+    dag = search_dag(definition_from(SEARCH | {"name": "again", "schedule": schedule, "launcher": "local"}))
+    scheduled = DagSerialization.from_dict(json.loads(json.dumps(DagSerialization.to_dict(dag))))
+    runs = [scheduled.next_dagrun_info(last_automated_run_info=None)]
+    for _ in range(3):
+        runs.append(scheduled.next_dagrun_info(last_automated_run_info=runs[-1]))
+    dates = [run.logical_date for run in runs]
+    assert dates == sorted(set(dates))
 
 
 def test_the_trigger_survives_serialisation(home):
