@@ -19,7 +19,7 @@ from tests.core.report import made_up
 from windtunnel.definition import Definition
 from windtunnel.errors import LedgerError
 from windtunnel.launchers import get_launcher
-from windtunnel.ledger import Ledger
+from windtunnel.ledger import Known, Ledger
 from windtunnel.report import collect
 from windtunnel.stores.local import LocalStore
 from windtunnel_airflow.run import summary
@@ -215,6 +215,21 @@ def test_a_run_that_was_cut_short_is_chosen_again_and_a_finished_one_is_not(tmp_
     second, how = choose(store, "digits_cnn")
     assert (second.run, how) == ("second", "new")
     assert choose(store, "digits_cnn")[0].run == "second"
+
+
+def test_a_hopeless_run_is_gone_on_with_where_more_failures_are_allowed(tmp_path: Path, monkeypatch) -> None:
+    store = LocalStore(tmp_path)
+    first, _ = choose(store, "digits_cnn")
+    made_up.begin(first, made_up.definition())
+    limit = made_up.definition().limits.failed_trials
+    first.create_known(Known(stage="1", results=[], front=[], hypervolume=None, failure="all failed"))
+    again, how = choose(store, "digits_cnn", failed_trials=limit + 1)
+    assert (again.run, how) == (first.run, "resumed")
+    made_up.open_session(first, made_up.definition(), "second", offset=1)  # and is interrupted
+    assert choose(store, "digits_cnn", failed_trials=limit)[0].run == first.run
+    first.create_known(Known(stage="2", results=[], front=[], hypervolume=None, failure="all failed"))
+    monkeypatch.setattr("windtunnel_airflow.run.runs._name", lambda: "anew")
+    assert choose(store, "digits_cnn", failed_trials=limit)[0].run == "anew"
 
 
 def test_latest_leads_to_the_last_run(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import platform
 import time
 from collections.abc import Callable, Collection, Mapping
+from itertools import takewhile
 from typing import Any
 
 from pydantic import ValidationError
@@ -16,6 +17,7 @@ from windtunnel.ledger import Ledger, Spec
 from windtunnel.ledger.records import Origin, Session
 from windtunnel.ledger.sources import open_source
 from windtunnel.ledger.writer import Writer, beats, look, take
+from windtunnel.stages.ending import ends_otherwise
 from windtunnel.stages.search import Search
 from windtunnel.workload.contract import code_digest, load_workload
 from windtunnel.workload.source import upload_source
@@ -42,6 +44,7 @@ def begin(
     *,
     origin: dict[str, Any] | None = None,
     retry_failed: bool = False,
+    written: int | None = None,
     named: Collection[str] = (),
     running: Callable[[str], bool | None] = lambda session: False,
     sleep: Callable[[float], None] = time.sleep,
@@ -57,6 +60,7 @@ def begin(
         session: the DAG run's id; a session that has begun goes on as it began.
         origin: `{"from_run": url, "trials": [ids]}` to train these trials fully instead of searching.
         retry_failed: whether the failed trials get another try.
+        written: iterations that the definition's own file has, where another number was chosen for the session.
         named: earlier runs that the definition's own file names, which may be anywhere.
         running: whether another session is still at work; None where only its heartbeat can tell.
         sleep: waits for so many seconds.
@@ -99,7 +103,8 @@ def begin(
     )
     _check_unchanged(record, definition, spec.code, ledger)
     ledger = ledger.write_spec(spec)
-    offset, iterations = _task(ledger, session, definition, origin)
+    written = written or definition.iterations
+    offset, iterations = _task(ledger, session, definition, written, origin)
     if retry_failed and origin is None:
         iterations = max(iterations, 1)  # the failed trials are tried again in an iteration
     opened = ledger.open_session(
@@ -108,6 +113,7 @@ def begin(
             number=number,
             offset=offset,
             iterations=iterations,
+            written=written,
             definition=spec.definition,
             spec=spec.digest,
             retry_failed=retry_failed,
@@ -221,7 +227,9 @@ def _check_unchanged(record: dict[str, Any], definition: Definition, code: str, 
         )
 
 
-def _task(ledger: Ledger, session: str, definition: Definition, origin: dict[str, Any] | None) -> tuple[int, int]:
+def _task(
+    ledger: Ledger, session: str, definition: Definition, written: int, origin: dict[str, Any] | None
+) -> tuple[int, int]:
     """How many iterations are done, and how many the session may perform."""
     done = ledger.iterations_done()
     earlier = [other for other in ledger.sessions() if other.session != session]
@@ -229,6 +237,20 @@ def _task(ledger: Ledger, session: str, definition: Definition, origin: dict[str
         return done, 0
     if not earlier or ledger.closed(earlier[-1].session):
         return done, definition.iterations
+    last = earlier[-1]
+    before = recorded_definition(ledger, {"definition": last.definition})
+    unfinished = takewhile(lambda one: not ledger.closed(one.session), reversed(earlier))
+    target = max(one.offset + one.iterations for one in unfinished)  # one that began after an early end had none to do
+    left = max(0, target + _raised(last, before, definition, written) - done)
     known = ledger.known(str(done)) if done else None
-    target = earlier[-1].offset + earlier[-1].iterations
-    return done, 0 if known is not None and known.stop else max(0, target - done)
+    if known is None or known.stop is None:
+        return done, left
+    if not ends_otherwise(before, definition):
+        return done, 0
+    return done, left if known.front else max(1, left)  # what was cut off is awaited in an iteration
+
+
+def _raised(last: Session, before: Definition, definition: Definition, written: int) -> int:
+    """How many more iterations are asked for than by the session before; what was only not chosen again is not."""
+    chosen = definition.iterations != written
+    return max(0, definition.iterations - (before.iterations if chosen else last.written or before.iterations))

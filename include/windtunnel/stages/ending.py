@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from windtunnel.definition import Definition
 from windtunnel.ledger import Result, State, Trial
 from windtunnel.objectives.direction import reached
 from windtunnel.objectives.front import hypervolume, reference_point
@@ -30,6 +31,13 @@ def reason_to_stop(search: Search, history: History, k: int, tried: Sequence[Tri
         or _time(search)
         or _gpu_hours(search, history.results.values())
     )
+
+
+def ends_otherwise(before: Definition, now: Definition) -> bool:
+    """Whether what may end a search early was changed, so that an end that came by it is none any more."""
+    limits = ("search_time", "gpu_hours", "trials")
+    changed = (getattr(before.limits, limit) != getattr(now.limits, limit) for limit in limits)
+    return before.stopping != now.stopping or any(changed)
 
 
 def reason_to_suggest_no_more(search: Search, k: int, configurations: int) -> str | None:

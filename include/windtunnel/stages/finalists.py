@@ -44,7 +44,8 @@ def _front(search: Search, history: History, stage: Stage) -> list[Request]:
     k = history.iterations_done
     selection = history.selection(k)
     if selection is None or not selection.front:
-        raise SearchError(f"{search.ledger.url}: no trial is on the front, so there is nothing to train fully")
+        why = f" ({selection.stop}: change what ended it, and resume the run)" if selection and selection.stop else ""
+        raise SearchError(f"{search.ledger.url}: no trial is on the front, so there is nothing to train fully{why}")
     front = [trial for trial in history.trials(k) if trial.trial in selection.front]
     members = spread(front, search.problem.objectives, search.definition.finalists.max)
     go_on = search.definition.finalists.go_on

@@ -97,6 +97,7 @@ def _perform(chosen: argparse.Namespace, definition: Definition, place: Place, l
         fresh=chosen.fresh,
         extend=chosen.extend,
         resume=chosen.resume or params.get("resume"),
+        failed_trials=definition.limits.failed_trials,
     )
     params["resume"] = ledger.run
     _clear_leftovers(place.home, ledger, definition)

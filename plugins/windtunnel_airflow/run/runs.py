@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+from windtunnel.definition import recorded_definition
 from windtunnel.errors import NotFoundError
 from windtunnel.ledger import Ledger
 from windtunnel.ledger.ids import safe_name
@@ -17,7 +18,13 @@ Choice = Literal["new", "resumed", "extended"]
 
 
 def choose(
-    store: Store, search: str, *, fresh: bool = False, extend: bool = False, resume: str | None = None
+    store: Store,
+    search: str,
+    *,
+    fresh: bool = False,
+    extend: bool = False,
+    resume: str | None = None,
+    failed_trials: int | None = None,
 ) -> tuple[Ledger, Choice]:
     """The run to work on; from now on it is the search's current one.
 
@@ -27,6 +34,7 @@ def choose(
         fresh: begin a new run, whatever there is.
         extend: go on with the last run, even if it is finished.
         resume: name or URL of the run to go on with.
+        failed_trials: limit of the search as it is now: a run that was hopeless under a lower one is gone on with.
 
     Raises:
         LedgerError: there is no such run to resume.
@@ -35,13 +43,13 @@ def choose(
         chosen = open_own(resume, store, search)
         check_begun(chosen)
         _make_current(chosen)
-        return chosen, "extended" if finished(chosen) else "resumed"
+        return chosen, "extended" if finished(chosen, failed_trials) else "resumed"
     last = _current(store, search)
-    if fresh or last is None or (finished(last) and not extend):
+    if fresh or last is None or (finished(last, failed_trials) and not extend):
         new = Ledger(store, search, _name())
         _make_current(new)
         return new, "new"
-    return last, "extended" if finished(last) else "resumed"
+    return last, "extended" if finished(last, failed_trials) else "resumed"
 
 
 def is_current(ledger: Ledger) -> bool:
@@ -50,13 +58,23 @@ def is_current(ledger: Ledger) -> bool:
     return current is not None and current.run == ledger.run
 
 
-def finished(ledger: Ledger) -> bool:
-    """Whether nothing is left to go on with: the last session has ended well, or the search was hopeless."""
+def finished(ledger: Ledger, failed_trials: int | None = None) -> bool:
+    """Whether nothing is left to go on with: the last session has ended well, or the search was hopeless.
+
+    Args:
+        ledger: of the run.
+        failed_trials: limit of the search as it is now, if it may have been raised since.
+    """
     sessions = ledger.sessions()
-    if sessions and ledger.closed(sessions[-1].session):
+    if not sessions:
+        return False
+    if ledger.closed(sessions[-1].session):
         return True
-    known = ledger.known(str(ledger.iterations_done()))
-    return known is not None and known.failure is not None
+    done = ledger.iterations_done()
+    known = ledger.known(str(done))
+    if known is None or known.failure is None or done <= sessions[-1].offset:
+        return False  # a session that began after a hopeless iteration has not selected yet
+    return failed_trials is None or failed_trials <= recorded_definition(ledger).limits.failed_trials
 
 
 def link_latest(ledger: Ledger) -> Path | None:

@@ -31,6 +31,7 @@ def prepare_data(definition: Definition, store: str) -> TaskGroup:
             context["run_id"],
             origin=origin(params),
             retry_failed=params["retry_failed"],
+            written=definition.iterations,
             named=definition.warm_start,
             running=lambda run: is_at_work(context, run),
         )
