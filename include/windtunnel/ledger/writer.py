@@ -14,9 +14,8 @@ import time
 from collections.abc import Callable
 from typing import Literal
 
-from pydantic import ValidationError
-
 from windtunnel.errors import ConflictError, LedgerError, NotFoundError
+from windtunnel.ledger.reading import read_record
 from windtunnel.ledger.records import Record
 from windtunnel.ledger.stage import Stage
 from windtunnel.stores import Store
@@ -103,16 +102,14 @@ def look(store: Store, root: str) -> tuple[Writer | None, str | None]:
     """Who writes the run at `root`, and an etag of `writer.json` that is no younger; None where nobody has yet.
 
     Raises:
-        LedgerError: `writer.json` is none.
+        UnreadableError: `writer.json` does not say so.
     """
     path = f"{root}/{WRITER}"
     try:
         etag = store.stat(path).etag
-        return Writer.model_validate_json(store.get(path)), etag
+        return read_record(store, path, Writer), etag
     except NotFoundError:
         return None, None
-    except ValidationError as error:
-        raise LedgerError(f"{store.url}/{path} says not who writes the run: delete it, and resume the run") from error
 
 
 def take(store: Store, root: str, writer: Writer, etag: str | None) -> bool:

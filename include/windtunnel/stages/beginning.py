@@ -14,12 +14,15 @@ from windtunnel.definition.threads import threads_of
 from windtunnel.errors import LedgerError
 from windtunnel.host.machine import cores, now
 from windtunnel.ledger import Ledger, Spec
+from windtunnel.ledger.format import has_other_ids, maker
+from windtunnel.ledger.reading import unreadable
 from windtunnel.ledger.records import Origin, Session
 from windtunnel.ledger.sources import open_source
 from windtunnel.ledger.writer import Writer, beats, look, take
 from windtunnel.stages.ending import ends_otherwise
 from windtunnel.stages.search import Search
-from windtunnel.workload.contract import code_digest, load_workload
+from windtunnel.workload.contract import load_workload
+from windtunnel.workload.files import code_digest, source_of
 from windtunnel.workload.source import upload_source
 
 # A trial of one run must mean the same throughout: these may not change while the run goes on.
@@ -66,16 +69,22 @@ def begin(
         sleep: waits for so many seconds.
 
     Raises:
-        LedgerError: another session works on the run, the definition contradicts what the run began with, it is another
-            one than this session began with, or an earlier run is in no store that this search may read.
+        LedgerError: another session works on the run, the run has ids of another format, the definition contradicts
+            what the run began with, it is another one than this session began with, or an earlier run is in no store
+            that this search may read.
         WorkloadError: the workload cannot be loaded.
     """
     for url in definition.warm_start:
         open_source(url, ledger, "warm_start", named)
     if origin is not None:
         open_source(origin["from_run"], ledger, "from_run")
+    begun = ledger.begun()
+    if begun is not None and has_other_ids(begun):
+        raise LedgerError(
+            f"{ledger.url} was made by {maker(begun)}, whose ids are made otherwise, so none of its trials counts: "
+            "begin a new run (`make run` with --fresh), or retrain its trials (from_run)"
+        )
     number = _claim(ledger, session, running, sleep)
-    begun = ledger.read_json("search.json")
     definition = _with_lanes(definition, begun, ledger, session)
     if begun is not None:
         before = _origin(begun, ledger)
@@ -85,10 +94,11 @@ def begin(
     if origin is not None:
         definition = _with_horizon_of(open_source(origin["from_run"], ledger, "from_run"), definition)
     load_workload(definition.workload)
+    source = source_of(definition.workload)
     spec = Spec(
         definition=definition.model_dump(mode="json"),
-        code=code_digest(definition.workload),
-        archive=upload_source(ledger, definition.workload),
+        code=code_digest(source),
+        archive=upload_source(ledger, definition.workload, source),
         origin=origin,
     )
     record = ledger.begin(
@@ -144,7 +154,7 @@ def _claim(ledger: Ledger, session: str, running: Callable[[str], bool | None], 
                 )
         number = 1 + max((one.number for one in sessions), default=0)
         number = max(number, writer.number + 1 if writer is not None else 1)
-        planned, selected = ledger.stage_records()
+        planned, selected = ledger.stage_records(listed=True)
         mine = Writer(session=session, number=number, planned=planned, selected=selected)
         if take(ledger.store, ledger.root, mine, etag):
             return number
@@ -212,6 +222,8 @@ def _with_horizon_of(run: Ledger, definition: Definition) -> Definition:
 
 
 def _check_unchanged(record: dict[str, Any], definition: Definition, code: str, ledger: Ledger) -> None:
+    if not isinstance(record.get("code"), str):
+        raise unreadable(ledger.store, ledger.path("search.json"), "does not tell which code the run began with")
     begun = recorded_definition(ledger, record).model_dump(mode="json")
     asked = definition.model_dump(mode="json")
     fields = [field for field in _FIXED if begun[field] != asked[field]]

@@ -17,11 +17,9 @@ from windtunnel.objectives.front import comparable, fittest
 from windtunnel.space import Column, Params
 from windtunnel.strategies.base import Batch, Problem, Strategy, generator
 from windtunnel.strategies.draft import Draft
-from windtunnel.strategies.past import inside, trained
 
 if TYPE_CHECKING:
     from optuna import Study
-    from optuna import Trial as OptunaTrial
     from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial
 
@@ -41,9 +39,9 @@ class TPE(Strategy):
         rng = generator(seed, iteration)
         draft = Draft(problem, history, rng)
         with _quiet():
-            study = _study(problem, history, rng)
+            study = _study(problem, draft, rng)
             for _ in range(n):
-                params = problem.canonical(_asked(study, problem, rng))
+                params = problem.canonical(_next_suggestion(study, problem, rng))
                 _offer(draft, problem, problem.repaired(params, rng), rng)
         return draft.batch(n)
 
@@ -57,8 +55,8 @@ def _offer(draft: Draft, problem: Problem, params: Params, rng: random.Random) -
             break
 
 
-def _study(problem: Problem, history: Sequence[Trial], rng: random.Random) -> "Study":
-    """A study that knows the history."""
+def _study(problem: Problem, draft: Draft, rng: random.Random) -> "Study":
+    """A study that knows the past trials."""
     import optuna
 
     # The seed is new in every iteration: with one for all, each would draw the same numbers again. What is asked for
@@ -66,18 +64,18 @@ def _study(problem: Problem, history: Sequence[Trial], rng: random.Random) -> "S
     sampler = optuna.samplers.TPESampler(seed=rng.getrandbits(32), constant_liar=True)
     ways = [optuna.study.StudyDirection[way.upper()] for way in problem.objectives.values()]
     study = optuna.create_study(directions=ways, sampler=sampler)
-    study.add_trials(_trials(problem, history, rng))
+    study.add_trials(_trials(problem, draft, rng))
     return study
 
 
-def _trials(problem: Problem, history: Sequence[Trial], rng: random.Random) -> "Iterator[FrozenTrial]":
+def _trials(problem: Problem, draft: Draft, rng: random.Random) -> "Iterator[FrozenTrial]":
     from optuna.trial import TrialState, create_trial
 
     columns = problem.space.columns()
     distributions = {column.name: _distribution(column) for column in columns}
-    fit = comparable(trained(problem, history), problem.objectives)
+    fit = comparable(draft.trained, problem.objectives)
     fit_ones, worst_values = {seen.config for seen in fit}, _worst(problem, fit)
-    for seen in _modelled(problem, history, fit, rng):
+    for seen in _modelled(problem, draft.past, fit, rng):
         row = zip(columns, problem.space.encode(seen.params), strict=True)
         params = {column.name: _suggested(column, value) for column, value in row if not math.isnan(value)}
         facts: dict[str, Any] = {"params": params, "distributions": {name: distributions[name] for name in params}}
@@ -91,9 +89,8 @@ def _trials(problem: Problem, history: Sequence[Trial], rng: random.Random) -> "
             yield create_trial(values=worst_values, constraints={"fails": seen.violation or 1.0}, **facts)
 
 
-def _modelled(problem: Problem, history: Sequence[Trial], fit: list[Trial], rng: random.Random) -> list[Trial]:
+def _modelled(problem: Problem, known: list[Trial], fit: list[Trial], rng: random.Random) -> list[Trial]:
     """What the sampler gets to know: all, or of a long history the best and some of the others, in order."""
-    known = inside(problem, history)
     if len(known) <= _MODELLED:
         return known
     best = {seen.config for seen in fittest(fit, problem.objectives)[:_BEST]}
@@ -109,26 +106,16 @@ def _worst(problem: Problem, fit: list[Trial]) -> list[float]:
     return [value for value in values if value is not None]
 
 
-def _asked(study: "Study", problem: Problem, rng: random.Random) -> Params:
-    """What the sampler suggests next."""
-    return problem.space.from_unit(_Asked(study.ask(), problem.space.columns()), rng)
+def _next_suggestion(study: "Study", problem: Problem, rng: random.Random) -> Params:
+    """What the sampler suggests next: a value of each parameter that is there, which may depend on those before."""
+    trial, columns = study.ask(), problem.space.columns()
 
+    def coordinate(place: int) -> float:
+        column = columns[place]
+        value = trial._suggest(column.name, _distribution(column))
+        return float(value if column.kind == "number" else (value + 0.5) / (column.size or 1))
 
-class _Asked(Sequence[float]):
-    """Coordinates that the sampler is asked for as the space looks at them: those of parameters that are there."""
-
-    def __init__(self, trial: "OptunaTrial", columns: Sequence[Column]) -> None:
-        self._trial, self._columns = trial, columns
-
-    def __len__(self) -> int:
-        return len(self._columns)
-
-    def __getitem__(self, place: Any) -> Any:
-        column = self._columns[place]
-        suggested = self._trial._suggest(column.name, _distribution(column))
-        if column.kind == "number":
-            return suggested
-        return (suggested + 0.5) / (column.size or 1)
+    return problem.space.from_coordinates(coordinate, rng)
 
 
 def _distribution(column: Column) -> "BaseDistribution":

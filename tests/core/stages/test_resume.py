@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 
 from windtunnel.errors import LedgerError, SearchError
@@ -132,11 +134,20 @@ def test_what_a_run_means_may_not_change_while_it_goes_on(bench):
         bench.begin(session="s2", settings={"lr": 1}, epochs={"partial": 2, "full": 4})
 
 
-def test_a_workload_may_not_change_while_a_run_goes_on(bench, monkeypatch):
-    bench.begin(session="s1")
-    monkeypatch.setattr("windtunnel.stages.beginning.code_digest", lambda name: "changed")
-    with pytest.raises(LedgerError, match=r"another source of tests\.workloads\.formula: begin a new run"):
-        bench.begin(session="s2")
+@pytest.mark.parametrize("changed", ["team_model.py", "team_blocks.py"])
+def test_neither_a_workload_nor_what_it_imports_may_change_while_a_run_goes_on(bench, tmp_path, monkeypatch, changed):
+    folder = tmp_path / "modules"
+    folder.mkdir()
+    (folder / "team_model.py").write_text("from team_blocks import WIDTH\nfrom tests.workloads.formula import *\n")
+    (folder / "team_blocks.py").write_text("WIDTH = 8\n")
+    monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.setattr(sys, "modules", sys.modules.copy())
+    first = bench.begin(session="s1", workload="team_model")
+    id_before = first.config({"x": 1, "y": 1})
+    (folder / changed).write_text((folder / changed).read_text() + "# changed\n")
+    with pytest.raises(LedgerError, match=r"another source of team_model: begin a new run"):
+        bench.begin(session="s2", workload="team_model")
+    assert bench.begin("other", workload="team_model").config({"x": 1, "y": 1}) != id_before
 
 
 def test_what_a_session_may_use_can_change(bench):
@@ -209,7 +220,7 @@ def test_a_finalist_that_was_tried_again_stays_trained(bench):
     bench.iterate(third, 1)
     assert [request for request in choose_finalists(third).requests if request.trial.endswith("-e4.r1")]
     bench.trained.clear()
-    assert finish(bench, third).models == len(choose_finalists(third).requests)
+    assert len(finish(bench, third)) == len(choose_finalists(third).requests)
     assert not [trial for trial in bench.trained if trial.endswith("-e4.r1")]
 
 
@@ -223,7 +234,7 @@ def test_a_trial_that_was_tried_again_can_be_a_finalist_without_more_epochs(benc
     retried = [trial for trial in last.ledger.known("2").front if ".r1" in trial]
     assert retried
     assert set(retried) <= {request.trial for request in choose_finalists(last).requests}
-    assert finish(bench, last).models == len(choose_finalists(last).requests)
+    assert len(finish(bench, last)) == len(choose_finalists(last).requests)
 
 
 def test_a_preparation_that_failed_is_not_the_last_word(bench):
