@@ -105,7 +105,7 @@ def test_a_poll_is_one_listing_of_jobs_and_one_of_results_in_this_order(run, lau
     list_objects, live = store.list, StagedLauncher.live
     monkeypatch.setattr(store, "list", lambda self, prefix="": listed.append(prefix) or list_objects(self, prefix))
     monkeypatch.setattr(StagedLauncher, "live", lambda self, ledger: listed.append("jobs") or live(self, ledger))
-    monkeypatch.setattr(store, "get", lambda self, path: pytest.fail(f"a read of {path}"))
+    monkeypatch.setattr(store, "get_tagged", lambda self, path: pytest.fail(f"a read of {path}"))
     watch.poll()
     assert listed == ["jobs", "toy/run/results/"]
 
