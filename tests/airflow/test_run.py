@@ -19,7 +19,7 @@ from tests.core.report import made_up
 from windtunnel.definition import Definition
 from windtunnel.errors import LedgerError
 from windtunnel.launchers import get_launcher
-from windtunnel.ledger import Known, Ledger
+from windtunnel.ledger import Ledger, Selection
 from windtunnel.report import collect
 from windtunnel.stores.local import LocalStore
 from windtunnel_airflow.run import summary
@@ -222,12 +222,12 @@ def test_a_hopeless_run_is_gone_on_with_where_more_failures_are_allowed(tmp_path
     first, _ = choose(store, "digits_cnn")
     made_up.begin(first, made_up.definition())
     limit = made_up.definition().limits.failed_trials
-    first.create_known(Known(stage="1", results=[], front=[], hypervolume=None, failure="all failed"))
+    first.create_selection(Selection(stage="1", results=[], front=[], hypervolume=None, failure="all failed"))
     again, how = choose(store, "digits_cnn", failed_trials=limit + 1)
     assert (again.run, how) == (first.run, "resumed")
     made_up.open_session(first, made_up.definition(), "second", offset=1)  # and is interrupted
     assert choose(store, "digits_cnn", failed_trials=limit)[0].run == first.run
-    first.create_known(Known(stage="2", results=[], front=[], hypervolume=None, failure="all failed"))
+    first.create_selection(Selection(stage="2", results=[], front=[], hypervolume=None, failure="all failed"))
     monkeypatch.setattr("windtunnel_airflow.run.runs._name", lambda: "anew")
     assert choose(store, "digits_cnn", failed_trials=limit)[0].run == "anew"
 

@@ -21,9 +21,7 @@ from windtunnel.ledger.reading import named, read_object, read_record, unreadabl
 from windtunnel.ledger.records import (
     Approval,
     Attempt,
-    Decision,
     Job,
-    Known,
     Launch,
     Plan,
     Record,
@@ -31,6 +29,7 @@ from windtunnel.ledger.records import (
     Result,
     Session,
 )
+from windtunnel.ledger.selection import Decision, Selection
 from windtunnel.ledger.spec import Spec, is_digest, read_spec
 from windtunnel.ledger.stage import Stage, StageKind
 from windtunnel.ledger.trial import Trial
@@ -266,13 +265,13 @@ class Ledger:
         plan = self._read(f"iterations/{stage}/{_PLAN}", Plan)
         return plan and self._named(plan, plan.stage, stage)
 
-    def create_known(self, known: Known) -> Known:
-        """Fix what an iteration's selection knew, unless it is fixed, and return what holds."""
-        return self._fix("selected", known.stage, f"iterations/{known.stage}/{_SELECTION}", known)
+    def create_selection(self, selection: Selection) -> Selection:
+        """Fix what an iteration's selection knew and decided, unless it is fixed, and return what holds."""
+        return self._fix("selected", selection.stage, f"iterations/{selection.stage}/{_SELECTION}", selection)
 
-    def known(self, stage: str) -> Known | None:
-        """What the iteration's selection knew, if it has selected."""
-        return self._read(f"iterations/{stage}/{_SELECTION}", Known)
+    def selection(self, stage: str) -> Selection | None:
+        """What the iteration's selection knew and decided, if it has selected."""
+        return self._read(f"iterations/{stage}/{_SELECTION}", Selection)
 
     def stages(self) -> list[Stage]:
         """The stages that have a plan, in the order in which they happen."""

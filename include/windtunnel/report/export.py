@@ -5,7 +5,7 @@ from typing import Any
 
 from windtunnel.ledger import Model, Trial
 from windtunnel.report.payloads.plain import plain
-from windtunnel.report.snapshot import Snapshot, message
+from windtunnel.report.snapshot import Snapshot
 
 _GROUPS = ("params", "objectives", "metrics", "test")
 
@@ -54,7 +54,7 @@ def _record(snapshot: Snapshot, trial: Trial, model: Model | None = None) -> dic
         "violation": trial.violation,
         "front": trial.trial in snapshot.front,
         "kind": result.kind if result else "",
-        "message": (model.error if model else "") or message(trial),
+        "message": (model.error if model else "") or trial.message,
         "seconds": result.seconds if result else 0.0,
         "started": result.started if result else "",
         "attempts": result.attempts if result else 0,

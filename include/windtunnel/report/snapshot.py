@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from windtunnel.ledger import Approval, Decision, Job, Known, Model, Plan, Result, State, Trial
+from windtunnel.ledger import Approval, Decision, Job, Model, Plan, Result, Selection, State, Trial
 from windtunnel.ledger.ids import full_stage, is_trial
 from windtunnel.ledger.records import Session
 from windtunnel.ledger.stage import Stage, StageKind
@@ -57,7 +57,7 @@ class Snapshot:
     approval: Approval | None
     preparation: Job | None
     plans: Mapping[Stage, Plan]
-    selections: Mapping[Stage, Known]
+    selections: Mapping[Stage, Selection]
     results: Mapping[str, Result]
     launches: Mapping[str, list[float]]
     exported: Mapping[str, str]
@@ -277,7 +277,7 @@ class Snapshot:
     # Parts of the above
 
     @property
-    def _last_selection(self) -> Known | None:
+    def _last_selection(self) -> Selection | None:
         return list(self.selections.values())[-1] if self.selections else None
 
     @cached_property
@@ -309,15 +309,3 @@ def best_trial(trials: Iterable[Trial], objective: str, direction: str) -> Trial
     """The feasible trial with the best value of an objective, the earliest of equal ones; None without any."""
     fit = [trial for trial in trials if trial.feasible and objective in trial.objectives]
     return min(fit, key=lambda trial: loss(trial.objectives[objective], direction), default=None)
-
-
-def message(trial: Trial) -> str:
-    """Why it failed, was stopped or is not trained; empty where nothing of the kind happened."""
-    if trial.request.infeasible:
-        return f"breaks {trial.request.infeasible}"
-    return trial.result.message if trial.result else ""
-
-
-def recorded(trial: Trial) -> float:
-    """When its result was written, in seconds since 1970 by the store's clock; 0 without a result."""
-    return trial.result.recorded if trial.result else 0.0

@@ -176,9 +176,9 @@ def _explain_failure(what: str, ledger: Ledger, log: Path, begin: int) -> int:
     """Say why the run failed, by the exceptions that its log has had since `begin`."""
     lines = log.read_bytes()[begin:].decode(errors="replace").splitlines()
     errors = dict.fromkeys(line for line in lines if _EXCEPTION.match(line))
-    known = ledger.known(str(ledger.iterations_done()))
-    if known is not None and known.failure:
-        print(printable(f"The search ended: {known.failure}."), file=sys.stderr)
+    selection = ledger.selection(str(ledger.iterations_done()))
+    if selection is not None and selection.failure:
+        print(printable(f"The search ended: {selection.failure}."), file=sys.stderr)
     else:
         print(printable("\n".join(errors or lines[-20:])), file=sys.stderr)
     print(f"{what}. Airflow's log: {log}; the report so far: {ledger.url}/report.html", file=sys.stderr)

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from windtunnel.errors import LedgerError
-from windtunnel.ledger import Job, JobKind, Known, Ledger, Plan, Result, State
+from windtunnel.ledger import Job, JobKind, Ledger, Plan, Result, Selection, State
 from windtunnel.ledger.format import FORMAT
 from windtunnel.ledger.records import Session
 from windtunnel.stores.local import LocalStore
@@ -101,7 +101,7 @@ def test_stages_are_in_order_and_iterations_are_done_once_selected(ledger):
     assert ledger.stages() == ["1", "2", "full-2", "10"]
     assert ledger.iterations_done() == 0
     for stage in ("1", "2"):
-        ledger.create_known(Known(stage=stage, results=[], front=[], hypervolume=None))
+        ledger.create_selection(Selection(stage=stage, results=[], front=[], hypervolume=None))
     assert ledger.iterations_done() == 2
 
 

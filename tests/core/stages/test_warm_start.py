@@ -49,7 +49,7 @@ def note_of(search, *sources):
     """What became of a warm start, as the plan, `status` and the decisions say, without the sources' URLs."""
     note = search.ledger.plan("0").note
     assert f"warm start: {note}" in headline(collect(search.ledger)).splitlines()
-    assert [decision.reason for decision in search.ledger.known("0").decisions][:1] == [note]
+    assert [decision.reason for decision in search.ledger.selection("0").decisions][:1] == [note]
     for source in sources:
         assert source.ledger.url in note
         note = note.replace(f" from {source.ledger.url}", "")
@@ -161,11 +161,11 @@ def test_a_trial_that_was_tried_again_is_not_trained_a_third_time(bench):
 
 
 def test_a_warm_start_killed_between_its_writes_is_made_good(bench, first, monkeypatch):
-    create_known = Ledger.create_known
-    monkeypatch.setattr(Ledger, "create_known", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    create_selection = Ledger.create_selection
+    monkeypatch.setattr(Ledger, "create_selection", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         bench.begin("second", warm_start=[first.ledger.url])
-    monkeypatch.setattr(Ledger, "create_known", create_known)
+    monkeypatch.setattr(Ledger, "create_selection", create_selection)
     assert len(History(bench.begin("second", warm_start=[first.ledger.url]).ledger).trials(0)) == 12
 
 
@@ -302,9 +302,9 @@ def test_a_trial_that_rules_stopped_counts_only_under_the_same_rules(bench):
     first.ledger.store.put(first.ledger.trial_path(request.trial, "checkpoint.pt"), b"weights", {"latest": "1"})
     select(first, 1)
     same = bench.begin("same", early_stopping=rules, warm_start=[first.ledger.url])
-    assert same.ledger.known("0").results == [request.trial]
+    assert same.ledger.selection("0").results == [request.trial]
     other = bench.begin("other", warm_start=[first.ledger.url])
-    assert other.ledger.known("0").results == []
+    assert other.ledger.selection("0").results == []
     adopt_results(other, History(other.ledger), [request])
     assert other.ledger.result(request.trial) is None
     taken = other.ledger.trial_path(request.trial, "checkpoint.pt")

@@ -9,7 +9,7 @@ from windtunnel.definition import Definition, definition_of
 from windtunnel.definition.template import TRAINER
 from windtunnel.errors import LaunchError
 from windtunnel.host.machine import host, now
-from windtunnel.launchers.base import Gone, Launcher
+from windtunnel.launchers.base import JobFailure, Launcher
 from windtunnel.launchers.kubernetes.client import Client, Object
 from windtunnel.launchers.kubernetes.manifest import JOB, LAUNCH, job_name, manifest, selector
 from windtunnel.launchers.kubernetes.states import (
@@ -84,27 +84,27 @@ class KubernetesLauncher(Launcher):
         hopeful = {job_id(job) for job in jobs if not self._judge(ledger, definition, job, pods_of(job, pods), moment)}
         return hopeful | {job_id(pod) for pod in pods if ending(pod, moment)}
 
-    def revive(self, ledger: Ledger, job: Job) -> bool:
+    def relaunch(self, ledger: Ledger, job: Job) -> bool:
         """Never: the cluster starts pods again, and what it has given up is gone."""
         return False
 
-    def why_gone(self, ledger: Ledger, job: Job) -> Gone:
+    def failure_reason(self, ledger: Ledger, job: Job) -> JobFailure:
         """Why, in the cluster's words, with the end of the pod's log."""
         if ledger.cancelled(job.job):
-            return Gone("cancelled", f"job {job.job} was cancelled")
+            return JobFailure("cancelled", f"job {job.job} was cancelled")
         definition, client = self._search(ledger)
         there = client.job(job_name(ledger, job.job))
         if there is None:
-            return Gone("deleted", f"job {job.job}: its Job was deleted, by hand or after it had ended")
+            return JobFailure("deleted", f"job {job.job}: its Job was deleted, by hand or after it had ended")
         pods = pods_of(there, client.pods(selector(ledger, job.job)))
         verdict = self._judge(ledger, definition, there, pods, datetime.now(UTC))
         if verdict is None:
-            return Gone("gone", f"job {job.job} was not found, and is there again")
+            return JobFailure("gone", f"job {job.job} was not found, and is there again")
         log = ""
         if verdict.pod is not None:
             log = client.log_tail(verdict.pod["metadata"]["name"], TRAINER, LOG_TAIL) or last_words(verdict.pod)
         kind, said = _with_events(verdict, client, there)
-        return Gone(kind, f"job {job.job}: {said}", log)
+        return JobFailure(kind, f"job {job.job}: {said}", log)
 
     def cancel(self, ledger: Ledger, jobs: Collection[str] | None = None) -> None:
         """Delete the Jobs, and wait until their pods have ended."""
