@@ -150,11 +150,13 @@ class Ledger:
         """What `search.json` holds, as the run began; None where it has not begun.
 
         Raises:
-            LedgerError: it is of a newer format than this version reads.
+            LedgerError: it is no run's, or of a newer format than this version reads.
         """
         record = self.read_json("search.json")
         if record is not None:
             require_readable(record, self.url)
+            if not isinstance(record.get("definition"), dict):
+                raise unreadable(self.store, self.path("search.json"), "has no definition")
         return record
 
     def search_record(self) -> dict[str, Any]:
