@@ -85,8 +85,20 @@ class KubernetesLauncher(Launcher):
         return hopeful | {job_id(pod) for pod in pods if ending(pod, moment)}
 
     def relaunch(self, ledger: Ledger, job: Job) -> bool:
-        """Never: the cluster starts pods again, and what it has given up is gone."""
-        return False
+        """Start a job again whose trainer has ended while another container runs on, as often as the cluster would.
+
+        All others the cluster starts again itself, and what it has given up is gone.
+        """
+        _, client = self._search(ledger)
+        there = client.job(job_name(ledger, job.job))
+        if there is None or ledger.cancelled(job.job) or not self._outlived(ledger, client, there):
+            return False
+        launches = len(ledger.launches(job.job))
+        futile = launches - _starts(ledger, job) >= _FUTILE
+        if futile or launches > there["spec"]["backoffLimit"]:
+            return False
+        self.launch(ledger, job)
+        return True
 
     def failure_reason(self, ledger: Ledger, job: Job) -> JobFailure:
         """Why, in the cluster's words, with the end of the pod's log."""
@@ -137,8 +149,7 @@ class KubernetesLauncher(Launcher):
         verdict = judge(job, pods, definition.limits.pending, moment, self._busy.get(ledger.url))
         if verdict is not None or len(dead := deaths(pods)) < _FUTILE:
             return verdict
-        name = job_id(job)
-        starts = sum(attempt.job == name for unit in ledger.job(name).units for attempt in ledger.attempts(unit))
+        starts = _starts(ledger, ledger.job(job_id(job)))
         return never_began(dead) if len(dead) - starts >= _FUTILE else None
 
     def _outlived(self, ledger: Ledger, client: Client, job: Object) -> bool:
@@ -176,6 +187,11 @@ class KubernetesLauncher(Launcher):
             self._known[ledger.url] = definition_of(ledger)
         definition = self._known[ledger.url]
         return definition, self._client(definition.resources.namespace)
+
+
+def _starts(ledger: Ledger, job: Job) -> int:
+    """How often the job has begun one of its units."""
+    return sum(attempt.job == job.job for unit in job.units for attempt in ledger.attempts(unit))
 
 
 def _held(ledger: Ledger, job: Job, moment: datetime) -> Iterator[tuple[str, Attempt]]:

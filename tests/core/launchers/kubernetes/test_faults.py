@@ -363,14 +363,19 @@ def test_a_job_that_is_done_gives_its_place_back_though_a_container_runs_on(clus
 
 
 def test_a_job_whose_trainer_failed_is_started_again_though_a_container_runs_on(cluster, run):
-    cluster.script = [with_helper(3)]
+    cluster.script = [with_helper(3), with_helper(143)]
     run = run(trial_retries=1)
     run.launch()
-    launcher = get_launcher("kubernetes")
-    assert launcher.live(run.ledger) == set()
-    assert launcher.failure_reason(run.ledger, run.jobs[0]).kind == "exit_code"
-    (first,) = cluster.jobs.values()
-    launcher.launch(run.ledger, run.jobs[0])
-    (second,) = cluster.jobs.values()
-    assert second["metadata"]["uid"] != first["metadata"]["uid"]
-    cluster.until(lambda: run.ledger.result(run.trial("nothing")))
+    result = result_of(run)
+    assert result.state is State.COMPLETED
+    assert len(run.ledger.launches("1-0")) == 3
+
+
+def test_a_job_whose_trainer_fails_each_time_beside_another_container_is_given_up(cluster, run):
+    cluster.script = [with_helper(3)] * 9
+    run = run(trial_retries=20)
+    run.launch()
+    result = result_of(run)
+    assert (result.state, result.kind) == (State.FAILED, "exit_code")
+    assert len(run.ledger.launches("1-0")) == 3  # nothing was begun in any of them
+    assert cluster.jobs == {}
