@@ -122,7 +122,7 @@ def test_failures_are_results(bench, tmp_path, capfd, do, kind, message):
 
 def test_no_metrics_lists_what_came(bench):
     result = bench(settings={"do": "without_accuracy"}).train(1)
-    assert "Known are loss" in result.message
+    assert "trials report loss" in result.message
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
