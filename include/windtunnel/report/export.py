@@ -27,8 +27,8 @@ def records(snapshot: Snapshot) -> list[dict[str, Any]]:
 def flat(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The records with a column for each value, such as `params.lr` and `objectives.val_acc`, the same for all.
 
-    Lists, mappings, booleans and null are JSON, as is a text that would be taken for JSON: `""`, `"null"`, `"1"`. What is
-    not there is None.
+    Lists, mappings, booleans and null are JSON, as is a text that would be taken for one of them: `""`, `"null"`. What
+    is not there is None.
     """
     names = {group: dict.fromkeys(name for row in rows for name in row[group]) for group in _GROUPS}
     return [_flat(row, names) for row in rows]
@@ -45,19 +45,18 @@ def _flat(row: Mapping[str, Any], names: Mapping[str, Mapping[str, None]]) -> di
 
 
 def _field(value: Any) -> Any:
-    """A value as one field: a number or a text as it is, all else as JSON; so is a text that would be read as JSON."""
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False) if not value.strip() or _is_json(value) else value
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return value if is_number else json.dumps(value, ensure_ascii=False)
+    """A value as one field: numbers and texts as they are, else JSON, and so a text that would be taken for it."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return value
+    plain_text = isinstance(value, str) and value.strip() and not _is_other_json(value)
+    return value if plain_text else json.dumps(value, ensure_ascii=False)
 
 
-def _is_json(text: str) -> bool:
+def _is_other_json(text: str) -> bool:
     try:
-        json.loads(text)
+        return not isinstance(json.loads(text), float | int) or text in ("true", "false")
     except (ValueError, RecursionError):
         return False
-    return True
 
 
 def _record(snapshot: Snapshot, trial: Trial, model: Model | None = None) -> dict[str, Any]:

@@ -38,7 +38,7 @@ def test_validate_says_what_is_searched(write, capsys):
 
 
 def test_validate_meets_what_a_run_meets(write, capsys):
-    careless = "workload: tests.workloads.careless\nobjectives: {score: maximize, size: minimize}\n"
+    careless = "workload: tests.workloads.careless\nsettings: {given: []}\nobjectives: {score: maximize, size: minimize}\n"
     assert main(["validate", write(careless)]) == 0
     said = capsys.readouterr().out
     assert "over 12 configurations of widths, kernel" in said and "known before training: size" in said
