@@ -155,7 +155,7 @@ class Snapshot:
         name, direction = next(iter(self.objectives.items()))
 
         def rank(trial: Trial) -> float:
-            value = self.objectives_of(trial).get(name)
+            value = self.objectives_of(trial).get(name) if trial.state is not State.FAILED else None
             return math.inf if value is None else loss(value, direction)
 
         return [self._model(trial) for trial in sorted(self._full_trainings, key=rank)]
@@ -215,8 +215,10 @@ class Snapshot:
         return WAITING if self.works else NOT_RUN
 
     def objectives_of(self, trial: Trial) -> dict[str, float]:
-        """Values of the objectives by name; where training gave none, those that were known before."""
-        return {name: value for name, value in trial.known.items() if name in self.objectives} | trial.objectives
+        """Values of the objectives by name; where training gave none, what a failed one had reported or was known."""
+        reported = trial.result.metrics if trial.state is State.FAILED and trial.result is not None else {}
+        found = trial.known | {name: value for name, value in reported.items() if value is not None}
+        return {name: value for name, value in found.items() if name in self.objectives} | trial.objectives
 
     def metrics_of(self, trial: Trial) -> dict[str, float | None]:
         """Every other number that is known of it, by name."""
