@@ -1,4 +1,4 @@
-"""Why a DAG run failed: each task that fails for good says so in an XCom, for `clean_up`, the page and the run's note."""
+"""Why a DAG run failed: each task that fails for good says so in an XCom, for `clean_up`, the page and the note."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +18,11 @@ def tell_failure(context: Any) -> None:
 
 def failures(context: Any) -> list[str]:
     """Why tasks of the DAG run at work failed, each such as `prepare_data.begin: there is no such run`."""
-    tasks = [task.task_id for task in context["dag"].tasks if not task.is_teardown]
-    found = {task: context["ti"].xcom_pull(task_ids=task, key=_KEY, map_indexes=-1) for task in tasks}
-    return [f"{task}: {words}" for task, words in found.items() if words]
+    ti, dag = context["ti"], context["dag"]
+    states = ti.get_task_states(dag_id=dag.dag_id, run_ids=[context["run_id"]]).get(context["run_id"], {})
+    failed = [task.task_id for task in dag.tasks if states.get(task.task_id) == "failed" and not task.is_teardown]
+    found = {task: ti.xcom_pull(task_ids=task, key=_KEY, map_indexes=-1) for task in failed}
+    return [f"{task}: {words or 'it was marked failed'}" for task, words in found.items()]
 
 
 def recorded_failures(session: "Session", dag_id: str, run_id: str) -> dict[str, str]:
