@@ -38,7 +38,7 @@ def _write(session: "Session", dag_run: Any, words: str) -> None:
 
     note = session.get(DagRunNote, dag_run.id)
     if note is None and words:
-        fresh = DagRunNote(content=words)
+        fresh = DagRunNote(content=words)  # type: ignore[no-untyped-call]
         fresh.dag_run_id = dag_run.id
         session.add(fresh)
     elif note is not None and (not note.content or note.content.startswith(_BEGIN)):  # else a person's

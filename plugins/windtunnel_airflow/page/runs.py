@@ -191,7 +191,8 @@ def _first_starts(session: Session, runs: Sequence[DagRun]) -> dict[tuple[str, s
         query = query.where(table.start_date.is_not(None), table.run_id.in_({run.run_id for run in runs}))
         query = query.where(table.dag_id.in_({run.dag_id for run in runs}))
         for dag_id, run_id, start in session.execute(query):
-            starts[dag_id, run_id] = min(start, starts.get((dag_id, run_id), start))
+            if start is not None:
+                starts[dag_id, run_id] = min(start, starts.get((dag_id, run_id), start))
     return starts
 
 
