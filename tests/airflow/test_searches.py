@@ -7,6 +7,8 @@ from airflow.sdk.exceptions import AirflowException
 
 from tests.airflow.support import partial_trials
 from windtunnel.ledger import State
+from windtunnel.report import collect
+from windtunnel.report.text import ending
 from windtunnel_airflow import alive
 from windtunnel_airflow.params import carried
 
@@ -128,6 +130,22 @@ def test_a_failed_trial_leaves_its_collect_red_and_the_run_successful(searches):
         red = bool(failed & set(job.units))
         assert run.states[f"iteration_1.train.collect[{lane}]"] == ("failed" if red else "success")
     assert run.states["iteration_1.select"] == "success"
+
+
+def test_a_failed_run_says_why_in_its_note_and_its_ledger(searches):
+    from airflow.models.dagrun import DagRunNote
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    searches.write("unprepared", data={"fail": True})
+    run = searches.run("unprepared")
+    said, _ = run.ledger.end_of(run.run_id)
+    assert said.reason == "prepare_data.await_results: prepare failed, error: there is no such data"
+    assert ending(collect(run.ledger)) == f"failed: {said.reason}"
+    assert b"there is no such data" in run.ledger.store.get(run.ledger.path("report.html"))
+    with create_session() as session:
+        notes = session.scalars(select(DagRunNote.content)).all()
+    assert f"Failed: {said.reason}" in notes
 
 
 def test_a_hopeless_search_ends_with_one_clear_message(searches, capsys):

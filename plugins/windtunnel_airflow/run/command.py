@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,11 +17,12 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from windtunnel.definition import Definition, load_definition
-from windtunnel.errors import WindtunnelError
+from windtunnel.errors import LedgerError, WindtunnelError
 from windtunnel.launchers import get_launcher
 from windtunnel.ledger import Ledger, Spec
 from windtunnel.report.display import Display
 from windtunnel.report.reader import RunReader
+from windtunnel.report.text import why_failed
 from windtunnel.stores import open_store
 from windtunnel.text import printable
 from windtunnel_airflow.environment import airflow_environment
@@ -117,9 +118,9 @@ def _perform(chosen: argparse.Namespace, definition: Definition, place: Place, l
         raise
     if ended is None:
         launcher.cancel(ledger)
-        return _explain_failure("Airflow's process ended without a word", ledger, log, log_begin)
+        return _explain_failure("Airflow's process ended without a word", reader, log, log_begin)
     if ended["state"] != "success":
-        return _explain_failure("The run failed", ledger, log, log_begin)
+        return _explain_failure("The run failed", reader, log, log_begin)
     _note(place.home).unlink()
     snapshot, now = reader.read(), time.time()
     lines = summary.results(snapshot, now - began - answering)
@@ -164,16 +165,19 @@ def _ask(display: Display, question: dict[str, Any]) -> str:
                 return str(answers[answer])
 
 
-def _explain_failure(what: str, ledger: Ledger, log: Path, begin: int) -> int:
-    """Say why the run failed, by the exceptions that its log has had since `begin`."""
+def _explain_failure(what: str, reader: RunReader, log: Path, begin: int) -> int:
+    """Say why the run failed, by its ledger, or else by the exceptions that its log has had since `begin`."""
     lines = log.read_bytes()[begin:].decode(errors="replace").splitlines()
     errors = dict.fromkeys(line for line in lines if _EXCEPTION.match(line))
-    known = ledger.known(str(ledger.iterations_done()))
-    if known is not None and known.failure:
-        print(printable(f"The search ended: {known.failure}."), file=sys.stderr)
+    snapshot = None
+    with suppress(LedgerError):  # the run has not begun
+        snapshot = reader.read()
+    if snapshot is not None and snapshot.failure is not None:
+        said = [f"The run ended: {snapshot.failure}", *why_failed(snapshot)]
     else:
-        print(printable("\n".join(errors or lines[-20:])), file=sys.stderr)
-    print(f"{what}. Airflow's log: {log}; the report so far: {ledger.url}/report.html", file=sys.stderr)
+        said = list(errors or lines[-20:])
+    print(printable("\n".join(said)), file=sys.stderr)
+    print(f"{what}. Airflow's log: {log}; the report so far: {reader.ledger.url}/report.html", file=sys.stderr)
     print(
         "The same command goes on with this run, or begins anew if it was hopeless; --fresh always does.",
         file=sys.stderr,
