@@ -373,24 +373,25 @@ def test_assets_are_compressed_once(client):
 def test_the_lists_of_searches_and_runs(client):
     found = client.get("/windtunnel/data/runs").json()
     assert [search["dag_id"] for search in found["searches"]] == ["digits_cnn", "secret"]
-    assert {run["run_id"] for run in found["runs"]} == {RUN, "again", "empty", "hidden"}
+    assert {run["run_id"] for run in found["runs"]} == {RUN, "again", "broken", "empty", "hidden", "silent"}
 
 
 def test_older_runs_come_by_pages_and_none_is_left_out(client, monkeypatch):
-    """Two of them were due at the same moment."""
+    """Some of them were due at the same moment."""
     from airflow.models.dagrun import DagRun
     from airflow.utils.session import create_session
     from sqlalchemy import select
 
     with create_session() as session:
         due = session.scalar(select(DagRun.run_after).where(DagRun.run_id == "again"))
-        session.scalar(select(DagRun).where(DagRun.run_id == "empty")).run_after = due
+        for run in ("broken", "empty", "silent"):
+            session.scalar(select(DagRun).where(DagRun.run_id == run)).run_after = due
     monkeypatch.setattr("windtunnel_airflow.page.app._MOST_RUNS", 1)
     runs, before = [], ""
-    for _ in range(4):
+    for _ in range(6):
         found = client.get("/windtunnel/data/runs", params={"before": before}).json()
         runs, before = [*runs, *(run["run_id"] for run in found["runs"])], found["older"]
-    assert runs == ["hidden", "empty", "again", RUN]
+    assert runs == ["hidden", "silent", "broken", "empty", "again", RUN]
     assert before == ""
 
 
