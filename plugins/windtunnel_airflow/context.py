@@ -14,7 +14,7 @@ from windtunnel.ledger.ids import config_of, is_trial, trial_of
 from windtunnel.stages import Search
 from windtunnel.stores import open_store
 from windtunnel.text import printable
-from windtunnel.workload.contract import code_digest
+from windtunnel.workload.files import code_digest, source_of
 from windtunnel_airflow.cluster import use_cluster
 from windtunnel_airflow.connection import use_connection
 
@@ -36,7 +36,9 @@ def current_ledger(store: str, context: Any = None) -> Ledger:
     context = context or get_current_context()
     use_cluster()
     use_connection()
-    return Ledger(open_store(store), context["dag"].dag_id, context["params"].get("resume") or context["run_id"])
+    opened = open_store(store)
+    opened.on_wait = tell
+    return Ledger(opened, context["dag"].dag_id, context["params"].get("resume") or context["run_id"])
 
 
 def current_search(store: str, context: Any = None) -> Search:
@@ -86,7 +88,7 @@ def _begun(context: Any) -> dict[str, str]:
 def _as_written(context: Any) -> Spec:
     """The definition as the DAG's file has it now, and its workload's source."""
     definition: Definition = context["dag"].user_defined_macros[DEFINITION]
-    return Spec(definition=definition.model_dump(mode="json"), code=code_digest(definition.workload))
+    return Spec(definition=definition.model_dump(mode="json"), code=code_digest(source_of(definition.workload)))
 
 
 def live_jobs(search: Search) -> Collection[str]:

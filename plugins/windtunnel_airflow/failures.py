@@ -20,9 +20,17 @@ def failures(context: Any) -> list[str]:
     """Why tasks of the DAG run at work failed, each such as `prepare_data.begin: there is no such run`."""
     ti, dag = context["ti"], context["dag"]
     states = ti.get_task_states(dag_id=dag.dag_id, run_ids=[context["run_id"]]).get(context["run_id"], {})
-    failed = [task.task_id for task in dag.tasks if states.get(task.task_id) == "failed" and not task.is_teardown]
-    found = {task: ti.xcom_pull(task_ids=task, key=_KEY, map_indexes=-1) for task in failed}
+    red = {name for task, state in states.items() if state == "failed" for name in (task, task.rpartition("_")[0])}
+    # Only those are asked that have failed: each question without an answer is an error in the log.
+    failed = [task.task_id for task in dag.tasks if task.task_id in red and not task.is_teardown]
+    found = {task: _each(ti.xcom_pull(task_ids=task, key=_KEY)) for task in failed if not task.endswith(".collect")}
     return [f"{task}: {words or 'it was marked failed'}" for task, words in found.items()]
+
+
+def _each(told: str | list[str | None] | None) -> str:
+    """What a task told, or the first of the many that a mapped task is, and how many told something."""
+    words = [told] if isinstance(told, str) else [one for one in told or () if one]
+    return f"{words[0]} (and {len(words) - 1} more)" if len(words) > 1 else "".join(words)
 
 
 def recorded_failures(session: "Session", dag_id: str, run_id: str) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """Waiting for a stage's results, whatever the engine that waits: no job stalls it, whichever way it is lost."""
 
+import logging
 import math
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -13,6 +14,9 @@ from windtunnel.ledger import Job, JobKind, Ledger, Result, State
 from windtunnel.ledger.failures import hopeless, record_failure
 from windtunnel.ledger.ids import last_tries
 from windtunnel.ledger.stage import Stage
+from windtunnel.text import printable
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +70,10 @@ class Watch:
     """Looks at a stage's jobs and results now and then, and sees that every unit comes to a result.
 
     An iteration's watch looks after the stragglers of earlier iterations too, and waits no longer once the search is
-    hopeless by its failures, or its time is used up: jobs that still run are cancelled then. A job is gone when it was
-    launched, two looks in a row find that it does not live, and it still lacks results: it is started again where the
-    launcher's rules allow, and its units have failed where not. Only that count is held here: a watch that is lost and
-    made anew takes one look longer.
+    hopeless by its failures, or its time is used up: jobs that still run are cancelled then. A job is gone when two
+    looks in a row find that it does not live, and it still lacks results: it is started again where the launcher's
+    rules allow, and its units have failed where not, as they have where it was never launched; for a watch begins once
+    all launches are tried. Only that count is held here: a watch that is lost and made anew takes one look longer.
     """
 
     def __init__(
@@ -119,7 +123,7 @@ class Watch:
                 else:
                     self._absent.pop(job.job, None)
         own = [ended[unit] for unit in self._stage.units if unit in ended]
-        late = sum(unit not in ended for stage in self._earlier for unit in stage.units)
+        late = sum(len(job.owed(ended)) for stage in self._earlier for job in stage.jobs)
         total = len(self._stage.units)
         given_up = self._is_iteration and hopeless(self._last_tries(ended), self._limits.failed_trials) is not None
         return Progress(
@@ -154,11 +158,7 @@ class Watch:
         if self._absent[job.job] < 2:
             return {}
         if not self._ledger.launches(job.job):
-            waited = self._clock() - self._began
-            if waited < self._limits.pending:
-                return {}
-            pending = f"limits.pending, {self._limits.pending:g} s"
-            gone = Gone("never_launched", f"job {job.job} was not launched within {pending}")
+            gone = Gone("never_launched", f"job {job.job} was not launched: the log of its task `launch` says why")
         elif self._launcher.revive(self._ledger, job):
             self._absent[job.job] = 0
             return {}
@@ -166,6 +166,7 @@ class Watch:
             gone = self._launcher.why_gone(self._ledger, job)
             if gone.kind == "cancelled":
                 raise LaunchError(f"{gone.message} while its results are awaited: launch it again to go on")
+        _log.warning("%s; %d failed by it", printable(gone.message), len(missing))
         for unit in missing:
             record_failure(self._ledger, unit, gone.kind, gone.message, log_tail=gone.log)
         self._launcher.cancel(self._ledger, [job.job])  # what is given up must not begin later

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from windtunnel.ledger.stage import Stage
+from windtunnel.text import readable
 
 Params = dict[str, Any]
 Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=200)]
@@ -81,6 +82,17 @@ class Request(Record):
     continue_from: Id | None = None
     source: str | None = None
     infeasible: str | None = None
+
+    def infeasible_result(self) -> "Result":
+        """How the trial ends where its known values break a constraint."""
+        return Result(
+            trial=self.trial,
+            state=State.INFEASIBLE,
+            metrics=dict(self.known),
+            kind="infeasible",
+            message=self.infeasible or "",
+            attempts=0,
+        )
 
 
 class Job(Record):
@@ -170,6 +182,10 @@ class Known(Record):
     failure: str | None = None
 
 
+Words = Annotated[str, BeforeValidator(lambda text: readable(text) if isinstance(text, str) else text)]
+"""What a person reads, of any length and encoding when it came."""
+
+
 def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
@@ -204,7 +220,7 @@ class Result(Record):
     epoch: float = 0.0
     violation: float = 0.0
     kind: str = ""
-    message: str = ""
+    message: Words = ""
     log_tail: str = ""
     started: str = ""
     ended: str = ""

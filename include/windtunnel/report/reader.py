@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from windtunnel.errors import LedgerError, StoreError, UnavailableError
 from windtunnel.ledger import Approval, Decision, Job, Known, Ledger, Plan, Result, State
 from windtunnel.ledger.ids import is_trial
+from windtunnel.ledger.reading import unreadable
 from windtunnel.ledger.records import Session
 from windtunnel.ledger.stage import Stage, StageKind
 from windtunnel.report.snapshot import Snapshot
@@ -47,6 +48,7 @@ class RunReader:
         self._lock = Lock()
         self._record: dict[str, Any] = {}
         self._sessions: list[Session] = []
+        self._listed_sessions: list[str] = []
         self._closed = False
         self._end: tuple[Decision, float] | None = None
         self._approval: Approval | None = None
@@ -66,7 +68,7 @@ class RunReader:
             StoreError: the store cannot be reached.
         """
         with self._lock:
-            self._record = self._record or self.ledger.search_record()
+            self._record = self._record or self._search_record()
             self._read_sessions()
             self._read_stages()
             if self._listed:
@@ -92,11 +94,23 @@ class RunReader:
                 results=dict(self._results),
                 launches=dict(self._launches),
                 exported={trial: digest for trial, digest in self._exported.items() if digest},
+                blocked=self.ledger.store.refusal(),
             )
 
+    def _search_record(self) -> dict[str, Any]:
+        record = self.ledger.search_record()
+        definition = record.get("definition")
+        if not isinstance(definition, dict) or not isinstance(definition.get("objectives"), dict):
+            path = self.ledger.path("search.json")
+            raise unreadable(self.ledger.store, path, "or its latest session has no definition of a search")
+        return record
+
     def _read_sessions(self) -> None:
-        if len(list(self.ledger.store.list(self.ledger.path("sessions/")))) != len(self._sessions):
-            self._sessions = self.ledger.sessions()
+        listed = [entry.path for entry in self.ledger.store.list(self.ledger.path("sessions/"))]
+        if self._listed_sessions and not listed:
+            raise UnavailableError(f"{self.ledger.url} is gone; bring it back, and what works on it goes on by itself")
+        if listed != self._listed_sessions:
+            self._sessions, self._listed_sessions = self.ledger.sessions(), listed
             self._closed = False
         if not self._sessions:
             return

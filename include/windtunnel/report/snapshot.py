@@ -43,6 +43,7 @@ class Snapshot:
         results: how trials and other units ended, by id.
         launches: when each job was launched, in seconds since 1970 by the store's clock.
         exported: SHA-256 of the finalists' ONNX files, by trial; those without a file are left out.
+        blocked: why the store takes no writes, where it tells; see `Store.refusal`.
     """
 
     search: str
@@ -60,6 +61,7 @@ class Snapshot:
     results: Mapping[str, Result]
     launches: Mapping[str, list[float]]
     exported: Mapping[str, str]
+    blocked: str = ""
 
     # The search
 
@@ -87,6 +89,12 @@ class Snapshot:
     def planned(self) -> int:
         """The last iteration that the latest session may perform."""
         return self.session.offset + self.session.iterations if self.session else self.definition["iterations"]
+
+    @property
+    def warm_start(self) -> str:
+        """What was taken from earlier runs, and why the rest was not; empty without a warm start."""
+        plan = self.plans.get(Stage.iteration(0))
+        return plan.note if plan is not None else ""
 
     @property
     def last_iteration(self) -> int:
@@ -230,19 +238,19 @@ class Snapshot:
         """Ids of the trials on the front of the last selection; before that, of those that have ended."""
         if self._last_selection:
             return frozenset(self._last_selection.front)
-        return frozenset(trial.trial for trial in pareto_front(contenders(self.trials), self.objectives))
+        return frozenset(trial.trial for trial in pareto_front(feasible_trials(self.trials), self.objectives))
 
     @cached_property
     def reference(self) -> list[float]:
         """Worst corner of the hypervolume, in the order of the objectives; empty without a front."""
         if self._last_selection:
             return self._last_selection.reference
-        return reference_point(contenders(self.trials), self.objectives)
+        return reference_point(feasible_trials(self.trials), self.objectives)
 
     @cached_property
     def volumes(self) -> list[float | None]:
         """Hypervolume of the front after each of `trials`; None before there is a front."""
-        counting = {trial.trial for trial in contenders(self.trials)}
+        counting = {trial.trial for trial in feasible_trials(self.trials)}
         candidates = [trial if trial.trial in counting else None for trial in self.trials]
         return hypervolumes(candidates, self.objectives, self.reference)
 
@@ -255,7 +263,15 @@ class Snapshot:
     def version(self) -> str:
         """A digest that changes with whatever a page shows of the run."""
         read = (self.plans, self.selections, self.results, self.sessions, self.launches)
-        facts = [self.url, *(len(each) for each in read), self.closed, self.failure, self.asking, *sorted(self.in_turn)]
+        facts = [
+            self.url,
+            *(len(each) for each in read),
+            self.closed,
+            self.failure,
+            self.asking,
+            bool(self.blocked),
+            *sorted(self.in_turn),
+        ]
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
     # Parts of the above
@@ -284,7 +300,7 @@ class Snapshot:
         return model if self.works else replace(model, asked=False)
 
 
-def contenders(trials: Iterable[Trial]) -> list[Trial]:
+def feasible_trials(trials: Iterable[Trial]) -> list[Trial]:
     """The trials that may be on a front: of each configuration the one that came furthest, if its values compare."""
     return [trial for trial in furthest(trial for trial in trials if trial.result) if trial.feasible]
 

@@ -3,7 +3,8 @@
 from typing import Any
 
 from windtunnel.errors import SearchError
-from windtunnel.ledger import Model, Trial, Verdict
+from windtunnel.ledger import Model, Verdict
+from windtunnel.ledger.trial import Trial, ended
 from windtunnel.objectives.direction import loss
 from windtunnel.objectives.front import knee
 from windtunnel.stages.finalists import full_stage
@@ -50,8 +51,10 @@ def write_front(search: Search, history: History | None = None) -> None:
     """
     history = history or History(search.ledger)
     k = history.iterations_done
-    selection, requests = history.selection(k), history.requests(k)
-    front = [Trial(requests[trial], history.results[trial]) for trial in (selection.front if selection else [])]
+    selection = history.selection(k)
+    requests = history.requested(selection.front, k) if selection else []
+    results = history.results
+    front = [Trial(request, results[request.trial]) for request in requests if request.trial in results]
     bend = knee(front, search.definition.objectives)
     search.ledger.write_json(
         "pareto.json",
@@ -70,11 +73,11 @@ def write_front(search: Search, history: History | None = None) -> None:
 def _models(search: Search, history: History) -> list[Model]:
     stage, steps = full_stage(search, history), search.ledger.step_outcomes()
     requests = history.plans[stage].requests if stage in history.plans else []
-    trained = [
-        Trial(request, history.results[request.trial]) for request in requests if request.trial in history.results
-    ]
     verification = history.plans.get(stage.verification)
-    return [Model.of(trial, steps, verification, search.ledger.onnx_digest(trial.trial)) for trial in trained]
+    return [
+        Model.of(trial, steps, verification, search.ledger.onnx_digest(trial.trial))
+        for trial in ended(requests, history.results)
+    ]
 
 
 def _described(trial: Trial) -> dict[str, Any]:

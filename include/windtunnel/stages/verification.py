@@ -15,8 +15,9 @@ def plan_verification(search: Search) -> Plan:
     history = History(search.ledger)
     training = full_stage(search, history)
     stage = training.verification
-    if stage in history.plans:
-        return history.plans[stage]
+    plan = history.plan(stage)
+    if plan is not None:
+        return plan
     requests = history.plans[training].requests if training in history.plans else []
     trained = ended(requests, history.results) if verifies(search.definition.workload) else []
     checked = search.ledger.step_outcomes()

@@ -8,7 +8,7 @@ from typing import Any
 
 from windtunnel.ledger import Trial
 from windtunnel.objectives.direction import loss
-from windtunnel.report.snapshot import Snapshot, contenders
+from windtunnel.report.snapshot import Snapshot, feasible_trials
 
 _LEAST = 10  # trials, below which nothing can be said
 _MOST = 1000  # trials, above which every other or third one tells as much
@@ -26,7 +26,7 @@ def importance(snapshot: Snapshot) -> dict[str, Any]:
         `objectives` by name: pairs of a parameter and its share, the largest first; how many configurations, `trials`,
         were compared `of` how many; and `missing`, why there are none, where there are none.
     """
-    completed = contenders(snapshot.trials)  # under halving a configuration is there once, as far as it has come
+    completed = feasible_trials(snapshot.trials)  # under halving a configuration is there once, as far as it has come
     fit = completed[:: math.ceil(len(completed) / _MOST) or 1]
     answer: dict[str, Any] = {"trials": len(fit), "of": len(completed)}
     answer |= {"method": "PED-ANOVA", "objectives": {}, "missing": ""}
