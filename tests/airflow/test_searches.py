@@ -15,10 +15,23 @@ from windtunnel_airflow.params import carried
 pytestmark = pytest.mark.slow
 
 
-def test_a_search_publishes_its_best_model(searches):
+def test_a_search_publishes_its_best_model(searches, monkeypatch):
+    said = {}
+    for room in ("preparation", "training", "completion"):
+        words = said[room] = []
+        monkeypatch.setattr(f"windtunnel_airflow.tasks.{room}.tell", words.append)
     searches.write("plain")
     run = searches.run("plain")
     assert run.state == "success"
+    url = run.ledger.url
+    for room, words in (
+        ("preparation", [f"{run.run_id} works on {url}: 2 iterations after 0", "Launched job prepare"]),
+        ("training", ["Launched job 1-0 by instant, on lane 0: ", "Launched job verify-2-0"]),
+        ("completion", [f"{url}/models.json", f"Wrote {url}/report.html", "Nothing ran any more", f"{url} is closed"]),
+    ):
+        assert all(any(each in told for told in said[room]) for each in words), said[room]
+    assert event_of("plain")["verdict"] == "verified"
+    assert "uri" not in event_of("plain")  # the launcher of these tests writes no ONNX
     assert {task for task, state in run.states.items() if state != "success"} == {"refused"}
     assert run.states["refused"] == "skipped"
     models = run.ledger.read_json("models.json")["models"]
@@ -27,6 +40,17 @@ def test_a_search_publishes_its_best_model(searches):
     assert len(searches.trained) == len(set(searches.trained)) == 9
     store = run.ledger.store
     assert b"<html" in store.get(run.ledger.path("report.html")).lower()
+
+
+def event_of(search):
+    """What the last event of the search's asset says."""
+    from airflow.models.asset import AssetEvent
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        events = select(AssetEvent).where(AssetEvent.source_dag_id == search).order_by(AssetEvent.id.desc())
+        return session.scalars(events).first().extra
 
 
 def test_mapped_tasks_are_labelled_with_their_trials(searches):

@@ -49,6 +49,7 @@ class Display:
         self._coming = [Stage.preparation(0)]
         self._warm_start = ""
         self._results = ""
+        self._over = False
         self._trouble = ""
         self._clock = clock
         self._began = clock()
@@ -110,6 +111,7 @@ class Display:
         else:
             self._stages, self._coming = stages(snapshot), coming(snapshot)
             self._results = _results(snapshot)
+            self._over = not snapshot.works
             self._tell_warm_start(snapshot)
             trouble = snapshot.blocked
         if self._live is None and bool(trouble) != bool(self._trouble):
@@ -148,6 +150,8 @@ class Display:
         grid = Table.grid(padding=(0, 2))
         for stage in self._stages[-_ROWS:]:
             state: RenderableType = Text("✓", style="green") if stage.done else Spinner("dots", style="cyan")
+            if self._over and not stage.done:
+                state = Text("–", style="red")  # noqa: RUF001
             bar = ProgressBar(total=max(stage.total, 1), completed=stage.finished, width=24, complete_style="cyan")
             grid.add_row(
                 state,

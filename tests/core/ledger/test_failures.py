@@ -51,17 +51,20 @@ def test_causes_are_counted_the_commonest_first_numbers_and_ids_aside() -> None:
 
 def test_a_search_whose_first_trials_fail_for_one_cause_is_hopeless() -> None:
     same = [f"acc never came in trial {number}" for number in range(5)]
+    own = {result.trial for result in ended(*same)}
     assert (
-        hopeless(ended(*same), 100) == "the first 5 trials failed for the same cause: error: acc never came in trial 0"
+        hopeless(ended(*same), 100, own)
+        == "the first 5 trials failed for the same cause: error: acc never came in trial 0"
     )
-    assert hopeless(ended(*same[:4]), 100) is None  # too few to tell
-    assert hopeless(ended(*same, "another"), 100) is None
-    assert hopeless(ended(*same) + ended("", state=State.COMPLETED), 100) is None
+    assert hopeless(ended(*same[:4]), 100, own) is None  # too few to tell
+    assert hopeless(ended(*same, "another"), 100, own) is None
+    assert hopeless(ended(*same) + ended("", state=State.COMPLETED), 100, own) is None
+    assert hopeless(ended(*same), 100, set()) is None  # an earlier session's, and mended perhaps
     infeasible = ended("", state=State.INFEASIBLE)
-    assert hopeless(ended(*same) + infeasible, 100) is not None  # they were not trained
+    assert hopeless(ended(*same) + infeasible, 100, own) is not None  # they were not trained
 
 
 def test_too_many_failures_name_their_commonest_cause() -> None:
-    assert hopeless(ended("a", "b", "b"), 3) == (
+    assert hopeless(ended("a", "b", "b"), 3, set()) == (
         "3 of 3 trials failed, and limits.failed_trials is 3; 2 times error: b"
     )
