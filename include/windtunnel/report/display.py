@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Self, TextIO
 
 from windtunnel.errors import LedgerError, StoreError, UnreadableError
 from windtunnel.ledger.stage import Stage
+from windtunnel.ledger.trial import best_trial
 from windtunnel.report.reader import RunReader
-from windtunnel.report.snapshot import Snapshot, best_trial
+from windtunnel.report.snapshot import Snapshot
 from windtunnel.report.stages import StageProgress, coming, seconds_left, stages
 from windtunnel.text import printable
 

@@ -4,12 +4,11 @@ import argparse
 import fcntl
 import json
 import os
-import re
 import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,12 +16,11 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from windtunnel.definition import Definition, load_definition
-from windtunnel.errors import LedgerError, WindtunnelError
+from windtunnel.errors import WindtunnelError
 from windtunnel.launchers import get_launcher
 from windtunnel.ledger import Ledger, Spec
 from windtunnel.report.display import Display
 from windtunnel.report.reader import RunReader
-from windtunnel.report.text import why_failed
 from windtunnel.stores import open_store
 from windtunnel.text import printable
 from windtunnel_airflow.environment import airflow_environment
@@ -35,7 +33,6 @@ from windtunnel_airflow.run.worker import dag_file
 _SEARCHES = Path("include/searches")
 _FAILED, _WRONG, _BUSY = 1, 2, 3  # exit codes: the run failed; the command is wrong; another one is at work
 _LOCK_PATIENCE = 5.0  # seconds: a process whose parent was killed takes a moment to end
-_EXCEPTION = re.compile(r"[\w.]*(Error|Exception)\w*: ")
 _GREETING = {
     "new": "{name}: run {run}",
     "resumed": "{name}: run {run} goes on where it was cut short (--fresh begins anew)",
@@ -92,9 +89,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _perform(chosen: argparse.Namespace, definition: Definition, place: Place, lock: int, began: float) -> int:
     params = _params(chosen)
-    resume = params.pop("resume", None)
     ledger, how = choose(
-        open_store(place.store), definition, fresh=chosen.fresh, extend=chosen.extend, resume=resume and str(resume)
+        open_store(place.store),
+        definition.name,
+        fresh=chosen.fresh,
+        extend=chosen.extend,
+        resume=chosen.resume or params.get("resume"),
+        failed_trials=definition.limits.failed_trials,
     )
     params["resume"] = ledger.run
     _clear_leftovers(place.home, ledger, definition)
@@ -170,17 +171,8 @@ def _ask(display: Display, question: dict[str, Any]) -> str:
 
 
 def _explain_failure(what: str, reader: RunReader, log: Path, begin: int) -> int:
-    """Say why the run failed, by its ledger, or else by the exceptions that its log has had since `begin`."""
-    lines = log.read_bytes()[begin:].decode(errors="replace").splitlines()
-    errors = dict.fromkeys(line for line in lines if _EXCEPTION.match(line))
-    snapshot = None
-    with suppress(LedgerError):  # the run has not begun
-        snapshot = reader.read()
-    if snapshot is not None and snapshot.failure is not None:
-        said = [f"The run ended: {snapshot.failure}", *why_failed(snapshot)]
-    else:
-        said = list(errors or lines[-20:])
-    print(printable("\n".join(said)), file=sys.stderr)
+    """Say why the run failed; its log begins at `begin`."""
+    print(printable("\n".join(summary.failure(reader, log.read_bytes()[begin:]))), file=sys.stderr)
     print(f"{what}. Airflow's log: {log}; the report so far: {reader.ledger.url}/report.html", file=sys.stderr)
     print(
         "The same command goes on with this run, or begins anew if it was hopeless; --fresh always does.",
@@ -196,6 +188,7 @@ def _parser() -> argparse.ArgumentParser:
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--fresh", action="store_true", help="begin a new run even if the last one was cut short")
     which.add_argument("--extend", action="store_true", help="perform more iterations of the last run")
+    which.add_argument("--resume", metavar="RUN", help="go on with this run, by its name or URL, not with the last one")
     parser.add_argument("--approve", action="store_true", help="ask before the finalists are trained fully")
     parser.add_argument(
         "--set",

@@ -51,7 +51,7 @@ def test_causes_are_counted_the_commonest_first_numbers_and_ids_aside() -> None:
 
 def test_a_search_whose_first_trials_fail_for_one_cause_is_hopeless() -> None:
     same = [f"acc never came in trial {number}" for number in range(5)]
-    own = {result.trial for result in ended(*same)}
+    own = {result.trial for result in ended(*same, "another")}
     assert (
         hopeless(ended(*same), 100, own)
         == "the first 5 trials failed for the same cause: error: acc never came in trial 0"
