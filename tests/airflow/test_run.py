@@ -251,6 +251,10 @@ def test_the_summary_names_the_best_finalist_by_its_test(tmp_path: Path) -> None
     assert "took 75 s: 46 trials (3 failed) in 4 iterations" in told
     assert "3 of 4 finalists verified" in told
     assert f"best finalist  {best.trial.trial}" in told
+    assert all(f"{name} " in told for name in best.trial.params)
+    assert f"kernel_size {best.trial.params['kernel_size']}, hidden_dim" in told
+    assert "failed: 2 times error: RuntimeError: shape '[64, 0]' is invalid, and 1 for other causes" in told
+    assert "ended early" not in told
     assert "Failed: " in told
 
 

@@ -4,7 +4,6 @@ import argparse
 import fcntl
 import json
 import os
-import re
 import signal
 import sys
 import time
@@ -34,7 +33,6 @@ from windtunnel_airflow.run.worker import dag_file
 _SEARCHES = Path("include/searches")
 _FAILED, _WRONG, _BUSY = 1, 2, 3  # exit codes: the run failed; the command is wrong; another one is at work
 _LOCK_PATIENCE = 5.0  # seconds: a process whose parent was killed takes a moment to end
-_EXCEPTION = re.compile(r"[\w.]*(Error|Exception)\w*: ")
 _GREETING = {
     "new": "{name}: run {run}",
     "resumed": "{name}: run {run} goes on where it was cut short (--fresh begins anew)",
@@ -125,9 +123,9 @@ def _perform(chosen: argparse.Namespace, definition: Definition, place: Place, l
         raise
     if ended is None:
         launcher.cancel(ledger)
-        return _explain_failure("Airflow's process ended without a word", ledger, log, log_begin)
+        return _explain_failure("Airflow's process ended without a word", reader, log, log_begin)
     if ended["state"] != "success":
-        return _explain_failure("The run failed", ledger, log, log_begin)
+        return _explain_failure("The run failed", reader, log, log_begin)
     _note(place.home).unlink()
     snapshot, now = reader.read(), time.time()
     lines = summary.results(snapshot, now - began - answering)
@@ -172,16 +170,10 @@ def _ask(display: Display, question: dict[str, Any]) -> str:
                 return str(answers[answer])
 
 
-def _explain_failure(what: str, ledger: Ledger, log: Path, begin: int) -> int:
-    """Say why the run failed, by the exceptions that its log has had since `begin`."""
-    lines = log.read_bytes()[begin:].decode(errors="replace").splitlines()
-    errors = dict.fromkeys(line for line in lines if _EXCEPTION.match(line))
-    selection = ledger.selection(str(ledger.iterations_done()))
-    if selection is not None and selection.failure:
-        print(printable(f"The search ended: {selection.failure}."), file=sys.stderr)
-    else:
-        print(printable("\n".join(errors or lines[-20:])), file=sys.stderr)
-    print(f"{what}. Airflow's log: {log}; the report so far: {ledger.url}/report.html", file=sys.stderr)
+def _explain_failure(what: str, reader: RunReader, log: Path, begin: int) -> int:
+    """Say why the run failed; its log begins at `begin`."""
+    print(printable("\n".join(summary.failure(reader, log.read_bytes()[begin:]))), file=sys.stderr)
+    print(f"{what}. Airflow's log: {log}; the report so far: {reader.ledger.url}/report.html", file=sys.stderr)
     print(
         "The same command goes on with this run, or begins anew if it was hopeless; --fresh always does.",
         file=sys.stderr,

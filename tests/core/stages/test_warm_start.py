@@ -1,3 +1,5 @@
+import hashlib
+
 import pytest
 
 from tests.core.stages.conftest import SPACE, outcome
@@ -6,7 +8,7 @@ from windtunnel.errors import LedgerError, SearchError
 from windtunnel.ledger import Ledger, Result, State
 from windtunnel.report import collect
 from windtunnel.report.text import headline
-from windtunnel.stages import choose_finalists, publish, select, suggest
+from windtunnel.stages import choose_finalists, plan_verification, publish, select, suggest
 from windtunnel.stages.history import History
 from windtunnel.stages.warm_start import adopt_results
 
@@ -282,6 +284,37 @@ def test_a_run_publishes_only_verified_models(bench):
     models = search.ledger.read_json("models.json")["models"]
     assert [model["verdict"] for model in models] == ["failed"] + ["verified"] * (len(plan.requests) - 1)
     assert models[0]["error"] == "verification: off by 3"
+
+
+def test_a_model_is_published_with_its_file_and_the_files_digest_where_there_is_one(bench):
+    search = bench.begin(trials={"initial": 12, "per_iteration": 6})
+    bench.iterate(search, 1)
+    plan = choose_finalists(search)
+    bench.train(search, plan)
+    for request in plan.requests:
+        search.ledger.record(Result(trial=f"verify-{request.trial}", state=State.COMPLETED))
+    first = plan.requests[0].trial
+    search.ledger.store.put(search.ledger.trial_path(first, "model.onnx"), b"onnx")
+    publish(search)
+    models = search.ledger.read_json("models.json")["models"]
+    digest = hashlib.sha256(b"onnx").hexdigest()
+    assert {model["trial"]: (model["onnx"], model["sha256"]) for model in models} == {
+        request.trial: (f"trials/{first}/model.onnx", digest) if request.trial == first else (None, None)
+        for request in plan.requests
+    }
+
+
+def test_where_a_workload_verifies_nothing_its_models_are_published_as_not_verified(bench, monkeypatch):
+    monkeypatch.delattr("tests.workloads.formula.verify")
+    search = bench.begin()
+    bench.iterate(search, 1)
+    plan = choose_finalists(search)
+    bench.train(search, plan)
+    assert [job.units for job in plan_verification(search).jobs] == [[]]
+    assert len(publish(search)) == len(plan.requests)
+    models = search.ledger.read_json("models.json")["models"]
+    assert {model["verdict"] for model in models} == {"not verified"}
+    assert {model.verdict for model in collect(search.ledger).models} == {"not verified"}
 
 
 def test_a_run_with_no_verified_model_publishes_nothing(bench):
