@@ -6,7 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from windtunnel.definition import recorded_definition
-from windtunnel.errors import NotFoundError
+from windtunnel.errors import LedgerError, NotFoundError, UnreadableError
 from windtunnel.ledger import Decision, Known, Ledger, Plan, Request, Result, State
 from windtunnel.ledger.ids import last_try
 from windtunnel.ledger.sources import open_source
@@ -24,12 +24,16 @@ _FILES = ("metrics.jsonl", "log.txt", "checkpoint.pt", "model.onnx", "weights.pt
 def start(search: Search) -> Plan | None:
     """Fix iteration 0: the trials of the runs in `warm_start` that are trials of this search too, with their results.
 
-    Runs on other data, code or settings train other trials: none of theirs is taken, and the plan's note says so.
+    Runs on other data, code or settings train other trials: none of theirs is taken, and the plan's note says so. It
+    also names runs that are gone since.
     """
     stage, history = Stage.iteration(0), History(search.ledger)
     if stage in history.plans:
         _select(search, history)
-        return history.plans[stage]
+        plan = history.plans[stage]
+        gone = [f"{url} is gone since; what was taken from it stays" for url in search.definition.warm_start
+                if _source(url) is None]  # fmt: skip
+        return plan.model_copy(update={"note": "; ".join([plan.note, *gone])})
     if not search.definition.warm_start or history.iterations_done:
         return None
     taken: dict[str, Request] = {}
@@ -56,8 +60,12 @@ def adopt_results(search: Search, history: History, requests: Iterable[Request])
         sources.append(open_source(search.origin["from_run"], search.ledger, "from_run").url)
     missing = [request for request in requests if request.trial not in history.results]
     adopted: set[str] = set()
+    begun = Stage.iteration(0) in history.plans  # what counts of earlier runs is copied then
     for url in sources:
-        source, results = _results(url)
+        found = _source(url) if begun and url in search.definition.warm_start else _results(url)
+        if found is None:
+            continue
+        source, results = found
         for request in missing:
             theirs = results.get(last_try(request.trial, results))
             if theirs is None or request.trial in adopted:
@@ -142,6 +150,16 @@ def _select(search: Search, history: History) -> None:
             promotions=promotions,
         )
     )
+
+
+def _source(url: str) -> tuple[Ledger, dict[str, Result]] | None:
+    """An earlier run and its results; None where it is there no more."""
+    try:
+        return _results(url)
+    except UnreadableError:
+        raise
+    except LedgerError:
+        return None
 
 
 @lru_cache(maxsize=8)

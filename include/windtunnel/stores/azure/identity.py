@@ -1,4 +1,4 @@
-"""The identity of this machine, pod or person: one token serves all clients of a process and of those forked from it."""
+"""The identity of this machine, pod or person: one token serves a process and those that are forked from it."""
 
 import os
 import time
