@@ -1,16 +1,23 @@
 """A process of its own for one unit, forked from a parent that has imported everything."""
 
+import atexit
 import ctypes
 import faulthandler
+import gc
 import io
+import multiprocessing
 import os
 import signal
 import sys
 import threading
+import time
 import traceback
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
+
+import psutil
 
 from windtunnel.errors import StoreError
 from windtunnel_trainer import leaving
@@ -18,8 +25,28 @@ from windtunnel_trainer import leaving
 DONE = 100  # exit code of work that was done; a workload that ends its process itself has another
 NO_STORE = 75  # of work that could not use the store; EX_TEMPFAIL of sysexits.h
 
-_PR_SET_PDEATHSIG = 1
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
+_CUDA_NOT_INITIALIZED = 3  # what the driver answers in the child of a process that has initialised it
+_FORK_TIME = 10.0  # seconds for a child that does nothing to end
+_EXIT_TIME = 10.0  # seconds that what a workload has registered for its exit may take
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+
+
+_lock: int | None = None
+_shared = False
+
+
+def hold_lock(lock: int) -> None:
+    """Let the units of this job, and nothing that they leave behind, hold the lock that shows that the job lives."""
+    global _lock
+    os.set_inheritable(lock, False)  # a program that a workload executes may outlive the job
+    _lock = lock
+
+
+def share_lock(shared: bool) -> None:
+    """Whether processes that this one forks from now on hold the job's lock: those that train a trial together."""
+    global _shared
+    _shared = shared
 
 
 class Lifeline:
@@ -41,6 +68,39 @@ class Lifeline:
     def _watch(self) -> None:
         os.read(self._read, 1)
         os.killpg(0, signal.SIGKILL)
+
+
+def can_fork() -> bool:
+    """Whether children of this process can compute: it has no threads, whose locks nobody frees there, and no CUDA."""
+    cuda = sys.modules.get("torch.cuda")
+    if threading.active_count() > 1 or (cuda is not None and cuda.is_initialized()):
+        return False
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of forking with threads, which is what is tried
+        pid = os.fork()
+    if pid == 0:
+        os._exit(_lost_cuda())
+    end = time.monotonic() + _FORK_TIME
+    while (ended := os.waitpid(pid, os.WNOHANG)) == (0, 0):
+        if time.monotonic() > end:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            return False
+        time.sleep(0.001)
+    # The fork has ended the threads of libraries that prepare for it, such as OpenBLAS.
+    return ended[1] == 0 and psutil.Process().num_threads() == 1
+
+
+def _lost_cuda() -> bool:
+    """In a child: whether its parent has used CUDA, if only to count devices, so that the child cannot."""
+    torch = sys.modules.get("torch._C")
+    if torch is not None and getattr(torch, "_cuda_isInBadFork", bool)():
+        return True
+    try:
+        driver = ctypes.CDLL("libcuda.so.1", mode=os.RTLD_NOLOAD | os.RTLD_NOW)
+    except (OSError, AttributeError):  # not loaded, or no Linux
+        return False
+    return int(driver.cuInit(0)) == _CUDA_NOT_INITIALIZED
 
 
 def start(work: Callable[[], None], log: Path, lifeline: Lifeline, environment: Mapping[str, str]) -> int:
@@ -94,6 +154,43 @@ def reap(pid: int) -> int | None:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
+def adopt() -> None:
+    """Become the parent of what descendants leave behind, daemons among it, where the kernel allows."""
+    if _LIBC is not None:
+        _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def children() -> set[int]:
+    """This process's."""
+    return {child.pid for child in psutil.Process().children()}
+
+
+def end_orphans(others: Collection[int]) -> None:
+    """Kill all children but these, and what they leave: processes that units have left behind."""
+    while orphans := children().difference(others):
+        for pid in orphans:
+            with suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+            with suppress(OSError):
+                os.waitpid(pid, 0)
+
+
+def alone(function: Callable[..., object], *given: object) -> None:
+    """Call a workload's function; a process that it has forked, and that comes back from it too, ends here."""
+    process = os.getpid()
+    code = 1
+    try:
+        function(*given)
+        code = 0
+    except BaseException:
+        if os.getpid() == process:
+            raise
+        traceback.print_exc()
+    if os.getpid() != process:
+        _flush()
+        os._exit(code)
+
+
 def _settle_in(parent: int, log: Path, lifeline: Lifeline, environment: Mapping[str, str]) -> None:
     _lead_group(0)
     signal.set_wakeup_fd(-1)
@@ -103,7 +200,9 @@ def _settle_in(parent: int, log: Path, lifeline: Lifeline, environment: Mapping[
     _redirect(str(log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 1, 2)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(line_buffering=True)
+            stream.reconfigure(line_buffering=True, errors="backslashreplace")
+    atexit._clear()  # those are the parent's
+    os.register_at_fork(after_in_child=_leave_lock)
     faulthandler.enable()
     os.environ |= environment
     leaving.allow()
@@ -112,6 +211,7 @@ def _settle_in(parent: int, log: Path, lifeline: Lifeline, environment: Mapping[
         if os.getppid() != parent:  # it died before it could be asked for
             os._exit(1)
         _go_first()
+    adopt()  # so that what this unit leaves is not taken for another's
     lifeline.hold()
 
 
@@ -134,10 +234,32 @@ def _lead_group(pid: int) -> None:
         os.setpgid(pid, 0)
 
 
+def _leave_lock() -> None:
+    global _lock
+    if _lock is not None and not _shared:
+        os.close(_lock)
+        _lock = None
+
+
 def _end(code: int) -> None:
-    """Leave at once: what the parent would clean up at its exit is the parent's."""
+    """Leave as Python does, within some time; what the parent would clean up at its exit is the parent's."""
     try:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        late = threading.Timer(_EXIT_TIME, os._exit, (code,))
+        late.daemon = True
+        late.start()
+        for left in multiprocessing.active_children():
+            left.kill()  # it would be waited for
+        atexit._run_exitfuncs()
+        for item in gc.get_objects():
+            if issubclass(type(item), io.TextIOWrapper | io.BufferedWriter) and not item.closed:
+                with suppress(OSError, ValueError):
+                    item.flush()
+        _flush()
     finally:
         os._exit(code)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):  # closed, or taken away
+            stream.flush()

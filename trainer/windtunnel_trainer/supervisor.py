@@ -5,6 +5,7 @@ import os
 import select
 import shutil
 import signal
+import subprocess
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -20,7 +21,7 @@ from windtunnel.host.machine import host, now
 from windtunnel.host.private import private_folder
 from windtunnel.ledger import Attempt, Job, Ledger
 from windtunnel.ledger.failures import LOG_TAIL, record_failure
-from windtunnel_trainer import child, memory
+from windtunnel_trainer import child, memory, shared_memory
 from windtunnel_trainer.logs import UnitLog, say
 
 RunUnit = Callable[[Ledger, Job, str, Attempt, Path], None]
@@ -30,6 +31,7 @@ _TICK = 0.2  # seconds between two looks at clocks, memory and the cancel file
 _MEASURE = 1.0  # seconds between two looks at memory where no limit is set
 _PAUSE = 5.0  # seconds until a store that failed for now is tried again
 _GRACE = 10.0  # seconds that a unit gets to save its state and end when its job is told to go
+_DEV = Path("/dev")
 _HANDOVER = 30.0  # seconds that Kubernetes lets a pod take to leave, in which it may give its start back
 
 
@@ -61,6 +63,7 @@ class Supervisor:
         run_unit: RunUnit,
         cancel_file: Path | None = None,
         gpus: int = 1,
+        trial_time: float | None = None,
     ) -> None:
         """Nothing is started yet.
 
@@ -71,6 +74,7 @@ class Supervisor:
             run_unit: runs one unit in a child and records its result.
             cancel_file: the job ends as soon as this file is there.
             gpus: that a unit gets, where there are any.
+            trial_time: the seconds that a unit may take; by default those of the limits.
         """
         self._ledger = ledger
         self._job = job
@@ -79,6 +83,7 @@ class Supervisor:
         self._cancel_file = cancel_file
         self._most_starts = 1 + limits.trial_retries
         self._deadline = time.monotonic() + limits.job_time if limits.job_time else None
+        self._trial_time = limits.trial_time if trial_time is None else trial_time
         self._waiting: deque[str] = deque()
         self._running: list[_Running] = []
         self._logs: dict[str, UnitLog] = {}
@@ -94,6 +99,8 @@ class Supervisor:
         """Run the units until each has a result; returns the job's exit code: 1 where the store refused some."""
         self._waiting.extend(units)
         self._lifeline = child.Lifeline()
+        child.adopt()
+        self._not_units = child.children()  # what importing the workload has started
         self._folder.mkdir(parents=True, exist_ok=True)
         with self._wake_up() as wake:
             try:
@@ -113,6 +120,7 @@ class Supervisor:
             finally:
                 for running in self._running:
                     child.kill(running.pid, signal.SIGKILL)
+                child.end_orphans(self._not_units)
                 self._lifeline.close()
                 shutil.rmtree(self._folder, ignore_errors=True)
         say(f"done but for {', '.join(sorted(self._left))}" if self._left else "done")
@@ -260,10 +268,10 @@ class Supervisor:
                 continue
             if over:
                 running.condemned = "timeout", self._job_time_message()
-            elif self._limits.trial_time is not None and moment - running.began > self._limits.trial_time:
-                running.condemned = "timeout", f"it took longer than limits.trial_time, {self._limits.trial_time:g} s"
-            elif self._limits.memory is not None and (used := memory.resident(running.pid)) > self._limits.memory:
-                message = f"it used {used:,} bytes of memory, limits.memory is {self._limits.memory:,}"
+            elif self._trial_time is not None and moment - running.began > self._trial_time:
+                running.condemned = "timeout", self._trial_time_message()
+            elif (limit := self._limits.memory) is not None and (used := memory.beyond(running.pid, limit)):
+                message = f"limits.memory, {limit:,} bytes, ended it: it used {used:,}"
                 running.condemned = "out_of_memory", message
                 running.peak_memory = max(running.peak_memory, used)
             if running.condemned is not None:
@@ -273,6 +281,8 @@ class Supervisor:
         ended = [(running, code) for running in self._running if (code := child.reap(running.pid)) is not None]
         for running, _ in ended:
             self._running.remove(running)
+        if ended:
+            child.end_orphans(self._not_units | {running.pid for running in self._running})
         return ended
 
     def _settle(self, ended: _Running, code: int) -> None:
@@ -353,7 +363,12 @@ class Supervisor:
         )
 
     def _job_time_message(self) -> str:
-        return f"its job took longer than limits.job_time, {self._limits.job_time:g} s"
+        return f"limits.job_time, {self._limits.job_time:g} s, ended it: its job took longer"
+
+    def _trial_time_message(self) -> str:
+        limit = self._limits.trial_time
+        longer = f", which is {self._trial_time:g} s for its epochs," if self._trial_time != limit else ","
+        return f"limits.trial_time, {limit:g} s{longer} ended it"
 
 
 def _log_folder(ledger: Ledger, job: Job) -> Path:
@@ -374,7 +389,8 @@ def _why_killed(number: int, kills_before: int, starts: int) -> tuple[str, str]:
     """Kind and message for a unit that some signal has ended once too often."""
     if number == signal.SIGKILL and memory.kernel_kills() > kills_before:
         return "out_of_memory", f"the kernel killed its process: the memory was used up; starts: {starts}"
-    return "killed", f"its process was killed by {_signal_name(number)}; starts: {starts}"
+    why = f": {shared_memory.ADVICE}" if number == signal.SIGBUS else ""
+    return "killed", f"its process was killed by {_signal_name(number)}{why}; starts: {starts}"
 
 
 def _signal_name(number: int) -> str:
@@ -389,4 +405,21 @@ def devices() -> list[str]:
     given = os.environ.get("CUDA_VISIBLE_DEVICES")
     if given is not None:
         return [device for device in given.split(",") if device]
-    return [str(index) for index, _ in enumerate(Path("/dev").glob("nvidia[0-9]*"))]
+    found = [str(index) for index, _ in enumerate(_DEV.glob("nvidia[0-9]*"))]
+    return found or (_devices_of_windows() if (_DEV / "dxg").exists() else [])
+
+
+def _devices_of_windows() -> list[str]:
+    """Those of WSL2, which shows one device whatever their number; only Nvidia's own program can count them."""
+    program = shutil.which("nvidia-smi") or "/usr/lib/wsl/lib/nvidia-smi"
+    try:
+        listed = subprocess.run(
+            [program, "--query-gpu=index", "--format=csv,noheader"],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return listed.stdout.split()

@@ -25,9 +25,11 @@ from windtunnel.space import Params
 from windtunnel.stages import Search
 from windtunnel.strategies import get_strategy
 from windtunnel.text import printable
-from windtunnel.workload.contract import Workload, code_digest
+from windtunnel.workload.contract import Workload, verifies
+from windtunnel.workload.files import code_digest, source_of
 from windtunnel_trainer import units
 from windtunnel_trainer.data import FOLDER_VARIABLE
+from windtunnel_trainer.rehearsal import rehearse
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -73,18 +75,24 @@ def attempt(search: Search, params: Params, epochs: float) -> None:
     with clock.stage("prepare"):
         prepared = units.prepare(ledger, definition)
     _say(f"data: {_listed(prepared.metrics)}")
+    search.known(params)  # an error of cost() is told, where a search would pass the configuration over
     request = search.request(params, epochs, Stage.iteration(1))
     ledger.begin_trial(request)
     _say(f"trial: {json.dumps(params)}, {epochs:g} epochs, {_listed(request.known) or 'nothing known before training'}")
+    with clock.stage("rehearsal"):
+        rehearse(workload, ledger, definition, request)
     with clock.stage("train"):
         trained = units.train(ledger, definition, request)
     _say(f"objectives: {_listed(trained.objectives)}")
     _say(f"metrics: {_listed(trained.metrics)}")
     if trained.violation:
         _say(f"breaks a constraint: violation {trained.violation:g}")
-    with clock.stage("verify"):
-        verified = units.verify(ledger, definition, request)
-    _say(f"verified: {_listed(verified.metrics)}")
+    if verifies(definition.workload):
+        with clock.stage("verify"):
+            verified = units.verify(ledger, definition, request)
+        _say(f"verified: {_listed(verified.metrics)}")
+    else:
+        _say(f"not verified: {definition.workload} has no verify()")
     _say("seconds: " + ", ".join(f"{name} {seconds:.2f}" for name, seconds in clock.seconds.items()))
 
 
@@ -134,7 +142,8 @@ def _search(ledger: Ledger, definition: Definition) -> Search:
     session = Session(
         session="try", offset=0, iterations=1, definition=definition.model_dump(mode="json"), started=now()
     )
-    return Search(ledger, session, definition, code_digest(definition.workload), origin=None)
+    code = code_digest(source_of(definition.workload))
+    return Search(ledger, session, definition, code, origin=None)
 
 
 def _params(search: Search, given: str | None, seed: int | None) -> Params:

@@ -1,21 +1,23 @@
 """One unit of a job, from its request to its one result: prepare the data, train a trial, verify a model."""
 
+import importlib
 import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Collection, Mapping
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 from windtunnel.definition import Definition, definition_of
 from windtunnel.errors import NotFoundError, StoreError
 from windtunnel.host.machine import now
 from windtunnel.ledger import Attempt, Job, JobKind, Ledger, Request, Result, State
-from windtunnel.ledger.failures import LOG_TAIL
+from windtunnel.ledger.failures import LOG_TAIL, failed
 from windtunnel.ledger.ids import trial_of, verification_id
+from windtunnel.text import error_text
 from windtunnel.workload.contract import Workload, load_workload
-from windtunnel_trainer import latency
+from windtunnel_trainer import child, latency
 from windtunnel_trainer.admission import check_request
 from windtunnel_trainer.checkpoints import Report
 from windtunnel_trainer.data import Preparation, examples, is_whole
@@ -24,6 +26,7 @@ from windtunnel_trainer.failure import NoMetricsError, why_failed
 from windtunnel_trainer.memory import read_peak
 from windtunnel_trainer.peers import Peers
 from windtunnel_trainer.ranks import pause
+from windtunnel_trainer.rehearsal import rehearsed
 from windtunnel_trainer.stopping import Rules
 from windtunnel_trainer.trial import Stopper, Trial, TrialStopped
 from windtunnel_trainer.verification import Verification, VerificationError
@@ -68,16 +71,19 @@ def run(
         elif job.kind is JobKind.TRAIN:
             stop = rules_of(ledger, definition, request, job)
             first_start = attempt.number == 1 and not adopts
-            result = train(ledger, definition, request, stop, first_start=first_start)
+            workload = preload(definition, JobKind.TRAIN)
+            goes_on = attempt.number > 1 or request.continue_from
+            with nullcontext() if goes_on or not log else rehearsed(workload, ledger, definition, request, log):
+                result = train(ledger, definition, request, stop, first_start=first_start)
         else:
             result = verify(ledger, definition, request)
-    except (Exception, SystemExit) as error:
+    except BaseException as error:  # a workload may raise anything
         if isinstance(error, StoreError) and not isinstance(error, NotFoundError):
             raise
         pause()
         traceback.print_exc()
         kind, message = why_failed(error)
-        result = Result(trial=unit, state=State.FAILED, kind=kind, message=message, log_tail=_log_tail(log))
+        result = failed(ledger, unit, kind, message, _log_tail(log))
     if result.state is State.FAILED or Peers().leads:
         facts = {
             "started": attempt.started,
@@ -99,20 +105,22 @@ def rules_of(ledger: Ledger, definition: Definition, request: Request, job: Job)
 def preload(definition: Definition, kind: JobKind) -> Workload:
     """Import the workload and what its units need, so that processes forked from this one need not.
 
-    Nothing is computed, and nothing starts a thread: a process with threads must not fork.
-
     Raises:
         WorkloadError: the workload cannot be loaded.
     """
     workload = load_workload(definition.workload)
-    # onnxruntime is left out: it starts a thread, and loads in no time.
-    if kind is not JobKind.PREPARE and getattr(workload, "TORCH", True):
-        import torch
-    if kind is JobKind.TRAIN and "torch" in sys.modules:
-        import onnx  # noqa: F401
-        import torch._dynamo  # what the first optimiser would import, for more than a second
-        import torch.onnx  # noqa: F401
+    import_libraries(kind, torch=getattr(workload, "TORCH", True))
     return workload
+
+
+def import_libraries(kind: JobKind, *, torch: bool) -> None:
+    """Import what units of the kind need beside the workload, torch among it where that is wanted or loaded."""
+    # onnxruntime is left out: it starts a thread, and loads in no time.
+    if kind is not JobKind.PREPARE and torch:
+        importlib.import_module("torch")
+    if kind is JobKind.TRAIN and "torch" in sys.modules:
+        for name in ("onnx", "torch._dynamo", "torch.onnx"):  # the first optimiser imports dynamo, which takes a second
+            importlib.import_module(name)
 
 
 def prepare(ledger: Ledger, definition: Definition, unit: str = "prepare") -> Result:
@@ -129,7 +137,7 @@ def prepare(ledger: Ledger, definition: Definition, unit: str = "prepare") -> Re
     manifest = ledger.manifest()
     if manifest is None or not is_whole(ledger, manifest):
         data = Preparation(ledger, definition.data)
-        preload(definition, JobKind.PREPARE).prepare(data)
+        child.alone(preload(definition, JobKind.PREPARE).prepare, data)
         manifest = data.finish()
     return Result(trial=unit, state=State.COMPLETED, metrics=dict(examples(manifest)))
 
@@ -153,7 +161,7 @@ def train(
     trial = Trial(ledger, definition, request, stop=stop, first_start=first_start, listener=listener)
     try:
         with suppress(TrialStopped):
-            workload.train(trial)
+            child.alone(workload.train, trial)
     finally:
         trial.write_metrics(now=True)
     state, kind, message, exported = State.COMPLETED, "", "", trial.exported
@@ -174,11 +182,7 @@ def train(
         metrics |= {"latency_ms": measured.median, "latency_ms_spread": measured.spread}
     missing = [name for name in compared if metrics.get(name) is None]
     if missing and state is State.COMPLETED:
-        has = ", ".join(sorted(metrics)) or "nothing"
-        raise NoMetricsError(
-            f"{', '.join(sorted(missing))} never came: train() must give it to trial.report(), or cost() know it. "
-            f"Known are {has}"
-        )
+        raise NoMetricsError(_never_came(definition, missing, metrics))
     if stop is not None and not any(definition.watched in report.metrics for report in trial.reports):
         raise NoMetricsError(
             f"{definition.watched} never came, which the rules of early_stopping watch: train() must give it to "
@@ -208,10 +212,10 @@ def export_stopped(ledger: Ledger, definition: Definition, request: Request, sto
     there = request.model_copy(update={"epochs": stopped.reports[-1].epoch})
     again = Trial(ledger, definition, there)
     try:
-        load_workload(definition.workload).train(again)
-    except (Exception, SystemExit) as error:
+        child.alone(load_workload(definition.workload).train, again)
+    except BaseException as error:
         traceback.print_exc()
-        return f"{type(error).__name__}: {error}"
+        return error_text(error)
     return "" if again.exported else "train() exports none"
 
 
@@ -223,7 +227,7 @@ def verify(ledger: Ledger, definition: Definition, request: Request) -> Result:
         Exception: whatever the workload raises.
     """
     verification = Verification(ledger, definition, request)
-    preload(definition, JobKind.VERIFY).verify(verification)
+    child.alone(preload(definition, JobKind.VERIFY).verify, verification)
     if not verification.checked:
         raise VerificationError(
             "verify() compared nothing: call model.classification(…), or model.compare() with what torch and ONNX give"
@@ -237,14 +241,24 @@ def violation(definition: Definition, values: Mapping[str, float]) -> float:
     return sum(bound.violation(values[name]) for name, bound in bounds.items() if name in values)
 
 
+def _never_came(definition: Definition, missing: Collection[str], metrics: Collection[str]) -> str:
+    names = ", ".join(map(repr, sorted(missing)))
+    what = "objective" if definition.objectives.keys() & set(missing) else "constrained value"
+    return (
+        f"{', '.join(sorted(missing))} never came: trials report {', '.join(sorted(metrics)) or 'nothing'}; the {what} "
+        f"is {names}: train() must give it to trial.report(), or cost() know it, or the definition call it as they do"
+    )
+
+
 def gpus_held() -> int:
     """How many GPUs this process has been given by the supervisor."""
     return len([device for device in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if device])
 
 
 def _log_tail(log: Path | None) -> str:
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):  # closed, or taken away
+            stream.flush()
     if log is None:
         return traceback.format_exc()[-LOG_TAIL:] if sys.exc_info()[0] else ""
     try:

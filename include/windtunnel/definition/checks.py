@@ -2,22 +2,23 @@
 
 from collections.abc import Iterator, Mapping
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from windtunnel.definition.early_stopping import EarlyStopping
-from windtunnel.definition.model import Definition, Epochs
+from windtunnel.definition.model import LAUNCHERS, Definition, Epochs
 from windtunnel.definition.template import template_faults
 from windtunnel.errors import DefinitionError, WorkloadError
-from windtunnel.launchers import launcher_names
 from windtunnel.ledger import is_run
+from windtunnel.ledger.curves import EPOCH, SECONDS
 from windtunnel.ledger.ids import canonical_json
 from windtunnel.space import Space
 from windtunnel.stores.open import ALLOWED, SCHEMES
 from windtunnel.strategies import get_strategy
 from windtunnel.validation import Fault, shown, unknown
-from windtunnel.workload.contract import source_files
+from windtunnel.workload.files import module_file
 
 _PRESETS = ("@once", "@continuous", "@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly")
-_OWN_METRICS = ("epoch", "seconds")  # written by the trainer with every report
+_WITHOUT_HOUR = ("@once", "@continuous")
 
 
 def cross_faults(fields: Mapping[str, Any]) -> Iterator[Fault]:
@@ -34,7 +35,7 @@ def cross_faults(fields: Mapping[str, Any]) -> Iterator[Fault]:
 
 def _workload(name: str, _: Mapping[str, Any]) -> Iterator[Fault]:
     try:
-        source_files(name)
+        module_file(name)
     except WorkloadError as error:
         yield Fault(("workload",), str(error))
 
@@ -49,8 +50,8 @@ def _strategy(choice: dict[str, Any], _: Mapping[str, Any]) -> Iterator[Fault]:
 
 
 def _launcher(name: str, _: Mapping[str, Any]) -> Iterator[Fault]:
-    if name not in launcher_names():
-        yield Fault(("launcher",), f"found {shown(name)}; {unknown(name, launcher_names(), 'launcher')}")
+    if name not in LAUNCHERS:
+        yield Fault(("launcher",), f"found {shown(name)}; {unknown(name, LAUNCHERS, 'launcher')}")
 
 
 def _pod_template(template: Any, _: Mapping[str, Any]) -> Iterator[Fault]:
@@ -60,7 +61,7 @@ def _pod_template(template: Any, _: Mapping[str, Any]) -> Iterator[Fault]:
 
 def _objectives(objectives: dict[str, str], _: Mapping[str, Any]) -> Iterator[Fault]:
     for name in objectives:
-        if name in _OWN_METRICS:
+        if name in (EPOCH, SECONDS):
             yield Fault(("objectives", name), "is a metric of the trainer's own; allowed: what the workload reports")
 
 
@@ -96,6 +97,23 @@ def _schedule(schedule: str, _: Mapping[str, Any]) -> Iterator[Fault]:
     if schedule not in _PRESETS and not (len(schedule.split()) in (5, 6) and croniter.is_valid(schedule)):
         allowed = f"a cron expression of five fields such as '0 3 * * 1', or one of {', '.join(_PRESETS)}"
         yield Fault(("schedule",), f"found {shown(schedule)}; allowed: {allowed}")
+
+
+def _dag(section: dict[str, Any], fields: Mapping[str, Any]) -> Iterator[Fault]:
+    zone, schedule = section.get("timezone"), fields.get("schedule")
+    if zone is None:
+        return
+    try:
+        ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        hint = unknown(zone, available_timezones(), "time zone").partition("; allowed")[0]
+        yield Fault(("dag", "timezone"), f"found {shown(zone)}; {hint}; allowed: an IANA name such as 'Europe/Berlin'")
+        return
+    if schedule in (None, *_WITHOUT_HOUR):
+        found = "there is no schedule" if schedule is None else f"schedule {schedule} has no hour"
+        yield Fault(
+            ("dag", "timezone"), f"is given, and {found}; allowed: beside a cron expression, or one like @daily"
+        )
 
 
 def _store(url: str, _: Mapping[str, Any]) -> Iterator[Fault]:
@@ -141,6 +159,7 @@ _CHECKS = {
     "stopping": _stopping,
     "early_stopping": _early_stopping,
     "schedule": _schedule,
+    "dag": _dag,
     "store": _store,
     "warm_start": _warm_start,
 }

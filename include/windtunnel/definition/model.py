@@ -4,12 +4,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from windtunnel.definition.early_stopping import EarlyStopping, Name
+from windtunnel.definition.early_stopping import EarlyStopping
 from windtunnel.definition.units import Bytes, Seconds
+from windtunnel.ledger.stage import Stage, StageKind
 from windtunnel.objectives.constraint import Constraint
-from windtunnel.validation import LARGEST, StrictModel
+from windtunnel.validation import LARGEST, Name, StrictModel
 
 Direction = Literal["maximize", "minimize"]
+LAUNCHERS = ("kubernetes", "local")  # by name; `windtunnel.launchers` has a class for each
 
 
 class Epochs(StrictModel):
@@ -53,7 +55,7 @@ class Finalists(StrictModel):
     """Which trials are trained fully, and how."""
 
     max: PositiveInt = 6
-    """The largest number of finalists; they are spread over the front."""
+    """The largest number of finalists: at least two, spread over the front; with one objective, as many of the best."""
     go_on: bool = True
     """Whether finalists go on from the weights of their partial training."""
 
@@ -70,7 +72,7 @@ class Limits(StrictModel):
     slots: PositiveInt = 1
     """Trials at once within one job."""
     trial_time: Seconds | None = None
-    """The longest time that one trial may take."""
+    """The longest time that a trial of the search may take; a finalist gets as much more as it has more epochs."""
     job_time: Seconds | None = None
     """The longest time that one job may take; by default what its trials may take together."""
     search_time: Seconds | None = None
@@ -123,10 +125,32 @@ class Stopping(StrictModel):
     """Number of iterations that ends the search if the front's hypervolume did not grow in any of them."""
 
 
+class Callback(StrictModel):
+    """What Airflow calls: a function of yours that takes the context, or a notifier."""
+
+    name: Annotated[str, Field(pattern=r"^\w+(\.\w+)+$")]
+    """Dotted name: `my_module.tell`, or `airflow.providers.slack.notifications.slack.SlackNotifier`."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """Arguments that a notifier is made with, or that a function takes beside the context."""
+
+
+class Dag(StrictModel):
+    """What Airflow is told of the search's DAG, beside its schedule and tags."""
+
+    owner: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+    """Who is named as the DAG's owner."""
+    timezone: str | None = None
+    """Time zone that `schedule` is meant in, such as `Europe/Berlin`; by default Airflow's own, which is UTC."""
+    on_failure: list[Callback] = Field(default_factory=list)
+    """Called when a DAG run fails."""
+    on_success: list[Callback] = Field(default_factory=list)
+    """Called when a DAG run succeeds."""
+
+
 class Definition(StrictModel):
     """One search. `name` is the file's stem unless given."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$", max_length=100)]
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$", max_length=100)]
     """Name of the search and of its DAG."""
     description: str = ""
     """Text for the DAG's page."""
@@ -174,6 +198,8 @@ class Definition(StrictModel):
     `runs`."""
     schedule: str | None = None
     """Cron expression or Airflow preset."""
+    dag: Dag = Dag()
+    """What Airflow is told of the DAG."""
     warm_start: list[str] = Field(default_factory=list)
     """URLs of ledgers whose results count from the start."""
     approval: bool = False
@@ -190,6 +216,12 @@ class Definition(StrictModel):
         """The epochs that trials of the search are trained to, one after the other; the last is `epochs.partial`."""
         halving, last = self.early_stopping.halving, self.epochs.partial
         return halving.epochs(last) if halving is not None else [last]
+
+    def trial_time(self, stage: Stage) -> float | None:
+        """The seconds that a unit of a stage may take, by `limits.trial_time`; None where that is not given."""
+        limit = self.limits.trial_time
+        longer = self.epochs.full / self.epochs.partial if stage.kind is StageKind.FULL else 1.0
+        return limit * longer if limit is not None else None
 
     @property
     def watched(self) -> str:

@@ -1,5 +1,11 @@
-"""A run's ledger: every fact of the run as an object in a store, each written by whoever knows it, once."""
+"""A run's ledger: every fact of the run as an object in a store, each written by whoever knows it, once.
 
+**One write decides.** Where several are needed, one create-once object is the decision: what it rests on is written
+before it, and what follows from it is written after it, from its content alone, by everyone who finds it. So a process
+may die between any two writes, and whoever repeats its work finishes it.
+"""
+
+import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -7,10 +13,24 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 from windtunnel.errors import LedgerError, NotFoundError, UnreadableError
-from windtunnel.ledger.ids import is_step, is_trial, safe_name
+from windtunnel.ledger.format import FORMAT, require_readable
+from windtunnel.ledger.ids import is_trial, safe_name
 from windtunnel.ledger.listing import metadata_of, result_of, unreadable_result
+from windtunnel.ledger.model import ONNX
 from windtunnel.ledger.reading import named, read_object, read_record, unreadable
-from windtunnel.ledger.records import Approval, Attempt, Job, Known, Launch, Plan, Record, Request, Result, Session
+from windtunnel.ledger.records import (
+    Approval,
+    Attempt,
+    Decision,
+    Job,
+    Known,
+    Launch,
+    Plan,
+    Record,
+    Request,
+    Result,
+    Session,
+)
 from windtunnel.ledger.spec import Spec, is_digest, read_spec
 from windtunnel.ledger.stage import Stage, StageKind
 from windtunnel.ledger.trial import Trial
@@ -112,16 +132,28 @@ class Ledger:
 
     def begin(self, search: dict[str, Any]) -> dict[str, Any]:
         """Write `search.json` unless the run has one, and return what it holds."""
-        self.store.create(self.path("search.json"), json.dumps(search, indent=1).encode() + b"\n")
+        content = json.dumps({"format": FORMAT} | search, indent=1).encode() + b"\n"
+        self.store.create(self.path("search.json"), content)
         return self.search_record()
+
+    def begun(self) -> dict[str, Any] | None:
+        """What `search.json` holds, as the run began; None where it has not begun.
+
+        Raises:
+            LedgerError: it is of a newer format than this version reads.
+        """
+        record = self.read_json("search.json")
+        if record is not None:
+            require_readable(record, self.url)
+        return record
 
     def search_record(self) -> dict[str, Any]:
         """What `search.json` holds, with the definition as the latest session has it.
 
         Raises:
-            LedgerError: the run has not begun.
+            LedgerError: the run has not begun, or is of a newer format than this version reads.
         """
-        record = self.read_json("search.json")
+        record = self.begun()
         if record is None:
             raise LedgerError(f"{self.url} holds no run: it has no search.json")
         sessions = self.sessions()
@@ -173,6 +205,19 @@ class Ledger:
         """Whether nothing is left to do for the session."""
         return self._has(f"closed/{safe_name(session)}.json")
 
+    def end(self, session: str, why: str) -> None:
+        """Say that the session ended without an outcome, and why; holds until something is launched again."""
+        said = Decision(what="failed", reason=why)
+        self.store.put(self.path(f"ended/{safe_name(session)}.json"), said.to_bytes())
+
+    def end_of(self, session: str) -> tuple[Decision, float] | None:
+        """How the session ended without an outcome, and when, in seconds since 1970 by the store's clock."""
+        path = self.path(f"ended/{safe_name(session)}.json")
+        try:
+            return read_record(self.store, path, Decision), self.store.stat(path).modified.timestamp()
+        except NotFoundError:
+            return None
+
     def approval(self) -> Approval | None:
         """A person's latest word on the finalists, if there is one."""
         return self._read("approval.json", Approval)
@@ -191,10 +236,17 @@ class Ledger:
     # Stages
 
     def create_plan(self, plan: Plan) -> Plan:
-        """Fix a stage's plan unless it is fixed, and return the one that holds; its jobs are written too."""
+        """Fix a stage's plan unless it is fixed, write what follows from it, and return the one that holds.
+
+        That is the requests of a stage that has jobs, the results of its infeasible trials, and its jobs.
+        """
         plan = self._create(f"iterations/{plan.stage}/{_PLAN}", plan)
+        for request in plan.requests if plan.jobs else ():
+            self.begin_trial(request)
+            if request.infeasible:
+                self._end(request.infeasible_result())
         for job in plan.jobs:
-            self._create(f"jobs/{job.job}.json", job)
+            self.create_job(job)
         return plan
 
     def plan(self, stage: str) -> Plan | None:
@@ -309,6 +361,18 @@ class Ledger:
         except NotFoundError:
             return ""
 
+    def onnx_digest(self, trial: str) -> str | None:
+        """SHA-256 of a trial's ONNX file, in hexadecimal digits; None where there is no such file."""
+        path = self.trial_path(trial, ONNX)
+        try:
+            noted = self.store.stat(path).metadata.get("sha256")
+            if noted is not None:  # by whoever exported it
+                return str(json.loads(noted))
+            with self.store.open(path) as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except NotFoundError:
+            return None
+
     def files(self, unit: str) -> list[Entry]:
         """The objects of a unit, its attempts aside: one listing."""
         folder = self.trial_path(unit, "")
@@ -371,10 +435,9 @@ class Ledger:
         Returns:
             Whether this is the record that holds.
         """
-        content = result.to_bytes()
-        if self.store.create(self._result_path(result.trial), content, metadata_of(result)):
+        if self._end(result):
             return True
-        self.store.create(self.trial_path(result.trial, "late.json"), content)
+        self.store.create(self.trial_path(result.trial, "late.json"), result.to_bytes())
         return False
 
     def result(self, unit: str) -> Result | None:
@@ -404,7 +467,7 @@ class Ledger:
 
     def step_outcomes(self) -> dict[str, Result]:
         """How all other units (preparation, verifications) ended, by id: one listing."""
-        return self._outcomes("steps/", is_step)
+        return self._outcomes("steps/", lambda unit: safe_name(unit) == unit)
 
     def owed(self, job: Job) -> list[str]:
         """Those of the job's units that have no result yet: one listing."""
@@ -435,6 +498,9 @@ class Ledger:
     def write_json(self, name: str, content: Any) -> None:
         """Replace one of the run's JSON objects."""
         self.store.put(self.path(name), json.dumps(content, indent=1).encode() + b"\n")
+
+    def _end(self, result: Result) -> bool:
+        return self.store.create(self._result_path(result.trial), result.to_bytes(), metadata_of(result))
 
     def _create(self, name: str, record: R) -> R:
         if self.store.create(self.path(name), record.to_bytes()):

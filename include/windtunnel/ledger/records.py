@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Container
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from windtunnel.ledger.stage import Stage
+from windtunnel.text import readable
 
 Params = dict[str, Any]
 Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=200)]
@@ -80,6 +82,17 @@ class Request(Record):
     continue_from: Id | None = None
     source: str | None = None
     infeasible: str | None = None
+
+    def infeasible_result(self) -> "Result":
+        """How the trial ends where its known values break a constraint."""
+        return Result(
+            trial=self.trial,
+            state=State.INFEASIBLE,
+            metrics=dict(self.known),
+            kind="infeasible",
+            message=self.infeasible or "",
+            attempts=0,
+        )
 
 
 class Job(Record):
@@ -169,6 +182,10 @@ class Known(Record):
     failure: str | None = None
 
 
+Words = Annotated[str, BeforeValidator(lambda text: readable(text) if isinstance(text, str) else text)]
+"""What a person reads, of any length and encoding when it came."""
+
+
 def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
@@ -203,7 +220,7 @@ class Result(Record):
     epoch: float = 0.0
     violation: float = 0.0
     kind: str = ""
-    message: str = ""
+    message: Words = ""
     log_tail: str = ""
     started: str = ""
     ended: str = ""
@@ -271,6 +288,17 @@ class Approval(Record):
     at: str = ""
     session: str = ""
     stage: str = ""
+
+    def __str__(self) -> str:
+        """The word, who gave it, and when: `refused by admin, 2026-01-31 10:00 UTC`."""
+        named = self.by.get("name") or self.by.get("id") if isinstance(self.by, dict) else self.by
+        words = "approved" if self.approved else "refused"
+        by = f" by {named}" if named else ""
+        try:
+            at = f", {datetime.fromisoformat(self.at).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+        except ValueError:
+            at = f", {self.at}" if self.at else ""
+        return f"{words}{by}{at}"
 
     def allows(self, stage: str) -> bool:
         """Whether these finalists need not be asked for again, in whatever session."""

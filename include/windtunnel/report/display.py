@@ -47,6 +47,7 @@ class Display:
         self._heading = printable(heading, keep="")
         self._stages: list[StageProgress] = []
         self._coming = [Stage.preparation(0)]
+        self._warm_start = ""
         self._results = ""
         self._trouble = ""
         self._clock = clock
@@ -91,6 +92,13 @@ class Display:
         if self._live is None:
             self._print_line()
 
+    def _tell_warm_start(self, snapshot: Snapshot) -> None:
+        """Show what was taken from earlier runs, once that is known."""
+        if snapshot.warm_start and not self._warm_start:
+            self._warm_start = printable(f"warm start: {snapshot.warm_start}", keep="")
+            if self._live is None:
+                self.console.print(self._warm_start, soft_wrap=True)
+
     def _read(self) -> None:
         trouble = ""
         try:
@@ -102,7 +110,8 @@ class Display:
         else:
             self._stages, self._coming = stages(snapshot), coming(snapshot)
             self._results = _results(snapshot)
-            trouble = snapshot.refusal
+            self._tell_warm_start(snapshot)
+            trouble = snapshot.blocked
         if self._live is None and bool(trouble) != bool(self._trouble):
             self.console.print(printable(trouble or "the run goes on", keep=""), soft_wrap=True)
         self._trouble = trouble
@@ -152,8 +161,9 @@ class Display:
         for name in self._coming[: max(0, _ROWS - len(self._stages))]:
             grid.add_row(Text("·", style="dim"), Text(name.label, style="dim"))
         foot = f"elapsed{self._results}" if self._stages else "elapsed · Airflow is starting"
+        heads = [Text(self._heading, style="bold"), *([Text(self._warm_start)] if self._warm_start else [])]
         trouble = [Text(printable(self._trouble, keep=""), style="bold red")] if self._trouble else []
-        return Group(Text(self._heading, style="bold"), grid, *trouble, Text(f"{_time(self._elapsed())} {foot}"))
+        return Group(*heads, grid, *trouble, Text(f"{_time(self._elapsed())} {foot}"))
 
     def _took(self, stage: StageProgress) -> str:
         until = self._ended.get(stage.name, self._clock())

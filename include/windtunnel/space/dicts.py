@@ -3,24 +3,15 @@
 import functools
 import math
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Annotated, Any, Self
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from windtunnel.errors import DefinitionError
-from windtunnel.space.base import Column, Nested, Parameter, checked
+from windtunnel.space.base import Column, Coordinates, Nested, Parameter, checked
 from windtunnel.space.conditions import Block, Conditions, Values, hold, read_conditions
-from windtunnel.validation import Fault, InnerFaultsError, shown, unknown
-
-
-def _name(name: str) -> str:
-    if not name.isidentifier():
-        raise ValueError("a parameter's name is letters, digits and '_', no digit first")
-    return name
-
-
-Name = Annotated[str, AfterValidator(_name)]
+from windtunnel.validation import Fault, InnerFaultsError, Name, shown, unknown
 
 
 class Dict(Parameter):
@@ -121,20 +112,20 @@ class Dict(Parameter):
             row += field.encode(value[name]) if name in value else [math.nan] * field.width
         return row
 
-    def untold(self, name: str, value: Any) -> dict[str, Any]:
+    def undescribed(self, name: str, value: Any) -> dict[str, Any]:
         """Those of the fields that are there."""
         prefix = f"{name}." if name else ""
         parts: dict[str, Any] = {}
         for field, part in value.items():
-            parts |= self.fields[field].untold(prefix + field, part)
+            parts |= self.fields[field].undescribed(prefix + field, part)
         return parts
 
-    def from_unit(self, point: Sequence[float], start: int, rng: random.Random) -> Values:
-        """Each field at its part of the point."""
+    def from_coordinates(self, coordinate: Coordinates, start: int, rng: random.Random) -> Values:
+        """Each field at its coordinates."""
         values: Values = {}
         for name, field in self.fields.items():
             if self._is_there(name, values):
-                values[name] = field.from_unit(point, start, rng)
+                values[name] = field.from_coordinates(coordinate, start, rng)
             start += field.width
         return values
 

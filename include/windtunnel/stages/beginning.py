@@ -3,6 +3,7 @@
 import json
 import platform
 from collections.abc import Callable, Collection, Mapping
+from itertools import takewhile
 from typing import Any
 
 from pydantic import ValidationError
@@ -13,11 +14,14 @@ from windtunnel.definition.threads import threads_of
 from windtunnel.errors import ConflictError, LedgerError, NotFoundError
 from windtunnel.host.machine import cores, now
 from windtunnel.ledger import Ledger, Spec
+from windtunnel.ledger.format import has_other_ids, maker
 from windtunnel.ledger.reading import unreadable
 from windtunnel.ledger.records import Origin, Session
 from windtunnel.ledger.sources import open_source
+from windtunnel.stages.ending import is_outgrown
 from windtunnel.stages.search import Search
-from windtunnel.workload.contract import code_digest, load_workload
+from windtunnel.workload.contract import load_workload
+from windtunnel.workload.files import code_digest, source_of
 from windtunnel.workload.source import upload_source
 
 # A trial of one run must mean the same throughout: these may not change while the run goes on.
@@ -32,6 +36,7 @@ _FIXED = (
     "early_stopping",
     "trial_seed",
 )
+_MAY_DIFFER = {"space", "objectives", "constraints", "early_stopping"}  # and trials are the same ones all the same
 _MOST = 4096  # lanes or threads that a ledger is believed to have had
 
 
@@ -60,16 +65,22 @@ def begin(
         running: whether another session is still at work.
 
     Raises:
-        LedgerError: another session works on the run, the definition contradicts what the run began with, it is another
-            one than this session began with, or an earlier run is in no store that this search may read.
+        LedgerError: another session works on the run, the run has ids of another format, the definition contradicts
+            what the run began with, it is another one than this session began with, or an earlier run is in no store
+            that this search may read.
         WorkloadError: the workload cannot be loaded.
     """
     for url in definition.warm_start:
         open_source(url, ledger, "warm_start", named)
     if origin is not None:
         open_source(origin["from_run"], ledger, "from_run")
+    begun = ledger.begun()
+    if begun is not None and has_other_ids(begun):
+        raise LedgerError(
+            f"{ledger.url} was made by {maker(begun)}, whose ids are made otherwise, so none of its trials counts: "
+            "begin a new run (`make run` with --fresh), or retrain its trials (from_run)"
+        )
     _claim(ledger, session, running)
-    begun = ledger.read_json("search.json")
     definition = _with_lanes(definition, begun, ledger, session)
     if begun is not None:
         before = _origin(begun, ledger)
@@ -79,10 +90,11 @@ def begin(
     if origin is not None:
         definition = _with_horizon_of(open_source(origin["from_run"], ledger, "from_run"), definition)
     load_workload(definition.workload)
+    source = source_of(definition.workload)
     spec = Spec(
         definition=definition.model_dump(mode="json"),
-        code=code_digest(definition.workload),
-        archive=upload_source(ledger, definition.workload),
+        code=code_digest(source),
+        archive=upload_source(ledger, definition.workload, source),
         origin=origin,
     )
     record = ledger.begin(
@@ -192,10 +204,8 @@ def _check_unchanged(record: dict[str, Any], definition: Definition, code: str, 
     if record.get("code") != code:
         fields.append(f"source of {definition.workload}")
     if fields:
-        changed = ", ".join(fields)
-        raise LedgerError(
-            f"{ledger.url} began with another {changed}: begin a new run, and name this one in warm_start"
-        )
+        counts = ", and name this one in warm_start" if set(fields) <= _MAY_DIFFER else ""
+        raise LedgerError(f"{ledger.url} began with another {', '.join(fields)}: begin a new run{counts}")
 
 
 def _task(ledger: Ledger, session: str, definition: Definition, origin: dict[str, Any] | None) -> tuple[int, int]:
@@ -204,8 +214,17 @@ def _task(ledger: Ledger, session: str, definition: Definition, origin: dict[str
     earlier = [other for other in ledger.sessions() if other.session != session]
     if origin is not None:
         return done, 0
-    if not earlier or ledger.closed(earlier[-1].session):
+    cut_short = list(takewhile(lambda other: not ledger.closed(other.session), reversed(earlier)))
+    if not cut_short:
         return done, definition.iterations
+    furthest = max(cut_short, key=lambda other: other.offset + other.iterations)
+    asked = furthest.definition.get("iterations")
+    raised = definition.iterations - asked if isinstance(asked, int) else 0
+    target = furthest.offset + furthest.iterations + raised
     known = ledger.known(str(done)) if done else None
-    target = earlier[-1].offset + earlier[-1].iterations
-    return done, 0 if known is not None and known.stop else max(0, target - done)
+    if known is None or known.stop is None:
+        return done, max(0, target - done)
+    performed = next((one for one in earlier if one.offset < done <= one.offset + one.iterations), None)
+    if performed is None or not is_outgrown(known.stop, performed, definition):
+        return done, 0
+    return done, max(0 if known.front else 1, target - done)  # one that ended before any result needs results first

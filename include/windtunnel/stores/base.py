@@ -171,6 +171,17 @@ class Store(ABC):
     def delete(self, path: str) -> None:
         """Remove the object; a missing one is fine."""
 
+    def sweep(self, prefix: str) -> int:
+        """Remove what killed processes have left below a folder, which is no object.
+
+        Args:
+            prefix: the folder's path, with a slash at its end.
+
+        Returns:
+            How many files were removed; none where the store itself sees to it.
+        """
+        return 0
+
     @abstractmethod
     def _create(self, path: str, data: bytes, metadata: Metadata) -> bool: ...
 

@@ -35,6 +35,7 @@ from windtunnel.stores.base import (
 # becomes visible under that etag, so a reader who has seen a version finds the metadata of that version, or none where
 # the folder was copied.
 _HIDDEN = ".meta"
+_LOCK, _TEMPORARY = "lock", ".tmp"  # other files there: what replacers lock, and the endings of temporary files
 _MOST_METADATA = 4 * METADATA_LIMIT  # bytes of a file of metadata, JSON's own characters included
 _FULL = 1024 * 1024  # bytes: a disk with less room is full
 # Errors that pass when a person mends the disk, or the network to it comes back.
@@ -45,6 +46,7 @@ _MAY_PASS = tuple(
 )
 _PAUSES = (1.0, 15.0)  # seconds between two tries of a write, the first and the longest
 _COPIED = 1024 * 1024  # bytes that are copied at once
+_GONE = (FileNotFoundError, NotADirectoryError)
 _NO_OBJECT = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENXIO)  # ENXIO: a socket
 
 
@@ -144,7 +146,7 @@ class LocalStore(Store):
         *parts, name = checked_path(path).split("/")
         with (
             self._explained("delete", path),
-            suppress(FileNotFoundError, NotADirectoryError),
+            suppress(*_GONE),
             opened_folder(self.folder, parts) as folder,
             _hidden(folder, make=True) as hidden,
         ):
@@ -153,6 +155,17 @@ class LocalStore(Store):
                 old = _version(place)
                 os.unlink(name, dir_fd=folder)
                 _drop_metadata(place, old)
+
+    def sweep(self, prefix: str) -> int:
+        """Remove temporary files of killed processes, and the metadata of versions that are not there."""
+        with self._explained("sweep", prefix):
+            hidden = [Path(top) for top, _, _ in os.walk(self.folder / prefix) if Path(top).name == _HIDDEN]
+            return sum(self._swept(folder.parent.relative_to(self.folder).parts) for folder in hidden)
+
+    def _swept(self, parts: tuple[str, ...]) -> int:
+        with suppress(*_GONE), opened_folder(self.folder, parts) as folder, _hidden(folder, make=True) as hidden:
+            return _sweep(folder, hidden)
+        return 0
 
     def _create(self, path: str, data: bytes, metadata: Metadata) -> bool:
         return self._insist(lambda: self._create_now(path, data, metadata))
@@ -377,15 +390,15 @@ def _drop_metadata(place: _Place, etag: str | None) -> None:
 @contextmanager
 def _temporary(place: _Place, fill: Callable[[BinaryIO], object]) -> Iterator[str]:
     """The name of a temporary file of this content beside the metadata, on the disk; it is gone at the end."""
-    name = f"{uuid4().hex}.tmp"
+    descriptor, name = _locked_file(place)
     try:
-        with os.fdopen(open_file(place.hidden, name, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as target:
+        with os.fdopen(descriptor, "wb") as target:
             fill(target)
             target.flush()
             now = time.time_ns()  # the kernel's own time stamp is coarse: two versions in a tick could share an etag
             os.utime(target.fileno(), ns=(now, now))
             os.fsync(target.fileno())
-        yield name
+            yield name
     finally:
         with suppress(FileNotFoundError):
             os.unlink(name, dir_fd=place.hidden)
@@ -404,10 +417,51 @@ def _finish(place: _Place, temporary: str, metadata: Metadata) -> str:
 @contextmanager
 def _locked(place: _Place) -> Iterator[None]:
     """Keep other replacers of the folder's objects out; only for as long as a rename takes."""
-    descriptor = open_file(place.hidden, "lock", os.O_RDWR | os.O_CREAT)
+    descriptor = open_file(place.hidden, _LOCK, os.O_RDWR | os.O_CREAT)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
         fcntl.flock(descriptor, fcntl.LOCK_UN)  # whoever was forked meanwhile holds it too: closing would not do
         os.close(descriptor)
+
+
+def _locked_file(place: _Place) -> tuple[int, str]:
+    """A new temporary file, locked for as long as its writer lives: what nobody has locked was left behind."""
+    while True:
+        name = f"{uuid4().hex}{_TEMPORARY}"
+        descriptor = open_file(place.hidden, name, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if os.fstat(descriptor).st_nlink:
+            return descriptor, name
+        os.close(descriptor)  # it was swept before it was locked
+
+
+def _sweep(folder: int, hidden: int) -> int:
+    """Remove what killed writers left in a folder's metadata; how many files that were.
+
+    The metadata is listed first: a version that has some then is being written, is in its place, or never will be.
+    """
+    metadata = [name for name in os.listdir(hidden) if name != _LOCK and not name.endswith(_TEMPORARY)]
+    temporaries = [name for name in os.listdir(hidden) if name.endswith(_TEMPORARY)]
+    written = {inode for name in temporaries if (inode := _written(hidden, name))}
+    left = []
+    for name in metadata:
+        owner, _, etag = name.rpartition(".")
+        if etag.partition("-")[0] not in written and _version(_Place(folder, hidden, owner)) != etag:
+            left.append(name)
+    for name in left:
+        with suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=hidden)
+    return len(left) + len(temporaries) - len(written)
+
+
+def _written(hidden: int, name: str) -> str | None:
+    """The inode, as etags have it, of a temporary file that somebody writes; one that nobody writes is removed."""
+    with suppress(FileNotFoundError), os.fdopen(open_file(hidden, name, os.O_RDONLY)) as temporary:
+        try:
+            fcntl.flock(temporary, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return f"{os.fstat(temporary.fileno()).st_ino:x}"
+        os.unlink(name, dir_fd=hidden)  # while it is locked: its writer may be about to
+    return None

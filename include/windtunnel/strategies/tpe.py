@@ -1,7 +1,6 @@
 """Tree-structured Parzen estimators, by Optuna: driven as a pure function of the history.
 
-The study lives in memory for one batch and is rebuilt from the history for the next. What that takes is told where it
-is done.
+The study lives in memory for one batch and is rebuilt from the history for the next.
 """
 
 import math
@@ -17,11 +16,9 @@ from windtunnel.objectives.front import comparable, fittest
 from windtunnel.space import Column, Params
 from windtunnel.strategies.base import Batch, Problem, Strategy, generator
 from windtunnel.strategies.draft import Draft
-from windtunnel.strategies.past import inside, trained
 
 if TYPE_CHECKING:
     from optuna import Study
-    from optuna import Trial as OptunaTrial
     from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial
 
@@ -41,9 +38,9 @@ class TPE(Strategy):
         rng = generator(seed, iteration)
         draft = Draft(problem, history, rng)
         with _quiet():
-            study = _study(problem, history, rng)
+            study = _study(problem, draft, rng)
             for _ in range(n):
-                params = problem.canonical(_asked(study, problem, rng))
+                params = problem.canonical(_next_suggestion(study, problem, rng))
                 _offer(draft, problem, problem.repaired(params, rng), rng)
         return draft.batch(n)
 
@@ -57,78 +54,69 @@ def _offer(draft: Draft, problem: Problem, params: Params, rng: random.Random) -
             break
 
 
-def _study(problem: Problem, history: Sequence[Trial], rng: random.Random) -> "Study":
-    """A study that knows the history."""
+def _study(problem: Problem, draft: Draft, rng: random.Random) -> "Study":
+    """A study that knows the past trials."""
     import optuna
 
-    # The seed is new in every iteration: with one for all, each would draw the same numbers again. What is asked for
-    # and not yet known counts as bad (constant_liar), or a batch would be as many near copies of one suggestion.
+    # The seed is new in every iteration: with one for all, each would draw the same numbers again. Trials without a
+    # result count as bad (constant_liar), or a batch would consist of near copies of one suggestion.
     sampler = optuna.samplers.TPESampler(seed=rng.getrandbits(32), constant_liar=True)
     ways = [optuna.study.StudyDirection[way.upper()] for way in problem.objectives.values()]
     study = optuna.create_study(directions=ways, sampler=sampler)
-    study.add_trials(_trials(problem, history, rng))
+    study.add_trials(_trials(problem, draft, rng))
     return study
 
 
-def _trials(problem: Problem, history: Sequence[Trial], rng: random.Random) -> "Iterator[FrozenTrial]":
+def _trials(problem: Problem, draft: Draft, rng: random.Random) -> "Iterator[FrozenTrial]":
+    """The past trials as Optuna has them."""
     from optuna.trial import TrialState, create_trial
 
     columns = problem.space.columns()
     distributions = {column.name: _distribution(column) for column in columns}
-    fit = comparable(trained(problem, history), problem.objectives)
-    fit_ones, worst_values = {seen.config for seen in fit}, _worst(problem, fit)
-    for seen in _modelled(problem, history, fit, rng):
-        row = zip(columns, problem.space.encode(seen.params), strict=True)
+    feasible = comparable(draft.trained, problem.objectives)
+    feasible_configs = {trial.config for trial in feasible}
+    worst_values = _worst(problem, feasible)
+    for trial in _modelled(problem, draft.past, feasible, rng):
+        row = zip(columns, problem.space.encode(trial.params), strict=True)
         params = {column.name: _suggested(column, value) for column, value in row if not math.isnan(value)}
         facts: dict[str, Any] = {"params": params, "distributions": {name: distributions[name] for name in params}}
-        if seen.state is None:
+        if trial.state is None:
             yield create_trial(state=TrialState.RUNNING, **facts)
-        elif seen.config in fit_ones:
-            yield create_trial(values=[seen.objectives[name] for name in problem.objectives], **facts)
+        elif trial.config in feasible_configs:
+            yield create_trial(values=[trial.objectives[name] for name in problem.objectives], **facts)
         elif worst_values:
-            # Of a failed trial the sampler would learn nothing: it becomes one with the worst values that breaks a
+            # The sampler passes over failed trials. It learns from one that has the worst values and breaks a
             # constraint.
-            yield create_trial(values=worst_values, constraints={"fails": seen.violation or 1.0}, **facts)
+            yield create_trial(values=worst_values, constraints={"fails": trial.violation or 1.0}, **facts)
 
 
-def _modelled(problem: Problem, history: Sequence[Trial], fit: list[Trial], rng: random.Random) -> list[Trial]:
+def _modelled(problem: Problem, past: list[Trial], feasible: list[Trial], rng: random.Random) -> list[Trial]:
     """What the sampler gets to know: all, or of a long history the best and some of the others, in order."""
-    known = inside(problem, history)
-    if len(known) <= _MODELLED:
-        return known
-    best = {seen.config for seen in fittest(fit, problem.objectives)[:_BEST]}
-    others = [place for place, seen in enumerate(known) if seen.config not in best]
+    if len(past) <= _MODELLED:
+        return past
+    best = {trial.config for trial in fittest(feasible, problem.objectives)[:_BEST]}
+    others = [place for place, trial in enumerate(past) if trial.config not in best]
     chosen = set(rng.sample(others, _MODELLED - len(best)))
-    return [seen for place, seen in enumerate(known) if place in chosen or seen.config in best]
+    return [trial for place, trial in enumerate(past) if place in chosen or trial.config in best]
 
 
-def _worst(problem: Problem, fit: list[Trial]) -> list[float]:
+def _worst(problem: Problem, feasible: list[Trial]) -> list[float]:
     """The worst value of each objective; nothing where nothing is known."""
     directions = problem.objectives.items()
-    values = (worst([trial.objectives[name] for trial in fit], direction) for name, direction in directions)
+    values = (worst([trial.objectives[name] for trial in feasible], direction) for name, direction in directions)
     return [value for value in values if value is not None]
 
 
-def _asked(study: "Study", problem: Problem, rng: random.Random) -> Params:
-    """What the sampler suggests next."""
-    return problem.space.from_unit(_Asked(study.ask(), problem.space.columns()), rng)
+def _next_suggestion(study: "Study", problem: Problem, rng: random.Random) -> Params:
+    """What the sampler suggests next: a value of each parameter that is there, which may depend on those before."""
+    trial, columns = study.ask(), problem.space.columns()
 
+    def coordinate(place: int) -> float:
+        column = columns[place]
+        value = trial._suggest(column.name, _distribution(column))
+        return float(value if column.kind == "number" else (value + 0.5) / (column.size or 1))
 
-class _Asked(Sequence[float]):
-    """Coordinates that the sampler is asked for as the space looks at them: those of parameters that are there."""
-
-    def __init__(self, trial: "OptunaTrial", columns: Sequence[Column]) -> None:
-        self._trial, self._columns = trial, columns
-
-    def __len__(self) -> int:
-        return len(self._columns)
-
-    def __getitem__(self, place: Any) -> Any:
-        column = self._columns[place]
-        suggested = self._trial._suggest(column.name, _distribution(column))
-        if column.kind == "number":
-            return suggested
-        return (suggested + 0.5) / (column.size or 1)
+    return problem.space.from_coordinates(coordinate, rng)
 
 
 def _distribution(column: Column) -> "BaseDistribution":

@@ -3,22 +3,22 @@
 The core calls `space` and `cost`, which must not need torch; the trainer runs `prepare`, `train` and `verify` as jobs.
 """
 
-import hashlib
 import importlib
-import importlib.util
-import sys
+import math
 from collections.abc import Mapping
-from pathlib import Path
+from copy import deepcopy
 from typing import Any, Protocol, cast, runtime_checkable
 
 from windtunnel.errors import WorkloadError
+from windtunnel.text import error_text
+from windtunnel.validation import shown
 
-REQUIRED = ("prepare", "train", "verify")
+REQUIRED = ("prepare", "train")
 
 
 @runtime_checkable
 class Workload(Protocol):
-    """A module that trains models. `space` and `cost` may be left out."""
+    """A module that trains models. `verify`, `space` and `cost` may be left out."""
 
     def prepare(self, data: Any) -> None:
         """Write the prepared data and its splits (`windtunnel_trainer.data.Preparation`)."""
@@ -38,12 +38,21 @@ def load_workload(name: str) -> Workload:
     """
     try:
         module = importlib.import_module(name)
-    except Exception as error:
-        raise WorkloadError(f"workload {name!r} cannot be imported: {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:
+        raise WorkloadError(f"workload {name!r} cannot be imported: {error_text(error)}") from error
     missing = [function for function in REQUIRED if not callable(getattr(module, function, None))]
     if missing:
         raise WorkloadError(f"workload {name!r} ({module.__file__}) lacks {', '.join(missing)}()")
     return cast(Workload, module)
+
+
+def verifies(name: str) -> bool:
+    """Whether the workload checks its exported models: whether it has a `verify`.
+
+    Raises:
+        WorkloadError: the workload cannot be loaded.
+    """
+    return callable(getattr(load_workload(name), "verify", None))
 
 
 def known_values(name: str, params: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, float]:
@@ -56,39 +65,35 @@ def known_values(name: str, params: Mapping[str, Any], settings: Mapping[str, An
     if cost is None:
         return {}
     try:
-        return {str(key): float(value) for key, value in cost(dict(params), dict(settings)).items()}
-    except Exception as error:
-        raise WorkloadError(f"{name}.cost({dict(params)}) failed: {type(error).__name__}: {error}") from error
+        found = cost(deepcopy(dict(params)), deepcopy(dict(settings)))
+        if not isinstance(found, Mapping):
+            raise TypeError(f"it returned {type(found).__name__}; allowed: a mapping of names to numbers")
+        return {str(key): number(value) for key, value in found.items()}
+    except (Exception, SystemExit) as error:
+        raise WorkloadError(f"{name}.cost({shown(dict(params))}) failed: {error_text(error)}") from error
 
 
-def code_digest(name: str) -> str:
-    """Digest of the workload's source: its module's file, or all Python files of a package, without importing it.
-
-    Raises:
-        WorkloadError: there is no such module.
-    """
-    digest = hashlib.sha256()
-    root, files = source_files(name)
-    for file in files:
-        digest.update(f"{file.relative_to(root).as_posix()}\0".encode())
-        digest.update(file.read_bytes())
-    return digest.hexdigest()[:16]
-
-
-def source_files(name: str) -> tuple[Path, list[Path]]:
-    """The folder of the workload's source, and its files in order.
+def number(value: Any) -> float:
+    """A workload's value as a float, whether it is Python's, NumPy's or torch's; infinite where floats end before it.
 
     Raises:
-        WorkloadError: there is no such module.
+        TypeError: it is no number.
+        ValueError: likewise.
     """
-    loaded = sys.modules.get(name)
     try:
-        spec = loaded.__spec__ if loaded is not None else importlib.util.find_spec(name)
-    except (ImportError, ValueError) as error:
-        raise WorkloadError(f"workload {name!r} cannot be found: {error}") from error
-    if spec is None or spec.origin is None:
-        raise WorkloadError(f"workload {name!r} cannot be found: is its folder on PYTHONPATH?")
-    file = Path(spec.origin)
-    if spec.submodule_search_locations:
-        return file.parent, sorted(file.parent.rglob("*.py"))
-    return file.parent, [file]
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+
+
+def described_space(name: str) -> Any:
+    """What the workload's `space()` returns; None where it has none.
+
+    Raises:
+        WorkloadError: the workload cannot be loaded or its `space` failed.
+    """
+    space = getattr(load_workload(name), "space", None)
+    try:
+        return space() if space is not None else None
+    except (Exception, SystemExit) as error:
+        raise WorkloadError(f"{name}.space() failed: {error_text(error)}") from error

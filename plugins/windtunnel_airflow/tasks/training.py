@@ -51,10 +51,12 @@ def launch(job: str, store: str) -> None:
             for unit in work.units:
                 record_failure(search.ledger, unit, getattr(error, "kind", "launch_failed"), str(error))
         raise
+    units = ", ".join(work.units) or "nothing to do"
+    tell(f"Launched job {job} by {search.definition.launcher}, on lane {work.lane}: {units}.")
 
 
 # Only what was awaited can be shown. A killed worker is a reason to try again; failed trials, which fail it, are none.
-@task(map_index_template="{{ trials }}", trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS)
+@task(map_index_template="{{ trials }}", trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS, on_failure_callback=[])
 def collect(job: str, store: str) -> None:
     """Show the job's trials and their logs. Red where a trial failed; skipped where a quorum went on without it."""
     ledger = current_ledger(store)

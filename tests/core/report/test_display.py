@@ -1,7 +1,7 @@
 import io
 
 from tests.core.report import made_up
-from windtunnel.ledger import Ledger
+from windtunnel.ledger import Ledger, Plan
 from windtunnel.report import RunReader
 from windtunnel.report.display import Display
 
@@ -31,6 +31,24 @@ def test_without_a_terminal_a_line_is_printed_where_something_begins_or_ends(led
     assert len(lines) == 2
     assert "iteration 1: 10 of 10 done, 1 failed · best val_acc" in lines[1]
     assert "\x1b" not in file.getvalue()
+
+
+def test_what_a_warm_start_took_is_said_once(ledger: Ledger, monkeypatch) -> None:
+    made_up.fill(ledger, iterations=1, finalists=0)
+    ledger.create_plan(Plan(stage="0", requests=[], jobs=[], note="0 of 7 trials taken from runs/a/b; 7 failed"))
+    file, clock = io.StringIO(), Clock()
+    with Display(RunReader(ledger), "digits_cnn: run first", file, clock) as display:
+        for _ in range(3):
+            clock.now += 2
+            display.update()
+    lines = file.getvalue().splitlines()
+    assert lines[:2] == ["digits_cnn: run first", "warm start: 0 of 7 trials taken from runs/a/b; 7 failed"]
+    assert sum("warm start: 0 of 7" in line for line in lines) == 1
+    monkeypatch.setenv("TERM", "xterm-256color")
+    terminal = Terminal()
+    with Display(RunReader(ledger), "digits_cnn: run first", terminal) as display:
+        display.update(now=True)
+    assert "warm start: 0 of 7 trials taken" in terminal.getvalue()
 
 
 def test_of_a_run_that_has_not_begun_the_first_stage_is_to_come(ledger: Ledger, monkeypatch) -> None:

@@ -1,6 +1,8 @@
+import sys
+
 import pytest
 
-from windtunnel.errors import LedgerError
+from windtunnel.errors import LedgerError, SearchError
 from windtunnel.ledger import Result, State
 from windtunnel.stages import (
     History,
@@ -75,11 +77,20 @@ def test_what_a_run_means_may_not_change_while_it_goes_on(bench):
         bench.begin(session="s2", settings={"lr": 1}, epochs={"partial": 2, "full": 4})
 
 
-def test_a_workload_may_not_change_while_a_run_goes_on(bench, monkeypatch):
-    bench.begin(session="s1")
-    monkeypatch.setattr("windtunnel.stages.beginning.code_digest", lambda name: "changed")
-    with pytest.raises(LedgerError, match=r"another source of tests\.workloads\.formula: begin a new run"):
-        bench.begin(session="s2")
+@pytest.mark.parametrize("changed", ["team_model.py", "team_blocks.py"])
+def test_neither_a_workload_nor_what_it_imports_may_change_while_a_run_goes_on(bench, tmp_path, monkeypatch, changed):
+    folder = tmp_path / "modules"
+    folder.mkdir()
+    (folder / "team_model.py").write_text("from team_blocks import WIDTH\nfrom tests.workloads.formula import *\n")
+    (folder / "team_blocks.py").write_text("WIDTH = 8\n")
+    monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.setattr(sys, "modules", sys.modules.copy())
+    first = bench.begin(session="s1", workload="team_model")
+    id_before = first.config({"x": 1, "y": 1})
+    (folder / changed).write_text((folder / changed).read_text() + "# changed\n")
+    with pytest.raises(LedgerError, match=r"another source of team_model: begin a new run"):
+        bench.begin(session="s2", workload="team_model")
+    assert bench.begin("other", workload="team_model").config({"x": 1, "y": 1}) != id_before
 
 
 def test_what_a_session_may_use_can_change(bench):
@@ -152,7 +163,7 @@ def test_a_finalist_that_was_tried_again_stays_trained(bench):
     bench.iterate(third, 1)
     assert [request for request in choose_finalists(third).requests if request.trial.endswith("-e4.r1")]
     bench.trained.clear()
-    assert finish(bench, third).models == len(choose_finalists(third).requests)
+    assert len(finish(bench, third)) == len(choose_finalists(third).requests)
     assert not [trial for trial in bench.trained if trial.endswith("-e4.r1")]
 
 
@@ -166,7 +177,7 @@ def test_a_trial_that_was_tried_again_can_be_a_finalist_without_more_epochs(benc
     retried = [trial for trial in last.ledger.known("2").front if ".r1" in trial]
     assert retried
     assert set(retried) <= {request.trial for request in choose_finalists(last).requests}
-    assert finish(bench, last).models == len(choose_finalists(last).requests)
+    assert len(finish(bench, last)) == len(choose_finalists(last).requests)
 
 
 def test_a_preparation_that_failed_is_not_the_last_word(bench):
@@ -222,3 +233,54 @@ def test_nothing_is_lost_when_suggest_dies_in_the_middle_of_its_writes(bench, mo
     monkeypatch.setattr(type(search.ledger), "create_plan", create_plan)
     other = bench.begin("other")
     assert [r.trial for r in suggest(search, 1).requests] == [r.trial for r in suggest(other, 1).requests]
+
+
+def test_iterations_that_were_raised_count_for_a_run_that_was_cut_short(bench):
+    bench.iterate(bench.begin(session="s1", iterations=2), 1)
+    resumed = bench.begin(session="s2", iterations=4)
+    assert (resumed.session.offset, resumed.session.iterations) == (1, 3)
+    bench.iterate(resumed, 1)
+    again = bench.begin(session="s3", iterations=4)
+    assert (again.session.offset, again.session.iterations) == (2, 2)
+
+
+@pytest.mark.parametrize(("raised", "iterations"), [({}, 0), ({"search_time": 1e-7}, 0), ({"search_time": 60.0}, 2)])
+def test_a_limit_of_time_that_is_raised_no_longer_ends_the_search(bench, raised, iterations):
+    limits = {"parallel": 2, "search_time": 1e-6}
+    bench.iterate(bench.begin(session="s1", limits=limits), 3)
+    assert bench.begin(session="s2", limits=limits).session.iterations == 0
+    assert bench.begin(session="s3", limits=limits | raised).session.iterations == iterations
+
+
+def test_a_search_whose_time_was_up_before_any_result_says_so_and_can_go_on(bench):
+    limits = {"parallel": 2, "search_time": 1e-6}
+    search = bench.begin(session="s1", limits=limits, iterations=1)
+    bench.iterate(search, 1, only=())
+    with pytest.raises(
+        SearchError, match=r"no trial is on the front.*limits\.search_time of 1e-06 s is used up: raise"
+    ):
+        choose_finalists(search)
+    again = bench.begin(session="s2", limits={"parallel": 2}, iterations=1)
+    assert goes_on(again, 1)
+    bench.iterate(again, 1)
+    assert again.ledger.known("2").front
+
+
+def test_the_advice_to_start_warm_is_given_where_trials_would_be_taken(bench):
+    bench.begin(session="s1")
+    with pytest.raises(LedgerError, match=r"another settings: begin a new run$"):
+        bench.begin(session="s2", settings={"lr": 1})
+    with pytest.raises(LedgerError, match=r"another constraints: begin a new run, and name this one in warm_start$"):
+        bench.begin(session="s2", constraints={"cost": {"max": 9.0}})
+
+
+@pytest.mark.parametrize(("names", "most", "finalists"), [(["a"], 3, 3), (["a"], 1, 1), (["a", "b"], 4, 2)])
+def test_there_is_a_second_finalist_where_the_front_is_one_trial(bench, names, most, finalists):
+    search = bench.begin(objectives=dict.fromkeys(names, "maximize"), finalists={"max": most}, iterations=1)
+    requests = suggest(search, 1).requests
+    for place, request in enumerate(requests):
+        values = dict.fromkeys(names, float(place))
+        search.ledger.record(Result(trial=request.trial, state=State.COMPLETED, objectives=values))
+    assert select(search, 1).front == [requests[-1].trial]
+    best_first = [request.config for request in reversed(requests)]
+    assert [request.config for request in choose_finalists(search).requests] == best_first[:finalists]

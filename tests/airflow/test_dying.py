@@ -1,0 +1,187 @@
+"""Whatever dies between two writes, its repetition finishes: shown for every write that a search makes."""
+
+import os
+import shutil
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from tests.airflow.stepping import SteppedLauncher, Stepping
+from tests.definitions import definition_from
+from tests.dying import DiesEverywhere, DiesOnce, Fate, assert_same, mortal, objects, tries
+from windtunnel import launchers
+from windtunnel.definition import checks
+from windtunnel.ledger import Ledger, State
+from windtunnel.report import write
+from windtunnel.stages import warm_start
+from windtunnel.stores import open_store
+from windtunnel_airflow import context
+from windtunnel_airflow.dag import search_dag
+from windtunnel_trainer import units
+
+_containers = count()
+
+SEARCH = {
+    "name": "story",
+    "workload": "sure",
+    "objectives": {"score": "maximize", "cost": "minimize"},
+    "constraints": {"cost": {"max": 12}},
+    "settings": {"fail": [3, 5]},
+    "strategy": {"name": "random"},
+    "iterations": 2,
+    "trials": {"initial": 4, "per_iteration": 3, "default_first": True},
+    "epochs": {"partial": 2.0, "full": 4.0},
+    "early_stopping": {"halving": {"rungs": [1], "factor": 2}},
+    "finalists": {"max": 2},
+    "limits": {"parallel": 2},
+    "launcher": "stepped",
+    "seed": 3,
+}
+
+
+def first(stepping, url):
+    """Iterations with a barrier and halving, a trial that fails, an approval, full training."""
+    stepping.run("first", approval=True)
+
+
+def extension(stepping, url):
+    """More iterations of a finished run, in which failed trials are tried again."""
+    stepping.run("extension", resume="first", retry_failed=True)
+
+
+def refusal(stepping, url):
+    """A run that takes over what the first one knows, and whose finalists are refused."""
+    stepping.run("second", "Reject", approval=True, warm_start=[f"{url}/story/first"])
+
+
+def retraining(stepping, url):
+    """No search: trials of the first run, trained fully."""
+    source = Ledger(open_store(url), "story", "first")
+    trials = [request.trial for request in source.plan("1").requests if request.infeasible is None][:2]
+    stepping.run("third", from_run=source.url, trials=trials, epochs_full=5.0)
+
+
+def resumption(stepping, url):
+    """A run whose Airflow is stopped after an iteration, and goes on in another DAG run."""
+    stepping.run("fourth", cut_after="iteration_1.select")
+    stepping.run("resumption", resume="fourth")
+
+
+STORY = (first, extension, refusal, retraining, resumption)
+
+
+@pytest.fixture(autouse=True)
+def cheap(monkeypatch):
+    """Nothing here takes time that has nothing to do with writes."""
+    monkeypatch.setitem(launchers._LAUNCHERS, "stepped", "tests.airflow.stepping:SteppedLauncher")
+    monkeypatch.setattr(checks, "LAUNCHERS", ("stepped",))
+    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "workloads")
+    monkeypatch.setattr(SteppedLauncher, "waiting", {})
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+    monkeypatch.setattr(context, "use_connection", lambda: None)
+    monkeypatch.setattr(units, "read_peak", lambda log: 0)
+    monkeypatch.setattr(write, "draw", lambda snapshot: b"")
+    monkeypatch.setattr(write, "render", lambda snapshot, ledger: "")
+
+
+def perform(parts, url, fate, **how):
+    """These parts of the story, on the store at the URL."""
+    dag = search_dag(definition_from(SEARCH | {"store": url}))
+    with mortal(fate):
+        for part in parts:
+            part(Stepping(dag, fate, **how), url)
+
+
+def undisturbed(url, part, fate=None):
+    """What the store holds after a part of the story in which nobody died; it is left as it was before the part."""
+    for kept in (False, True):
+        for entry in [*open_store(url).list()]:
+            open_store(url).delete(entry.path)
+        if part not in (first, resumption):
+            perform([first], url, Fate())
+        if not kept:
+            perform([part], url, fate or Fate())
+            expected = objects(open_store(url)), tries(open_store(url))
+    return expected
+
+
+def assert_as(url, expected, other=""):
+    """Hold what the store holds against what it would hold had nobody died, but for paths that have `other` in them."""
+    assert_same(open_store(url), expected[0], other)
+    found = tries(open_store(url))
+    assert found.keys() == expected[1].keys()
+    assert all(found[path] >= expected[1][path] for path in found)
+
+
+def test_the_story_has_all_that_a_search_can_meet(tmp_path):
+    perform(STORY, str(tmp_path), Fate())
+    store = open_store(str(tmp_path))
+    runs = {run: Ledger(store, "story", run) for run in ("first", "second", "third", "fourth")}
+    results = [result for ledger in runs.values() for result in ledger.outcomes().values()]
+    assert {result.state for result in results} == {State.COMPLETED, State.FAILED, State.INFEASIBLE}
+    assert any(".r1" in result.trial and result.state is State.COMPLETED for result in results)
+    assert any(result.source for result in results)
+    assert runs["first"].iterations_done() == 4
+    assert runs["first"].approval().approved and not runs["second"].approval().approved
+    assert [run for run, ledger in runs.items() if ledger.read_json("models.json")] == ["first", "third", "fourth"]
+    assert runs["third"].search_record()["origin"]
+    assert len(runs["fourth"].sessions()) == 2
+    assert set(tries(store).values()) == {1}
+
+
+@pytest.fixture(params=["local", pytest.param("azure", marks=pytest.mark.azure)])
+def url(request, tmp_path, monkeypatch):
+    if request.param == "local":
+        return str(tmp_path / "store")
+    server = request.getfixturevalue("azurite_server")
+    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", server.connection_string)
+    return f"azure://dying-{next(_containers)}/runs"
+
+
+@pytest.mark.parametrize("part", STORY, ids=lambda part: part.__name__)
+def test_every_process_may_die_before_and_after_each_of_its_writes(url, part):
+    calm, fate = Fate(), DiesEverywhere()
+    expected = undisturbed(url, part, calm)
+    perform([part], url, fate)
+    assert fate.deaths >= 2 * len(calm.writes)
+    assert_as(url, expected)
+
+
+def test_a_trial_may_die_alone_before_and_after_each_of_its_writes(tmp_path):
+    url, calm, fate = str(tmp_path / "store"), Fate(), DiesEverywhere()
+    expected = undisturbed(url, first, calm)
+    perform([first], url, fate, alone=True)
+    assert fate.deaths >= 2 * len(calm.writes)
+    assert_as(url, expected)
+
+
+def test_the_whole_of_airflow_may_die_at_some_writes_and_a_new_run_goes_on(tmp_path):
+    dies_at(tmp_path, first, every=40)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", [first, resumption], ids=lambda part: part.__name__)
+def test_the_whole_of_airflow_may_die_at_any_write_and_a_new_run_goes_on(tmp_path, part):
+    dies_at(tmp_path, part)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", STORY, ids=lambda part: part.__name__)
+def test_one_process_may_die_at_any_write(tmp_path, part):
+    dies_at(tmp_path, part, resumes=False)
+
+
+def dies_at(tmp_path, part, every=1, resumes=True):
+    """Perform a part of the story once for each write, which one process, or all of Airflow, does not survive."""
+    url, calm = str(tmp_path / "store"), Fate()
+    expected = undisturbed(url, part, calm)
+    shutil.copytree(url, tmp_path / "before") if Path(url).exists() else (tmp_path / "before").mkdir()
+    for n in range(1, len(calm.writes) + 1, every):
+        for when in ("before", "after"):
+            shutil.rmtree(url)
+            shutil.copytree(tmp_path / "before", url)
+            SteppedLauncher.waiting.clear()
+            warm_start._results.cache_clear()
+            perform([part], url, DiesOnce(n, when), resumes=resumes)
+            assert_as(url, expected, "/(sessions|finished|closed)/" if resumes else "")
