@@ -377,3 +377,9 @@ def test_a_time_zones_fault_names_its_line(write):
     file = write(f"{BASE}schedule: '@daily'\ndag:\n  owner: me\n  timezone: Mars/Olympus\n")
     with pytest.raises(DefinitionError, match=r":7: dag\.timezone: found"):
         load_definition(file)
+
+
+@pytest.mark.parametrize("name", ["latest", "Latest"])
+def test_no_search_is_named_as_the_link_to_the_last_run(name):
+    with pytest.raises(DefinitionError, match=r"name: found \"[Ll]atest\"; allowed: another name, for <store>/latest"):
+        definition_from({"name": name, "workload": "tests.workloads.quick", "objectives": {"val_acc": "maximize"}})
