@@ -417,13 +417,13 @@ class Ledger:
         told = attempt.model_copy(update={"kind": kind, "message": message})
         self.store.put(self._attempt_path(unit, attempt.number), told.to_bytes())
 
-    def attempts(self, unit: str) -> list[Attempt]:
-        """All starts of a unit, in order; one whose record cannot be read counts too."""
-        found = [
+    def attempts(self, unit: str, most: int = 0) -> list[Attempt]:
+        """The last starts of a unit, `most` of them or all, in order; one whose record cannot be read counts too."""
+        listed = sorted(self._numbered(f"trials/{unit}/attempts/"), key=lambda one: one[0])
+        return [
             self._started(entry, Attempt) or Attempt(number=number, job="", host="", started=_moment(entry))
-            for number, entry in self._numbered(f"trials/{unit}/attempts/")
+            for number, entry in listed[-most:]
         ]
-        return sorted(found, key=lambda attempt: attempt.number)
 
     # Results
 
