@@ -62,9 +62,10 @@ def _launcher(name: str, _: Mapping[str, Any]) -> Iterator[Fault]:
         yield Fault(("launcher",), f"found {shown(name)}; {unknown(name, LAUNCHERS, 'launcher')}")
 
 
-def _pod_template(template: Any, _: Mapping[str, Any]) -> Iterator[Fault]:
+def _pod_template(template: Any, fields: Mapping[str, Any]) -> Iterator[Fault]:
+    resources = fields.get("resources")
     if isinstance(template, Mapping):
-        yield from template_faults(template)
+        yield from template_faults(template, resources.get("gpus") if isinstance(resources, Mapping) else None)
 
 
 def _objectives(objectives: dict[str, str], _: Mapping[str, Any]) -> Iterator[Fault]:
