@@ -1,12 +1,18 @@
 """Whole searches through `dag.test()`, on a launcher that is instant: the DAG's own part of a search."""
 
+import functools
 import json
 
 import pytest
 from airflow.sdk.exceptions import AirflowException
 
 from tests.airflow.support import partial_trials
-from windtunnel.ledger import State
+from windtunnel import stages
+from windtunnel.ledger import Ledger, State
+from windtunnel.ledger.ids import safe_name
+from windtunnel.ledger.stage import Stage
+from windtunnel.ledger.writer import look, take
+from windtunnel.stores import open_store
 from windtunnel_airflow import alive
 from windtunnel_airflow.params import carried
 
@@ -304,3 +310,93 @@ def test_a_search_with_halving_that_was_cut_short_ends_as_one_that_was_not(searc
     assert [run.ledger.plan(stage).requests for stage in stages] == [
         whole.ledger.plan(stage).requests for stage in stages
     ]
+
+
+def test_a_run_goes_on_under_an_airflow_that_never_knew_it(searches, monkeypatch):
+    """As after `rm -rf .airflow`, or on another machine."""
+    searches.write("moved")
+    dag = searches.dag("moved")
+    select = dag.get_task("iteration_1.select")
+    monkeypatch.setattr(select, "retries", 0)
+    monkeypatch.setattr(select, "python_callable", broken)
+    cut = searches.run("moved", dag)
+    assert cut.state == "failed"
+    forget(cut)
+    slept = []
+    begin = functools.partial(stages.begin, sleep=slept.append)
+    monkeypatch.setattr(stages, "begin", begin)
+    run = searches.run("moved", resume=cut.run_id)
+    assert run.state == "success"
+    assert slept, "nobody but its heartbeat can tell that the other one is dead"
+    assert [session.number for session in run.ledger.sessions()] == [1, 2]
+
+
+def test_a_dag_run_of_another_airflow_that_is_at_work_is_left_alone(searches, monkeypatch):
+    searches.write("elsewhere")
+    first = searches.run("elsewhere")
+    forget(first)
+    first.ledger.store.delete(first.ledger.path(f"closed/{safe_name(first.run_id)}.json"))
+    turn = first.ledger.with_session(1).turn
+    monkeypatch.setattr(stages, "begin", functools.partial(stages.begin, sleep=lambda seconds: turn.beat()))
+    second = searches.run("elsewhere", resume=first.run_id)
+    assert second.states["prepare_data.begin"] == "failed"
+    assert [session.session for session in first.ledger.sessions()] == [first.run_id]
+
+
+def test_tasks_of_a_session_that_was_taken_over_say_so(searches, monkeypatch, capsys):
+    searches.write("overtaken")
+    dag = searches.dag("overtaken")
+    suggest = dag.get_task("iteration_2.suggest")
+    body = suggest.python_callable
+
+    def overtaken(group, store):
+        ledger = next(iter_runs(searches, "overtaken"))
+        writer, etag = look(ledger.store, ledger.root)
+        take(ledger.store, ledger.root, writer.model_copy(update={"session": "another", "number": 2}), etag)
+        return body(group, store)
+
+    monkeypatch.setattr(suggest, "python_callable", overtaken)
+    run = searches.run("overtaken", dag)
+    assert run.state == "failed"
+    assert run.states["iteration_2.suggest"] == "failed"
+    assert Stage.iteration(2) not in run.ledger.stages()
+    out = capsys.readouterr()
+    assert "session 2 took over this run, another: session 1 writes nothing more" in out.out + out.err
+
+
+def iter_runs(searches, name):
+    store = open_store(searches.store)
+    runs = [entry.path.split("/")[1] for entry in store.list(f"{name}/") if entry.path.endswith("/search.json")]
+    return (Ledger(store, name, run) for run in runs)
+
+
+def forget(finished):
+    """Let Airflow know nothing of a DAG run any more."""
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+    from sqlalchemy import delete
+
+    with create_session() as session:
+        session.execute(delete(DagRun).where(DagRun.run_id == finished.run_id))
+
+
+def test_resuming_a_run_that_there_is_not_is_refused(searches, capsys):
+    searches.write("typed")
+    first = searches.run("typed", iterations=1)
+    trained = list(searches.trained)
+    run = searches.run("typed", resume="a typo")
+    assert run.state == "failed"
+    assert run.states["prepare_data.begin"] == "failed"
+    assert searches.trained == trained
+    assert [ledger.url for ledger in iter_runs(searches, "typed")] == [first.ledger.url]
+    out = capsys.readouterr()
+    assert "resume: there is no run 'a_typo-" in out.out + out.err
+    assert f"has {first.ledger.run}; give one of these" in out.out + out.err
+
+
+def test_a_run_is_resumed_by_its_url(searches):
+    searches.write("by_url")
+    first = searches.run("by_url", iterations=1)
+    second = searches.run("by_url", resume=first.ledger.url, iterations=1)
+    assert second.state == "success"
+    assert first.ledger.iterations_done() == 2

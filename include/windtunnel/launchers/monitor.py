@@ -14,6 +14,7 @@ from windtunnel.ledger import Job, JobKind, Ledger, Result, State
 from windtunnel.ledger.failures import hopeless, record_failure
 from windtunnel.ledger.ids import last_tries
 from windtunnel.ledger.stage import Stage
+from windtunnel.ledger.writer import BEAT
 from windtunnel.text import printable
 
 _log = logging.getLogger(__name__)
@@ -103,13 +104,18 @@ class Watch:
         self._may_lack = may_lack(self._limits.quorum, lanes) if self._is_iteration else 0
         self._left = _seconds_left(ledger, self._limits.search_time) if self._is_iteration else math.inf
         self._absent: dict[str, int] = {}
+        self._beat_due = self._began
 
     def poll(self) -> Progress:
         """Look once: one listing of live jobs, then one of results; jobs that are gone are dealt with.
 
+        Now and then it shows that the session is at work, before it looks.
+
         Raises:
             LaunchError: a job was cancelled while its results are still awaited.
+            LedgerError: a later session has begun, whose jobs these are now.
         """
+        self._beat()
         over = self._clock() - self._began > self._left
         if over:
             self._cancel()
@@ -135,6 +141,11 @@ class Watch:
             late=late,
             over=over,
         )
+
+    def _beat(self) -> None:
+        if self._ledger.turn is not None and self._clock() >= self._beat_due:
+            self._ledger.turn.beat()
+            self._beat_due = self._clock() + BEAT
 
     def _cancel(self) -> None:
         """Cancel what still runs of this iteration and earlier ones; its trials are begun again if the run goes on."""

@@ -10,9 +10,9 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
-from windtunnel.errors import LedgerError, NotFoundError, UnreadableError
+from windtunnel.errors import ConflictError, LedgerError, NotFoundError, UnreadableError
 from windtunnel.ledger.format import FORMAT, require_readable
 from windtunnel.ledger.ids import is_trial, safe_name
 from windtunnel.ledger.listing import metadata_of, result_of, unreadable_result
@@ -35,6 +35,7 @@ from windtunnel.ledger.spec import Spec, is_digest, read_spec
 from windtunnel.ledger.stage import Stage, StageKind
 from windtunnel.ledger.trial import Trial
 from windtunnel.ledger.url import parts_of
+from windtunnel.ledger.writer import WRITER, Turn, Writer
 from windtunnel.stores import Store, open_store
 from windtunnel.stores.base import Entry
 from windtunnel.stores.credentials import Credentials
@@ -52,7 +53,9 @@ class Ledger:
     what begin made of Airflow's own files, which its digest proves.
     """
 
-    def __init__(self, store: Store, search: str, run: str, spec: Spec | str | None = None) -> None:
+    def __init__(
+        self, store: Store, search: str, run: str, spec: Spec | str | None = None, session: int | None = None
+    ) -> None:
         """Address the run; nothing is read or written yet.
 
         Args:
@@ -60,6 +63,8 @@ class Ledger:
             search: the search's name.
             run: the run's name; made safe for a path.
             spec: what is to be run, or the digest of it; without it the run can be read only.
+            session: number of the session that writes it: plans, selections and what is published are refused once a
+                later one has begun. Without it nothing is.
         """
         self._spec = spec
         self.store = store
@@ -67,6 +72,7 @@ class Ledger:
         self.run = safe_name(run)
         self.root = f"{safe_name(search)}/{self.run}"
         self.url = f"{store.url.rstrip('/')}/{self.root}"
+        self.turn = Turn(store, self.root, session) if session else None
 
     @classmethod
     def open(cls, url: str, credentials: Credentials | None = None) -> "Ledger":
@@ -92,7 +98,12 @@ class Ledger:
         Args:
             spec: what is to be run, or its digest; neither must come from a ledger.
         """
-        return Ledger(self.store.of_run(self.root), self.search, self.run, spec)
+        number = self.turn.number if self.turn is not None else None
+        return Ledger(self.store.of_run(self.root), self.search, self.run, spec, number)
+
+    def with_session(self, number: int) -> "Ledger":
+        """The same run for a task of the session of that number; 0 is one that has none."""
+        return Ledger(self.store, self.search, self.run, self._spec, number)
 
     # The search
 
@@ -159,9 +170,9 @@ class Ledger:
         sessions = self.sessions()
         return record | {"definition": sessions[-1].definition} if sessions else record
 
-    def writer(self) -> str | None:
-        """The session that works on the run, if any has claimed it."""
-        return (self.read_json("writer.json") or {}).get("session")
+    def writer(self) -> Writer | None:
+        """The session that writes the run, if any has claimed it, and what is fixed."""
+        return self._read(WRITER, Writer)
 
     def open_session(self, session: Session) -> Session:
         """Write the session unless it was written before, and return what holds."""
@@ -176,7 +187,7 @@ class Ledger:
             if name == safe_name(name)  # another is a person's copy
         ]
         found = [session for name, session in records if safe_name(session.session) == name]
-        return sorted(found, key=lambda session: session.started)
+        return sorted(found, key=lambda session: session.order)
 
     def session(self, name: str) -> Session:
         """The session of that name.
@@ -224,7 +235,7 @@ class Ledger:
 
     def answer(self, approval: Approval) -> None:
         """Keep a person's word on the finalists."""
-        self.store.put(self.path("approval.json"), approval.to_bytes())
+        self._replace("approval.json", approval.to_bytes())
 
     def manifest(self) -> dict[str, Any] | None:
         """The prepared data's manifest, once it is prepared: `digest`, `files`, `splits`."""
@@ -240,7 +251,7 @@ class Ledger:
 
         That is the requests of a stage that has jobs, the results of its infeasible trials, and its jobs.
         """
-        plan = self._create(f"iterations/{plan.stage}/{_PLAN}", plan)
+        plan = self._fix("planned", plan.stage, f"iterations/{plan.stage}/{_PLAN}", plan)
         for request in plan.requests if plan.jobs else ():
             self.begin_trial(request)
             if request.infeasible:
@@ -256,7 +267,7 @@ class Ledger:
 
     def create_known(self, known: Known) -> Known:
         """Fix what an iteration's selection knew, unless it is fixed, and return what holds."""
-        return self._create(f"iterations/{known.stage}/{_SELECTION}", known)
+        return self._fix("selected", known.stage, f"iterations/{known.stage}/{_SELECTION}", known)
 
     def known(self, stage: str) -> Known | None:
         """What the iteration's selection knew, if it has selected."""
@@ -270,8 +281,25 @@ class Ledger:
         """How many iterations have selected."""
         return max((stage.number for stage in self.stage_records()[1]), default=0)
 
-    def stage_records(self) -> tuple[list[Stage], list[Stage]]:
-        """The stages that have a plan, and the iterations that have selected: one listing."""
+    def stage_records(self, *, listed: bool = False) -> tuple[list[Stage], list[Stage]]:
+        """The stages that have a plan, and the iterations that have selected: as `writer.json` says, or a listing.
+
+        Args:
+            listed: whether to list what is there in any case, for some of it may have been deleted.
+
+        Raises:
+            LedgerError: a later session than that which reads has begun.
+        """
+        writer = self.turn.check() if self.turn is not None else self.writer()
+        if writer is None or writer.planned is None or writer.selected is None:
+            return self._listed_records()
+        if not listed:
+            return writer.planned, writer.selected
+        planned, selected = self._listed_records()
+        kept = [stage for stage in planned if stage in writer.planned]
+        return kept, [stage for stage in selected if stage in writer.selected]
+
+    def _listed_records(self) -> tuple[list[Stage], list[Stage]]:
         folder = self.path("iterations/")
         paths = [entry.path.removeprefix(folder).partition("/") for entry in self.store.list(folder)]
         stages = [(Stage(stage), name) for stage, _, name in paths]
@@ -497,7 +525,57 @@ class Ledger:
 
     def write_json(self, name: str, content: Any) -> None:
         """Replace one of the run's JSON objects."""
-        self.store.put(self.path(name), json.dumps(content, indent=1).encode() + b"\n")
+        self._replace(name, json.dumps(content, indent=1).encode() + b"\n")
+
+    def _replace(self, name: str, content: bytes) -> None:
+        """Replace one of the run's objects; a session does so only while it is its turn.
+
+        Raises:
+            LedgerError: a later session has begun.
+        """
+        path = self.path(name)
+        while self.turn is not None:
+            try:
+                etag = self.store.stat(path).etag
+            except NotFoundError:
+                etag = None
+            self.turn.write()
+            try:
+                if etag is not None:
+                    return self.store.put(path, content, if_match=etag)
+                if self.store.create(path, content):
+                    return None
+            except ConflictError:  # somebody wrote it meanwhile; a later session, if this is not its turn any more
+                continue
+        return self.store.put(path, content)
+
+    def _fix(self, what: Literal["planned", "selected"], stage: Stage, name: str, record: R) -> R:
+        """Write what may be decided once, unless it was decided, and return what holds.
+
+        It counts as soon as `writer.json` says so, which an older session cannot bring about. What it may have left is
+        replaced.
+
+        Raises:
+            LedgerError: a later session has begun.
+        """
+        if self.turn is None:
+            return self._create(name, record)
+        path, mark = self.path(name), {"session": str(self.turn.number)}
+        while not self.store.create(path, record.to_bytes(), mark):
+            found = self.store.stat(path)
+            fixed = stage in (getattr(self.turn.check(), what) or ())
+            if fixed or found.metadata == mark:
+                record = read_record(self.store, path, type(record))
+                if fixed:
+                    return record
+                break
+            try:
+                self.store.put(path, record.to_bytes(), mark, if_match=found.etag)
+                break
+            except ConflictError:
+                continue
+        self.turn.write(lambda writer: writer.with_fixed(what, stage))
+        return record
 
     def _end(self, result: Result) -> bool:
         return self.store.create(self._result_path(result.trial), result.to_bytes(), metadata_of(result))

@@ -326,8 +326,10 @@ class Session(Record):
 
     Attributes:
         session: the DAG run's id.
+        number: which of the run's sessions it is, counted from 1; 0 where an earlier version wrote it.
         offset: how many iterations were done when it began: its group i performs iteration offset + i.
         iterations: how many it may perform.
+        written: how many the definition's file has, whatever was chosen; 0 where an earlier version wrote it.
         definition: the search as this session performs it, to be shown.
         spec: digest of what it runs, its definition included.
         retry_failed: whether its first iteration tries the failed trials once more.
@@ -335,9 +337,16 @@ class Session(Record):
     """
 
     session: str
+    number: int = Field(default=0, ge=0)
     offset: int = Field(ge=0)
     iterations: int = Field(ge=0)
+    written: int = Field(default=0, ge=0)
     definition: dict[str, Any]
     spec: str = ""
     retry_failed: bool = False
     started: str
+
+    @property
+    def order(self) -> tuple[int, str]:
+        """Sorts a run's sessions; no clock orders those that have numbers."""
+        return self.number, self.started

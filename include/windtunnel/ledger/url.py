@@ -9,6 +9,11 @@ def is_run(url: str) -> bool:
     return parts_of(url) is not None
 
 
+def name_of(run: str) -> str:
+    """A run's name, given by itself or in the run's URL."""
+    return run.rstrip("/").rpartition("/")[2]
+
+
 def parts_of(url: str) -> tuple[str, str, str] | None:
     """A run's store, search and run; None where the URL lacks one of them."""
     rest, _, run = url.rstrip("/").rpartition("/")

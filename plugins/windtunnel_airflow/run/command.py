@@ -91,9 +91,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _perform(chosen: argparse.Namespace, definition: Definition, place: Place, lock: int, began: float) -> int:
     params = _params(chosen)
-    resume = params.pop("resume", None)
     ledger, how = choose(
-        open_store(place.store), definition, fresh=chosen.fresh, extend=chosen.extend, resume=resume and str(resume)
+        open_store(place.store),
+        definition.name,
+        fresh=chosen.fresh,
+        extend=chosen.extend,
+        resume=chosen.resume or params.get("resume"),
+        failed_trials=definition.limits.failed_trials,
     )
     params["resume"] = ledger.run
     _clear_leftovers(place.home, ledger, definition)
@@ -192,6 +196,7 @@ def _parser() -> argparse.ArgumentParser:
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--fresh", action="store_true", help="begin a new run even if the last one was cut short")
     which.add_argument("--extend", action="store_true", help="perform more iterations of the last run")
+    which.add_argument("--resume", metavar="RUN", help="go on with this run, by its name or URL, not with the last one")
     parser.add_argument("--approve", action="store_true", help="ask before the finalists are trained fully")
     parser.add_argument(
         "--set",

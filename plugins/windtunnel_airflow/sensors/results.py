@@ -37,7 +37,7 @@ class AwaitResults(BaseSensorOperator):
         """Return at once if the results are in, else defer."""
         search = current_search(self.store, context)
         stage = search.ledger.job(self.jobs[0]).stage
-        trigger = ResultsTrigger(search.ledger.url, search.ledger.digest, stage)
+        trigger = ResultsTrigger(search.ledger.url, search.ledger.digest, stage, search.session.number)
         progress = trigger.watch().poll()
         self.log.info(progress.message)
         if not progress.done:

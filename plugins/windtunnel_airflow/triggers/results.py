@@ -28,23 +28,26 @@ class ResultsTrigger(BaseTrigger):
     it takes.
     """
 
-    def __init__(self, ledger: str, digest: str, stage: str) -> None:
+    def __init__(self, ledger: str, digest: str, stage: str, session: int = 0) -> None:
         """Wait for a stage of a run.
 
         Args:
             ledger: URL of the run's ledger.
             digest: of what the run was begun with.
             stage: an iteration's number, `full-<k>`, `verify-<k>` or `prepare`.
+            session: number of the run's session that waits; waiting ends where a later one begins.
         """
         super().__init__()  # type: ignore[no-untyped-call]
         self.ledger = ledger
         self.digest = digest
         self.stage = stage
+        self.session = session
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """The trigger as Airflow keeps it."""
         name = f"{type(self).__module__}.{type(self).__qualname__}"
-        return name, {"ledger": self.ledger, "digest": self.digest, "stage": self.stage}
+        fields = {"ledger": self.ledger, "digest": self.digest, "stage": self.stage, "session": self.session}
+        return name, fields
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Yield one event: the `message` of the finished wait, or the `error` that makes waiting senseless."""
@@ -58,7 +61,7 @@ class ResultsTrigger(BaseTrigger):
 
     def watch(self, credentials: Credentials | None = None) -> Watch:
         """The core's watch over the stage."""
-        ledger = Ledger.open(self.ledger, credentials).with_spec(self.digest)
+        ledger = Ledger.open(self.ledger, credentials).with_spec(self.digest).with_session(self.session)
         return Watch(ledger, get_launcher(definition_of(ledger).launcher), self.stage)
 
     async def _wait(self) -> Progress:
