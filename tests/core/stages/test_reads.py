@@ -21,9 +21,6 @@ class Counting:
     def of_run(self, root):
         return Counting(self._store.of_run(root), self.reads)
 
-    def of_run(self, root):
-        return self
-
     def __getattr__(self, name):
         method = getattr(self._store, name)
         if name not in ("get", "stat", "list", "tail", "download"):
