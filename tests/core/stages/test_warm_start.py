@@ -1,4 +1,5 @@
 import hashlib
+import shutil
 
 import pytest
 
@@ -8,9 +9,9 @@ from windtunnel.errors import LedgerError, SearchError
 from windtunnel.ledger import Ledger, Result, State
 from windtunnel.report import collect
 from windtunnel.report.text import headline
-from windtunnel.stages import choose_finalists, plan_verification, publish, select, suggest
+from windtunnel.stages import choose_finalists, plan_verification, publish, select, start, suggest
 from windtunnel.stages.history import History
-from windtunnel.stages.warm_start import adopt_results
+from windtunnel.stages.warm_start import _results, adopt_results
 
 
 @pytest.fixture
@@ -195,6 +196,18 @@ def test_a_retraining_goes_on_by_its_name_alone(bench, first):
 def test_an_earlier_run_that_is_not_there_is_a_clear_error(bench, tmp_path):
     with pytest.raises(LedgerError, match="holds no run"):
         bench.begin("second", warm_start=[f"{tmp_path}/toy/missing"])
+
+
+def test_an_earlier_run_that_is_gone_once_its_results_were_copied_is_a_note(bench, first):
+    search = bench.begin("second", warm_start=[first.ledger.url])
+    assert "gone" not in start(search).note
+    shutil.rmtree(first.ledger.url)
+    _results.cache_clear()  # as in the next task's process
+    again = bench.begin("second", "s2", warm_start=[first.ledger.url])
+    assert start(again).note.endswith(f"{first.ledger.url} is gone since; what was taken from it stays")
+    assert suggest(again, 1).requests
+    bench.iterate(again, 1)
+    assert choose_finalists(again).requests
 
 
 def test_chosen_trials_of_an_earlier_run_are_trained_fully(bench, first):
