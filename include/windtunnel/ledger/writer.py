@@ -105,11 +105,17 @@ def look(store: Store, root: str) -> tuple[Writer | None, str | None]:
         UnreadableError: `writer.json` does not say so.
     """
     path = f"{root}/{WRITER}"
-    try:
-        etag = store.stat(path).etag
-        return read_record(store, path, Writer), etag
-    except NotFoundError:
-        return None, None
+    while True:
+        try:
+            etag = store.stat(path).etag
+        except NotFoundError:
+            etag = None
+        try:
+            writer = read_record(store, path, Writer)
+        except NotFoundError:
+            return None, None
+        if etag is not None:  # else it was made between the two
+            return writer, etag
 
 
 def take(store: Store, root: str, writer: Writer, etag: str | None) -> bool:
