@@ -40,8 +40,9 @@ def current_ledger(store: str, context: Any = None) -> Ledger:
     context = context or get_current_context()
     use_cluster()
     use_connection()
-    run = context["params"].get("resume") or context["run_id"]
-    return open_own(run, open_store(store), context["dag"].dag_id)
+    opened = open_store(store)
+    opened.on_wait = tell
+    return open_own(context["params"].get("resume") or context["run_id"], opened, context["dag"].dag_id)
 
 
 def current_search(store: str, context: Any = None) -> Search:

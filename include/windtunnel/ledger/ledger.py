@@ -98,7 +98,8 @@ class Ledger:
         Args:
             spec: what is to be run, or its digest; neither must come from a ledger.
         """
-        return Ledger(self.store, self.search, self.run, spec, self.turn.number if self.turn is not None else None)
+        number = self.turn.number if self.turn is not None else None
+        return Ledger(self.store.of_run(self.root), self.search, self.run, spec, number)
 
     def with_session(self, number: int) -> "Ledger":
         """The same run for a task of the session of that number; 0 is one that has none."""
