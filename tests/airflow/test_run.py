@@ -25,6 +25,7 @@ from windtunnel.ledger import Known, Ledger
 from windtunnel.ledger.records import Session
 from windtunnel.report import collect
 from windtunnel.stores.local import LocalStore
+from windtunnel_airflow.home import home_of
 from windtunnel_airflow.run import summary
 from windtunnel_airflow.run.command import _place, main
 from windtunnel_airflow.run.runs import choose, finished, link_latest
@@ -162,9 +163,9 @@ def test_a_person_may_refuse_the_finalists(command: Command) -> None:
 
 def test_one_command_at_a_time(command: Command, monkeypatch, capsys) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(command.folder / "cache"))
-    monkeypatch.setattr("windtunnel_airflow.run.command._LOCK_PATIENCE", 0.2)
+    monkeypatch.setattr("windtunnel_airflow.home._PATIENCE", 0.2)
     monkeypatch.setattr("signal.signal", lambda number, handler: None)
-    home = command.folder / "cache/windtunnel/airflow"
+    home = home_of(command.folder)
     home.mkdir(parents=True)
     with (home / "lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -177,7 +178,7 @@ def test_jobs_left_behind_that_cannot_be_ended_are_told_of(command: Command, mon
     monkeypatch.setenv("XDG_CACHE_HOME", str(command.folder / "cache"))
     monkeypatch.delenv("AZURE_STORAGE_CONNECTION_STRING", raising=False)
     monkeypatch.delenv("AZURE_STORAGE_ACCOUNT_URL", raising=False)
-    note = command.folder / "cache/windtunnel/airflow/run.json"
+    note = home_of(command.folder) / "run.json"
     note.parent.mkdir(parents=True)
     left_behind = {"ledger": "azure://ledgers/runs/toy/earlier", "launcher": "local"}
     note.write_text(json.dumps(left_behind))
