@@ -35,7 +35,7 @@ def main() -> int:
     private_home(home)
     if not _is_free(port):
         print(
-            f"Port {port} is taken, by another Airflow perhaps: give another one, make ui PORT={port + 1}",
+            f"Port {port} is taken, by another Airflow perhaps: make ui PORT={port + 1}",
             file=sys.stderr,
         )
         return 2

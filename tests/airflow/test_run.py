@@ -161,6 +161,25 @@ def test_a_person_may_refuse_the_finalists(command: Command) -> None:
     assert not [trial for trial in command.ledger.outcomes() if trial.endswith("-e2")]
 
 
+@pytest.mark.slow
+def test_two_projects_run_side_by_side(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "second").mkdir()
+    second = Command(tmp_path / "second")
+    for each in (command, second):
+        each.write(settings={"slow": 1.0}, iterations=1)
+    processes = [command.start(), second.start()]
+    try:
+        for each, process in zip((command, second), processes, strict=True):
+            each.wait_for_results(1, process)
+        assert [process.poll() for process in processes] == [None, None], "both are at work"
+        for process in processes:
+            output, _ = process.communicate(timeout=PATIENCE)
+            assert process.returncode == 0, output
+    finally:
+        for process in processes:
+            process.kill()
+
+
 def test_one_command_at_a_time(command: Command, monkeypatch, capsys) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(command.folder / "cache"))
     monkeypatch.setattr("windtunnel_airflow.home._PATIENCE", 0.2)
