@@ -48,9 +48,9 @@ def test_each_folder_of_searches_has_a_home_of_its_own(tmp_path, monkeypatch):
     one, other = home_of(tmp_path / "one" / "searches"), home_of(tmp_path / "other" / "searches")
     for home in (one, other):
         private_home(home)
-    with only_one(one), only_one(other):
-        with pytest.raises(BusyError, match=f"another run is at work in {one}: wait for it, or stop it"), only_one(one):
-            pass
+    told = f"another run is at work in {one}: wait for it, or stop it"
+    with only_one(one), only_one(other), pytest.raises(BusyError, match=told), only_one(one):
+        pass
     with only_one(one):
         pass
 
