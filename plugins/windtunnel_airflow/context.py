@@ -42,7 +42,8 @@ def current_ledger(store: str, context: Any = None) -> Ledger:
     use_connection()
     opened = open_store(store)
     opened.on_wait = tell
-    return open_own(context["params"].get("resume") or context["run_id"], opened, context["dag"].dag_id)
+    run = context["params"].get("resume") or context["run_id"]
+    return open_own(run, opened, context["dag"].dag_id)
 
 
 def current_search(store: str, context: Any = None) -> Search:

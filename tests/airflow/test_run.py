@@ -16,19 +16,16 @@ import yaml
 
 from tests.airflow.support import SEARCH
 from tests.core.report import made_up
-from tests.runs import begin_by_hand
 from windtunnel.definition import Definition
 from windtunnel.errors import LedgerError
-from windtunnel.host.machine import now
 from windtunnel.launchers import get_launcher
 from windtunnel.ledger import Known, Ledger
-from windtunnel.ledger.records import Session
 from windtunnel.report import collect
 from windtunnel.stores.local import LocalStore
 from windtunnel_airflow.home import home_of
 from windtunnel_airflow.run import summary
 from windtunnel_airflow.run.command import _place, main
-from windtunnel_airflow.run.runs import choose, finished, link_latest
+from windtunnel_airflow.run.runs import choose, link_latest
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 240.0  # seconds: the machine may be busy
@@ -222,54 +219,37 @@ def test_a_store_in_the_home_folder_is_there_and_not_in_a_folder_of_that_name(tm
     assert place.store == str(Path.home() / "runs")
 
 
-DIGITS = Definition(name="digits_cnn", workload="tests.workloads.formula", objectives={"score": "maximize"})
-
-
 def test_a_run_that_was_cut_short_is_chosen_again_and_a_finished_one_is_not(tmp_path: Path, monkeypatch) -> None:
     store = LocalStore(tmp_path)
-    first, how = choose(store, DIGITS)
+    first, how = choose(store, "digits_cnn")
     assert how == "new"
     made_up.fill(first)
-    assert choose(store, DIGITS)[0].run == first.run
-    assert choose(store, DIGITS)[1] == "resumed"
+    assert choose(store, "digits_cnn")[0].run == first.run
+    assert choose(store, "digits_cnn")[1] == "resumed"
     session = first.sessions()[-1].session
     first.finish(session)
-    assert choose(store, DIGITS)[1] == "resumed"  # its report may still be missing
+    assert choose(store, "digits_cnn")[1] == "resumed"  # its report may still be missing
     first.close(session)
-    assert choose(store, DIGITS, extend=True)[1] == "extended"
+    assert choose(store, "digits_cnn", extend=True)[1] == "extended"
     monkeypatch.setattr("windtunnel_airflow.run.runs._name", lambda: "second")
-    second, how = choose(store, DIGITS)
+    second, how = choose(store, "digits_cnn")
     assert (second.run, how) == ("second", "new")
-    assert choose(store, DIGITS)[0].run == "second"
+    assert choose(store, "digits_cnn")[0].run == "second"
 
 
-def test_the_run_that_is_named_goes_on_and_is_the_current_one(tmp_path: Path, monkeypatch) -> None:
+def test_a_hopeless_run_is_gone_on_with_where_more_failures_are_allowed(tmp_path: Path, monkeypatch) -> None:
     store = LocalStore(tmp_path)
-    names = iter(["first", "second"])
-    monkeypatch.setattr("windtunnel_airflow.run.runs._name", lambda: next(names))
-    first, _ = choose(store, DIGITS)
-    made_up.fill(first)
-    choose(store, DIGITS, fresh=True)
-    assert choose(store, DIGITS, resume="first")[0].run == "first"
-    assert choose(store, DIGITS, resume=f"{first.url}/")[0].run == "first"
-    assert choose(store, DIGITS)[0].run == "first"
-    with pytest.raises(LedgerError, match=r"there is no run 'frist': .*/digits_cnn has first; give one of these"):
-        choose(store, DIGITS, resume="frist")
-    with pytest.raises(LedgerError, match=r"'.*/elsewhere/digits_cnn/first' is no run of .*/digits_cnn: give the name"):
-        choose(store, DIGITS, resume=f"{tmp_path}/elsewhere/digits_cnn/first")
-
-
-def test_a_hopeless_run_goes_on_once_its_limit_is_raised(tmp_path: Path) -> None:
-    limits = {"failed_trials": 3}
-    hopeless = DIGITS.model_copy(update={"limits": DIGITS.limits.model_copy(update=limits)})
-    first, _ = choose(LocalStore(tmp_path), hopeless)
-    ledger = begin_by_hand(first, hopeless)
-    dumped = hopeless.model_dump(mode="json")
-    ledger.open_session(Session(session="s", offset=0, iterations=2, definition=dumped, started=now()))
-    failure = "3 of 6 trials failed, and limits.failed_trials is 3"
-    ledger.create_known(Known(stage="1", results=[], front=[], hypervolume=None, failure=failure))
-    assert finished(first, hopeless)
-    assert not finished(first, DIGITS)
+    first, _ = choose(store, "digits_cnn")
+    made_up.begin(first, made_up.definition())
+    limit = made_up.definition().limits.failed_trials
+    first.create_known(Known(stage="1", results=[], front=[], hypervolume=None, failure="all failed"))
+    again, how = choose(store, "digits_cnn", failed_trials=limit + 1)
+    assert (again.run, how) == (first.run, "resumed")
+    made_up.open_session(first, made_up.definition(), "second", offset=1)  # and is interrupted
+    assert choose(store, "digits_cnn", failed_trials=limit)[0].run == first.run
+    first.create_known(Known(stage="2", results=[], front=[], hypervolume=None, failure="all failed"))
+    monkeypatch.setattr("windtunnel_airflow.run.runs._name", lambda: "anew")
+    assert choose(store, "digits_cnn", failed_trials=limit)[0].run == "anew"
 
 
 def test_latest_leads_to_the_last_run(tmp_path: Path) -> None:
@@ -292,6 +272,20 @@ def test_the_summary_names_the_best_finalist_by_its_test(tmp_path: Path) -> None
     assert "3 of 4 finalists verified" in told
     assert f"best finalist  {best.trial.trial}" in told
     assert "Failed: " in told
+
+
+def test_a_run_to_resume_is_chosen_by_its_name_or_url(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    runs = [Ledger(store, "digits_cnn", run) for run in ("first", "second")]
+    for run in runs:
+        made_up.begin(run, made_up.definition())
+    for given in ("first", runs[0].url):
+        chosen, how = choose(store, "digits_cnn", resume=given)
+        assert (chosen.url, how) == (runs[0].url, "resumed")
+    assert choose(store, "digits_cnn")[0].run == "first"
+    with pytest.raises(LedgerError, match=r"there is no run 'frist': .* has first, second"):
+        choose(store, "digits_cnn", resume="frist")
+    assert choose(store, "digits_cnn")[0].run == "first"
 
 
 def test_a_command_that_resumes_a_run_that_there_is_not_says_so(command: Command, monkeypatch, capsys) -> None:

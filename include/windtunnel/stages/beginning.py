@@ -19,7 +19,7 @@ from windtunnel.ledger.reading import unreadable
 from windtunnel.ledger.records import Origin, Session
 from windtunnel.ledger.sources import open_source
 from windtunnel.ledger.writer import Writer, beats, look, take
-from windtunnel.stages.ending import is_outgrown
+from windtunnel.stages.ending import ends_otherwise
 from windtunnel.stages.search import Search
 from windtunnel.workload.contract import load_workload
 from windtunnel.workload.files import code_digest, source_of
@@ -246,22 +246,22 @@ def _task(
     earlier = [other for other in ledger.sessions() if other.session != session]
     if origin is not None:
         return done, 0
-    cut_short = list(takewhile(lambda other: not ledger.closed(other.session), reversed(earlier)))
-    if not cut_short:
+    if not earlier or ledger.closed(earlier[-1].session):
         return done, definition.iterations
-    furthest = max(cut_short, key=lambda other: other.offset + other.iterations)
-    target = furthest.offset + furthest.iterations + _raised(furthest, definition, written)
+    last = earlier[-1]
+    before = recorded_definition(ledger, {"definition": last.definition})
+    unfinished = takewhile(lambda one: not ledger.closed(one.session), reversed(earlier))
+    target = max(one.offset + one.iterations for one in unfinished)  # one that began after an early end had none to do
+    left = max(0, target + _raised(last, before, definition, written) - done)
     known = ledger.known(str(done)) if done else None
     if known is None or known.stop is None:
-        return done, max(0, target - done)
-    performed = next((one for one in earlier if one.offset < done <= one.offset + one.iterations), None)
-    if performed is None or not is_outgrown(known.stop, performed, definition):
+        return done, left
+    if not ends_otherwise(before, definition):
         return done, 0
-    return done, max(0 if known.front else 1, target - done)  # one that ended before any result needs results first
+    return done, left if known.front else max(1, left)  # what was cut off is awaited in an iteration
 
 
-def _raised(before: Session, definition: Definition, written: int) -> int:
-    """How many more iterations are asked for than by a session before; what was only not chosen again is not."""
-    chosen = before.definition.get("iterations")
-    asked = chosen if definition.iterations != written or not before.written else before.written
-    return max(0, definition.iterations - asked) if isinstance(asked, int) else 0
+def _raised(last: Session, before: Definition, definition: Definition, written: int) -> int:
+    """How many more iterations are asked for than by the session before; what was only not chosen again is not."""
+    chosen = definition.iterations != written
+    return max(0, definition.iterations - (before.iterations if chosen else last.written or before.iterations))

@@ -47,8 +47,8 @@ def _front(search: Search, history: History, stage: Stage) -> list[Request]:
     k = history.iterations_done
     selection = history.selection(k)
     if selection is None or not selection.front:
-        ended = f"; {selection.stop}: raise it, and go on with this run" if selection and selection.stop else ""
-        raise SearchError(f"{search.ledger.url}: no trial is on the front, so there is nothing to train fully{ended}")
+        why = f" ({selection.stop}: change what ended it, and resume the run)" if selection and selection.stop else ""
+        raise SearchError(f"{search.ledger.url}: no trial is on the front, so there is nothing to train fully{why}")
     members = _members(search, history.trials(k), selection.front)
     go_on = search.definition.finalists.go_on
     return [

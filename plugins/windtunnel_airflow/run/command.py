@@ -84,9 +84,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _perform(chosen: argparse.Namespace, definition: Definition, place: Place, lock: int, began: float) -> int:
     params = _params(chosen)
-    resume = chosen.resume or params.pop("resume", None)
     ledger, how = choose(
-        open_store(place.store), definition, fresh=chosen.fresh, extend=chosen.extend, resume=resume and str(resume)
+        open_store(place.store),
+        definition.name,
+        fresh=chosen.fresh,
+        extend=chosen.extend,
+        resume=chosen.resume or params.get("resume"),
+        failed_trials=definition.limits.failed_trials,
     )
     params["resume"] = ledger.run
     _clear_leftovers(place.home, ledger, definition)

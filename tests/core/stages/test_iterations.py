@@ -123,7 +123,7 @@ def test_too_many_failures_end_the_search_with_one_reason(bench):
     plan = suggest(search, 1)
     bench.train(search, plan, fail=lambda request: request.trial in plan.jobs[0].units + plan.jobs[1].units[:1])
     known = select(search, 1)
-    assert known.failure == "4 of 6 trials failed, and limits.failed_trials is 4"
+    assert known.failure == "4 of 6 trials failed, and limits.failed_trials is 4; 4 times error: as asked"
     assert not goes_on(search, 2)
 
 

@@ -77,6 +77,24 @@ def test_failures_that_were_too_many_are_not_when_more_are_allowed(bench):
     finish(bench, again)
 
 
+@pytest.mark.parametrize("iterations", [1, 3])
+def test_a_search_whose_time_ended_before_the_first_result_goes_on_with_more_time(bench, monkeypatch, iterations):
+    limits = {"parallel": 2, "search_time": 1e-9}
+    search = bench.begin(session="s1", iterations=iterations, limits=limits)
+    late = suggest(search, 1)
+    assert "search_time" in select(search, 1).stop
+    with pytest.raises(SearchError, match=r"nothing to train fully \(limits.search_time of .* is used up: change"):
+        choose_finalists(search)
+    assert bench.begin(session="s2", iterations=iterations, limits=limits).session.iterations == 0
+    again = bench.begin(session="s3", iterations=iterations, limits=limits | {"search_time": 1e9})
+    assert again.session.iterations == max(1, iterations - 1)
+    assert stragglers_of(again) == late.jobs
+    bench.train(again, late)
+    bench.iterate(again, iterations)
+    assert again.ledger.known(str(again.ledger.iterations_done())).front
+    finish(bench, again)
+
+
 def test_an_end_by_a_limit_holds_while_the_limit_does(bench):
     limits = {"parallel": 2, "trials": 6}
     bench.iterate(bench.begin(session="s1", limits=limits), 3)
@@ -274,26 +292,21 @@ def test_nothing_is_lost_when_suggest_dies_in_the_middle_of_its_writes(bench, mo
     assert [r.trial for r in suggest(search, 1).requests] == [r.trial for r in suggest(other, 1).requests]
 
 
+def test_more_iterations_count_for_a_run_that_was_cut_short(bench):
+    bench.iterate(bench.begin(session="s1", iterations=2), 1)
+    resumed = bench.begin(session="s2", iterations=4)
+    assert (resumed.session.offset, resumed.session.iterations) == (1, 3)
+    bench.iterate(resumed, 1)
+    again = bench.begin(session="s3", iterations=4)
+    assert (again.session.offset, again.session.iterations) == (2, 2)
+
+
 @pytest.mark.parametrize(("raised", "iterations"), [({}, 0), ({"search_time": 1e-7}, 0), ({"search_time": 60.0}, 2)])
 def test_a_limit_of_time_that_is_raised_no_longer_ends_the_search(bench, raised, iterations):
     limits = {"parallel": 2, "search_time": 1e-6}
     bench.iterate(bench.begin(session="s1", limits=limits), 3)
     assert bench.begin(session="s2", limits=limits).session.iterations == 0
     assert bench.begin(session="s3", limits=limits | raised).session.iterations == iterations
-
-
-def test_a_search_whose_time_was_up_before_any_result_says_so_and_can_go_on(bench):
-    limits = {"parallel": 2, "search_time": 1e-6}
-    search = bench.begin(session="s1", limits=limits, iterations=1)
-    bench.iterate(search, 1, only=())
-    with pytest.raises(
-        SearchError, match=r"no trial is on the front.*limits\.search_time of 1e-06 s is used up: raise"
-    ):
-        choose_finalists(search)
-    again = bench.begin(session="s2", limits={"parallel": 2}, iterations=1)
-    assert goes_on(again, 1)
-    bench.iterate(again, 1)
-    assert again.ledger.known("2").front
 
 
 def test_the_advice_to_start_warm_is_given_where_trials_would_be_taken(bench):
