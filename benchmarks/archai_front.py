@@ -40,7 +40,7 @@ def ours(run: Path) -> tuple[list[Model], list[Model]]:
     models = (ledger.read_json("models.json") or {}).get("models", [])
     return (
         [_model("ours", trial, trial["objectives"]["val_acc"]) for trial in front],
-        [_model("ours, full", model, model["test"]["onnx_acc"]) for model in models if model["verified"]],
+        [_model("ours, full", model, model["test"]["onnx_acc"]) for model in models if model["verdict"] == "verified"],
     )
 
 

@@ -1,6 +1,7 @@
 """Imports run one way, dags → windtunnel_airflow → windtunnel ← windtunnel_trainer; heavy packages stay in place."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -112,3 +113,100 @@ def test_nothing_lies_at_the_top_of_the_core_but_packages_and_what_all_of_them_n
         "text",
         "validation",
     }
+
+
+ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text()
+
+
+def core_imports():
+    """Which packages of the core each of them imports, wherever in a module: in a function, or for types alone, too."""
+    core = FOLDERS["windtunnel"]
+    graph = {folder.name: set() for folder in core.iterdir() if (folder / "__init__.py").is_file()}
+    for file in modules("windtunnel"):
+        package = file.relative_to(core).parts[0]
+        for node in ast.walk(ast.parse(file.read_text())) if package in graph else ():
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.module:
+                names = [f"{node.module}.{alias.name}" for alias in node.names]
+            graph[package] |= {name.split(".")[1] for name in names if name.startswith("windtunnel.")} & graph.keys()
+        graph.get(package, set()).discard(package)
+    return graph
+
+
+def reached(graph, start):
+    """All packages that imports lead to from one."""
+    reach, waiting = set(), [start]
+    while waiting:
+        new = graph[waiting.pop()] - reach
+        reach |= new
+        waiting += new
+    return reach
+
+
+def needed(graph):
+    """The imports of a graph without cycles that do not follow from others."""
+    return {
+        (package, other)
+        for package, others in graph.items()
+        for other in others
+        if not any(other in reached(graph, third) for third in others - {other})
+    }
+
+
+def test_packages_of_the_core_import_one_another_in_one_direction():
+    graph = core_imports()
+    assert [package for package in graph if package in reached(graph, package)] == []
+
+
+def test_the_drawing_of_the_packages_is_true():
+    (drawing,) = re.findall(r"```mermaid\ngraph TD\n(.*?)```", ARCHITECTURE, re.DOTALL)
+    arrows = set(re.findall(r"(\w+) --> (\w+)", drawing))
+    assert arrows == needed(core_imports())
+    assert {package for arrow in arrows for package in arrow} == core_imports().keys()
+
+
+def test_what_follows_from_other_imports_is_not_needed():
+    assert needed({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == {("a", "b"), ("b", "c")}
+    assert reached({"a": {"b"}, "b": {"a"}}, "a") == {"a", "b"}
+
+
+WALKS = ARCHITECTURE.partition("## Three walks")[2].partition("\n## ")[0]
+
+
+def function_of(name):
+    """The function that a walk names: `file.py:function` or `file.py:Class.method`; a core's file without its root."""
+    file, _, path = name.partition(":")
+    package, _, rest = file.partition("/")
+    place = FOLDERS[package] / rest if package in FOLDERS else FOLDERS["windtunnel"] / file
+    scope = ast.parse(place.read_text())
+    for part in path.split("."):
+        kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+        scope = next((node for node in scope.body if isinstance(node, kinds) and node.name == part), None)
+        assert scope is not None, f"{name}: there is no {part}"
+    return scope
+
+
+def only_passes_on(function):
+    """Whether a function does nothing but call another one with its own arguments."""
+    body = [node for node in function.body if not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))]
+    if len(body) != 1 or not isinstance(body[0], ast.Return | ast.Expr) or not isinstance(body[0].value, ast.Call):
+        return False
+    call = body[0].value
+    given = [node.id for node in (*call.args, *(word.value for word in call.keywords)) if isinstance(node, ast.Name)]
+    parameters = [each.arg for each in (*function.args.args, *function.args.kwonlyargs) if each.arg != "self"]
+    return len(given) == len(call.args) + len(call.keywords) and given == parameters
+
+
+@pytest.mark.parametrize("name", dict.fromkeys(re.findall(r"`([\w/]+\.py:[\w.]+)`", WALKS)))
+def test_a_walk_passes_functions_that_exist_and_do_something(name):
+    assert not only_passes_on(function_of(name))
+
+
+def test_there_are_three_walks():
+    assert len(re.findall(r"^\*\*", WALKS, re.MULTILINE)) == 3
+
+
+def test_a_function_that_only_passes_on_is_seen():
+    passing, working = ast.parse("def f(a, b):\n    return g(a, b)\ndef h(a, b):\n    return g(a, b + 1)").body
+    assert only_passes_on(passing)
+    assert not only_passes_on(working)

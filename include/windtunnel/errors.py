@@ -53,6 +53,10 @@ class LedgerError(WindtunnelError):
     """What the ledger holds contradicts what is asked of it."""
 
 
+class UnreadableError(LedgerError):
+    """An object of the run cannot be read; the message names it and tells the mend."""
+
+
 class UnsafeFolderError(WindtunnelError):
     """A folder for this user's own files may be in another user's hands."""
 

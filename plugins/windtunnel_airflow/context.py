@@ -14,7 +14,7 @@ from windtunnel.ledger.ids import config_of, is_trial, trial_of
 from windtunnel.stages import Search
 from windtunnel.stores import open_store
 from windtunnel.text import printable
-from windtunnel.workload.contract import code_digest
+from windtunnel.workload.files import code_digest, source_of
 from windtunnel_airflow.cluster import use_cluster
 from windtunnel_airflow.connection import use_connection
 
@@ -86,7 +86,7 @@ def _begun(context: Any) -> dict[str, str]:
 def _as_written(context: Any) -> Spec:
     """The definition as the DAG's file has it now, and its workload's source."""
     definition: Definition = context["dag"].user_defined_macros[DEFINITION]
-    return Spec(definition=definition.model_dump(mode="json"), code=code_digest(definition.workload))
+    return Spec(definition=definition.model_dump(mode="json"), code=code_digest(source_of(definition.workload)))
 
 
 def live_jobs(search: Search) -> Collection[str]:

@@ -20,7 +20,7 @@ from windtunnel_airflow.tasks.preparation import prepare_data
 def search_dag(definition: Definition) -> DAG:
     """The DAG of a search.
 
-        prepare_data → iteration_1 → … → finalists → approve → full_training → verify → publish → report → cancel
+        prepare_data → iteration_1 → … → finalists → approve → full_training → verify → publish → report → clean_up
 
     Any task may be killed and run again: XCom carries ids only, and the ledger what is done.
     """
@@ -60,10 +60,10 @@ def _wire(definition: Definition, store: str) -> None:
     model = Asset(name=f"{definition.name}_model", group="windtunnel")
     published = completion.publish(model, store)
     report = completion.report(store)
-    cancel = completion.cancel(store).as_teardown(on_failure_fail_dagrun=True)
+    clean_up = completion.clean_up(store).as_teardown(on_failure_fail_dagrun=True)
 
     before >> finalists >> approve >> [planned, refused]
     trained >> to_verify
     verified >> published
     [*collects, collected_training, collected_verification, refused, published] >> report
-    [published, report] >> cancel
+    [published, report] >> clean_up

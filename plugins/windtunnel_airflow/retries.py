@@ -6,6 +6,7 @@ from typing import Any
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
 
 from windtunnel.errors import DefinitionError, LedgerError, RefusedError, SearchError, WorkloadError
+from windtunnel_airflow.failures import tell_failure
 
 FOR_A_PERSON = (DefinitionError, WorkloadError, SearchError, LedgerError, RefusedError)
 
@@ -17,7 +18,12 @@ def retries() -> dict[str, Any]:
     is not tried again at all.
     """
     rule = RetryRule(exception=list(FOR_A_PERSON), action=RetryAction.FAIL)
-    return {"retries": 5, "retry_delay": timedelta(seconds=5), "retry_policy": ExceptionRetryPolicy(rules=[rule])}
+    return {
+        "on_failure_callback": tell_failure,
+        "retries": 5,
+        "retry_delay": timedelta(seconds=5),
+        "retry_policy": ExceptionRetryPolicy(rules=[rule]),
+    }
 
 
 def is_last_try(ti: Any, error: Exception) -> bool:

@@ -68,7 +68,7 @@ def test_their_search_runs_with_their_own_workload(team):
     team("-m", "airflow", "dags", "test", "tumour_mlp")
     (run_folder,) = (folder for folder in (team.folder / "runs" / "tumour_mlp").iterdir() if folder.is_dir())
     models = json.loads((run_folder / "models.json").read_text())["models"]
-    assert models and all(model["verified"] for model in models)
+    assert models and all(model["verdict"] == "verified" for model in models)
     assert max(model["test"]["test_acc"] for model in models) > 0.9
     assert (run_folder / "report.html").stat().st_size > 10_000
 

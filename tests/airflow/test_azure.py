@@ -106,7 +106,7 @@ def test_a_search_by_the_scheduler_survives_a_restart_of_the_storage_and_tells_n
 
     trials = partial_trials(ledger)
     assert [ledger.result(trial).state for trial in trials] == ["completed"] * 7
-    assert all(model["verified"] for model in ledger.read_json("models.json")["models"])
+    assert all(model["verdict"] == "verified" for model in ledger.read_json("models.json")["models"])
     waits = task_log(airflow, "toy", run, "iteration_1.await_results")
     assert "4 of 4 results in" in waits  # said by the trigger
 

@@ -85,7 +85,7 @@ def test_a_failed_run_leaves_no_job_behind(searches, cluster, monkeypatch):
     searches.write("failing", launcher="kubernetes", pod_template=cluster.template(), iterations=1)
     run = searches.run("failing")
     assert run.state == "failed"
-    assert run.of("cancel") == ["failed"]  # which it says of a run without models, when it has swept up
+    assert run.of("clean_up") == ["failed"]  # which it says of a run without models, when it has swept up
     assert cluster.requests["deletecollection jobs"] >= 1
     assert cluster.jobs == {}
 

@@ -78,8 +78,8 @@ def test_the_shape(dag):
     collects = {task for task in dag.task_ids if task.endswith(".collect")}
     assert len(collects) == 5
     assert upstream("report") == collects | {"publish", "refused"}
-    assert upstream("cancel") == {"publish", "report"}
-    assert [task.task_id for task in dag.leaves] == ["cancel"]
+    assert upstream("clean_up") == {"publish", "report"}
+    assert [task.task_id for task in dag.leaves] == ["clean_up"]
 
 
 def test_the_rules_behind_the_shape(dag):
@@ -90,11 +90,11 @@ def test_the_rules_behind_the_shape(dag):
         **dict.fromkeys(waits | collects, "all_done_min_one_success"),
         "finalists": "none_failed",
         "report": "all_done",
-        "cancel": "all_done_setup_success",
+        "clean_up": "all_done_setup_success",
     }
     assert all(dag.get_task(task).retries == 5 for task in dag.task_ids)
-    cancel = dag.get_task("cancel")
-    assert cancel.is_teardown and cancel.on_failure_fail_dagrun
+    teardown = dag.get_task("clean_up")
+    assert teardown.is_teardown and teardown.on_failure_fail_dagrun
     assert dag.dagrun_timeout is None  # it would skip the teardown, and leak jobs
     short = {task.task_id for task in dag.tasks if "short_circuit" in getattr(task, "custom_operator_name", "")}
     assert short == {"prepare_data.start", "iteration_1.select", "iteration_2.select"}

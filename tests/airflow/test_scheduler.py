@@ -52,7 +52,7 @@ def test_a_search_runs_and_publishes(airflow):
     trials = len(ledger.job("1-0").units)
     assert tasks["iteration_1.train.launch[0]"]["rendered_map_index"].startswith(f"{trials}: ")
     models = ledger.read_json("models.json")["models"]
-    assert models and all(model["verified"] for model in models)
+    assert models and all(model["verdict"] == "verified" for model in models)
 
     events = airflow.client.get("/api/v2/assets/events").json()["asset_events"]
     (extra,) = (event["extra"] for event in events if event["source_dag_id"] == "quick")
@@ -103,7 +103,7 @@ def test_a_run_that_is_marked_failed_leaves_nothing_running(airflow):
     ledger = Ledger(airflow.store, "slow", run)
     airflow.until(lambda: processes(ledger, "1-0"), LIMIT, "no job begins")
     airflow.client.patch(f"/api/v2/dags/slow/dagRuns/{run}", json={"state": "failed"}).raise_for_status()
-    airflow.until(lambda: airflow.tasks("slow", run)["cancel"]["state"] == "failed", LIMIT, "nothing is cancelled")
+    airflow.until(lambda: airflow.tasks("slow", run)["clean_up"]["state"] == "failed", LIMIT, "nothing is cancelled")
     assert not processes(ledger)
     assert airflow.wait("slow", run, LIMIT) == "failed"
 

@@ -20,7 +20,7 @@ def test_a_search_publishes_its_best_model(searches):
     assert {task for task, state in run.states.items() if state != "success"} == {"refused"}
     assert run.states["refused"] == "skipped"
     models = run.ledger.read_json("models.json")["models"]
-    assert [model["verified"] for model in models] == [True, True]
+    assert [model["verdict"] for model in models] == ["verified", "verified"]
     assert len(partial_trials(run.ledger)) == 7
     assert len(searches.trained) == len(set(searches.trained)) == 9
     store = run.ledger.store
@@ -136,7 +136,7 @@ def test_a_hopeless_search_ends_with_one_clear_message(searches, capsys):
     assert run.state == "failed"
     assert run.states["iteration_1.select"] == "failed"
     assert run.of("iteration_2.suggest", "finalists", "publish") == ["upstream_failed"] * 3
-    assert run.of("report", "cancel") == ["success", "failed"]
+    assert run.of("report", "clean_up") == ["success", "failed"]
     assert "4 of 4 trials failed, and limits.failed_trials is 4" in run.ledger.known("1").failure
     out = capsys.readouterr()
     assert (out.out + out.err).count("The search ends, for it only fails") >= 1
@@ -146,7 +146,7 @@ def test_data_that_cannot_be_prepared_ends_the_run(searches):
     searches.write("no_data", data={"fail": True})
     run = searches.run("no_data")
     assert run.state == "failed"
-    assert run.of("prepare_data.await_results", "iteration_1.suggest", "cancel") == [
+    assert run.of("prepare_data.await_results", "iteration_1.suggest", "clean_up") == [
         "failed",
         "upstream_failed",
         "failed",
@@ -171,7 +171,7 @@ def test_a_refusal_is_an_end_of_its_own(searches, answers):
     answers("refused_search", "Reject")
     run = searches.run("refused_search", approval=True)
     assert run.state == "success"
-    assert run.of("approve", "refused", "full_training.plan", "publish", "cancel") == [
+    assert run.of("approve", "refused", "full_training.plan", "publish", "clean_up") == [
         "success",
         "success",
         "skipped",
@@ -229,7 +229,7 @@ def test_only_one_dag_run_writes_a_ledger(searches):
     second = searches.run("one_writer", resume=first.run_id)  # this process lives, and it is this process's run
     assert second.state == "failed"
     assert second.states["prepare_data.begin"] == "failed"
-    assert second.states["cancel"] == "failed"
+    assert second.states["clean_up"] == "failed"
     assert [session.session for session in first.ledger.sessions()] == [first.run_id]
 
 

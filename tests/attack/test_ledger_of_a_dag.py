@@ -69,7 +69,7 @@ def test_what_the_ledger_calls_the_definition_is_not_performed(searches, home, e
         "iteration_1.select",
         "finalists",
         "verify.plan",
-        "cancel",
+        "clean_up",
     ):
         before(dag, task, lambda: rewrite(home, ["search.json", "sessions/*.json"], redefined), monkeypatch)
     run = searches.run("rewritten", dag)
@@ -85,7 +85,7 @@ def test_a_specification_that_was_changed_stops_the_run_and_its_end_is_kept(sear
     run = searches.run("rewritten", dag)
     assert not evil.exists()
     assert run.state == "failed"
-    assert run.of("prepare_data.start", "iteration_1.suggest", "cancel") == ["success", "failed", "failed"]
+    assert run.of("prepare_data.start", "iteration_1.suggest", "clean_up") == ["success", "failed", "failed"]
     assert partial_trials(run.ledger) == []
 
 

@@ -91,7 +91,7 @@ class ClearedRunsConformance:
             assert outcome.objectives == {"val_acc": 1 - 1 / (1 + size * request.epochs), "params": size}
             assert len(ledger.attempts(trial)) == len(ledger.launches(_job_of(ledger, trial))) == 1
         assert len(ledger.outcomes()) == 6  # four of the search, two finalists
-        assert all(model["verified"] for model in ledger.read_json("models.json")["models"])
+        assert all(model["verdict"] == "verified" for model in ledger.read_json("models.json")["models"])
         begun = [ti["try_number"] for ti in whole.airflow.tasks("cleared", run).values() if "begin" in ti["task_id"]]
         assert begun == [3]
 

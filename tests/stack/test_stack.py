@@ -63,7 +63,7 @@ def test_a_search_ends_well_whichever_service_is_restarted(stack, disturbed):
     assert states <= {"completed", "infeasible"}
     finalists = [trial for trial in found["trials"] if trial["stage"].startswith("full-")]
     assert len(found["trials"]) == TRIALS + len(finalists)
-    assert [trial["verified"] for trial in finalists] == [True] * 4
+    assert [trial["verdict"] for trial in finalists] == ["verified"] * 4
     assert (
         stack.inside("trainer", "python", "-m", "windtunnel", "fetch", url, "--to", "/tmp/fetched").count(".onnx") == 4
     )
@@ -87,7 +87,7 @@ def test_an_undisturbed_run_finds_the_same(stack, disturbed):
     run_id = stack.trigger(SEARCH, **SHORTER)
     assert stack.wait(SEARCH, run_id, 600)["state"] == "success"
     second = stack.results("latest")["trials"]
-    facts = ("trial", "state", "params", "objectives", "front", "verified")
+    facts = ("trial", "state", "params", "objectives", "front", "verdict")
     assert [[trial[fact] for fact in facts] for trial in second] == [[trial[fact] for fact in facts] for trial in first]
 
 

@@ -68,6 +68,14 @@ def begun(tmp_path, monkeypatch):
             },
         ),
         (
+            "team_module",
+            {
+                "team_module.py": "from team_helper import ONE\n" + WORKLOAD.format(x="ONE"),
+                "team_helper.py": "from team_parts.one import ONE\n",
+                "team_parts/one.py": "ONE = 1.0\n",
+            },
+        ),
+        (
             "team_folder.mlp",
             {
                 "team_folder/one.py": "ONE = 1.0\n",
@@ -101,6 +109,18 @@ def test_of_a_file_in_two_folders_the_one_that_is_imported_is_packed_once(begun,
 def test_a_job_runs_what_the_run_began_with(begun, tmp_path):
     ledger = begun("team_module", {"team_module.py": WORKLOAD.format(x=1.0)})
     (tmp_path / "modules" / "team_module.py").write_text("raise AssertionError('another version')")
+    environment = clean_environment(PYTHONPATH=tmp_path / "modules")
+    command = [sys.executable, "-P", "-m", "windtunnel_trainer", ledger.url, "prepare", "--digest", ledger.digest]
+    subprocess.run(command, cwd="/", env=environment, check=True)
+    assert ledger.result("prepare").state is State.COMPLETED
+
+
+def test_a_job_runs_a_helper_as_it_was_when_the_run_began(begun, tmp_path):
+    ledger = begun(
+        "team_module",
+        {"team_module.py": "from team_helper import ONE\n" + WORKLOAD.format(x="ONE"), "team_helper.py": "ONE = 1.0\n"},
+    )
+    (tmp_path / "modules" / "team_helper.py").write_text("raise AssertionError('another version')")
     environment = clean_environment(PYTHONPATH=tmp_path / "modules")
     command = [sys.executable, "-P", "-m", "windtunnel_trainer", ledger.url, "prepare", "--digest", ledger.digest]
     subprocess.run(command, cwd="/", env=environment, check=True)

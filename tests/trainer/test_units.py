@@ -45,7 +45,7 @@ def test_a_unit_with_a_result_is_left_alone(bench):
         ("raise", "error", "ValueError: deliberately wrong (scripted.py, line "),
         ("exit", "error", "sys.exit(3)"),
         ("memory", "out_of_memory", "allocate"),
-        ("without_accuracy", "no_metrics", "val_acc never came: train() must give it to trial.report()"),
+        ("without_accuracy", "no_metrics", "the objective is 'val_acc': train() must give it to trial.report()"),
         ("text", "error", "report(val_acc=…): 'high' is no number"),
         ("read_test_data", "error", "train() must not see the test data"),
     ],

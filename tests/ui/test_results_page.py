@@ -27,7 +27,7 @@ SAID_OF_NOTHING = {
 FAILED_SIGNS = browser.SIGNS | {
     "overview": "#banner li:has-text('out_of_memory') button.id",
     "curves": "#curves-chart:has-text('No trial has written')",
-    "importance": "#view-importance:has-text('10 completed trials')",
+    "importance": "#view-importance:has-text('10 completed configurations')",
 }
 ACTION = {"actions": "#action-resume"}
 # What the runs' session was triggered with, where the DAG's own choices are others.

@@ -5,14 +5,12 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from windtunnel.errors import NotFoundError, StoreError, WorkloadError
 from windtunnel.ledger import Ledger
+from windtunnel_trainer import states
 from windtunnel_trainer.seeds import States
-
-if TYPE_CHECKING:
-    import torch
 
 CHECKPOINT = "checkpoint.pt"
 
@@ -89,15 +87,13 @@ def save(ledger: Ledger, trial: str, config: str, progress: Progress, objects: M
 
     Raises:
         StoreError: there is no room for it here, or the store refuses it.
+        WorkloadError: a state could not be read again.
     """
-    import torch
-
-    states = {name: _state(name, item) for name, item in objects.items()}
-    content = {"config": config, "progress": progress.to_state(), "objects": states}
+    content = {"config": config, "progress": progress.to_state(), "objects": states_of(objects)}
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / CHECKPOINT
         try:
-            torch.save(content, file)
+            states.write(content, file)
         except (OSError, RuntimeError) as error:
             if isinstance(error, RuntimeError) and "inline_container" not in str(error):  # torch's writer of files
                 raise
@@ -115,11 +111,9 @@ def load(ledger: Ledger, trial: str, config: str) -> tuple[Progress, dict[str, A
         saved = ledger.store.open(ledger.trial_path(trial, CHECKPOINT))
     except NotFoundError:
         return None
-    import torch
-
     try:
         with saved:
-            content = torch.load(saved, map_location="cpu", weights_only=True)
+            content = states.read(saved)
     except Exception as error:
         sys.stderr.write(f"the checkpoint of {trial} cannot be read, so training begins anew: {error}\n")
         return None
@@ -128,31 +122,41 @@ def load(ledger: Ledger, trial: str, config: str) -> tuple[Progress, dict[str, A
     return Progress.of_state(content["progress"]), content["objects"]
 
 
-def load_states(objects: Mapping[str, Any], states: Mapping[str, Any], what: str) -> None:
+def states_of(objects: Mapping[str, Any]) -> dict[str, Any]:
+    """The objects' states, by the same names.
+
+    Raises:
+        WorkloadError: one has none, or could not be given it again.
+    """
+    return {name: _state(name, item) for name, item in objects.items()}
+
+
+def load_states(objects: Mapping[str, Any], saved: Mapping[str, Any], what: str) -> None:
     """Put saved states into objects of the same names.
 
     Raises:
         WorkloadError: a state is missing or does not fit.
     """
+    import torch
+
     for name, item in objects.items():
-        if name not in states:
-            raise WorkloadError(f"{what} has no {name!r}, only {', '.join(sorted(states)) or 'nothing'}")
+        if name not in saved:
+            raise WorkloadError(f"{what} has no {name!r}, only {', '.join(sorted(saved)) or 'nothing'}")
         try:
-            if hasattr(item, "load_state_dict"):
-                item.load_state_dict(states[name])
+            if isinstance(item, torch.nn.Module):
+                item.load_state_dict(states.named_for(item, saved[name]))
+            elif hasattr(item, "load_state_dict"):
+                item.load_state_dict(saved[name])
             else:
-                item.set_state(states[name])
+                item.set_state(saved[name])
         except (RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise WorkloadError(f"the {name!r} of {what} does not fit: {error}") from error
 
 
-def weights(model: "torch.nn.Module") -> dict[str, Any]:
-    """A copy of the model's state that further training does not touch."""
-    return {name: value.detach().clone() for name, value in model.state_dict().items()}
-
-
 def _state(name: str, item: Any) -> Any:
-    for method in ("state_dict", "get_state"):
-        if hasattr(item, method):
-            return getattr(item, method)()
-    raise WorkloadError(f"checkpoint({name}=…): a {type(item).__name__} has neither state_dict() nor get_state()")
+    for get, put in (("state_dict", "load_state_dict"), ("get_state", "set_state")):
+        if hasattr(item, get) and hasattr(item, put):
+            return getattr(item, get)()
+    kind = type(item).__name__
+    pairs = "state_dict() and load_state_dict(), nor get_state() and set_state()"
+    raise WorkloadError(f"checkpoint({name}=…): a {kind} has neither {pairs}")

@@ -27,8 +27,14 @@ def wrap(model: nn.Module, in_parts: Callable[[], bool], **options: Any) -> Dist
 
 
 def unwrap(item: Any) -> Any:
-    """The model that was wrapped; anything else as it is."""
-    return item.module if isinstance(item, DistributedDataParallel) else item
+    """The model that was compiled or spread over devices; anything else as it is."""
+    while True:
+        if isinstance(item, (DistributedDataParallel, nn.DataParallel)):
+            item = item.module
+        elif isinstance(item, nn.Module) and "_orig_mod" in item._modules:  # torch.compile's, which is slow to import
+            item = item._modules["_orig_mod"]
+        else:
+            return item
 
 
 class _OnGpu(nn.SyncBatchNorm):

@@ -91,4 +91,4 @@ def load(definition: Definition, job: Job, *, adopts: bool) -> RunUnit:
 
 def processes_of(definition: Definition, job: Job) -> int:
     """How many processes train each of the job's trials: one for each GPU that the trial has."""
-    return max(1, (definition.resources.gpus or 1) // job.slots) if job.kind is JobKind.TRAIN else 1
+    return share(definition.resources.gpus or 1, job.slots) if job.kind is JobKind.TRAIN else 1

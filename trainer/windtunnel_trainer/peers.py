@@ -51,8 +51,8 @@ class Peers:
         return wrap(model, lambda: not self.whole, **options)
 
     def unwrap(self, item: Any) -> Any:
-        """The model that was wrapped; anything else as it is."""
-        if self.size == 1:
+        """The model that was compiled or spread over devices; anything else as it is."""
+        if "torch" not in sys.modules:
             return item
         from windtunnel_trainer.ddp import unwrap
 

@@ -63,6 +63,8 @@ class Rules:
             return [Verdict(**facts) for facts in json.loads(self._ledger.store.get(self._path))]
         except NotFoundError:
             return []
+        except (ValueError, TypeError):  # torn or strange: the rules decide anew
+            return []
 
 
 def curve(reports: Sequence[Report], metric: str) -> list[float]:

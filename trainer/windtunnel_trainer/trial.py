@@ -3,9 +3,10 @@
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from windtunnel.definition.model import Definition
@@ -15,7 +16,7 @@ from windtunnel.ledger.ids import steps
 from windtunnel.ledger.sources import open_source
 from windtunnel.objectives.direction import better
 from windtunnel.stopping.rules import Verdict
-from windtunnel_trainer import checkpoints, export, leaving
+from windtunnel_trainer import checkpoints, export, leaving, states
 from windtunnel_trainer.checkpoints import Progress, Report
 from windtunnel_trainer.data import Arrays, load_split
 from windtunnel_trainer.epochs import Epoch
@@ -93,6 +94,7 @@ class Trial:
         self._watched = {*definition.objectives, *definition.constraints}
         self._progress = Progress()
         self._objects: dict[str, Any] = {}
+        self._checked = self._loaded_best = False
         self._target: int | None = None
         self._began = self._checkpointed = time.monotonic()
         rules = definition.early_stopping.rules
@@ -156,10 +158,10 @@ class Trial:
         self._peers.agree(None)  # nobody goes on, and writes another checkpoint, before all have read this one
         if found is None:
             return False
-        self._progress, states = found
+        self._progress, saved = found
         if trial != request.trial:
             self._progress.go_on()
-        checkpoints.load_states(objects, states, f"the checkpoint of {trial}")
+        checkpoints.load_states(objects, saved, f"the checkpoint of {trial}")
         self._began = time.monotonic() - self._progress.seconds
         self._say(f"going on from {trial}, step {self._progress.step}")
         return True
@@ -249,9 +251,16 @@ class Trial:
 
         Args:
             objects: models, optimisers, schedulers, generators: whatever training changes.
+
+        Raises:
+            WorkloadError: at the first call, whether it writes or not: a state could not be read again, or `restore`
+                asks for an object that is not given.
         """
         leaving.heed()
+        asked = self._objects.keys() - objects.keys()
         objects = self._noted(objects)
+        if not self._checked:
+            self._check(objects, asked)
         progress = self._progress
         now = time.monotonic()
         ended = progress.position != "within" and progress.step == self._target
@@ -267,27 +276,66 @@ class Trial:
             self._say(f"told to go: saved at step {progress.step}")
             leaving.go()
 
-    def export_onnx(self, model: "torch.nn.Module", example: Any) -> None:
+    def export_onnx(self, model: "torch.nn.Module", example: Any, *, opset: int = export.OPSET) -> None:
         """Export the model, with the last weights or the best, as the definition's `objective_at` says.
 
         Args:
             model: the trained model; it is left in evaluation mode.
             example: an input, or a tuple of inputs, whose first axis is the batch.
+            opset: version of ONNX's operators. Where tracing cannot export the model, torch's exporter that compiles
+                does, and chooses its own.
 
         Raises:
-            WorkloadError: the model cannot be exported.
+            WorkloadError: the model cannot be exported, or is larger than 2 GiB.
         """
         model = self._peers.unwrap(model)
-        chosen = self.chosen()
-        if chosen is not None and chosen is not self._last():
-            name = next((name for name, held in self._models().items() if held is model), None)
-            best = self._progress.best
-            if name is None or best is None:
-                raise WorkloadError("the best weights are not kept: give the exported model to trial.restore()")
-            model.load_state_dict(best["weights"][name])
+        self.load_best(model)
         if self._peers.leads:
-            export.export(self._ledger, self._request.trial, model, example)
+            export.export(self._ledger, self._request.trial, model, example, opset)
         self.exported = True
+
+    def save_onnx(self, file: bytes | str | Path, model: "torch.nn.Module | None" = None) -> None:
+        """Give an ONNX model of your own, in place of `export_onnx`; it is checked and verified like any other.
+
+        With `objective_at: best`, call `load_best` before you make it.
+
+        Args:
+            file: the ONNX model, or the path of its file; what it keeps in other files is taken in.
+            model: torch's, with the weights that the file was made of, for `verify` to compare with.
+
+        Raises:
+            WorkloadError: it is no valid ONNX model, is larger than 2 GiB, or is not made of the best weights.
+        """
+        chosen = self.chosen()
+        if chosen is not None and chosen is not self._last() and not self._loaded_best:
+            raise WorkloadError(
+                "objective_at is best: call trial.load_best(model) before you make the ONNX model of it"
+            )
+        if self._peers.leads:
+            export.keep(self._ledger, self._request.trial, file, model)
+        self.exported = True
+
+    def load_best(self, model: "torch.nn.Module") -> None:
+        """Put the weights into the model that the trial's values are of: the best epoch's, with `objective_at: best`.
+
+        `export_onnx` does so by itself. The model may be one that `restore` was given, hold such models, or be a part
+        of one, such as an average of weights.
+
+        Raises:
+            WorkloadError: these weights were not kept.
+        """
+        chosen, best = self.chosen(), self._progress.best
+        if best is None or chosen is None or chosen is self._last():
+            return
+        own = _tensors(self._peers.unwrap(model))
+        kept: set[int] = set()
+        for name, held in self._models().items():
+            if own & (tensors := _tensors(held)) and name in best["weights"]:
+                checkpoints.load_states({name: held}, best["weights"], "the best epoch")
+                kept |= tensors
+        if not own <= kept:
+            raise WorkloadError("the best weights are not kept: give the exported model to trial.restore()")
+        self._loaded_best = True
 
     def chosen(self) -> Report | None:
         """The report whose values are the trial's: the last, or the best as the definition's `objective_at` says."""
@@ -329,6 +377,15 @@ class Trial:
             self.resumable = True
         raise TrialStopped(verdict.reason)
 
+    def _check(self, objects: Mapping[str, Any], missing: Collection[str]) -> None:
+        """See that `restore` will be given what it asks for, before hours have gone into it."""
+        if missing:
+            names = ", ".join(sorted(missing))
+            raise WorkloadError(f"trial.restore() asks for {names}: give trial.checkpoint() the same objects")
+        for name, state in checkpoints.states_of(objects).items():
+            states.check(name, state)
+        self._checked = True
+
     def _save(self, objects: Mapping[str, Any]) -> None:
         self._progress.seconds = time.monotonic() - self._began
         checkpoints.save(self._ledger, self._request.trial, self._request.config, self._progress, objects)
@@ -358,7 +415,7 @@ class Trial:
         best = self._progress.best
         again = best is not None and best["report"]["epoch"] == report.epoch
         if best is None or again or self._better(report, Report(**best["report"])):
-            weights = {name: checkpoints.weights(model) for name, model in self._models().items()}
+            weights = {name: states.copied(model) for name, model in self._models().items()}
             self._progress.best = {"report": asdict(report), "weights": weights}
 
     def _better(self, report: Report, other: Report) -> bool:
@@ -383,6 +440,11 @@ class Trial:
         """Write a line to the trial's log."""
         if self._peers.leads:
             print(text, flush=True)  # noqa: T201  (the log is the process's own output)
+
+
+def _tensors(model: "torch.nn.Module") -> set[int]:
+    """Identities of the model's parameters and buffers."""
+    return {id(tensor) for tensor in (*model.parameters(), *model.buffers())}
 
 
 def _shown(value: float | None) -> str:

@@ -25,7 +25,8 @@ from windtunnel.space import Params
 from windtunnel.stages import Search
 from windtunnel.strategies import get_strategy
 from windtunnel.text import printable
-from windtunnel.workload.contract import Workload, code_digest
+from windtunnel.workload.contract import Workload, verifies
+from windtunnel.workload.files import code_digest, source_of
 from windtunnel_trainer import units
 from windtunnel_trainer.data import FOLDER_VARIABLE
 
@@ -82,9 +83,12 @@ def attempt(search: Search, params: Params, epochs: float) -> None:
     _say(f"metrics: {_listed(trained.metrics)}")
     if trained.violation:
         _say(f"breaks a constraint: violation {trained.violation:g}")
-    with clock.stage("verify"):
-        verified = units.verify(ledger, definition, request)
-    _say(f"verified: {_listed(verified.metrics)}")
+    if verifies(definition.workload):
+        with clock.stage("verify"):
+            verified = units.verify(ledger, definition, request)
+        _say(f"verified: {_listed(verified.metrics)}")
+    else:
+        _say(f"not verified: {definition.workload} has no verify()")
     _say("seconds: " + ", ".join(f"{name} {seconds:.2f}" for name, seconds in clock.seconds.items()))
 
 
@@ -134,7 +138,8 @@ def _search(ledger: Ledger, definition: Definition) -> Search:
     session = Session(
         session="try", offset=0, iterations=1, definition=definition.model_dump(mode="json"), started=now()
     )
-    return Search(ledger, session, definition, code_digest(definition.workload), origin=None)
+    code = code_digest(source_of(definition.workload))
+    return Search(ledger, session, definition, code, origin=None)
 
 
 def _params(search: Search, given: str | None, seed: int | None) -> Params:

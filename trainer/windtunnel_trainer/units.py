@@ -4,7 +4,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -174,11 +174,7 @@ def train(
         metrics |= {"latency_ms": measured.median, "latency_ms_spread": measured.spread}
     missing = [name for name in compared if metrics.get(name) is None]
     if missing and state is State.COMPLETED:
-        has = ", ".join(sorted(metrics)) or "nothing"
-        raise NoMetricsError(
-            f"{', '.join(sorted(missing))} never came: train() must give it to trial.report(), or cost() know it. "
-            f"Known are {has}"
-        )
+        raise NoMetricsError(_never_came(definition, missing, metrics))
     if stop is not None and not any(definition.watched in report.metrics for report in trial.reports):
         raise NoMetricsError(
             f"{definition.watched} never came, which the rules of early_stopping watch: train() must give it to "
@@ -235,6 +231,15 @@ def violation(definition: Definition, values: Mapping[str, float]) -> float:
     """By how much constraints are broken, each relative to its bound, summed; 0 where none is."""
     bounds = definition.constraints
     return sum(bound.violation(values[name]) for name, bound in bounds.items() if name in values)
+
+
+def _never_came(definition: Definition, missing: Collection[str], metrics: Collection[str]) -> str:
+    names = ", ".join(map(repr, sorted(missing)))
+    what = "objective" if definition.objectives.keys() & set(missing) else "constrained value"
+    return (
+        f"{', '.join(sorted(missing))} never came: trials report {', '.join(sorted(metrics)) or 'nothing'}; the {what} "
+        f"is {names}: train() must give it to trial.report(), or cost() know it, or the definition call it as they do"
+    )
 
 
 def gpus_held() -> int:

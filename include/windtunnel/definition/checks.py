@@ -4,17 +4,16 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from windtunnel.definition.early_stopping import EarlyStopping
-from windtunnel.definition.model import Definition, Epochs
+from windtunnel.definition.model import LAUNCHERS, Definition, Epochs
 from windtunnel.definition.template import template_faults
 from windtunnel.errors import DefinitionError, WorkloadError
-from windtunnel.launchers import launcher_names
 from windtunnel.ledger import is_run
 from windtunnel.ledger.ids import canonical_json
 from windtunnel.space import Space
 from windtunnel.stores.open import ALLOWED, SCHEMES
 from windtunnel.strategies import get_strategy
 from windtunnel.validation import Fault, shown, unknown
-from windtunnel.workload.contract import source_files
+from windtunnel.workload.files import module_file
 
 _PRESETS = ("@once", "@continuous", "@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly")
 _OWN_METRICS = ("epoch", "seconds")  # written by the trainer with every report
@@ -34,7 +33,7 @@ def cross_faults(fields: Mapping[str, Any]) -> Iterator[Fault]:
 
 def _workload(name: str, _: Mapping[str, Any]) -> Iterator[Fault]:
     try:
-        source_files(name)
+        module_file(name)
     except WorkloadError as error:
         yield Fault(("workload",), str(error))
 
@@ -49,8 +48,8 @@ def _strategy(choice: dict[str, Any], _: Mapping[str, Any]) -> Iterator[Fault]:
 
 
 def _launcher(name: str, _: Mapping[str, Any]) -> Iterator[Fault]:
-    if name not in launcher_names():
-        yield Fault(("launcher",), f"found {shown(name)}; {unknown(name, launcher_names(), 'launcher')}")
+    if name not in LAUNCHERS:
+        yield Fault(("launcher",), f"found {shown(name)}; {unknown(name, LAUNCHERS, 'launcher')}")
 
 
 def _pod_template(template: Any, _: Mapping[str, Any]) -> Iterator[Fault]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
@@ -73,7 +73,8 @@ def recorded_definition(ledger: Ledger, record: Mapping[str, Any] | None = None)
     Raises:
         LedgerError: the run has not begun.
     """
-    return _recorded(ledger, (record or ledger.search_record())["definition"])
+    data = (record or ledger.search_record()).get("definition")
+    return _recorded(ledger, data, extra="ignore")  # another version may know more fields
 
 
 def with_overrides(definition: Definition, overrides: Mapping[str, Any]) -> Definition:
@@ -129,9 +130,9 @@ def resolve(definition: Definition) -> Definition:
     return definition.model_copy(update={"space": written_out})
 
 
-def _recorded(ledger: Ledger, data: Any) -> Definition:
+def _recorded(ledger: Ledger, data: Any, extra: Literal["ignore"] | None = None) -> Definition:
     try:
-        return Definition.model_validate(data)
+        return Definition.model_validate(data, extra=extra)
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"]))

@@ -10,6 +10,7 @@ from windtunnel.objectives.constraint import Constraint
 from windtunnel.validation import LARGEST, StrictModel
 
 Direction = Literal["maximize", "minimize"]
+LAUNCHERS = ("kubernetes", "local")  # by name; `windtunnel.launchers` has a class for each
 
 
 class Epochs(StrictModel):

@@ -3,8 +3,7 @@
 import json
 from typing import Any
 
-from windtunnel.definition.model import Definition
-from windtunnel.launchers import launcher_names
+from windtunnel.definition.model import LAUNCHERS, Definition
 from windtunnel.space import KINDS, Custom, Parameter
 from windtunnel.space.base import ANY_PARAMETER
 from windtunnel.strategies import strategy_class, strategy_names
@@ -19,7 +18,7 @@ def json_schema() -> dict[str, Any]:
     schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
     schema["required"] = [field for field in schema["required"] if field != "name"]  # the file's stem is the default
     properties, definitions = schema["properties"], schema["$defs"]
-    properties["launcher"]["enum"] = launcher_names()
+    properties["launcher"]["enum"] = list(LAUNCHERS)
     properties["space"] |= {"anyOf": [_space_schema(definitions), {"type": "null"}]}
     _type_options(definitions)
     return schema

@@ -11,9 +11,9 @@ from windtunnel.errors import LaunchError, SearchError, UnavailableError
 from windtunnel.launchers import get_launcher
 from windtunnel.launchers.base import Launcher
 from windtunnel.launchers.monitor import Progress, Watch, wait
-from windtunnel.ledger import Job, Plan, State
+from windtunnel.ledger import Job, Model, Plan, State
 from windtunnel.ledger.failures import record_failure
-from windtunnel.stages import Published, Search
+from windtunnel.stages import Search
 
 _INTERVAL = 0.1  # seconds between two looks at a stage
 _FIRST_DELAY, _LONGEST_DELAY = 1.0, 60.0  # seconds until a store that did not answer is asked again
@@ -40,11 +40,11 @@ class Engine:
     say: Callable[[str], None] = lambda line: None
     sleep: Callable[[float], None] = field(default=time.sleep, repr=False)
 
-    def perform(self) -> Published | None:
+    def perform(self) -> list[Model]:
         """Go from the data to the published models; what is done already is not done again.
 
         Returns:
-            The best model; None where a person refused the finalists.
+            The models that may be used, the best first; none where a person refused the finalists.
 
         Raises:
             SearchError: the search is hopeless, its data cannot be prepared, or there is nothing to publish.
@@ -90,12 +90,12 @@ class Engine:
         if known.failure:
             raise SearchError(f"the search ends, for it only fails: {known.failure}")
 
-    def _finish(self) -> Published | None:
+    def _finish(self) -> list[Model]:
         """The finalists: trained fully, verified and published, unless a person refuses them."""
         plan = self._patiently(stages.choose_finalists, self.search, self._live())
         if self.search.definition.approval and not self.approve(plan):
             self._patiently(stages.refuse, self.search)
-            return None
+            return []
         self._train(plan.jobs)
         self._train(self._patiently(stages.plan_verification, self.search).jobs)
         return self._patiently(stages.publish, self.search)

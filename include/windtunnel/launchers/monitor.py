@@ -1,5 +1,6 @@
 """Waiting for a stage's results, whatever the engine that waits: no job stalls it, whichever way it is lost."""
 
+import logging
 import math
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -9,10 +10,13 @@ from datetime import datetime
 from windtunnel.definition import definition_of
 from windtunnel.errors import LaunchError
 from windtunnel.launchers.base import Gone, Launcher
-from windtunnel.ledger import Job, JobKind, Ledger, State
-from windtunnel.ledger.failures import record_failure
+from windtunnel.ledger import Job, JobKind, Ledger, Result, State
+from windtunnel.ledger.failures import hopeless, record_failure
 from windtunnel.ledger.ids import last_tries
 from windtunnel.ledger.stage import Stage
+from windtunnel.text import printable
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +69,11 @@ class _Stage:
 class Watch:
     """Looks at a stage's jobs and results now and then, and sees that every unit comes to a result.
 
-    An iteration's watch looks after the stragglers of earlier iterations too, and waits no longer once the search has
-    more failures than its limits allow, or its time is used up: jobs that still run are cancelled then. A job is gone
-    when it was launched, two looks in a row find that it does not live, and it still lacks results: it is started again
-    where the launcher's rules allow, and its units have failed where not. Only that count is held here: a watch that is
-    lost and made anew takes one look longer.
+    An iteration's watch looks after the stragglers of earlier iterations too, and waits no longer once the search is
+    hopeless by its failures, or its time is used up: jobs that still run are cancelled then. A job is gone when two
+    looks in a row find that it does not live, and it still lacks results: it is started again where the launcher's
+    rules allow, and its units have failed where not, as they have where it was never launched; for a watch begins once
+    all launches are tried. Only that count is held here: a watch that is lost and made anew takes one look longer.
     """
 
     def __init__(
@@ -115,18 +119,18 @@ class Watch:
             for job in stage.jobs:
                 missing = job.owed(ended)
                 if missing and job.job not in live and not over:
-                    ended |= dict.fromkeys(self._missed(job, missing), State.FAILED)
+                    ended |= self._missed(job, missing)
                 else:
                     self._absent.pop(job.job, None)
         own = [ended[unit] for unit in self._stage.units if unit in ended]
-        late = sum(unit not in ended for stage in self._earlier for unit in stage.units)
+        late = sum(len(job.owed(ended)) for stage in self._earlier for job in stage.jobs)
         total = len(self._stage.units)
-        hopeless = self._is_iteration and self._failed(ended) >= self._limits.failed_trials
+        given_up = self._is_iteration and hopeless(self._last_tries(ended), self._limits.failed_trials) is not None
         return Progress(
-            done=total - len(own) + late <= self._may_lack or hopeless or over,
+            done=total - len(own) + late <= self._may_lack or given_up or over,
             finished=len(own),
             total=total,
-            failed=own.count(State.FAILED),
+            failed=sum(result.state is State.FAILED for result in own),
             live=sum(job.job in live for job in self._stage.jobs),
             late=late,
             over=over,
@@ -139,38 +143,35 @@ class Watch:
         if running:
             self._launcher.cancel(self._ledger, running)
 
-    def _failed(self, ended: Mapping[str, State]) -> int:
-        """How many trials have failed for good so far: the last retry of each counts."""
+    def _last_tries(self, ended: Mapping[str, Result]) -> list[Result]:
+        """How the trials so far have ended: the last retry of each counts."""
         units = [unit for stage in (*self._earlier, self._stage) for unit in stage.units]
-        return [ended.get(unit) for unit in last_tries(units)].count(State.FAILED)
+        return [ended[unit] for unit in last_tries(units) if unit in ended]
 
-    def _ended(self) -> dict[str, State]:
+    def _ended(self) -> dict[str, Result]:
         trials = all(job.kind is JobKind.TRAIN for job in self._stage.jobs)
-        outcomes = self._ledger.outcomes() if trials else self._ledger.step_outcomes()
-        return {unit: outcome.state for unit, outcome in outcomes.items()}
+        return self._ledger.outcomes() if trials else self._ledger.step_outcomes()
 
-    def _missed(self, job: Job, missing: Collection[str]) -> Collection[str]:
-        """Deal with a job that lacks results and was not found alive; returns the units that have failed by it."""
+    def _missed(self, job: Job, missing: Collection[str]) -> dict[str, Result]:
+        """Deal with a job that lacks results and was not found alive; returns how the units ended that failed by it."""
         self._absent[job.job] = self._absent.get(job.job, 0) + 1
         if self._absent[job.job] < 2:
-            return ()
+            return {}
         if not self._ledger.launches(job.job):
-            waited = self._clock() - self._began
-            if waited < self._limits.pending:
-                return ()
-            pending = f"limits.pending, {self._limits.pending:g} s"
-            gone = Gone("never_launched", f"job {job.job} was not launched within {pending}")
+            gone = Gone("never_launched", f"job {job.job} was not launched: the log of its task `launch` says why")
         elif self._launcher.revive(self._ledger, job):
             self._absent[job.job] = 0
-            return ()
+            return {}
         else:
             gone = self._launcher.why_gone(self._ledger, job)
             if gone.kind == "cancelled":
                 raise LaunchError(f"{gone.message} while its results are awaited: launch it again to go on")
+        _log.warning("%s; %d failed by it", printable(gone.message), len(missing))
         for unit in missing:
             record_failure(self._ledger, unit, gone.kind, gone.message, log_tail=gone.log)
         self._launcher.cancel(self._ledger, [job.job])  # what is given up must not begin later
-        return missing
+        failed = {unit: self._ledger.outcome(unit) for unit in missing}
+        return {unit: result for unit, result in failed.items() if result is not None}
 
 
 def _seconds_left(ledger: Ledger, search_time: float | None) -> float:

@@ -1,6 +1,7 @@
 """All that is known of a run: plans, trials, results, jobs. Ids, records, and the ledger that keeps them in a store."""
 
 from windtunnel.ledger.ledger import Ledger
+from windtunnel.ledger.model import Model, Verdict
 from windtunnel.ledger.records import Approval, Attempt, Decision, Job, JobKind, Known, Plan, Request, Result, State
 from windtunnel.ledger.spec import Spec
 from windtunnel.ledger.trial import Trial
@@ -14,11 +15,13 @@ __all__ = [
     "JobKind",
     "Known",
     "Ledger",
+    "Model",
     "Plan",
     "Request",
     "Result",
     "Spec",
     "State",
     "Trial",
+    "Verdict",
     "is_run",
 ]

@@ -1,11 +1,15 @@
-"""Failures of units that can no longer record their own."""
+"""Failures: recorded for units that can no longer do so, counted by cause, and how many are too many."""
 
+import re
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 
 from windtunnel.host.machine import now
 from windtunnel.ledger import Attempt, Ledger, Result, State
 
 LOG_TAIL = 4096  # bytes of a log that go into a failed result
+_SAME = 5  # trials that have failed for one cause, with no other yet, after which a search is hopeless
+_VARYING = re.compile(r"0x[0-9a-f]+|[0-9a-f]{8,}|\d+(?:\.\d+)?(?:e[+-]?\d+)?", re.IGNORECASE)  # ids and numbers
 
 
 def record_failure(
@@ -49,6 +53,48 @@ def record_failure(
         attempts=attempt.number if attempt else 0,
     )
     return ledger.record(result)
+
+
+def cause(result: Result) -> str:
+    """Why a unit failed, in one line: the failure's kind, and the last line of its message."""
+    last = result.message.strip().rpartition("\n")[2].strip()
+    return ": ".join(part for part in (result.kind, last) if part) or "for no known reason"
+
+
+def causes(results: Iterable[Result]) -> list[tuple[str, list[str]]]:
+    """Why units failed, the commonest cause first: in the words of the first unit that has it, with all their ids.
+
+    Causes that differ in numbers and ids only are one.
+    """
+    groups: dict[str, tuple[str, list[str]]] = {}
+    for result in results:
+        if result.state is State.FAILED:
+            said = cause(result)
+            groups.setdefault(_VARYING.sub("#", said), (said, []))[1].append(result.trial)
+    return sorted(groups.values(), key=lambda group: -len(group[1]))
+
+
+def hopeless(ended: Collection[Result], most: int) -> str | None:
+    """Why a search whose trials have ended like this is to be given up; None where it is not.
+
+    Args:
+        ended: how its trials have ended so far, each by its last try.
+        most: failed trials that it may not have, `limits.failed_trials`.
+    """
+    trained = [result for result in ended if result.state is not State.INFEASIBLE]
+    found = causes(trained)
+    failed = sum(len(units) for _, units in found)
+    if failed >= most:
+        return f"{failed} of {len(ended)} trials failed, and limits.failed_trials is {most}; {commonest(found)}"
+    if len(found) == 1 and len(trained) == failed >= _SAME:
+        return f"the first {failed} trials failed for the same cause: {found[0][0]}"
+    return None
+
+
+def commonest(found: Collection[tuple[str, list[str]]]) -> str:
+    """The commonest of the causes with its count: `3 times nan: the loss is nan`."""
+    said, units = next(iter(found))
+    return f"{len(units)} times {said}"
 
 
 def _seconds(started: str, ended: str) -> float:

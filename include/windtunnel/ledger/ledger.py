@@ -1,15 +1,34 @@
-"""A run's ledger: every fact of the run as an object in a store, each written by whoever knows it, once."""
+"""A run's ledger: every fact of the run as an object in a store, each written by whoever knows it, once.
 
+**One write decides.** Where several are needed, one create-once object is the decision: what it rests on is written
+before it, and what follows from it is written after it, from its content alone, by everyone who finds it. So a process
+may die between any two writes, and whoever repeats its work finishes it.
+"""
+
+import hashlib
 import json
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
-
-from windtunnel.errors import LedgerError, NotFoundError
-from windtunnel.ledger.ids import is_trial, safe_name
-from windtunnel.ledger.listing import metadata_of, result_of
-from windtunnel.ledger.records import Approval, Attempt, Job, Known, Launch, Plan, Record, Request, Result, Session
+from windtunnel.errors import LedgerError, NotFoundError, UnreadableError
+from windtunnel.ledger.ids import is_step, is_trial, safe_name
+from windtunnel.ledger.listing import metadata_of, result_of, unreadable_result
+from windtunnel.ledger.model import ONNX
+from windtunnel.ledger.reading import named, read_object, read_record, unreadable
+from windtunnel.ledger.records import (
+    Approval,
+    Attempt,
+    Decision,
+    Job,
+    Known,
+    Launch,
+    Plan,
+    Record,
+    Request,
+    Result,
+    Session,
+)
 from windtunnel.ledger.spec import Spec, is_digest, read_spec
 from windtunnel.ledger.stage import Stage, StageKind
 from windtunnel.ledger.trial import Trial
@@ -123,6 +142,8 @@ class Ledger:
         record = self.read_json("search.json")
         if record is None:
             raise LedgerError(f"{self.url} holds no run: it has no search.json")
+        if not isinstance(record.get("definition"), dict):
+            raise unreadable(self.store, self.path("search.json"), "has no definition")
         sessions = self.sessions()
         return record | {"definition": sessions[-1].definition} if sessions else record
 
@@ -136,8 +157,13 @@ class Ledger:
 
     def sessions(self) -> list[Session]:
         """All sessions, the earliest first."""
-        entries = self.store.list(self.path("sessions/"))
-        found = [self._record(entry.path, Session) for entry in entries]
+        folder = self.path("sessions/")
+        records = [
+            (name, read_record(self.store, entry.path, Session))
+            for name, entry in named(self.store.list(folder), folder)
+            if name == safe_name(name)  # another is a person's copy
+        ]
+        found = [session for name, session in records if safe_name(session.session) == name]
         return sorted(found, key=lambda session: session.started)
 
     def session(self, name: str) -> Session:
@@ -157,7 +183,7 @@ class Ledger:
 
     def finished(self, session: str) -> bool:
         """Whether the session came to an outcome."""
-        return self.read_json(f"finished/{safe_name(session)}.json") is not None
+        return self._has(f"finished/{safe_name(session)}.json")
 
     def close(self, session: str) -> None:
         """Say that nothing is left to do for the session: the next one extends the run rather than finishing it."""
@@ -165,7 +191,20 @@ class Ledger:
 
     def closed(self, session: str) -> bool:
         """Whether nothing is left to do for the session."""
-        return self.read_json(f"closed/{safe_name(session)}.json") is not None
+        return self._has(f"closed/{safe_name(session)}.json")
+
+    def end(self, session: str, why: str) -> None:
+        """Say that the session ended without an outcome, and why; holds until something is launched again."""
+        said = Decision(what="failed", reason=why)
+        self.store.put(self.path(f"ended/{safe_name(session)}.json"), said.to_bytes())
+
+    def end_of(self, session: str) -> tuple[Decision, float] | None:
+        """How the session ended without an outcome, and when, in seconds since 1970 by the store's clock."""
+        path = self.path(f"ended/{safe_name(session)}.json")
+        try:
+            return read_record(self.store, path, Decision), self.store.stat(path).modified.timestamp()
+        except NotFoundError:
+            return None
 
     def approval(self) -> Approval | None:
         """A person's latest word on the finalists, if there is one."""
@@ -177,15 +216,26 @@ class Ledger:
 
     def manifest(self) -> dict[str, Any] | None:
         """The prepared data's manifest, once it is prepared: `digest`, `files`, `splits`."""
-        return self.read_json("data/manifest.json")
+        manifest = self.read_json("data/manifest.json")
+        kinds = {"digest": str, "files": dict, "splits": dict}
+        if manifest is not None and not all(isinstance(manifest.get(key), kind) for key, kind in kinds.items()):
+            raise unreadable(self.store, self.path("data/manifest.json"), f"lacks one of {', '.join(kinds)}")
+        return manifest
 
     # Stages
 
     def create_plan(self, plan: Plan) -> Plan:
-        """Fix a stage's plan unless it is fixed, and return the one that holds; its jobs are written too."""
+        """Fix a stage's plan unless it is fixed, write what follows from it, and return the one that holds.
+
+        That is the requests of a stage that has jobs, the results of its infeasible trials, and its jobs.
+        """
         plan = self._create(f"iterations/{plan.stage}/{_PLAN}", plan)
+        for request in plan.requests if plan.jobs else ():
+            self.begin_trial(request)
+            if request.infeasible:
+                self._end(request.infeasible_result())
         for job in plan.jobs:
-            self._create(f"jobs/{job.job}.json", job)
+            self.create_job(job)
         return plan
 
     def plan(self, stage: str) -> Plan | None:
@@ -211,9 +261,14 @@ class Ledger:
 
     def stage_records(self) -> tuple[list[Stage], list[Stage]]:
         """The stages that have a plan, and the iterations that have selected: one listing."""
-        paths = [entry.path.split("/") for entry in self.store.list(self.path("iterations/"))]
-        planned, selected = ({Stage(path[-2]) for path in paths if path[-1] == name} for name in (_PLAN, _SELECTION))
-        return sorted(planned, key=lambda stage: stage.order), sorted(selected, key=lambda stage: stage.order)
+        folder = self.path("iterations/")
+        paths = [entry.path.removeprefix(folder).partition("/") for entry in self.store.list(folder)]
+        stages = [(Stage(stage), name) for stage, _, name in paths]
+        planned, selected = (
+            sorted({stage for stage, other in stages if other == name and stage.is_one}, key=lambda stage: stage.order)
+            for name in (_PLAN, _SELECTION)
+        )
+        return planned, [stage for stage in selected if stage.is_iteration]
 
     # Jobs and units
 
@@ -224,8 +279,8 @@ class Ledger:
     def preparation(self) -> Job | None:
         """The job that prepares the run's data, the last one if some have failed."""
         folder = self.path("jobs/")
-        names = [entry.path.removeprefix(folder) for entry in self.store.list(f"{folder}{StageKind.PREPARE}")]
-        stages = [Stage(name.removesuffix(".json")) for name in names if name.endswith(".json") and "/" not in name]
+        listed = named(self.store.list(f"{folder}{StageKind.PREPARE}"), folder)
+        stages = [stage for name, _ in listed if (stage := Stage(name)).is_one]
         return self.job(max(stages, key=lambda stage: stage.number)) if stages else None
 
     def job(self, job: str) -> Job:
@@ -265,12 +320,14 @@ class Ledger:
 
     def cancelled(self, job: str) -> bool:
         """Whether the job's last launch was cancelled."""
-        return self.read_json(f"jobs/{job}/cancelled/{len(self.launches(job))}.json") is not None
+        return self._has(f"jobs/{job}/cancelled/{len(self.launches(job))}.json")
 
     def launches(self, job: str) -> list[Launch]:
-        """All launches of a job, in order."""
-        entries = self.store.list(self.path(f"jobs/{job}/launches/"))
-        found = [self._record(entry.path, Launch) for entry in entries]
+        """All launches of a job, in order; one whose record cannot be read counts too."""
+        found = [
+            self._started(entry, Launch) or Launch(number=number, host="", launched=_moment(entry))
+            for number, entry in self._numbered(f"jobs/{job}/launches/")
+        ]
         return sorted(found, key=lambda launch: launch.number)
 
     def launch_times(self, jobs: str = "") -> dict[str, list[float]]:
@@ -292,6 +349,18 @@ class Ledger:
             return self.store.tail(self.trial_path(unit, "log.txt"), _LOG).decode(errors="replace")
         except NotFoundError:
             return ""
+
+    def onnx_digest(self, trial: str) -> str | None:
+        """SHA-256 of a trial's ONNX file, in hexadecimal digits; None where there is no such file."""
+        path = self.trial_path(trial, ONNX)
+        try:
+            noted = self.store.stat(path).metadata.get("sha256")
+            if noted is not None:  # by whoever exported it
+                return str(json.loads(noted))
+            with self.store.open(path) as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except NotFoundError:
+            return None
 
     def files(self, unit: str) -> list[Entry]:
         """The objects of a unit, its attempts aside: one listing."""
@@ -338,9 +407,11 @@ class Ledger:
         self.store.put(self._attempt_path(unit, attempt.number), told.to_bytes())
 
     def attempts(self, unit: str) -> list[Attempt]:
-        """All starts of a unit, in order."""
-        entries = self.store.list(self.path(f"trials/{unit}/attempts/"))
-        found = [self._record(entry.path, Attempt) for entry in entries]
+        """All starts of a unit, in order; one whose record cannot be read counts too."""
+        found = [
+            self._started(entry, Attempt) or Attempt(number=number, job="", host="", started=_moment(entry))
+            for number, entry in self._numbered(f"trials/{unit}/attempts/")
+        ]
         return sorted(found, key=lambda attempt: attempt.number)
 
     # Results
@@ -353,10 +424,9 @@ class Ledger:
         Returns:
             Whether this is the record that holds.
         """
-        content = result.to_bytes()
-        if self.store.create(self._result_path(result.trial), content, metadata_of(result)):
+        if self._end(result):
             return True
-        self.store.create(self.trial_path(result.trial, "late.json"), content)
+        self.store.create(self.trial_path(result.trial, "late.json"), result.to_bytes())
         return False
 
     def result(self, unit: str) -> Result | None:
@@ -382,11 +452,11 @@ class Ledger:
 
     def outcomes(self) -> dict[str, Result]:
         """How all trials with a result ended, by id: one listing."""
-        return self._outcomes("results/")
+        return self._outcomes("results/", is_trial)
 
     def step_outcomes(self) -> dict[str, Result]:
         """How all other units (preparation, verifications) ended, by id: one listing."""
-        return self._outcomes("steps/")
+        return self._outcomes("steps/", is_step)
 
     def owed(self, job: Job) -> list[str]:
         """Those of the job's units that have no result yet: one listing."""
@@ -404,46 +474,54 @@ class Ledger:
         return self.path(f"trials/{trial}/{name}")
 
     def read_json(self, name: str) -> dict[str, Any] | None:
-        """One of the run's JSON objects, if it is there."""
+        """One of the run's JSON objects, if it is there.
+
+        Raises:
+            UnreadableError: what is there is none.
+        """
         try:
-            content = json.loads(self.store.get(self.path(name)))
+            return read_object(self.store, self.path(name))
         except NotFoundError:
             return None
-        except (ValueError, RecursionError) as error:
-            raise LedgerError(f"{self.url}/{name} is no JSON object: {error}") from error
-        if not isinstance(content, dict):
-            raise LedgerError(f"{self.url}/{name} is no JSON object")
-        return content
 
     def write_json(self, name: str, content: Any) -> None:
         """Replace one of the run's JSON objects."""
         self.store.put(self.path(name), json.dumps(content, indent=1).encode() + b"\n")
 
+    def _end(self, result: Result) -> bool:
+        return self.store.create(self._result_path(result.trial), result.to_bytes(), metadata_of(result))
+
     def _create(self, name: str, record: R) -> R:
         if self.store.create(self.path(name), record.to_bytes()):
             return record
-        return self._record(self.path(name), type(record))
+        return read_record(self.store, self.path(name), type(record))
 
     def _read(self, name: str, kind: type[R]) -> R | None:
         try:
-            return self._record(self.path(name), kind)
+            return read_record(self.store, self.path(name), kind)
         except NotFoundError:
             return None
 
-    def _record(self, path: str, kind: type[R]) -> R:
-        """The record at one of the store's paths.
-
-        Raises:
-            NotFoundError: there is none.
-            LedgerError: it is not of that kind.
-            StoreError: it is too big.
-        """
+    def _has(self, name: str) -> bool:
+        """Whether there is such an object, whatever it says."""
         try:
-            return kind.model_validate_json(self.store.get(path))
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            field = ".".join(map(str, first["loc"])) or "it"
-            raise LedgerError(f"{self.store.url}/{path} is no {kind.__name__}: {field}: {first['msg']}") from error
+            self.store.stat(self.path(name))
+        except NotFoundError:
+            return False
+        return True
+
+    def _numbered(self, name: str) -> Iterator[tuple[int, Entry]]:
+        """The objects of a folder whose names are numbers, with these."""
+        folder = self.path(name)
+        listed = named(self.store.list(folder), folder)
+        return ((int(stem), entry) for stem, entry in listed if stem.isdecimal() and stem.isascii())
+
+    def _started(self, entry: Entry, kind: type[R]) -> R | None:
+        """What is recorded of a start or a launch; None where that cannot be read."""
+        try:
+            return read_record(self.store, entry.path, kind)
+        except UnreadableError:
+            return None
 
     def _named(self, record: R, found: str, name: str) -> R:
         if found != name:
@@ -457,8 +535,18 @@ class Ledger:
         return self.path(f"{'results' if is_trial(unit) else 'steps'}/{unit}.json")
 
     def _read_result(self, path: str) -> Result:
-        return self._record(path, Result)
+        """A result; a failure that tells so where it cannot be read, for it was written once and for all."""
+        try:
+            return read_record(self.store, path, Result)
+        except UnreadableError as error:
+            return unreadable_result(path, error)
 
-    def _outcomes(self, folder: str) -> dict[str, Result]:
-        results = (result_of(entry, self._read_result) for entry in self.store.list(self.path(folder)))
-        return {result.trial: result for result in results}
+    def _outcomes(self, name: str, is_own: Callable[[str], bool]) -> dict[str, Result]:
+        folder = self.path(name)
+        listed = named(self.store.list(folder), folder)
+        return {unit: result_of(entry, self._read_result) for unit, entry in listed if is_own(unit)}
+
+
+def _moment(entry: Entry) -> str:
+    """When an object was written, ISO 8601 in UTC."""
+    return entry.modified.isoformat(timespec="seconds")

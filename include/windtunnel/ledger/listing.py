@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 from pydantic import ValidationError
 
-from windtunnel.ledger.records import Result
+from windtunnel.errors import UnreadableError
+from windtunnel.ledger.records import Result, State
 from windtunnel.stores.base import METADATA_LIMIT, Entry, Metadata
 
 _UNLISTED = {"trial", "log_tail"}
@@ -28,10 +29,19 @@ def result_of(entry: Entry, read: Callable[[str], Result]) -> Result:
         entry: of its result.
         read: gives the result at a path, for one whose metadata was too long, got lost in copying, or is none.
     """
-    unit = entry.path.rsplit("/", 1)[-1].removesuffix(".json")
+    unit = _unit(entry.path)
     of_entry = {"trial": unit, "recorded": entry.modified.timestamp()}
     result = _listed(dict(entry.metadata) | {name: json.dumps(value) for name, value in of_entry.items()})
     return result or read(entry.path).model_copy(update=of_entry)
+
+
+def unreadable_result(path: str, error: UnreadableError) -> Result:
+    """What stands for a result that cannot be read: the unit failed."""
+    return Result(trial=_unit(path), state=State.FAILED, kind="unreadable", message=str(error))
+
+
+def _unit(path: str) -> str:
+    return path.rsplit("/", 1)[-1].removesuffix(".json")
 
 
 def _listed(fields: Metadata) -> Result | None:

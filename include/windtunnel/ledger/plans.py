@@ -1,11 +1,11 @@
 """The plans of a run's stages, read in one go.
 
 Plans never change, and there is one a stage. So that a long search need not read each of them again and again, they
-stand in one object besides, `plans.json`. It is a copy that is replaced with each new plan; it may lack some where a
-process died, or where another version of Windtunnel wrote the run.
+stand in one object besides, `plans.json`. It is a copy that is replaced once all that follows from a new plan is
+written; so it lacks plans that a process died over, and those that another version of Windtunnel wrote.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from pydantic import ValidationError
 
@@ -21,23 +21,21 @@ class _Copy(Record):
     plans: list[Plan]
 
 
-def read_plans(ledger: Ledger, stages: Iterable[Stage]) -> dict[Stage, Plan]:
-    """The plans of these stages, in their order: one read, and one more for each that the copy lacks."""
-    copied = _copied(ledger)
-    lacking = [stage for stage in stages if stage not in copied]
-    copied |= {stage: plan for stage in lacking if (plan := ledger.plan(stage)) is not None}
-    return {stage: copied[stage] for stage in stages if stage in copied}
-
-
-def write_plans(ledger: Ledger, plans: Iterable[Plan]) -> None:
-    """Replace the copy."""
-    content = _Copy(plans=sorted(plans, key=lambda plan: plan.stage.order)).model_dump_json()
-    ledger.store.put(ledger.path(_NAME), content.encode())
-
-
-def _copied(ledger: Ledger) -> dict[Stage, Plan]:
+def copied_plans(ledger: Ledger) -> dict[Stage, Plan]:
     """The plans of the copy; none where it is missing or cannot be read, for each stage has its own."""
     try:
         return {plan.stage: plan for plan in _Copy.model_validate(ledger.read_json(_NAME) or {"plans": []}).plans}
     except (LedgerError, ValidationError):
         return {}
+
+
+def read_plans(ledger: Ledger, stages: Iterable[Stage], copied: Mapping[Stage, Plan]) -> dict[Stage, Plan]:
+    """The plans of these stages, in their order: those of the copy, and one read for each that it lacks."""
+    plans = {stage: copied.get(stage) or ledger.plan(stage) for stage in stages}
+    return {stage: plan for stage, plan in plans.items() if plan is not None}
+
+
+def write_plans(ledger: Ledger, plans: Iterable[Plan]) -> None:
+    """Replace the copy; all that follows from each of these plans is written."""
+    content = _Copy(plans=sorted(plans, key=lambda plan: plan.stage.order)).model_dump_json()
+    ledger.store.put(ledger.path(_NAME), content.encode())

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Container
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -80,6 +81,17 @@ class Request(Record):
     continue_from: Id | None = None
     source: str | None = None
     infeasible: str | None = None
+
+    def infeasible_result(self) -> "Result":
+        """How the trial ends where its known values break a constraint."""
+        return Result(
+            trial=self.trial,
+            state=State.INFEASIBLE,
+            metrics=dict(self.known),
+            kind="infeasible",
+            message=self.infeasible or "",
+            attempts=0,
+        )
 
 
 class Job(Record):
@@ -271,6 +283,17 @@ class Approval(Record):
     at: str = ""
     session: str = ""
     stage: str = ""
+
+    def __str__(self) -> str:
+        """The word, who gave it, and when: `refused by admin, 2026-01-31 10:00 UTC`."""
+        named = self.by.get("name") or self.by.get("id") if isinstance(self.by, dict) else self.by
+        words = "approved" if self.approved else "refused"
+        by = f" by {named}" if named else ""
+        try:
+            at = f", {datetime.fromisoformat(self.at).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+        except ValueError:
+            at = f", {self.at}" if self.at else ""
+        return f"{words}{by}{at}"
 
     def allows(self, stage: str) -> bool:
         """Whether these finalists need not be asked for again, in whatever session."""

@@ -66,6 +66,11 @@ class Stage(str):
         return self._parts()[1]
 
     @property
+    def is_one(self) -> bool:
+        """Whether it is a stage's name at all."""
+        return _NAME.fullmatch(self) is not None
+
+    @property
     def is_iteration(self) -> bool:
         """Whether it searches, or is the warm start."""
         return self.isdecimal()

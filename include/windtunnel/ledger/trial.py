@@ -141,6 +141,11 @@ def ended(requests: Iterable[Request], results: Mapping[str, Result]) -> list[Tr
     return [Trial(asked[trial], results[trial]) for trial in last_tries(asked)]
 
 
+def outstanding(requests: Iterable[Request], results: Mapping[str, Result]) -> list[Request]:
+    """Those of the requests whose trials have no result yet."""
+    return [request for request in requests if request.trial not in results]
+
+
 def furthest(trials: Iterable[Trial]) -> list[Trial]:
     """How far each configuration has come, in order of request: under halving, its trial at the highest rung."""
     latest: dict[str, Trial] = {}

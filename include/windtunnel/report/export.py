@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from windtunnel.ledger import Trial
+from windtunnel.ledger import Model, Trial
 from windtunnel.report.payloads.plain import plain
-from windtunnel.report.snapshot import Model, Snapshot, message
+from windtunnel.report.snapshot import Snapshot, message
 
 _GROUPS = ("params", "objectives", "metrics", "test")
 
@@ -13,8 +13,10 @@ _GROUPS = ("params", "objectives", "metrics", "test")
 def records(snapshot: Snapshot) -> list[dict[str, Any]]:
     """Every trial of a run as JSON's own types: those that searched, in order of request, then the full trainings.
 
-    `params`, `objectives`, `metrics` and `test` hold values by name; `verified` is None but of a full training whose
-    verification is done; `seconds` are of the last attempt; `stage` is an iteration's number or `full-<k>`.
+    `params`, `objectives`, `metrics` and `test` hold values by name. Of a full training, `verdict` is `verified`, `not
+    verified` or `failed` once that is known; `onnx` and `sha256` are the path of its ONNX file in the run's folder and
+    the file's digest, where there is one. `seconds` are of the last attempt; `stage` is an iteration's number or
+    `full-<k>`.
     """
     searched = [_record(snapshot, trial) for trial in snapshot.trials]
     trained = [_record(snapshot, model.trial, model) for model in snapshot.models]
@@ -58,6 +60,8 @@ def _record(snapshot: Snapshot, trial: Trial, model: Model | None = None) -> dic
         "attempts": result.attempts if result else 0,
         "peak_memory": result.peak_memory if result else 0,
         "source": snapshot.source(trial),
-        "verified": model.verified if model else None,
+        "verdict": model.verdict if model else None,
+        "onnx": model.onnx if model else None,
+        "sha256": model.sha256 if model else None,
         "test": model.test if model else {},
     }

@@ -7,10 +7,11 @@ from threading import Lock
 from typing import Any, TypeVar
 
 from windtunnel.errors import LedgerError, StoreError, UnavailableError
-from windtunnel.ledger import Approval, Job, Known, Ledger, Plan, Result, State
+from windtunnel.ledger import Approval, Decision, Job, Known, Ledger, Plan, Result, State
 from windtunnel.ledger.ids import is_trial
+from windtunnel.ledger.reading import unreadable
 from windtunnel.ledger.records import Session
-from windtunnel.ledger.stage import Stage
+from windtunnel.ledger.stage import Stage, StageKind
 from windtunnel.report.snapshot import Snapshot
 
 _FEW = 32  # results still to come up to which each is asked for rather than all listed
@@ -47,13 +48,16 @@ class RunReader:
         self._lock = Lock()
         self._record: dict[str, Any] = {}
         self._sessions: list[Session] = []
+        self._listed_sessions: list[str] = []
         self._closed = False
+        self._end: tuple[Decision, float] | None = None
         self._approval: Approval | None = None
         self._preparation: Job | None = None
         self._plans: dict[Stage, Plan] = {}
         self._selections: dict[Stage, Known] = {}
         self._results: dict[str, Result] = {}
         self._launches: dict[str, list[float]] = {}
+        self._exported: dict[str, str | None] = {}
         self._listed = False
 
     def read(self) -> Snapshot:
@@ -64,7 +68,7 @@ class RunReader:
             StoreError: the store cannot be reached.
         """
         with self._lock:
-            self._record = self._record or self.ledger.search_record()
+            self._record = self._record or self._search_record()
             self._read_sessions()
             self._read_stages()
             if self._listed:
@@ -73,6 +77,7 @@ class RunReader:
                 self._launches = self.ledger.launch_times()
                 self._add(self.ledger.outcomes() | self.ledger.step_outcomes())
                 self._listed = True
+            self._read_exported()
             return Snapshot(
                 search=self.ledger.search,
                 run=self.ledger.run,
@@ -81,23 +86,35 @@ class RunReader:
                 record=self._record,
                 sessions=list(self._sessions),
                 closed=self._closed,
+                end=self._last_word(),
                 approval=self._approval,
                 preparation=self._preparation,
                 plans=_in_order(self._plans),
                 selections=_in_order(self._selections),
                 results=dict(self._results),
                 launches=dict(self._launches),
+                exported={trial: digest for trial, digest in self._exported.items() if digest},
             )
 
+    def _search_record(self) -> dict[str, Any]:
+        record = self.ledger.search_record()
+        definition = record.get("definition")
+        if not isinstance(definition, dict) or not isinstance(definition.get("objectives"), dict):
+            path = self.ledger.path("search.json")
+            raise unreadable(self.ledger.store, path, "or its latest session has no definition of a search")
+        return record
+
     def _read_sessions(self) -> None:
-        if len(list(self.ledger.store.list(self.ledger.path("sessions/")))) != len(self._sessions):
-            self._sessions = self.ledger.sessions()
+        listed = [entry.path for entry in self.ledger.store.list(self.ledger.path("sessions/"))]
+        if listed != self._listed_sessions:
+            self._sessions, self._listed_sessions = self.ledger.sessions(), listed
             self._closed = False
         if not self._sessions:
             return
         latest = self._sessions[-1]
         # What is left after publishing is the report and tidying up, and the report must not wait for itself.
         self._closed = self._closed or self.ledger.closed(latest.session) or self.ledger.finished(latest.session)
+        self._end = None if self._closed else self.ledger.end_of(latest.session)
         if latest.definition.get("approval") and not (self._closed and self._approval):
             self._approval = self.ledger.approval()
 
@@ -121,6 +138,21 @@ class RunReader:
             return
         self._add(self.ledger.outcomes() if any(map(is_trial, due)) else {})
         self._add({} if all(map(is_trial, due)) else self.ledger.step_outcomes())
+
+    def _read_exported(self) -> None:
+        """Ask once for the model of each finalist that is trained."""
+        plans = [plan for stage, plan in self._plans.items() if stage.kind is StageKind.FULL]
+        trained = {request.trial for plan in plans for request in plan.requests} & self._results.keys()
+        new = trained - self._exported.keys()
+        self._exported |= dict.fromkeys(new) | _read_all(self.ledger.onnx_digest, new)
+
+    def _last_word(self) -> Decision | None:
+        """What was said when the latest session ended, unless something was launched since, by the store's clock."""
+        if self._end is None:
+            return None
+        said, at = self._end
+        launched = max((time for times in self._launches.values() for time in times), default=0.0)
+        return said if at >= launched else None
 
     def _add(self, results: dict[str, Result]) -> None:
         """Keep new results; a message that is too long for a listing is read from the result itself."""

@@ -4,12 +4,12 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from windtunnel.ledger import Approval, Job, Known, Plan, Result, State, Trial
-from windtunnel.ledger.ids import full_stage, is_trial, verification_id
+from windtunnel.ledger import Approval, Decision, Job, Known, Model, Plan, Result, State, Trial
+from windtunnel.ledger.ids import full_stage, is_trial
 from windtunnel.ledger.records import Session
 from windtunnel.ledger.stage import Stage, StageKind
 from windtunnel.ledger.trial import furthest
@@ -18,30 +18,9 @@ from windtunnel.objectives.front import hypervolumes, pareto_front, reference_po
 
 WAITING = "waiting"  # the state of a trial that is planned and has neither started nor ended
 RUNNING = "running"  # the state of a trial without a result whose job was launched and whose turn has come
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """One finalist: its full training and its verification.
-
-    Attributes:
-        trial: the full training.
-        verified: whether its exported model passed; None before it is known.
-        test: what the verification measured: `test_acc`, `onnx_acc`, `max_logit_diff`, …
-        error: why it did not pass.
-        onnx: path of the model in the run's folder; None without one.
-    """
-
-    trial: Trial
-    verified: bool | None = None
-    test: dict[str, float | None] = field(default_factory=dict)
-    error: str = ""
-    onnx: str | None = None
-
-    @property
-    def partial(self) -> str | None:
-        """Id of the trial whose checkpoint the full training goes on from, where there is one."""
-        return self.trial.request.continue_from
+CANCELLED = "cancelled"  # what a running trial is when its run works no more
+NOT_RUN = "not run"  # what a waiting trial is then
+UNENDED = (RUNNING, WAITING, CANCELLED, NOT_RUN)
 
 
 @dataclass(frozen=True)
@@ -56,12 +35,14 @@ class Snapshot:
         record: the content of `search.json`.
         sessions: the DAG runs that worked on it, the earliest first.
         closed: whether the latest session has nothing left to do but to write the report and to tidy up.
+        end: what was said when the latest session ended without an outcome; None where it goes on, or came to one.
         approval: a person's latest word on the finalists, where one is asked for.
         preparation: the job that prepares the data, once there is one.
         plans: of the stages that have begun, in the order in which they happen.
         selections: what each iteration's selection knew and decided, in order.
         results: how trials and other units ended, by id.
         launches: when each job was launched, in seconds since 1970 by the store's clock.
+        exported: SHA-256 of the finalists' ONNX files, by trial; those without a file are left out.
     """
 
     search: str
@@ -71,12 +52,14 @@ class Snapshot:
     record: Mapping[str, Any]
     sessions: list[Session]
     closed: bool
+    end: Decision | None
     approval: Approval | None
     preparation: Job | None
     plans: Mapping[Stage, Plan]
     selections: Mapping[Stage, Known]
     results: Mapping[str, Result]
     launches: Mapping[str, list[float]]
+    exported: Mapping[str, str]
 
     # The search
 
@@ -112,10 +95,37 @@ class Snapshot:
         return min([self.planned, *(number for number, each in own.items() if each.stop or each.failure)])
 
     @property
+    def failure(self) -> str | None:
+        """Why the latest session failed; None where it did not."""
+        own = [each.failure for stage, each in self.selections.items() if stage.number > self.offset and each.failure]
+        if own:
+            return own[-1]
+        return self.end.reason if self.end is not None else None
+
+    @property
+    def works(self) -> bool:
+        """Whether anything may still run: the latest session has neither come to an outcome nor failed."""
+        return not self.closed and self.failure is None
+
+    @property
+    def refusal(self) -> Approval | None:
+        """A person's word that ended the latest session, if it was that."""
+        approval, session = self.approval, self.session
+        if approval is None or session is None or approval.approved or approval.session != session.session:
+            return None
+        return approval
+
+    @property
+    def ended_early(self) -> str | None:
+        """Why the latest session ended its search before the last iteration that it might perform; None otherwise."""
+        own = [each for stage, each in self.selections.items() if self.offset < stage.number < self.planned]
+        return own[-1].stop if own else None
+
+    @property
     def asking(self) -> bool:
         """Whether a person has yet to approve the finalists."""
         session, stage = self.session, self.full_training()
-        if self.closed or session is None or not session.definition.get("approval") or stage not in self.plans:
+        if not self.works or session is None or not session.definition.get("approval") or stage not in self.plans:
             return False
         return self.approval is None or not self.approval.answers(session.session, stage)
 
@@ -168,13 +178,18 @@ class Snapshot:
     @cached_property
     def running(self) -> frozenset[str]:
         """The units at work: of each job that was launched the next ones without a result, as many as it has slots."""
+        return self.in_turn if self.works else frozenset()
+
+    @cached_property
+    def in_turn(self) -> frozenset[str]:
+        """The units that are at work, or were when the run ended."""
         launched = [job for job in self._all_jobs if job.job in self.launches]
         return frozenset(unit for job in launched for unit in job.owed(self.results)[: job.slots])
 
     @cached_property
     def counts(self) -> dict[str, int]:
         """Number of the iterations' trials by state."""
-        counts = {state.value: 0 for state in State} | {RUNNING: 0, WAITING: 0}
+        counts = {state.value: 0 for state in State} | dict.fromkeys(UNENDED, 0)
         for trial in self.trials:
             counts[self.state(trial)] += 1
         return counts
@@ -184,10 +199,12 @@ class Snapshot:
         return self.all_trials.get(trial)
 
     def state(self, trial: Trial) -> str:
-        """A `State`'s value, `running` or `waiting`."""
+        """A `State`'s value, `running` or `waiting`; in a run that works no more, `cancelled` or `not run`."""
         if trial.state:
             return trial.state.value
-        return RUNNING if trial.trial in self.running else WAITING
+        if trial.trial in self.in_turn:
+            return RUNNING if self.works else CANCELLED
+        return WAITING if self.works else NOT_RUN
 
     def objectives_of(self, trial: Trial) -> dict[str, float]:
         """Values of the objectives by name; where training gave none, those that were known before."""
@@ -213,19 +230,19 @@ class Snapshot:
         """Ids of the trials on the front of the last selection; before that, of those that have ended."""
         if self._last_selection:
             return frozenset(self._last_selection.front)
-        return frozenset(trial.trial for trial in pareto_front(contenders(self.trials), self.objectives))
+        return frozenset(trial.trial for trial in pareto_front(feasible_trials(self.trials), self.objectives))
 
     @cached_property
     def reference(self) -> list[float]:
         """Worst corner of the hypervolume, in the order of the objectives; empty without a front."""
         if self._last_selection:
             return self._last_selection.reference
-        return reference_point(contenders(self.trials), self.objectives)
+        return reference_point(feasible_trials(self.trials), self.objectives)
 
     @cached_property
     def volumes(self) -> list[float | None]:
         """Hypervolume of the front after each of `trials`; None before there is a front."""
-        counting = {trial.trial for trial in contenders(self.trials)}
+        counting = {trial.trial for trial in feasible_trials(self.trials)}
         candidates = [trial if trial.trial in counting else None for trial in self.trials]
         return hypervolumes(candidates, self.objectives, self.reference)
 
@@ -238,7 +255,7 @@ class Snapshot:
     def version(self) -> str:
         """A digest that changes with whatever a page shows of the run."""
         read = (self.plans, self.selections, self.results, self.sessions, self.launches)
-        facts = [self.url, *(len(each) for each in read), self.closed, self.asking, *sorted(self.running)]
+        facts = [self.url, *(len(each) for each in read), self.closed, self.failure, self.asking, *sorted(self.in_turn)]
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
     # Parts of the above
@@ -262,21 +279,12 @@ class Snapshot:
         return [Trial(request, self.results.get(trial)) for trial, request in requests.items()]
 
     def _model(self, trial: Trial) -> Model:
-        if trial.state is State.FAILED:
-            return Model(trial, verified=False, error=message(trial))
-        step = self.results.get(verification_id(trial.trial))
-        if step is None:
-            return Model(trial)
-        return Model(
-            trial,
-            verified=step.state is State.COMPLETED,
-            test=step.metrics,
-            error=step.message,
-            onnx=f"trials/{trial.trial}/model.onnx",
-        )
+        verification = self.plans.get(trial.request.stage.verification)
+        model = Model.of(trial, self.results, verification, self.exported.get(trial.trial))
+        return model if self.works else replace(model, asked=False)
 
 
-def contenders(trials: Iterable[Trial]) -> list[Trial]:
+def feasible_trials(trials: Iterable[Trial]) -> list[Trial]:
     """The trials that may be on a front: of each configuration the one that came furthest, if its values compare."""
     return [trial for trial in furthest(trial for trial in trials if trial.result) if trial.feasible]
 

@@ -48,7 +48,9 @@ def iterations(snapshot: Snapshot) -> list[StageProgress]:
 
 
 def coming(snapshot: Snapshot) -> list[Stage]:
-    """The stages that have not begun, in order."""
+    """The stages that have not begun, in order; none of a run that works no more."""
+    if not snapshot.works:
+        return []
     last = snapshot.last_iteration
     full = snapshot.full_training(last)
     begun = max((stage.number for stage in snapshot.plans if stage.is_iteration), default=0)

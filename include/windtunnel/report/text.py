@@ -3,35 +3,53 @@
 from collections.abc import Sequence
 from typing import Any
 
-from windtunnel.ledger import State
+from windtunnel.ledger import State, Verdict
+from windtunnel.ledger.failures import causes, commonest
 from windtunnel.report.export import records
-from windtunnel.report.snapshot import RUNNING, WAITING, Snapshot
+from windtunnel.report.snapshot import NOT_RUN, UNENDED, WAITING, Snapshot
 from windtunnel.text import printable
 
 _ENDED = tuple(State)
+_NOT_BEGUN = (WAITING, NOT_RUN)
 _NARROW = 7  # characters that a column's name may have even if its values are shorter
 
 
 def headline(snapshot: Snapshot) -> str:
     """The run in two lines: where it is, and how far."""
-    counts = [f"{snapshot.counts[state]} {state}" for state in (*State, RUNNING, WAITING) if snapshot.counts[state]]
+    counts = [f"{snapshot.counts[state]} {state}" for state in (*State, *UNENDED) if snapshot.counts[state]]
     parts = [f"{sum(snapshot.counts.values())} trials{': ' if counts else ''}{', '.join(counts)}"]
     begun = [stage for stage in snapshot.plans if stage.is_iteration]
     parts += [f"iteration {begun[-1]}"] if begun else []
     parts += [f"front {len(snapshot.front)}"] if snapshot.front else []
     volumes = [each.hypervolume for each in snapshot.selections.values() if each.hypervolume is not None]
     parts += [f"hypervolume {volumes[-1]:.6g}"] if volumes else []
-    verified = [model.verified for model in snapshot.models]
-    parts += [f"{verified.count(True)} of {len(verified)} finalists verified"] if verified else []
+    parts += [finalists(snapshot)] if snapshot.models else []
     parts += [end] if (end := ending(snapshot)) else []
-    return "\n".join(printable(line, keep="") for line in (f"{snapshot.search}  {snapshot.url}", " · ".join(parts)))
+    lines = [f"{snapshot.search}  {snapshot.url}", " · ".join(parts), *why_failed(snapshot)]
+    return "\n".join(printable(line, keep="") for line in lines)
+
+
+def finalists(snapshot: Snapshot) -> str:
+    """How many finalists are verified, and how many nobody asked to verify: `3 of 4 finalists verified`."""
+    verdicts = [model.verdict for model in snapshot.models]
+    unverified = verdicts.count(Verdict.UNVERIFIED)
+    words = f"{verdicts.count(Verdict.VERIFIED)} of {len(verdicts)} finalists verified"
+    return f"{words}, {unverified} {Verdict.UNVERIFIED}" if unverified else words
+
+
+def why_failed(snapshot: Snapshot) -> list[str]:
+    """Why trials failed, in a line: the commonest cause with its count; none where none failed."""
+    found = causes(trial.result for trial in snapshot.trials if trial.result)
+    others = sum(len(units) for _, units in found[1:])
+    return [f"failed: {commonest(found)}" + (f", and {others} for other causes" if others else "")] if found else []
 
 
 def ending(snapshot: Snapshot) -> str | None:
     """How the run has ended; None while it goes on, or where nobody recorded its end."""
-    failures = [selection.failure for selection in snapshot.selections.values() if selection.failure]
-    if failures:
-        return f"ended: {failures[-1]}"
+    if snapshot.failure is not None:
+        return f"failed: {snapshot.failure}"
+    if snapshot.refusal is not None:
+        return f"finalists {snapshot.refusal}"
     return "finished" if snapshot.closed else None
 
 
@@ -45,7 +63,7 @@ def table(snapshot: Snapshot, width: int | None = None, rows: int | None = None)
     """
     trials = records(snapshot)
     if rows is not None:
-        begun = [trial for trial in trials if trial["state"] != WAITING] or trials
+        begun = [trial for trial in trials if trial["state"] not in _NOT_BEGUN] or trials
         trials = begun[-rows:]
     further = [(group, name) for group in ("test", "metrics") for name in _names(trials, group)]
     cells = _cells(snapshot, trials, further)
@@ -62,7 +80,7 @@ def ended_lines(snapshot: Snapshot, printed: set[str]) -> list[str]:
     """A line for each trial that has ended and is not among those printed, which it joins."""
     lines = []
     for trial in records(snapshot):
-        if trial["state"] in _ENDED and (key := f"{trial['trial']} {trial['verified']}") not in printed:
+        if trial["state"] in _ENDED and (key := f"{trial['trial']} {trial['verdict']}") not in printed:
             printed.add(key)
             values = trial["params"] | trial["objectives"] | trial["test"]
             facts = [f"{name}={_number(value)}" for name, value in values.items()]
@@ -125,12 +143,12 @@ def _time(trial: dict[str, Any]) -> str:
 
 def _why(trial: dict[str, Any]) -> str:
     """What is to be said of a trial: its failure's last line, or what distinguishes it."""
-    if trial["state"] == State.FAILED or trial["verified"] is False:
-        return f"{trial['kind'] or 'not verified'}: {' '.join(trial['message'].split())}"
+    if trial["state"] == State.FAILED or trial["verdict"] == Verdict.FAILED:
+        return f"{trial['kind'] or 'verification failed'}: {' '.join(trial['message'].split())}"
     if trial["message"] or trial["kind"]:
         return ": ".join(part for part in (trial["kind"], " ".join(trial["message"].split())) if part)
     if trial["violation"]:
         return "breaks a constraint"
-    if trial["verified"]:
-        return "verified"
+    if trial["verdict"]:
+        return str(trial["verdict"])
     return "front" if trial["front"] else ""

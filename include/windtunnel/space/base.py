@@ -3,7 +3,7 @@
 import functools
 import random
 from abc import abstractmethod
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -15,6 +15,8 @@ from windtunnel.validation import Fault, InnerFaultsError, Path, StrictModel, sh
 
 # Stands in the JSON Schema for any parameter; `windtunnel.definition.schema` puts a reference in its place.
 ANY_PARAMETER = {"type": "parameter"}
+
+Coordinates = Callable[[int], float]  # a point of the unit cube: from 0 up to, but without, 1, by the column's place
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,8 @@ class Column:
 class Parameter(StrictModel):
     """One searched parameter. Values are plain JSON values; all randomness comes from the generator given.
 
-    A parameter fills some columns of a configuration's row. `from_unit` makes a value of as many coordinates between
-    0 and 1: of random ones a random value, of a Sobol point an evenly spread one.
+    A parameter fills some columns of a configuration's row. `from_coordinates` makes a value of as many coordinates
+    from 0 up to, but without, 1: of random ones a random value, of a Sobol point an evenly spread one.
 
     A value is one gene, which changes as a whole, unless the kind has parts.
     """
@@ -98,12 +100,12 @@ class Parameter(StrictModel):
         """A canonical value as a number for each column; not a number (nan) where a column has no meaning for it."""
 
     @abstractmethod
-    def from_unit(self, point: Sequence[float], start: int, rng: random.Random) -> Any:
+    def from_coordinates(self, coordinate: Coordinates, start: int, rng: random.Random) -> Any:
         """The value at a point of the unit cube.
 
         Args:
-            point: coordinates from 0 up to, but without, 1: one for each column of a whole configuration. Only those
-                that the value depends on are looked at, in order.
+            coordinate: gives the point's coordinate of a column, by the column's place in a whole configuration. It is
+                called in order, and only for columns that the value depends on.
             start: place of this parameter's first column.
             rng: for what has no columns.
         """
@@ -153,7 +155,8 @@ class Parameter(StrictModel):
 
     def sample(self, rng: random.Random) -> Any:
         """A random value."""
-        return self.from_unit([rng.random() for _ in range(self.width)], 0, rng)
+        point = [rng.random() for _ in range(self.width)]
+        return self.from_coordinates(point.__getitem__, 0, rng)
 
     def start(self) -> Any:
         """The value that the default configuration has."""

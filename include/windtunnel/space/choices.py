@@ -10,7 +10,7 @@ from typing import Any, Self
 from pydantic import Field, model_validator
 
 from windtunnel.ledger.ids import canonical_json
-from windtunnel.space.base import Column, Parameter, identity
+from windtunnel.space.base import Column, Coordinates, Parameter, identity
 from windtunnel.validation import shown
 
 
@@ -73,9 +73,9 @@ class Choices(Parameter):
         """The choice's place."""
         return [float(self._places[identity(value)])]
 
-    def from_unit(self, point: Sequence[float], start: int, rng: random.Random) -> Any:
+    def from_coordinates(self, coordinate: Coordinates, start: int, rng: random.Random) -> Any:
         """The choices in order share the coordinate evenly."""
-        return self.options()[int(point[start] * self.size())]
+        return self.options()[int(coordinate(start) * self.size())]
 
 
 class Categorical(Choices):

@@ -3,14 +3,14 @@
 import functools
 import json
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from importlib import import_module
 from typing import Any, Self
 
 from pydantic import Field, model_validator
 
 from windtunnel.ledger.ids import canonical_json
-from windtunnel.space.base import Column, Parameter, identity
+from windtunnel.space.base import Column, Coordinates, Parameter, identity
 from windtunnel.validation import Fault, InnerFaultsError
 
 _NEEDED = ("sample", "mutate", "crossover")
@@ -118,7 +118,7 @@ class Custom(Parameter):
         """The value, where the class has no features."""
         return {} if self.width else {name: value}
 
-    def from_unit(self, point: Sequence[float], start: int, rng: random.Random) -> Any:
+    def from_coordinates(self, coordinate: Coordinates, start: int, rng: random.Random) -> Any:
         """A random value: the class knows no coordinates."""
         return self.canonical(self._own.sample(rng))
 

@@ -3,13 +3,13 @@
 import functools
 import math
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
 from windtunnel.errors import DefinitionError
-from windtunnel.space.base import Column, Nested, Parameter, checked
+from windtunnel.space.base import Column, Coordinates, Nested, Parameter, checked
 from windtunnel.space.conditions import Block, Conditions, Values, hold, read_conditions
 from windtunnel.validation import Fault, InnerFaultsError, shown, unknown
 
@@ -129,12 +129,12 @@ class Dict(Parameter):
             parts |= self.fields[field].untold(prefix + field, part)
         return parts
 
-    def from_unit(self, point: Sequence[float], start: int, rng: random.Random) -> Values:
-        """Each field at its part of the point."""
+    def from_coordinates(self, coordinate: Coordinates, start: int, rng: random.Random) -> Values:
+        """Each field at its coordinates."""
         values: Values = {}
         for name, field in self.fields.items():
             if self._is_there(name, values):
-                values[name] = field.from_unit(point, start, rng)
+                values[name] = field.from_coordinates(coordinate, start, rng)
             start += field.width
         return values
 

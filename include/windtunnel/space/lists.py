@@ -3,13 +3,13 @@
 import functools
 import math
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, Self
 
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from windtunnel.errors import DefinitionError
-from windtunnel.space.base import Column, Nested, Parameter, checked
+from windtunnel.space.base import Column, Coordinates, Nested, Parameter, checked
 from windtunnel.validation import Fault
 
 
@@ -131,15 +131,15 @@ class List(Parameter):
             parts |= self.every[place].untold(f"{name}[{place}]", part)
         return parts
 
-    def from_unit(self, point: Sequence[float], start: int, rng: random.Random) -> list[Any]:
-        """The length by its coordinate, all lengths alike; each item at its part of the point."""
+    def from_coordinates(self, coordinate: Coordinates, start: int, rng: random.Random) -> list[Any]:
+        """The length by its coordinate, all lengths alike; each item at its coordinates."""
         length = self.lengths[-1]
         if len(self.lengths) > 1:
-            length = self.lengths[int(point[start] * len(self.lengths))]
+            length = self.lengths[int(coordinate(start) * len(self.lengths))]
             start += 1
         values = []
         for item in self.every[:length]:
-            values.append(item.from_unit(point, start, rng))
+            values.append(item.from_coordinates(coordinate, start, rng))
             start += item.width
         return values
 

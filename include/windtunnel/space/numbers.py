@@ -4,13 +4,12 @@ import functools
 import math
 import random
 from abc import abstractmethod
-from collections.abc import Sequence
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from windtunnel.space.base import Column, Parameter
+from windtunnel.space.base import Column, Coordinates, Parameter
 from windtunnel.validation import LARGEST
 
 _DECIMALS = 5  # of a sampled number, relative to its range: more would only blur labels and logs
@@ -61,9 +60,9 @@ class Number(Parameter):
         """The number's position."""
         return [self.position(value)]
 
-    def from_unit(self, point: Sequence[float], start: int, rng: random.Random) -> Any:
+    def from_coordinates(self, coordinate: Coordinates, start: int, rng: random.Random) -> Any:
         """The number at that position."""
-        return self.from_position(point[start])
+        return self.from_position(coordinate(start))
 
     def neighbours(self, value: Any) -> list[Any]:
         """The numbers next on the grid; without one, those a tenth of the range away."""

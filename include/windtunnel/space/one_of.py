@@ -2,13 +2,13 @@
 
 import math
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
 from pydantic import Field, model_validator
 
 from windtunnel.errors import DefinitionError
-from windtunnel.space.base import Column, Nested, Parameter, checked
+from windtunnel.space.base import Column, Coordinates, Nested, Parameter, checked
 from windtunnel.validation import Fault, shown, unknown
 
 
@@ -94,13 +94,13 @@ class OneOf(Parameter):
         option = self.options[branch]
         return option.untold(f"{name}.{branch}", inner) if option else {}
 
-    def from_unit(self, point: Sequence[float], start: int, rng: random.Random) -> dict[str, Any]:
-        """The branch by its coordinate, all alike; its value at its part of the point."""
+    def from_coordinates(self, coordinate: Coordinates, start: int, rng: random.Random) -> dict[str, Any]:
+        """The branch by its coordinate, all alike; its value by the coordinates of its columns."""
         names = list(self.options)
-        place = int(point[start] * len(names))
+        place = int(coordinate(start) * len(names))
         option = self.options[names[place]]
         start += 1 + sum(other.width for other in list(self.options.values())[:place] if other)
-        return {names[place]: option and option.from_unit(point, start, rng)}
+        return {names[place]: option and option.from_coordinates(coordinate, start, rng)}
 
     def genes(self, value: Any) -> int:
         """The branch, where there are several, and those within it."""

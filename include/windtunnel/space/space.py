@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from windtunnel.errors import DefinitionError
-from windtunnel.space.base import Column, Parameter
+from windtunnel.space.base import Column, Coordinates, Parameter
 from windtunnel.space.dicts import Dict
 from windtunnel.space.reading import read_dict
 from windtunnel.validation import Fault
@@ -75,11 +75,20 @@ class Space:
         """The configuration at a point of the unit cube.
 
         Args:
-            point: a coordinate from 0 up to, but without, 1 for each of `columns()`; only those of parameters that are
-                there are looked at, in order.
+            point: a coordinate from 0 up to, but without, 1 for each of `columns()`.
             rng: for what has no columns.
         """
-        return self._root.from_unit(point, 0, rng)
+        return self.from_coordinates(point.__getitem__, rng)
+
+    def from_coordinates(self, coordinate: Coordinates, rng: random.Random) -> Params:
+        """The configuration whose coordinates are made one by one.
+
+        Args:
+            coordinate: gives the coordinate of a column, from 0 up to, but without, 1, by the column's place in
+                `columns()`. It is called in order, and only for columns of parameters that are there.
+            rng: for what has no columns.
+        """
+        return self._root.from_coordinates(coordinate, 0, rng)
 
     def columns(self) -> tuple[Column, ...]:
         """What the numbers of `encode` mean; the same for every configuration."""

@@ -3,13 +3,13 @@
 import functools
 import math
 import random
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable
 from itertools import accumulate
 from typing import Any, Self
 
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
-from windtunnel.space.base import Column, Parameter, identity
+from windtunnel.space.base import Column, Coordinates, Parameter, identity
 from windtunnel.space.choices import check_different
 from windtunnel.space.lists import encoded_length, length_columns, lengths_text
 from windtunnel.validation import shown
@@ -126,15 +126,15 @@ class SublistOf(Parameter):
         taken = self._taken(value)
         return encoded_length(len(taken), self.lengths) + [float(place in taken) for place in range(len(self.choices))]
 
-    def from_unit(self, point: Sequence[float], start: int, rng: random.Random) -> list[Any]:
+    def from_coordinates(self, coordinate: Coordinates, start: int, rng: random.Random) -> list[Any]:
         """All sublists alike: a length by how many have it, then choice after choice by how many are still needed."""
         needed = self.lengths[0]
         if len(self.lengths) > 1:
-            needed += next(step for step, upto in enumerate(self._upto) if point[start] < upto / self._upto[-1])
+            needed += next(step for step, upto in enumerate(self._upto) if coordinate(start) < upto / self._upto[-1])
             start += 1
         taken = []
         for place, choice in enumerate(self.choices):
-            if needed and 1 - point[start + place] <= needed / (len(self.choices) - place):
+            if needed and 1 - coordinate(start + place) <= needed / (len(self.choices) - place):
                 taken.append(choice)
                 needed -= 1
         return taken

@@ -5,14 +5,13 @@ from windtunnel.stages.finalists import choose_finalists
 from windtunnel.stages.history import History
 from windtunnel.stages.iterations import goes_on, select, suggest
 from windtunnel.stages.preparation import prepare_job
-from windtunnel.stages.publishing import Published, publish, refuse
+from windtunnel.stages.publishing import publish, refuse
 from windtunnel.stages.search import Search
 from windtunnel.stages.verification import plan_verification
 from windtunnel.stages.warm_start import start
 
 __all__ = [
     "History",
-    "Published",
     "Search",
     "begin",
     "choose_finalists",

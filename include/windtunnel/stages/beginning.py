@@ -16,7 +16,8 @@ from windtunnel.ledger import Ledger, Spec
 from windtunnel.ledger.records import Origin, Session
 from windtunnel.ledger.sources import open_source
 from windtunnel.stages.search import Search
-from windtunnel.workload.contract import code_digest, load_workload
+from windtunnel.workload.contract import load_workload
+from windtunnel.workload.files import code_digest, source_of
 from windtunnel.workload.source import upload_source
 
 # A trial of one run must mean the same throughout: these may not change while the run goes on.
@@ -78,10 +79,11 @@ def begin(
     if origin is not None:
         definition = _with_horizon_of(open_source(origin["from_run"], ledger, "from_run"), definition)
     load_workload(definition.workload)
+    source = source_of(definition.workload)
     spec = Spec(
         definition=definition.model_dump(mode="json"),
-        code=code_digest(definition.workload),
-        archive=upload_source(ledger, definition.workload),
+        code=code_digest(source),
+        archive=upload_source(ledger, definition.workload, source),
         origin=origin,
     )
     record = ledger.begin(

@@ -4,7 +4,8 @@ import time
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from windtunnel.ledger import Result, State, Trial
+from windtunnel.ledger import Result, Trial
+from windtunnel.ledger.failures import causes, commonest, hopeless
 from windtunnel.objectives.direction import reached
 from windtunnel.objectives.front import hypervolume, reference_point
 from windtunnel.stages.history import History
@@ -52,13 +53,12 @@ def reason_to_suggest_no_more(search: Search, k: int, configurations: int) -> st
 
 def reason_to_fail(search: Search, seen: Sequence[Trial], front: int) -> str | None:
     """Why the search is hopeless; None where it is not."""
-    failed = sum(trial.state is State.FAILED for trial in seen)
-    limit = search.definition.limits.failed_trials
-    if failed >= limit:
-        return f"{failed} of {len(seen)} trials failed, and limits.failed_trials is {limit}"
-    if seen and not front and failed == len(seen):
-        return f"all {failed} trials failed"
-    return None
+    ended = [trial.result for trial in seen if trial.result is not None]
+    reason = hopeless(ended, search.definition.limits.failed_trials)
+    found = causes(ended)
+    if reason is None and found and not front and sum(len(units) for _, units in found) == len(ended):
+        return f"all {len(ended)} trials failed; {commonest(found)}"
+    return reason
 
 
 def _target(search: Search, front: Sequence[Trial]) -> str | None:

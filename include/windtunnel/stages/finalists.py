@@ -34,8 +34,9 @@ def choose_finalists(search: Search, live: Collection[str] = ()) -> Plan:
     """
     history = History(search.ledger)
     stage = full_stage(search, history)
-    if stage in history.plans:
-        return history.plans[stage]
+    plan = history.plan(stage)
+    if plan is not None:
+        return plan
     requests = _chosen(search, stage) if search.origin else _front(search, history, stage)
     return plan_trials(search, history, stage, _last_tries(search, history, requests), live)
 

@@ -1,10 +1,11 @@
 """What a stage knows of its run: fixed by the iterations' records, so that a stage done again knows the same."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from functools import cached_property
 
 from windtunnel.ledger import Job, JobKind, Known, Ledger, Plan, Request, Result, Trial
-from windtunnel.ledger.plans import read_plans, write_plans
+from windtunnel.ledger.plans import copied_plans, read_plans, write_plans
+from windtunnel.ledger.reading import unreadable
 from windtunnel.ledger.stage import Stage
 from windtunnel.ledger.trial import ended, furthest
 
@@ -28,7 +29,7 @@ class History:
     @cached_property
     def plans(self) -> dict[Stage, Plan]:
         """Of all stages that are planned, in the order in which they happen."""
-        return read_plans(self.ledger, self._stages[0])
+        return read_plans(self.ledger, self._stages[0], self._copied)
 
     @cached_property
     def results(self) -> dict[str, Result]:
@@ -57,8 +58,20 @@ class History:
         selection = self.selection(upto)
         if selection is None:
             return []
-        requests = self.requests(upto)
-        return furthest(ended((requests[trial] for trial in selection.results), self.results))
+        return furthest(ended(self.requested(selection.results, upto), self.results))
+
+    def requested(self, trials: Iterable[str], upto: int) -> list[Request]:
+        """What was asked of trials that iteration `upto` selected from.
+
+        Raises:
+            UnreadableError: one of them is in no plan, so that plans and selection are not of one run.
+        """
+        requests, names = self.requests(upto), list(trials)
+        strange = next((trial for trial in names if trial not in requests), None)
+        if strange is not None:
+            path = self.ledger.path(f"iterations/{upto}/known.json")
+            raise unreadable(self.ledger.store, path, f"names {strange}, which no plan.json beside it has")
+        return [requests[trial] for trial in names]
 
     def stragglers(self, upto: int) -> list[Job]:
         """The jobs of iterations up to `upto` that still owe results."""
@@ -74,12 +87,28 @@ class History:
         jobs = [job for plan in self.plans.values() for job in plan.jobs if job.job in live]
         return {job.lane for job in jobs if job.owed(self.results if job.kind is JobKind.TRAIN else self._steps)}
 
+    def plan(self, stage: Stage) -> Plan | None:
+        """The stage's plan, if it is fixed, for whoever works on the stage: all that follows from it is written."""
+        plan = self.plans.get(stage)
+        return plan if plan is None or stage in self._copied else self.create_plan(plan)
+
     def create_plan(self, plan: Plan) -> Plan:
-        """Fix a stage's plan unless it is fixed, and return the one that holds."""
+        """Fix a stage's plan unless it is fixed, write what follows from it, and return the one that holds.
+
+        The copy of all plans comes last: of those that it lacks a process may have died over what follows from them.
+        """
+        unfinished = [one for stage, one in self.plans.items() if stage not in self._copied and stage != plan.stage]
+        for one in unfinished:
+            self.ledger.create_plan(one)
         plan = self.ledger.create_plan(plan)
         self.plans[plan.stage] = plan
         write_plans(self.ledger, self.plans.values())
+        self._copied |= self.plans
         return plan
+
+    @cached_property
+    def _copied(self) -> dict[Stage, Plan]:
+        return copied_plans(self.ledger)
 
     @cached_property
     def _stages(self) -> tuple[list[Stage], list[Stage]]:

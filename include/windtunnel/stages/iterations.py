@@ -6,7 +6,7 @@ from windtunnel.ledger import Decision, Known, Plan, Request, State, Trial
 from windtunnel.ledger.curves import EPOCH, latest_reports
 from windtunnel.ledger.ids import retry_id
 from windtunnel.ledger.stage import Stage
-from windtunnel.ledger.trial import ended, furthest
+from windtunnel.ledger.trial import ended, furthest, outstanding
 from windtunnel.stages.ending import reason_to_fail, reason_to_stop, reason_to_suggest_no_more
 from windtunnel.stages.history import History
 from windtunnel.stages.planning import plan_trials
@@ -36,8 +36,9 @@ def suggest(search: Search, k: int, live: Collection[str] = ()) -> Plan:
         The plan; trials whose results are known already are in it, but in no job.
     """
     stage, history = Stage.iteration(k), History(search.ledger)
-    if stage in history.plans:
-        return history.plans[stage]
+    plan = history.plan(stage)
+    if plan is not None:
+        return plan
     batch = _batch(search, history, k)
     requests = [_first_rung(search, stage, suggestion) for suggestion in batch.suggestions]
     requests += promoted(search, history, k)
@@ -54,7 +55,7 @@ def select(search: Search, k: int) -> Known:
         return fixed
     requests = history.requests(k)
     in_time = [trial for trial in requests if trial in history.results]
-    late = [trial for trial in requests if trial not in history.results]
+    late = outstanding(requests.values(), history.results)
     tried = ended((requests[trial] for trial in in_time), history.results)
     configurations = furthest(tried)
     stands = standing(search, history, k, configurations)
@@ -71,7 +72,7 @@ def select(search: Search, k: int) -> Known:
             reference=stands.reference,
             decisions=[*_of_search(len(stands.front), len(in_time), len(late), note), *of_trials, *_end(stop)],
             promotions=promotions,
-            underway=_reports(search, late),
+            underway=_reports(search, [request.trial for request in late]),
             stop=stop,
             failure=reason_to_fail(search, configurations, len(stands.front)),
         )

@@ -2,8 +2,9 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
-from windtunnel.ledger import Job, JobKind, Plan, Request, Result, State
+from windtunnel.ledger import Job, JobKind, Plan, Request
 from windtunnel.ledger.stage import Stage
+from windtunnel.ledger.trial import outstanding
 from windtunnel.stages.history import History
 from windtunnel.stages.lanes import deal
 from windtunnel.stages.search import Search
@@ -19,20 +20,14 @@ def plan_trials(
         search: at work.
         history: of the run.
         stage: an iteration, or a full training.
-        requests: the stage's trials; infeasible ones get their result here and now.
+        requests: the stage's trials; infeasible ones have their result with the plan.
         live: names of the run's jobs that live; lanes that stragglers still hold get no job, but one lane always does.
         note: for people.
     """
-    infeasible = [request for request in requests if request.infeasible]
-    for request in requests:
-        search.ledger.begin_trial(request)
-    for request in infeasible:
-        search.ledger.record(_infeasible(request))
-    settled = {request.trial for request in infeasible} | adopt_results(search, history, requests)
+    infeasible = {request.trial for request in requests if request.infeasible}
+    settled = infeasible | adopt_results(search, history, requests)
     to_do = {
-        request.trial: request
-        for request in requests
-        if request.trial not in history.results and request.trial not in settled
+        request.trial: request for request in outstanding(requests, history.results) if request.trial not in settled
     }
     jobs = deal_into_jobs(search, stage, JobKind.TRAIN, to_do, history.busy_lanes(live))
     return history.create_plan(Plan(stage=stage, requests=list(requests), jobs=jobs, note=note))
@@ -74,14 +69,3 @@ def _free_lanes(parallel: int | None, units: int, busy: Collection[int]) -> list
     if parallel is None:
         return list(range(units)) or [0]
     return [lane for lane in range(parallel) if lane not in busy] or [0]
-
-
-def _infeasible(request: Request) -> Result:
-    return Result(
-        trial=request.trial,
-        state=State.INFEASIBLE,
-        metrics=dict(request.known),
-        kind="infeasible",
-        message=request.infeasible or "",
-        attempts=0,
-    )

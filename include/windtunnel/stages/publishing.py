@@ -1,11 +1,10 @@
-"""Publishing: the front and the verified models, as files of the run."""
+"""Publishing: the front and the finalists' models, as files of the run."""
 
-from dataclasses import dataclass
 from typing import Any
 
 from windtunnel.errors import SearchError
-from windtunnel.ledger import State, Trial
-from windtunnel.ledger.ids import verification_id
+from windtunnel.ledger import Model, Verdict
+from windtunnel.ledger.trial import Trial, ended
 from windtunnel.objectives.direction import loss
 from windtunnel.objectives.front import knee
 from windtunnel.stages.finalists import full_stage
@@ -13,53 +12,34 @@ from windtunnel.stages.history import History
 from windtunnel.stages.search import Search
 
 
-@dataclass(frozen=True, slots=True)
-class Published:
-    """The best verified model.
+def publish(search: Search) -> list[Model]:
+    """Write `pareto.json` and `models.json`, and tell the models that may be used, the best first.
 
-    Attributes:
-        trial: its trial.
-        objectives: of the fully trained trial.
-        test: what verification measured on the test data.
-        onnx: URL of the model.
-        models: how many models are verified.
-    """
-
-    trial: str
-    objectives: dict[str, float]
-    test: dict[str, float | None]
-    onnx: str
-    models: int
-
-
-def publish(search: Search) -> Published:
-    """Write `pareto.json` and `models.json`, and tell the best verified model.
-
-    That is the best by the first objective of those that keep the constraints, or of all where none does.
+    That is the best by the first objective of those that keep the constraints, or of all where none does. Models that
+    nobody asked to verify come after the verified ones.
 
     Raises:
-        SearchError: no finalist passed verification.
+        SearchError: no finalist is trained, or none passed verification.
     """
     history = History(search.ledger)
     write_front(search, history)
     models = _models(search, history)
-    search.ledger.write_json("models.json", {"search": search.definition.name, "models": models})
-    verified = [model for model in models if model["verified"]]
-    if not verified:
-        reasons = "; ".join(f"{model['trial']}: {model['error'] or model['state']}" for model in models)
+    described = [_described_model(search, model) for model in models]
+    search.ledger.write_json("models.json", {"search": search.definition.name, "models": described})
+    usable = [model for model in models if model.usable]
+    if not usable:
+        reasons = "; ".join(f"{each['trial']}: {each['error'] or Verdict.UNVERIFIED}" for each in described)
         raise SearchError(
             f"{search.ledger.url}: no finalist passed, so nothing is published ({reasons or 'no finalists'})"
         )
     name, direction = next(iter(search.definition.objectives.items()))
-    best = min(verified, key=lambda model: (model["violation"] > 0, loss(model["objectives"][name], direction)))
+
+    def rank(model: Model) -> tuple[bool, bool, float]:
+        trial = model.trial
+        return model.verdict is not Verdict.VERIFIED, trial.violation > 0, loss(trial.objectives[name], direction)
+
     search.ledger.finish(search.session.session)
-    return Published(
-        trial=best["trial"],
-        objectives=best["objectives"],
-        test=best["test"],
-        onnx=f"{search.ledger.url}/{best['onnx']}",
-        models=len(verified),
-    )
+    return sorted(usable, key=rank)
 
 
 def refuse(search: Search) -> None:
@@ -77,8 +57,10 @@ def write_front(search: Search, history: History | None = None) -> None:
     """
     history = history or History(search.ledger)
     k = history.iterations_done
-    selection, requests = history.selection(k), history.requests(k)
-    front = [Trial(requests[trial], history.results[trial]) for trial in (selection.front if selection else [])]
+    selection = history.selection(k)
+    requests = history.requested(selection.front, k) if selection else []
+    results = history.results
+    front = [Trial(request, results[request.trial]) for request in requests if request.trial in results]
     bend = knee(front, search.definition.objectives)
     search.ledger.write_json(
         "pareto.json",
@@ -94,27 +76,14 @@ def write_front(search: Search, history: History | None = None) -> None:
     )
 
 
-def _models(search: Search, history: History) -> list[dict[str, Any]]:
-    plan = history.plans.get(full_stage(search, history))
-    checks = search.ledger.step_outcomes()
-    models = []
-    for request in plan.requests if plan else []:
-        if request.trial not in history.results:
-            continue
-        trial = Trial(request, history.results[request.trial])
-        check = checks.get(verification_id(trial.trial))
-        verified = check is not None and check.state is State.COMPLETED
-        models.append(
-            _described(trial)
-            | {
-                "state": trial.state,
-                "test": check.metrics if check else {},
-                "verified": verified,
-                "onnx": f"trials/{trial.trial}/model.onnx",
-                "error": _error(search, trial, verified),
-            }
-        )
-    return models
+def _models(search: Search, history: History) -> list[Model]:
+    stage, steps = full_stage(search, history), search.ledger.step_outcomes()
+    requests = history.plans[stage].requests if stage in history.plans else []
+    verification = history.plans.get(stage.verification)
+    return [
+        Model.of(trial, steps, verification, search.ledger.onnx_digest(trial.trial))
+        for trial in ended(requests, history.results)
+    ]
 
 
 def _described(trial: Trial) -> dict[str, Any]:
@@ -130,9 +99,13 @@ def _described(trial: Trial) -> dict[str, Any]:
     }
 
 
-def _error(search: Search, trial: Trial, verified: bool) -> str:
-    if verified:
-        return ""
-    unit = trial.trial if trial.state is State.FAILED else verification_id(trial.trial)
-    result = search.ledger.result(unit)
-    return f"{result.kind}: {result.message}" if result else "not verified"
+def _described_model(search: Search, model: Model) -> dict[str, Any]:
+    failure = model.failure and search.ledger.result(model.failure.trial)  # the whole of it: a listing cuts messages
+    return _described(model.trial) | {
+        "state": model.trial.state,
+        "verdict": model.verdict,
+        "test": model.test,
+        "onnx": model.onnx,
+        "sha256": model.sha256,
+        "error": f"{failure.kind}: {failure.message}" if failure else "",
+    }

@@ -7,20 +7,23 @@ from windtunnel.stages.finalists import full_stage
 from windtunnel.stages.history import History
 from windtunnel.stages.planning import deal_into_jobs
 from windtunnel.stages.search import Search
+from windtunnel.workload.contract import verifies
 
 
 def plan_verification(search: Search) -> Plan:
-    """Fix the verification of every fully trained finalist that has a model."""
+    """Fix the verification of every fully trained finalist; of none where the workload has no `verify`."""
     history = History(search.ledger)
     training = full_stage(search, history)
     stage = training.verification
-    if stage in history.plans:
-        return history.plans[stage]
+    plan = history.plan(stage)
+    if plan is not None:
+        return plan
     requests = history.plans[training].requests if training in history.plans else []
+    trained = ended(requests, history.results) if verifies(search.definition.workload) else []
     checked = search.ledger.step_outcomes()
     units = {
         verification_id(trial.trial): trial.request
-        for trial in ended(requests, history.results)
+        for trial in trained
         if trial.state is State.COMPLETED and verification_id(trial.trial) not in checked
     }
     jobs = deal_into_jobs(search, stage, JobKind.VERIFY, units)

@@ -9,16 +9,17 @@ from windtunnel.definition import recorded_definition
 from windtunnel.errors import NotFoundError
 from windtunnel.ledger import Decision, Known, Ledger, Plan, Request, Result, State
 from windtunnel.ledger.ids import last_try
+from windtunnel.ledger.model import ONNX
 from windtunnel.ledger.sources import open_source
 from windtunnel.ledger.stage import Stage
-from windtunnel.ledger.trial import ended, furthest
+from windtunnel.ledger.trial import ended, furthest, outstanding
 from windtunnel.objectives.constraint import Constraint
 from windtunnel.stages.history import History
 from windtunnel.stages.promotion import promote
 from windtunnel.stages.search import Search
 from windtunnel.stages.standing import standing
 
-_FILES = ("metrics.jsonl", "log.txt", "checkpoint.pt", "model.onnx", "weights.pt")
+_FILES = ("metrics.jsonl", "log.txt", "checkpoint.pt", ONNX, "weights.pt")
 
 
 def start(search: Search) -> Plan | None:
@@ -27,9 +28,10 @@ def start(search: Search) -> Plan | None:
     Runs on other data, code or settings train other trials: none of theirs is taken, and the plan's note says so.
     """
     stage, history = Stage.iteration(0), History(search.ledger)
-    if stage in history.plans:
+    plan = history.plan(stage)
+    if plan is not None:
         _select(search, history)
-        return history.plans[stage]
+        return plan
     if not search.definition.warm_start or history.iterations_done:
         return None
     taken: dict[str, Request] = {}
@@ -54,7 +56,7 @@ def adopt_results(search: Search, history: History, requests: Iterable[Request])
     sources = list(search.definition.warm_start)
     if search.origin is not None:
         sources.append(open_source(search.origin["from_run"], search.ledger, "from_run").url)
-    missing = [request for request in requests if request.trial not in history.results]
+    missing = outstanding(requests, history.results)
     adopted: set[str] = set()
     for url in sources:
         source, results = _results(url)

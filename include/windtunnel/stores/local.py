@@ -199,7 +199,10 @@ class LocalStore(Store):
             if action == "read" and error.errno in _NO_OBJECT:
                 why = f": {error.strerror}" if error.errno == errno.ELOOP else ""
                 raise NotFoundError(f"there is no {where}{why}") from error
-            raise StoreError(f"cannot {action} {where}: {error.strerror or error}") from error
+            why = error.strerror or str(error)
+            if error.errno in (errno.EISDIR, errno.EEXIST):
+                why = "a folder, or what is no file, stands in its place; move it away"
+            raise StoreError(f"cannot {action} {where}: {why}") from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,6 @@ from windtunnel.strategies.past import inside, trained
 
 if TYPE_CHECKING:
     from optuna import Study
-    from optuna import Trial as OptunaTrial
     from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial
 
@@ -43,7 +42,7 @@ class TPE(Strategy):
         with _quiet():
             study = _study(problem, history, rng)
             for _ in range(n):
-                params = problem.canonical(_asked(study, problem, rng))
+                params = problem.canonical(_next_suggestion(study, problem, rng))
                 _offer(draft, problem, problem.repaired(params, rng), rng)
         return draft.batch(n)
 
@@ -109,26 +108,16 @@ def _worst(problem: Problem, fit: list[Trial]) -> list[float]:
     return [value for value in values if value is not None]
 
 
-def _asked(study: "Study", problem: Problem, rng: random.Random) -> Params:
-    """What the sampler suggests next."""
-    return problem.space.from_unit(_Asked(study.ask(), problem.space.columns()), rng)
+def _next_suggestion(study: "Study", problem: Problem, rng: random.Random) -> Params:
+    """What the sampler suggests next: a value of each parameter that is there, which may depend on those before."""
+    trial, columns = study.ask(), problem.space.columns()
 
+    def coordinate(place: int) -> float:
+        column = columns[place]
+        value = trial._suggest(column.name, _distribution(column))
+        return float(value if column.kind == "number" else (value + 0.5) / (column.size or 1))
 
-class _Asked(Sequence[float]):
-    """Coordinates that the sampler is asked for as the space looks at them: those of parameters that are there."""
-
-    def __init__(self, trial: "OptunaTrial", columns: Sequence[Column]) -> None:
-        self._trial, self._columns = trial, columns
-
-    def __len__(self) -> int:
-        return len(self._columns)
-
-    def __getitem__(self, place: Any) -> Any:
-        column = self._columns[place]
-        suggested = self._trial._suggest(column.name, _distribution(column))
-        if column.kind == "number":
-            return suggested
-        return (suggested + 0.5) / (column.size or 1)
+    return problem.space.from_coordinates(coordinate, rng)
 
 
 def _distribution(column: Column) -> "BaseDistribution":

@@ -3,22 +3,18 @@
 The core calls `space` and `cost`, which must not need torch; the trainer runs `prepare`, `train` and `verify` as jobs.
 """
 
-import hashlib
 import importlib
-import importlib.util
-import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Protocol, cast, runtime_checkable
 
 from windtunnel.errors import WorkloadError
 
-REQUIRED = ("prepare", "train", "verify")
+REQUIRED = ("prepare", "train")
 
 
 @runtime_checkable
 class Workload(Protocol):
-    """A module that trains models. `space` and `cost` may be left out."""
+    """A module that trains models. `verify`, `space` and `cost` may be left out."""
 
     def prepare(self, data: Any) -> None:
         """Write the prepared data and its splits (`windtunnel_trainer.data.Preparation`)."""
@@ -46,6 +42,15 @@ def load_workload(name: str) -> Workload:
     return cast(Workload, module)
 
 
+def verifies(name: str) -> bool:
+    """Whether the workload checks its exported models: whether it has a `verify`.
+
+    Raises:
+        WorkloadError: the workload cannot be loaded.
+    """
+    return callable(getattr(load_workload(name), "verify", None))
+
+
 def known_values(name: str, params: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, float]:
     """What the workload knows of a configuration before training: its `cost(params, settings)`, or nothing.
 
@@ -59,36 +64,3 @@ def known_values(name: str, params: Mapping[str, Any], settings: Mapping[str, An
         return {str(key): float(value) for key, value in cost(dict(params), dict(settings)).items()}
     except Exception as error:
         raise WorkloadError(f"{name}.cost({dict(params)}) failed: {type(error).__name__}: {error}") from error
-
-
-def code_digest(name: str) -> str:
-    """Digest of the workload's source: its module's file, or all Python files of a package, without importing it.
-
-    Raises:
-        WorkloadError: there is no such module.
-    """
-    digest = hashlib.sha256()
-    root, files = source_files(name)
-    for file in files:
-        digest.update(f"{file.relative_to(root).as_posix()}\0".encode())
-        digest.update(file.read_bytes())
-    return digest.hexdigest()[:16]
-
-
-def source_files(name: str) -> tuple[Path, list[Path]]:
-    """The folder of the workload's source, and its files in order.
-
-    Raises:
-        WorkloadError: there is no such module.
-    """
-    loaded = sys.modules.get(name)
-    try:
-        spec = loaded.__spec__ if loaded is not None else importlib.util.find_spec(name)
-    except (ImportError, ValueError) as error:
-        raise WorkloadError(f"workload {name!r} cannot be found: {error}") from error
-    if spec is None or spec.origin is None:
-        raise WorkloadError(f"workload {name!r} cannot be found: is its folder on PYTHONPATH?")
-    file = Path(spec.origin)
-    if spec.submodule_search_locations:
-        return file.parent, sorted(file.parent.rglob("*.py"))
-    return file.parent, [file]

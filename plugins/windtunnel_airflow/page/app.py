@@ -11,11 +11,12 @@ from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response, s
 from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.background import BackgroundTask
 
-from windtunnel.errors import LedgerError, NotFoundError, WindtunnelError
+from windtunnel.errors import LedgerError, NotFoundError, UnreadableError, WindtunnelError
 from windtunnel.ledger import Trial
 from windtunnel.report import Snapshot, payloads
 from windtunnel.report.pages import ASSETS, asset, run_page, searches_page
 from windtunnel.report.payloads.trial import is_artifact
+from windtunnel.text import printable
 from windtunnel_airflow.page.access import ReadableDag, ReadableDags, check
 from windtunnel_airflow.page.readers import RunCache, compressed, run_cache
 from windtunnel_airflow.page.replies import HEADERS, download, json_reply
@@ -51,12 +52,14 @@ async def guard(request: Request, call_next: Callable[[Request], Awaitable[Respo
 
 @app.exception_handler(WindtunnelError)
 def failed(_request: Request, error: WindtunnelError) -> JSONResponse:
-    """A run that has not begun is not found; another failure is the store's."""
+    """A run that has not begun is not found; another failure is a bad object's, or the store's."""
+    if isinstance(error, UnreadableError):
+        return JSONResponse({"detail": printable(str(error))}, 503)
     if isinstance(error, (LedgerError, NotFoundError)):
         return JSONResponse({"detail": "There is no such thing in this run's ledger, or not yet"}, 404)
     _log.warning("The store cannot be read", exc_info=error)
     run_cache.cache_clear()  # the next request opens the store anew, with the credentials of then
-    return JSONResponse({"detail": "The store cannot be read; the API server's log says why"}, 503)
+    return JSONResponse({"detail": f"The store cannot be read: {printable(str(error))}"}, 503)
 
 
 def run_of(dag_id: ReadableDag, run_id: Text, session: SessionDep) -> Run:
@@ -242,6 +245,8 @@ def _cache(run: Run) -> RunCache:
 def _begun(cache: RunCache) -> Snapshot | None:
     try:
         return cache.snapshot()
+    except UnreadableError:
+        raise
     except LedgerError:
         return None
 

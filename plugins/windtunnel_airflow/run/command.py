@@ -245,7 +245,13 @@ def _clear_leftovers(home: Path, ledger: Ledger, definition: Definition) -> None
     """End the jobs of a killed command, unless they are this run's own, which are taken over as they are."""
     note = _note(home)
     if note.is_file():
-        earlier = json.loads(note.read_text())
+        try:
+            earlier = json.loads(note.read_text())
+            earlier["ledger"], earlier["launcher"]
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise WindtunnelError(
+                f"{note} tells whether an interrupted run's jobs still run, and cannot be read; if none does, delete it"
+            ) from error
         if earlier["ledger"] != ledger.url:
             try:
                 left = Ledger.open(earlier["ledger"])

@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from windtunnel.errors import NotFoundError
+from windtunnel.errors import NotFoundError, UnreadableError
 from windtunnel.ledger import Ledger
 from windtunnel.ledger.ids import safe_name
+from windtunnel.ledger.reading import read_object
 from windtunnel.stores import Store
 from windtunnel.stores.local import LocalStore
 
@@ -63,10 +64,22 @@ def _name() -> str:
 
 
 def _current(store: Store, search: str) -> Ledger | None:
+    """The run that the search's pointer names.
+
+    Raises:
+        UnreadableError: the pointer names none.
+    """
     try:
-        name = json.loads(store.get(_pointer(search)))["run"]
+        name = read_object(store, _pointer(search)).get("run")
     except NotFoundError:
         return None
+    except UnreadableError:
+        name = None
+    if not isinstance(name, str) or not name:
+        raise UnreadableError(
+            f'{store.url}/{_pointer(search)} does not name the current run: write {{"run": "its folder\'s name"}} '
+            "into it, or delete it to begin a new run"
+        )
     return Ledger(store, search, name)
 
 

@@ -5,8 +5,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from windtunnel.ledger import Job, Ledger
-from windtunnel.report.snapshot import Model, Snapshot
+from windtunnel.ledger import Job, Ledger, Model, Verdict
+from windtunnel.report.snapshot import UNENDED, Snapshot
+from windtunnel.report.text import finalists, why_failed
 
 Span = tuple[float, float]  # begin and end, in seconds since 1970
 
@@ -20,25 +21,23 @@ def results(snapshot: Snapshot, seconds: float) -> list[str]:
     """
     counts = snapshot.counts
     iterations = [stage for stage in snapshot.plans if stage.is_iteration]
-    done = sum(counts.values()) - counts["waiting"] - counts["running"]
+    done = sum(counts.values()) - sum(counts[state] for state in UNENDED)
     failed = f" ({counts['failed']} failed)" if counts["failed"] else ""
-    verified = [model for model in snapshot.models if model.verified]
-    trained = any(model.trial.result for model in snapshot.models)
-    refused = snapshot.approval is not None and not snapshot.approval.approved and not trained
-    finalists = "" if refused else f", {len(verified)} of {len(snapshot.models)} finalists verified"
+    usable = [model for model in snapshot.models if model.usable]
+    told = "" if snapshot.refusal else f", {finalists(snapshot)}"
     lines = [
         f"{snapshot.search} took {_duration(seconds)}: {done} trials{failed} in {len(iterations)} iterations, "
-        f"{len(snapshot.front)} on the front{finalists}."
+        f"{len(snapshot.front)} on the front{told}."
     ]
-    last = snapshot.selections.get(iterations[-1]) if iterations else None
-    if last and last.stop:
-        lines.append(f"It ended early: {last.stop}.")
-    if refused:
-        lines.append("The finalists were refused: nothing was trained fully or published.")
-    if verified:
-        lines.append(_best(_by_test(verified), snapshot))
-    unverified = [model for model in snapshot.models if model.verified is False]
-    return lines + [f"Not verified: {model.trial.trial}: {model.error}" for model in unverified]
+    if snapshot.ended_early:
+        lines.append(f"It ended early: {snapshot.ended_early}.")
+    lines += [f"  {line}" for line in why_failed(snapshot)]
+    if snapshot.refusal:
+        lines.append(f"The finalists were {snapshot.refusal}: nothing was trained fully or published.")
+    if usable:
+        lines += _best(_by_test(usable), snapshot)
+    broken = [model for model in snapshot.models if model.verdict is Verdict.FAILED]
+    return lines + [f"Failed: {model.trial.trial}: {model.error}" for model in broken]
 
 
 def where(ledger: Ledger, latest: Path | None) -> list[str]:
@@ -116,14 +115,20 @@ def _stages(tasks: Sequence[dict[str, Any]]) -> list[tuple[str, Span]]:
 
 def _by_test(models: Sequence[Model]) -> Model:
     """The model with the best test accuracy, or where there is none the first, which is the best in training."""
-    return max(models, key=lambda model: model.test.get("test_acc") or 0.0)
+    return max(models, key=lambda model: (model.verdict is Verdict.VERIFIED, model.test.get("test_acc") or 0.0))
 
 
-def _best(model: Model, snapshot: Snapshot) -> str:
+def _best(model: Model, snapshot: Snapshot) -> list[str]:
     test = ", ".join(f"{name} {value:.4g}" for name, value in model.test.items() if value is not None)
     values = snapshot.objectives_of(model.trial)
     objectives = ", ".join(f"{name} {values[name]:.4g}" for name in snapshot.objectives if name in values)
-    return f"  best finalist  {model.trial.trial}: {test} ({objectives})"
+    measured = f"{test} ({objectives})" if test else objectives
+    verdict = "" if model.verdict is Verdict.VERIFIED else f", {model.verdict}"
+    params = ", ".join(
+        f"{name} {value:.5g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in model.trial.params.items()
+    )
+    return [f"  best finalist  {model.trial.trial}: {measured}{verdict}", f"                 {params}"]
 
 
 def _duration(seconds: float) -> str:

@@ -10,6 +10,7 @@ from windtunnel import stages
 from windtunnel.errors import LedgerError
 from windtunnel.launchers import get_launcher
 from windtunnel_airflow.context import current_ledger, current_search, live_jobs, search_to_end, tell
+from windtunnel_airflow.failures import failures
 from windtunnel_airflow.tasks.training import run_jobs
 
 
@@ -63,17 +64,26 @@ def publish(asset: Asset, store: str) -> Any:
 
     @task(outlets=[asset])
     def publish() -> str:
-        """Write pareto.json and models.json, and tell the asset's consumers the best verified model."""
-        published = stages.publish(current_search(store))
+        """Write pareto.json and models.json, and tell the asset's consumers the best model."""
+        search = current_search(store)
+        models = stages.publish(search)
+        best, url = models[0], search.ledger.url
+        uri = f"{url}/{best.onnx}" if best.onnx else ""
+        file = {"uri": uri, "sha256": best.sha256} if uri else {}
         event = get_current_context()["outlet_events"][asset]
         event.extra = {
-            "trial": published.trial,
-            "uri": published.onnx,
-            "models": published.models,
-            **published.objectives,
-            **published.test,
+            "trial": best.trial.trial,
+            "verdict": best.verdict,
+            "models": len(models),
+            **file,
+            **best.trial.objectives,
+            **best.test,
         }
-        return published.trial
+        tell(
+            f"Published {len(models)} models: {url}/models.json; the front: {url}/pareto.json. The best is "
+            f"{best.trial.trial}, {best.verdict}: {uri or 'it has no ONNX file'}."
+        )
+        return best.trial.trial
 
     return publish()
 
@@ -98,23 +108,30 @@ def report(store: str) -> None:
     except LedgerError:
         tell("The run has not begun: there is nothing to report.")
         return
-    write_report(ledger)
+    write_report(ledger, over=True)
+    tell(f"Wrote {ledger.url}/report.html and pareto.png beside it.")
 
 
 @task
-def cancel(store: str) -> None:
+def clean_up(store: str) -> None:
     """Cancel what still runs. Fails where nothing was published, so that the run's state tells the truth.
 
     A teardown alone would let a run that was marked failed end in success.
     """
+    why = "; ".join(failures(get_current_context())) or "nothing was published"
     try:
         search = search_to_end(store)
         writer = search.ledger.writer()
         if writer != search.session.session:
             raise LedgerError(f"{writer} has taken the run over")
     except LedgerError as error:  # what runs, if anything, is not ours to cancel
-        raise AirflowFailException(f"nothing was published: {error}") from error
-    get_launcher(search.definition.launcher).cancel(search.ledger)
-    if not search.ledger.finished(search.session.session):
-        raise AirflowFailException("nothing was published")
-    search.ledger.close(search.session.session)
+        raise AirflowFailException(f"Nothing was published: {error}. {why}") from error
+    ledger, launcher = search.ledger, get_launcher(search.definition.launcher)
+    live = launcher.live(ledger)
+    launcher.cancel(ledger)
+    tell(f"Cancelled {', '.join(sorted(live))}." if live else "Nothing ran any more.")
+    if not ledger.finished(search.session.session):
+        ledger.end(search.session.session, why)
+        raise AirflowFailException(f"Nothing was published: {why}")
+    ledger.close(search.session.session)
+    tell(f"{ledger.url} is closed: the next DAG run that resumes it extends it.")

@@ -1,5 +1,5 @@
 import sys
-from types import ModuleType
+from importlib import import_module
 
 import pytest
 
@@ -295,13 +295,11 @@ def test_all_wrong_choices_are_told_at_once():
 
 
 @pytest.fixture
-def module(monkeypatch):
-    workload = ModuleType("windtunnel_test_workload")
-    workload.__file__ = __file__
-    workload.__spec__ = sys.modules[__name__].__spec__
-    workload.prepare = workload.train = workload.verify = lambda _: None
-    monkeypatch.setitem(sys.modules, workload.__name__, workload)
-    return workload
+def module(tmp_path, monkeypatch):
+    (tmp_path / "windtunnel_test_workload.py").write_text("prepare = train = verify = print\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "modules", sys.modules.copy())
+    return import_module("windtunnel_test_workload")
 
 
 def without_space(module):

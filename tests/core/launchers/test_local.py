@@ -8,8 +8,9 @@ import pytest
 
 from tests.conformance.launchers import LauncherConformance
 from tests.runs import make_run, wait_until
+from windtunnel.definition.model import LAUNCHERS
 from windtunnel.errors import LaunchError
-from windtunnel.launchers import get_launcher, job_folder, job_process, launcher_names, local
+from windtunnel.launchers import Launcher, get_launcher, job_folder, job_process, local
 from windtunnel.launchers.job_folder import JobFolder
 from windtunnel.launchers.local import LocalLauncher
 
@@ -44,7 +45,7 @@ def process_of(ledger, job) -> int:
 
 def test_launchers_go_by_name():
     assert isinstance(get_launcher("local"), LocalLauncher)
-    assert launcher_names() == ["kubernetes", "local"]
+    assert all(isinstance(get_launcher(name), Launcher) for name in LAUNCHERS)
     with pytest.raises(LaunchError, match="'lokal': choose one of kubernetes, local"):
         get_launcher("lokal")
 

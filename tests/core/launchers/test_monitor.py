@@ -165,17 +165,17 @@ def test_a_watch_made_anew_forgets_nothing_that_matters(run, launcher):
     assert [watch.poll().done for _ in range(2)] == [False, True]
 
 
-def test_a_job_that_is_never_launched_fails_when_its_time_is_over(run, launcher):
-    run = run(["a"], pending=100)
-    clock = [0.0]
-    watch = Watch(run.ledger, launcher, "1", clock=lambda: clock[0])
-    for moment in (0.0, 50.0, 99.0):
-        clock[0] = moment
-        assert not watch.poll().done
-    clock[0] = 101.0
-    assert watch.poll().done
+def test_a_job_that_was_never_launched_has_failed_at_once_and_the_log_says_so(run, launcher, caplog):
+    run = run(["a"], ["b"], pending=3600)
+    launcher.launch(run.ledger, run.jobs[1])
+    watch = Watch(run.ledger, launcher, "1")
+    assert [watch.poll().failed for _ in range(2)] == [0, 1]
     assert run.result("a").kind == "never_launched"
-    assert "limits.pending, 100 s" in run.result("a").message
+    assert run.result("a").message == "job 1-0 was not launched: the log of its task `launch` says why"
+    assert [record.getMessage() for record in caplog.records] == [
+        "job 1-0 was not launched: the log of its task `launch` says why; 1 failed by it"
+    ]
+    assert run.result("b") is None
 
 
 def test_waiting_for_a_cancelled_job_is_an_error_and_no_failure_of_its_trials(run, launcher):

@@ -289,7 +289,7 @@ def test_importance_leaves_out_trials_without_the_objective(ledger: Ledger) -> N
 
 def test_importance_says_why_there_is_none(ledger: Ledger) -> None:
     made_up.begin(ledger, made_up.definition())
-    assert "10 completed trials" in importance(collect(ledger))["missing"]
+    assert "10 completed configurations" in importance(collect(ledger))["missing"]
 
 
 def test_lanes_say_how_busy_each_stage_was(ledger: Ledger) -> None:

@@ -87,7 +87,7 @@ def test_finalists_come_best_first_with_their_tests_and_failures(ledger: Ledger)
     models = collect(ledger).models
     accuracies = [model.trial.objectives["val_acc"] for model in models]
     assert accuracies == sorted(accuracies, reverse=True)
-    assert [model.verified for model in models] == [False, True, True]
+    assert [model.verdict for model in models] == ["failed", "verified", "verified"]
     assert "logit difference" in models[0].error
     assert set(models[1].test) == {"test_acc", "onnx_acc", "max_logit_diff"}
 

@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 
 from windtunnel.errors import LedgerError
@@ -75,11 +77,20 @@ def test_what_a_run_means_may_not_change_while_it_goes_on(bench):
         bench.begin(session="s2", settings={"lr": 1}, epochs={"partial": 2, "full": 4})
 
 
-def test_a_workload_may_not_change_while_a_run_goes_on(bench, monkeypatch):
-    bench.begin(session="s1")
-    monkeypatch.setattr("windtunnel.stages.beginning.code_digest", lambda name: "changed")
-    with pytest.raises(LedgerError, match=r"another source of tests\.workloads\.formula: begin a new run"):
-        bench.begin(session="s2")
+@pytest.mark.parametrize("changed", ["team_model.py", "team_blocks.py"])
+def test_neither_a_workload_nor_what_it_imports_may_change_while_a_run_goes_on(bench, tmp_path, monkeypatch, changed):
+    folder = tmp_path / "modules"
+    folder.mkdir()
+    (folder / "team_model.py").write_text("from team_blocks import WIDTH\nfrom tests.workloads.formula import *\n")
+    (folder / "team_blocks.py").write_text("WIDTH = 8\n")
+    monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.setattr(sys, "modules", sys.modules.copy())
+    first = bench.begin(session="s1", workload="team_model")
+    id_before = first.config({"x": 1, "y": 1})
+    (folder / changed).write_text((folder / changed).read_text() + "# changed\n")
+    with pytest.raises(LedgerError, match=r"another source of team_model: begin a new run"):
+        bench.begin(session="s2", workload="team_model")
+    assert bench.begin("other", workload="team_model").config({"x": 1, "y": 1}) != id_before
 
 
 def test_what_a_session_may_use_can_change(bench):

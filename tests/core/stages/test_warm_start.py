@@ -199,9 +199,9 @@ def test_a_run_publishes_only_verified_models(bench):
         state = State.COMPLETED if number else State.FAILED
         unit = f"verify-{request.trial}"
         search.ledger.record(Result(trial=unit, state=state, kind="verification", message="off by 3"))
-    assert publish(search).models == len(plan.requests) - 1 > 0
+    assert len(publish(search)) == len(plan.requests) - 1 > 0
     models = search.ledger.read_json("models.json")["models"]
-    assert [model["verified"] for model in models] == [False] + [True] * (len(plan.requests) - 1)
+    assert [model["verdict"] for model in models] == ["failed"] + ["verified"] * (len(plan.requests) - 1)
     assert models[0]["error"] == "verification: off by 3"
 
 

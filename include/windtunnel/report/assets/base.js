@@ -4,9 +4,10 @@
 export const OKABE_ITO = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#999999", "#F0E442"];
 // Viridis without its ends: readable on white and on black, in print, and to the colour-blind.
 const VIRIDIS = [[68, 1, 84], [72, 40, 120], [62, 74, 137], [49, 104, 142], [38, 130, 142], [31, 158, 137], [53, 183, 121], [109, 205, 89], [180, 222, 44], [253, 231, 37]];
-const PILLS = { completed: "good", stopped: "warn", infeasible: "warn", failed: "bad", running: "run", success: "good", queued: "run" };
-export const STATES = ["completed", "stopped", "infeasible", "failed", "running", "waiting"];
-export const SYMBOLS = { completed: "circle", stopped: "diamond", infeasible: "triangle-down-open", failed: "x", running: "circle-open", waiting: "circle-open-dot" };
+const PILLS = { completed: "good", stopped: "warn", infeasible: "warn", failed: "bad", running: "run", success: "good", queued: "run", verified: "good", "not verified": "warn", cancelled: "warn", paused: "warn", stale: "bad" };
+export const UNENDED = ["running", "waiting", "cancelled", "not run"];
+export const STATES = ["completed", "stopped", "infeasible", "failed", ...UNENDED];
+export const SYMBOLS = { completed: "circle", stopped: "diamond", infeasible: "triangle-down-open", failed: "x", running: "circle-open", waiting: "circle-open-dot", cancelled: "x-open", "not run": "circle-open-dot" };
 
 export function $(id) {
   return document.getElementById(id);

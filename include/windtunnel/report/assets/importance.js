@@ -19,7 +19,7 @@ export const importance = {
     if (!found || found.missing) return void refill(this.body, note(found ? "There is nothing to say yet. " + found.missing : "There are no trials yet."));
     const charts = Object.entries(found.objectives);
     refill(this.body, element("div", { class: "columns" }, charts.map(([name]) => element("section", { class: "card" }, element("h2", {}, name), element("div", { class: "chart" })))),
-      element("p", { class: "quiet" }, "How much each parameter decides whether a trial is among the best tenth of the " + found.of + " completed ones, by " + found.method + (found.trials < found.of ? ", from " + found.trials + " of them, taken at even steps" : "") + ". Shares of an objective add up to 1; parameters that go together share what they do."));
+      element("p", { class: "quiet" }, "How much each parameter decides whether a trial is among the best tenth of the " + found.of + " completed configurations, by " + found.method + (found.trials < found.of ? ", from " + found.trials + " of them, taken at even steps" : "") + ". Shares of an objective add up to 1; parameters that go together share what they do."));
     const places = this.body.querySelectorAll(".chart");
     for (const [at, [, shares]] of charts.entries()) {
       const shown = shares.slice(0, 20).reverse();

@@ -30,6 +30,8 @@ export const lanes = {
     refill(this.bar, select("stage", [["", "all"], ...stages.map((name) => [name, title(name)])], this.stage, (stage) => { this.stage = stage; this.draw(app); }));
     this.draw(app);
     const rows = found.stages.map((each) => [title(each.stage), String(each.lanes), duration(each.end - each.start), duration(each.busy), each.room ? Math.round((100 * each.busy) / each.room / found.slots) + " %" : "–"]);
+    const whole = found.whole;
+    if (whole) rows.push([element("b", {}, "whole run"), String(whole.lanes), duration(whole.seconds), duration(whole.busy), whole.room ? Math.round((100 * whole.busy) / whole.room / found.slots) + " %" : "–"]);
     refill(this.stages, table(["stage", "lanes", "from first start to last end", "of units", "busy"], rows, (at) => at > 0));
   },
 

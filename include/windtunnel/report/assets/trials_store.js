@@ -1,6 +1,6 @@
 // The trials of a run, kept and brought up to date from documents that hold all of them or only what changed.
 
-import { text } from "./base.js";
+import { text, UNENDED } from "./base.js";
 
 export class Trials {
   constructor() {
@@ -31,10 +31,10 @@ export class Trials {
       this.byId.set(row.trial, row);
       this.rows[row.number - 1] = row;
     }
-    const [front, running] = [new Set(found.front), new Set(found.running)];
+    const [front, unended] = [new Set(found.front), new Map(Object.entries(found.unended))];
     let changed = columns.trial.length > before.size;
     for (const row of this.rows) {
-      const state = running.has(row.trial) ? "running" : row.state === "running" ? "waiting" : row.state;
+      const state = unended.get(row.trial) || row.state;
       const other = row.front !== front.has(row.trial) || row.state !== state;
       row.front = front.has(row.trial);
       row.state = state;
@@ -101,7 +101,7 @@ export function comparable(row) {
 }
 
 export function ended(row) {
-  return row.state !== "waiting" && row.state !== "running";
+  return !UNENDED.includes(row.state);
 }
 
 export function lost(row) {

@@ -7,7 +7,7 @@ from typing import Any
 from windtunnel.ledger import Trial
 from windtunnel.objectives.front import hypervolumes, pareto_front, reference_point
 from windtunnel.report.payloads.plain import plain
-from windtunnel.report.snapshot import Snapshot, best_trial, contenders, recorded
+from windtunnel.report.snapshot import Snapshot, best_trial, feasible_trials, recorded
 
 
 def compare(first: Snapshot, second: Snapshot) -> dict[str, Any]:
@@ -31,7 +31,7 @@ def compare(first: Snapshot, second: Snapshot) -> dict[str, Any]:
     }
     if not objectives:
         return answer
-    fit = [trial for snapshot in (first, second) for trial in contenders(snapshot.trials)]
+    fit = [trial for snapshot in (first, second) for trial in feasible_trials(snapshot.trials)]
     reference = reference_point(fit, objectives)
     return answer | {
         "reference": plain(reference),
@@ -40,7 +40,7 @@ def compare(first: Snapshot, second: Snapshot) -> dict[str, Any]:
 
 
 def _run(snapshot: Snapshot, objectives: dict[str, str], reference: Sequence[float]) -> dict[str, Any]:
-    ended = sorted(contenders(snapshot.trials), key=recorded)
+    ended = sorted(feasible_trials(snapshot.trials), key=recorded)
     volumes = hypervolumes(ended, objectives, reference)
     own = [trial.result for trial in snapshot.own() if trial.result]
     began = min((result.recorded - result.seconds for result in own), default=math.inf)

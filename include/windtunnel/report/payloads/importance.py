@@ -8,7 +8,7 @@ from typing import Any
 
 from windtunnel.ledger import Trial
 from windtunnel.objectives.direction import loss
-from windtunnel.report.snapshot import Snapshot
+from windtunnel.report.snapshot import Snapshot, feasible_trials
 
 _LEAST = 10  # trials, below which nothing can be said
 _MOST = 1000  # trials, above which every other or third one tells as much
@@ -23,15 +23,15 @@ def importance(snapshot: Snapshot) -> dict[str, Any]:
     arbitrary subspaces", 2023), as Optuna has it. Shares of an objective add up to 1.
 
     Returns:
-        `objectives` by name: pairs of a parameter and its share, the largest first; how many `trials` were
-        compared `of` how many; and `missing`, why there are none, where there are none.
+        `objectives` by name: pairs of a parameter and its share, the largest first; how many configurations, `trials`,
+        were compared `of` how many; and `missing`, why there are none, where there are none.
     """
-    completed = [trial for trial in snapshot.trials if trial.feasible]
+    completed = feasible_trials(snapshot.trials)  # under halving a configuration is there once, as far as it has come
     fit = completed[:: math.ceil(len(completed) / _MOST) or 1]
     answer: dict[str, Any] = {"trials": len(fit), "of": len(completed)}
     answer |= {"method": "PED-ANOVA", "objectives": {}, "missing": ""}
     if len(fit) < _LEAST:
-        return answer | {"missing": f"It takes {_LEAST} completed trials; there are {len(fit)}."}
+        return answer | {"missing": f"It takes {_LEAST} completed configurations; there are {len(fit)}."}
     try:
         import optuna
     except ImportError:

@@ -1,5 +1,6 @@
 """When each lane was busy, so that idle ones are seen."""
 
+from bisect import bisect_right
 from collections import defaultdict
 from typing import Any
 
@@ -14,7 +15,8 @@ def lanes(snapshot: Snapshot) -> dict[str, Any]:
     Returns:
         `columns` of equal length, one value a unit that has started, times in seconds since 1970; `end` is None while
         a unit runs. `launches` holds `[job, time]`. `stages` says how busy the lanes of each stage were between its
-        first start and its last end: `busy` seconds of units against `room`, lanes times that span.
+        first start and its last end: `busy` seconds of units against `room`, lanes times that span; `whole` says so of
+        the run, the time between its stages included, without that between its sessions; None before a unit has ended.
     """
     own = [trial.result for trial in snapshot.own() if trial.result]
     rows = [_ended(snapshot, result) for result in (*own, *snapshot.steps) if result.started]
@@ -27,6 +29,7 @@ def lanes(snapshot: Snapshot) -> dict[str, Any]:
         "launches": [[job, time] for job, times in snapshot.launches.items() for time in times],
         "slots": (snapshot.definition.get("limits") or {}).get("slots", 1),
         "stages": _stages(rows),
+        "whole": _whole(snapshot, rows),
     }
 
 
@@ -67,6 +70,22 @@ def _stages(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         if row["end"] is not None:
             groups[row["stage"]].append(row)
     return sorted((_stage(name, group) for name, group in groups.items()), key=lambda stage: stage["end"])
+
+
+def _whole(snapshot: Snapshot, rows: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """The run's units against all its lanes, from the first start to the last end of each session."""
+    done = [row for row in rows if row["end"] is not None]
+    if not done:
+        return None
+    begun = sorted(filter(None, (seconds(session.started) for session in snapshot.sessions)))
+    sessions: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    for row in done:
+        sessions[bisect_right(begun, row["start"])].append(row)
+    parts = [_stage("", group) for group in sessions.values()]
+    parallel = (snapshot.definition.get("limits") or {}).get("parallel") or 0
+    lanes = max(parallel, *(part["lanes"] for part in parts))
+    span = sum(part["end"] - part["start"] for part in parts)
+    return {"lanes": lanes, "seconds": span, "busy": sum(part["busy"] for part in parts), "room": lanes * span}
 
 
 def _stage(name: str, rows: list[dict[str, Any]]) -> dict[str, Any]:

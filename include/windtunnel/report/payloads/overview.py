@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from windtunnel.ledger import Trial
+from windtunnel.ledger import Model, State, Trial
+from windtunnel.ledger.failures import cause, causes
 from windtunnel.objectives.direction import better
 from windtunnel.report.payloads.plain import plain, seconds
-from windtunnel.report.snapshot import Model, Snapshot
+from windtunnel.report.snapshot import Snapshot
 from windtunnel.report.stages import StageProgress, iterations
 
 
@@ -47,6 +48,12 @@ def overview(snapshot: Snapshot) -> dict[str, Any]:
         "began": seconds(snapshot.record.get("started") or "") or min(moments, default=None),
         "ended": max(ends, default=None),
         "waits_for": waits_for(snapshot),
+        "works": snapshot.works,
+        "failure": snapshot.failure,
+        "ended_early": snapshot.ended_early,
+        "refused": str(snapshot.refusal) if snapshot.refusal else "",
+        "causes": [{"cause": said, "units": len(units), "unit": units[0]} for said, units in _causes(snapshot)],
+        "preparation": _preparation(snapshot),
     }
 
 
@@ -61,16 +68,29 @@ def model(snapshot: Snapshot, of: Model) -> dict[str, Any]:
         "params": plain(of.trial.params),
         "objectives": plain(snapshot.objectives_of(of.trial)),
         "violation": plain(of.trial.violation),
-        "verified": of.verified,
+        "verdict": of.verdict,
         "test": plain(of.test),
         "error": of.error,
         "onnx": of.onnx,
+        "sha256": of.sha256,
     }
+
+
+def _causes(snapshot: Snapshot) -> list[tuple[str, list[str]]]:
+    """Why trials failed, the three commonest causes."""
+    return causes(trial.result for trial in snapshot.trials if trial.result)[:3]
+
+
+def _preparation(snapshot: Snapshot) -> str:
+    """Why the data could not be prepared; empty where it could, or is being."""
+    job = snapshot.preparation
+    ended = [snapshot.results[unit] for unit in job.units if unit in snapshot.results] if job else []
+    return next((cause(result) for result in ended if result.state is State.FAILED), "")
 
 
 def waits_for(snapshot: Snapshot) -> list[str]:
     """What has to happen next, in sentences; nothing of a run that is done."""
-    if snapshot.closed:
+    if not snapshot.works:
         return []
     last = next(reversed(iterations(snapshot)), None)
     if last is None and not snapshot.models:
@@ -80,13 +100,11 @@ def waits_for(snapshot: Snapshot) -> list[str]:
             left = f"{last.running} running and {last.total - last.finished - last.running} waiting"
             return [f"iteration {last.name}: {left} of {last.total} trials"]
         return [f"the selection of iteration {last.name}"]
-    late = [trial for trial in snapshot.trials if not trial.result]
-    stragglers = [f"stragglers: {_counted(snapshot, late)}"] if late else []
+    unfinished = [trial for trial in snapshot.trials if not trial.result]
+    stragglers = [f"stragglers: {_counted(snapshot, unfinished)}"] if unfinished else []
     done = last.name.number if last else 0
     if done < snapshot.last_iteration:
         return [*stragglers, f"the suggestions of iteration {done + 1}"]
-    if last and last.selection and last.selection.failure and done > snapshot.offset:
-        return stragglers
     return [*stragglers, _after_search(snapshot)]
 
 
@@ -99,7 +117,7 @@ def _after_search(snapshot: Snapshot) -> str:
     training = [each.trial for each in finalists if not each.trial.result]
     if training:
         return f"full training: {_counted(snapshot, training)} of {len(finalists)} finalists"
-    unverified = sum(each.verified is None for each in finalists)
+    unverified = sum(each.verdict is None for each in finalists)
     return f"the verification of {unverified} models" if unverified else "publishing"
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from windtunnel.ledger import Trial
 from windtunnel.report.payloads.plain import plain, seconds
-from windtunnel.report.snapshot import RUNNING, WAITING, Snapshot, message, recorded
+from windtunnel.report.snapshot import WAITING, Snapshot, message, recorded
 
 _SLACK = 10.0  # seconds that a store's clock may be coarse or late by: what was written then is sent twice
 _MESSAGE = 300  # characters of a failure's message; the trial itself has it whole
@@ -24,7 +24,7 @@ def trials(snapshot: Snapshot, since: str = "") -> dict[str, Any]:
 
     Returns:
         `columns` by name, of equal length; `params`, `objectives` and `metrics` as lists of `[name, values]`, for a
-        name may be any text; `front` and `running` name trials and hold for all.
+        name may be any text; `front` and `unended`, trials without a result and their states, hold for all.
     """
     known, latest = _cursor(since)
     every = snapshot.trials
@@ -38,7 +38,7 @@ def trials(snapshot: Snapshot, since: str = "") -> dict[str, Any]:
         "total": len(every),
         "objectives": list(snapshot.objectives.items()),
         "front": [trial.trial for trial in every if trial.trial in snapshot.front],
-        "running": [trial.trial for trial in every if snapshot.state(trial) == RUNNING],
+        "unended": {trial.trial: snapshot.state(trial) for trial in every if not trial.result},
         "columns": _columns(snapshot, rows),
         "params": _named([trial.params for trial in rows], _names(trial.params for trial in every)),
         "values": _named(list(map(snapshot.objectives_of, rows)), list(snapshot.objectives)),
@@ -47,7 +47,7 @@ def trials(snapshot: Snapshot, since: str = "") -> dict[str, Any]:
 
 
 def _columns(snapshot: Snapshot, rows: Sequence[Trial]) -> dict[str, list[Any]]:
-    """One value of each column for every row; a trial at work counts as waiting, for `running` names those."""
+    """One value of each column for every row; one without a result counts as waiting, for `unended` has its state."""
     results = [trial.result for trial in rows]
     return {
         "number": [snapshot.numbers[trial.trial] for trial in rows],

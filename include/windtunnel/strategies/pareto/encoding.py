@@ -1,7 +1,7 @@
 """Configurations as numbers, with what else tells trials apart: known values and epochs."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,9 @@ _KNOWN = 4  # known values at most that are columns
 _WAVES = (1, 2, 3)
 _SAME = 0.9999  # correlation from which a second known value tells nothing new
 _NOTHING = "no column"  # with a space, as no parameter's path has
+
+Scale = Callable[[Array], Array]  # brings values from 0 to 1
+Columns = Callable[[Array], tuple[Array, Array]]  # makes a parameter's columns of `Features.place` and `.basis`
 
 
 @dataclass(frozen=True)
@@ -45,60 +48,62 @@ class Encoder:
         self._space = space
         # By identity: the same candidates are asked for again and again. Each is held, so that no other gets its id.
         self._read: dict[int, tuple[Params, list[float], dict[str, Any]]] = {}
-        self._columns: dict[str, _Number | _Category] = {}
-        raw = self._raw(rows)
+        self._columns: dict[str, Columns] = {}
         described = {column.name: column for column in space.columns()}
-        for name, values in raw.items():
+        for name, values in self._raw(rows).items():
             if not _varies(values):
                 continue
             column = described.get(name)
             if column is None:
-                self._columns[name] = _leaf(values)
+                self._columns[name] = _undescribed(values)
             elif column.kind == "number":
-                self._columns[name] = _Number(Scale(0.0, 1.0, False), values)
+                self._columns[name] = _number(np.asarray, values)
             else:
-                self._columns[name] = _Category(values, column.ordered)
+                self._columns[name] = _category(values, ordered=column.ordered)
         kept: list[Array] = []
         for name in hints:
-            values = np.array([row.known.get(name, math.nan) for row in rows], float)
-            scale = Scale.of(values)
+            values = _known(rows, name)
+            scale = _scale(values)
             known = scale(values)
-            if len(kept) < _KNOWN and np.isfinite(known).all() and _varies(known) and not _told(known, kept):
+            if len(kept) < _KNOWN and np.isfinite(known).all() and _varies(known) and not _repeats(known, kept):
                 kept.append(known)
-                self._columns[f"known {name}"] = _Number(scale, values)
-        epochs = np.array([row.epochs for row in rows], float)
-        self._epochs = Scale.of(epochs) if _varies(epochs) else None
+                self._columns[f"known {name}"] = _number(scale, values)
+        epochs = _epochs(rows)
+        self._share_of_epochs = _scale(epochs) if _varies(epochs) else None
         if not self._columns:
-            self._columns[_NOTHING] = _Category(np.zeros(len(rows), object))
+            self._columns[_NOTHING] = _category(np.zeros(len(rows), object))
+        self.groups = self._groups(rows[:1])
 
     def __call__(self, rows: Sequence[Row]) -> Features:
         """The features of configurations."""
+        places, bases = zip(*self._parts(rows), strict=True)
+        return Features(np.hstack(places), np.hstack(bases), self._gap(rows))
+
+    def _parts(self, rows: Sequence[Row]) -> list[tuple[Array, Array]]:
+        """Each parameter's columns."""
         raw = self._raw(rows)
         raw[_NOTHING] = np.zeros(len(rows), object)
-        parts = []
-        for name, column in self._columns.items():
-            if name.startswith("known "):
-                raw[name] = np.array([row.known.get(name[6:], math.nan) for row in rows], float)
-            parts.append(column(raw[name]) if name in raw else column(np.full(len(rows), None, object)))
-        return Features(
-            np.hstack([place for place, _ in parts]), np.hstack([basis for _, basis in parts]), self._gap(rows)
-        )
+        absent = np.full(len(rows), None, object)
+        return [
+            columns(_known(rows, name[6:]) if name.startswith("known ") else raw.get(name, absent))
+            for name, columns in self._columns.items()
+        ]
 
-    @property
-    def groups(self) -> Groups:
-        """One group a column."""
-        counts = np.arange(len(self._columns))
-        places, bases = zip(*(column.widths for column in self._columns.values()), strict=True)
-        return Groups(np.repeat(counts, places), np.repeat(counts, bases), len(counts))
+    def _groups(self, rows: Sequence[Row]) -> Groups:
+        """One group a parameter; of any configurations."""
+        widths = [(place.shape[1], basis.shape[1]) for place, basis in self._parts(rows)]
+        places, bases = zip(*widths, strict=True)
+        numbers = np.arange(len(widths))
+        return Groups(np.repeat(numbers, places), np.repeat(numbers, bases), len(widths))
 
     def _gap(self, rows: Sequence[Row]) -> Array:
         """How far from the most epochs each is."""
-        if self._epochs is None:
+        if self._share_of_epochs is None:
             return np.zeros(len(rows))
-        return np.clip(1 - self._epochs(np.array([row.epochs for row in rows], float)), 0.0, 1.0)
+        return np.clip(1 - self._share_of_epochs(_epochs(rows)), 0.0, 1.0)
 
     def _raw(self, rows: Sequence[Row]) -> dict[str, Array]:
-        """What the space's columns hold, and each leaf of what no column tells anything of."""
+        """What the space's columns hold, and each leaf of what no column describes."""
         read = [self._places_and_leaves(row.params) for row in rows]
         table = np.array([places for places, _ in read], float).reshape(len(rows), -1)
         raw = {column.name: table[:, index] for index, column in enumerate(self._space.columns())}
@@ -115,86 +120,71 @@ class Encoder:
         return places, leaves
 
 
-@dataclass(frozen=True)
-class Scale:
-    """Brings values, or their logarithms, from 0 to 1.
-
-    Attributes:
-        low: what becomes 0.
-        extent: from there to what becomes 1.
-        log: whether logarithms are meant.
-    """
-
-    low: float
-    extent: float
-    log: bool
-
-    @classmethod
-    def of(cls, values: Array) -> "Scale":
-        """The scale of these values; logarithmic if they span more than a magnitude."""
-        finite = values[np.isfinite(values)]
-        if not len(finite):
-            return cls(0.0, 1.0, False)
-        log = bool(finite.min() > 0 and finite.max() > 10 * finite.min())
-        finite = np.log(finite) if log else finite
-        return cls(float(finite.min()), float(np.ptp(finite)) or 1.0, log)
-
-    def __call__(self, values: Array) -> Array:
-        """The values on the scale."""
-        return np.asarray(((np.log(np.maximum(values, 1e-300)) if self.log else values) - self.low) / self.extent)
+def _scale(values: Array) -> Scale:
+    """Brings values like these from 0 to 1; by their logarithms if they span more than a magnitude."""
+    finite = values[np.isfinite(values)]
+    if not len(finite):
+        return np.asarray
+    log = bool(finite.min() > 0 and finite.max() > 10 * finite.min())
+    finite = np.log(finite) if log else finite
+    low, extent = float(finite.min()), float(np.ptp(finite)) or 1.0
+    return lambda values: np.asarray(((np.log(np.maximum(values, 1e-300)) if log else values) - low) / extent)
 
 
-class _Number:
-    """A number; where it can be absent, that is a column of its own."""
+def _number(scale: Scale, values: Array) -> Columns:
+    """A number's columns; where it can be absent, as among these values, one more says whether it is."""
+    optional = bool((~np.isfinite(_floats(values))).any())
 
-    def __init__(self, scale: Scale, values: Array) -> None:
-        self._scale = scale
-        self._optional = bool((~np.isfinite(_floats(values))).any())
-
-    @property
-    def widths(self) -> tuple[int, int]:
-        return 1 + self._optional, 1 + len(_WAVES) + self._optional
-
-    def __call__(self, values: Array) -> tuple[Array, Array]:
-        numbers = self._scale(_floats(values))
+    def columns(values: Array) -> tuple[Array, Array]:
+        numbers = scale(_floats(values))
         absent = ~np.isfinite(numbers)
         numbers = np.where(absent, 0.5, numbers)
         waves = [math.sqrt(2) * np.cos(math.pi * wave * numbers) / wave**2 for wave in _WAVES]
         basis = np.column_stack([math.sqrt(3) * (2 * numbers - 1), *waves])
-        if not self._optional:
+        if not optional:
             return numbers[:, None], basis
         basis[absent] = 0.0
         return np.column_stack([numbers, absent]), np.column_stack([basis, absent])
 
+    return columns
 
-class _Category:
-    """One column a value; that it is absent is a value too. Where values have an order, one more says how far apart."""
 
-    def __init__(self, values: Array, ordered: bool = False) -> None:
-        self._places = {value: place for place, value in enumerate(dict.fromkeys(_names(values)))}
-        self._order = _Number(Scale.of(values), values) if ordered and len(self._places) > 2 else None
+def _category(values: Array, *, ordered: bool = False) -> Columns:
+    """A category's columns, one a value; that it is absent is a value too.
 
-    @property
-    def widths(self) -> tuple[int, int]:
-        count = len(self._places)
-        return count + (self._order.widths[0] if self._order else 0), count
+    Where values have an order, more columns say how far apart they are.
+    """
+    places_of = {value: place for place, value in enumerate(dict.fromkeys(_names(values)))}
+    count = len(places_of)
+    order = _number(_scale(values), values) if ordered and count > 2 else None
 
-    def __call__(self, values: Array) -> tuple[Array, Array]:
-        places = np.array([self._places.get(value, -1) for value in _names(values)])
-        here = (places[:, None] == np.arange(len(self._places))[None]).astype(float)
-        basis = math.sqrt(1.5) * (here - 1 / len(self._places))
-        if self._order is None:
+    def columns(values: Array) -> tuple[Array, Array]:
+        places = np.array([places_of.get(value, -1) for value in _names(values)])
+        here = (places[:, None] == np.arange(count)[None]).astype(float)
+        basis = math.sqrt(1.5) * (here - 1 / count)
+        if order is None:
             return here / math.sqrt(2), basis
-        return np.hstack([here / 2, self._order(values)[0] / math.sqrt(2)]), basis
+        return np.hstack([here / 2, order(values)[0] / math.sqrt(2)]), basis
+
+    return columns
 
 
-def _leaf(values: Array) -> _Number | _Category:
-    """A column for values that no space describes."""
+def _undescribed(values: Array) -> Columns:
+    """Columns for values that no space describes."""
     if values.dtype != object:
-        return _Category(values)
+        return _category(values)
     if all(value is None or (isinstance(value, int | float) and not isinstance(value, bool)) for value in values):
-        return _Number(Scale.of(_floats(values)), values)
-    return _Category(values)
+        return _number(_scale(_floats(values)), values)
+    return _category(values)
+
+
+def _known(rows: Sequence[Row], name: str) -> Array:
+    """A value that is known before training, of each configuration."""
+    return np.array([row.known.get(name, math.nan) for row in rows], float)
+
+
+def _epochs(rows: Sequence[Row]) -> Array:
+    return np.array([row.epochs for row in rows], float)
 
 
 def _floats(values: Array) -> Array:
@@ -236,5 +226,6 @@ def _varies(values: Array) -> bool:
     return len(set(_names(values))) > 1
 
 
-def _told(values: Array, others: Sequence[Array]) -> bool:
+def _repeats(values: Array, others: Sequence[Array]) -> bool:
+    """Whether values tell nothing that others do not."""
     return any(abs(np.corrcoef(values, other)[0, 1]) > _SAME for other in others)
