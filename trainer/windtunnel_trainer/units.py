@@ -19,6 +19,7 @@ from windtunnel_trainer import latency
 from windtunnel_trainer.admission import check_request
 from windtunnel_trainer.checkpoints import Report
 from windtunnel_trainer.data import Preparation, examples, is_whole
+from windtunnel_trainer.entry import call
 from windtunnel_trainer.export import exported_model
 from windtunnel_trainer.failure import NoMetricsError, why_failed
 from windtunnel_trainer.memory import read_peak
@@ -106,7 +107,7 @@ def preload(definition: Definition, kind: JobKind) -> Workload:
     """
     workload = load_workload(definition.workload)
     # onnxruntime is left out: it starts a thread, and loads in no time.
-    if kind is not JobKind.PREPARE and getattr(workload, "TORCH", True):
+    if kind is not JobKind.PREPARE and workload.uses_torch:
         import torch
     if kind is JobKind.TRAIN and "torch" in sys.modules:
         import onnx  # noqa: F401
@@ -129,8 +130,10 @@ def prepare(ledger: Ledger, definition: Definition, unit: str = "prepare") -> Re
     manifest = ledger.manifest()
     if manifest is None or not is_whole(ledger, manifest):
         data = Preparation(ledger, definition.data)
-        preload(definition, JobKind.PREPARE).prepare(data)
-        manifest = data.finish()
+        workload = preload(definition, JobKind.PREPARE)
+        if workload.prepare is not None:
+            workload.prepare(data)
+        manifest = data.finish(needed=workload.prepare is not None)
     return Result(trial=unit, state=State.COMPLETED, metrics=dict(examples(manifest)))
 
 
@@ -153,7 +156,7 @@ def train(
     trial = Trial(ledger, definition, request, stop=stop, first_start=first_start, listener=listener)
     try:
         with suppress(TrialStopped):
-            workload.train(trial)
+            call(workload.train, trial)
     finally:
         trial.write_metrics(now=True)
     state, kind, message, exported = State.COMPLETED, "", "", trial.exported
@@ -204,7 +207,7 @@ def export_stopped(ledger: Ledger, definition: Definition, request: Request, sto
     there = request.model_copy(update={"epochs": stopped.reports[-1].epoch})
     again = Trial(ledger, definition, there)
     try:
-        load_workload(definition.workload).train(again)
+        call(load_workload(definition.workload).train, again)
     except (Exception, SystemExit) as error:
         traceback.print_exc()
         return f"{type(error).__name__}: {error}"
@@ -215,11 +218,14 @@ def verify(ledger: Ledger, definition: Definition, request: Request) -> Result:
     """Check a trial's exported model on the test data.
 
     Raises:
-        VerificationError: the model does not pass, or nothing was compared.
+        VerificationError: the model does not pass, nothing was compared, or there is no `verify`.
         Exception: whatever the workload raises.
     """
     verification = Verification(ledger, definition, request)
-    preload(definition, JobKind.VERIFY).verify(verification)
+    check = preload(definition, JobKind.VERIFY).verify
+    if check is None:
+        raise VerificationError(f"{definition.workload} has no verify()")
+    check(verification)
     if not verification.checked:
         raise VerificationError(
             "verify() compared nothing: call model.classification(…), or model.compare() with what torch and ONNX give"

@@ -115,7 +115,7 @@ def resolve(definition: Definition) -> Definition:
     space = definition.space
     origin = "space"
     if space is None:
-        describe = getattr(load_workload(definition.workload), "space", None)
+        describe = load_workload(definition.workload).space
         if describe is None:
             raise DefinitionError(
                 f"{definition.name}: space: is missing; give it in the definition, or as {definition.workload}.space()"
