@@ -1,11 +1,30 @@
 """Text that came from elsewhere, made harmless for where it goes: a terminal, a spreadsheet."""
 
 import re
+import traceback
 import unicodedata
 from typing import Any
 
 _NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?")
 _FORMULA = tuple("=+-@\t\r\n|%\uff1d\uff0b\uff0d\uff20")  # what spreadsheets take for the beginning of a formula
+
+
+_MOST = 4000  # characters of a message
+
+
+def error_text(error: BaseException) -> str:
+    """An error's class and what it says, whatever it is: without a message, with a broken one, or a call of exit()."""
+    if isinstance(error, SystemExit):
+        return readable(f"the workload called sys.exit({_shown(error.code)})")
+    return readable("".join(traceback.format_exception_only(error)).strip())
+
+
+def readable(text: str) -> str:
+    """The text as a record holds it: what no terminal or UTF-8 file takes written out, its middle left out if long."""
+    if len(text) > _MOST:
+        left_out = f" … ({len(text) - _MOST:,} characters left out) … "
+        text = text[: _MOST // 2] + left_out + text[-_MOST // 2 :]
+    return printable(text, keep="\n\t")
 
 
 def printable(text: str, *, keep: str = "\n") -> str:
@@ -32,6 +51,13 @@ def csv_cell(value: Any) -> Any:
     text = str(value)
     is_formula = text.lstrip(" \xa0").startswith(_FORMULA) and not _NUMBER.fullmatch(text)
     return f"'{printable(text)}" if is_formula else printable(text)
+
+
+def _shown(value: Any) -> str:
+    try:
+        return repr(value)
+    except Exception:
+        return f"<a {type(value).__name__}>"
 
 
 def _is_seen(character: str) -> bool:

@@ -4,9 +4,9 @@ import difflib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar, get_args
+from typing import Annotated, Any, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, ValidationError
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, ErrorDetails
 
@@ -15,6 +15,9 @@ from windtunnel.errors import DefinitionError
 Path = tuple[str | int, ...]
 
 LARGEST = 2**53 - 1  # the largest whole number that all JSON readers agree on (RFC 8785)
+
+# Of a parameter, an objective, a constraint: what may be a keyword argument, and is the same in every file and script.
+Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=64)]
 
 _EXPECTED = {
     "int_type": "a whole number",

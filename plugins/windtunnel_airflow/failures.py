@@ -1,8 +1,11 @@
-"""Why a DAG run failed: each task that fails for good says so in an XCom, which `clean_up` and the page read."""
+"""Why a DAG run failed: each task that fails for good says so in an XCom, for `clean_up`, the page and the note."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-WHY = "why"  # key of the XCom
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+_KEY = "why"  # of the XCom
 _MOST = 1000  # characters of a message
 
 
@@ -10,11 +13,27 @@ def tell_failure(context: Any) -> None:
     """Say why the task at work has failed for good: an `on_failure_callback`."""
     error = context.get("exception")
     words = " ".join(str(error).split()) if error is not None else "it failed"
-    context["ti"].xcom_push(key=WHY, value=words[:_MOST])
+    context["ti"].xcom_push(key=_KEY, value=words[:_MOST])
 
 
 def failures(context: Any) -> list[str]:
-    """Why tasks of the DAG run at work failed, in sentences such as `prepare_data.begin: there is no such run`."""
+    """Why tasks of the DAG run at work failed, each such as `prepare_data.begin: there is no such run`."""
     tasks = [task.task_id for task in context["dag"].tasks if not task.is_teardown]
-    found = {task: context["ti"].xcom_pull(task_ids=task, key=WHY, map_indexes=-1) for task in tasks}
+    found = {task: context["ti"].xcom_pull(task_ids=task, key=_KEY, map_indexes=-1) for task in tasks}
     return [f"{task}: {words}" for task, words in found.items() if words]
+
+
+def recorded_failures(session: "Session", dag_id: str, run_id: str) -> dict[str, str]:
+    """The same from Airflow's database, for those who may read it: by task, in the order in which they failed.
+
+    Args:
+        session: of Airflow's database.
+        dag_id: of the search.
+        run_id: of the DAG run.
+    """
+    from airflow.models.xcom import XComModel
+    from sqlalchemy import select
+
+    query = select(XComModel).where(XComModel.dag_id == dag_id, XComModel.run_id == run_id, XComModel.key == _KEY)
+    rows = session.scalars(query.order_by(XComModel.timestamp))
+    return {row.task_id: str(XComModel.deserialize_value(row)) for row in rows}

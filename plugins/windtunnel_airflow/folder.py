@@ -31,9 +31,12 @@ def load_searches(folder: str | Path, namespace: dict[str, Any]) -> None:
     definitions, errors = _read(_beside(folder, namespace["__file__"]))
     if errors and not definitions:
         raise DefinitionError("\n".join(errors))
-    for error in errors:
+    wanted = _wanted()
+    for error in errors if wanted is None else []:  # a task's log is no place for other searches' errors
         _log.error("A search was left out: %s", error)
-    for definition in _wanted(definitions):
+    for definition in definitions:
+        if wanted not in (None, definition.name):
+            continue
         from windtunnel_airflow.dag import search_dag
 
         namespace[f"search_{definition.name}"] = search_dag(definition)
@@ -88,9 +91,8 @@ def _yaml_files(folder: Path) -> Iterator[Path]:
     return (file for file in folder.iterdir() if file.suffix in (".yaml", ".yml") and not file.name.startswith("."))
 
 
-def _wanted(definitions: list[Definition]) -> list[Definition]:
-    """A worker says which DAG it is about to run; the others need not be built for it."""
+def _wanted() -> str | None:
+    """The DAG that a worker is about to run, for which the others need not be built; None where all are wanted."""
     from airflow.sdk import get_parsing_context
 
-    wanted = get_parsing_context().dag_id
-    return [definition for definition in definitions if wanted in (None, "", definition.name)]
+    return get_parsing_context().dag_id or None

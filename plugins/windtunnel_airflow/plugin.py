@@ -15,7 +15,7 @@ _PAGE = {"category": "browse"}
 
 
 class WindtunnelPlugin(AirflowPlugin):
-    """What Windtunnel adds to Airflow beyond DAGs: a Search tab on the DAG run, and a page of all searches."""
+    """What Windtunnel adds to Airflow beyond DAGs: pages, and notes on failed runs."""
 
     name = "windtunnel"
 
@@ -25,6 +25,13 @@ class WindtunnelPlugin(AirflowPlugin):
         from windtunnel_airflow.page.app import app
 
         return [{"app": app, "url_prefix": _PREFIX, "name": "Windtunnel"}]
+
+    @cached_property
+    def listeners(self) -> list[Any]:  # type: ignore[override]
+        """What writes into a failed run's note why it failed."""
+        from windtunnel_airflow import notes
+
+        return [notes]
 
     @cached_property
     def fastapi_root_middlewares(self) -> list[Any]:  # type: ignore[override]

@@ -101,7 +101,7 @@ def test_a_trial_that_uses_too_much_memory_is_killed(run):
     run = run(["allocate 300", "nothing"], memory=200 << 20)
     run.finish()
     assert (run.result("allocate 300").kind, run.result("nothing").state) == ("out_of_memory", State.COMPLETED)
-    assert "limits.memory is 209,715,200" in run.result("allocate 300").message
+    assert "limits.memory, 209,715,200 bytes, ended it" in run.result("allocate 300").message
     assert run.result("allocate 300").peak_memory > 200 << 20
 
 
@@ -191,6 +191,74 @@ def test_children_die_with_their_job(run):
     wait_until(lambda: not get_launcher("local").live(run.ledger))
     run.wait()
     assert {run.result("wait").kind, run.result("wait 2").kind} == {"crashed"}
+
+
+def test_whatever_a_workload_raises_is_told_in_words(run):
+    said = {
+        "interrupt": "KeyboardInterrupt",
+        "cancelled": "CancelledError",
+        "own": "Own: of my own",
+        "mute": "Mute: <exception str() failed>",
+        "nothing": "ValueError (",
+        "key": "KeyError: 'lr'",
+        "bytes": r"no file caf\udce9.csv",
+        "control": r"nul \x00 and \x1b[31mred",
+        "exit": "sys.exit('no data')",
+    }
+    run = run([f"error {name}" for name in said])
+    run.finish()
+    results = {name: run.result(f"error {name}") for name in said}
+    assert {result.state for result in results.values()} == {State.FAILED}
+    assert {name: words in results[name].message for name, words in said.items()} == dict.fromkeys(said, True)
+
+
+def test_a_long_message_has_its_beginning_and_its_end(run):
+    run = run(["error long"])
+    run.finish()
+    message = run.result("error long").message
+    assert message.startswith("ValueError: xxx") and "in _error)" in message
+    assert "characters left out" in message and len(message) < 5000
+
+
+def test_a_trial_may_write_any_text_and_ends_as_python_does(run):
+    run = run(["say"])
+    run.finish()
+    assert run.result("say").state is State.COMPLETED
+    log = log_of(run, "say")
+    assert r"reading caf\udce9.csv" in log and "at exit" in log and "not flushed" in log
+
+
+def test_a_forked_process_that_comes_back_records_nothing(run):
+    run = run(["come-back-twice", "nothing"])
+    run.finish()
+    assert run.result("come-back-twice").objectives == {"score": 1.0}
+    assert len(run.starts["nothing"]) == 1
+
+
+def test_a_daemon_ends_with_its_trial(run):
+    run = run(["daemon", "nothing"])
+    run.finish()
+    assert run.result("daemon").state is run.result("nothing").state is State.COMPLETED
+    assert not is_alive(int(re.search(r"daemon (\d+)", log_of(run, "daemon"))[1]))
+
+
+def test_a_daemon_ends_with_its_own_trial_only(run):
+    run = run(["daemon", "wait"], slots=2)
+    run.launch()
+    run.wait_for_start("wait")
+    wait_until(lambda: run.result("daemon"))
+    assert run.result("daemon").state is State.COMPLETED
+    run.release()
+    run.wait()
+
+
+def test_a_daemon_does_not_hold_the_job_of_a_trial_that_was_killed(run):
+    run = run(["daemon-and-kill-job-once"])
+    run.finish()
+    assert run.result("daemon-and-kill-job-once").state is State.COMPLETED
+    left = int(re.search(r"daemon (\d+)", log_of(run, "daemon-and-kill-job-once"))[1])
+    if is_alive(left):
+        os.kill(left, signal.SIGKILL)
 
 
 def test_what_a_trial_leaves_behind_is_ended(run):

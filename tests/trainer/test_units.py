@@ -1,10 +1,14 @@
 import json
+from decimal import Decimal
 from typing import ClassVar
 
+import numpy as np
 import pytest
+import torch
 
 from tests.conformance.workloads import WorkloadConformance
 from tests.trainer.conftest import CONFIG
+from windtunnel.errors import WorkloadError
 from windtunnel.host.machine import now
 from windtunnel.ledger import JobKind, State
 from windtunnel.ledger.ids import trial_id
@@ -32,6 +36,64 @@ def test_a_completed_trial_says_everything(bench):
     assert made.files() == {"checkpoint.pt", "metrics.jsonl", "model.onnx", "request.json", "weights.pt"}
 
 
+def test_a_workload_may_change_what_it_is_given(bench):
+    made = bench("tests.workloads.careless", {"given": []}, data={"given": []}, objectives={"score": "maximize"})
+    request = made.ledger.begin_trial(made.request(1.0).model_copy(update={"params": {"widths": [8]}}))
+    for _ in range(2):
+        trained = units.train(made.ledger, made.definition, request)
+        assert (trained.objectives, trained.metrics) == ({"score": 2.0}, {"score": 2.0, "given": 1.0})
+        units.verify(made.ledger, made.definition, request)
+    assert (made.definition.settings, made.definition.data) == ({"given": []}, {"given": []})
+    assert request.params == {"widths": [8]}
+
+
+@pytest.mark.parametrize("name", ["epoch", "seconds"])
+def test_what_the_trainer_reports_itself_is_no_metric(bench, name):
+    made = bench()
+    trial = Trial(made.ledger, made.definition, made.request())
+    with pytest.raises(WorkloadError, match=rf"report\({name}=…\): {name} is the trainer's own"):
+        trial.report(val_acc=1.0, **{name: 3})
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(True, 1.0), (Decimal("0.5"), 0.5), (np.float32(0.5), 0.5), (np.int64(3), 3.0), (torch.tensor(2.0), 2.0)],
+)
+def test_numbers_of_any_kind_are_reported(bench, value, shown):
+    made = bench()
+    trial = Trial(made.ledger, made.definition, made.request())
+    trial.report(val_acc=value)
+    assert trial.reports[-1].metrics == {"val_acc": shown}
+
+
+@pytest.mark.parametrize("value", [(0.5,), {0.5}, [0.5, 0.6], None, 1j, "high"])
+def test_what_is_no_number_is_told(bench, value):
+    made = bench()
+    with pytest.raises(WorkloadError, match=r"report\(val_acc=…\): .* is no number"):
+        Trial(made.ledger, made.definition, made.request()).report(val_acc=value)
+
+
+def test_an_integer_beyond_all_floats_is_not_finite(bench):
+    made = bench()
+    with pytest.raises(NotFiniteError):
+        Trial(made.ledger, made.definition, made.request()).report(val_acc=10**400)
+
+
+def test_a_trial_that_fails_keeps_what_it_had_reported(bench):
+    made = bench(settings={"do": "raise_late"})
+    result = made.train(3)
+    assert (result.state, result.objectives, result.epoch) == (State.FAILED, {}, 2.0)
+    assert result.metrics["val_acc"] == 0.5 and result.metrics["loss"] > 0
+    assert result.metrics.keys() == {"val_acc", "loss"}
+
+
+@pytest.mark.parametrize(("at", "value", "epoch"), [("last", 0.7, 3.0), ("best", 0.9, 1.0)])
+def test_a_metric_that_comes_with_some_epochs_only_counts(bench, at, value, epoch):
+    made = bench(settings={"do": "sometimes", "val_acc": [0.9, 0.7, 0.6], "export": False}, objective_at=at)
+    result = made.train(3)
+    assert (result.state, result.objectives, result.epoch) == (State.COMPLETED, {"val_acc": value}, epoch)
+
+
 def test_a_unit_with_a_result_is_left_alone(bench):
     made = bench()
     first = made.train(1)
@@ -46,7 +108,7 @@ def test_a_unit_with_a_result_is_left_alone(bench):
         ("exit", "error", "sys.exit(3)"),
         ("memory", "out_of_memory", "allocate"),
         ("without_accuracy", "no_metrics", "the objective is 'val_acc': train() must give it to trial.report()"),
-        ("text", "error", "report(val_acc=…): 'high' is no number"),
+        ("text", "error", 'report(val_acc=…): "high" is no number'),
         ("read_test_data", "error", "train() must not see the test data"),
     ],
 )

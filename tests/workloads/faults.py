@@ -4,6 +4,8 @@ The folder `settings["trace"]` gets a file per trial with one line per start: th
 Trials that `wait` do so until that folder has the file `RELEASED`.
 """
 
+import asyncio
+import atexit
 import os
 import signal
 import subprocess
@@ -13,6 +15,7 @@ from pathlib import Path
 
 TORCH = False
 RELEASED = ".released"
+open_files = []
 
 
 def prepare(data):
@@ -114,6 +117,69 @@ def _exit(code, starts):
     os._exit(int(code))
 
 
+def _daemon(_, starts):
+    """Leaves a daemon as one writes it, which holds all that it was forked with."""
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            print(f"daemon {os.getpid()}", flush=True)
+            time.sleep(3600)
+        os._exit(0)
+    os.wait()
+    while "daemon" not in Path("/proc/self/fd/1").resolve().read_text():
+        time.sleep(0.02)
+
+
+def _daemon_and_kill_job_once(_, starts):
+    if starts == 1:
+        _daemon(_, starts)
+        _kill_job(_, starts)
+
+
+def _come_back_twice(_, starts):
+    """A forked process comes back too, before the trial's own."""
+    child = os.fork()
+    if child == 0:
+        return 99.0
+    os.waitpid(child, 0)
+    return 1.0
+
+
+class Own(BaseException):
+    """What a workload may raise, as everybody may."""
+
+
+class Mute(RuntimeError):  # noqa: N818
+    def __str__(self):
+        raise ValueError("no words")
+
+
+_ERRORS = {
+    "interrupt": KeyboardInterrupt(),
+    "cancelled": asyncio.CancelledError(),
+    "own": Own("of my own"),
+    "mute": Mute(),
+    "nothing": ValueError(),
+    "key": KeyError("lr"),
+    "long": ValueError("x" * 3_000_000),
+    "bytes": ValueError("no file " + os.fsdecode(b"caf\xe9.csv")),
+    "control": ValueError("nul \0 and \x1b[31mred"),
+    "exit": SystemExit("no data"),
+}
+
+
+def _error(name, starts):
+    raise _ERRORS[name]
+
+
+def _say(_, starts):
+    """Writes what no UTF-8 file takes, and leaves work to its exit."""
+    print("reading " + os.fsdecode(b"caf\xe9.csv"))
+    atexit.register(lambda: print("at exit", flush=True))
+    open_files.append(open(os.dup(1), "w"))  # noqa: PTH123, SIM115
+    open_files[0].write("not flushed")
+
+
 def _leave_process(_, starts):
     """Ends, but leaves a process behind."""
     child = subprocess.Popen(["sleep", "3600"])
@@ -140,5 +206,10 @@ _DO = {
     "exhaust-job": _exhaust_job,
     "exit": _exit,
     "leave-process": _leave_process,
+    "daemon": _daemon,
+    "daemon-and-kill-job-once": _daemon_and_kill_job_once,
+    "come-back-twice": _come_back_twice,
+    "error": _error,
+    "say": _say,
     "environment": _show_environment,
 }

@@ -72,6 +72,17 @@ def _raise(trial, model, **metrics):
     raise ValueError("deliberately wrong")
 
 
+def _raise_late(trial, model, **metrics):
+    if len(trial.reports) == 2:
+        raise ValueError("deliberately wrong")
+    trial.report(**metrics)
+
+
+def _sometimes(trial, model, val_acc, **metrics):
+    """The accuracy comes with all epochs but the third."""
+    trial.report(**metrics | ({"val_acc": val_acc} if len(trial.reports) < 2 else {}))
+
+
 def _exit(trial, model, **metrics):
     raise SystemExit(3)
 
@@ -95,6 +106,8 @@ HOOKS = {
     "swallow": _swallow,
     "without_accuracy": _without_accuracy,
     "raise": _raise,
+    "raise_late": _raise_late,
+    "sometimes": _sometimes,
     "exit": _exit,
     "memory": _memory,
     "text": _text,

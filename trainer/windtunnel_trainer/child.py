@@ -1,16 +1,21 @@
 """A process of its own for one unit, forked from a parent that has imported everything."""
 
+import atexit
 import ctypes
 import faulthandler
+import gc
 import io
+import multiprocessing
 import os
 import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
+
+import psutil
 
 from windtunnel.errors import StoreError
 from windtunnel_trainer import leaving
@@ -18,8 +23,26 @@ from windtunnel_trainer import leaving
 DONE = 100  # exit code of work that was done; a workload that ends its process itself has another
 NO_STORE = 75  # of work that could not use the store; EX_TEMPFAIL of sysexits.h
 
-_PR_SET_PDEATHSIG = 1
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
+_EXIT_TIME = 10.0  # seconds that what a workload has registered for its exit may take
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+
+
+_lock: int | None = None
+_shared = False
+
+
+def hold_lock(lock: int) -> None:
+    """Let the units of this job, and nothing that they leave behind, hold the lock that shows that the job lives."""
+    global _lock
+    os.set_inheritable(lock, False)  # a program that a workload executes may outlive the job
+    _lock = lock
+
+
+def share_lock(shared: bool) -> None:
+    """Whether processes that this one forks from now on hold the job's lock: those that train a trial together."""
+    global _shared
+    _shared = shared
 
 
 class Lifeline:
@@ -94,6 +117,43 @@ def reap(pid: int) -> int | None:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
+def adopt() -> None:
+    """Become the parent of what descendants leave behind, daemons among it, where the kernel allows."""
+    if _LIBC is not None:
+        _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def children() -> set[int]:
+    """This process's."""
+    return {child.pid for child in psutil.Process().children()}
+
+
+def end_orphans(others: Collection[int]) -> None:
+    """Kill all children but these, and what they leave: processes that units have left behind."""
+    while orphans := children().difference(others):
+        for pid in orphans:
+            with suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+            with suppress(OSError):
+                os.waitpid(pid, 0)
+
+
+def alone(function: Callable[..., object], *given: object) -> None:
+    """Call a workload's function; a process that it has forked, and that comes back from it too, ends here."""
+    process = os.getpid()
+    code = 1
+    try:
+        function(*given)
+        code = 0
+    except BaseException:
+        if os.getpid() == process:
+            raise
+        traceback.print_exc()
+    if os.getpid() != process:
+        _flush()
+        os._exit(code)
+
+
 def _settle_in(parent: int, log: Path, lifeline: Lifeline, environment: Mapping[str, str]) -> None:
     _lead_group(0)
     signal.set_wakeup_fd(-1)
@@ -103,7 +163,9 @@ def _settle_in(parent: int, log: Path, lifeline: Lifeline, environment: Mapping[
     _redirect(str(log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 1, 2)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(line_buffering=True)
+            stream.reconfigure(line_buffering=True, errors="backslashreplace")
+    atexit._clear()  # those are the parent's
+    os.register_at_fork(after_in_child=_leave_lock)
     faulthandler.enable()
     os.environ |= environment
     leaving.allow()
@@ -112,6 +174,7 @@ def _settle_in(parent: int, log: Path, lifeline: Lifeline, environment: Mapping[
         if os.getppid() != parent:  # it died before it could be asked for
             os._exit(1)
         _go_first()
+    adopt()  # so that what this unit leaves is not taken for another's
     lifeline.hold()
 
 
@@ -134,10 +197,32 @@ def _lead_group(pid: int) -> None:
         os.setpgid(pid, 0)
 
 
+def _leave_lock() -> None:
+    global _lock
+    if _lock is not None and not _shared:
+        os.close(_lock)
+        _lock = None
+
+
 def _end(code: int) -> None:
-    """Leave at once: what the parent would clean up at its exit is the parent's."""
+    """Leave as Python does, within some time; what the parent would clean up at its exit is the parent's."""
     try:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        late = threading.Timer(_EXIT_TIME, os._exit, (code,))
+        late.daemon = True
+        late.start()
+        for left in multiprocessing.active_children():
+            left.kill()  # it would be waited for
+        atexit._run_exitfuncs()
+        for item in gc.get_objects():
+            if issubclass(type(item), io.TextIOWrapper | io.BufferedWriter) and not item.closed:
+                with suppress(OSError, ValueError):
+                    item.flush()
+        _flush()
     finally:
         os._exit(code)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):  # closed, or taken away
+            stream.flush()

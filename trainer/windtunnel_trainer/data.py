@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ class Preparation:
             ledger: of the run.
             settings: the definition's `data`.
         """
-        self.settings = dict(settings)
+        self.settings = deepcopy(dict(settings))
         given = os.environ.get(FOLDER_VARIABLE) or self.settings.get("folder")
         self.folder = Path(given).expanduser() if given else None
         self._ledger = ledger

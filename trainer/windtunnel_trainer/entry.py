@@ -17,17 +17,15 @@ class Arguments(dict[str, Any]):
             raise AttributeError(f"there is no parameter or setting {name!r}; there are {', '.join(self)}") from None
 
 
-def call(train: Callable[..., Any], trial: Trial) -> None:
-    """Train a trial by a workload's function.
+def caller(train: Callable[..., Any]) -> Callable[[Trial], Any]:
+    """How to train a trial by a workload's function.
 
     Args:
         train: `train(trial)`, or a function with a second parameter that must be given, `train(args, reporter)`.
-        trial: to train.
     """
-    if _wants_reporter(train):
-        train(Arguments({**trial.settings, **trial.params, "task_id": trial.id}), trial.report)
-    else:
-        train(trial)
+    if not _wants_reporter(train):
+        return train
+    return lambda trial: train(Arguments({**trial.settings, **trial.params, "task_id": trial.id}), trial.report)
 
 
 def _wants_reporter(train: Callable[..., Any]) -> bool:

@@ -42,8 +42,8 @@ def made(model: "torch.nn.Module", example: Any, opset: int = OPSET) -> Iterator
     Raises:
         WorkloadError: torch cannot export it, or it does not fit into one file.
     """
-    model = _innermost(model)
     model.eval()
+    model = _innermost(model)
     inputs = tuple(example) if isinstance(example, (tuple, list)) else (example,)
     size = sum(tensor.numel() * tensor.element_size() for tensor in (*model.parameters(), *model.buffers()))
     if size > _LARGEST:
@@ -77,6 +77,8 @@ def keep(ledger: Ledger, trial: str, given: bytes | str | Path, model: "torch.nn
         try:
             if isinstance(given, bytes):
                 file.write_bytes(given)
+                if _is_in_parts(file):
+                    raise WorkloadError("the ONNX model keeps its weights in other files: give the path, not the bytes")
             else:
                 file = _in_one_file(Path(given))
             onnx.checker.check_model(str(file))
@@ -84,8 +86,6 @@ def keep(ledger: Ledger, trial: str, given: bytes | str | Path, model: "torch.nn
             raise
         except Exception as error:
             raise WorkloadError(f"this is no ONNX model: {_brief(error)}") from error
-        if isinstance(given, bytes) and _is_in_parts(file):
-            raise WorkloadError("the ONNX model keeps its weights in other files: give the path, not the bytes")
         with file.open("rb") as content:
             digest = hashlib.file_digest(content, "sha256").hexdigest()
         ledger.store.upload(ledger.trial_path(trial, ONNX), file, {"sha256": json.dumps(digest)})
@@ -181,10 +181,9 @@ def _in_one_file(file: Path) -> Path:
 def _is_in_parts(file: Path) -> bool:
     """Whether some of the model's weights are in other files."""
     import onnx
-    from onnx.external_data_helper import uses_external_data
+    from onnx.external_data_helper import _get_all_tensors, uses_external_data
 
-    graph = onnx.load(str(file), load_external_data=False).graph
-    return any(map(uses_external_data, graph.initializer))
+    return any(map(uses_external_data, _get_all_tensors(onnx.load(str(file), load_external_data=False))))
 
 
 def _innermost(model: "torch.nn.Module") -> "torch.nn.Module":

@@ -4,6 +4,7 @@ import traceback
 from pathlib import Path
 
 from windtunnel.errors import LedgerError, StoreError, WindtunnelError
+from windtunnel.text import error_text
 from windtunnel_trainer.trial import NotFiniteError
 from windtunnel_trainer.verification import VerificationError
 
@@ -30,13 +31,11 @@ def why_failed(error: BaseException) -> tuple[str, str]:
         error: that ended the unit.
     """
     kind = next((kind for cause, kind in _KINDS.items() if isinstance(error, cause)), "error")
-    if kind == "error" and isinstance(error, RuntimeError) and any(word in str(error) for word in _MEMORY_WORDS):
+    if kind == "error" and isinstance(error, RuntimeError) and any(word in error_text(error) for word in _MEMORY_WORDS):
         kind = "out_of_memory"
-    if isinstance(error, SystemExit):
-        return kind, f"the workload called sys.exit({error.code!r})"
     if isinstance(error, WindtunnelError):
         return kind, str(error)
-    return kind, "".join(traceback.format_exception_only(error)).strip() + _where(error)
+    return kind, error_text(error) + _where(error)
 
 
 def _where(error: BaseException) -> str:

@@ -11,7 +11,9 @@ from windtunnel.definition.threads import share, threads_of
 from windtunnel.errors import StoreError, WorkloadError
 from windtunnel.ledger import Job, JobKind, Ledger
 from windtunnel.ledger.failures import LOG_TAIL, record_failure
+from windtunnel.text import error_text
 from windtunnel.workload.source import fetch_source
+from windtunnel_trainer import child
 from windtunnel_trainer.logs import say
 from windtunnel_trainer.supervisor import RunUnit, Supervisor, devices
 
@@ -35,7 +37,7 @@ def run_job(url: str, name: str, digest: str, lock: int | None = None, cancel_fi
         WindtunnelError: the ledger or the job cannot be read, or the ledger holds something else under the digest.
     """
     if lock is not None:
-        os.set_inheritable(lock, False)  # a program that a workload executes may outlive the job
+        child.hold_lock(lock)
     ledger = Ledger.open(url).with_spec(digest)
     definition = definition_of(ledger)
     job = ledger.job(name)
@@ -49,17 +51,18 @@ def run_job(url: str, name: str, digest: str, lock: int | None = None, cancel_fi
         run_unit = load(definition, job, adopts=bool(ledger.spec.sources))
     except StoreError:
         raise  # the job may do better at its next start
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         trace = traceback.format_exc()
         say(trace)
-        message = f"job {name} cannot start: {type(error).__name__}: {error}"
+        message = f"job {name} cannot start: {error_text(error)}"
         for unit in units:
             record_failure(ledger, unit, "error", message, log_tail=trace[-LOG_TAIL:])
         return 1
     gc.collect()
     gc.freeze()  # the collector would write to what the children share with this process, and so copy it
     processes = processes_of(definition, job)
-    return Supervisor(ledger, job, definition.limits, run_unit, cancel_file, processes).run(units)
+    trial_time = definition.trial_time(job.stage)
+    return Supervisor(ledger, job, definition.limits, run_unit, cancel_file, processes, trial_time).run(units)
 
 
 def load(definition: Definition, job: Job, *, adopts: bool) -> RunUnit:

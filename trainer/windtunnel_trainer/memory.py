@@ -20,12 +20,20 @@ def kernel_kills() -> int:
     return 0
 
 
-def resident(pid: int) -> int:
-    """Resident memory of a process and its descendants, in bytes; what they share counts for each of them."""
+def beyond(pid: int, limit: int) -> int:
+    """What a process and its descendants use, in bytes, where that is more than a limit; else 0.
+
+    What they share, as a loader's workers do, counts once: a part of it for each (PSS), where the kernel tells. That is
+    slow to ask for, so it is asked only where the sum of all resident memory is beyond the limit.
+    """
     try:
-        return sum(process.memory_info().rss for process in _family(pid))
+        family = _family(pid)
     except psutil.Error:
         return 0
+    used = sum(map(_rss, family))
+    if used > limit:
+        used = sum(map(_proportional, family))
+    return used if used > limit else 0
 
 
 def peak_of(pid: int) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from windtunnel.errors import StoreError
 from windtunnel.ledger import Attempt, Job, Ledger, State
+from windtunnel_trainer import child
 from windtunnel_trainer.child import NO_STORE
 from windtunnel_trainer.leaving import die_of
 from windtunnel_trainer.peers import Peers
@@ -54,6 +55,7 @@ def in_processes(run: RunUnit, processes: int) -> RunUnit:
         def work() -> None:
             _work(run, Ledger.open(ledger.url).with_spec(ledger.spec), job, unit, attempt, log)
 
+        child.share_lock(True)
         try:
             elastic_launch(config, work)()
         except ChildFailedError as error:
@@ -82,6 +84,7 @@ def pause() -> None:
 def _work(run: RunUnit, ledger: Ledger, job: Job, unit: str, attempt: Attempt, log: Path) -> None:
     import torch
 
+    child.share_lock(False)
     backend = "gloo"
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))

@@ -59,6 +59,7 @@ class Supervisor:
         run_unit: RunUnit,
         cancel_file: Path | None = None,
         gpus: int = 1,
+        trial_time: float | None = None,
     ) -> None:
         """Nothing is started yet.
 
@@ -69,6 +70,7 @@ class Supervisor:
             run_unit: runs one unit in a child and records its result.
             cancel_file: the job ends as soon as this file is there.
             gpus: that a unit gets, where there are any.
+            trial_time: the seconds that a unit may take; by default those of the limits.
         """
         self._ledger = ledger
         self._job = job
@@ -77,6 +79,7 @@ class Supervisor:
         self._cancel_file = cancel_file
         self._most_starts = 1 + limits.trial_retries
         self._deadline = time.monotonic() + limits.job_time if limits.job_time else None
+        self._trial_time = limits.trial_time if trial_time is None else trial_time
         self._waiting: deque[str] = deque()
         self._running: list[_Running] = []
         self._logs: dict[str, UnitLog] = {}
@@ -90,6 +93,8 @@ class Supervisor:
         """Run the units until each has a result; returns the job's exit code: 1 where the store refused some."""
         self._waiting.extend(units)
         self._lifeline = child.Lifeline()
+        child.adopt()
+        self._not_units = child.children()  # what importing the workload has started
         self._folder.mkdir(parents=True, exist_ok=True)
         with self._wake_up() as wake:
             try:
@@ -109,6 +114,7 @@ class Supervisor:
             finally:
                 for running in self._running:
                     child.kill(running.pid, signal.SIGKILL)
+                child.end_orphans(self._not_units)
                 self._lifeline.close()
                 shutil.rmtree(self._folder, ignore_errors=True)
         say(f"done but for {', '.join(sorted(self._left))}" if self._left else "done")
@@ -225,10 +231,10 @@ class Supervisor:
                 continue
             if over:
                 running.condemned = "timeout", self._job_time_message()
-            elif self._limits.trial_time is not None and moment - running.began > self._limits.trial_time:
-                running.condemned = "timeout", f"it took longer than limits.trial_time, {self._limits.trial_time:g} s"
-            elif self._limits.memory is not None and (used := memory.resident(running.pid)) > self._limits.memory:
-                message = f"it used {used:,} bytes of memory, limits.memory is {self._limits.memory:,}"
+            elif self._trial_time is not None and moment - running.began > self._trial_time:
+                running.condemned = "timeout", self._trial_time_message()
+            elif (limit := self._limits.memory) is not None and (used := memory.beyond(running.pid, limit)):
+                message = f"limits.memory, {limit:,} bytes, ended it: it used {used:,}"
                 running.condemned = "out_of_memory", message
                 running.peak_memory = max(running.peak_memory, used)
             if running.condemned is not None:
@@ -238,6 +244,8 @@ class Supervisor:
         ended = [(running, code) for running in self._running if (code := child.reap(running.pid)) is not None]
         for running, _ in ended:
             self._running.remove(running)
+        if ended:
+            child.end_orphans(self._not_units | {running.pid for running in self._running})
         return ended
 
     def _settle(self, ended: _Running, code: int) -> None:
@@ -316,7 +324,12 @@ class Supervisor:
         )
 
     def _job_time_message(self) -> str:
-        return f"its job took longer than limits.job_time, {self._limits.job_time:g} s"
+        return f"limits.job_time, {self._limits.job_time:g} s, ended it: its job took longer"
+
+    def _trial_time_message(self) -> str:
+        limit = self._limits.trial_time
+        longer = f", which is {self._trial_time:g} s for its epochs," if self._trial_time != limit else ","
+        return f"limits.trial_time, {limit:g} s{longer} ended it"
 
 
 def _log_folder(ledger: Ledger, job: Job) -> Path:

@@ -3,7 +3,9 @@
 import math
 import os
 import time
+from collections import ChainMap
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
@@ -12,11 +14,14 @@ from typing import TYPE_CHECKING, Any
 from windtunnel.definition.model import Definition
 from windtunnel.errors import LedgerError, WindtunnelError, WorkloadError
 from windtunnel.ledger import Ledger, Request
-from windtunnel.ledger.curves import EPOCH
+from windtunnel.ledger.curves import EPOCH, SECONDS
 from windtunnel.ledger.ids import steps
 from windtunnel.ledger.sources import open_source
 from windtunnel.objectives.direction import better
 from windtunnel.stopping.rules import Verdict
+from windtunnel.text import printable
+from windtunnel.validation import shown
+from windtunnel.workload.contract import number
 from windtunnel_trainer import checkpoints, export, leaving, states
 from windtunnel_trainer.checkpoints import Progress, Report
 from windtunnel_trainer.data import Arrays, load_split
@@ -79,8 +84,8 @@ class Trial:
             first_start: whether the trial was never started before, so that it cannot have a checkpoint of its own.
             listener: told of each report.
         """
-        self.params = dict(request.params)
-        self.settings = dict(definition.settings)
+        self.params = deepcopy(request.params)  # a workload may change what it is given, here and everywhere
+        self.settings = deepcopy(definition.settings)
         self.seed = request.seed
         self.horizon = float(definition.epochs.horizon or definition.epochs.full)
         self.exported = False
@@ -218,7 +223,7 @@ class Trial:
     @property
     def reports(self) -> list[Report]:
         """All reports so far."""
-        return list(self._progress.reports)
+        return deepcopy(self._progress.reports)
 
     def report(self, **metrics: Any) -> None:
         """Say how good the model is now; several calls at one point make one report.
@@ -233,11 +238,11 @@ class Trial:
         """
         progress = self._progress
         progress.seconds = time.monotonic() - self._began
-        epoch = self._epochs_done() if progress.steps_per_epoch is not None else self._counted(metrics)
+        epoch = self._epochs_done() if progress.steps_per_epoch is not None else self._take_epoch(metrics)
         report = Report(
             epoch=epoch,
             seconds=round(progress.seconds, 4),
-            metrics={name: self._value(name, value) for name, value in metrics.items() if name != EPOCH},
+            metrics={name: self._value(name, value) for name, value in metrics.items()},
             early=progress.position == "early",
             closes=progress.position != "within",
         )
@@ -303,6 +308,7 @@ class Trial:
         Raises:
             WorkloadError: the model cannot be exported, or is larger than 2 GiB.
         """
+        model.eval()
         model = self._peers.unwrap(model)
         self.load_best(model)
         if self._peers.leads:
@@ -321,8 +327,7 @@ class Trial:
         Raises:
             WorkloadError: it is no valid ONNX model, is larger than 2 GiB, or is not made of the best weights.
         """
-        chosen = self.chosen()
-        if chosen is not None and chosen is not self._last() and not self._loaded_best:
+        if self._is_of_another_epoch(self.chosen()) and not self._loaded_best:
             raise WorkloadError(
                 "objective_at is best: call trial.load_best(model) before you make the ONNX model of it"
             )
@@ -340,7 +345,7 @@ class Trial:
             WorkloadError: these weights were not kept.
         """
         chosen, best = self.chosen(), self._progress.best
-        if best is None or chosen is None or chosen is self._last():
+        if best is None or not self._is_of_another_epoch(chosen):
             return
         own = _tensors(self._peers.unwrap(model))
         kept: set[int] = set()
@@ -354,13 +359,18 @@ class Trial:
 
     def chosen(self) -> Report | None:
         """The report whose values are the trial's: the last, or the best as the definition's `objective_at` says."""
-        last, best = self._last(), self._progress.best
+        last, best = self._filled(self._last()), self._progress.best
         if self._definition.objective_at == "last" or best is None or last is None:
             return last
         held = Report(**best["report"])
         if last.epoch == held.epoch or self._better(last, held):
             return last
-        return held
+        return self._filled(held)
+
+    def _is_of_another_epoch(self, chosen: Report | None) -> bool:
+        """Whether a report's weights are not those that the models have now."""
+        last = self._last()
+        return chosen is not None and last is not None and chosen.epoch != last.epoch
 
     def write_metrics(self, *, now: bool = False) -> None:
         """Bring the reports to the ledger, in any case if it is to be `now`."""
@@ -412,27 +422,38 @@ class Trial:
     def _last(self) -> Report | None:
         return self._progress.reports[-1] if self._progress.reports else None
 
+    def _filled(self, report: Report | None) -> Report | None:
+        """The report with the latest earlier value of what it lacks: not every metric comes with every epoch."""
+        if report is None:
+            return None
+        earlier = [one.metrics for one in self._progress.reports if one.epoch <= report.epoch]
+        return replace(report, metrics=dict(ChainMap(report.metrics, *reversed(earlier))))
+
     def _epochs_done(self) -> float:
         progress = self._progress
         if progress.position != "within" and progress.step == self._target:
             return self._request.epochs
         return round(progress.step / (progress.steps_per_epoch or 1), 6)
 
-    def _counted(self, metrics: Mapping[str, Any]) -> float:
-        """The epoch of a report of these metrics, where no epochs are taken from `epochs`."""
+    def _take_epoch(self, metrics: dict[str, Any]) -> float:
+        """The epoch of a report, which may name it among its metrics, where none are taken from `epochs`."""
         if EPOCH in metrics:
-            return self._value(EPOCH, metrics[EPOCH]) or 0.0
+            return number(metrics.pop(EPOCH))
         last = self._last()
         if last is None:
             return 1.0
         return last.epoch + 1 if last.metrics.keys() & metrics.keys() else last.epoch
 
     def _value(self, name: str, value: Any) -> float | None:
+        if name in (EPOCH, SECONDS):
+            raise WorkloadError(f"report({name}=…): {name} is the trainer's own; leave it out or rename it")
+        if name.encode(errors="replace").decode() != name:
+            raise WorkloadError(f"report({printable(name)}=…): a metric's name is text that UTF-8 can hold")
         try:
-            number = float(value)
+            found = number(value)
         except (TypeError, ValueError) as error:
-            raise WorkloadError(f"report({name}=…): {value!r} is no number") from error
-        return number if math.isfinite(number) else None
+            raise WorkloadError(f"report({name}=…): {shown(value)} is no number") from error
+        return found if math.isfinite(found) else None
 
     def _keep_best(self, report: Report) -> None:
         if self._definition.objective_at == "last" or report.early or not report.closes:

@@ -29,6 +29,7 @@ from windtunnel.workload.contract import Workload
 from windtunnel.workload.files import code_digest, source_of
 from windtunnel_trainer import units
 from windtunnel_trainer.data import FOLDER_VARIABLE
+from windtunnel_trainer.rehearsal import rehearse
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -74,9 +75,12 @@ def attempt(search: Search, params: Params, epochs: float) -> None:
     with clock.stage("prepare"):
         prepared = units.prepare(ledger, definition)
     _say(f"data: {_listed(prepared.metrics)}")
+    search.known(params)  # an error of cost() is told, where a search would pass the configuration over
     request = search.request(params, epochs, Stage.iteration(1))
     ledger.begin_trial(request)
     _say(f"trial: {json.dumps(params)}, {epochs:g} epochs, {_listed(request.known) or 'nothing known before training'}")
+    with clock.stage("rehearsal"):
+        rehearse(workload, ledger, definition, request)
     with clock.stage("train"):
         trained = units.train(ledger, definition, request)
     _say(f"objectives: {_listed(trained.objectives)}")

@@ -5,26 +5,28 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Collection, Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 from windtunnel.definition import Definition, definition_of
 from windtunnel.errors import NotFoundError, StoreError
 from windtunnel.host.machine import now
 from windtunnel.ledger import Attempt, Job, JobKind, Ledger, Request, Result, State
-from windtunnel.ledger.failures import LOG_TAIL
+from windtunnel.ledger.failures import LOG_TAIL, failed
 from windtunnel.ledger.ids import trial_of, verification_id
+from windtunnel.text import error_text
 from windtunnel.workload.contract import Workload, load_workload
-from windtunnel_trainer import latency
+from windtunnel_trainer import child, latency
 from windtunnel_trainer.admission import check_request
 from windtunnel_trainer.checkpoints import Report
 from windtunnel_trainer.data import Preparation, examples, is_whole
-from windtunnel_trainer.entry import call
+from windtunnel_trainer.entry import caller
 from windtunnel_trainer.export import exported_model
 from windtunnel_trainer.failure import NoMetricsError, why_failed
 from windtunnel_trainer.memory import read_peak
 from windtunnel_trainer.peers import Peers
 from windtunnel_trainer.ranks import pause
+from windtunnel_trainer.rehearsal import rehearsed
 from windtunnel_trainer.stopping import Rules
 from windtunnel_trainer.trial import Stopper, Trial, TrialStopped
 from windtunnel_trainer.verification import Verification, VerificationError
@@ -69,16 +71,19 @@ def run(
         elif job.kind is JobKind.TRAIN:
             stop = rules_of(ledger, definition, request, job)
             first_start = attempt.number == 1 and not adopts
-            result = train(ledger, definition, request, stop, first_start=first_start)
+            workload = preload(definition, JobKind.TRAIN)
+            goes_on = attempt.number > 1 or request.continue_from
+            with nullcontext() if goes_on or not log else rehearsed(workload, ledger, definition, request, log):
+                result = train(ledger, definition, request, stop, first_start=first_start)
         else:
             result = verify(ledger, definition, request)
-    except (Exception, SystemExit) as error:
+    except BaseException as error:  # a workload may raise anything
         if isinstance(error, StoreError) and not isinstance(error, NotFoundError):
             raise
         pause()
         traceback.print_exc()
         kind, message = why_failed(error)
-        result = Result(trial=unit, state=State.FAILED, kind=kind, message=message, log_tail=_log_tail(log))
+        result = failed(ledger, unit, kind, message, _log_tail(log))
     if result.state is State.FAILED or Peers().leads:
         facts = {
             "started": attempt.started,
@@ -132,7 +137,7 @@ def prepare(ledger: Ledger, definition: Definition, unit: str = "prepare") -> Re
         data = Preparation(ledger, definition.data)
         workload = preload(definition, JobKind.PREPARE)
         if workload.prepare is not None:
-            workload.prepare(data)
+            child.alone(workload.prepare, data)
         manifest = data.finish(needed=workload.prepare is not None)
     return Result(trial=unit, state=State.COMPLETED, metrics=dict(examples(manifest)))
 
@@ -156,7 +161,7 @@ def train(
     trial = Trial(ledger, definition, request, stop=stop, first_start=first_start, listener=listener)
     try:
         with suppress(TrialStopped):
-            call(workload.train, trial)
+            child.alone(caller(workload.train), trial)
     finally:
         trial.write_metrics(now=True)
     state, kind, message, exported = State.COMPLETED, "", "", trial.exported
@@ -207,10 +212,10 @@ def export_stopped(ledger: Ledger, definition: Definition, request: Request, sto
     there = request.model_copy(update={"epochs": stopped.reports[-1].epoch})
     again = Trial(ledger, definition, there)
     try:
-        call(load_workload(definition.workload).train, again)
-    except (Exception, SystemExit) as error:
+        child.alone(caller(load_workload(definition.workload).train), again)
+    except BaseException as error:
         traceback.print_exc()
-        return f"{type(error).__name__}: {error}"
+        return error_text(error)
     return "" if again.exported else "train() exports none"
 
 
@@ -225,7 +230,7 @@ def verify(ledger: Ledger, definition: Definition, request: Request) -> Result:
     check = preload(definition, JobKind.VERIFY).verify
     if check is None:
         raise VerificationError(f"{definition.workload} has no verify()")
-    check(verification)
+    child.alone(check, verification)
     if not verification.checked:
         raise VerificationError(
             "verify() compared nothing: call model.classification(…), or model.compare() with what torch and ONNX give"
@@ -254,8 +259,9 @@ def gpus_held() -> int:
 
 
 def _log_tail(log: Path | None) -> str:
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):  # closed, or taken away
+            stream.flush()
     if log is None:
         return traceback.format_exc()[-LOG_TAIL:] if sys.exc_info()[0] else ""
     try:

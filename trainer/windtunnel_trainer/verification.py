@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,8 +44,8 @@ class Verification:
             definition: of the search.
             request: of the trial.
         """
-        self.params = dict(request.params)
-        self.settings = dict(definition.settings)
+        self.params = deepcopy(request.params)
+        self.settings = deepcopy(definition.settings)
         self.tolerance = definition.verification.tolerance
         self.metrics: dict[str, float] = {}
         self.checked = False

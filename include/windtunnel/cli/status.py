@@ -46,17 +46,18 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _print_table(snapshot: "Snapshot", terminal: bool, whole: bool = True) -> None:
     """The table, as wide as the terminal is and, unless it is to be whole, no higher."""
-    from windtunnel.report.text import headline, table
+    from windtunnel.report.text import headline, table, why_failed
 
     size = shutil.get_terminal_size()
     width = size.columns if terminal else None
     head = headline(snapshot).splitlines()
-    rows = None if whole else max(1, size.lines - len(head) - 2)
-    print("\n".join([*head, *table(snapshot, width, rows)]), flush=True)
+    tail = [line[:width] for line in why_failed(snapshot)]
+    rows = None if whole else max(1, size.lines - len(head) - len(tail) - 2)
+    print("\n".join([*head, *table(snapshot, width, rows), *tail]), flush=True)
 
 
 def _print_lines(reader: "RunReader") -> None:
-    from windtunnel.report.text import ended_lines, headline
+    from windtunnel.report.text import ended_lines, headline, why_failed
 
     printed: set[str] = set()
     begun = False
@@ -66,7 +67,7 @@ def _print_lines(reader: "RunReader") -> None:
         begun = True
         for line in ended_lines(snapshot, printed):
             print(line, flush=True)
-    print(headline(snapshot).splitlines()[-1])
+    print("\n".join([*why_failed(snapshot), headline(snapshot).splitlines()[-1]]))
 
 
 def _snapshots(reader: "RunReader") -> Iterator["Snapshot"]:

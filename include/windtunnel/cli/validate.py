@@ -5,11 +5,13 @@ import sys
 from pathlib import Path
 
 from windtunnel.definition import Definition, load_definition, resolve
-from windtunnel.errors import WindtunnelError
+from windtunnel.errors import WindtunnelError, WorkloadError
 from windtunnel.space import Params, Space
-from windtunnel.strategies import Problem, get_strategy
+from windtunnel.strategies import Problem, generator, get_strategy
 from windtunnel.text import printable
 from windtunnel.workload.contract import known_values
+
+_DRAWN = 20  # configurations that the workload's cost is tried with
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,18 +43,37 @@ def _summary(definition: Definition) -> str:
         return known_values(definition.workload, params, definition.settings)
 
     problem = Problem(space, definition.objectives, definition.constraints, known)
+    failing = _failing_costs(problem, definition.seed)
     strategy = get_strategy(definition.strategy.name, definition.strategy.options)
     example = strategy.suggest(problem, [], 1, definition.seed, 1).suggestions[0].params
     free = sorted(known(example).keys() - {"work"})
     size = space.size()
     objectives = ", ".join(f"{direction} {name}" for name, direction in definition.objectives.items())
     measured = [name for name in (*definition.objectives, *definition.constraints) if name not in free]
+    free_or_not, of_results = ", ".join(free) or "nothing", ", ".join(dict.fromkeys(measured))
     trials = definition.trials.initial + (definition.iterations - 1) * definition.trials.per_iteration
     return (
         f"fine: {objectives} over {'infinitely many' if size is None else size} configurations "
         f"of {', '.join(space.parameters)}; {definition.iterations} iterations, at most {trials} trials; "
-        f"known before training: {', '.join(free) or 'nothing'}; measured: {', '.join(dict.fromkeys(measured))}"
+        f"known before training: {free_or_not}; measured: {of_results}{failing}"
     )
+
+
+def _failing_costs(problem: Problem, seed: int) -> str:
+    """How many configurations of some the workload's cost fails for, as the end of a sentence.
+
+    Raises:
+        WorkloadError: it fails for all of them.
+    """
+    rng, errors = generator(seed, 0), []
+    for _ in range(_DRAWN):
+        try:
+            problem.known(problem.space.sample(rng))
+        except WorkloadError as error:
+            errors.append(error)
+    if len(errors) == _DRAWN:
+        raise errors[0]
+    return f"; left out: {len(errors)} of {_DRAWN} configurations, such as: {errors[0]}" if errors else ""
 
 
 def _named(message: str, file: Path) -> str:

@@ -8,6 +8,7 @@ from windtunnel.definition.model import LAUNCHERS, Definition, Epochs
 from windtunnel.definition.template import template_faults
 from windtunnel.errors import DefinitionError, WorkloadError
 from windtunnel.ledger import is_run
+from windtunnel.ledger.curves import EPOCH, SECONDS
 from windtunnel.ledger.ids import canonical_json
 from windtunnel.space import Space
 from windtunnel.stores.open import ALLOWED, SCHEMES
@@ -16,7 +17,6 @@ from windtunnel.validation import Fault, shown, unknown
 from windtunnel.workload.files import module_file
 
 _PRESETS = ("@once", "@continuous", "@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly")
-_OWN_METRICS = ("epoch", "seconds")  # written by the trainer with every report
 
 
 def cross_faults(fields: Mapping[str, Any]) -> Iterator[Fault]:
@@ -59,7 +59,7 @@ def _pod_template(template: Any, _: Mapping[str, Any]) -> Iterator[Fault]:
 
 def _objectives(objectives: dict[str, str], _: Mapping[str, Any]) -> Iterator[Fault]:
     for name in objectives:
-        if name in _OWN_METRICS:
+        if name in (EPOCH, SECONDS):
             yield Fault(("objectives", name), "is a metric of the trainer's own; allowed: what the workload reports")
 
 

@@ -1,12 +1,10 @@
 """What a definition says of stopping trials early: rungs between iterations, rules inside a trial."""
 
-from typing import Annotated, Self
+from typing import Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from windtunnel.validation import StrictModel
-
-Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=64)]
+from windtunnel.validation import Name, StrictModel
 
 
 class Halving(StrictModel):

@@ -14,7 +14,7 @@ from windtunnel.errors import DefinitionError, LedgerError
 from windtunnel.ledger import Ledger
 from windtunnel.space import Space
 from windtunnel.validation import Fault, read_model, shown, unknown
-from windtunnel.workload.contract import load_workload
+from windtunnel.workload.contract import described_space
 
 # What may be chosen anew for every run, by path: the DAG's trigger form.
 OVERRIDES = ("seed", "iterations", "epochs.partial", "epochs.full", "limits.parallel", "warm_start", "approval")
@@ -66,6 +66,8 @@ def definition_of(ledger: Ledger) -> Definition:
 def recorded_definition(ledger: Ledger, record: Mapping[str, Any] | None = None) -> Definition:
     """A run's definition as its ledger tells it, of the latest session: to be shown or compared, never to act by.
 
+    Fields that another version has written are passed over.
+
     Args:
         ledger: of the run.
         record: its `search_record`, where that has been read already.
@@ -106,7 +108,9 @@ def with_overrides(definition: Definition, overrides: Mapping[str, Any]) -> Defi
 
 
 def resolve(definition: Definition) -> Definition:
-    """The definition with its space written out: its own, or else the workload's.
+    """The definition with its space written out, its own or else the workload's, as a run's files have it.
+
+    So whoever checks or tries a search meets what its run meets: lists, say, for the tuples of Python code.
 
     Raises:
         DefinitionError: neither has a space, or it is wrong.
@@ -115,19 +119,19 @@ def resolve(definition: Definition) -> Definition:
     space = definition.space
     origin = "space"
     if space is None:
-        describe = load_workload(definition.workload).space
-        if describe is None:
+        space, origin = described_space(definition.workload), f"{definition.workload}.space()"
+        if space is None:
             raise DefinitionError(
                 f"{definition.name}: space: is missing; give it in the definition, or as {definition.workload}.space()"
             )
-        space, origin = describe(), f"{definition.workload}.space()"
     if not isinstance(space, Mapping):
         raise DefinitionError(f"{definition.name}: {origin}: found {shown(space)}; allowed: parameters by name")
     try:
         written_out = Space.parse(space).describe()
+        resolved = definition.model_copy(update={"space": written_out}).model_dump(mode="json")
+        return read_model(Definition, resolved)
     except DefinitionError as error:
         raise DefinitionError("\n".join(f"{definition.name}: {origin}: {fault}" for fault in error.faults)) from error
-    return definition.model_copy(update={"space": written_out})
 
 
 def _recorded(ledger: Ledger, data: Any, extra: Literal["ignore"] | None = None) -> Definition:

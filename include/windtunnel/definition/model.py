@@ -4,10 +4,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from windtunnel.definition.early_stopping import EarlyStopping, Name
+from windtunnel.definition.early_stopping import EarlyStopping
 from windtunnel.definition.units import Bytes, Seconds
+from windtunnel.ledger.stage import Stage, StageKind
 from windtunnel.objectives.constraint import Constraint
-from windtunnel.validation import LARGEST, StrictModel
+from windtunnel.validation import LARGEST, Name, StrictModel
 
 Direction = Literal["maximize", "minimize"]
 LAUNCHERS = ("kubernetes", "local")  # by name; `windtunnel.launchers` has a class for each
@@ -71,7 +72,7 @@ class Limits(StrictModel):
     slots: PositiveInt = 1
     """Trials at once within one job."""
     trial_time: Seconds | None = None
-    """The longest time that one trial may take."""
+    """The longest time that a trial of the search may take; a finalist gets as much more as it has more epochs."""
     job_time: Seconds | None = None
     """The longest time that one job may take; by default what its trials may take together."""
     search_time: Seconds | None = None
@@ -127,7 +128,7 @@ class Stopping(StrictModel):
 class Definition(StrictModel):
     """One search. `name` is the file's stem unless given."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$", max_length=100)]
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$", max_length=100)]
     """Name of the search and of its DAG."""
     description: str = ""
     """Text for the DAG's page."""
@@ -191,6 +192,12 @@ class Definition(StrictModel):
         """The epochs that trials of the search are trained to, one after the other; the last is `epochs.partial`."""
         halving, last = self.early_stopping.halving, self.epochs.partial
         return halving.epochs(last) if halving is not None else [last]
+
+    def trial_time(self, stage: Stage) -> float | None:
+        """The seconds that a unit of a stage may take, by `limits.trial_time`; None where that is not given."""
+        limit = self.limits.trial_time
+        longer = self.epochs.full / self.epochs.partial if stage.kind is StageKind.FULL else 1.0
+        return limit * longer if limit is not None else None
 
     @property
     def watched(self) -> str:

@@ -9,7 +9,7 @@ from windtunnel.errors import NotFoundError
 from windtunnel.ledger.ledger import Ledger
 
 METRICS = "metrics.jsonl"
-EPOCH = "epoch"
+EPOCH, SECONDS = "epoch", "seconds"  # which the trainer gives with every report
 MOST_BYTES = 1024 * 1024  # of one trial's file that are read: of a bigger one, parts from all over it
 MOST_POINTS = 1000  # of one curve: of more, some that are evenly spread
 MOST_VALUES = 100  # of one point
@@ -66,6 +66,15 @@ def latest_reports(ledger: Ledger, trials: Collection[str]) -> dict[str, dict[st
     entries = [entry for entry in ledger.store.list(ledger.path("trials/")) if entry.path in paths]
     reports = {paths[entry.path]: _point(entry.metadata.get("latest", "null")) or {} for entry in entries}
     return {trial: _finite(report) for trial, report in reports.items() if report}
+
+
+def last_report(ledger: Ledger, unit: str) -> Point:
+    """What a unit has reported last, its epoch and seconds included; empty where it has reported nothing."""
+    try:
+        metadata = ledger.store.stat(ledger.trial_path(unit, METRICS)).metadata
+    except NotFoundError:
+        return {}
+    return _point(metadata.get("latest", "null")) or next(iter(read_points(ledger, unit)[-1:]), {})
 
 
 def read_points(ledger: Ledger, trial: str) -> list[Point]:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from windtunnel.host.machine import now
 from windtunnel.ledger import Attempt, Ledger, Result, State
+from windtunnel.ledger.curves import EPOCH, SECONDS, last_report
 
 LOG_TAIL = 4096  # bytes of a log that go into a failed result
 _SAME = 5  # trials that have failed for one cause, with no other yet, after which a search is hopeless
@@ -39,20 +40,31 @@ def record_failure(
         Whether this is the record that holds.
     """
     ended = now()
-    result = Result(
+    facts = {
+        "started": attempt.started if attempt else "",
+        "ended": ended,
+        "seconds": _seconds(attempt.started, ended) if attempt else 0.0,
+        "gpus": gpus,
+        "peak_memory": peak_memory,
+        "attempts": attempt.number if attempt else 0,
+    }
+    return ledger.record(failed(ledger, unit, kind, message, log_tail).model_copy(update=facts))
+
+
+def failed(ledger: Ledger, unit: str, kind: str, message: str, log_tail: str = "") -> Result:
+    """A unit's failure, with what it had reported last; the arguments are those of `record_failure`."""
+    report = dict(last_report(ledger, unit))
+    epoch = report.pop(EPOCH, None) or 0.0
+    report.pop(SECONDS, None)
+    return Result(
         trial=unit,
         state=State.FAILED,
         kind=kind,
         message=message,
         log_tail=log_tail,
-        started=attempt.started if attempt else "",
-        ended=ended,
-        seconds=_seconds(attempt.started, ended) if attempt else 0.0,
-        gpus=gpus,
-        peak_memory=peak_memory,
-        attempts=attempt.number if attempt else 0,
+        metrics=report,
+        epoch=epoch,
     )
-    return ledger.record(result)
 
 
 def cause(result: Result) -> str:

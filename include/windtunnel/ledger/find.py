@@ -22,7 +22,7 @@ def find_run(url: str) -> Ledger:
             `runs`.
 
     Raises:
-        LedgerError: no run is there.
+        LedgerError: no run is there, or it is of a newer format than this version reads.
         StoreError: the URL names no store, or the store cannot be reached.
     """
     place, _, name = (url if "://" in url else _absolute(url)).rstrip("/").rpartition("/")
@@ -30,7 +30,7 @@ def find_run(url: str) -> Ledger:
         ledger = _last_below(place)
     else:
         ledger = Ledger.open(f"{place}/{name}") if is_run(f"{place}/{name}") else None
-    if ledger is None or ledger.read_json("search.json") is None:
+    if ledger is None or ledger.begun() is None:
         raise LedgerError(f"URL: there is no run at {url}: {_FORMS}")
     return ledger
 

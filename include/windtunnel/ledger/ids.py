@@ -3,7 +3,7 @@
 import hashlib
 import math
 import re
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -22,6 +22,8 @@ def config_id(
     workload: str,
     code: str,
     settings: Mapping[str, Any],
+    horizon: float,
+    best: Sequence[str] | None,
     data: str,
     params: Mapping[str, Any],
     seed: int,
@@ -32,11 +34,22 @@ def config_id(
         workload: dotted name of the workload's module.
         code: digest of the workload's source.
         settings: the definition's fixed settings.
+        horizon: epochs that schedules are laid out for.
+        best: the objective whose best epoch gives the values, and its direction; None where the last epoch does.
         data: digest of the prepared data.
         params: the searched parameters.
         seed: of the trial's training; the search's own seed is not part of the id.
     """
-    facts = {"workload": workload, "code": code, "settings": settings, "data": data, "params": params, "seed": seed}
+    facts = {
+        "workload": workload,
+        "code": code,
+        "settings": settings,
+        "horizon": horizon,
+        "best": best,
+        "data": data,
+        "params": params,
+        "seed": seed,
+    }
     return hashlib.sha256(canonical_json(facts)).hexdigest()[:16]
 
 

@@ -7,11 +7,13 @@ may die between any two writes, and whoever repeats its work finishes it.
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Any, TypeVar
 
 from windtunnel.errors import LedgerError, NotFoundError, UnreadableError
+from windtunnel.ledger.format import FORMAT, require_readable
 from windtunnel.ledger.ids import is_step, is_trial, safe_name
 from windtunnel.ledger.listing import metadata_of, result_of, unreadable_result
 from windtunnel.ledger.model import ONNX
@@ -130,20 +132,30 @@ class Ledger:
 
     def begin(self, search: dict[str, Any]) -> dict[str, Any]:
         """Write `search.json` unless the run has one, and return what it holds."""
-        self.store.create(self.path("search.json"), json.dumps(search, indent=1).encode() + b"\n")
+        content = json.dumps({"format": FORMAT} | search, indent=1).encode() + b"\n"
+        self.store.create(self.path("search.json"), content)
         return self.search_record()
+
+    def begun(self) -> dict[str, Any] | None:
+        """What `search.json` holds, as the run began; None where it has not begun.
+
+        Raises:
+            LedgerError: it is of a newer format than this version reads.
+        """
+        record = self.read_json("search.json")
+        if record is not None:
+            require_readable(record, self.url)
+        return record
 
     def search_record(self) -> dict[str, Any]:
         """What `search.json` holds, with the definition as the latest session has it.
 
         Raises:
-            LedgerError: the run has not begun.
+            LedgerError: the run has not begun, or is of a newer format than this version reads.
         """
-        record = self.read_json("search.json")
+        record = self.begun()
         if record is None:
             raise LedgerError(f"{self.url} holds no run: it has no search.json")
-        if not isinstance(record.get("definition"), dict):
-            raise unreadable(self.store, self.path("search.json"), "has no definition")
         sessions = self.sessions()
         return record | {"definition": sessions[-1].definition} if sessions else record
 
@@ -338,8 +350,8 @@ class Ledger:
         """
         times: dict[str, list[float]] = {}
         for entry in self.store.list(self.path(f"jobs/{jobs}")):
-            job, kind, _ = entry.path.removeprefix(self.path("jobs/")).partition("/launches/")
-            if kind:
+            job, _, name = entry.path.removeprefix(self.path("jobs/")).partition("/launches/")
+            if re.fullmatch(r"[0-9]+\.json", name):
                 times.setdefault(job, []).append(entry.modified.timestamp())
         return times
 

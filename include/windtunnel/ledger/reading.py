@@ -1,4 +1,4 @@
-"""Reads a run's objects, whatever lies there: a bad one is named with its mend, and strangers are passed over."""
+"""Reads a run's objects, whatever lies there: a bad one is named with its mend, strangers' files are passed over."""
 
 import json
 from collections.abc import Iterable, Iterator

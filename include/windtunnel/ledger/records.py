@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from windtunnel.ledger.stage import Stage
+from windtunnel.text import readable
 
 Params = dict[str, Any]
 Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=200)]
@@ -181,6 +182,10 @@ class Known(Record):
     failure: str | None = None
 
 
+Words = Annotated[str, BeforeValidator(lambda text: readable(text) if isinstance(text, str) else text)]
+"""What a person reads, of any length and encoding when it came."""
+
+
 def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
@@ -215,7 +220,7 @@ class Result(Record):
     epoch: float = 0.0
     violation: float = 0.0
     kind: str = ""
-    message: str = ""
+    message: Words = ""
     log_tail: str = ""
     started: str = ""
     ended: str = ""

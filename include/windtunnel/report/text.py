@@ -25,7 +25,7 @@ def headline(snapshot: Snapshot) -> str:
     parts += [f"hypervolume {volumes[-1]:.6g}"] if volumes else []
     parts += [finalists(snapshot)] if snapshot.models else []
     parts += [end] if (end := ending(snapshot)) else []
-    lines = [f"{snapshot.search}  {snapshot.url}", " · ".join(parts), *why_failed(snapshot)]
+    lines = [f"{snapshot.search}  {snapshot.url}", " · ".join(parts)]
     return "\n".join(printable(line, keep="") for line in lines)
 
 
@@ -40,8 +40,10 @@ def finalists(snapshot: Snapshot) -> str:
 def why_failed(snapshot: Snapshot) -> list[str]:
     """Why trials failed, in a line: the commonest cause with its count; none where none failed."""
     found = causes(trial.result for trial in snapshot.trials if trial.result)
+    if not found:
+        return []
     others = sum(len(units) for _, units in found[1:])
-    return [f"failed: {commonest(found)}" + (f", and {others} for other causes" if others else "")] if found else []
+    return [printable(f"failed: {commonest(found)}" + (f", and {others} for other causes" if others else ""), keep="")]
 
 
 def ending(snapshot: Snapshot) -> str | None:

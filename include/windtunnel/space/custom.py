@@ -4,6 +4,7 @@ import functools
 import json
 import random
 from collections.abc import Iterable
+from copy import deepcopy
 from importlib import import_module
 from typing import Any, Self
 
@@ -11,6 +12,7 @@ from pydantic import Field, model_validator
 
 from windtunnel.ledger.ids import canonical_json
 from windtunnel.space.base import Column, Coordinates, Parameter, identity
+from windtunnel.text import error_text
 from windtunnel.validation import Fault, InnerFaultsError
 
 _NEEDED = ("sample", "mutate", "crossover")
@@ -40,17 +42,17 @@ class Custom(Parameter):
         module, _, name = self.type.rpartition(".")
         try:
             kind = getattr(import_module(module), name)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise InnerFaultsError(
-                [Fault(("type",), f"found '{self.type}'; it cannot be imported: {type(error).__name__}: {error}")]
+                [Fault(("type",), f"found '{self.type}'; it cannot be imported: {error_text(error)}")]
             ) from error
         missing = [f"{method}()" for method in _NEEDED if not callable(getattr(kind, method, None))]
         if missing:
             raise InnerFaultsError([Fault(("type",), f"found '{self.type}'; its class lacks {', '.join(missing)}")])
         try:
-            return kind(**self.options)
-        except Exception as error:
-            text = f"{self.type} does not take them: {type(error).__name__}: {error}"
+            return kind(**deepcopy(self.options))
+        except (Exception, SystemExit) as error:
+            text = f"{self.type} does not take them: {error_text(error)}"
             raise InnerFaultsError([Fault(("options",), text)]) from error
 
     @functools.cached_property
@@ -73,7 +75,7 @@ class Custom(Parameter):
         Raises:
             ValueError: the class refuses the value, or JSON has no word for it.
         """
-        own = self._own.canonical(value) if hasattr(self._own, "canonical") else value
+        own = self._own.canonical(deepcopy(value)) if hasattr(self._own, "canonical") else value
         try:
             return json.loads(canonical_json(own))
         except (TypeError, ValueError) as error:
@@ -87,23 +89,23 @@ class Custom(Parameter):
     def neighbours(self, value: Any) -> list[Any]:
         """The class's own; else some mutants, always the same ones."""
         if hasattr(self._own, "neighbours"):
-            near = self._own.neighbours(value)
+            near = self._own.neighbours(deepcopy(value))
         else:
             rng = random.Random(canonical_json(value))  # noqa: S311
-            near = [self._own.mutate(value, rng) for _ in range(_TRIES)]
+            near = [self._own.mutate(deepcopy(value), rng) for _ in range(_TRIES)]
         return [one for one in self._distinct(near) if identity(one) != identity(value)]
 
     def different(self, value: Any, rng: random.Random) -> Any:
         """A mutant."""
         for _ in range(_TRIES):
-            mutant = self.canonical(self._own.mutate(value, rng))
+            mutant = self.canonical(self._own.mutate(deepcopy(value), rng))
             if identity(mutant) != identity(value):
                 return mutant
         return value
 
     def crossover(self, first: Any, second: Any, rng: random.Random) -> Any:
         """A child."""
-        return self.canonical(self._own.crossover(first, second, rng))
+        return self.canonical(self._own.crossover(deepcopy(first), deepcopy(second), rng))
 
     def columns(self, name: str) -> list[Column]:
         """A number for each of the class's features."""
@@ -127,4 +129,4 @@ class Custom(Parameter):
         return list({identity(one): one for one in map(self.canonical, values)}.values())
 
     def _features(self, value: Any) -> list[float]:
-        return [float(one) for one in self._own.features(value)] if hasattr(self._own, "features") else []
+        return [float(one) for one in self._own.features(deepcopy(value))] if hasattr(self._own, "features") else []

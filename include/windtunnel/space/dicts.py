@@ -4,23 +4,14 @@ import functools
 import math
 import random
 from collections.abc import Callable, Iterator, Mapping
-from typing import Annotated, Any, Self
+from typing import Any, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from windtunnel.errors import DefinitionError
 from windtunnel.space.base import Column, Coordinates, Nested, Parameter, checked
 from windtunnel.space.conditions import Block, Conditions, Values, hold, read_conditions
-from windtunnel.validation import Fault, InnerFaultsError, shown, unknown
-
-
-def _name(name: str) -> str:
-    if not name.isidentifier():
-        raise ValueError("a parameter's name is letters, digits and '_', no digit first")
-    return name
-
-
-Name = Annotated[str, AfterValidator(_name)]
+from windtunnel.validation import Fault, InnerFaultsError, Name, shown, unknown
 
 
 class Dict(Parameter):

@@ -13,6 +13,8 @@ from windtunnel.definition.threads import threads_of
 from windtunnel.errors import ConflictError, LedgerError, NotFoundError
 from windtunnel.host.machine import cores, now
 from windtunnel.ledger import Ledger, Spec
+from windtunnel.ledger.format import has_other_ids, maker
+from windtunnel.ledger.reading import unreadable
 from windtunnel.ledger.records import Origin, Session
 from windtunnel.ledger.sources import open_source
 from windtunnel.stages.search import Search
@@ -60,16 +62,22 @@ def begin(
         running: whether another session is still at work.
 
     Raises:
-        LedgerError: another session works on the run, the definition contradicts what the run began with, it is another
-            one than this session began with, or an earlier run is in no store that this search may read.
+        LedgerError: another session works on the run, the run has ids of another format, the definition contradicts
+            what the run began with, it is another one than this session began with, or an earlier run is in no store
+            that this search may read.
         WorkloadError: the workload cannot be loaded.
     """
     for url in definition.warm_start:
         open_source(url, ledger, "warm_start", named)
     if origin is not None:
         open_source(origin["from_run"], ledger, "from_run")
+    begun = ledger.begun()
+    if begun is not None and has_other_ids(begun):
+        raise LedgerError(
+            f"{ledger.url} was made by {maker(begun)}, whose ids are made otherwise, so none of its trials counts: "
+            "begin a new run (`make run` with --fresh), or retrain its trials (from_run)"
+        )
     _claim(ledger, session, running)
-    begun = ledger.read_json("search.json")
     definition = _with_lanes(definition, begun, ledger, session)
     if begun is not None:
         before = _origin(begun, ledger)
@@ -182,6 +190,8 @@ def _with_horizon_of(run: Ledger, definition: Definition) -> Definition:
 
 
 def _check_unchanged(record: dict[str, Any], definition: Definition, code: str, ledger: Ledger) -> None:
+    if not isinstance(record.get("code"), str):
+        raise unreadable(ledger.store, ledger.path("search.json"), "does not tell which code the run began with")
     begun = recorded_definition(ledger, record).model_dump(mode="json")
     asked = definition.model_dump(mode="json")
     fields = [field for field in _FIXED if begun[field] != asked[field]]

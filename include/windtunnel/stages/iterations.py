@@ -1,6 +1,7 @@
 """An iteration: suggest trials; then, when their results are in, select."""
 
 from collections.abc import Collection, Mapping
+from copy import deepcopy
 
 from windtunnel.ledger import Decision, Known, Plan, Request, State, Trial
 from windtunnel.ledger.curves import EPOCH, latest_reports
@@ -120,7 +121,7 @@ def _batch(search: Search, history: History, k: int) -> Batch:
     past += [Trial(_first_rung(search, Stage.iteration(k), default)) for default in first]
     wanted -= len(first)
     strategy = get_strategy(definition.strategy.name, definition.strategy.options)
-    rest = strategy.suggest(search.problem, past, wanted, definition.seed, k) if wanted else Batch([])
+    rest = strategy.suggest(search.problem, deepcopy(past), wanted, definition.seed, k) if wanted else Batch([])
     return Batch(first + rest.suggestions, rest.note)
 
 

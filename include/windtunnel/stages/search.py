@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -82,16 +83,13 @@ class Search:
 
     def config(self, params: Mapping[str, Any]) -> str:
         """The id of a configuration in this search."""
-        epochs = self.definition.epochs
-        settings = {
-            "settings": self.definition.settings,
-            "horizon": float(epochs.horizon or epochs.full),
-            "objective_at": self.definition.objective_at,
-        }
+        epochs, objectives = self.definition.epochs, self.definition.objectives
         return config_id(
             workload=self.definition.workload,
             code=self.code,
-            settings=settings,
+            settings=self.definition.settings,
+            horizon=float(epochs.horizon or epochs.full),
+            best=next(iter(objectives.items())) if self.definition.objective_at == "best" else None,
             data=self.data,
             params=params,
             seed=self.definition.trial_seed,
@@ -117,11 +115,12 @@ class Search:
         if not self.space.contains(params):
             raise LedgerError(f"{self.ledger.url}: {json.dumps(params)} are no parameters of the search's space")
         config = self.config(params)
-        known = {name: value for name, value in self.known(params).items() if math.isfinite(value)}
+        known = self.problem.known_or_none(dict(params)) or {}
+        known = {name: value for name, value in known.items() if math.isfinite(value)}
         return Request(
             trial=trial_id(config, epochs),
             config=config,
-            params=dict(params),
+            params=deepcopy(dict(params)),
             epochs=epochs,
             seed=self.definition.trial_seed,
             stage=stage,

@@ -8,6 +8,7 @@ from windtunnel.errors import DefinitionError
 from windtunnel.ledger import Trial
 from windtunnel.strategies.base import Batch, Problem, Strategy, Suggestion, generator
 from windtunnel.strategies.draft import Draft
+from windtunnel.text import error_text
 from windtunnel.validation import Fault, read_model, unknown
 
 __all__ = [
@@ -67,8 +68,8 @@ def strategy_class(name: str) -> type[Strategy]:
         raise DefinitionError.of([Fault(("name",), f"found '{name}'; {unknown(name, allowed, 'strategy')}")])
     try:
         kind = getattr(import_module(module), attribute)
-    except Exception as error:
-        text = f"found '{name}'; it cannot be imported: {type(error).__name__}: {error}"
+    except (Exception, SystemExit) as error:
+        text = f"found '{name}'; it cannot be imported: {error_text(error)}"
         raise DefinitionError.of([Fault(("name",), text)]) from error
     if not (isinstance(kind, type) and issubclass(kind, Strategy)):
         text = f"found '{name}'; allowed: a class derived from windtunnel.strategies.Strategy"

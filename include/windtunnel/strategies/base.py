@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from windtunnel.errors import WorkloadError
 from windtunnel.ledger import Trial
 from windtunnel.objectives.constraint import Constraint
 from windtunnel.space import Params, Space
@@ -21,7 +22,8 @@ class Problem:
         space: of the parameters.
         objectives: `maximize` or `minimize`, by name.
         constraints: bounds by name, on values known before training or on measured ones.
-        known: what is known of a configuration before training, by name; should take milliseconds.
+        known: what is known of a configuration before training, by name; should take milliseconds. It raises
+            `WorkloadError` for one that it fails for, which is not worth training then.
     """
 
     space: Space
@@ -39,7 +41,17 @@ class Problem:
 
     def broken(self, params: Params) -> str | None:
         """Why the configuration is not worth training, as `broken_by` says; None where it is."""
-        return self.broken_by(self.known(params))
+        try:
+            return self.broken_by(self.known(params))
+        except WorkloadError as error:
+            return str(error)
+
+    def known_or_none(self, params: Params) -> Mapping[str, float] | None:
+        """What is known of a configuration before training; None where finding that out fails."""
+        try:
+            return self.known(params)
+        except WorkloadError:
+            return None
 
     def broken_by(self, values: Mapping[str, float]) -> str | None:
         """Which constraint these known values break, as a sentence for people; None where they keep all.
@@ -78,7 +90,9 @@ class Problem:
         return replace(self, known=known)
 
     def _excess(self, params: Params) -> float:
-        values = self.known(params)
+        values = self.known_or_none(params)
+        if values is None:
+            return math.inf
         return sum(bound.violation(values[name]) for name, bound in self.constraints.items() if name in values)
 
 

@@ -20,7 +20,7 @@ class Draft:
 
     Attributes:
         suggestions: so far.
-        past: the history's observations of this space, with their configurations' canonical forms.
+        past: the history's trials of this space, their parameters in canonical form.
         taken: keys of what must not be suggested again.
     """
 
@@ -35,13 +35,18 @@ class Draft:
         self.suggestions: list[Suggestion] = []
         self._problem = problem
         self._rng = rng
-        self.past: list[tuple[Params, Trial]] = []
-        for seen in history:
+        self.past: list[Trial] = []
+        for trial in history:
             try:
-                self.past.append((problem.canonical(seen.params), seen))
+                self.past.append(trial.with_params(problem.canonical(trial.params)))
             except DefinitionError:  # of another space, as a warm start's may be: it cannot be suggested anyway
                 continue
-        self.taken = {problem.space.key(params) for params, _ in self.past}
+        self.taken = {problem.space.key(trial.params) for trial in self.past}
+
+    @property
+    def trained(self) -> list[Trial]:
+        """Those of the past trials that have ended well, each configuration once: its last."""
+        return list({trial.config: trial for trial in self.past if trial.has_values}.values())
 
     def offer(self, params: Params, parents: Iterable[str] = (), **note: Any) -> bool:
         """Take the configuration into the batch if it is new and feasible; whether it was."""

@@ -41,7 +41,7 @@ class EvolutionPareto(Strategy):
         """Breed n new configurations; random ones where there is no front yet. See `Strategy.suggest`."""
         rng = generator(seed, iteration)
         draft = Draft(problem, history, rng)
-        parents = _parents(problem, history)
+        parents = pareto_front(draft.trained, problem.objectives)
         if parents:
             self._mutate(draft, problem, parents, rng)
             self._cross(draft, problem, parents, rng)
@@ -62,11 +62,3 @@ class EvolutionPareto(Strategy):
                 child = problem.space.crossover(first.params, second.params, rng)
                 if draft.offer(child, [first.config, second.config], **{"from": "crossover"}):
                     break
-
-
-def _parents(problem: Problem, history: Sequence[Trial]) -> list[Trial]:
-    """The front's members, each configuration once; those of another space, as a warm start may have, are left out."""
-    usable = [seen for seen in history if seen.has_values]
-    inside = [seen for seen in usable if problem.space.contains(seen.params)]
-    front = {seen.config: seen for seen in pareto_front(inside, problem.objectives)}
-    return [seen.with_params(problem.canonical(seen.params)) for seen in front.values()]

@@ -10,7 +10,6 @@ from windtunnel.ledger import Trial
 from windtunnel.objectives.front import fittest
 from windtunnel.strategies.base import Batch, Problem, Strategy, generator
 from windtunnel.strategies.draft import Draft
-from windtunnel.strategies.past import trained
 from windtunnel.validation import StrictModel
 
 _PARENTS = 10  # few, for the front of the whole history is a choice already
@@ -42,7 +41,7 @@ class NSGA2(Strategy):
         rng = generator(seed, iteration)
         draft = Draft(problem, history, rng)
         population = self.options.population or _PARENTS * max(1, len(problem.objectives) - 1)
-        parents = fittest(trained(problem, history), problem.objectives)[:population]
+        parents = fittest(draft.trained, problem.objectives)[:population]
         for _ in range(_TRIES * n if len(parents) > 1 else 0):
             if len(draft.suggestions) == n:
                 break

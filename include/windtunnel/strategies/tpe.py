@@ -17,7 +17,6 @@ from windtunnel.objectives.front import comparable, fittest
 from windtunnel.space import Column, Params
 from windtunnel.strategies.base import Batch, Problem, Strategy, generator
 from windtunnel.strategies.draft import Draft
-from windtunnel.strategies.past import inside, trained
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -40,7 +39,7 @@ class TPE(Strategy):
         rng = generator(seed, iteration)
         draft = Draft(problem, history, rng)
         with _quiet():
-            study = _study(problem, history, rng)
+            study = _study(problem, draft, rng)
             for _ in range(n):
                 params = problem.canonical(_next_suggestion(study, problem, rng))
                 _offer(draft, problem, problem.repaired(params, rng), rng)
@@ -56,8 +55,8 @@ def _offer(draft: Draft, problem: Problem, params: Params, rng: random.Random) -
             break
 
 
-def _study(problem: Problem, history: Sequence[Trial], rng: random.Random) -> "Study":
-    """A study that knows the history."""
+def _study(problem: Problem, draft: Draft, rng: random.Random) -> "Study":
+    """A study that knows the past trials."""
     import optuna
 
     # The seed is new in every iteration: with one for all, each would draw the same numbers again. What is asked for
@@ -65,18 +64,18 @@ def _study(problem: Problem, history: Sequence[Trial], rng: random.Random) -> "S
     sampler = optuna.samplers.TPESampler(seed=rng.getrandbits(32), constant_liar=True)
     ways = [optuna.study.StudyDirection[way.upper()] for way in problem.objectives.values()]
     study = optuna.create_study(directions=ways, sampler=sampler)
-    study.add_trials(_trials(problem, history, rng))
+    study.add_trials(_trials(problem, draft, rng))
     return study
 
 
-def _trials(problem: Problem, history: Sequence[Trial], rng: random.Random) -> "Iterator[FrozenTrial]":
+def _trials(problem: Problem, draft: Draft, rng: random.Random) -> "Iterator[FrozenTrial]":
     from optuna.trial import TrialState, create_trial
 
     columns = problem.space.columns()
     distributions = {column.name: _distribution(column) for column in columns}
-    fit = comparable(trained(problem, history), problem.objectives)
+    fit = comparable(draft.trained, problem.objectives)
     fit_ones, worst_values = {seen.config for seen in fit}, _worst(problem, fit)
-    for seen in _modelled(problem, history, fit, rng):
+    for seen in _modelled(problem, draft.past, fit, rng):
         row = zip(columns, problem.space.encode(seen.params), strict=True)
         params = {column.name: _suggested(column, value) for column, value in row if not math.isnan(value)}
         facts: dict[str, Any] = {"params": params, "distributions": {name: distributions[name] for name in params}}
@@ -90,9 +89,8 @@ def _trials(problem: Problem, history: Sequence[Trial], rng: random.Random) -> "
             yield create_trial(values=worst_values, constraints={"fails": seen.violation or 1.0}, **facts)
 
 
-def _modelled(problem: Problem, history: Sequence[Trial], fit: list[Trial], rng: random.Random) -> list[Trial]:
+def _modelled(problem: Problem, known: list[Trial], fit: list[Trial], rng: random.Random) -> list[Trial]:
     """What the sampler gets to know: all, or of a long history the best and some of the others, in order."""
-    known = inside(problem, history)
     if len(known) <= _MODELLED:
         return known
     best = {seen.config for seen in fittest(fit, problem.objectives)[:_BEST]}

@@ -4,12 +4,16 @@ The core calls `space` and `cost`, which must not need torch; the trainer runs `
 """
 
 import importlib
+import math
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from windtunnel.errors import WorkloadError
+from windtunnel.text import error_text
+from windtunnel.validation import shown
 from windtunnel.workload.files import source_of
 
 
@@ -55,8 +59,8 @@ def load_workload(name: str) -> Workload:
     module_name, _, function = name.partition(":")
     try:
         module = importlib.import_module(module_name)
-    except Exception as error:
-        raise WorkloadError(f"workload {name!r} cannot be imported: {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:
+        raise WorkloadError(f"workload {name!r} cannot be imported: {error_text(error)}") from error
 
     def offered(attribute: str) -> Any:
         value = getattr(module, attribute, None)
@@ -79,6 +83,35 @@ def known_values(name: str, params: Mapping[str, Any], settings: Mapping[str, An
     if cost is None:
         return {}
     try:
-        return {str(key): float(value) for key, value in cost(dict(params), dict(settings)).items()}
-    except Exception as error:
-        raise WorkloadError(f"{name}.cost({dict(params)}) failed: {type(error).__name__}: {error}") from error
+        found = cost(deepcopy(dict(params)), deepcopy(dict(settings)))
+        if not isinstance(found, Mapping):
+            raise TypeError(f"it returned {type(found).__name__}; allowed: a mapping of names to numbers")
+        return {str(key): number(value) for key, value in found.items()}
+    except (Exception, SystemExit) as error:
+        raise WorkloadError(f"{name}.cost({shown(dict(params))}) failed: {error_text(error)}") from error
+
+
+def number(value: Any) -> float:
+    """A workload's value as a float, whether it is Python's, NumPy's or torch's; infinite where floats end before it.
+
+    Raises:
+        TypeError: it is no number.
+        ValueError: likewise.
+    """
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+
+
+def described_space(name: str) -> Any:
+    """What the workload's `space()` returns; None where it has none.
+
+    Raises:
+        WorkloadError: the workload cannot be loaded or its `space` failed.
+    """
+    space = load_workload(name).space
+    try:
+        return space() if space is not None else None
+    except (Exception, SystemExit) as error:
+        raise WorkloadError(f"{name}.space() failed: {error_text(error)}") from error

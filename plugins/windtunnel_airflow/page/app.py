@@ -21,13 +21,19 @@ from windtunnel_airflow.page.access import ReadableDag, ReadableDags, check
 from windtunnel_airflow.page.readers import RunCache, compressed, run_cache
 from windtunnel_airflow.page.replies import HEADERS, download, json_reply
 from windtunnel_airflow.page.runs import (
+    ACTIVE,
     PLACE,
     Run,
     busy_tasks,
+    failed_tasks,
     find_run,
+    is_search,
     list_runs,
     list_searches,
     search_dag,
+    search_standing,
+    state_of,
+    waits_behind,
 )
 from windtunnel_airflow.params import carried
 
@@ -72,9 +78,9 @@ def cache_of(run: "RunDep") -> RunCache:
     return _cache(run)
 
 
-def snapshot_of(cache: "CacheDep") -> Snapshot:
-    """The run of the request as its ledger has it."""
-    return cache.snapshot()
+def snapshot_of(cache: "CacheDep", run: "RunDep", session: SessionDep) -> Snapshot:
+    """The run of the request as its ledger has it, and as far as it works, as Airflow does."""
+    return _snapshot(cache, run.dag_id, session)
 
 
 def trial_of(snapshot: "SnapshotDep", trial: Text) -> Trial:
@@ -129,9 +135,9 @@ def data_runs(
 
 
 @app.get("/data/summary")
-def data_summary(request: Request, run: RunDep, cache: CacheDep) -> Response:
+def data_summary(request: Request, run: RunDep, cache: CacheDep, session: SessionDep) -> Response:
     """What the list of runs shows of one."""
-    snapshot = _begun(cache)
+    snapshot = _begun(cache, run, session)
     if snapshot is None:
         return _reply(request, {"begun": False})
     overview = cache.overview(snapshot)
@@ -151,9 +157,12 @@ def data_summary(request: Request, run: RunDep, cache: CacheDep) -> Response:
 @app.get("/data/overview")
 def data_overview(request: Request, run: RunDep, cache: CacheDep, session: SessionDep) -> Response:
     """The overview, and what Airflow says of the DAG run; of a run that has not begun, that alone."""
-    snapshot = _begun(cache)
+    snapshot = _begun(cache, run, session)
     airflow = run.to_json() | {
         "tasks": busy_tasks(session, run),
+        "failed": failed_tasks(session, run),
+        "behind": waits_behind(session, run),
+        **search_standing(session, run.dag_id),
         "most_iterations": search_dag(run.dag_id).most_iterations,
         "choices": carried(run.conf),
     }
@@ -212,7 +221,7 @@ def data_compare(
     session: SessionDep,
 ) -> Response:
     """This run beside another, whose DAG's runs the user must be allowed to read as well."""
-    other = _cache(_existing(session, check(other_dag, user), other_run)).snapshot()
+    other = _snapshot(_cache(_existing(session, check(other_dag, user), other_run)), other_dag, session)
     version = f"{snapshot.version}.{other.version}"
     return _kept_reply(request, cache, f"compare {other.url}", version, lambda: payloads.compare(snapshot, other))
 
@@ -230,6 +239,8 @@ def file(cache: CacheDep, snapshot: SnapshotDep, name: Text, trial: Text = "") -
 
 def _existing(session: Any, dag_id: str, run_id: str) -> Run:
     dag_run = find_run(session, dag_id, run_id)
+    if dag_run is None and not is_search(session, dag_id):
+        raise HTTPException(status.HTTP_404_NOT_FOUND, f"{dag_id} is no search: there is nothing to show of its runs")
     if dag_run is None:
         raise HTTPException(status.HTTP_404_NOT_FOUND, "There is no such run of a search")
     return dag_run
@@ -242,9 +253,16 @@ def _cache(run: Run) -> RunCache:
     return run_cache(store, run.dag_id, run.ledger)
 
 
-def _begun(cache: RunCache) -> Snapshot | None:
+def _snapshot(cache: RunCache, dag_id: str, session: Any) -> Snapshot:
+    """The run by its ledger; but whether it works, Airflow knows better: a DAG run may end without a word."""
+    snapshot = cache.snapshot()
+    state = state_of(session, dag_id, snapshot.session.session) if snapshot.session else None
+    return cache.as_it_ended(snapshot, None if state in ACTIVE else state) if state else snapshot
+
+
+def _begun(cache: RunCache, run: Run, session: Any) -> Snapshot | None:
     try:
-        return cache.snapshot()
+        return _snapshot(cache, run.dag_id, session)
     except UnreadableError:
         raise
     except LedgerError:

@@ -7,13 +7,14 @@ from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
+from dataclasses import replace
 from threading import Lock
 from typing import Any, TypeVar
 
 from cachetools import LRUCache, cached
 
 from windtunnel.errors import WindtunnelError
-from windtunnel.ledger import Ledger
+from windtunnel.ledger import Decision, Ledger
 from windtunnel.report import RunReader, Snapshot, payloads
 from windtunnel.stores import open_store
 from windtunnel_airflow.connection import use_connection
@@ -58,6 +59,13 @@ class RunCache:
                 reading.result()
         assert self._snapshot is not None
         return self._snapshot
+
+    def as_it_ended(self, snapshot: Snapshot, state: str | None) -> Snapshot:
+        """The snapshot with its DAG run in this state: at work if it is None, and else at work no more."""
+        if not snapshot.works if state else snapshot.end is None:
+            return snapshot
+        end = None if state is None else Decision(what=state, reason=f"the DAG run ended as {state}")
+        return self.made("ended", f"{snapshot.version} {state}", lambda: replace(snapshot, end=end))
 
     def made(self, name: str, version: str, make: Callable[[], T]) -> T:
         """What `make` returns; called once for each version, of which the last is kept."""

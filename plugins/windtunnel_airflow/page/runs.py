@@ -1,5 +1,6 @@
 """Airflow's side of a run: its DAG run, what that does now, and where its ledger is."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from threading import Lock
@@ -9,17 +10,19 @@ from airflow.models.dag import DagModel, DagTag
 from airflow.models.dagrun import DagRun
 from airflow.models.serialized_dag import SerializedDagModel
 from airflow.models.taskinstance import TaskInstance
+from airflow.models.taskinstancehistory import TaskInstanceHistory
 from cachetools import TTLCache, cached
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from windtunnel.ledger.ids import safe_name
+from windtunnel_airflow.failures import recorded_failures
 
 TAG = "windtunnel"
 PLACE = r"^([0-9]{1,16}-[0-9]{1,18})?$"  # what `before` may be
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 _BUSY = ("running", "deferred", "queued", "restarting", "up_for_retry", "up_for_reschedule", "awaiting_input")
-_ACTIVE = ("running", "queued")
+ACTIVE = ("running", "queued")
 _DAG_KEPT = 10.0  # seconds for which a DAG is not looked up again
 
 
@@ -32,7 +35,7 @@ class Run:
         run_id: of the DAG run.
         ledger: the run's name in the search's ledgers: that of the run it resumes, or its own.
         state: the DAG run's state, as Airflow names it.
-        started: when it started, in seconds since 1970; None before.
+        started: when its first task started, in seconds since 1970, whatever was cleared since; None before.
         ended: when it ended, in seconds since 1970; None before.
         conf: the configuration that it was triggered with.
     """
@@ -48,7 +51,7 @@ class Run:
     @property
     def active(self) -> bool:
         """Whether it is still at work."""
-        return self.state in _ACTIVE
+        return self.state in ACTIVE
 
     def to_json(self) -> dict[str, Any]:
         """What a page shows of it."""
@@ -68,11 +71,16 @@ class SearchDag:
     most_iterations: int
 
 
+def is_search(session: Session, dag_id: str) -> bool:
+    """Whether the DAG is a search."""
+    return session.scalar(select(DagTag.dag_id).where(DagTag.dag_id == dag_id, DagTag.name == TAG)) is not None
+
+
 def find_run(session: Session, dag_id: str, run_id: str) -> Run | None:
     """The DAG run, if there is one and its DAG is a search."""
     query = select(DagRun).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id).where(_is_search())
     dag_run = session.scalar(query)
-    return _run(dag_run) if dag_run else None
+    return _run(dag_run, _first_starts(session, [dag_run])) if dag_run else None
 
 
 def list_runs(session: Session, dag_ids: set[str], most: int, before: str = "") -> tuple[list[Run], str]:
@@ -95,14 +103,48 @@ def list_runs(session: Session, dag_ids: set[str], most: int, before: str = "") 
     query = query.order_by(DagRun.run_after.desc(), DagRun.id.desc())
     dag_runs = list(session.scalars(query.limit(most + 1)))
     shown = dag_runs[:most]
-    return [_run(dag_run) for dag_run in shown], _place(shown[-1]) if len(dag_runs) > most else ""
+    starts = _first_starts(session, shown)
+    return [_run(dag_run, starts) for dag_run in shown], _place(shown[-1]) if len(dag_runs) > most else ""
 
 
 def list_searches(session: Session, dag_ids: set[str]) -> list[dict[str, Any]]:
     """Those of these DAGs that are searches, by name."""
     query = select(DagModel).join(DagTag, DagTag.dag_id == DagModel.dag_id).where(DagTag.name == TAG)
     dags = session.scalars(query.where(DagModel.dag_id.in_(dag_ids)).order_by(DagModel.dag_id))
-    return [{"dag_id": dag.dag_id, "description": dag.description or "", "paused": dag.is_paused} for dag in dags]
+    return [{"dag_id": dag.dag_id, "description": dag.description or "", **_standing(dag)} for dag in dags]
+
+
+def search_standing(session: Session, dag_id: str) -> dict[str, bool]:
+    """Whether the search is `paused`, and whether it is `stale`: its definition is gone, or wrong."""
+    dag = session.get(DagModel, dag_id)
+    return _standing(dag) if dag is not None else {"paused": False, "stale": True}
+
+
+def _standing(dag: DagModel) -> dict[str, bool]:
+    return {"paused": dag.is_paused, "stale": dag.is_stale}
+
+
+def failed_tasks(session: Session, run: Run, most: int = 50) -> list[dict[str, Any]]:
+    """The tasks that failed the DAG run, and why, as far as they could say; red `collect`s fail none."""
+    query = select(TaskInstance).where(TaskInstance.dag_id == run.dag_id, TaskInstance.run_id == run.run_id)
+    query = query.where(TaskInstance.state == "failed", TaskInstance.task_id.not_like("%.collect"))
+    tasks = session.scalars(query.order_by(TaskInstance.end_date).limit(most))
+    why = recorded_failures(session, run.dag_id, run.run_id)
+    return [{"task": task.task_id, "index": task.map_index, "why": why.get(task.task_id, "")} for task in tasks]
+
+
+def waits_behind(session: Session, run: Run) -> str | None:
+    """The DAG run of the same search that a queued one waits for."""
+    if run.state != "queued":
+        return None
+    query = select(DagRun.run_id).where(DagRun.dag_id == run.dag_id, DagRun.state == "running")
+    return session.scalar(query.order_by(DagRun.run_after).limit(1))
+
+
+def state_of(session: Session, dag_id: str, run_id: str) -> str | None:
+    """The state of a DAG run; None where Airflow does not know it."""
+    state = session.scalar(select(DagRun.state).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id))
+    return str(state) if state is not None else None
 
 
 def busy_tasks(session: Session, run: Run, most: int = 50) -> list[dict[str, Any]]:
@@ -141,14 +183,29 @@ def _is_search() -> Any:
     return DagRun.dag_id.in_(select(DagTag.dag_id).where(DagTag.name == TAG))
 
 
-def _run(dag_run: DagRun) -> Run:
+def _first_starts(session: Session, runs: Sequence[DagRun]) -> dict[tuple[str, str], datetime]:
+    """When the first task of each run started: clearing a task makes Airflow forget when the run did."""
+    starts: dict[tuple[str, str], datetime] = {}
+    for table in (TaskInstance, TaskInstanceHistory):
+        query = select(table.dag_id, table.run_id, func.min(table.start_date)).group_by(table.dag_id, table.run_id)
+        query = query.where(table.start_date.is_not(None), table.run_id.in_({run.run_id for run in runs}))
+        query = query.where(table.dag_id.in_({run.dag_id for run in runs}))
+        for dag_id, run_id, start in session.execute(query):
+            if start is not None:
+                starts[dag_id, run_id] = min(start, starts.get((dag_id, run_id), start))
+    return starts
+
+
+def _run(dag_run: DagRun, first_starts: Mapping[tuple[str, str], datetime]) -> Run:
     conf = dag_run.conf if isinstance(dag_run.conf, dict) else {}
+    starts = [dag_run.start_date, first_starts.get((dag_run.dag_id, dag_run.run_id))]
+    started = min(filter(None, starts), default=None)
     return Run(
         dag_id=dag_run.dag_id,
         run_id=dag_run.run_id,
         ledger=safe_name(str(conf.get("resume") or dag_run.run_id)),
         state=str(dag_run.state),
-        started=dag_run.start_date.timestamp() if dag_run.start_date else None,
+        started=started.timestamp() if started else None,
         ended=dag_run.end_date.timestamp() if dag_run.end_date else None,
         conf=conf,
     )

@@ -250,7 +250,7 @@ def _clear_leftovers(home: Path, ledger: Ledger, definition: Definition) -> None
             earlier["ledger"], earlier["launcher"]
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise WindtunnelError(
-                f"{note} tells whether an interrupted run's jobs still run, and cannot be read; if none does, delete it"
+                f"{note} cannot be read, which names the run whose jobs may still run; if none does, delete it"
             ) from error
         if earlier["ledger"] != ledger.url:
             try:

@@ -30,8 +30,14 @@ def prepare_data(definition: Definition, store: str) -> TaskGroup:
             running=lambda run: is_at_work(context, run),
         )
         tell_spec(search, context)
+        session = search.session
+        tell(
+            f"{session.session} works on {search.ledger.url}: {session.iterations} iterations after {session.offset},"
+            f" by {search.definition.strategy.name} with {search.definition.workload}."
+        )
         job = stages.prepare_job(search)
         get_launcher(search.definition.launcher).launch(search.ledger, job)
+        tell(f"Launched job {job.job}, which prepares the data, by {search.definition.launcher}.")
         return [job.job]
 
     @task.short_circuit(ignore_downstream_trigger_rules=False)

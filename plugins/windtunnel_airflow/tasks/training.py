@@ -51,6 +51,8 @@ def launch(job: str, store: str) -> None:
             for unit in work.units:
                 record_failure(search.ledger, unit, getattr(error, "kind", "launch_failed"), str(error))
         raise
+    units = ", ".join(work.units) or "nothing to do"
+    tell(f"Launched job {job} by {search.definition.launcher}, on lane {work.lane}: {units}.")
 
 
 # Only what was awaited can be shown. A killed worker is a reason to try again; failed trials, which fail it, are none.

@@ -37,6 +37,23 @@ def test_validate_says_what_is_searched(write, capsys):
     assert said.err == ""
 
 
+def test_validate_meets_what_a_run_meets(write, capsys):
+    careless = "workload: tests.workloads.careless\nobjectives: {score: maximize, size: minimize}\n"
+    assert main(["validate", write(careless)]) == 0
+    said = capsys.readouterr().out
+    assert "over 12 configurations of widths, kernel" in said and "known before training: size" in said
+    assert "left out: " in said and "ArithmeticError: no size of this one" in said
+
+
+def test_validate_tells_of_a_workload_that_ends_the_process(write, capsys):
+    leaving = write("workload: tests.workloads.leaves\nobjectives: {score: maximize}\n", "leaving.yaml")
+    fine = write(GOOD, "fine.yaml")
+    assert main(["validate", leaving, fine]) == 1
+    said = capsys.readouterr()
+    assert "cannot be imported: the workload called sys.exit('please set a folder')" in said.err
+    assert said.out.startswith(fine)
+
+
 def test_validate_tells_every_fault_of_every_file(write, capsys):
     bad = write(GOOD.replace("maximize", "maximise") + "seed: -1\n", "bad.yaml")
     fine = write(GOOD, "fine.yaml")

@@ -2,7 +2,16 @@ import pytest
 
 from windtunnel.ledger.ids import config_id, epochs_text, first_id, retry_id, safe_name, steps, trial_id
 
-FACTS = {"workload": "w", "code": "c", "settings": {}, "data": "d", "params": {"a": 1, "b": 0.5}, "seed": 0}
+FACTS = {
+    "workload": "w",
+    "code": "c",
+    "settings": {},
+    "horizon": 10.0,
+    "best": None,
+    "data": "d",
+    "params": {"a": 1, "b": 0.5},
+    "seed": 0,
+}
 
 
 def test_a_configuration_has_the_same_id_whatever_the_order_of_its_parameters():
@@ -16,6 +25,8 @@ def test_a_configuration_has_the_same_id_whatever_the_order_of_its_parameters():
         {"workload": "v"},
         {"code": "x"},
         {"settings": {"lr": 1}},
+        {"horizon": 20.0},
+        {"best": ("score", "maximize")},
         {"data": "e"},
         {"params": {"a": 2, "b": 0.5}},
         {"seed": 1},
@@ -29,7 +40,8 @@ def test_the_id_is_what_rfc_8785_and_sha_256_say():
     # python -c over the canonical text, keys sorted, 0.5 and 1 as ECMAScript prints them
     import hashlib
 
-    text = '{"code":"c","data":"d","params":{"a":1,"b":0.5},"seed":0,"settings":{},"workload":"w"}'
+    text = '{"best":null,"code":"c","data":"d","horizon":10,"params":{"a":1,"b":0.5},"seed":0,"settings":{},'
+    text += '"workload":"w"}'
     assert config_id(**FACTS) == hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

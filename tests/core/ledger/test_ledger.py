@@ -4,6 +4,7 @@ import pytest
 
 from windtunnel.errors import LedgerError
 from windtunnel.ledger import Job, JobKind, Known, Ledger, Plan, Result, State
+from windtunnel.ledger.format import FORMAT
 from windtunnel.ledger.records import Session
 from windtunnel.stores.local import LocalStore
 
@@ -21,7 +22,7 @@ def result(unit=TRIAL, **more):
 
 def test_a_ledger_is_found_again_by_its_url(ledger):
     ledger.begin({"definition": {}})
-    assert Ledger.open(ledger.url).search_record() == {"definition": {}}
+    assert Ledger.open(ledger.url).search_record() == {"format": FORMAT, "definition": {}}
 
 
 @pytest.mark.parametrize("url", ["run", "search/run", "/search/run", "azure://container/run", "file:///search/run"])
@@ -31,8 +32,7 @@ def test_a_url_that_is_no_run_is_refused(url):
 
 
 def test_search_json_is_written_once(ledger):
-    assert ledger.begin({"seed": 1}) == {"seed": 1}
-    assert ledger.begin({"seed": 2}) == {"seed": 1}
+    assert ledger.begin({"seed": 1}) == ledger.begin({"seed": 2}) == {"format": FORMAT, "seed": 1}
 
 
 def test_the_latest_session_says_what_the_definition_is(ledger):
@@ -43,7 +43,7 @@ def test_the_latest_session_says_what_the_definition_is(ledger):
         ledger.open_session(
             Session(session=f"s{number}", offset=0, iterations=1, definition=definition, started=started)
         )
-    assert ledger.search_record() == {"definition": {"iterations": 3}, "code": "c"}
+    assert ledger.search_record() == {"format": FORMAT, "definition": {"iterations": 3}, "code": "c"}
 
 
 def test_the_first_result_holds_and_the_late_one_is_kept(ledger):

@@ -37,7 +37,7 @@ class Bench:
         ledger = Ledger(self.store, "toy", run)
         search = begin(definition(**more), ledger, session, **keywords)
         if ledger.manifest() is None:
-            ledger.write_json("data/manifest.json", {"digest": "d", "files": {}})
+            ledger.write_json("data/manifest.json", {"digest": "d", "files": {}, "splits": {}})
         start(search)
         return search
 

@@ -163,7 +163,7 @@ def test_a_finalist_that_was_tried_again_stays_trained(bench):
     bench.iterate(third, 1)
     assert [request for request in choose_finalists(third).requests if request.trial.endswith("-e4.r1")]
     bench.trained.clear()
-    assert finish(bench, third).models == len(choose_finalists(third).requests)
+    assert len(finish(bench, third)) == len(choose_finalists(third).requests)
     assert not [trial for trial in bench.trained if trial.endswith("-e4.r1")]
 
 
@@ -177,7 +177,7 @@ def test_a_trial_that_was_tried_again_can_be_a_finalist_without_more_epochs(benc
     retried = [trial for trial in last.ledger.known("2").front if ".r1" in trial]
     assert retried
     assert set(retried) <= {request.trial for request in choose_finalists(last).requests}
-    assert finish(bench, last).models == len(choose_finalists(last).requests)
+    assert len(finish(bench, last)) == len(choose_finalists(last).requests)
 
 
 def test_a_preparation_that_failed_is_not_the_last_word(bench):

@@ -43,6 +43,15 @@ def test_other_settings_are_other_trials(bench, first):
     assert search.ledger.plan("0").note == f"0 trials taken from {first.ledger.url}"
 
 
+def test_a_trials_best_epoch_is_that_of_one_objective(bench):
+    def config(run, **more):
+        return bench.begin(run, **more).config({"x": 1, "y": 1})
+
+    others = {"cost": "minimize", "score": "maximize"}
+    assert config("a") == config("b", objectives=others)
+    assert config("c", objective_at="best") != config("d", objective_at="best", objectives=others)
+
+
 def test_results_that_break_this_searchs_constraints_are_not_taken(bench, first):
     search = bench.begin("second", warm_start=[first.ledger.url], constraints={"cost": {"max": 20}})
     taken = search.ledger.plan("0").requests
@@ -127,7 +136,7 @@ def test_chosen_trials_of_an_earlier_run_are_trained_fully(bench, first):
     assert [request.continue_from for request in plan.requests] == chosen
     assert {request.source for request in plan.requests} == {first.ledger.url}
     assert {request.epochs for request in plan.requests} == {8}
-    assert finish(bench, search).models == 2
+    assert len(finish(bench, search)) == 2
 
 
 def test_chosen_trials_that_failed_are_tried_again_on_request(bench, first):
@@ -142,7 +151,7 @@ def test_chosen_trials_that_failed_are_tried_again_on_request(bench, first):
     assert [request.trial for request in choose_finalists(again).requests] == wanted
     later = bench.begin("retrain", session="s3", epochs=epochs)
     assert choose_finalists(later) == choose_finalists(again)
-    assert finish(bench, later).models == 2
+    assert len(finish(bench, later)) == 2
 
 
 def test_two_chosen_trials_of_one_configuration_are_one_training(bench, first):
@@ -162,7 +171,7 @@ def test_the_best_model_keeps_the_constraints_where_any_does(bench):
         slow = 0.5 if request.trial == best else 0.0
         search.ledger.record(outcome(request).model_copy(update={"violation": slow}))
         search.ledger.record(Result(trial=f"verify-{request.trial}", state=State.COMPLETED))
-    assert publish(search).trial != best
+    assert publish(search)[0].trial.trial != best
 
 
 def test_an_unknown_trial_is_named(bench, first):

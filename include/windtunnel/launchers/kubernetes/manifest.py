@@ -6,7 +6,7 @@ from copy import deepcopy
 from hashlib import sha256
 from typing import Any
 
-from windtunnel.definition.model import Definition, Limits, Resources
+from windtunnel.definition.model import Definition, Resources
 from windtunnel.definition.template import TRAINER
 from windtunnel.ledger import Job, Ledger
 from windtunnel.ledger.ids import safe_name
@@ -83,7 +83,7 @@ def _pod(ledger: Ledger, job: Job, definition: Definition, labels: Object, annot
     resources = definition.resources
     if resources.priority is not None:
         spec["priorityClassName"] = resources.priority
-    deadline = _deadline(job, definition.limits)
+    deadline = _deadline(job, definition)
     if deadline is not None:
         spec.setdefault("activeDeadlineSeconds", deadline)  # of the pod: waiting for a node does not count
     container = next(one for one in spec["containers"] if one.get("name") == TRAINER)
@@ -119,12 +119,13 @@ def _ask_for(container: Object, resources: Resources) -> None:
         requests["memory"] = limits["memory"] = str(resources.memory)
 
 
-def _deadline(job: Job, limits: Limits) -> int | None:
+def _deadline(job: Job, definition: Definition) -> int | None:
     """Seconds after which a pod is ended that its trainer should have ended: only one that hangs comes so far."""
+    limits, trial_time = definition.limits, definition.trial_time(job.stage)
     time = limits.job_time
-    if time is None and limits.trial_time is not None:
+    if time is None and trial_time is not None:
         rounds = math.ceil(len(job.units) / job.slots)
-        time = limits.trial_time * rounds * (1 + limits.trial_retries)
+        time = trial_time * rounds * (1 + limits.trial_retries)
     return None if time is None else math.ceil(time + _SPARE)
 
 

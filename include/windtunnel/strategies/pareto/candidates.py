@@ -57,10 +57,10 @@ class Pool:
             if key in self._seen:
                 continue
             self._seen.add(key)
-            known = dict(self._problem.known(params))
-            if self._problem.broken_by(known) is None:
+            known = self._problem.known_or_none(params)
+            if known is not None and self._problem.broken_by(known) is None:
                 self.params.append(params)
-                self.known.append(known)
+                self.known.append(dict(known))
 
 
 def whole(problem: Problem) -> bool:

@@ -1,71 +1,74 @@
 """Which candidate promises most."""
 
-from typing import Protocol
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from windtunnel.strategies.pareto.kernel import Array
 
+Places = NDArray[np.intp]
+LogGains = Callable[[float, Places], Array]  # of candidates, where so many standard deviations count
+
 _LAZY = 128  # candidates whose gain is brought up to date at once
 _WIDEST = 4.0  # times what counts of a normal distribution
 
 
-class LogGains(Protocol):
-    """What candidates would add, as a function."""
-
-    def __call__(self, exploration: float, rows: NDArray[np.int_] | None = None, /) -> Array:
-        """(n,): logarithms of the gains of all candidates, or of some, when so many standard deviations count."""
-        ...
-
-
 class Ranking:
-    """Candidates by their gains, which only shrink as the front grows, so that few need a new look."""
+    """Candidates by the logarithms of their gains.
 
-    def __init__(self, log_gains: LogGains, exploration: float) -> None:
-        """A ranking of all candidates, by gains to which so many standard deviations count."""
-        self._look = log_gains
+    Gains only shrink as the front grows, so a gain that was worked out earlier is an upper bound. The largest one is
+    found by a new look at those few whose bounds are largest (Minoux, "Accelerated greedy algorithms for maximizing
+    submodular set functions", 1978).
+    """
+
+    def __init__(self, log_gains: LogGains, exploration: float, count: int) -> None:
+        """A ranking of so many candidates, by gains to which so many standard deviations count."""
+        self._log_gains = log_gains
         self._exploration = exploration
-        self._gains = log_gains(exploration)
-        self._struck = np.zeros(len(self._gains), bool)
+        self._bounds = log_gains(exploration, np.arange(count))
+        self._struck = np.zeros(count, bool)
 
     def first(self) -> int:
         """The candidate with the largest gain; where none gains anything, less likely values count as well."""
-        index = self._largest()
-        while self._gains[index] == -np.inf and self._exploration < _WIDEST:
+        place = self._largest()
+        while self._bounds[place] == -np.inf and self._exploration < _WIDEST:
             self._exploration = max(1.0, 2 * self._exploration)
-            self._gains = self._look(self._exploration)
-            index = self._largest()
-        return index
+            self._bounds = self._log_gains(self._exploration, np.arange(len(self._bounds)))
+            place = self._largest()
+        return place
 
     def best(self, n: int) -> list[int]:
         """The n candidates with the largest gains, as they were last seen; if any, the first one gains something."""
         self.first()
-        gains = np.where(self._struck, -np.inf, self._gains)
-        return [int(index) for index in np.argsort(-gains, kind="stable")[:n]]
+        return [int(place) for place in np.argsort(-self._left(), kind="stable")[:n]]
 
     def extend(self, count: int) -> None:
         """Let further candidates in, until there are so many."""
-        new = np.arange(len(self._gains), count)
+        new = np.arange(len(self._bounds), count)
         if len(new):
-            self._gains = np.concatenate([self._gains, self._look(self._exploration, new)])
+            self._bounds = np.concatenate([self._bounds, self._log_gains(self._exploration, new)])
             self._struck = np.concatenate([self._struck, np.zeros(len(new), bool)])
 
-    def strike(self, index: int) -> None:
+    def strike(self, place: int) -> None:
         """Never return this candidate again."""
-        self._struck[index] = True
+        self._struck[place] = True
+
+    def _left(self) -> Array:
+        """The bounds of the candidates that are left; -inf for those that are not."""
+        return np.where(self._struck, -np.inf, self._bounds)
 
     def _largest(self) -> int:
-        """The first of the largest, brought up to date until the largest one is."""
-        fresh = self._struck.copy()
+        """The candidate with the largest gain; where none gains anything, the first that is left."""
+        exact = np.zeros(len(self._bounds), bool)
         while True:
-            gains = np.where(self._struck, -np.inf, self._gains)
-            index = int(gains.argmax())
-            if gains[index] == -np.inf:
+            bounds = self._left()
+            place = int(bounds.argmax())
+            if bounds[place] == -np.inf:
                 return int(self._struck.argmin())
-            if fresh[index]:
-                return index
-            stale = np.argpartition(-np.where(fresh, -np.inf, gains), min(_LAZY, len(fresh) - 1))[:_LAZY]
-            stale = stale[~fresh[stale]]
-            self._gains[stale] = self._look(self._exploration, stale)
-            fresh[stale] = True
+            if exact[place]:
+                return place
+            looked = np.argpartition(-np.where(exact, -np.inf, bounds), min(_LAZY, len(exact) - 1))[:_LAZY]
+            looked = looked[~(exact | self._struck)[looked]]
+            self._bounds[looked] = self._log_gains(self._exploration, looked)
+            exact[looked] = True

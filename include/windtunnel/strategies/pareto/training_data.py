@@ -23,16 +23,14 @@ class Example:
     """One trial of the space.
 
     Attributes:
-        params: canonical.
+        trial: as the history has it, its parameters canonical.
         known: values known before training.
-        trial: as the history has it.
         values: (m,), its objectives, all turned so that less is better; nan where it has none.
         failed: whether it ended without values, or breaks constraints whose values nobody knows.
     """
 
-    params: Params
-    known: Mapping[str, float]
     trial: Trial
+    known: Mapping[str, float]
     values: Array
     failed: bool
 
@@ -48,7 +46,7 @@ class Example:
 
     def row(self, epochs: float | None = None) -> Row:
         """The configuration after its own epochs, or after others."""
-        return Row(self.params, self.known, self.trial.epochs if epochs is None else epochs)
+        return Row(self.trial.params, self.known, self.trial.epochs if epochs is None else epochs)
 
 
 class TrainingData:
@@ -64,24 +62,26 @@ class TrainingData:
         bounds: name, least and greatest value of each constraint; objectives' are turned as their values are.
     """
 
-    def __init__(self, problem: Problem, past: Sequence[tuple[Params, Trial]], rng: np.random.Generator) -> None:
+    def __init__(self, problem: Problem, past: Sequence[Trial], rng: np.random.Generator) -> None:
         """Gather it.
 
         Args:
             problem: what is searched for.
-            past: all that was asked for so far, with canonical configurations.
+            past: all that was asked for so far, with canonical parameters.
             rng: decides which trials stand for very many.
         """
         self.signs = {name: sign(direction) for name, direction in problem.objectives.items()}
         self.bounds = [(name, *self._turned(name, bound)) for name, bound in problem.constraints.items()]
         greatest = {name: high for name, _, high in self.bounds}
         self.worst = np.array([greatest.get(name, math.inf) for name in self.signs])
-        self.epochs = max((one.epochs for _, one in past if one.state is not None), default=0.0)
-        trials = [self._example(params, one) for params, one in past]
+        self.epochs = max((trial.epochs for trial in past if trial.state is not None), default=0.0)
+        trials = [self._example(trial) for trial in past]
         self.ended = sum(trial.ended for trial in trials)
         self.valued = sum(bool(np.isfinite(trial.values).all()) for trial in trials)
         kept = trials if len(trials) <= _TRIALS else _best(trials, rng)
-        self.trials = [replace(one, known={**problem.known(one.params), **one.known}) for one in kept]
+        self.trials = [
+            replace(one, known={**(problem.known_or_none(one.trial.params) or {}), **one.known}) for one in kept
+        ]
 
     def rows(self, *, earlier: bool) -> list[Row]:
         """The trials' configurations after their own epochs, and after the fewer ones that values are known of.
@@ -129,24 +129,19 @@ class TrainingData:
             counting = [counting[index] for index in order]
         others = [trial for trial in self.trials if np.isfinite(trial.values).all() and not trial.counts]
         others.sort(key=lambda trial: trial.trial.violation)
-        return [trial.params for trial in [*counting, *others][:n]]
+        return [each.trial.params for each in [*counting, *others][:n]]
 
     def _turned(self, name: str, bound: Constraint) -> tuple[float, float]:
         low = -math.inf if bound.min is None else bound.min
         high = math.inf if bound.max is None else bound.max
         return (-high, -low) if self.signs.get(name, 1.0) < 0 else (low, high)
 
-    def _example(self, params: Params, one: Trial) -> Example:
-        values = self._values(one)
-        values_by_name = {**one.objectives, **one.metrics, **one.known}
-        explained = bool(self.bounds) and all(values_by_name.get(name) is not None for name, _, _ in self.bounds)
-        failed = not np.isfinite(values).all() or (one.violation > 0 and not explained)
-        return Example(params, one.known, one, values, failed)
-
-    def _values(self, one: Trial) -> Array:
-        if not one.has_values:
-            return np.full(len(self.signs), math.nan)
-        return np.array([sign * one.objectives.get(name, math.nan) for name, sign in self.signs.items()])
+    def _example(self, trial: Trial) -> Example:
+        values = np.array([sign * trial.objectives.get(name, math.nan) for name, sign in self.signs.items()])
+        measured = {**trial.objectives, **trial.metrics, **trial.known}
+        explained = bool(self.bounds) and all(measured.get(name) is not None for name, _, _ in self.bounds)
+        failed = not np.isfinite(values).all() or (trial.violation > 0 and not explained)
+        return Example(trial, trial.known, values, failed)
 
 
 def _best(trials: list[Example], rng: np.random.Generator) -> list[Example]:

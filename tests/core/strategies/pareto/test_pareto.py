@@ -89,7 +89,7 @@ def test_rows_are_of_the_epochs_that_something_is_known_of():
         Trial.of(params={"x": 1}, config="a", objectives={"loss": 1.0}, epochs=3.0, earlier={1.0: {"loss": 2.0}}),
         Trial.of(params={"x": 2}, config="b", state=None, epochs=9.0, earlier=early),
     ]
-    data = TrainingData(task, [(one.params, one) for one in past], np.random.default_rng(0))
+    data = TrainingData(task, past, np.random.default_rng(0))
     assert data.epochs == 3
     assert [row.epochs for row in data.rows(earlier=True)] == [3, 1, 3, 1]
     assert [row.epochs for row in data.rows(earlier=False)] == [3, 3]
@@ -200,10 +200,10 @@ def test_what_is_under_way_is_remembered_among_very_many():
     task = problem(GRID)
     waiting = [Trial.of(params=params, config="", state=None) for params in list(task.space.enumerate())[:5]]
     ended = [
-        (params, Trial.of(params=params, config=f"{place:016x}", objectives={"accuracy": 0.5, "flops": 1.0}))
+        Trial.of(params=params, config=f"{place:016x}", objectives={"accuracy": 0.5, "flops": 1.0})
         for place, params in enumerate(list(task.space.enumerate())[5:] * 100)
     ]
-    past = [*((one.params, one) for one in waiting), *ended]
+    past = [*waiting, *ended]
     data = TrainingData(task, past, np.random.default_rng(0))
     assert len(data.trials) < len(past)
     assert sum(not trial.ended for trial in data.trials) == 5

@@ -3,39 +3,39 @@ import numpy as np
 from windtunnel.strategies.pareto.ranking import Ranking
 
 
-def surprises(*needed):
-    """Candidates that add something from so many standard deviations on."""
+def ranked(*needed, exploration):
+    """A ranking of candidates that add something from so many standard deviations on."""
 
-    def log_gains(exploration, rows=None):
+    def log_gains(deviations, places):
         with np.errstate(divide="ignore"):
-            return np.log(np.maximum(exploration - np.array(needed)[slice(None) if rows is None else rows], 0))
+            return np.log(np.maximum(deviations - np.array(needed)[places], 0))
 
-    return log_gains
+    return Ranking(log_gains, exploration, len(needed))
 
 
 def test_the_candidate_with_the_largest_gain_is_first():
-    ranking = Ranking(surprises(0.9, 0.2, 0.5), 1.0)
+    ranking = ranked(0.9, 0.2, 0.5, exploration=1.0)
     assert ranking.first() == 1
     ranking.strike(1)
     assert ranking.first() == 2
 
 
 def test_where_none_gains_anything_less_likely_values_count():
-    assert Ranking(surprises(9.0, 3.5, 1.5), 1.0).first() == 2
-    assert Ranking(surprises(9.0, 0.5, 1.5), 0.0).first() == 1
+    assert ranked(9.0, 3.5, 1.5, exploration=1.0).first() == 2
+    assert ranked(9.0, 0.5, 1.5, exploration=0.0).first() == 1
 
 
 def test_what_was_taken_stays_taken_when_less_likely_values_count():
-    ranking = Ranking(surprises(0.5, 3.0, 1.5), 1.0)
+    ranking = ranked(0.5, 3.0, 1.5, exploration=1.0)
     assert ranking.first() == 0
     ranking.strike(0)
     assert ranking.first() == 2
 
 
 def test_the_best_come_in_order():
-    ranking = Ranking(surprises(0.9, 0.2, 0.5), 1.0)
+    ranking = ranked(0.9, 0.2, 0.5, exploration=1.0)
     assert ranking.best(2) == [1, 2]
 
 
 def test_what_can_gain_nothing_is_taken_in_order():
-    assert Ranking(surprises(np.inf, np.inf), 1.0).first() == 0
+    assert ranked(np.inf, np.inf, exploration=1.0).first() == 0

@@ -1,0 +1,135 @@
+"""Whatever dies between two writes, its repetition finishes: shown for every write that a search makes."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.airflow.stepping import SteppedLauncher, Stepping
+from tests.definitions import definition_from
+from tests.dying import DiesEverywhere, Fate, assert_same, mortal, objects, tries
+from windtunnel import launchers
+from windtunnel.ledger import Ledger, State
+from windtunnel.report import write
+from windtunnel.stores import open_store
+from windtunnel_airflow.dag import search_dag
+from windtunnel_trainer import units
+
+SEARCH = {
+    "name": "story",
+    "workload": "sure",
+    "objectives": {"score": "maximize", "cost": "minimize"},
+    "constraints": {"cost": {"max": 12}},
+    "settings": {"fail": [3, 5]},
+    "strategy": {"name": "random"},
+    "iterations": 2,
+    "trials": {"initial": 4, "per_iteration": 3, "default_first": True},
+    "epochs": {"partial": 2.0, "full": 4.0},
+    "early_stopping": {"halving": {"rungs": [1], "factor": 2}},
+    "finalists": {"max": 2},
+    "limits": {"parallel": 2},
+    "launcher": "stepped",
+    "seed": 3,
+}
+
+
+def first(stepping, url):
+    """Iterations with a barrier and halving, a trial that fails, an approval, full training."""
+    stepping.run("first", approval=True)
+
+
+def extension(stepping, url):
+    """More iterations of a finished run, in which failed trials are tried again."""
+    stepping.run("extension", resume="first", retry_failed=True)
+
+
+def refusal(stepping, url):
+    """A run that takes over what the first one knows, and whose finalists are refused."""
+    stepping.run("second", "Reject", approval=True, warm_start=[f"{url}/story/first"])
+
+
+def retraining(stepping, url):
+    """No search: trials of the first run, trained fully."""
+    source = Ledger(open_store(url), "story", "first")
+    trials = [request.trial for request in source.plan("1").requests if request.infeasible is None][:2]
+    stepping.run("third", from_run=source.url, trials=trials, epochs_full=5.0)
+
+
+def resumption(stepping, url):
+    """A run whose Airflow is stopped after an iteration, and goes on in another DAG run."""
+    stepping.run("fourth", cut_after="iteration_1.select")
+    stepping.run("resumption", resume="fourth")
+
+
+STORY = (first, extension, refusal, retraining, resumption)
+
+
+@pytest.fixture(autouse=True)
+def cheap(monkeypatch):
+    """Nothing here takes time that has nothing to do with writes."""
+    monkeypatch.setitem(launchers._LAUNCHERS, "stepped", "tests.airflow.stepping:SteppedLauncher")
+    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "workloads")
+    monkeypatch.setattr(SteppedLauncher, "waiting", {})
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+    monkeypatch.setattr(units, "read_peak", lambda log: 0)
+    monkeypatch.setattr(write, "draw", lambda snapshot: b"")
+    monkeypatch.setattr(write, "render", lambda snapshot, ledger: "")
+
+
+def perform(parts, url, fate, *, resumes=False):
+    """These parts of the story, on the store at the URL."""
+    dag = search_dag(definition_from(SEARCH | {"store": url}))
+    with mortal(fate):
+        for part in parts:
+            part(Stepping(dag, fate, resumes=resumes), url)
+
+
+def undisturbed(url, part, fate=None):
+    """What the store holds after a part of the story in which nobody died; it is left as it was before the part."""
+    for kept in (False, True):
+        for entry in [*open_store(url).list()]:
+            open_store(url).delete(entry.path)
+        if part not in (first, resumption):
+            perform([first], url, Fate())
+        if not kept:
+            perform([part], url, fate or Fate())
+            expected = objects(open_store(url)), tries(open_store(url))
+    return expected
+
+
+def assert_as(url, expected):
+    """Hold what the store holds against what it would hold had nobody died."""
+    assert_same(open_store(url), expected[0])
+    found = tries(open_store(url))
+    assert found.keys() == expected[1].keys()
+    assert all(found[path] >= expected[1][path] for path in found)
+
+
+def test_the_story_has_all_that_a_search_can_meet(tmp_path):
+    perform(STORY, str(tmp_path), Fate())
+    store = open_store(str(tmp_path))
+    runs = {run: Ledger(store, "story", run) for run in ("first", "second", "third", "fourth")}
+    results = [result for ledger in runs.values() for result in ledger.outcomes().values()]
+    assert {result.state for result in results} == {State.COMPLETED, State.FAILED, State.INFEASIBLE}
+    assert any(".r1" in result.trial and result.state is State.COMPLETED for result in results)
+    assert any(result.source for result in results)
+    assert runs["first"].iterations_done() == 4
+    assert runs["first"].approval().approved and not runs["second"].approval().approved
+    assert [run for run, ledger in runs.items() if ledger.read_json("models.json")] == ["first", "third", "fourth"]
+    assert runs["third"].search_record()["origin"]
+    assert len(runs["fourth"].sessions()) == 2
+    assert set(tries(store).values()) == {1}
+
+
+@pytest.fixture
+def url(tmp_path):
+    return str(tmp_path / "store")
+
+
+@pytest.mark.parametrize("part", STORY, ids=lambda part: part.__name__)
+def test_every_process_may_die_before_and_after_each_of_its_writes(url, part):
+    calm, fate = Fate(), DiesEverywhere()
+    expected = undisturbed(url, part, calm)
+    perform([part], url, fate)
+    assert fate.deaths >= 2 * len(calm.writes)
+    assert_as(url, expected)

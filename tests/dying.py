@@ -1,0 +1,169 @@
+"""Processes that die between their writes: every store of this process is mortal in `with mortal(fate): …`.
+
+A fate says of each write whether the process lives through it, dies before it, or dies after it. Death is `Killed`,
+which nothing catches but the tests; a dead process writes nothing more, whatever its `finally` blocks try.
+"""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+from unittest import mock
+
+from windtunnel.stores import Store
+
+WRITES = ("create", "put", "upload")
+
+# What a repetition may write otherwise: what depends on the hour, and how often something was tried.
+_PASSING = {
+    *("started", "ended", "seconds", "launched", "recorded", "at", "versions"),
+    *("attempts", "peak_memory", "gpus", "host", "number"),
+}
+_TRY = re.compile(r"(.*/(?:launches|attempts))/(\d+)\.json")
+_PICTURES = ("report.html", "pareto.png")
+
+
+class Killed(BaseException):
+    """The process is killed."""
+
+
+class Fate:
+    """The fate of nobody: every write is counted and survived.
+
+    Attributes:
+        writes: paths of all writes so far.
+        deaths: how many processes have died.
+        dead: whether the process at work has died.
+    """
+
+    def __init__(self) -> None:
+        self.writes: list[str] = []
+        self.deaths = 0
+        self.dead = False
+        self.places: Counter[str] = Counter()
+        self.process = ""
+
+    def begin(self, process: str) -> None:
+        """A process of that name begins; it may have died before."""
+        self.process, self.dead = process, False
+        self.places.clear()
+
+    def write(self, path: str, perform: Callable[[], Any]) -> Any:
+        if self.dead:
+            raise Killed
+        self.writes.append(path)
+        place = _TRY.sub(r"\1", path)
+        self.places[place] += 1
+        when = self.strike(place)
+        if when != "before":
+            done = perform()
+        if when:
+            self.dead = True
+            self.deaths += 1
+            raise Killed(f"{when} write {len(self.writes)}, {path}")
+        return done
+
+    def strike(self, place: str) -> str:
+        """Whether the process dies `before` this write or `after` it; empty where it lives.
+
+        Args:
+            place: the path that is written; of tries of the same thing, their folder.
+        """
+        return ""
+
+
+class DiesOnce(Fate):
+    """One process dies at the n-th write of all, counted from 1."""
+
+    def __init__(self, n: int, when: str) -> None:
+        super().__init__()
+        self._n, self._when = n, when
+
+    def strike(self, place: str) -> str:
+        return self._when if len(self.writes) == self._n else ""
+
+
+class DiesEverywhere(Fate):
+    """Every process dies before each of its writes, and once more after it, and lives through it the third time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._met: Counter[tuple[str, str, int]] = Counter()
+
+    def strike(self, place: str) -> str:
+        write = (self.process, place, self.places[place])
+        self._met[write] += 1
+        return {1: "before", 2: "after"}.get(self._met[write], "")
+
+
+@contextmanager
+def mortal(fate: Fate) -> Iterator[Fate]:
+    """Every write of any store in this process goes by this fate."""
+
+    def patched(name: str) -> Any:
+        method = getattr(Store, name)
+        return lambda self, path, *given, **named: fate.write(path, lambda: method(self, path, *given, **named))
+
+    with ExitStack() as stack:
+        for name in WRITES:
+            stack.enter_context(mock.patch.object(Store, name, patched(name)))
+        yield fate
+
+
+def objects(store: Store, prefix: str = "") -> dict[str, Any]:
+    """What a store holds, without what a repetition may write otherwise; its own URL is `STORE`.
+
+    Launches and starts of units are told apart from all else by `tries`.
+    """
+    found = {}
+    for entry in store.list(prefix):
+        if _TRY.fullmatch(entry.path):
+            continue
+        metadata = {name: _lasting(json.loads(text), store.url) for name, text in entry.metadata.items()}
+        content = store.get(entry.path)
+        found[entry.path] = (_content(entry.path, content, store.url), {k: v for k, v in metadata.items() if _lasts(k)})
+    return found
+
+
+def tries(store: Store, prefix: str = "") -> dict[str, int]:
+    """How often jobs were launched and units begun; the tries of each are numbered from 1 without a gap."""
+    numbers: dict[str, list[int]] = {}
+    for entry in store.list(prefix):
+        if match := _TRY.fullmatch(entry.path):
+            numbers.setdefault(match[1], []).append(int(match[2]))
+    for path, found in numbers.items():
+        assert sorted(found) == list(range(1, len(found) + 1)), f"{path} has {found}"
+    return {path: len(found) for path, found in numbers.items()}
+
+
+def assert_same(store: Store, expected: dict[str, Any], prefix: str = "") -> None:
+    """Hold what a store holds against what it would hold had nobody died."""
+    found = objects(store, prefix)
+    assert not expected.keys() - found.keys(), f"missing: {sorted(expected.keys() - found.keys())}"
+    assert not found.keys() - expected.keys(), f"left over: {sorted(found.keys() - expected.keys())}"
+    other = [path for path in expected if found[path] != expected[path]]
+    assert not other, f"{other[0]} is {found[other[0]]}, not {expected[other[0]]}; other than expected: {other}"
+
+
+def _content(path: str, content: bytes, url: str) -> Any:
+    if path.endswith(_PICTURES):
+        return "there"
+    if path.endswith(".json"):
+        return _lasting(json.loads(content), url)
+    if path.endswith(".jsonl"):
+        return [_lasting(json.loads(line), url) for line in content.splitlines()]
+    return content
+
+
+def _lasting(value: Any, url: str) -> Any:
+    if isinstance(value, dict):
+        return {name: _lasting(item, url) for name, item in value.items() if _lasts(name)}
+    if isinstance(value, list):
+        return [_lasting(item, url) for item in value]
+    return value.replace(url, "STORE") if isinstance(value, str) else value
+
+
+def _lasts(name: str) -> bool:
+    return name not in _PASSING
