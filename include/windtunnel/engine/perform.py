@@ -14,6 +14,7 @@ from windtunnel.launchers.monitor import Progress, Watch, wait
 from windtunnel.ledger import Job, Model, Plan, State
 from windtunnel.ledger.failures import record_failure
 from windtunnel.stages import Search
+from windtunnel.text import error_text
 
 _INTERVAL = 0.1  # seconds between two looks at a stage
 _FIRST_DELAY, _LONGEST_DELAY = 1.0, 60.0  # seconds until a store that did not answer is asked again
@@ -50,6 +51,7 @@ class Engine:
             SearchError: the search is hopeless, its data cannot be prepared, or there is nothing to publish.
             WindtunnelError: a stage cannot be performed.
         """
+        session = self.search.session.session
         try:
             self._prepare()
             self._go_on_with_what_is_left()
@@ -57,11 +59,14 @@ class Engine:
                 if not self._patiently(stages.goes_on, self.search, group):
                     break
                 self._iterate(self.search.iteration(group))
-            published = self._finish()
+            models = self._finish()
+        except BaseException as error:
+            self.search.ledger.end(session, error_text(error))
+            raise
         finally:
             self._launcher.cancel(self.search.ledger)
-        self._patiently(self.search.ledger.close, self.search.session.session)
-        return published
+        self._patiently(self.search.ledger.close, session)
+        return models
 
     @property
     def _launcher(self) -> Launcher:

@@ -11,16 +11,18 @@ _GROUPS = ("params", "objectives", "metrics", "test")
 
 
 def records(snapshot: Snapshot) -> list[dict[str, Any]]:
-    """Every trial of a run as JSON's own types: those that searched, in order of request, then the full trainings.
+    """Every trial of a run as JSON's own types: those that searched, in order of request, then the full trainings
+    that are trials of their own.
 
     `params`, `objectives`, `metrics` and `test` hold values by name. Of a full training, `verdict` is `verified`, `not
     verified` or `failed` once that is known; `onnx` and `sha256` are the path of its ONNX file in the run's folder and
     the file's digest, where there is one. `seconds` are of the last attempt; `stage` is an iteration's number or
     `full-<k>`.
     """
-    searched = [_record(snapshot, trial) for trial in snapshot.trials]
-    trained = [_record(snapshot, model.trial, model) for model in snapshot.models]
-    return [plain(record) for record in (*searched, *trained)]
+    models = {model.trial.trial: model for model in snapshot.models}
+    searched = {trial.trial: _record(snapshot, trial, models.get(trial.trial)) for trial in snapshot.trials}
+    trained = [_record(snapshot, model.trial, model) for trial, model in models.items() if trial not in searched]
+    return [plain(record) for record in (*searched.values(), *trained)]
 
 
 def flat(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
