@@ -1,17 +1,20 @@
 """The source of a function that no job could import: from a script's own file or a notebook's cell, as a module."""
 
 import builtins
+import hashlib
 import inspect
 import json
+import os
 import symtable
 import sys
 import textwrap
 import types
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from windtunnel.errors import WorkloadError
-from windtunnel.ledger.ids import canonical_json
+from windtunnel.ledger.ids import canonical_json, safe_name
 
 _FUTURE = "from __future__ import annotations\n"  # what only annotates need not travel
 _HEAD = f'"""Made of functions that stood in a script or a notebook."""\n\n{_FUTURE}'
@@ -24,6 +27,27 @@ def is_importable(item: Callable[..., Any] | type) -> bool:
     if item.__module__ in _NO_MODULE or module is None or getattr(module, "__spec__", None) is None:
         return False
     return getattr(module, item.__qualname__, None) is item
+
+
+def make_module(function: Callable[..., Any]) -> Path:
+    """Write the module that `capture` makes of a function, named after its content, to this user's cache.
+
+    Raises:
+        WorkloadError: see `capture`.
+    """
+    text = capture(function)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    file = made_modules() / digest / f"{safe_name(function.__name__)}_{digest[:8]}.py"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    fresh = file.with_suffix(f".{os.getpid()}")
+    fresh.write_text(text, encoding="utf-8")
+    fresh.replace(file)
+    return file
+
+
+def made_modules() -> Path:
+    """The folder of the modules that were made of functions."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "windtunnel" / "functions"
 
 
 def capture(function: Callable[..., Any]) -> str:

@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from windtunnel.definition import recorded_definition
+from windtunnel.functions.capture import made_modules
 from windtunnel.ledger import Ledger, Trial
 from windtunnel.ledger.curves import Point, read_points
 from windtunnel.ledger.find import find_run
 from windtunnel.report import RunReader, Snapshot, write_report
 from windtunnel.report.export import flat, records
 from windtunnel.report.snapshot import best_trial
+from windtunnel.workload.files import module_file
 
 if TYPE_CHECKING:
     import pandas  # type: ignore[import-untyped]
@@ -90,16 +92,22 @@ class Run:
         return f"{self.url}/report.html"
 
     def save(self, path: str | Path) -> None:
-        """Write the search as a definition, which Airflow runs, with the function's module beside it.
+        """Write the search as a definition, which Airflow runs, and beside it the module of a function that had none.
 
         Args:
             path: of the YAML file.
+
+        Raises:
+            WorkloadError: the function's module is not there any more.
         """
         import yaml
 
-        definition = recorded_definition(self._ledger)
-        fields = definition.model_dump(mode="json", exclude_unset=True)
-        Path(path).write_text(yaml.safe_dump(fields, sort_keys=False, allow_unicode=True), encoding="utf-8")
+        definition, file = recorded_definition(self._ledger), Path(path)
+        fields = definition.model_dump(mode="json", exclude_defaults=True) | {"name": file.stem}
+        source = module_file(definition.workload)
+        if source.is_relative_to(made_modules()):
+            file.with_name(source.name).write_bytes(source.read_bytes())
+        file.write_text(yaml.safe_dump(fields, sort_keys=False, allow_unicode=True), encoding="utf-8")
 
     def __repr__(self) -> str:
         return f"Run({self.url!r})"

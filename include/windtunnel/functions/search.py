@@ -1,12 +1,10 @@
 """`windtunnel.search`: a search of a Python function, without YAML and without Airflow."""
 
-import hashlib
 import math
 import os
 import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from windtunnel import stages
@@ -14,11 +12,10 @@ from windtunnel.definition import Definition, recorded_definition, resolve
 from windtunnel.definition.load import read_fields
 from windtunnel.engine import Engine
 from windtunnel.errors import DefinitionError, WindtunnelError
-from windtunnel.functions.capture import capture, is_importable
+from windtunnel.functions.capture import is_importable, make_module
 from windtunnel.functions.run import Run
 from windtunnel.ledger import Ledger
 from windtunnel.ledger.find import find_run
-from windtunnel.ledger.ids import safe_name
 from windtunnel.report import RunReader
 from windtunnel.report.display import Display
 from windtunnel.stores import open_store
@@ -150,18 +147,7 @@ def _workload(train: Train) -> str:
         raise WindtunnelError(f"train: found {type(train).__name__}; allowed: a function")
     if is_importable(train):
         return f"{train.__module__}:{train.__qualname__}"
-    text = capture(train)
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    module = f"{safe_name(train.__name__)}_{digest[:8]}"
-    folder = _cache() / digest
-    folder.mkdir(parents=True, exist_ok=True)
-    fresh = folder / f".{module}.{os.getpid()}"
-    fresh.write_text(text, encoding="utf-8")
-    fresh.replace(folder / f"{module}.py")
-    if str(folder) not in sys.path:
-        sys.path.append(str(folder))
-    return f"{module}:{train.__name__}"
-
-
-def _cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "windtunnel" / "functions"
+    file = make_module(train)
+    if str(file.parent) not in sys.path:
+        sys.path.append(str(file.parent))
+    return f"{file.stem}:{train.__name__}"

@@ -11,8 +11,7 @@ _GROUPS = ("params", "objectives", "metrics", "test")
 
 
 def records(snapshot: Snapshot) -> list[dict[str, Any]]:
-    """Every trial of a run as JSON's own types: those that searched, in order of request, then the full trainings
-    that are trials of their own.
+    """Every trial of a run as JSON's own types: those that searched, in order of request, then the full trainings.
 
     `params`, `objectives`, `metrics` and `test` hold values by name. Of a full training, `verdict` is `verified`, `not
     verified` or `failed` once that is known; `onnx` and `sha256` are the path of its ONNX file in the run's folder and

@@ -1,9 +1,13 @@
 """Searches from Python: no YAML, no Airflow."""
 
+import sys
+
 import pytest
 
 import windtunnel
+from windtunnel.definition import load_definition
 from windtunnel.errors import DefinitionError, LedgerError, SearchError
+from windtunnel.workload.files import module_file
 
 SPACE = {"x": {"type": "float", "low": 0.0, "high": 1.0}}
 
@@ -62,3 +66,17 @@ def test_a_function_that_only_fails_says_why():
 
     with pytest.raises(SearchError, match="no such file"):
         windtunnel.search(train, SPACE, {"score": "maximize"}, trials=2, progress=False)
+
+
+def test_what_it_did_is_a_definition_with_its_module_beside_it(tmp_path, monkeypatch):
+    def train(trial):
+        trial.report(score=trial.params["x"])
+
+    run = windtunnel.search(train, SPACE, {"score": "maximize"}, trials=2, progress=False)
+    (tmp_path / "saved").mkdir()
+    run.save(tmp_path / "saved" / "mine.yaml")
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "saved"), *sys.path])
+    definition = load_definition(tmp_path / "saved" / "mine.yaml")
+    assert definition.name == "mine"
+    assert definition.space == SPACE
+    assert (tmp_path / "saved" / module_file(definition.workload).name).is_file()
