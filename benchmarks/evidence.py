@@ -170,12 +170,12 @@ def main() -> None:
     print(f"{len(networks())} networks of {EPOCHS} epochs, {len(seeds)} seeds")
     print(f"| | {' | '.join(map(str, MARKS))} | failed |\n|---{'|---' * (len(MARKS) + 1)}|")
     for title, (circumstances, options) in LINES.items():
-        found = [search(circumstances, seed, options) for seed in seeds]
+        searches = [search(circumstances, seed, options) for seed in seeds]
         cells = [title]
         for mark in MARKS:
-            shares = [share(trials[: circumstances.before + mark], circumstances) for trials in found]
+            shares = [share(trials[: circumstances.before + mark], circumstances) for trials in searches]
             cells.append(f"{statistics.mean(shares):.2f}±{statistics.pstdev(shares):.2f}")
-        failed = statistics.mean(sum(one.state is State.FAILED for one in trials) / len(trials) for trials in found)
+        failed = statistics.mean(sum(one.state is State.FAILED for one in trials) / len(trials) for trials in searches)
         print(f"| {' | '.join(cells)} | {failed:.0%} |", flush=True)
 
 

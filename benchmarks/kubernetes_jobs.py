@@ -78,8 +78,8 @@ def measure(trials: int, seconds: float, cluster: Cluster, folder: Path) -> None
     run = dag.test()
     wall, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_SELF)
     ledger = Ledger(open_store(str(folder / "runs")), "bench", run.run_id)
-    asked = {request.trial for request in ledger.plan("1").requests}
-    results = [ledger.result(trial) for trial in asked]
+    trial_ids = {request.trial for request in ledger.plan("1").requests}
+    results = [ledger.result(trial) for trial in trial_ids]
     assert all(
         one.state is State.COMPLETED for one in results
     )  # the run itself publishes nothing, for nothing is verified

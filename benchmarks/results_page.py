@@ -116,14 +116,14 @@ def served(server: Server, run: str, trial: str) -> dict[str, Times]:
         token = httpx.post(f"{server.address}/auth/token", json={"username": "admin", "password": PASSWORD}, timeout=60)
         client.headers["Authorization"] = f"Bearer {token.json()['access_token']}"
         query = {"dag_id": "digits_cnn", "run_id": run}
-        found = {}
+        times = {}
         for name in DOCUMENTS:
             more = query | ({"trial": trial} if name == "trial" else {})
-            found[f"{name}, first"] = asked(server, client, name, more)
-            found[name] = asked(server, client, name, more, times=5)
+            times[f"{name}, first"] = asked(server, client, name, more)
+            times[name] = asked(server, client, name, more, times=5)
         cursor = client.get("trials", params=query).json()["cursor"]
-        found["trials, what changed"] = asked(server, client, "trials", query | {"since": cursor}, times=5)
-    return found
+        times["trials, what changed"] = asked(server, client, "trials", query | {"since": cursor}, times=5)
+    return times
 
 
 def asked(server: Server, client: httpx.Client, name: str, query: dict[str, str], times: int = 1) -> Times:
@@ -145,12 +145,12 @@ def processor(server: Server) -> float:
 
 def made(ledger: Ledger) -> dict[str, Times]:
     """What a server does that has not read the run before, and then once for each version of the run."""
-    found: dict[str, Times] = {}
+    times: dict[str, Times] = {}
 
     def timed(name: str, act: Callable[[], Any]) -> Any:
         began, spent = time.perf_counter(), time.process_time()
         result = act()
-        found[name] = (time.perf_counter() - began) * 1000, (time.process_time() - spent) * 1000
+        times[name] = (time.perf_counter() - began) * 1000, (time.process_time() - spent) * 1000
         return result
 
     timed("import of moocore", partial(import_module, "moocore"))
@@ -158,14 +158,14 @@ def made(ledger: Ledger) -> dict[str, Times]:
     timed("import of Optuna", partial(import_module, "optuna.importance"))
     for make in (payloads.overview, payloads.trials, payloads.lanes, payloads.importance):
         timed(make.__name__, lambda make=make: compressed(make(snapshot)))  # type: ignore[misc]
-    return found
+    return times
 
 
 def drawn(server: Server, run: str) -> dict[str, Times]:
     """In Chromium, from what was done to the next picture on the screen; of the processor with all that it set off."""
     with browser.opened() as page:
         state = login(page, server, "admin")
-    found: dict[str, Times] = {}
+    times: dict[str, Times] = {}
     with browser.opened(storage_state=state) as page:
         page.add_init_script(_PAINTED)
         session = page.context.new_cdp_session(page)
@@ -179,7 +179,7 @@ def drawn(server: Server, run: str) -> dict[str, Times]:
             spent = busy()
             took = act()
             page.wait_for_timeout(SETTLED)
-            found[name] = took, max(0.0, busy() - spent)
+            times[name] = took, max(0.0, busy() - spent)
 
         def painted() -> float:
             page.goto(run_address(server, run))
@@ -209,7 +209,7 @@ def drawn(server: Server, run: str) -> dict[str, Times]:
         for view in ("front", "parallel", "curves", "lanes", "importance"):
             timed(f"{view}, drawn", partial(opened, view))
         print(f"  {page.evaluate('performance.memory.usedJSHeapSize / 1e6'):.0f} MB of JavaScript memory")
-    return found
+    return times
 
 
 # When the overview's figures were painted; asked from outside, the page would answer once it has nothing else to do.
@@ -241,13 +241,13 @@ def main() -> None:
                 print(f"\n{trials} trials (made in {time.perf_counter() - began:.0f} s)")
                 plan = ledger.plan("1")
                 assert plan is not None
-                for title, found in (
+                for title, times in (
                     ("made from the ledger", made(ledger)),
                     ("in Chromium", drawn(server, ledger.run)),  # first, so that the server has not read the run before
                     ("from the server", served(server, ledger.run, plan.requests[0].trial)),
                 ):
                     print(f" {title:33} {'ms':>8} {'CPU ms':>8}   (load {os.getloadavg()[0]:.1f})")
-                    for name, (wall, processor_time) in found.items():
+                    for name, (wall, processor_time) in times.items():
                         print(f"  {name:32} {wall:8.0f} {processor_time:8.0f}", flush=True)
 
 

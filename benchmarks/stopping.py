@@ -3,7 +3,7 @@
     python benchmarks/stopping.py [--seeds 20] [--configurations 80]
 
 Replays `benchmarks/curves/digits_cnn.json` (made by `benchmarks/curves/train.py`) through the very functions that a
-search uses, `windtunnel.stopping.halving.standings` and `windtunnel.stopping.rules.verdicts`. For each seed some of the
+search uses, `rung_decisions` and `verdicts` of `windtunnel.stopping`. For each seed some of the
 configurations come in a random order:
 
 - rules: on 8 lanes; a trial reports after each epoch, and is compared with all that have come so far;
@@ -27,7 +27,7 @@ from typing import Any
 
 from windtunnel.definition.early_stopping import EarlyStopping
 from windtunnel.objectives.front import hypervolume, pareto_front, reference_point
-from windtunnel.stopping.halving import standings
+from windtunnel.stopping.halving import rung_decisions
 from windtunnel.stopping.rules import verdicts
 
 CURVES = Path(__file__).with_name("curves") / "digits_cnn.json"
@@ -117,7 +117,7 @@ def by_rules(early: EarlyStopping, networks: Sequence[Network], _: Mapping[str, 
         for network, epochs in list(running.items()):
             others = [other.accuracy[:done] for other, done in reached.items() if other is not network]
             whole = epochs == len(network.accuracy)
-            if whole or any(said.stop for said in verdicts(early, network.accuracy[:epochs], others, "maximize")):
+            if whole or any(verdict.stop for verdict in verdicts(early, network.accuracy[:epochs], others, "maximize")):
                 del running[network]
     return reached
 
@@ -133,15 +133,15 @@ def by_halving(early: EarlyStopping, networks: Sequence[Network], objectives: Ma
     waiting = list(networks)
     while waiting or promoted:
         batch, waiting = waiting[:BATCH], waiting[BATCH:]
-        asked = [(network, rungs[0]) for network in batch]
-        asked += [(by_trial[trial].network, epochs) for trial, epochs in promoted.items()]
-        for network, epochs in asked:
+        requests = [(network, rungs[0]) for network in batch]
+        requests += [(by_trial[trial].network, epochs) for trial, epochs in promoted.items()]
+        for network, epochs in requests:
             trial = after(network, int(epochs))
             by_trial[trial.trial] = trial
             at[epochs].append(trial)
             begun.add((network.config, epochs))
-        found = standings(rungs, at, begun, early.halving.factor, objectives)
-        promoted = {one.trial: one.epochs for one in found if one.epochs is not None}
+        places = rung_decisions(rungs, at, begun, early.halving.factor, objectives)
+        promoted = {one.trial: one.epochs for one in places if one.epochs is not None}
     return {trial.network: int(rung) for rung in rungs for trial in at[rung]}
 
 
@@ -160,11 +160,11 @@ def measure(reached: Reached, networks: Sequence[Network], objectives: Mapping[s
     seen = pareto_front([after(network, epochs) for network, epochs in reached.items()], objectives)
     reached = reached | {one.network: whole for one in seen}
     truth = [after(network, whole) for network in networks]
-    found = [after(network, whole) for network, epochs in reached.items() if epochs == whole]
+    trained = [after(network, whole) for network, epochs in reached.items() if epochs == whole]
     reference = reference_point(truth, objectives)
-    volumes = [hypervolume(trials, objectives, reference) for trials in (found, truth)]
+    volumes = [hypervolume(trials, objectives, reference) for trials in (trained, truth)]
     front = {one.network for one in pareto_front(truth, objectives)}
-    members = len(front & {one.network for one in found}) / len(front)
+    members = len(front & {one.network for one in trained}) / len(front)
     saved = 1 - sum(reached.values()) / (whole * len(networks))
     return Outcome(100 * saved, 100 * (volumes[0] / volumes[1]), 100 * members)
 
@@ -197,16 +197,16 @@ def main() -> None:
             replay: Callable[..., Reached] = by_halving if name == "halving" else by_rules
             for setting in settings:
                 early = EarlyStopping.model_validate(setting)
-                found = [measure(replay(early, order, objectives), order, objectives) for order in orders]
-                columns = [[getattr(one, what) for one in found] for what in ("saved", "front", "members")]
+                outcomes = [measure(replay(early, order, objectives), order, objectives) for order in orders]
+                columns = [[getattr(one, what) for one in outcomes] for what in ("saved", "front", "members")]
                 means = [f"{statistics.mean(column):6.2f}±{statistics.pstdev(column):5.2f}" for column in columns]
                 print(f"{_label(name, setting):52} {'  '.join(means)}", flush=True)
                 for level in EQUAL:
                     if statistics.mean(columns[1]) >= level:
                         saved[level][name] = max(saved[level].get(name, 0.0), statistics.mean(columns[0]))
         for level, best in saved.items():
-            told = ", ".join(f"{name} {best[name]:.0f}" if name in best else f"{name} never" for name in SETTINGS)
-            print(f"epochs saved at {level:g} % of the front's hypervolume on average, by the best setting: {told}")
+            savings = ", ".join(f"{name} {best[name]:.0f}" if name in best else f"{name} never" for name in SETTINGS)
+            print(f"epochs saved at {level:g} % of the front's hypervolume on average, by the best setting: {savings}")
 
 
 def _label(name: str, setting: dict[str, object]) -> str:

@@ -37,12 +37,12 @@ class Row:
     requests: int | None
 
     def __str__(self) -> str:
-        asked = "-" if self.requests is None else str(self.requests)
+        requests = "-" if self.requests is None else str(self.requests)
         served = "-" if self.server is None else f"{self.server:.3f}"
         each = 1e6 * self.listing / self.results
         return (
             f"{self.store:<8} {self.results:>7} {self.listing:>9.3f} {self.cpu:>9.3f} {served:>9} {each:>9.0f} "
-            f"{asked:>9} {1e3 * self.reading:>8.1f}"
+            f"{requests:>9} {1e3 * self.reading:>8.1f}"
         )
 
 
@@ -76,22 +76,22 @@ def measure(name: str, store: Store, results: int, server: Azurite | None = None
     ledger = Ledger(store, "bench", str(results))
     with ThreadPoolExecutor(WRITERS) as pool:
         list(pool.map(lambda number: ledger.record(result(number)), range(results)))
-    times, cpu, served, asked = [], [], [], None
+    times, cpu, served, requests = [], [], [], None
     for _ in range(TRIES):
         before = len(server.requests()) if server else 0
         began_server = server.cpu() if server else 0.0
         began, began_cpu = time.perf_counter(), time.process_time()
-        found = ledger.outcomes()
+        results_read = ledger.outcomes()
         times.append(time.perf_counter() - began)
         cpu.append(time.process_time() - began_cpu)
         served += [server.cpu() - began_server] if server else []
-        asked = len(server.requests()) - before if server else None
-        assert len(found) == results
+        requests = len(server.requests()) - before if server else None
+        assert len(results_read) == results
     began = time.perf_counter()
     for number in range(READS):
         ledger.result(result(number).trial)
     reading = (time.perf_counter() - began) / READS
-    return Row(name, results, min(times), min(cpu), min(served, default=None), reading, asked)
+    return Row(name, results, min(times), min(cpu), min(served, default=None), reading, requests)
 
 
 def growth(rows: list[Row]) -> str:

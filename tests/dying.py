@@ -19,7 +19,7 @@ WRITES = ("create", "put", "upload")
 # What a repetition may write otherwise: what depends on the hour, and how often something was tried.
 _PASSING = {
     *("started", "ended", "seconds", "launched", "recorded", "at", "versions"),
-    *("attempts", "peak_memory", "gpus", "host", "number"),
+    *("attempts", "peak_memory", "gpus", "host", "number", "session"),
 }
 _TRY = re.compile(r"(.*/(?:launches|attempts))/(\d+)\.json")
 _PICTURES = ("report.html", "pareto.png")
@@ -112,13 +112,13 @@ def mortal(fate: Fate) -> Iterator[Fate]:
         yield fate
 
 
-def objects(store: Store, prefix: str = "") -> dict[str, Any]:
+def objects(store: Store) -> dict[str, Any]:
     """What a store holds, without what a repetition may write otherwise; its own URL is `STORE`.
 
     Launches and starts of units are told apart from all else by `tries`.
     """
     found = {}
-    for entry in store.list(prefix):
+    for entry in store.list():
         if _TRY.fullmatch(entry.path):
             continue
         metadata = {name: _lasting(json.loads(text), store.url) for name, text in entry.metadata.items()}
@@ -127,10 +127,10 @@ def objects(store: Store, prefix: str = "") -> dict[str, Any]:
     return found
 
 
-def tries(store: Store, prefix: str = "") -> dict[str, int]:
+def tries(store: Store) -> dict[str, int]:
     """How often jobs were launched and units begun; the tries of each are numbered from 1 without a gap."""
     numbers: dict[str, list[int]] = {}
-    for entry in store.list(prefix):
+    for entry in store.list():
         if match := _TRY.fullmatch(entry.path):
             numbers.setdefault(match[1], []).append(int(match[2]))
     for path, found in numbers.items():
@@ -138,13 +138,15 @@ def tries(store: Store, prefix: str = "") -> dict[str, int]:
     return {path: len(found) for path, found in numbers.items()}
 
 
-def assert_same(store: Store, expected: dict[str, Any], prefix: str = "") -> None:
-    """Hold what a store holds against what it would hold had nobody died."""
-    found = objects(store, prefix)
+def assert_same(store: Store, expected: dict[str, Any], other: str = "") -> None:
+    """Hold what a store holds against what it would hold had nobody died, but for paths that match `other`."""
+    found = objects(store)
+    if other:
+        found, expected = ({p: c for p, c in those.items() if not re.search(other, p)} for those in (found, expected))
     assert not expected.keys() - found.keys(), f"missing: {sorted(expected.keys() - found.keys())}"
     assert not found.keys() - expected.keys(), f"left over: {sorted(found.keys() - expected.keys())}"
-    other = [path for path in expected if found[path] != expected[path]]
-    assert not other, f"{other[0]} is {found[other[0]]}, not {expected[other[0]]}; other than expected: {other}"
+    differ = [path for path in expected if found[path] != expected[path]]
+    assert not differ, f"{differ[0]} is {found[differ[0]]}, not {expected[differ[0]]}; other than expected: {differ}"
 
 
 def _content(path: str, content: bytes, url: str) -> Any:

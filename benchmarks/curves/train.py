@@ -70,21 +70,21 @@ def main() -> None:
     images = torch.from_numpy(digits.images[:, None]).float() / 16
     labels = torch.from_numpy(digits.target)
     data = train_test_split(images, labels, test_size=0.25, random_state=0, stratify=labels)
-    rng, began, found = random.Random(0), time.process_time(), []
+    rng, began, configurations = random.Random(0), time.process_time(), []
     for _ in range(options.configurations):
         if time.process_time() - began > 60 * options.minutes:
             break
         params = sample(rng)
         curve = learn(params, options.epochs, data)
         flops = cost(params, {"image_size": 8})["flops"]
-        found.append({"params": params, "flops": flops, "right": curve})
-        write(found, len(data[1]))
-        print(len(found), f"{time.process_time() - began:.0f} s", params, curve[-1], flush=True)
+        configurations.append({"params": params, "flops": flops, "right": curve})
+        write(configurations, len(data[1]))
+        print(len(configurations), f"{time.process_time() - began:.0f} s", params, curve[-1], flush=True)
 
 
-def write(found: list[dict[str, Any]], images: int) -> None:
+def write(configurations: list[dict[str, Any]], images: int) -> None:
     """Write what is found so far, a line a configuration."""
-    lines = ",\n".join(json.dumps(one, separators=(",", ":")) for one in found)
+    lines = ",\n".join(json.dumps(one, separators=(",", ":")) for one in configurations)
     CURVES.write_text(f'{{"images":{images},"configurations":[\n{lines}\n]}}\n')
 
 

@@ -22,7 +22,7 @@ Values = tuple[float, float]
 class Searcher(Protocol):
     def ask(self, n: int) -> list[Genes]: ...
 
-    def tell(self, asked: Sequence[Genes], values: Sequence[Values]) -> None: ...
+    def tell(self, suggestions: Sequence[Genes], values: Sequence[Values]) -> None: ...
 
 
 class Optuna:
@@ -46,7 +46,7 @@ class Optuna:
         self._trials = [self._study.ask(self._space) for _ in range(n)]
         return [tuple(trial.params[name] for name in self._space) for trial in self._trials]
 
-    def tell(self, asked: Sequence[Genes], values: Sequence[Values]) -> None:
+    def tell(self, suggestions: Sequence[Genes], values: Sequence[Values]) -> None:
         for trial, pair in zip(self._trials, values, strict=True):
             self._study.tell(trial, pair)
 
@@ -80,10 +80,10 @@ class Pymoo:
             self._generation = self._algorithm.ask()
             self._waiting = [tuple(int(gene) for gene in genes) for genes in self._generation.get("X")]
             self._told = []
-        asked, self._waiting = self._waiting[:n], self._waiting[n:]
-        return asked
+        suggestions, self._waiting = self._waiting[:n], self._waiting[n:]
+        return suggestions
 
-    def tell(self, asked: Sequence[Genes], values: Sequence[Values]) -> None:
+    def tell(self, suggestions: Sequence[Genes], values: Sequence[Values]) -> None:
         self._told += values
         if not self._waiting:
             self._generation.set("F", np.array(self._told))
@@ -110,8 +110,8 @@ class Archai:
         self._rng.shuffle(batch)
         return batch[:n]
 
-    def tell(self, asked: Sequence[Genes], values: Sequence[Values]) -> None:
-        self._seen |= dict(zip(asked, values, strict=True))
+    def tell(self, suggestions: Sequence[Genes], values: Sequence[Values]) -> None:
+        self._seen |= dict(zip(suggestions, values, strict=True))
 
     def _random(self) -> Genes:
         return tuple(self._rng.randrange(CHOICES) for _ in range(LAYERS))

@@ -53,14 +53,14 @@ def search(table: Table, label: str, setting: Setting, seed: int, options: dict 
     batches, spent = 0, 0.0
     while len(rows) < setting.trials:
         begun = time.process_time()
-        asked = asker.ask(min(setting.batch, setting.trials - len(rows)))
+        suggestions = asker.ask(min(setting.batch, setting.trials - len(rows)))
         spent += time.process_time() - begun
         batches += 1
-        if not asked:
+        if not suggestions:
             break
-        places = [table.place(genes) for genes in asked]
+        places = [table.place(genes) for genes in suggestions]
         errors = [table.single[row, draws.randrange(3)] if setting.noise else table.error[row] for row in places]
-        asker.tell(asked, [(float(e), float(table.cost[row])) for e, row in zip(errors, places, strict=True)])
+        asker.tell(suggestions, [(float(e), float(table.cost[row])) for e, row in zip(errors, places, strict=True)])
         rows += places
     return Run(label, seed, rows, spent / batches)
 
@@ -81,8 +81,8 @@ class Ours:
         batch = self._strategy.suggest(self._problem, self._history, n, self._seed, self._iteration)
         return [tuple(OPERATIONS.index(value) for value in one.params.values()) for one in batch.suggestions]
 
-    def tell(self, asked: list[Genes], values: list[Values]) -> None:
-        for genes, (error, cost) in zip(asked, values, strict=True):
+    def tell(self, suggestions: list[Genes], values: list[Values]) -> None:
+        for genes, (error, cost) in zip(suggestions, values, strict=True):
             row = self._table.place(genes)
             self._history.append(
                 Trial.of(

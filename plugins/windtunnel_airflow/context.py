@@ -36,7 +36,9 @@ def current_ledger(store: str, context: Any = None) -> Ledger:
     context = context or get_current_context()
     use_cluster()
     use_connection()
-    return Ledger(open_store(store), context["dag"].dag_id, context["params"].get("resume") or context["run_id"])
+    opened = open_store(store)
+    opened.on_wait = tell
+    return Ledger(opened, context["dag"].dag_id, context["params"].get("resume") or context["run_id"])
 
 
 def current_search(store: str, context: Any = None) -> Search:

@@ -7,6 +7,7 @@ from airflow.sdk import DAG, Asset
 from airflow.sdk.definitions.param import ParamsDict
 
 from windtunnel.definition import Definition
+from windtunnel_airflow.callbacks import callbacks
 from windtunnel_airflow.context import DEFINITION
 from windtunnel_airflow.describe import describe
 from windtunnel_airflow.params import trigger_form
@@ -28,17 +29,27 @@ def search_dag(definition: Definition) -> DAG:
         dag_id=definition.name,
         description=definition.description or f"Search for models with {definition.workload}",
         doc_md=describe(definition),
-        schedule=definition.schedule,
+        schedule=_schedule(definition),
         catchup=False,
         max_active_runs=1,  # limits.parallel counts the trials of one run; two runs would double them
         tags=["windtunnel", *definition.tags],
-        default_args=retries(),
+        default_args=retries() | ({"owner": definition.dag.owner} if definition.dag.owner else {}),
         user_defined_macros={DEFINITION: definition},
+        **callbacks(definition),
     )
     with dag:
         _wire(definition, definition.store or os.environ.get("WINDTUNNEL_STORE", "runs"))
     dag.params = ParamsDict(trigger_form(definition))  # only now: every task would keep a copy, which takes long
     return dag
+
+
+def _schedule(definition: Definition) -> Any:
+    """The schedule in the definition's time zone. A start date would say the zone too, and begin a run of the past."""
+    if definition.dag.timezone is None:
+        return definition.schedule
+    from airflow.timetables.trigger import CronTriggerTimetable
+
+    return CronTriggerTimetable(definition.schedule or "", timezone=definition.dag.timezone)
 
 
 def _wire(definition: Definition, store: str) -> None:

@@ -19,8 +19,14 @@ def tell_failure(context: Any) -> None:
 def failures(context: Any) -> list[str]:
     """Why tasks of the DAG run at work failed, each such as `prepare_data.begin: there is no such run`."""
     tasks = [task.task_id for task in context["dag"].tasks if not task.is_teardown]
-    found = {task: context["ti"].xcom_pull(task_ids=task, key=_KEY, map_indexes=-1) for task in tasks}
+    found = {task: _each(context["ti"].xcom_pull(task_ids=task, key=_KEY)) for task in tasks}
     return [f"{task}: {words}" for task, words in found.items() if words]
+
+
+def _each(told: str | list[str | None] | None) -> str:
+    """What a task told, or the first of the many that a mapped task is, and how many told something."""
+    words = [told] if isinstance(told, str) else [one for one in told or () if one]
+    return f"{words[0]} (and {len(words) - 1} more)" if len(words) > 1 else "".join(words)
 
 
 def recorded_failures(session: "Session", dag_id: str, run_id: str) -> dict[str, str]:

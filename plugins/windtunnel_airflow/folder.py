@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from windtunnel.definition import Definition, load_definition
+from windtunnel.definition.document import Document
 from windtunnel.errors import DefinitionError
+from windtunnel_airflow.callbacks import callbacks
 
 _log = logging.getLogger(__name__)
 
@@ -78,6 +80,11 @@ def _read(folder: Path) -> tuple[list[Definition], list[str]]:
             definition = load_definition(file)
         except DefinitionError as error:
             errors.append(str(error))
+            continue
+        try:
+            callbacks(definition)
+        except DefinitionError as error:
+            errors.append(str(Document(file).error(list(error.faults))))
             continue
         if definition.name in found:
             first = found[definition.name][0].name

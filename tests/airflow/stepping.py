@@ -8,6 +8,7 @@ may die as well, by the trainer's own code.
 from collections import defaultdict
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, ClassVar
 from unittest import mock
@@ -20,6 +21,7 @@ from tests.dying import Fate, Killed
 from windtunnel.definition import definition_of
 from windtunnel.launchers.base import Gone, Launcher
 from windtunnel.ledger import Job, Ledger
+from windtunnel.stores import open_store
 from windtunnel_airflow.sensors.results import AwaitResults
 from windtunnel_airflow.tasks.approval import APPROVE
 from windtunnel_airflow.triggers.results import ResultsTrigger
@@ -71,15 +73,18 @@ class Stepping:
     """One DAG, whose runs are performed one after another.
 
     Attributes:
-        resumes: whether a task's death is the whole Airflow's, so that a new DAG run goes on with the run.
+        resumes: whether any death is the whole Airflow's, so that a new DAG run goes on with the run.
+        alone: whether a trial dies alone, and its job lives on.
     """
 
-    def __init__(self, dag: Any, fate: Fate, *, resumes: bool = False) -> None:
-        self.dag, self.fate, self.resumes = dag, fate, resumes
+    def __init__(self, dag: Any, fate: Fate, *, resumes: bool = False, alone: bool = False) -> None:
+        self.dag, self.fate, self.resumes, self.alone = dag, fate, resumes, alone
         self._xcoms: dict[tuple[str, str, str], Any] = {}
 
     def run(self, run_id: str, answer: str = APPROVE, cut_after: str = "", **conf: Any) -> None:
-        """Perform a DAG run until it ends, or its Airflow after the task `cut_after`; a person answers if asked.
+        """Perform a DAG run until it ends, or until its Airflow does, after the task `cut_after`.
+
+        A person gives the answer if asked.
 
         Raises:
             FailedRun: it failed.
@@ -92,6 +97,8 @@ class Stepping:
                 return None
             except Killed:
                 assert self.resumes
+                if Ledger(open_store(self.dag.task_dict["approve"].store), self.dag.dag_id, ledger).closed(run_id):
+                    return None  # all was done
                 run_id += "+"
                 conf = conf | {"resume": ledger}
 
@@ -125,7 +132,7 @@ class _Run:
             self._search_and_train()
         except FailedRun as error:
             failed = error
-        for task in ("report", "cancel"):
+        for task in ("report", "clean_up"):
             self._task(task, self._store)
         if failed:
             raise failed
@@ -202,12 +209,31 @@ class _Run:
     def _perform_jobs(self) -> None:
         for (url, job), digest in [*SteppedLauncher.waiting.items()]:
             try:
-                self._stepping.process(f"{url} {job}", lambda: perform(url, job, digest))  # noqa: B023
+                self._stepping.process(f"{url} {job}", lambda: self._perform(url, job, digest))  # noqa: B023
             except Killed:
                 if self._stepping.resumes:
                     raise
             finally:
                 SteppedLauncher.waiting.pop((url, job), None)
+
+    def _perform(self, url: str, name: str, digest: str) -> None:
+        """A job: its units, one after another; one that has died alone is started again."""
+        ledger = Ledger.open(url).with_spec(digest)
+        definition, job = definition_of(ledger), ledger.job(name)
+        for unit in ledger.owed(job):
+            while ledger.result(unit) is None:
+                started = datetime.now(UTC).isoformat()
+                first = ledger.begin_first_attempt(unit, name, "here", started)
+                attempt = first or ledger.begin_attempt(unit, name, "here", started)
+                work = partial(
+                    units.run, ledger, job, unit, attempt, None, definition, adopts=bool(ledger.spec.sources)
+                )
+                try:
+                    self._stepping.process(f"{url} {unit}", work)
+                except Killed:
+                    if not self._stepping.alone:
+                        raise
+                self._stepping.fate.begin(f"{url} {name}")
 
     def _approve(self, operator: Any) -> str:
         context = self._context("approve")
@@ -270,14 +296,3 @@ class _Run:
             "dag_run": SimpleNamespace(triggering_user_name="somebody"),
             "outlet_events": defaultdict(SimpleNamespace),
         }
-
-
-def perform(url: str, name: str, digest: str) -> None:
-    """A job: its units, one after another."""
-    ledger = Ledger.open(url).with_spec(digest)
-    definition, job = definition_of(ledger), ledger.job(name)
-    for unit in ledger.owed(job):
-        started = datetime.now(UTC).isoformat()
-        first = ledger.begin_first_attempt(unit, name, "here", started)
-        attempt = first or ledger.begin_attempt(unit, name, "here", started)
-        units.run(ledger, job, unit, attempt, definition=definition, adopts=bool(ledger.spec.sources))

@@ -10,6 +10,7 @@ from airflow.dag_processing.dagbag import DagBag
 
 from tests.airflow.instant import InstantLauncher
 from windtunnel import launchers
+from windtunnel.definition import checks
 from windtunnel.ledger import Ledger
 from windtunnel.stores import open_store
 
@@ -45,6 +46,7 @@ class Searches:
         self.home = home
         self.store = str(home / "runs")
         monkeypatch.setitem(launchers._LAUNCHERS, "instant", "tests.airflow.instant:InstantLauncher")
+        monkeypatch.setattr(checks, "LAUNCHERS", (*checks.LAUNCHERS, "instant"))
         monkeypatch.setattr(InstantLauncher, "trained", [])
         self.trained = InstantLauncher.trained
 

@@ -5,7 +5,9 @@ import os
 import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -153,6 +155,83 @@ def test_a_schedule_makes_the_dag_run_by_itself():
     dag = search_dag(definition_from(SEARCH | {"name": "nightly", "schedule": "0 3 * * *", "launcher": "local"}))
     assert isinstance(dag.timetable, CronTriggerTimetable)
     assert not dag.catchup
+
+
+def shape(**fields):
+    from windtunnel_airflow.dag import search_dag
+
+    return search_dag(definition_from(SEARCH | {"name": "nightly", "launcher": "local"} | fields))
+
+
+@pytest.mark.parametrize("schedule", ["0 3 * * *", "@daily"])
+def test_a_schedule_is_meant_in_its_time_zone_and_begins_no_run_of_the_past(home, schedule):
+    from airflow.serialization.serialized_objects import DagSerialization
+    from airflow.timetables.base import TimeRestriction
+
+    dag = shape(schedule=schedule, dag={"timezone": "Asia/Tokyo"})
+    kept = DagSerialization.from_dict(json.loads(json.dumps(DagSerialization.to_dict(dag))))
+    upcoming = kept.timetable.next_dagrun_info(
+        last_automated_data_interval=None, restriction=TimeRestriction(earliest=None, latest=None, catchup=False)
+    )
+    assert upcoming.run_after.in_timezone("UTC").hour == (18 if schedule.startswith("0") else 15)
+    assert upcoming.run_after >= datetime.now(UTC)
+
+
+class Tells:
+    """A notifier."""
+
+    told: ClassVar[list] = []
+
+    def __init__(self, where):
+        self.where = where
+
+    def __call__(self, context):
+        self.told.append((self.where, context))
+
+
+def tell(context, where="log"):
+    Tells.told.append((where, context))
+
+
+def test_owner_and_callbacks_are_the_definitions(home):
+    here = __name__
+    made = shape(
+        dag={
+            "owner": "vision",
+            "on_failure": [{"name": f"{here}.Tells", "options": {"where": "chat"}}, {"name": f"{here}.tell"}],
+            "on_success": [{"name": f"{here}.tell", "options": {"where": "mail"}}],
+        }
+    )
+    assert {task.owner for task in made.tasks} == {"vision"}
+    assert made.has_on_failure_callback and made.has_on_success_callback
+    Tells.told.clear()
+    for callback in (*made.on_failure_callback, *made.on_success_callback):
+        callback("context")
+    assert Tells.told == [("chat", "context"), ("log", "context"), ("mail", "context")]
+    assert not shape().has_on_failure_callback
+
+
+@pytest.mark.parametrize(
+    ("callback", "words"),
+    [
+        ({"name": "no_such_module.tell"}, "No module named 'no_such_module'"),
+        ({"name": f"{__name__}.no_such"}, "has no attribute 'no_such'"),
+        ({"name": f"{__name__}.Tells"}, "missing 1 required positional argument: 'where'"),
+        ({"name": f"{__name__}.ROOT"}, "a PosixPath cannot be called"),
+    ],
+)
+def test_a_callback_that_cannot_be_used_is_told_by_its_line_and_hurts_no_other(tmp_path, callback, words):
+    (tmp_path / "right.yaml").write_text(dump(SEARCH | {"launcher": "local"}))
+    text = dump(SEARCH | {"launcher": "local"})
+    (tmp_path / "wrong.yaml").write_text(f"{text}\ndag:\n  on_failure:\n    - {json.dumps(callback)}\n")
+    line = 1 + (tmp_path / "wrong.yaml").read_text().split("- {" + '"name"')[0].count("\n")
+    with pytest.raises(DefinitionError) as told:
+        check_searches(tmp_path, __file__)
+    assert f"wrong.yaml:{line}: dag.on_failure[0]: found" in str(told.value)
+    assert words in str(told.value)
+    namespace = {"__file__": __file__}
+    load_searches(tmp_path, namespace)
+    assert set(namespace) == {"__file__", "search_right"}
 
 
 def test_the_trigger_survives_serialisation(home):

@@ -1,19 +1,26 @@
 """Whatever dies between two writes, its repetition finishes: shown for every write that a search makes."""
 
 import os
+import shutil
+from itertools import count
 from pathlib import Path
 
 import pytest
 
 from tests.airflow.stepping import SteppedLauncher, Stepping
 from tests.definitions import definition_from
-from tests.dying import DiesEverywhere, Fate, assert_same, mortal, objects, tries
+from tests.dying import DiesEverywhere, DiesOnce, Fate, assert_same, mortal, objects, tries
 from windtunnel import launchers
+from windtunnel.definition import checks
 from windtunnel.ledger import Ledger, State
 from windtunnel.report import write
+from windtunnel.stages import warm_start
 from windtunnel.stores import open_store
+from windtunnel_airflow import context
 from windtunnel_airflow.dag import search_dag
 from windtunnel_trainer import units
+
+_containers = count()
 
 SEARCH = {
     "name": "story",
@@ -68,20 +75,22 @@ STORY = (first, extension, refusal, retraining, resumption)
 def cheap(monkeypatch):
     """Nothing here takes time that has nothing to do with writes."""
     monkeypatch.setitem(launchers._LAUNCHERS, "stepped", "tests.airflow.stepping:SteppedLauncher")
+    monkeypatch.setattr(checks, "LAUNCHERS", ("stepped",))
     monkeypatch.syspath_prepend(Path(__file__).parents[1] / "workloads")
     monkeypatch.setattr(SteppedLauncher, "waiting", {})
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+    monkeypatch.setattr(context, "use_connection", lambda: None)
     monkeypatch.setattr(units, "read_peak", lambda log: 0)
     monkeypatch.setattr(write, "draw", lambda snapshot: b"")
     monkeypatch.setattr(write, "render", lambda snapshot, ledger: "")
 
 
-def perform(parts, url, fate, *, resumes=False):
+def perform(parts, url, fate, **how):
     """These parts of the story, on the store at the URL."""
     dag = search_dag(definition_from(SEARCH | {"store": url}))
     with mortal(fate):
         for part in parts:
-            part(Stepping(dag, fate, resumes=resumes), url)
+            part(Stepping(dag, fate, **how), url)
 
 
 def undisturbed(url, part, fate=None):
@@ -97,9 +106,9 @@ def undisturbed(url, part, fate=None):
     return expected
 
 
-def assert_as(url, expected):
-    """Hold what the store holds against what it would hold had nobody died."""
-    assert_same(open_store(url), expected[0])
+def assert_as(url, expected, other=""):
+    """Hold what the store holds against what it would hold had nobody died, but for paths that have `other` in them."""
+    assert_same(open_store(url), expected[0], other)
     found = tries(open_store(url))
     assert found.keys() == expected[1].keys()
     assert all(found[path] >= expected[1][path] for path in found)
@@ -121,9 +130,13 @@ def test_the_story_has_all_that_a_search_can_meet(tmp_path):
     assert set(tries(store).values()) == {1}
 
 
-@pytest.fixture
-def url(tmp_path):
-    return str(tmp_path / "store")
+@pytest.fixture(params=["local", pytest.param("azure", marks=pytest.mark.azure)])
+def url(request, tmp_path, monkeypatch):
+    if request.param == "local":
+        return str(tmp_path / "store")
+    server = request.getfixturevalue("azurite_server")
+    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", server.connection_string)
+    return f"azure://dying-{next(_containers)}/runs"
 
 
 @pytest.mark.parametrize("part", STORY, ids=lambda part: part.__name__)
@@ -133,3 +146,42 @@ def test_every_process_may_die_before_and_after_each_of_its_writes(url, part):
     perform([part], url, fate)
     assert fate.deaths >= 2 * len(calm.writes)
     assert_as(url, expected)
+
+
+def test_a_trial_may_die_alone_before_and_after_each_of_its_writes(tmp_path):
+    url, calm, fate = str(tmp_path / "store"), Fate(), DiesEverywhere()
+    expected = undisturbed(url, first, calm)
+    perform([first], url, fate, alone=True)
+    assert fate.deaths >= 2 * len(calm.writes)
+    assert_as(url, expected)
+
+
+def test_the_whole_of_airflow_may_die_at_some_writes_and_a_new_run_goes_on(tmp_path):
+    dies_at(tmp_path, first, every=40)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", [first, resumption], ids=lambda part: part.__name__)
+def test_the_whole_of_airflow_may_die_at_any_write_and_a_new_run_goes_on(tmp_path, part):
+    dies_at(tmp_path, part)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", STORY, ids=lambda part: part.__name__)
+def test_one_process_may_die_at_any_write(tmp_path, part):
+    dies_at(tmp_path, part, resumes=False)
+
+
+def dies_at(tmp_path, part, every=1, resumes=True):
+    """Perform a part of the story once for each write, which one process, or all of Airflow, does not survive."""
+    url, calm = str(tmp_path / "store"), Fate()
+    expected = undisturbed(url, part, calm)
+    shutil.copytree(url, tmp_path / "before") if Path(url).exists() else (tmp_path / "before").mkdir()
+    for n in range(1, len(calm.writes) + 1, every):
+        for when in ("before", "after"):
+            shutil.rmtree(url)
+            shutil.copytree(tmp_path / "before", url)
+            SteppedLauncher.waiting.clear()
+            warm_start._results.cache_clear()
+            perform([part], url, DiesOnce(n, when), resumes=resumes)
+            assert_as(url, expected, "/(sessions|finished|closed)/" if resumes else "")

@@ -110,6 +110,33 @@ def test_a_trial_and_its_files(client, home):
     assert reply.headers["content-type"] == "application/octet-stream"
 
 
+def test_a_bad_file_and_a_store_that_fails_are_named(client, home, monkeypatch):
+    from windtunnel.errors import UnavailableError
+    from windtunnel_airflow.page.readers import run_cache
+
+    bad = Ledger(LocalStore(home / "runs"), "digits_cnn", "again-bad")
+    made_up.fill(bad, iterations=1, finalists=0)
+    monkeypatch.setattr("windtunnel_airflow.page.app._cache", lambda run: run_cache(bad.store.url, bad.search, bad.run))
+    bad.store.put(bad.path("iterations/1/plan.json"), b"{")
+    for name in ("overview", "summary", "trials"):
+        reply = get(client, name)
+        assert reply.status_code == 503
+        assert "iterations/1/plan.json is no Plan" in reply.json()["detail"]
+        assert "delete it and resume the run" in reply.json()["detail"]
+
+    def fail(self):
+        raise UnavailableError("the run's folder is gone; bring it back")
+
+    monkeypatch.setattr("windtunnel.report.reader.RunReader.read", fail)
+    run_cache.cache_clear()
+    reply = get(client, "overview")
+    assert (reply.status_code, reply.json()["detail"]) == (
+        503,
+        "The store cannot be read: the run's folder is gone; bring it back",
+    )
+    run_cache.cache_clear()
+
+
 @pytest.mark.parametrize(
     ("trial", "name"),
     [

@@ -16,14 +16,18 @@ import yaml
 
 from tests.airflow.support import SEARCH
 from tests.core.report import made_up
+from tests.runs import begin_by_hand
 from windtunnel.definition import Definition
+from windtunnel.errors import LedgerError
+from windtunnel.host.machine import now
 from windtunnel.launchers import get_launcher
-from windtunnel.ledger import Ledger
+from windtunnel.ledger import Known, Ledger
+from windtunnel.ledger.records import Session
 from windtunnel.report import collect
 from windtunnel.stores.local import LocalStore
 from windtunnel_airflow.run import summary
 from windtunnel_airflow.run.command import _place, main
-from windtunnel_airflow.run.runs import choose, link_latest
+from windtunnel_airflow.run.runs import choose, finished, link_latest
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 240.0  # seconds: the machine may be busy
@@ -198,22 +202,53 @@ def test_a_store_in_the_home_folder_is_there_and_not_in_a_folder_of_that_name(tm
     assert place.store == str(Path.home() / "runs")
 
 
+DIGITS = Definition(name="digits_cnn", workload="tests.workloads.formula", objectives={"score": "maximize"})
+
+
 def test_a_run_that_was_cut_short_is_chosen_again_and_a_finished_one_is_not(tmp_path: Path, monkeypatch) -> None:
     store = LocalStore(tmp_path)
-    first, how = choose(store, "digits_cnn")
+    first, how = choose(store, DIGITS)
     assert how == "new"
     made_up.fill(first)
-    assert choose(store, "digits_cnn")[0].run == first.run
-    assert choose(store, "digits_cnn")[1] == "resumed"
+    assert choose(store, DIGITS)[0].run == first.run
+    assert choose(store, DIGITS)[1] == "resumed"
     session = first.sessions()[-1].session
     first.finish(session)
-    assert choose(store, "digits_cnn")[1] == "resumed"  # its report may still be missing
+    assert choose(store, DIGITS)[1] == "resumed"  # its report may still be missing
     first.close(session)
-    assert choose(store, "digits_cnn", extend=True)[1] == "extended"
+    assert choose(store, DIGITS, extend=True)[1] == "extended"
     monkeypatch.setattr("windtunnel_airflow.run.runs._name", lambda: "second")
-    second, how = choose(store, "digits_cnn")
+    second, how = choose(store, DIGITS)
     assert (second.run, how) == ("second", "new")
-    assert choose(store, "digits_cnn")[0].run == "second"
+    assert choose(store, DIGITS)[0].run == "second"
+
+
+def test_the_run_that_is_named_goes_on_and_is_the_current_one(tmp_path: Path, monkeypatch) -> None:
+    store = LocalStore(tmp_path)
+    names = iter(["first", "second"])
+    monkeypatch.setattr("windtunnel_airflow.run.runs._name", lambda: next(names))
+    first, _ = choose(store, DIGITS)
+    made_up.fill(first)
+    choose(store, DIGITS, fresh=True)
+    assert choose(store, DIGITS, resume="first")[0].run == "first"
+    assert choose(store, DIGITS, resume=f"{first.url}/")[0].run == "first"
+    assert choose(store, DIGITS)[0].run == "first"
+    for wrong in ("frist", f"{tmp_path}/elsewhere/digits_cnn/first"):
+        with pytest.raises(LedgerError, match=f"resume: found '{wrong}'; allowed: a run of digits_cnn"):
+            choose(store, DIGITS, resume=wrong)
+
+
+def test_a_hopeless_run_goes_on_once_its_limit_is_raised(tmp_path: Path) -> None:
+    limits = {"failed_trials": 3}
+    hopeless = DIGITS.model_copy(update={"limits": DIGITS.limits.model_copy(update=limits)})
+    first, _ = choose(LocalStore(tmp_path), hopeless)
+    ledger = begin_by_hand(first, hopeless)
+    dumped = hopeless.model_dump(mode="json")
+    ledger.open_session(Session(session="s", offset=0, iterations=2, definition=dumped, started=now()))
+    failure = "3 of 6 trials failed, and limits.failed_trials is 3"
+    ledger.create_known(Known(stage="1", results=[], front=[], hypervolume=None, failure=failure))
+    assert finished(first, hopeless)
+    assert not finished(first, DIGITS)
 
 
 def test_latest_leads_to_the_last_run(tmp_path: Path) -> None:

@@ -123,6 +123,33 @@ def test_a_trial_that_is_killed_always_fails_after_its_retries(run):
     assert run.result("nothing").state is State.COMPLETED
 
 
+def test_a_bus_error_names_the_shared_memory_and_what_to_do(run):
+    run = run(["bus"], trial_retries=0)
+    run.finish()
+    result = run.result("bus")
+    assert result.kind == "killed"
+    assert "killed by SIGBUS: the shared memory in /dev/shm is probably used up" in result.message
+    assert "emptyDir with `medium: Memory`" in result.message and "num_workers=0" in result.message
+
+
+@pytest.mark.parametrize(
+    ("listed", "found"),
+    [("echo 0; echo 1", ["0", "1"]), ("exit 9", [])],
+)
+def test_the_gpus_of_wsl2_are_those_that_nvidias_program_lists(tmp_path, monkeypatch, listed, found):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(supervisor, "_DEV", tmp_path)
+    program = tmp_path / "nvidia-smi"
+    program.write_text(f"#!/bin/sh\n{listed}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    assert supervisor.devices() == []
+    (tmp_path / "dxg").touch()
+    assert supervisor.devices() == found
+    (tmp_path / "nvidia3").touch()
+    assert supervisor.devices() == ["0"]
+
+
 def test_a_job_that_dies_is_started_again_and_trains_nothing_twice(run):
     run = run(["nothing", "kill-job-once", "sleep 0"])
     run.finish()
@@ -337,6 +364,21 @@ def test_a_job_that_dies_at_its_start_is_given_up(run):
     assert (result.kind, result.attempts) == ("gone", 0)
     assert "launches: 3" in result.message
     assert "I am about to die" in result.log_tail
+
+
+@pytest.mark.parametrize(
+    ("workload", "score"),
+    [("thread_at_import", 1.0), pytest.param("computes_at_import", 1200.0**2, marks=pytest.mark.slow)],
+)
+def test_a_workload_whose_import_starts_threads_trains(run, workload, score):
+    run = run(["nothing", "sleep 0"], workload=f"tests.workloads.{workload}", threads=2)
+    run.finish()
+    for do in ("nothing", "sleep 0"):
+        assert run.result(do).objectives == {"score": score}
+    said = JobFolder.of(run.ledger).log_tail("1-0", 100_000)
+    assert said.count("importing the workload starts threads or CUDA") == 1
+    assert len(set(re.findall(r"job 1-0: process (\d+)", said))) == 1
+    wait_until(lambda: not get_launcher("local").live(run.ledger))
 
 
 def test_steps_fail_like_trials(run):

@@ -14,6 +14,7 @@ from windtunnel.ledger import JobKind, State
 from windtunnel.ledger.ids import trial_id
 from windtunnel.stopping.rules import Verdict
 from windtunnel_trainer import units
+from windtunnel_trainer.failure import why_failed
 from windtunnel_trainer.trial import NotFiniteError, Trial
 
 
@@ -118,6 +119,21 @@ def test_failures_are_results(bench, tmp_path, capfd, do, kind, message):
     assert message in result.message
     assert result.objectives == {}
     assert "Traceback" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "meant"),
+    [
+        (RuntimeError("DataLoader worker (pid 7) is killed by signal: Bus error. It is possible that …"), True),
+        (RuntimeError("unable to write to file </torch_1_2_3>: No space left on device (28)"), True),
+        (OSError(28, "No space left on device", "/dev/shm/abc"), True),
+        (RuntimeError("shapes cannot be multiplied"), False),
+        (KeyError("/dev/shm"), False),
+    ],
+)
+def test_an_error_for_want_of_shared_memory_names_it_and_what_to_do(error, meant):
+    _, message = why_failed(error)
+    assert ("give it more" in message) == meant
 
 
 def test_no_metrics_lists_what_came(bench):

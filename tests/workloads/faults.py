@@ -91,6 +91,10 @@ def _kill(_, starts):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def _bus(_, starts):
+    os.kill(os.getpid(), signal.SIGBUS)
+
+
 def _kill_once(_, starts):
     if starts == 1:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -200,6 +204,7 @@ _DO = {
     "allocate": _allocate,
     "hold": _hold,
     "kill": _kill,
+    "bus": _bus,
     "kill-once": _kill_once,
     "kill-job": _kill_job,
     "kill-job-once": _kill_job_once,

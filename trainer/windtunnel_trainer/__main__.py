@@ -8,13 +8,15 @@ from pathlib import Path
 
 from windtunnel.errors import WindtunnelError
 from windtunnel_trainer import serve
-from windtunnel_trainer.job import run_job
+from windtunnel_trainer.job import UnfitToForkError, run_job
+from windtunnel_trainer.logs import say
 from windtunnel_trainer.supervisor import PREEMPTED
 
 _SERVE = (
     "`python -m windtunnel_trainer serve` starts the jobs that launchers leave in the folder $WINDTUNNEL_SPOOL, "
     "until it is ended."
 )
+_UNITS_IMPORT = "--units-import"
 
 
 def main() -> int:
@@ -27,6 +29,7 @@ def main() -> int:
     parser.add_argument("--digest", required=True, help="of what the run was begun with; nothing else is run")
     parser.add_argument("--lock-fd", type=int, help="an open file whose lock proves that the job lives")
     parser.add_argument("--cancel-file", type=Path, help="end as soon as this file is there")
+    parser.add_argument(_UNITS_IMPORT, action="store_true", help="let each trial's process import the workload")
     try:
         if sys.argv[1:] == ["serve"]:
             return serve.main()
@@ -34,7 +37,19 @@ def main() -> int:
         # Until the supervisor listens there is nothing to save. The first process of a container, unlike others,
         # would not even notice the signal without a handler.
         signal.signal(signal.SIGTERM, lambda *_: os._exit(PREEMPTED))
-        return run_job(arguments.ledger, arguments.job, arguments.digest, arguments.lock_fd, arguments.cancel_file)
+        return run_job(
+            arguments.ledger,
+            arguments.job,
+            arguments.digest,
+            arguments.lock_fd,
+            arguments.cancel_file,
+            units_import=arguments.units_import,
+        )
+    except UnfitToForkError:
+        say("importing the workload starts threads or CUDA: each trial's own process imports it, which takes longer")
+        if arguments.lock_fd is not None:
+            os.set_inheritable(arguments.lock_fd, True)
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:], _UNITS_IMPORT])  # noqa: S606  (itself once more)
     except WindtunnelError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201
         return 1

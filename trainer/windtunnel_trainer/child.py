@@ -10,7 +10,9 @@ import os
 import signal
 import sys
 import threading
+import time
 import traceback
+import warnings
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -24,6 +26,8 @@ DONE = 100  # exit code of work that was done; a workload that ends its process 
 NO_STORE = 75  # of work that could not use the store; EX_TEMPFAIL of sysexits.h
 
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
+_CUDA_NOT_INITIALIZED = 3  # what the driver answers in the child of a process that has initialised it
+_FORK_TIME = 10.0  # seconds for a child that does nothing to end
 _EXIT_TIME = 10.0  # seconds that what a workload has registered for its exit may take
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
@@ -64,6 +68,39 @@ class Lifeline:
     def _watch(self) -> None:
         os.read(self._read, 1)
         os.killpg(0, signal.SIGKILL)
+
+
+def can_fork() -> bool:
+    """Whether children of this process can compute: it has no threads, whose locks nobody frees there, and no CUDA."""
+    cuda = sys.modules.get("torch.cuda")
+    if threading.active_count() > 1 or (cuda is not None and cuda.is_initialized()):
+        return False
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of forking with threads, which is what is tried
+        pid = os.fork()
+    if pid == 0:
+        os._exit(_lost_cuda())
+    end = time.monotonic() + _FORK_TIME
+    while (ended := os.waitpid(pid, os.WNOHANG)) == (0, 0):
+        if time.monotonic() > end:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            return False
+        time.sleep(0.001)
+    # The fork has ended the threads of libraries that prepare for it, such as OpenBLAS.
+    return ended[1] == 0 and psutil.Process().num_threads() == 1
+
+
+def _lost_cuda() -> bool:
+    """In a child: whether its parent has used CUDA, if only to count devices, so that the child cannot."""
+    torch = sys.modules.get("torch._C")
+    if torch is not None and getattr(torch, "_cuda_isInBadFork", bool)():
+        return True
+    try:
+        driver = ctypes.CDLL("libcuda.so.1", mode=os.RTLD_NOLOAD | os.RTLD_NOW)
+    except (OSError, AttributeError):  # not loaded, or no Linux
+        return False
+    return int(driver.cuInit(0)) == _CUDA_NOT_INITIALIZED
 
 
 def start(work: Callable[[], None], log: Path, lifeline: Lifeline, environment: Mapping[str, str]) -> int:

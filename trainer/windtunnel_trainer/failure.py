@@ -5,6 +5,7 @@ from pathlib import Path
 
 from windtunnel.errors import LedgerError, StoreError, WindtunnelError
 from windtunnel.text import error_text
+from windtunnel_trainer import shared_memory
 from windtunnel_trainer.trial import NotFiniteError
 from windtunnel_trainer.verification import VerificationError
 
@@ -35,7 +36,8 @@ def why_failed(error: BaseException) -> tuple[str, str]:
         kind = "out_of_memory"
     if isinstance(error, WindtunnelError):
         return kind, str(error)
-    return kind, error_text(error) + _where(error)
+    message = error_text(error) + _where(error)
+    return kind, f"{message}; {shared_memory.ADVICE}" if shared_memory.is_meant(error) else message
 
 
 def _where(error: BaseException) -> str:

@@ -3,12 +3,13 @@
 import gc
 import os
 import traceback
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 from windtunnel.definition import Definition, definition_of
 from windtunnel.definition.threads import share, threads_of
-from windtunnel.errors import StoreError, WorkloadError
+from windtunnel.errors import StoreError, WindtunnelError, WorkloadError
 from windtunnel.ledger import Job, JobKind, Ledger
 from windtunnel.ledger.failures import LOG_TAIL, record_failure
 from windtunnel.text import error_text
@@ -20,7 +21,22 @@ from windtunnel_trainer.supervisor import RunUnit, Supervisor, devices
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
-def run_job(url: str, name: str, digest: str, lock: int | None = None, cancel_file: Path | None = None) -> int:
+class UnfitToForkError(WindtunnelError):
+    """The workload's import has left threads or CUDA behind: a process that has not imported it must start the units.
+
+    It is the job's own process that goes on, as another program image: see `windtunnel_trainer.__main__`.
+    """
+
+
+def run_job(
+    url: str,
+    name: str,
+    digest: str,
+    lock: int | None = None,
+    cancel_file: Path | None = None,
+    *,
+    units_import: bool = False,
+) -> int:
     """Run a job's units, those with a result excepted.
 
     Args:
@@ -29,12 +45,14 @@ def run_job(url: str, name: str, digest: str, lock: int | None = None, cancel_fi
         digest: of what the run was begun with: definition and source that the ledger holds must be the very same.
         lock: descriptor of an open file whose lock proves that the job lives; the units' processes inherit it.
         cancel_file: the job ends as soon as this file is there.
+        units_import: whether each unit's process imports the workload by itself, rather than this one for all.
 
     Returns:
         The exit code: 0 when every unit has a result, 143 when the job was told to go before, 1 when it cannot start.
 
     Raises:
         WindtunnelError: the ledger or the job cannot be read, or the ledger holds something else under the digest.
+        UnfitToForkError: the units must import the workload.
     """
     if lock is not None:
         child.hold_lock(lock)
@@ -48,8 +66,8 @@ def run_job(url: str, name: str, digest: str, lock: int | None = None, cancel_fi
         return 0
     try:
         fetch_source(ledger)
-        run_unit = load(definition, job, adopts=bool(ledger.spec.sources))
-    except StoreError:
+        run_unit = load(definition, job, adopts=bool(ledger.spec.sources), units_import=units_import)
+    except (StoreError, UnfitToForkError):
         raise  # the job may do better at its next start
     except BaseException as error:
         trace = traceback.format_exc()
@@ -65,15 +83,17 @@ def run_job(url: str, name: str, digest: str, lock: int | None = None, cancel_fi
     return Supervisor(ledger, job, definition.limits, run_unit, cancel_file, processes, trial_time).run(units)
 
 
-def load(definition: Definition, job: Job, *, adopts: bool) -> RunUnit:
+def load(definition: Definition, job: Job, *, adopts: bool, units_import: bool = False) -> RunUnit:
     """Import everything that the job's units need, torch among it, and return the function that runs one.
 
     Args:
         definition: of the search.
         job: whose units are to run.
         adopts: whether trials may have checkpoints of an earlier run before their first start.
+        units_import: whether the workload is left to the units' own processes.
 
     Raises:
+        UnfitToForkError: the workload's import has left threads or CUDA behind.
         Exception: whatever importing the workload raises.
     """
     processes = processes_of(definition, job)
@@ -81,7 +101,13 @@ def load(definition: Definition, job: Job, *, adopts: bool) -> RunUnit:
     os.environ |= dict.fromkeys(_THREAD_VARIABLES, str(threads))  # read when the libraries are loaded
     from windtunnel_trainer import units
 
-    units.preload(definition, job.kind)
+    if units_import:
+        with suppress(ImportError):  # the workload may do without torch
+            units.import_libraries(job.kind, torch=True)
+    else:
+        units.preload(definition, job.kind)
+        if not child.can_fork():
+            raise UnfitToForkError
     run_unit = partial(units.run, definition=definition, adopts=adopts)
     if processes == 1:
         return run_unit

@@ -13,7 +13,7 @@ from windtunnel.errors import WorkloadError
 from windtunnel.ledger import Ledger, Request
 from windtunnel.workload.contract import Workload
 from windtunnel.workload.files import source_of
-from windtunnel_trainer import export
+from windtunnel_trainer import child, export
 from windtunnel_trainer.entry import caller
 from windtunnel_trainer.epochs import Epoch
 from windtunnel_trainer.peers import Peers
@@ -38,8 +38,8 @@ def rehearse(workload: Workload, ledger: Ledger, definition: Definition, request
     if b".epochs(" not in source or b".export_onnx(" not in source:
         return
     trial = _Rehearsal(ledger, definition, request)
-    with suppress(Exception, SystemExit, _Over), redirect_stdout(StringIO()):
-        caller(workload.train)(trial)
+    with suppress(BaseException), redirect_stdout(StringIO()):
+        child.alone(caller(workload.train), trial)
     fault = trial.fault
     del trial
     gc.collect()  # its model and its data go before the trial's own come

@@ -5,21 +5,23 @@ import os
 import select
 import shutil
 import signal
+import subprocess
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
 from windtunnel.definition.model import Limits
-from windtunnel.errors import StoreError
+from windtunnel.errors import StoreError, UnavailableError
 from windtunnel.host.machine import host, now
 from windtunnel.host.private import private_folder
 from windtunnel.ledger import Attempt, Job, Ledger
 from windtunnel.ledger.failures import LOG_TAIL, record_failure
-from windtunnel_trainer import child, memory
+from windtunnel_trainer import child, memory, shared_memory
 from windtunnel_trainer.logs import UnitLog, say
 
 RunUnit = Callable[[Ledger, Job, str, Attempt, Path], None]
@@ -27,7 +29,9 @@ RunUnit = Callable[[Ledger, Job, str, Attempt, Path], None]
 PREEMPTED = 128 + signal.SIGTERM  # exit code of a job that was told to go
 _TICK = 0.2  # seconds between two looks at clocks, memory and the cancel file
 _MEASURE = 1.0  # seconds between two looks at memory where no limit is set
+_PAUSE = 5.0  # seconds until a store that failed for now is tried again
 _GRACE = 10.0  # seconds that a unit gets to save its state and end when its job is told to go
+_DEV = Path("/dev")
 _HANDOVER = 30.0  # seconds that Kubernetes lets a pod take to leave, in which it may give its start back
 
 
@@ -87,6 +91,8 @@ class Supervisor:
         self._devices = devices()
         self._told_to_go = False
         self._left: set[str] = set()
+        self._postponed: list[tuple[str, Callable[[], None]]] = []
+        self._next_try = 0.0
         self._folder = _log_folder(ledger, job)
 
     def run(self, units: list[str]) -> int:
@@ -98,7 +104,7 @@ class Supervisor:
         self._folder.mkdir(parents=True, exist_ok=True)
         with self._wake_up() as wake:
             try:
-                while self._waiting or self._running:
+                while self._waiting or self._running or self._postponed:
                     if self._told_to_go or (self._cancel_file is not None and self._cancel_file.exists()):
                         return self._go()
                     self._fill_slots()
@@ -107,8 +113,8 @@ class Supervisor:
                     self._measure()
                     self._condemn()
                     for ended, code in self._reap():
-                        with self._spared(ended.unit):
-                            self._settle(ended, code)
+                        self._spare(ended.unit, partial(self._settle, ended, code))
+                    self._try_postponed()
                     for running in self._running:
                         running.log.sync()
             finally:
@@ -120,14 +126,40 @@ class Supervisor:
         say(f"done but for {', '.join(sorted(self._left))}" if self._left else "done")
         return 1 if self._left else 0
 
-    @contextmanager
-    def _spared(self, unit: str) -> Iterator[None]:
-        """Whatever the store refuses of this unit, others go on: it is left to the job's next start."""
+    def _spare(self, unit: str, work: Callable[[], None]) -> None:
+        """Do something for a unit; whatever the store refuses of it, others go on.
+
+        What the store cannot do for now, as a full disk cannot, is done again until it can, and nothing new is begun
+        meanwhile; for the rest the unit is left to the job's next start.
+        """
         try:
-            yield
+            work()
+        except UnavailableError as error:
+            if not self._postponed:
+                say(f"{unit}: waiting: {error}")
+            self._postponed.append((unit, work))
+            self._next_try = time.monotonic() + _PAUSE
         except StoreError as error:
             say(f"{unit}: {error}; it is left to the job's next start")
             self._left.add(unit)
+
+    def _try_postponed(self) -> None:
+        if not self._postponed or time.monotonic() < self._next_try:
+            return
+        postponed, self._postponed = self._postponed, []
+        (unit, first), *others = postponed
+        try:
+            first()
+        except UnavailableError:  # told before
+            self._postponed = postponed
+            self._next_try = time.monotonic() + _PAUSE
+            return
+        except StoreError as error:
+            say(f"{unit}: {error}; it is left to the job's next start")
+            self._left.add(unit)
+        say("the store answers again")
+        for unit, work in others:
+            self._spare(unit, work)
 
     @contextmanager
     def _wake_up(self) -> Iterator[int]:
@@ -152,9 +184,10 @@ class Supervisor:
 
     def _fill_slots(self) -> None:
         while self._waiting and len(self._running) < self._job.slots and not self._told_to_go:
+            if self._postponed:
+                return
             unit = self._waiting.popleft()
-            with self._spared(unit):
-                self._begin(unit)
+            self._spare(unit, partial(self._begin, unit))
 
     def _begin(self, unit: str) -> None:
         first = self._ledger.begin_first_attempt(unit, self._job.job, host(), now())
@@ -190,9 +223,14 @@ class Supervisor:
         memory.write_peak(log.file, 0)
         environment = {"CUDA_VISIBLE_DEVICES": self._share_of(slot)} if self._devices else {}
         url, spec = self._ledger.url, self._ledger.spec
+
+        def run() -> None:
+            ledger = Ledger.open(url)  # the child has connections of its own
+            ledger.store.on_wait = say
+            self._run_unit(ledger.with_spec(spec), self._job, unit, attempt, log.file)
+
         pid = child.start(
-            # The child has connections of its own.
-            lambda: self._run_unit(Ledger.open(url).with_spec(spec), self._job, unit, attempt, log.file),
+            run,
             log.file,
             self._lifeline,
             environment,
@@ -224,8 +262,7 @@ class Supervisor:
         if over:
             while self._waiting:
                 unit = self._waiting.popleft()
-                with self._spared(unit):
-                    self._fail(unit, "timeout", self._job_time_message())
+                self._spare(unit, partial(self._fail, unit, "timeout", self._job_time_message()))
         for running in self._running:
             if running.condemned is not None:
                 continue
@@ -289,11 +326,13 @@ class Supervisor:
             self._reap()
             time.sleep(0.01)
         for running in left:
-            with self._spared(running.unit):
-                if self._ledger.result(running.unit) is None:
-                    self._ledger.mark_preempted(running.unit, running.attempt)
-                running.log.sync(at_once=True)
+            self._spare(running.unit, partial(self._give_back, running))
         return PREEMPTED
+
+    def _give_back(self, running: _Running) -> None:
+        if self._ledger.result(running.unit) is None:
+            self._ledger.mark_preempted(running.unit, running.attempt)
+        running.log.sync(at_once=True)
 
     def _why_crashed(self, last: Attempt, starts: int) -> tuple[str, str]:
         """Kind and message for a unit whose job has died with it once too often."""
@@ -350,7 +389,8 @@ def _why_killed(number: int, kills_before: int, starts: int) -> tuple[str, str]:
     """Kind and message for a unit that some signal has ended once too often."""
     if number == signal.SIGKILL and memory.kernel_kills() > kills_before:
         return "out_of_memory", f"the kernel killed its process: the memory was used up; starts: {starts}"
-    return "killed", f"its process was killed by {_signal_name(number)}; starts: {starts}"
+    why = f": {shared_memory.ADVICE}" if number == signal.SIGBUS else ""
+    return "killed", f"its process was killed by {_signal_name(number)}{why}; starts: {starts}"
 
 
 def _signal_name(number: int) -> str:
@@ -365,4 +405,21 @@ def devices() -> list[str]:
     given = os.environ.get("CUDA_VISIBLE_DEVICES")
     if given is not None:
         return [device for device in given.split(",") if device]
-    return [str(index) for index, _ in enumerate(Path("/dev").glob("nvidia[0-9]*"))]
+    found = [str(index) for index, _ in enumerate(_DEV.glob("nvidia[0-9]*"))]
+    return found or (_devices_of_windows() if (_DEV / "dxg").exists() else [])
+
+
+def _devices_of_windows() -> list[str]:
+    """Those of WSL2, which shows one device whatever their number; only Nvidia's own program can count them."""
+    program = shutil.which("nvidia-smi") or "/usr/lib/wsl/lib/nvidia-smi"
+    try:
+        listed = subprocess.run(
+            [program, "--query-gpu=index", "--format=csv,noheader"],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return listed.stdout.split()

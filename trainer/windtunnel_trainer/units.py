@@ -1,5 +1,6 @@
 """One unit of a job, from its request to its one result: prepare the data, train a trial, verify a model."""
 
+import importlib
 import os
 import sys
 import time
@@ -105,20 +106,22 @@ def rules_of(ledger: Ledger, definition: Definition, request: Request, job: Job)
 def preload(definition: Definition, kind: JobKind) -> Workload:
     """Import the workload and what its units need, so that processes forked from this one need not.
 
-    Nothing is computed, and nothing starts a thread: a process with threads must not fork.
-
     Raises:
         WorkloadError: the workload cannot be loaded.
     """
     workload = load_workload(definition.workload)
-    # onnxruntime is left out: it starts a thread, and loads in no time.
-    if kind is not JobKind.PREPARE and workload.uses_torch:
-        import torch
-    if kind is JobKind.TRAIN and "torch" in sys.modules:
-        import onnx  # noqa: F401
-        import torch._dynamo  # what the first optimiser would import, for more than a second
-        import torch.onnx  # noqa: F401
+    import_libraries(kind, torch=workload.uses_torch)
     return workload
+
+
+def import_libraries(kind: JobKind, *, torch: bool) -> None:
+    """Import what units of the kind need beside the workload, torch among it where that is wanted or loaded."""
+    # onnxruntime is left out: it starts a thread, and loads in no time.
+    if kind is not JobKind.PREPARE and torch:
+        importlib.import_module("torch")
+    if kind is JobKind.TRAIN and "torch" in sys.modules:
+        for name in ("onnx", "torch._dynamo", "torch.onnx"):  # the first optimiser imports dynamo, which takes a second
+            importlib.import_module(name)
 
 
 def prepare(ledger: Ledger, definition: Definition, unit: str = "prepare") -> Result:

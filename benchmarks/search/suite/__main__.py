@@ -59,13 +59,13 @@ def search(case: Case, label: str, seed: int, trials: int) -> dict[str, Any]:
     try:
         while len(seen) < trials:
             begun = time.perf_counter()
-            asked = asker.ask(min(case.batch, trials - len(seen)))
+            configurations = asker.ask(min(case.batch, trials - len(seen)))
             spent, batches = spent + time.perf_counter() - begun, batches + 1
-            told = [case.observation(params, len(seen) + i, batches, rng) for i, params in enumerate(asked)]
-            if not told:
+            batch = [case.observation(params, len(seen) + i, batches, rng) for i, params in enumerate(configurations)]
+            if not batch:
                 break
-            asker.tell(told)
-            seen += told
+            asker.tell(batch)
+            seen += batch
             scores |= {mark: case.score(seen[:mark]) for mark in MARKS if mark not in scores and len(seen) >= mark}
     finally:
         asker.close()

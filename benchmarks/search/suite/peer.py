@@ -85,7 +85,7 @@ class Peer:
     def tell(self, trials: Sequence[Trial]) -> None:
         """What they came to: objectives to be minimised, and constraints, of which no more than 0 is kept."""
         signs = {name: sign(way) for name, way in self._case.objectives.items()}
-        told = []
+        facts = []
         for one in trials:
             values = [sign * one.objectives.get(name, math.nan) for name, sign in signs.items()]
             excess = []
@@ -94,8 +94,8 @@ class Peer:
                 excess += [value - bound.max] if bound.max is not None else []
                 excess += [bound.min - value] if bound.min is not None else []
             fine = all(map(math.isfinite, values + excess))
-            told.append({"values": values, "excess": excess} if fine else None)
-        self._say({"tell": told})
+            facts.append({"values": values, "excess": excess} if fine else None)
+        self._say({"tell": facts})
 
     def close(self) -> None:
         """End the process."""

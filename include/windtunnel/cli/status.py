@@ -76,13 +76,17 @@ def _snapshots(reader: "RunReader") -> Iterator["Snapshot"]:
     from windtunnel.report.text import ending
     from windtunnel.text import printable
 
+    told = False
     while True:
         began = time.monotonic()
         try:
             snapshot = reader.read()
         except UnavailableError as error:
-            print(f"waiting for the store: {printable(str(error))}", file=sys.stderr)
+            if not told:
+                print(f"waiting for the store: {printable(str(error))}", file=sys.stderr)
+            told = True
         else:
+            told = False
             yield snapshot
             if ending(snapshot):
                 return

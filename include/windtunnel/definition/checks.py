@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from windtunnel.definition.early_stopping import EarlyStopping
 from windtunnel.definition.model import LAUNCHERS, Definition, Epochs
@@ -17,6 +18,7 @@ from windtunnel.validation import Fault, shown, unknown
 from windtunnel.workload.files import module_file
 
 _PRESETS = ("@once", "@continuous", "@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly")
+_WITHOUT_HOUR = ("@once", "@continuous")
 
 
 def cross_faults(fields: Mapping[str, Any]) -> Iterator[Fault]:
@@ -97,6 +99,23 @@ def _schedule(schedule: str, _: Mapping[str, Any]) -> Iterator[Fault]:
         yield Fault(("schedule",), f"found {shown(schedule)}; allowed: {allowed}")
 
 
+def _dag(section: dict[str, Any], fields: Mapping[str, Any]) -> Iterator[Fault]:
+    zone, schedule = section.get("timezone"), fields.get("schedule")
+    if zone is None:
+        return
+    try:
+        ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        hint = unknown(zone, available_timezones(), "time zone").partition("; allowed")[0]
+        yield Fault(("dag", "timezone"), f"found {shown(zone)}; {hint}; allowed: an IANA name such as 'Europe/Berlin'")
+        return
+    if schedule in (None, *_WITHOUT_HOUR):
+        found = "there is no schedule" if schedule is None else f"schedule {schedule} has no hour"
+        yield Fault(
+            ("dag", "timezone"), f"is given, and {found}; allowed: beside a cron expression, or one like @daily"
+        )
+
+
 def _store(url: str, _: Mapping[str, Any]) -> Iterator[Fault]:
     scheme, separator, _rest = url.partition("://")
     if not url or (separator and scheme not in SCHEMES):
@@ -140,6 +159,7 @@ _CHECKS = {
     "stopping": _stopping,
     "early_stopping": _early_stopping,
     "schedule": _schedule,
+    "dag": _dag,
     "store": _store,
     "warm_start": _warm_start,
 }

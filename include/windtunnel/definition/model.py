@@ -55,7 +55,7 @@ class Finalists(StrictModel):
     """Which trials are trained fully, and how."""
 
     max: PositiveInt = 6
-    """The largest number of finalists; they are spread over the front."""
+    """The largest number of finalists: at least two, spread over the front; with one objective, as many of the best."""
     go_on: bool = True
     """Whether finalists go on from the weights of their partial training."""
 
@@ -125,6 +125,28 @@ class Stopping(StrictModel):
     """Number of iterations that ends the search if the front's hypervolume did not grow in any of them."""
 
 
+class Callback(StrictModel):
+    """What Airflow calls: a function of yours that takes the context, or a notifier."""
+
+    name: Annotated[str, Field(pattern=r"^\w+(\.\w+)+$")]
+    """Dotted name: `my_module.tell`, or `airflow.providers.slack.notifications.slack.SlackNotifier`."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """Arguments that a notifier is made with, or that a function takes beside the context."""
+
+
+class Dag(StrictModel):
+    """What Airflow is told of the search's DAG, beside its schedule and tags."""
+
+    owner: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+    """Who is named as the DAG's owner."""
+    timezone: str | None = None
+    """Time zone that `schedule` is meant in, such as `Europe/Berlin`; by default Airflow's own, which is UTC."""
+    on_failure: list[Callback] = Field(default_factory=list)
+    """Called when a DAG run fails."""
+    on_success: list[Callback] = Field(default_factory=list)
+    """Called when a DAG run succeeds."""
+
+
 class Definition(StrictModel):
     """One search. `name` is the file's stem unless given."""
 
@@ -176,6 +198,8 @@ class Definition(StrictModel):
     `runs`."""
     schedule: str | None = None
     """Cron expression or Airflow preset."""
+    dag: Dag = Dag()
+    """What Airflow is told of the DAG."""
     warm_start: list[str] = Field(default_factory=list)
     """URLs of ledgers whose results count from the start."""
     approval: bool = False

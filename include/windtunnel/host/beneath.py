@@ -89,12 +89,12 @@ def status(folder: int, name: str) -> os.stat_result:
     Raises:
         OSError: as `open_file`.
     """
-    found = os.stat(_plain(name), dir_fd=folder, follow_symlinks=False)
-    if stat.S_ISLNK(found.st_mode):
+    information = os.stat(_plain(name), dir_fd=folder, follow_symlinks=False)
+    if stat.S_ISLNK(information.st_mode):
         raise _link(name)
-    if not stat.S_ISREG(found.st_mode):
+    if not stat.S_ISREG(information.st_mode):
         raise OSError(errno.EISDIR, "it is no regular file", name)
-    return found
+    return information
 
 
 def _root(root: Path, make: bool) -> int:

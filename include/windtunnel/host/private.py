@@ -28,10 +28,10 @@ def private_folder() -> Path:
         what = "is a link" if folder.is_symlink() else f"cannot be used: {error.strerror}"
         raise UnsafeFolderError(f"{folder} {what}; {_MEND}") from error
     try:
-        found = os.fstat(descriptor)
-        mode = stat.S_IMODE(found.st_mode)
-        if found.st_uid != os.getuid():
-            raise UnsafeFolderError(f"{folder} is another user's, of id {found.st_uid}; {_MEND}")
+        information = os.fstat(descriptor)
+        mode = stat.S_IMODE(information.st_mode)
+        if information.st_uid != os.getuid():
+            raise UnsafeFolderError(f"{folder} is another user's, of id {information.st_uid}; {_MEND}")
         if mode & 0o022:
             raise UnsafeFolderError(f"{folder} can be written by other users, its mode is {mode:o}; {_MEND}")
         if mode & 0o077:

@@ -92,7 +92,7 @@ class Ledger:
         Args:
             spec: what is to be run, or its digest; neither must come from a ledger.
         """
-        return Ledger(self.store, self.search, self.run, spec)
+        return Ledger(self.store.of_run(self.root), self.search, self.run, spec)
 
     # The search
 

@@ -4,6 +4,7 @@ from typing import Self
 
 from pydantic import model_validator
 
+from windtunnel.objectives.direction import near
 from windtunnel.validation import StrictModel
 
 
@@ -34,7 +35,7 @@ class Constraint(StrictModel):
     def violation(self, value: float) -> float:
         """By how much the value violates a bound, as a share of that bound; 0 where it keeps to both."""
         if self.max is not None and value > self.max:
-            return (value - self.max) / (abs(self.max) or 1.0)
+            return near((value - self.max) / (abs(self.max) or 1.0))
         if self.min is not None and value < self.min:
-            return (self.min - value) / (abs(self.min) or 1.0)
+            return near((self.min - value) / (abs(self.min) or 1.0))
         return 0.0

@@ -5,6 +5,8 @@ A direction is `maximize` or `minimize`.
 
 from collections.abc import Iterable
 
+_FAR = 1e50  # five of them have a product, and each a square
+
 
 def sign(direction: str) -> float:
     """What values are multiplied by so that less is better; multiplied twice, they are what they were."""
@@ -24,6 +26,11 @@ def better(value: float, other: float, direction: str) -> bool:
 def reached(value: float, goal: float, direction: str) -> bool:
     """Whether the value is at least as good as the goal."""
     return loss(value, direction) <= loss(goal, direction)
+
+
+def near(value: float) -> float:
+    """The value, or where it lies far out, as those do that stand for "no value", one that can be calculated with."""
+    return min(max(value, -_FAR), _FAR)
 
 
 def best(values: Iterable[float], direction: str) -> float | None:

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
+from windtunnel.objectives.direction import near
+
 Point = tuple[float, ...]
 
 
@@ -48,6 +50,11 @@ def running_fronts(points: Sequence[Point]) -> Iterator[list[Point] | None]:
         yield [tuple(one) for one in front.tolist()]
 
 
+def limited(point: Point) -> Point:
+    """The point with no value so far out that arithmetic on it would end beyond all floats."""
+    return tuple(map(near, point))
+
+
 def hypervolume(points: Sequence[Point], reference: Point) -> float:
     """The exact volume of what the points dominate, up to a worst corner.
 
@@ -62,7 +69,7 @@ def hypervolume(points: Sequence[Point], reference: Point) -> float:
         return 0.0
     import moocore
 
-    return float(moocore.hypervolume(points, ref=reference))
+    return float(moocore.hypervolume([limited(point) for point in points], ref=limited(reference)))
 
 
 def crowding(points: Sequence[Point]) -> list[float]:
@@ -71,6 +78,7 @@ def crowding(points: Sequence[Point]) -> list[float]:
     The sum over the objectives of the distance between the two neighbours, relative to the range of all points (Deb et
     al., "A fast and elitist multiobjective genetic algorithm: NSGA-II", 2002).
     """
+    points = [limited(point) for point in points]
     room = [0.0] * len(points)
     for axis in range(len(points[0]) if points else 0):
         order = sorted(range(len(points)), key=lambda index: points[index][axis])
@@ -117,6 +125,7 @@ def spread(points: Sequence[Point], n: int) -> list[int]:
 
 
 def _scaled(points: Sequence[Point]) -> list[Point]:
+    points = [limited(point) for point in points]
     lows = [min(values) for values in zip(*points, strict=True)]
     extents = [max(values) - low or 1.0 for values, low in zip(zip(*points, strict=True), lows, strict=True)]
     return [

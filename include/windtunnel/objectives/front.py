@@ -105,12 +105,15 @@ def reference_point(candidates: Iterable[C], objectives: Mapping[str, str]) -> l
     """The worst corner for hypervolumes: of each objective the worst value, and a tenth of the values' range beyond.
 
     The tenth lets the front's ends count; where all values are equal it is a tenth of the value, or 1 at zero. Volumes
-    compare only over the same reference, so a search keeps the one that its first iteration gave.
+    compare only over the same reference, so a search keeps the one that its first iteration gave. Values so large that
+    they can only stand for "no value" move no corner, unless there are no others.
 
     Returns:
         One value an objective; an empty list where no candidate may be on a front.
     """
-    columns = zip(*(_point(one, objectives) for one in comparable(candidates, objectives)), strict=True)
+    points = [_point(one, objectives) for one in comparable(candidates, objectives)]
+    near = [point for point in points if point == dominance.limited(point)]
+    columns = zip(*(near or map(dominance.limited, points)), strict=True)
     worst = [max(column) + ((max(column) - min(column)) or abs(column[0]) or 10.0) / 10 for column in columns]
     return list(_turned(worst, objectives)) if worst else []
 

@@ -2,11 +2,11 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
-from windtunnel.errors import LedgerError
+from windtunnel.errors import LedgerError, StoreError, UnreadableError
 from windtunnel.ledger.stage import Stage
 from windtunnel.report.reader import RunReader
 from windtunnel.report.snapshot import Snapshot, best_trial
@@ -24,7 +24,10 @@ _SHORTEST = 0.5  # seconds between looks
 
 
 class Display:
-    """Shows a run until the block ends; call `update` often, it reads the ledger only as often as that is cheap."""
+    """Shows a run until the block ends; call `update` often, it reads the ledger only as often as that is cheap.
+
+    A store that fails, or that takes no writes, is told as long as it does.
+    """
 
     def __init__(
         self, reader: RunReader, heading: str, file: TextIO | None = None, clock: Callable[[], float] = time.monotonic
@@ -44,7 +47,9 @@ class Display:
         self._heading = printable(heading, keep="")
         self._stages: list[StageProgress] = []
         self._coming = [Stage.preparation(0)]
+        self._warm_start = ""
         self._results = ""
+        self._trouble = ""
         self._clock = clock
         self._began = clock()
         self._next_look = 0.0
@@ -77,10 +82,7 @@ class Display:
         began = self._clock()
         if began < self._next_look and not now:
             return
-        with suppress(LedgerError):  # the run has not begun
-            snapshot = self._reader.read()
-            self._stages, self._coming = stages(snapshot), coming(snapshot)
-            self._results = _results(snapshot)
+        self._read()
         ended = self._clock()
         self._next_look = ended + max(_SHORTEST, (ended - began) * (1 / _LOOKING - 1))
         for stage in self._stages:
@@ -89,6 +91,30 @@ class Display:
                 self._ended.setdefault(stage.name, began)
         if self._live is None:
             self._print_line()
+
+    def _tell_warm_start(self, snapshot: Snapshot) -> None:
+        """Show what was taken from earlier runs, once that is known."""
+        if snapshot.warm_start and not self._warm_start:
+            self._warm_start = printable(f"warm start: {snapshot.warm_start}", keep="")
+            if self._live is None:
+                self.console.print(self._warm_start, soft_wrap=True)
+
+    def _read(self) -> None:
+        trouble = ""
+        try:
+            snapshot = self._reader.read()
+        except (UnreadableError, StoreError) as error:
+            trouble = str(error)
+        except LedgerError:  # the run has not begun
+            pass
+        else:
+            self._stages, self._coming = stages(snapshot), coming(snapshot)
+            self._results = _results(snapshot)
+            self._tell_warm_start(snapshot)
+            trouble = snapshot.blocked
+        if self._live is None and bool(trouble) != bool(self._trouble):
+            self.console.print(printable(trouble or "the run goes on", keep=""), soft_wrap=True)
+        self._trouble = trouble
 
     @contextmanager
     def paused(self) -> Iterator["Console"]:
@@ -135,7 +161,9 @@ class Display:
         for name in self._coming[: max(0, _ROWS - len(self._stages))]:
             grid.add_row(Text("·", style="dim"), Text(name.label, style="dim"))
         foot = f"elapsed{self._results}" if self._stages else "elapsed · Airflow is starting"
-        return Group(Text(self._heading, style="bold"), grid, Text(f"{_time(self._elapsed())} {foot}"))
+        heads = [Text(self._heading, style="bold"), *([Text(self._warm_start)] if self._warm_start else [])]
+        trouble = [Text(printable(self._trouble, keep=""), style="bold red")] if self._trouble else []
+        return Group(*heads, grid, *trouble, Text(f"{_time(self._elapsed())} {foot}"))
 
     def _took(self, stage: StageProgress) -> str:
         until = self._ended.get(stage.name, self._clock())

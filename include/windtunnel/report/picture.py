@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from windtunnel.ledger import State, Trial
-from windtunnel.objectives.direction import loss, sign
+from windtunnel.objectives.direction import loss, near, sign
 from windtunnel.objectives.front import pareto_front
 from windtunnel.report.snapshot import Snapshot
 
@@ -74,8 +74,8 @@ def _panel(panel: "Axes", snapshot: Snapshot, x: str, y: str) -> None:
     if x:
         front = _front_of_two(fit, snapshot, x, y)
         panel.step(
-            [trial.objectives[x] for trial in front],
-            [trial.objectives[y] for trial in front],
+            [_value(snapshot, trial, x) for trial in front],
+            [_value(snapshot, trial, y) for trial in front],
             where="post",
             color=_INK,
             linestyle=":",
@@ -111,7 +111,7 @@ def _panel(panel: "Axes", snapshot: Snapshot, x: str, y: str) -> None:
         (x, panel.xaxis, panel.set_xscale, panel.set_xlabel),
         (y, panel.yaxis, panel.set_yscale, panel.set_ylabel),
     ):
-        if name and _wide([trial.objectives[name] for trial in fit]):
+        if name and _wide([_value(snapshot, trial, name) for trial in fit]):
             scale("log")
             _label_few(axis)
         label(f"{name} {'↓' if sign(snapshot.objectives[name]) > 0 else '↑'}" if name else "trial")
@@ -166,7 +166,7 @@ def _has(trial: Trial, *names: str) -> bool:
 
 
 def _value(snapshot: Snapshot, trial: Trial, name: str) -> float:
-    return trial.objectives[name] if name else snapshot.numbers[trial.trial]
+    return near(trial.objectives[name]) if name else snapshot.numbers[trial.trial]
 
 
 def _wide(values: list[float]) -> bool:

@@ -94,6 +94,7 @@ class RunReader:
                 results=dict(self._results),
                 launches=dict(self._launches),
                 exported={trial: digest for trial, digest in self._exported.items() if digest},
+                blocked=self.ledger.store.refusal(),
             )
 
     def _search_record(self) -> dict[str, Any]:
@@ -106,6 +107,8 @@ class RunReader:
 
     def _read_sessions(self) -> None:
         listed = [entry.path for entry in self.ledger.store.list(self.ledger.path("sessions/"))]
+        if self._listed_sessions and not listed:
+            raise UnavailableError(f"{self.ledger.url} is gone; bring it back, and what works on it goes on by itself")
         if listed != self._listed_sessions:
             self._sessions, self._listed_sessions = self.ledger.sessions(), listed
             self._closed = False

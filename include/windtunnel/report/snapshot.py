@@ -43,6 +43,7 @@ class Snapshot:
         results: how trials and other units ended, by id.
         launches: when each job was launched, in seconds since 1970 by the store's clock.
         exported: SHA-256 of the finalists' ONNX files, by trial; those without a file are left out.
+        blocked: why the store takes no writes, where it tells; see `Store.refusal`.
     """
 
     search: str
@@ -60,6 +61,7 @@ class Snapshot:
     results: Mapping[str, Result]
     launches: Mapping[str, list[float]]
     exported: Mapping[str, str]
+    blocked: str = ""
 
     # The search
 
@@ -87,6 +89,12 @@ class Snapshot:
     def planned(self) -> int:
         """The last iteration that the latest session may perform."""
         return self.session.offset + self.session.iterations if self.session else self.definition["iterations"]
+
+    @property
+    def warm_start(self) -> str:
+        """What was taken from earlier runs, and why the rest was not; empty without a warm start."""
+        plan = self.plans.get(Stage.iteration(0))
+        return plan.note if plan is not None else ""
 
     @property
     def last_iteration(self) -> int:
@@ -255,7 +263,15 @@ class Snapshot:
     def version(self) -> str:
         """A digest that changes with whatever a page shows of the run."""
         read = (self.plans, self.selections, self.results, self.sessions, self.launches)
-        facts = [self.url, *(len(each) for each in read), self.closed, self.failure, self.asking, *sorted(self.in_turn)]
+        facts = [
+            self.url,
+            *(len(each) for each in read),
+            self.closed,
+            self.failure,
+            self.asking,
+            bool(self.blocked),
+            *sorted(self.in_turn),
+        ]
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
     # Parts of the above

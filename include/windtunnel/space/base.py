@@ -110,7 +110,7 @@ class Parameter(StrictModel):
             rng: for what has no columns.
         """
 
-    def untold(self, name: str, value: Any) -> dict[str, Any]:
+    def undescribed(self, name: str, value: Any) -> dict[str, Any]:
         """The parts of a canonical value that no column describes, by their paths.
 
         Args:
@@ -183,10 +183,10 @@ Nested = Annotated[Parameter, BeforeValidator(_nested), WithJsonSchema(ANY_PARAM
 
 
 def identity(value: Any) -> Hashable:
-    """What a JSON value is told apart by: 1 and 1.0 are one number, and `true` is another value than 1.
+    """A key that is equal for equal JSON values only: 1 and 1.0 are one number, and `true` is another value than 1.
 
-    Python holds `True` and 1 for equal, so values of parameters are compared by this. `canonical_json`, of which ids
-    are made, tells the same values apart.
+    Python takes `True` and 1 for equal, so values of parameters are compared by this key. Ids, which are made of
+    `canonical_json`, differ for the same values.
 
     Raises:
         ValueError: a part of the value is no JSON value.

@@ -11,7 +11,7 @@ from windtunnel.objectives.constraint import Constraint
 from windtunnel.space.base import Parameter, checked, identity
 from windtunnel.space.choices import Choices
 from windtunnel.space.numbers import Number
-from windtunnel.validation import Fault, read_model, unknown
+from windtunnel.validation import Fault, read_model, shown, unknown
 
 Values = dict[str, Any]
 Allowed = Constraint | frozenset[Any]  # what another parameter's value may be: bounds of a number, or identities
@@ -35,11 +35,16 @@ def read_conditions(when: Mapping[str, Any], before: Mapping[str, Parameter], fa
             faults.append(Fault(path, "is made of parts; allowed: a parameter that is one number, choice or bool"))
         elif isinstance(before[name], Number) and isinstance(written, dict) and written.keys() & {"min", "max"}:
             try:
-                conditions[name] = read_model(Constraint, written, path)
+                conditions[name] = bounds = read_model(Constraint, written, path)
             except DefinitionError as error:
                 faults += error.faults
+            else:
+                if not _reaches(before[name], bounds):
+                    faults.append(Fault(path, f"found {shown(written)}; allowed: what {name} can be"))
         else:
             values = written if isinstance(written, list) else [written]
+            if not values:
+                faults.append(Fault(path, f"found []; allowed: at least one value of {name}"))
             conditions[name] = frozenset(identity(checked(before[name], value, path, faults)) for value in values)
     return conditions
 
@@ -53,12 +58,23 @@ def _allows(allowed: Allowed, value: Any) -> bool:
     return allowed.violated(value) is None if isinstance(allowed, Constraint) else identity(value) in allowed
 
 
+def _reaches(parameter: Parameter, bounds: Constraint) -> bool:
+    """Whether a number has a value within the bounds."""
+    assert isinstance(parameter, Number)
+    size = parameter.size()
+    if size is None:
+        low, high = parameter.from_position(0.0), parameter.from_position(1.0)
+        return (bounds.max is None or low <= bounds.max) and (bounds.min is None or high >= bounds.min)
+    first = bisect_left(range(size), bounds.min, key=parameter.at) if bounds.min is not None else 0
+    return first < size and bounds.violated(parameter.at(first)) is None
+
+
 class Block:
     """Finite parameters of a dict that conditions tie to one another, and their combinations.
 
-    A large block is counted without going through it. Values that no condition tells apart are a run, of which one
-    stands for all; and the parameters from a place on have as many combinations after any values before them for which
-    the same conditions hold.
+    A large block is counted without going through it. Neighbouring values for which the same conditions hold are a run,
+    and each value of a run has the same number of combinations. And the parameters from a place on have the same number
+    of combinations after any values before them for which the same conditions hold.
     """
 
     def __init__(self, parameters: Mapping[str, Parameter], conditions: Mapping[str, Conditions]) -> None:

@@ -116,7 +116,7 @@ class Custom(Parameter):
         """The class's features of the value."""
         return self._features(value)
 
-    def untold(self, name: str, value: Any) -> dict[str, Any]:
+    def undescribed(self, name: str, value: Any) -> dict[str, Any]:
         """The value, where the class has no features."""
         return {} if self.width else {name: value}
 

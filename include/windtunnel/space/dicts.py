@@ -112,12 +112,12 @@ class Dict(Parameter):
             row += field.encode(value[name]) if name in value else [math.nan] * field.width
         return row
 
-    def untold(self, name: str, value: Any) -> dict[str, Any]:
+    def undescribed(self, name: str, value: Any) -> dict[str, Any]:
         """Those of the fields that are there."""
         prefix = f"{name}." if name else ""
         parts: dict[str, Any] = {}
         for field, part in value.items():
-            parts |= self.fields[field].untold(prefix + field, part)
+            parts |= self.fields[field].undescribed(prefix + field, part)
         return parts
 
     def from_coordinates(self, coordinate: Coordinates, start: int, rng: random.Random) -> Values:

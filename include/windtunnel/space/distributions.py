@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Self
 from pydantic import PositiveFloat, model_validator
 
 from windtunnel.space.numbers import Number, decimal
+from windtunnel.validation import LARGEST
 
 _STANDARD = NormalDist()
 _TAIL = 0.01  # of the distribution, at either end: 2.3 standard deviations from the mean
@@ -85,7 +86,20 @@ class Quantised(Distribution):
     """Multiples of a number: a draw from another distribution, rounded to the nearest one."""
 
     q: PositiveFloat
-    """The number whose multiples are drawn."""
+    """The number whose multiples are drawn; multiples of a whole one are whole."""
+
+    @model_validator(mode="after")
+    def _has_multiples(self) -> Self:
+        try:
+            furthest = max(abs(Distribution.from_position(self, position)) for position in (0.0, 1.0))
+        except OverflowError:  # which is told of the distribution
+            return self
+        if furthest / self.q > LARGEST:
+            raise ValueError(
+                f"q {self.q:g} is too small for numbers up to {furthest:.3g}; allowed: at least "
+                f"{furthest / LARGEST:.3g}"
+            )
+        return self
 
     def size(self) -> int | None:
         """How many multiples come up; None where the distribution has no end."""
@@ -103,7 +117,7 @@ class Quantised(Distribution):
             ValueError: it is none that comes up.
         """
         first, last = self._multiples()
-        if not _is_number(value) or not first <= round(value / self.q) <= last:
+        if not _is_number(value) or math.isinf(value / self.q) or not first <= round(value / self.q) <= last:
             between = f" from {first * self.q:g} to {last * self.q:g}" if math.isfinite(last) else ""
             raise ValueError(f"a multiple of {self.q:g}{between}")
         return self._multiple(round(value / self.q))
@@ -133,7 +147,8 @@ class Quantised(Distribution):
         return first, max(first, last)
 
     def _multiple(self, times: int) -> float:
-        return float(times * decimal(self.q))
+        multiple = times * decimal(self.q)
+        return int(multiple) if self.q.is_integer() else float(multiple)  # a layer's width is a whole number
 
 
 class Uniform(Distribution):
@@ -152,6 +167,9 @@ class Uniform(Distribution):
         if self.log and self.max_value > _LARGEST_LOGARITHM:
             limit = f"allowed: at most {_LARGEST_LOGARITHM}"
             raise ValueError(f"max_value {self.max_value:g} is a natural logarithm; {limit}")
+        if not math.isfinite(self.max_value - self.min_value):
+            least, most = f"min_value {self.min_value:g}", f"max_value {self.max_value:g}"
+            raise ValueError(f"from {least} to {most} is further than a number can tell")
         return self
 
     def bounds(self) -> tuple[float, float]:
@@ -214,6 +232,8 @@ class Normal(Distribution):
         if self.log and self.mu + 9 * self.sigma > _LARGEST_LOGARITHM:
             limit = f"allowed: mu + 9 sigma <= {_LARGEST_LOGARITHM}"
             raise ValueError(f"mu {self.mu:g} and sigma {self.sigma:g} are of the logarithm; {limit}")
+        if not math.isfinite(abs(self.mu) + 9 * self.sigma):
+            raise ValueError(f"mu {self.mu:g} and sigma {self.sigma:g} lead beyond all numbers")
         return self
 
     def bounds(self) -> tuple[float, float]:

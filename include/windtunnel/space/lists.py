@@ -124,11 +124,11 @@ class List(Parameter):
             row += item.encode(value[place]) if place < len(value) else [math.nan] * item.width
         return row
 
-    def untold(self, name: str, value: Any) -> dict[str, Any]:
+    def undescribed(self, name: str, value: Any) -> dict[str, Any]:
         """Those of the items."""
         parts: dict[str, Any] = {}
         for place, part in enumerate(value):
-            parts |= self.every[place].untold(f"{name}[{place}]", part)
+            parts |= self.every[place].undescribed(f"{name}[{place}]", part)
         return parts
 
     def from_coordinates(self, coordinate: Coordinates, start: int, rng: random.Random) -> list[Any]:

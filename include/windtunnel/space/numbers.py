@@ -3,6 +3,7 @@
 import functools
 import math
 import random
+import sys
 from abc import abstractmethod
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Self
@@ -108,6 +109,10 @@ class Float(Number):
             raise ValueError(f"with log: true low must be above 0, not {self.low}")
         if self.log and self.step != type(self).model_fields["step"].default:
             raise ValueError("log and step exclude each other")
+        if not self.log and not math.isfinite(self.high - self.low):
+            raise ValueError(f"from low {self.low:g} to high {self.high:g} is further than a number can tell")
+        if self.step is not None and (self.size() or 0) > LARGEST:
+            raise ValueError(f"step {self.step:g} makes more than {LARGEST:.3g} numbers; allowed: a longer step")
         return self
 
     @functools.cached_property
@@ -155,7 +160,7 @@ class Float(Number):
             return super().from_position(position)
         low, high = self._ends
         if self.log:
-            return self._nearest(math.exp(math.log(low) + position * math.log(high / low)))
+            return self._nearest(math.exp(math.log(low) + position * _logarithm(low, high)))
         return self._nearest(low + position * (high - low))
 
     def position(self, value: float) -> float:
@@ -163,11 +168,11 @@ class Float(Number):
         if self._evenly:
             return super().position(value)
         low, high = self._ends
-        return math.log(value / low) / math.log(high / low) if self.log else (value - low) / (high - low)
+        return _logarithm(low, value) / _logarithm(low, high) if self.log else (value - low) / (high - low)
 
     def middle(self) -> Any:
         """The number nearest to the middle, or to the logarithm's middle."""
-        return self._nearest(math.sqrt(self.low * self.high) if self.log else (self.low + self.high) / 2)
+        return self._nearest(math.sqrt(self.low) * math.sqrt(self.high) if self.log else self.low / 2 + self.high / 2)
 
     def _within(self, value: Any) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float) or not self.low <= value <= self.high:
@@ -180,8 +185,9 @@ class Float(Number):
         if size is not None:
             return self.at(min(max(self.place(value), 0), size - 1))
         value = min(max(value, self.low), self.high)
-        scale = value * math.log(self.high / self.low) if self.log else self.high - self.low
-        return min(max(round(value, _DECIMALS - math.floor(math.log10(scale))), self.low), self.high)
+        scale = value * _logarithm(self.low, self.high) if self.log else self.high - self.low
+        places = _DECIMALS - math.floor(math.log10(min(max(scale, sys.float_info.min), sys.float_info.max)))
+        return min(max(round(value, places), self.low), self.high)
 
 
 class Int(Float):
@@ -221,7 +227,7 @@ class Randint(Number):
     """Whole numbers from 0 up to, but without, a bound: HyperDrive's `randint`."""
 
     type: str = "randint"
-    upper: PositiveInt
+    upper: Annotated[int, Field(gt=0, le=LARGEST)]
     """The bound, which is one more than the largest number."""
 
     def size(self) -> int:
@@ -245,6 +251,12 @@ class Randint(Number):
         if isinstance(value, bool) or not isinstance(value, int | float) or value not in range(self.upper):
             raise ValueError(f"a whole number from 0 to {self.upper - 1}")
         return int(value)
+
+
+def _logarithm(low: float, high: float) -> float:
+    """Of the ratio of two numbers, which may be beyond all floats."""
+    ratio = high / low
+    return math.log(ratio) if 0 < ratio < math.inf else math.log(high) - math.log(low)
 
 
 def decimal(number: float) -> Decimal:

@@ -88,11 +88,11 @@ class OneOf(Parameter):
                 row += option.encode(inner) if branch == name else [math.nan] * option.width
         return row
 
-    def untold(self, name: str, value: Any) -> dict[str, Any]:
+    def undescribed(self, name: str, value: Any) -> dict[str, Any]:
         """Those of the branch's value."""
         ((branch, inner),) = value.items()
         option = self.options[branch]
-        return option.untold(f"{name}.{branch}", inner) if option else {}
+        return option.undescribed(f"{name}.{branch}", inner) if option else {}
 
     def from_coordinates(self, coordinate: Coordinates, start: int, rng: random.Random) -> dict[str, Any]:
         """The branch by its coordinate, all alike; its value by the coordinates of its columns."""

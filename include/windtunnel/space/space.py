@@ -103,9 +103,9 @@ class Space:
         """
         return self._root.encode(params)
 
-    def untold(self, params: Params) -> dict[str, Any]:
-        """The parts of a canonical configuration that no column tells anything of, by their paths."""
-        return self._root.untold("", params)
+    def undescribed(self, params: Params) -> dict[str, Any]:
+        """The parts of a canonical configuration that no column describes, by their paths."""
+        return self._root.undescribed("", params)
 
     def mutate(self, params: Params, rng: random.Random, rate: float, scale: float | None = None) -> Params:
         """A configuration that differs from a canonical one, wherever the space holds another.

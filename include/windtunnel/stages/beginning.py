@@ -3,6 +3,7 @@
 import json
 import platform
 from collections.abc import Callable, Collection, Mapping
+from itertools import takewhile
 from typing import Any
 
 from pydantic import ValidationError
@@ -17,6 +18,7 @@ from windtunnel.ledger.format import has_other_ids, maker
 from windtunnel.ledger.reading import unreadable
 from windtunnel.ledger.records import Origin, Session
 from windtunnel.ledger.sources import open_source
+from windtunnel.stages.ending import is_outgrown
 from windtunnel.stages.search import Search
 from windtunnel.workload.contract import load_workload
 from windtunnel.workload.files import code_digest, source_of
@@ -34,6 +36,7 @@ _FIXED = (
     "early_stopping",
     "trial_seed",
 )
+_MAY_DIFFER = {"space", "objectives", "constraints", "early_stopping"}  # and trials are the same ones all the same
 _MOST = 4096  # lanes or threads that a ledger is believed to have had
 
 
@@ -201,10 +204,8 @@ def _check_unchanged(record: dict[str, Any], definition: Definition, code: str, 
     if record.get("code") != code:
         fields.append(f"source of {definition.workload}")
     if fields:
-        changed = ", ".join(fields)
-        raise LedgerError(
-            f"{ledger.url} began with another {changed}: begin a new run, and name this one in warm_start"
-        )
+        counts = ", and name this one in warm_start" if set(fields) <= _MAY_DIFFER else ""
+        raise LedgerError(f"{ledger.url} began with another {', '.join(fields)}: begin a new run{counts}")
 
 
 def _task(ledger: Ledger, session: str, definition: Definition, origin: dict[str, Any] | None) -> tuple[int, int]:
@@ -213,8 +214,17 @@ def _task(ledger: Ledger, session: str, definition: Definition, origin: dict[str
     earlier = [other for other in ledger.sessions() if other.session != session]
     if origin is not None:
         return done, 0
-    if not earlier or ledger.closed(earlier[-1].session):
+    cut_short = list(takewhile(lambda other: not ledger.closed(other.session), reversed(earlier)))
+    if not cut_short:
         return done, definition.iterations
+    furthest = max(cut_short, key=lambda other: other.offset + other.iterations)
+    asked = furthest.definition.get("iterations")
+    raised = definition.iterations - asked if isinstance(asked, int) else 0
+    target = furthest.offset + furthest.iterations + raised
     known = ledger.known(str(done)) if done else None
-    target = earlier[-1].offset + earlier[-1].iterations
-    return done, 0 if known is not None and known.stop else max(0, target - done)
+    if known is None or known.stop is None:
+        return done, max(0, target - done)
+    performed = next((one for one in earlier if one.offset < done <= one.offset + one.iterations), None)
+    if performed is None or not is_outgrown(known.stop, performed, definition):
+        return done, 0
+    return done, max(0 if known.front else 1, target - done)  # one that ended before any result needs results first

@@ -4,8 +4,10 @@ import time
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from windtunnel.definition import Definition
 from windtunnel.ledger import Result, Trial
 from windtunnel.ledger.failures import causes, commonest, hopeless
+from windtunnel.ledger.records import Session
 from windtunnel.objectives.direction import reached
 from windtunnel.objectives.front import hypervolume, reference_point
 from windtunnel.stages.history import History
@@ -31,6 +33,22 @@ def reason_to_stop(search: Search, history: History, k: int, tried: Sequence[Tri
         or _time(search)
         or _gpu_hours(search, history.results.values())
     )
+
+
+def is_outgrown(reason: str, before: Session, definition: Definition) -> bool:
+    """Whether a reason to end was a limit that has been raised since.
+
+    Args:
+        reason: as a selection has recorded it.
+        before: the session that it ended.
+        definition: as it is now.
+    """
+    held = before.definition.get("limits")
+    for name, limit in definition.limits.model_dump().items():
+        if isinstance(held, dict) and f"limits.{name} " in reason:
+            then = held.get(name)
+            return limit is None or (isinstance(then, int | float) and limit > then)
+    return False
 
 
 def reason_to_suggest_no_more(search: Search, k: int, configurations: int) -> str | None:

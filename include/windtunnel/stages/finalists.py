@@ -1,16 +1,18 @@
 """The finalists: which trials are trained fully."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from windtunnel.errors import DefinitionError, LedgerError, SearchError
-from windtunnel.ledger import Plan, Request, State, ids
+from windtunnel.ledger import Plan, Request, State, Trial, ids
 from windtunnel.ledger.ids import first_id, last_try, retry_id
 from windtunnel.ledger.sources import open_source
 from windtunnel.ledger.stage import Stage
-from windtunnel.objectives.front import spread
+from windtunnel.objectives.front import fittest, spread
 from windtunnel.stages.history import History
 from windtunnel.stages.planning import plan_trials
 from windtunnel.stages.search import Search
+
+_FEWEST = 2  # finalists of several objectives
 
 
 def full_stage(search: Search, history: History) -> Stage:
@@ -45,9 +47,9 @@ def _front(search: Search, history: History, stage: Stage) -> list[Request]:
     k = history.iterations_done
     selection = history.selection(k)
     if selection is None or not selection.front:
-        raise SearchError(f"{search.ledger.url}: no trial is on the front, so there is nothing to train fully")
-    front = [trial for trial in history.trials(k) if trial.trial in selection.front]
-    members = spread(front, search.problem.objectives, search.definition.finalists.max)
+        ended = f"; {selection.stop}: raise it, and go on with this run" if selection and selection.stop else ""
+        raise SearchError(f"{search.ledger.url}: no trial is on the front, so there is nothing to train fully{ended}")
+    members = _members(search, history.trials(k), selection.front)
     go_on = search.definition.finalists.go_on
     return [
         search.request(
@@ -61,6 +63,18 @@ def _front(search: Search, history: History, stage: Stage) -> list[Request]:
         )
         for member in members
     ]
+
+
+def _members(search: Search, trials: Sequence[Trial], front: Collection[str]) -> list[Trial]:
+    """Members of the front, spread over it; where it has hardly any, the next best too, for a long training may fail.
+
+    The front of one objective is one trial, mostly: the finalists are the best then.
+    """
+    objectives, most = search.problem.objectives, search.definition.finalists.max
+    members = spread([trial for trial in trials if trial.trial in front], objectives, most)
+    wanted = most if len(objectives) == 1 else min(most, _FEWEST)
+    others = [trial for trial in fittest(trials, objectives) if trial.trial not in front]
+    return members + others[: max(0, wanted - len(members))]
 
 
 def _last_tries(search: Search, history: History, requests: list[Request]) -> list[Request]:

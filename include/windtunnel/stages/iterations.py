@@ -8,6 +8,7 @@ from windtunnel.ledger.curves import EPOCH, latest_reports
 from windtunnel.ledger.ids import retry_id
 from windtunnel.ledger.stage import Stage
 from windtunnel.ledger.trial import ended, furthest, outstanding
+from windtunnel.objectives.direction import near
 from windtunnel.stages.ending import reason_to_fail, reason_to_stop, reason_to_suggest_no_more
 from windtunnel.stages.history import History
 from windtunnel.stages.planning import plan_trials
@@ -121,8 +122,20 @@ def _batch(search: Search, history: History, k: int) -> Batch:
     past += [Trial(_first_rung(search, Stage.iteration(k), default)) for default in first]
     wanted -= len(first)
     strategy = get_strategy(definition.strategy.name, definition.strategy.options)
-    rest = strategy.suggest(search.problem, deepcopy(past), wanted, definition.seed, k) if wanted else Batch([])
+    learnt = [_to_learn_from(trial) for trial in past]
+    rest = strategy.suggest(search.problem, learnt, wanted, definition.seed, k) if wanted else Batch([])
     return Batch(first + rest.suggestions, rest.note)
+
+
+def _to_learn_from(trial: Trial) -> Trial:
+    """The trial as strategies get it: a copy, for one may be a user's own, with values that one can calculate with."""
+    request, result = deepcopy(trial.request), trial.result
+    if result is not None:
+        objectives = {name: near(value) for name, value in result.objectives.items()}
+        metrics = {name: value if value is None else near(value) for name, value in result.metrics.items()}
+        result = result.model_copy(update={"objectives": objectives, "metrics": metrics})
+    earlier = {epochs: {name: near(value) for name, value in then.items()} for epochs, then in trial.earlier.items()}
+    return Trial(request, result, earlier)
 
 
 def _default(search: Search, past: list[Trial]) -> list[Suggestion]:

@@ -6,7 +6,7 @@ from windtunnel.ledger import Decision, Request, State, Trial
 from windtunnel.ledger.stage import Stage
 from windtunnel.stages.history import History
 from windtunnel.stages.search import Search
-from windtunnel.stopping.halving import standings
+from windtunnel.stopping.halving import rung_decisions
 
 
 def promote(
@@ -39,7 +39,7 @@ def promote(
         if trial.state is not State.INFEASIBLE and trial.request.epochs in at:
             at[trial.request.epochs].append(_contestant(trial))
     begun = {(request.config, request.epochs) for request in history.requests(k).values()}
-    places = standings(rungs, at, begun, halving.factor, search.problem.objectives)
+    places = rung_decisions(rungs, at, begun, halving.factor, search.problem.objectives)
     promotions = {place.trial: place.epochs for place in places if place.epochs is not None}
     decisions += [
         Decision(what="promote" if place.trial in promotions else "hold", trial=place.trial, reason=place.reason)

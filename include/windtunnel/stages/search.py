@@ -73,6 +73,11 @@ class Search:
             raise LedgerError(f"{self.ledger.url} has no prepared data yet")
         return str(manifest["digest"])
 
+    @cached_property
+    def identity(self) -> dict[str, Any]:
+        """What its configurations' ids are made of, but for their parameters."""
+        return identity(self.definition, self.code, self.data)
+
     def known(self, params: Mapping[str, Any]) -> dict[str, float]:
         """What is known of a configuration before training."""
         return known_values(self.definition.workload, params, self.definition.settings)
@@ -83,17 +88,7 @@ class Search:
 
     def config(self, params: Mapping[str, Any]) -> str:
         """The id of a configuration in this search."""
-        epochs, objectives = self.definition.epochs, self.definition.objectives
-        return config_id(
-            workload=self.definition.workload,
-            code=self.code,
-            settings=self.definition.settings,
-            horizon=float(epochs.horizon or epochs.full),
-            best=next(iter(objectives.items())) if self.definition.objective_at == "best" else None,
-            data=self.data,
-            params=params,
-            seed=self.definition.trial_seed,
-        )
+        return config_id(**self.identity, params=params)
 
     def request(
         self, params: Mapping[str, Any], epochs: float, stage: Stage, done: float = 0.0, **more: Any
@@ -128,3 +123,23 @@ class Search:
             cost=known.get("work", 1.0) * (epochs - done),
             **more,
         )
+
+
+def identity(definition: Definition, code: Any, data: Any) -> dict[str, Any]:
+    """All that decides how a search trains a configuration, but for its parameters: what ids are made of.
+
+    Args:
+        definition: of the search.
+        code: digest of the workload's source.
+        data: digest of the prepared data.
+    """
+    epochs, objectives = definition.epochs, definition.objectives
+    return {
+        "workload": definition.workload,
+        "code": code,
+        "settings": definition.settings,
+        "horizon": float(epochs.horizon or epochs.full),
+        "best": next(iter(objectives.items())) if definition.objective_at == "best" else None,
+        "data": data,
+        "seed": definition.trial_seed,
+    }

@@ -1,6 +1,7 @@
 """Results of earlier runs: copied, with their source, where the very same trial is asked for."""
 
 import tempfile
+from collections import Counter
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
@@ -8,7 +9,8 @@ from pathlib import Path
 from windtunnel.definition import recorded_definition
 from windtunnel.errors import NotFoundError
 from windtunnel.ledger import Decision, Known, Ledger, Plan, Request, Result, State
-from windtunnel.ledger.ids import last_try
+from windtunnel.ledger.format import has_other_ids, maker
+from windtunnel.ledger.ids import first_id, last_try
 from windtunnel.ledger.model import ONNX
 from windtunnel.ledger.sources import open_source
 from windtunnel.ledger.stage import Stage
@@ -16,16 +18,23 @@ from windtunnel.ledger.trial import ended, furthest, outstanding
 from windtunnel.objectives.constraint import Constraint
 from windtunnel.stages.history import History
 from windtunnel.stages.promotion import promote
-from windtunnel.stages.search import Search
+from windtunnel.stages.search import Search, identity
 from windtunnel.stages.standing import standing
 
 _FILES = ("metrics.jsonl", "log.txt", "checkpoint.pt", ONNX, "weights.pt")
+_NAMES = {
+    "code": "the source of the workload",
+    "horizon": "epochs.full or epochs.horizon",
+    "best": "objective_at",
+    "seed": "trial_seed",
+}
 
 
 def start(search: Search) -> Plan | None:
     """Fix iteration 0: the trials of the runs in `warm_start` that are trials of this search too, with their results.
 
-    Runs on other data, code or settings train other trials: none of theirs is taken, and the plan's note says so.
+    Runs on other data, code or settings train other trials: none of theirs is taken. The plan's note says what was
+    taken, and why the rest was not.
     """
     stage, history = Stage.iteration(0), History(search.ledger)
     plan = history.plan(stage)
@@ -37,8 +46,8 @@ def start(search: Search) -> Plan | None:
     taken: dict[str, Request] = {}
     notes = []
     for url in search.definition.warm_start:
-        same = _same_trials(search, url)
-        notes.append(f"{len(same)} trials taken from {url}")
+        same, note = _same_trials(search, url)
+        notes.append(note)
         for request in same:
             taken.setdefault(request.trial, request)
     adopt_results(search, history, taken.values())
@@ -64,7 +73,7 @@ def adopt_results(search: Search, history: History, requests: Iterable[Request])
             theirs = results.get(last_try(request.trial, results))
             if theirs is None or request.trial in adopted:
                 continue
-            if _counts(search, source, request, theirs):
+            if not _why_not(search, source, request, theirs):
                 _adopt(source, theirs.trial, search.ledger, request.trial)
                 adopted.add(request.trial)
             elif theirs.state is State.STOPPED:  # by other rules: it goes on from there
@@ -72,35 +81,69 @@ def adopt_results(search: Search, history: History, requests: Iterable[Request])
     return adopted
 
 
-def _same_trials(search: Search, url: str) -> list[Request]:
+def _same_trials(search: Search, url: str) -> tuple[list[Request], str]:
+    """The trials of an earlier run that are trials of this search too, and a note on those that are not."""
     source, results = _results(url)
     history = History(source)
-    rungs = search.definition.rungs
-    same = []
-    for theirs in history.requests(history.iterations_done).values():
-        result = results.get(last_try(theirs.trial, results))
-        if result is None or theirs.epochs not in rungs or not search.space.contains(theirs.params):
-            continue
-        note = {"source": url}
-        ours = search.request(theirs.params, theirs.epochs, Stage.iteration(0), note=note, source=url)
-        if ours.trial == theirs.trial and _counts(search, source, ours, result):
-            same.append(ours)
-    return same
+    requests = history.requests(history.iterations_done).values()
+    asked = [request for request in requests if request.trial == first_id(request.trial)]
+    same: list[Request] = []
+    obstacles: Counter[str] = Counter()
+    of_all = _obstacle_of_all(search, source) or ("" if asked else "none of its iterations is done")
+    for theirs in [] if of_all else asked:
+        obstacle = _obstacle(search, source, theirs, results.get(last_try(theirs.trial, results)))
+        if obstacle:
+            obstacles[obstacle] += 1
+        else:
+            same.append(_request(search, theirs, url))
+    reasons = of_all or ", ".join(f"{count} {obstacle}" for obstacle, count in obstacles.most_common())
+    note = f"{len(same)} of {len(asked)} trials taken from {url}"
+    return same, note + (f"; {'' if of_all else 'not taken: '}{reasons}" if reasons else "")
 
 
-def _counts(search: Search, source: Ledger, request: Request, result: Result) -> bool:
-    """Whether an earlier run's result is one of this search: it has all objectives, and keeps all constraints.
+def _obstacle_of_all(search: Search, source: Ledger) -> str:
+    """Why no trial of an earlier run can be one of this search; empty where some may be."""
+    record = source.search_record()
+    if has_other_ids(record):
+        return f"it was made by {maker(record)}, whose ids are made otherwise: retrain its trials instead (from_run)"
+    theirs = identity(recorded_definition(source, record), record.get("code"), (source.manifest() or {}).get("digest"))
+    others = [_NAMES.get(part, part) for part, ours in search.identity.items() if theirs[part] != ours]
+    return f"it differs in {', '.join(others)}" if others else ""
+
+
+def _obstacle(search: Search, source: Ledger, theirs: Request, result: Result | None) -> str:
+    """Why a trial of an earlier run is none of this search, for people; empty where it is one."""
+    if theirs.epochs not in search.definition.rungs:
+        return f"of {theirs.epochs:g} epochs"
+    if not search.space.contains(theirs.params):
+        return "outside of this search's space"
+    if result is None:
+        return "without a result"
+    ours = _request(search, theirs, source.url)
+    return _why_not(search, source, ours, result) if ours.trial == theirs.trial else "whose ids do not fit"
+
+
+def _request(search: Search, theirs: Request, url: str) -> Request:
+    return search.request(theirs.params, theirs.epochs, Stage.iteration(0), note={"source": url}, source=url)
+
+
+def _why_not(search: Search, source: Ledger, request: Request, result: Result) -> str:
+    """Why an earlier run's result does not count here; empty where it has all objectives and keeps all constraints.
 
     A trial that was stopped early counts only where the same rules hold.
     """
     if result.state is State.STOPPED and recorded_definition(source).early_stopping != search.definition.early_stopping:
-        return False
+        return "stopped early by other rules"
+    if not result.state.has_values:
+        return result.state.value
+    lacking = [name for name in search.definition.objectives if name not in result.objectives]
+    if lacking:
+        return f"without {', '.join(lacking)}"
     values = {**result.metrics, **result.objectives, **request.known}
-    return (
-        result.feasible
-        and search.definition.objectives.keys() <= result.objectives.keys()
-        and all(_keeps(bound, values.get(name)) for name, bound in search.definition.constraints.items())
-    )
+    constraints = search.definition.constraints.items()
+    if result.feasible and all(_keeps(bound, values.get(name)) for name, bound in constraints):
+        return ""
+    return "that break a constraint"
 
 
 def _keeps(bound: Constraint, value: float | None) -> bool:

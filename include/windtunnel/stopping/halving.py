@@ -32,7 +32,7 @@ T = TypeVar("T", bound=Contestant)
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class RungDecision:
     """Where a trial stands at its rung.
 
     Attributes:
@@ -46,13 +46,13 @@ class Standing:
     reason: str
 
 
-def standings(
+def rung_decisions(
     rungs: Sequence[float],
     at: Mapping[float, Sequence[T]],
     begun: Collection[tuple[str, float]],
     factor: float,
     objectives: Mapping[str, str],
-) -> list[Standing]:
+) -> list[RungDecision]:
     """Where every trial stands that has not gone on yet, the highest rung first and there the best first.
 
     Args:
@@ -62,7 +62,7 @@ def standings(
         factor: one in so many goes on, but at least the best of each objective.
         objectives: by name, their direction.
     """
-    found = []
+    decisions = []
     for low, high in reversed(list(pairwise(rungs))):
         trials = at.get(low, ())
         best = best_first(trials, objectives)
@@ -76,8 +76,8 @@ def standings(
             goes_on = one.config in chosen
             which = f"place {place} of {len(trials)} at {low:g} epochs (front {front})"
             how = f"goes on to {high:g} epochs" if goes_on else f"the best {places} go on to {high:g} epochs"
-            found.append(Standing(one.trial, high if goes_on else None, f"{which}: {how}"))
-    return found
+            decisions.append(RungDecision(one.trial, high if goes_on else None, f"{which}: {how}"))
+    return decisions
 
 
 def best_first(candidates: Sequence[C], objectives: Mapping[str, str]) -> list[tuple[C, int]]:

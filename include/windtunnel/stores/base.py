@@ -4,7 +4,7 @@ import json
 import re
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from io import BufferedReader
@@ -50,10 +50,24 @@ class Store(ABC):
     Attributes:
         url: that opens the store.
         metered: whether each request is paid for, so that few are better.
+        on_wait: if given, a write that the store cannot take for now, as a full disk cannot, waits until it can; this
+            is told once why, and once that it goes on. A store with retries of its own does not use it.
     """
 
     url: str
     metered: bool = False
+    on_wait: Callable[[str], None] | None = None
+
+    def of_run(self, root: str) -> "Store":
+        """The store for one who works on a run that has begun: where its folder `root` is gone, nothing makes it anew.
+
+        Whatever needs the folder raises `UnavailableError` then. A store without folders is returned as it is.
+        """
+        return self
+
+    def refusal(self) -> str:
+        """Why the store takes no writes at present, as far as it tells without one; empty where it does."""
+        return ""
 
     def credentials(self) -> Credentials:
         """What the environment of another process must have so that it can open the store; nothing of it is written."""
@@ -156,6 +170,17 @@ class Store(ABC):
     @abstractmethod
     def delete(self, path: str) -> None:
         """Remove the object; a missing one is fine."""
+
+    def sweep(self, prefix: str) -> int:
+        """Remove what killed processes have left below a folder, which is no object.
+
+        Args:
+            prefix: the folder's path, with a slash at its end.
+
+        Returns:
+            How many files were removed; none where the store itself sees to it.
+        """
+        return 0
 
     @abstractmethod
     def _create(self, path: str, data: bytes, metadata: Metadata) -> bool: ...

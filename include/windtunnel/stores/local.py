@@ -8,16 +8,17 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 from uuid import uuid4
 
 from pydantic_core import from_json
 
-from windtunnel.errors import ConflictError, NotFoundError, StoreError
+from windtunnel.errors import ConflictError, NotFoundError, StoreError, UnavailableError
 from windtunnel.host.beneath import open_child, open_file, opened_folder, status
 from windtunnel.stores.base import (
     METADATA_LIMIT,
@@ -34,9 +35,22 @@ from windtunnel.stores.base import (
 # becomes visible under that etag, so a reader who has seen a version finds the metadata of that version, or none where
 # the folder was copied.
 _HIDDEN = ".meta"
+_LOCK, _TEMPORARY = "lock", ".tmp"  # other files there: what replacers lock, and the endings of temporary files
 _MOST_METADATA = 4 * METADATA_LIMIT  # bytes of a file of metadata, JSON's own characters included
+_FULL = 1024 * 1024  # bytes: a disk with less room is full
+# Errors that pass when a person mends the disk, or the network to it comes back.
+_MAY_PASS = tuple(
+    getattr(errno, name)
+    for name in ("ENOSPC", "EDQUOT", "EROFS", "EIO", "ESTALE", "ETIMEDOUT", "ENOTCONN", "EHOSTDOWN", "ENETUNREACH")
+    if hasattr(errno, name)
+)
+_PAUSES = (1.0, 15.0)  # seconds between two tries of a write, the first and the longest
 _COPIED = 1024 * 1024  # bytes that are copied at once
+_GONE = (FileNotFoundError, NotADirectoryError)
 _NO_OBJECT = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENXIO)  # ENXIO: a socket
+
+
+T = TypeVar("T")
 
 
 class LocalStore(Store):
@@ -57,6 +71,24 @@ class LocalStore(Store):
         """
         self.folder = Path(os.path.abspath(folder.expanduser()))  # noqa: PTH100  (unlike resolve(), keeps symlinks)
         self.url = str(self.folder)
+        self._run = ""
+
+    def of_run(self, root: str) -> "LocalStore":
+        """The store for one who works on a run: a folder that was moved away is waited for, not made anew."""
+        guarded = copy(self)
+        guarded._run = root
+        return guarded
+
+    def refusal(self) -> str:
+        """That the disk is full, where it is."""
+        try:
+            found = os.statvfs(self.folder)
+        except OSError:
+            return ""
+        room = found.f_bavail * found.f_frsize
+        if not found.f_blocks or room >= _FULL:
+            return ""
+        return f"the disk of {self.url} is full ({room} bytes left); free some space, and the run goes on by itself"
 
     def local_file(self, path: str) -> Path:
         """Where the object is, whether it exists or not; `open` reads it."""
@@ -114,7 +146,7 @@ class LocalStore(Store):
         *parts, name = checked_path(path).split("/")
         with (
             self._explained("delete", path),
-            suppress(FileNotFoundError, NotADirectoryError),
+            suppress(*_GONE),
             opened_folder(self.folder, parts) as folder,
             _hidden(folder, make=True) as hidden,
         ):
@@ -124,7 +156,21 @@ class LocalStore(Store):
                 os.unlink(name, dir_fd=folder)
                 _drop_metadata(place, old)
 
+    def sweep(self, prefix: str) -> int:
+        """Remove temporary files of killed processes, and the metadata of versions that are not there."""
+        with self._explained("sweep", prefix):
+            hidden = [Path(top) for top, _, _ in os.walk(self.folder / prefix) if Path(top).name == _HIDDEN]
+            return sum(self._swept(folder.parent.relative_to(self.folder).parts) for folder in hidden)
+
+    def _swept(self, parts: tuple[str, ...]) -> int:
+        with suppress(*_GONE), opened_folder(self.folder, parts) as folder, _hidden(folder, make=True) as hidden:
+            return _sweep(folder, hidden)
+        return 0
+
     def _create(self, path: str, data: bytes, metadata: Metadata) -> bool:
+        return self._insist(lambda: self._create_now(path, data, metadata))
+
+    def _create_now(self, path: str, data: bytes, metadata: Metadata) -> bool:
         with self._explained("create", path), self._to_write(path) as place:
             if _version(place) is not None:
                 return False
@@ -141,9 +187,12 @@ class LocalStore(Store):
         return True
 
     def _put(self, path: str, data: bytes, metadata: Metadata, if_match: str | None) -> None:
-        self._replace(path, lambda target: target.write(data), metadata, if_match)
+        self._insist(lambda: self._replace(path, lambda target: target.write(data), metadata, if_match))
 
     def _upload(self, path: str, file: Path, metadata: Metadata) -> None:
+        self._insist(lambda: self._upload_now(path, file, metadata))
+
+    def _upload_now(self, path: str, file: Path, metadata: Metadata) -> None:
         with self._explained("write", path), file.open("rb") as source:
             self._replace(path, lambda target: shutil.copyfileobj(source, target, _COPIED), metadata, None)
 
@@ -177,6 +226,7 @@ class LocalStore(Store):
             except OSError as error:
                 if error.errno not in _NO_OBJECT:
                     raise
+                self._check_run()
         for name, entry in children:
             if entry is None:
                 yield from self._walk((*parts, name), "")
@@ -186,9 +236,41 @@ class LocalStore(Store):
     @contextmanager
     def _to_write(self, path: str) -> Iterator["_Place"]:
         """The object's place; the folders are made."""
+        self._check_run()
         *parts, name = path.split("/")
         with opened_folder(self.folder, parts, make=True) as folder, _hidden(folder, make=True) as hidden:
             yield _Place(folder, hidden, name)
+
+    def _check_run(self) -> None:
+        """See that the folder of the run is there.
+
+        Raises:
+            UnavailableError: it was moved away, or its disk is not mounted.
+        """
+        if self._run and not (self.folder / self._run).is_dir():
+            raise UnavailableError(
+                f"the run's folder {self.folder / self._run} is gone; bring it back, and the run goes on by itself"
+            )
+
+    def _insist(self, write: Callable[[], T]) -> T:
+        """Write, and where there is somebody to tell, wait until a full disk has room."""
+        pause, longest = _PAUSES
+        told = False
+        while True:
+            try:
+                result = write()
+            except UnavailableError as error:
+                if self.on_wait is None:
+                    raise
+                if not told:
+                    self.on_wait(f"waiting: {error}")
+                told = True
+                time.sleep(pause)
+                pause = min(2 * pause, longest)
+            else:
+                if told and self.on_wait is not None:
+                    self.on_wait(f"{self.url} takes writes again")
+                return result
 
     @contextmanager
     def _explained(self, action: str, path: str) -> Iterator[None]:
@@ -197,9 +279,15 @@ class LocalStore(Store):
         except OSError as error:
             where = self.folder / path
             if action == "read" and error.errno in _NO_OBJECT:
+                self._check_run()
                 why = f": {error.strerror}" if error.errno == errno.ELOOP else ""
                 raise NotFoundError(f"there is no {where}{why}") from error
             why = error.strerror or str(error)
+            if error.errno in _MAY_PASS:
+                mend = "free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "mend the disk"
+                raise UnavailableError(
+                    f"cannot {action} {where}: {why}; {mend}, and the run goes on by itself"
+                ) from error
             if error.errno in (errno.EISDIR, errno.EEXIST):
                 why = "a folder, or what is no file, stands in its place; move it away"
             raise StoreError(f"cannot {action} {where}: {why}") from error
@@ -302,15 +390,15 @@ def _drop_metadata(place: _Place, etag: str | None) -> None:
 @contextmanager
 def _temporary(place: _Place, fill: Callable[[BinaryIO], object]) -> Iterator[str]:
     """The name of a temporary file of this content beside the metadata, on the disk; it is gone at the end."""
-    name = f"{uuid4().hex}.tmp"
+    descriptor, name = _locked_file(place)
     try:
-        with os.fdopen(open_file(place.hidden, name, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as target:
+        with os.fdopen(descriptor, "wb") as target:
             fill(target)
             target.flush()
             now = time.time_ns()  # the kernel's own time stamp is coarse: two versions in a tick could share an etag
             os.utime(target.fileno(), ns=(now, now))
             os.fsync(target.fileno())
-        yield name
+            yield name
     finally:
         with suppress(FileNotFoundError):
             os.unlink(name, dir_fd=place.hidden)
@@ -329,10 +417,51 @@ def _finish(place: _Place, temporary: str, metadata: Metadata) -> str:
 @contextmanager
 def _locked(place: _Place) -> Iterator[None]:
     """Keep other replacers of the folder's objects out; only for as long as a rename takes."""
-    descriptor = open_file(place.hidden, "lock", os.O_RDWR | os.O_CREAT)
+    descriptor = open_file(place.hidden, _LOCK, os.O_RDWR | os.O_CREAT)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
         fcntl.flock(descriptor, fcntl.LOCK_UN)  # whoever was forked meanwhile holds it too: closing would not do
         os.close(descriptor)
+
+
+def _locked_file(place: _Place) -> tuple[int, str]:
+    """A new temporary file, locked for as long as its writer lives: what nobody has locked was left behind."""
+    while True:
+        name = f"{uuid4().hex}{_TEMPORARY}"
+        descriptor = open_file(place.hidden, name, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if os.fstat(descriptor).st_nlink:
+            return descriptor, name
+        os.close(descriptor)  # it was swept before it was locked
+
+
+def _sweep(folder: int, hidden: int) -> int:
+    """Remove what killed writers left in a folder's metadata; how many files that were.
+
+    The metadata is listed first: a version that has some then is being written, is in its place, or never will be.
+    """
+    metadata = [name for name in os.listdir(hidden) if name != _LOCK and not name.endswith(_TEMPORARY)]
+    temporaries = [name for name in os.listdir(hidden) if name.endswith(_TEMPORARY)]
+    written = {inode for name in temporaries if (inode := _written(hidden, name))}
+    left = []
+    for name in metadata:
+        owner, _, etag = name.rpartition(".")
+        if etag.partition("-")[0] not in written and _version(_Place(folder, hidden, owner)) != etag:
+            left.append(name)
+    for name in left:
+        with suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=hidden)
+    return len(left) + len(temporaries) - len(written)
+
+
+def _written(hidden: int, name: str) -> str | None:
+    """The inode, as etags have it, of a temporary file that somebody writes; one that nobody writes is removed."""
+    with suppress(FileNotFoundError), os.fdopen(open_file(hidden, name, os.O_RDONLY)) as temporary:
+        try:
+            fcntl.flock(temporary, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return f"{os.fstat(temporary.fileno()).st_ino:x}"
+        os.unlink(name, dir_fd=hidden)  # while it is locked: its writer may be about to
+    return None

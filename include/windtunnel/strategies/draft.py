@@ -96,12 +96,12 @@ class Draft:
         return map(self._problem.space.at, self._rng.sample(range(size), size))
 
     def _used_up(self, n: int) -> str:
-        found = f"{len(self.suggestions)} of {n} configurations suggested"
+        count = f"{len(self.suggestions)} of {n} configurations suggested"
         size = self._problem.space.size()
         if size is not None and size <= _SMALL:
             allowed = ", as far as the constraints allow" if self._problem.constraints else ""
-            return f"{found}: the space of {size} is used up{allowed}"
-        return f"{found}: {_HOPELESS} random draws gave nothing new that keeps the constraints"
+            return f"{count}: the space of {size} is used up{allowed}"
+        return f"{count}: {_HOPELESS} random draws gave nothing new that keeps the constraints"
 
     def _hopeless(self) -> str:
         size = self._problem.space.size()

@@ -1,7 +1,6 @@
 """Tree-structured Parzen estimators, by Optuna: driven as a pure function of the history.
 
-The study lives in memory for one batch and is rebuilt from the history for the next. What that takes is told where it
-is done.
+The study lives in memory for one batch and is rebuilt from the history for the next.
 """
 
 import math
@@ -59,8 +58,8 @@ def _study(problem: Problem, draft: Draft, rng: random.Random) -> "Study":
     """A study that knows the past trials."""
     import optuna
 
-    # The seed is new in every iteration: with one for all, each would draw the same numbers again. What is asked for
-    # and not yet known counts as bad (constant_liar), or a batch would be as many near copies of one suggestion.
+    # The seed is new in every iteration: with one for all, each would draw the same numbers again. Trials without a
+    # result count as bad (constant_liar), or a batch would consist of near copies of one suggestion.
     sampler = optuna.samplers.TPESampler(seed=rng.getrandbits(32), constant_liar=True)
     ways = [optuna.study.StudyDirection[way.upper()] for way in problem.objectives.values()]
     study = optuna.create_study(directions=ways, sampler=sampler)
@@ -69,40 +68,42 @@ def _study(problem: Problem, draft: Draft, rng: random.Random) -> "Study":
 
 
 def _trials(problem: Problem, draft: Draft, rng: random.Random) -> "Iterator[FrozenTrial]":
+    """The past trials as Optuna has them."""
     from optuna.trial import TrialState, create_trial
 
     columns = problem.space.columns()
     distributions = {column.name: _distribution(column) for column in columns}
-    fit = comparable(draft.trained, problem.objectives)
-    fit_ones, worst_values = {seen.config for seen in fit}, _worst(problem, fit)
-    for seen in _modelled(problem, draft.past, fit, rng):
-        row = zip(columns, problem.space.encode(seen.params), strict=True)
+    feasible = comparable(draft.trained, problem.objectives)
+    feasible_configs = {trial.config for trial in feasible}
+    worst_values = _worst(problem, feasible)
+    for trial in _modelled(problem, draft.past, feasible, rng):
+        row = zip(columns, problem.space.encode(trial.params), strict=True)
         params = {column.name: _suggested(column, value) for column, value in row if not math.isnan(value)}
         facts: dict[str, Any] = {"params": params, "distributions": {name: distributions[name] for name in params}}
-        if seen.state is None:
+        if trial.state is None:
             yield create_trial(state=TrialState.RUNNING, **facts)
-        elif seen.config in fit_ones:
-            yield create_trial(values=[seen.objectives[name] for name in problem.objectives], **facts)
+        elif trial.config in feasible_configs:
+            yield create_trial(values=[trial.objectives[name] for name in problem.objectives], **facts)
         elif worst_values:
-            # Of a failed trial the sampler would learn nothing: it becomes one with the worst values that breaks a
+            # The sampler passes over failed trials. It learns from one that has the worst values and breaks a
             # constraint.
-            yield create_trial(values=worst_values, constraints={"fails": seen.violation or 1.0}, **facts)
+            yield create_trial(values=worst_values, constraints={"fails": trial.violation or 1.0}, **facts)
 
 
-def _modelled(problem: Problem, known: list[Trial], fit: list[Trial], rng: random.Random) -> list[Trial]:
+def _modelled(problem: Problem, past: list[Trial], feasible: list[Trial], rng: random.Random) -> list[Trial]:
     """What the sampler gets to know: all, or of a long history the best and some of the others, in order."""
-    if len(known) <= _MODELLED:
-        return known
-    best = {seen.config for seen in fittest(fit, problem.objectives)[:_BEST]}
-    others = [place for place, seen in enumerate(known) if seen.config not in best]
+    if len(past) <= _MODELLED:
+        return past
+    best = {trial.config for trial in fittest(feasible, problem.objectives)[:_BEST]}
+    others = [place for place, trial in enumerate(past) if trial.config not in best]
     chosen = set(rng.sample(others, _MODELLED - len(best)))
-    return [seen for place, seen in enumerate(known) if place in chosen or seen.config in best]
+    return [trial for place, trial in enumerate(past) if place in chosen or trial.config in best]
 
 
-def _worst(problem: Problem, fit: list[Trial]) -> list[float]:
+def _worst(problem: Problem, feasible: list[Trial]) -> list[float]:
     """The worst value of each objective; nothing where nothing is known."""
     directions = problem.objectives.items()
-    values = (worst([trial.objectives[name] for trial in fit], direction) for name, direction in directions)
+    values = (worst([trial.objectives[name] for trial in feasible], direction) for name, direction in directions)
     return [value for value in values if value is not None]
 
 

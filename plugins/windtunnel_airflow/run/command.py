@@ -90,9 +90,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _perform(chosen: argparse.Namespace, definition: Definition, place: Place, lock: int, began: float) -> int:
-    ledger, how = choose(open_store(place.store), definition.name, fresh=chosen.fresh, extend=chosen.extend)
+    params = _params(chosen)
+    resume = params.pop("resume", None)
+    ledger, how = choose(
+        open_store(place.store), definition, fresh=chosen.fresh, extend=chosen.extend, resume=resume and str(resume)
+    )
+    params["resume"] = ledger.run
     _clear_leftovers(place.home, ledger, definition)
-    params = _params(chosen, ledger)
     latest = link_latest(ledger)
     log = place.home / "logs" / f"{definition.name}-{ledger.run}.txt"
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -220,8 +224,8 @@ def _place(file: Path, definition: Definition) -> Place:
     return Place(file, project / ".airflow" / "run" if project else cache / "airflow", store)
 
 
-def _params(chosen: argparse.Namespace, ledger: Ledger) -> dict[str, Any]:
-    params: dict[str, Any] = {"resume": ledger.run}
+def _params(chosen: argparse.Namespace) -> dict[str, Any]:
+    params: dict[str, Any] = {}
     for setting in chosen.params:
         name, equals, value = setting.partition("=")
         if not equals:

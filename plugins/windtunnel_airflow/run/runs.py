@@ -6,40 +6,58 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from windtunnel.errors import NotFoundError, UnreadableError
+from windtunnel.definition import Definition
+from windtunnel.errors import LedgerError, NotFoundError, UnreadableError
 from windtunnel.ledger import Ledger
 from windtunnel.ledger.ids import safe_name
 from windtunnel.ledger.reading import read_object
+from windtunnel.stages.ending import is_outgrown
 from windtunnel.stores import Store
 from windtunnel.stores.local import LocalStore
 
 Choice = Literal["new", "resumed", "extended"]
 
 
-def choose(store: Store, search: str, *, fresh: bool = False, extend: bool = False) -> tuple[Ledger, Choice]:
+def choose(
+    store: Store,
+    definition: Definition,
+    *,
+    fresh: bool = False,
+    extend: bool = False,
+    resume: str | None = None,
+) -> tuple[Ledger, Choice]:
     """The run to work on; from now on it is the search's current one.
 
     Args:
         store: where the search's ledgers live.
-        search: its name.
+        definition: of the search.
         fresh: begin a new run, whatever there is.
         extend: go on with the last run, even if it is finished.
+        resume: name or URL of the run to go on with, whichever it is.
+
+    Raises:
+        LedgerError: there is no such run to go on with.
     """
-    last = _current(store, search)
-    if fresh or last is None or (finished(last) and not extend):
-        name = _name()
-        store.put(_pointer(search), json.dumps({"run": name}).encode() + b"\n")
-        return Ledger(store, search, name), "new"
-    return last, "extended" if finished(last) else "resumed"
+    search = definition.name
+    last = _named(store, search, resume) if resume else _current(store, search)
+    new = last is None or (not resume and (fresh or (finished(last, definition) and not extend)))
+    run = Ledger(store, search, _name()) if last is None or new else last
+    if new or resume:
+        store.put(_pointer(search), json.dumps({"run": run.run}).encode() + b"\n")
+    return run, "new" if new else "extended" if finished(run, definition) else "resumed"
 
 
-def finished(ledger: Ledger) -> bool:
-    """Whether nothing is left to go on with: the last session has ended well, or the search was hopeless."""
+def finished(ledger: Ledger, definition: Definition) -> bool:
+    """Whether nothing is left to go on with: the last session has ended well, or the search was hopeless.
+
+    One is hopeless no longer whose definition has a higher limit now.
+    """
     sessions = ledger.sessions()
     if sessions and ledger.closed(sessions[-1].session):
         return True
     known = ledger.known(str(ledger.iterations_done()))
-    return known is not None and known.failure is not None
+    hopeless = known.failure if known is not None else None
+    return hopeless is not None and not (sessions and is_outgrown(hopeless, sessions[-1], definition))
 
 
 def link_latest(ledger: Ledger) -> Path | None:
@@ -81,6 +99,14 @@ def _current(store: Store, search: str) -> Ledger | None:
             "into it, or delete it to begin a new run"
         )
     return Ledger(store, search, name)
+
+
+def _named(store: Store, search: str, run: str) -> Ledger:
+    """The run of this name, or that this URL leads to."""
+    ledger = Ledger(store, search, run.rstrip("/").rpartition("/")[2])
+    if ledger.read_json("search.json") is None or ("/" in run and run.rstrip("/") != ledger.url):
+        raise LedgerError(f"resume: found {run!r}; allowed: a run of {search} in {store.url}, where there is none such")
+    return ledger
 
 
 def _pointer(search: str) -> str:

@@ -130,6 +130,9 @@ def clean_up(store: str) -> None:
     live = launcher.live(ledger)
     launcher.cancel(ledger)
     tell(f"Cancelled {', '.join(sorted(live))}." if live else "Nothing ran any more.")
+    left = ledger.store.sweep(ledger.path(""))
+    if left:
+        tell(f"Removed {left} files that killed processes had left in {ledger.url}.")
     if not ledger.finished(search.session.session):
         ledger.end(search.session.session, why)
         raise AirflowFailException(f"Nothing was published: {why}")

@@ -17,7 +17,7 @@ from windtunnel_airflow.cluster import use_cluster_async
 from windtunnel_airflow.connection import connection_credentials_async
 
 _SHORTEST, _LONGEST, _SHARE = 0.2, 10.0, 0.05  # seconds between polls, and the share of the wait that one may add
-_FIRST_DELAY, _LONGEST_DELAY = 1.0, 60.0  # seconds until a store that did not answer is asked again
+_FIRST_DELAY, _LONGEST_DELAY = 1.0, 30.0  # seconds until a store that did not answer is asked again
 
 
 class ResultsTrigger(BaseTrigger):
@@ -64,14 +64,16 @@ class ResultsTrigger(BaseTrigger):
     async def _wait(self) -> Progress:
         began = time.monotonic()
         watch: Watch | None = None
-        proven, said, delay = False, "", _FIRST_DELAY
+        proven, said, delay, waiting = False, "", _FIRST_DELAY, False
         while True:
             try:
                 if watch is None:
                     watch = await asyncio.to_thread(self.watch, await self._credentials())
                 progress = await asyncio.to_thread(watch.poll)
             except UnavailableError as error:
-                self.log.warning("%s; asking again in %.0f s", error, delay)
+                if not waiting:
+                    self.log.warning("waiting for the store, which is asked again and again: %s", error)
+                waiting = True
                 await asyncio.sleep(delay)
                 delay = min(2 * delay, _LONGEST_DELAY)
                 continue
@@ -80,7 +82,9 @@ class ResultsTrigger(BaseTrigger):
                     raise
                 watch, proven = None, False  # it worked before: the connection may have new credentials by now
                 continue
-            proven, delay = True, _FIRST_DELAY
+            if waiting:
+                self.log.info("the store answers again")
+            proven, delay, waiting = True, _FIRST_DELAY, False
             if progress.message != said:
                 said = progress.message
                 self.log.info(said)

@@ -353,3 +353,27 @@ def test_a_workload_that_cannot_be_imported_is_an_error_of_its_own(tmp_path, mon
     definition = definition_from({**GOOD, "workload": "broken_workload"})
     with pytest.raises(WorkloadError, match="boom"):
         resolve(definition.model_copy(update={"space": None}))
+
+
+@pytest.mark.parametrize(
+    ("zone", "schedule", "words"),
+    [
+        ("Europe/Berlinn", "@daily", ['"Europe/Berlinn"', "did you mean 'Europe/Berlin'", "an IANA name such as"]),
+        ("Europe", "@daily", ["no such time zone"]),
+        ("../etc/passwd", "@daily", ["no such time zone"]),
+        ("", "@daily", ["no such time zone"]),
+        ("UTC", None, ["there is no schedule"]),
+        ("UTC", "@once", ["schedule @once has no hour"]),
+    ],
+)
+def test_a_time_zone_must_be_known_and_have_a_schedule(zone, schedule, words):
+    fault = fault_of(schedule=schedule, dag={"timezone": zone})
+    assert "dag.timezone" in fault
+    assert all(word in fault for word in words), fault
+    assert len(fault) < 300
+
+
+def test_a_time_zones_fault_names_its_line(write):
+    file = write(f"{BASE}schedule: '@daily'\ndag:\n  owner: me\n  timezone: Mars/Olympus\n")
+    with pytest.raises(DefinitionError, match=r":7: dag\.timezone: found"):
+        load_definition(file)

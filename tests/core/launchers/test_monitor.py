@@ -3,7 +3,7 @@
 import pytest
 
 from tests.runs import make_run
-from windtunnel.errors import LaunchError, LedgerError
+from windtunnel.errors import LaunchError, LedgerError, UnavailableError
 from windtunnel.host.machine import host, now
 from windtunnel.launchers.base import Gone, Launcher
 from windtunnel.launchers.monitor import Progress, Watch, may_lack, wait
@@ -313,3 +313,18 @@ def test_an_iteration_ends_with_the_searchs_time(run, launcher):
     assert sorted(launcher.cancelled) == ["1-1", "1-2"]
     assert watch.poll().done, "and nothing is called failed for having been cancelled"
     assert made.result("b") is None
+
+
+def test_a_run_that_is_moved_away_is_missed_at_once_and_gone_on_with(run, launcher, tmp_path):
+    run = run(["a"])
+    watch = Watch(run.ledger, launcher, "1")
+    launcher.launch(run.ledger, run.jobs[0])
+    watch.poll()
+    folder = run.ledger.store.folder / run.ledger.root
+    folder.rename(tmp_path / "elsewhere")
+    for _ in range(3):
+        with pytest.raises(UnavailableError, match="is gone; bring it back"):
+            watch.poll()
+    (tmp_path / "elsewhere").rename(folder)
+    complete(run, "a")
+    assert watch.poll().done

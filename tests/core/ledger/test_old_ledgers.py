@@ -11,9 +11,10 @@ from tests.ledgers import unpack
 from windtunnel.cli import main
 from windtunnel.definition import recorded_definition
 from windtunnel.errors import LedgerError
+from windtunnel.ledger import Ledger
 from windtunnel.report import collect, write_report
 from windtunnel.report.payloads import Curves, compare, curves, importance, lanes, overview, trial, trials
-from windtunnel.stages import begin
+from windtunnel.stages import begin, start
 from windtunnel.stores.local import LocalStore
 
 BEST = "9d34db5d3c9abdf1-e2"
@@ -42,7 +43,7 @@ def test_its_results_are_printed(old, capsys):
     assert main(["results", "--json", old.url]) == 0
     rows = {row["trial"]: row for row in json.loads(capsys.readouterr().out)["trials"]}
     assert rows[BEST]["objectives"] == {"val_acc": 0.5296167247386759, "flops": 313664.0}
-    assert rows[BEST]["verified"] is True
+    assert rows[BEST]["verdict"] == "verified"
     assert main(["results", "--csv", old.url]) == 0
     assert {row["trial"] for row in csv.DictReader(io.StringIO(capsys.readouterr().out))} == rows.keys()
 
@@ -82,3 +83,15 @@ def test_it_is_not_extended_and_says_why(old):
         begin(definition(old), old, "later")
     assert [entry.path for entry in old.store.list()] == before
     assert old.writer() == "manual__2026-11-28T09:19:38.867494+00:00"
+
+
+def test_as_a_warm_start_it_gives_nothing_and_says_why(old):
+    ledger = Ledger(old.store, "digits_small", "new")
+    search = begin(definition(old, warm_start=[old.url]), ledger, "s1")
+    ledger.write_json("data/manifest.json", old.manifest())
+    plan = start(search)
+    assert plan.requests == []
+    assert plan.note == (
+        f"0 of 7 trials taken from {old.url}; it was made by Windtunnel 0.1.0, whose ids are made otherwise: "
+        "retrain its trials instead (from_run)"
+    )

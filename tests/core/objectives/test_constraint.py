@@ -15,6 +15,8 @@ from windtunnel.validation import read_model
         (Constraint(min=-2), -3.0, "is below -2", 0.5),
         (Constraint(min=1, max=2), 1.5, None, 0.0),
         (Constraint(max=0), 0.5, "is above 0", 0.5),
+        (Constraint(max=1e-300), 1e300, "is above 1e-300", 1e50),
+        (Constraint(min=1e308), -1e308, "is below 1e+308", 1e50),
     ],
 )
 def test_a_value_keeps_to_it_or_breaks_it_by_some(bound, value, sentence, excess):

@@ -102,3 +102,17 @@ def test_every_comparable_candidate_is_better_than_the_reference_in_everything()
         candidates = seen(*((rng.choice([0.0, rng.gauss(0, 1)]), rng.gauss(0, 1e9)) for _ in range(rng.randint(1, 6))))
         accuracy, flops = reference_point(candidates, OBJECTIVES)
         assert all(one.objectives["accuracy"] > accuracy and one.objectives["flops"] < flops for one in candidates)
+
+
+@pytest.mark.parametrize("far", [1.7976931348623157e308, 1e305, 1e60])
+def test_values_that_stand_for_none_do_no_harm(far):
+    near = seen((0.9, 50.0), (0.8, 10.0), (0.7, 60.0))
+    with_far = near + seen((-far, far), (0.1, far), (-far, 100.0))
+    reference = reference_point(with_far, OBJECTIVES)
+    assert reference == reference_point(near, OBJECTIVES)
+    assert hypervolume(with_far, OBJECTIVES, reference) == hypervolume(near, OBJECTIVES, reference)
+    assert pairs(pareto_front(with_far, OBJECTIVES)) == [(0.9, 50.0), (0.8, 10.0)]
+    assert pairs(fittest(with_far, OBJECTIVES))[:2] == [(0.9, 50.0), (0.8, 10.0)]
+    only_far = seen((-far, far), (0.1, far))
+    assert math.isfinite(hypervolume(only_far, OBJECTIVES, reference_point(only_far, OBJECTIVES)))
+    assert all(map(math.isfinite, reference_point(only_far, OBJECTIVES)))

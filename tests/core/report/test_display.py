@@ -1,7 +1,7 @@
 import io
 
 from tests.core.report import made_up
-from windtunnel.ledger import Ledger
+from windtunnel.ledger import Ledger, Plan
 from windtunnel.report import RunReader
 from windtunnel.report.display import Display
 
@@ -31,6 +31,24 @@ def test_without_a_terminal_a_line_is_printed_where_something_begins_or_ends(led
     assert len(lines) == 2
     assert "iteration 1: 10 of 10 done, 1 failed · best val_acc" in lines[1]
     assert "\x1b" not in file.getvalue()
+
+
+def test_what_a_warm_start_took_is_said_once(ledger: Ledger, monkeypatch) -> None:
+    made_up.fill(ledger, iterations=1, finalists=0)
+    ledger.create_plan(Plan(stage="0", requests=[], jobs=[], note="0 of 7 trials taken from runs/a/b; 7 failed"))
+    file, clock = io.StringIO(), Clock()
+    with Display(RunReader(ledger), "digits_cnn: run first", file, clock) as display:
+        for _ in range(3):
+            clock.now += 2
+            display.update()
+    lines = file.getvalue().splitlines()
+    assert lines[:2] == ["digits_cnn: run first", "warm start: 0 of 7 trials taken from runs/a/b; 7 failed"]
+    assert sum("warm start: 0 of 7" in line for line in lines) == 1
+    monkeypatch.setenv("TERM", "xterm-256color")
+    terminal = Terminal()
+    with Display(RunReader(ledger), "digits_cnn: run first", terminal) as display:
+        display.update(now=True)
+    assert "warm start: 0 of 7 trials taken" in terminal.getvalue()
 
 
 def test_of_a_run_that_has_not_begun_the_first_stage_is_to_come(ledger: Ledger, monkeypatch) -> None:
@@ -68,3 +86,32 @@ def test_the_ledger_is_not_asked_more_often_than_is_cheap(ledger: Ledger) -> Non
             display.update()
             clock.now += 1
     assert 2 <= len(readings) <= 3
+
+
+def test_a_store_that_fails_or_is_full_is_told_once_and_so_is_its_end(ledger: Ledger, monkeypatch, tmp_path) -> None:
+    made_up.fill(ledger, iterations=1, finalists=0)
+    file, clock = io.StringIO(), Clock()
+    folder = ledger.store.folder / ledger.root
+    with Display(RunReader(ledger), "digits_cnn: run first", file, clock) as display:
+        display.update(now=True)
+        folder.rename(tmp_path / "elsewhere")
+        for _ in range(3):
+            display.update(now=True)
+        (tmp_path / "elsewhere").rename(folder)
+        display.update(now=True)
+        monkeypatch.setattr(ledger.store, "refusal", lambda: "the disk is full")
+        for _ in range(3):
+            display.update(now=True)
+    told = file.getvalue().splitlines()[2:]
+    assert [line.partition(";")[0] for line in told] == [f"{ledger.url} is gone", "the run goes on", "the disk is full"]
+
+
+def test_a_bad_file_is_told(ledger: Ledger, monkeypatch) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "300")
+    made_up.fill(ledger, iterations=1, finalists=0)
+    ledger.store.put(ledger.path("search.json"), b"")
+    file = Terminal()
+    with Display(RunReader(ledger), "digits_cnn: run first", file) as display:
+        display.update(now=True)
+    assert "search.json is empty; bring it back from a copy" in file.getvalue()

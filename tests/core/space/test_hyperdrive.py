@@ -123,7 +123,7 @@ def test_infinite_ones_have_no_size():
     [
         (QNormal(mu=0, sigma=1, q=0.1), 0.30000000000000004, 0.3),
         (QNormal(mu=0, sigma=1, q=0.5), -0.0, 0.0),
-        (QLogNormal(mu=0, sigma=1, q=2), 5, 4.0),
+        (QLogNormal(mu=0, sigma=1, q=2), 5, 4),
         (Normal(mu=0, sigma=1), 100, 100.0),
         (Randint(upper=3), 2.0, 2),
     ],
@@ -172,3 +172,11 @@ def test_wrong_expressions_name_the_field_and_the_mend(described, message):
 def test_a_narrow_quantised_normal_can_still_be_varied():
     space = Space.parse({"x": QNormal(mu=0, sigma=0.001, q=1)})
     assert space.mutate({"x": 0.0}, random.Random(0), 1)["x"] in (-1.0, 1.0)
+
+
+@pytest.mark.parametrize(("q", "kind"), [(10, int), (2.0, int), (0.5, float)])
+def test_multiples_of_a_whole_number_are_whole(q, kind):
+    space = Space.parse({"units": {"type": "quniform", "min_value": 10, "max_value": 100, "q": q}})
+    rng = random.Random(0)
+    drawn = [space.default(), space.canonical({"units": 50.0}), *(space.sample(rng) for _ in range(20))]
+    assert {type(params["units"]) for params in drawn} == {kind}

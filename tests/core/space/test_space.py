@@ -2,6 +2,7 @@ import itertools
 import json
 import math
 import random
+import re
 from collections import Counter
 
 import pytest
@@ -285,7 +286,7 @@ def test_the_default_is_in_the_middle():
         ("a", [], r"a.choices: found \[\]; allowed: 1 or more"),
         ("a", [1, 2, 1.0], r"a: choices must differ from each other"),
         ("a", [math.nan], r"a: choices must be JSON values"),
-        ("a-b", [1, 2], r"a-b: a parameter's name is letters"),
+        ("a-b", [1, 2], r'a-b: found "a-b"; allowed: text that matches'),
     ],
 )
 def test_wrong_parameters_are_faults_by_name(name, written, message):
@@ -312,3 +313,60 @@ def test_kinds_agree_on_places_and_sizes():
             assert all(parameter.canonical(json.loads(value)) == json.loads(value) for value in values)
             pairs = itertools.pairwise(parameter.at(i) for i in range(parameter.size()))
             assert all(second in parameter.neighbours(first) for first, second in pairs)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        {"type": "float", "low": 1e-300, "high": 1e300, "log": True},
+        {"type": "float", "low": 5e-324, "high": 1e308, "log": True},
+        {"type": "float", "low": 1.6e308, "high": 1.7e308},
+        {"type": "loguniform", "min_value": -1e308, "max_value": 1.0},
+    ],
+)
+def test_numbers_near_the_ends_of_floats_are_drawn(written):
+    space, rng = Space.parse({"a": written}), random.Random(0)
+    for params in [space.default(), *(space.sample(rng) for _ in range(200))]:
+        assert space.canonical(params) == params and math.isfinite(params["a"])
+        assert space.contains(space.mutate(params, rng, 1.0, 0.1))
+        assert all(math.isfinite(number) for number in space.encode(params))
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ({"type": "float", "low": -1e308, "high": 1e308}, "further than a number can tell"),
+        ({"type": "float", "low": 0, "high": 1e308, "step": 1e-300}, "step 1e-300 makes more than 9.01e+15 numbers"),
+        ({"type": "randint", "upper": 10**30}, "at most 9007199254740991"),
+        ({"type": "uniform", "min_value": -1e308, "max_value": 1e308}, "further than a number can tell"),
+        ({"type": "qloguniform", "min_value": 0, "max_value": 700, "q": 1e-10}, "q 1e-10 is too small"),
+        ({"type": "qnormal", "mu": 0, "sigma": 1e300, "q": 1e-9}, "q 1e-09 is too small"),
+        ({"type": "normal", "mu": 1e308, "sigma": 1e308}, "lead beyond all numbers"),
+    ],
+)
+def test_numbers_beyond_floats_are_refused(written, message):
+    with pytest.raises(DefinitionError, match=re.escape(message)):
+        Space.parse({"a": written})
+
+
+@pytest.mark.parametrize(
+    "when",
+    [
+        {"a": []},
+        {"a": {"min": 10}},
+        {"a": {"max": 0}},
+        {"a": {"min": 4, "max": 2}},
+        {"a": {"min": 2.2, "max": 2.8}},
+        {"b": {"max": -3}},
+    ],
+)
+def test_a_condition_that_never_holds_is_refused(when):
+    others = {"a": {"type": "int", "low": 1, "high": 5}, "b": {"type": "float", "low": 0, "high": 1}}
+    with pytest.raises(DefinitionError, match=rf"^c\.when\.{next(iter(when))}: "):
+        Space.parse({**others, "c": {"type": "bool", "when": when}})
+
+
+def test_one_rule_of_names_holds_at_every_depth():
+    for name in ("größe", "lr-rate", "1st", ""):
+        with pytest.raises(DefinitionError, match="allowed: text that matches"):
+            Space.parse({"outer": {"type": "dict", "fields": {name: [1, 2]}}})

@@ -1,11 +1,12 @@
 import math
+import sys
 
 import pytest
 
 from tests.core.space.spaces import EVERYTHING
 from tests.core.stages.conftest import SPACE, outcome
 from tests.workloads import formula
-from windtunnel.ledger import State
+from windtunnel.ledger import Result, State
 from windtunnel.ledger.curves import METRICS, curve_metadata
 from windtunnel.ledger.ids import first_id
 from windtunnel.stages import goes_on, select, suggest
@@ -250,3 +251,50 @@ class Listening(RandomSearch):
     def suggest(self, problem, history, n, seed, iteration):
         Listening.history = history
         return super().suggest(problem, history, n, seed, iteration)
+
+
+@pytest.mark.parametrize("strategy", ["pareto", "nsga2", "tpe", "gp", "evolution_pareto"])
+def test_values_that_stand_for_none_harm_no_search(bench, strategy):
+    search = bench.begin(strategy={"name": strategy}, iterations=2)
+    for k in (1, 2):
+        for request in suggest(search, k).requests:
+            score = -sys.float_info.max if request.params["x"] % 3 == 0 else float(request.params["x"])
+            values = {"score": score, "cost": 1e305 if request.params["x"] % 4 == 0 else request.known["cost"]}
+            search.ledger.record(Result(trial=request.trial, state=State.COMPLETED, objectives=values))
+        known = select(search, k)
+        assert search.ledger.known(str(k)) == known
+        assert math.isfinite(known.hypervolume) and all(map(math.isfinite, known.reference))
+
+
+@pytest.mark.parametrize("strategy", ["pareto", "random", "grid"])
+def test_a_configuration_that_cost_fails_for_is_left_out(bench, monkeypatch, strategy):
+    def cost(params, settings):
+        return {"cost": 1.0 / (params["x"] - 15)}
+
+    monkeypatch.setattr(formula, "cost", cost)
+    search = bench.begin(strategy={"name": strategy}, space={"x": {"type": "int", "low": 10, "high": 20}}, iterations=1)
+    plan = suggest(search, 1)
+    assert len(plan.requests) == 6
+    assert 15 not in {request.params["x"] for request in plan.requests}
+    assert search.problem.broken({"x": 15}).endswith("failed: ZeroDivisionError: float division by zero")
+
+
+def test_a_strategy_may_change_what_it_is_given(bench):
+    name = f"{Spoiling.__module__}.{Spoiling.__name__}"
+    search = bench.begin(
+        strategy={"name": name}, early_stopping={"halving": {"first": 1}}, epochs={"partial": 3, "full": 9}
+    )
+    bench.iterate(search, 3)
+    for k in ("1", "2", "3"):
+        assert all(search.space.contains(request.params) for request in search.ledger.plan(k).requests)
+
+
+class Spoiling(RandomSearch):
+    """A strategy that empties what it is given."""
+
+    def suggest(self, problem, history, n, seed, iteration):
+        batch = super().suggest(problem, history, n, seed, iteration)
+        for trial in history:
+            trial.params.clear()
+            trial.objectives.clear()
+        return batch

@@ -2,7 +2,7 @@ import sys
 
 import pytest
 
-from windtunnel.errors import LedgerError
+from windtunnel.errors import LedgerError, SearchError
 from windtunnel.ledger import Result, State
 from windtunnel.stages import (
     History,
@@ -233,3 +233,54 @@ def test_nothing_is_lost_when_suggest_dies_in_the_middle_of_its_writes(bench, mo
     monkeypatch.setattr(type(search.ledger), "create_plan", create_plan)
     other = bench.begin("other")
     assert [r.trial for r in suggest(search, 1).requests] == [r.trial for r in suggest(other, 1).requests]
+
+
+def test_iterations_that_were_raised_count_for_a_run_that_was_cut_short(bench):
+    bench.iterate(bench.begin(session="s1", iterations=2), 1)
+    resumed = bench.begin(session="s2", iterations=4)
+    assert (resumed.session.offset, resumed.session.iterations) == (1, 3)
+    bench.iterate(resumed, 1)
+    again = bench.begin(session="s3", iterations=4)
+    assert (again.session.offset, again.session.iterations) == (2, 2)
+
+
+@pytest.mark.parametrize(("raised", "iterations"), [({}, 0), ({"search_time": 1e-7}, 0), ({"search_time": 60.0}, 2)])
+def test_a_limit_of_time_that_is_raised_no_longer_ends_the_search(bench, raised, iterations):
+    limits = {"parallel": 2, "search_time": 1e-6}
+    bench.iterate(bench.begin(session="s1", limits=limits), 3)
+    assert bench.begin(session="s2", limits=limits).session.iterations == 0
+    assert bench.begin(session="s3", limits=limits | raised).session.iterations == iterations
+
+
+def test_a_search_whose_time_was_up_before_any_result_says_so_and_can_go_on(bench):
+    limits = {"parallel": 2, "search_time": 1e-6}
+    search = bench.begin(session="s1", limits=limits, iterations=1)
+    bench.iterate(search, 1, only=())
+    with pytest.raises(
+        SearchError, match=r"no trial is on the front.*limits\.search_time of 1e-06 s is used up: raise"
+    ):
+        choose_finalists(search)
+    again = bench.begin(session="s2", limits={"parallel": 2}, iterations=1)
+    assert goes_on(again, 1)
+    bench.iterate(again, 1)
+    assert again.ledger.known("2").front
+
+
+def test_the_advice_to_start_warm_is_given_where_trials_would_be_taken(bench):
+    bench.begin(session="s1")
+    with pytest.raises(LedgerError, match=r"another settings: begin a new run$"):
+        bench.begin(session="s2", settings={"lr": 1})
+    with pytest.raises(LedgerError, match=r"another constraints: begin a new run, and name this one in warm_start$"):
+        bench.begin(session="s2", constraints={"cost": {"max": 9.0}})
+
+
+@pytest.mark.parametrize(("names", "most", "finalists"), [(["a"], 3, 3), (["a"], 1, 1), (["a", "b"], 4, 2)])
+def test_there_is_a_second_finalist_where_the_front_is_one_trial(bench, names, most, finalists):
+    search = bench.begin(objectives=dict.fromkeys(names, "maximize"), finalists={"max": most}, iterations=1)
+    requests = suggest(search, 1).requests
+    for place, request in enumerate(requests):
+        values = dict.fromkeys(names, float(place))
+        search.ledger.record(Result(trial=request.trial, state=State.COMPLETED, objectives=values))
+    assert select(search, 1).front == [requests[-1].trial]
+    best_first = [request.config for request in reversed(requests)]
+    assert [request.config for request in choose_finalists(search).requests] == best_first[:finalists]

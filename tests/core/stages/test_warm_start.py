@@ -4,6 +4,8 @@ from tests.core.stages.conftest import SPACE, outcome
 from tests.core.stages.test_resume import finish
 from windtunnel.errors import LedgerError, SearchError
 from windtunnel.ledger import Ledger, Result, State
+from windtunnel.report import collect
+from windtunnel.report.text import headline
 from windtunnel.stages import choose_finalists, publish, select, suggest
 from windtunnel.stages.history import History
 from windtunnel.stages.warm_start import adopt_results
@@ -40,7 +42,75 @@ def test_a_widened_space_keeps_what_was_learnt(bench, first):
 def test_other_settings_are_other_trials(bench, first):
     search = bench.begin("second", warm_start=[first.ledger.url], settings={"lr": 0.1})
     assert History(search.ledger).trials(0) == []
-    assert search.ledger.plan("0").note == f"0 trials taken from {first.ledger.url}"
+    assert note_of(search, first) == "0 of 12 trials taken; it differs in settings"
+
+
+def note_of(search, *sources):
+    """What became of a warm start, as the plan, `status` and the decisions say, without the sources' URLs."""
+    note = search.ledger.plan("0").note
+    assert f"warm start: {note}" in headline(collect(search.ledger)).splitlines()
+    assert [decision.reason for decision in search.ledger.known("0").decisions][:1] == [note]
+    for source in sources:
+        assert source.ledger.url in note
+        note = note.replace(f" from {source.ledger.url}", "")
+    return note
+
+
+@pytest.mark.parametrize(
+    ("changes", "note"),
+    [
+        ({}, "12 of 12 trials taken"),
+        ({"trial_seed": 7}, "0 of 12 trials taken; it differs in trial_seed"),
+        (
+            {"epochs": {"partial": 1, "full": 9}, "objective_at": "best"},
+            "0 of 12 trials taken; it differs in epochs.full or epochs.horizon, objective_at",
+        ),
+        (
+            {"epochs": {"partial": 2, "full": 9, "horizon": 4}},
+            "0 of 12 trials taken; not taken: 12 of 1 epochs",
+        ),
+        (
+            {"objectives": {"score": "maximize", "latency_ms": "minimize"}},
+            "0 of 12 trials taken; not taken: 12 without latency_ms",
+        ),
+    ],
+)
+def test_a_warm_start_says_what_was_not_taken_and_why(bench, first, changes, note):
+    assert note_of(bench.begin("second", warm_start=[first.ledger.url], **changes), first) == note
+
+
+def test_each_obstacle_of_a_trial_is_counted(bench):
+    first = bench.begin("first")
+    bench.iterate(first, 1, fail=lambda request: request.params["y"] == 1)
+    trials = [request.params for request in first.ledger.plan("1").requests]
+    ends = {"failed": sum(params["y"] == 1 for params in trials), "low": sum(params["y"] != 1 for params in trials)}
+    outside = sum(params["y"] == 2 for params in trials)
+    assert min(ends["failed"], outside) > 0
+    space = SPACE | {"y": {"type": "categorical", "choices": [1, 4]}}
+    note = note_of(bench.begin("second", warm_start=[first.ledger.url], space=space), first)
+    assert note.startswith(f"{ends['low'] - outside} of 6 trials taken; not taken: ")
+    assert f"{ends['failed']} failed" in note
+    assert f"{outside} outside of this search's space" in note
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "named"),
+    [
+        ("search.json", {"code": "older"}, "the source of the workload"),
+        ("data/manifest.json", {"digest": "older"}, "data"),
+    ],
+)
+def test_other_code_and_other_data_are_named(bench, first, name, changes, named):
+    first.ledger.write_json(name, first.ledger.read_json(name) | changes)
+    second = bench.begin("second", warm_start=[first.ledger.url])
+    assert note_of(second, first) == f"0 of 12 trials taken; it differs in {named}"
+
+
+def test_a_run_without_a_done_iteration_gives_nothing(bench):
+    first = bench.begin("first")
+    suggest(first, 1)
+    warm = bench.begin("second", warm_start=[first.ledger.url])
+    assert note_of(warm, first) == "0 of 0 trials taken; none of its iterations is done"
 
 
 def test_a_trials_best_epoch_is_that_of_one_objective(bench):

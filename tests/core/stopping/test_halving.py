@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from windtunnel.definition.early_stopping import Halving
 from windtunnel.errors import DefinitionError
 from windtunnel.objectives.front import hypervolume, reference_point
-from windtunnel.stopping.halving import best_first, standings
+from windtunnel.stopping.halving import best_first, rung_decisions
 from windtunnel.validation import read_model
 
 ONE = {"acc": "maximize"}
@@ -66,7 +66,7 @@ def test_what_is_no_halving(fields, text):
 
 
 def test_the_best_share_of_a_rung_goes_on():
-    found = standings([1, 3], {1: ones(0.1, 0.9, 0.5, 0.8, 0.2, 0.3)}, [], 3, ONE)
+    found = rung_decisions([1, 3], {1: ones(0.1, 0.9, 0.5, 0.8, 0.2, 0.3)}, [], 3, ONE)
     assert promoted(found) == {"b": 3, "d": 3}
     assert [one.trial[0] for one in found] == ["b", "d", "c", "f", "e", "a"]
     assert found[0].reason == "place 1 of 6 at 1 epochs (front 1): goes on to 3 epochs"
@@ -75,25 +75,25 @@ def test_the_best_share_of_a_rung_goes_on():
 
 def test_those_that_went_on_take_their_places_and_do_not_go_on_again():
     begun = {("b", 3.0), ("e", 3.0)}
-    found = standings([1, 3], {1: ones(0.1, 0.9, 0.5, 0.8, 0.2, 0.3)}, begun, 3, ONE)
+    found = rung_decisions([1, 3], {1: ones(0.1, 0.9, 0.5, 0.8, 0.2, 0.3)}, begun, 3, ONE)
     assert promoted(found) == {"d": 3}
     assert "e" not in {one.trial[0] for one in found}
 
 
 def test_trials_without_values_count_but_do_not_go_on():
     trials = [*ones(None, None, 0.5, 0.4), At("z", {"acc": 0.9}, violation=1.0), At("y", {"acc": 0.1})]
-    assert promoted(standings([1, 3], {1: trials}, [], 3, ONE)) == {"c": 3, "d": 3}
+    assert promoted(rung_decisions([1, 3], {1: trials}, [], 3, ONE)) == {"c": 3, "d": 3}
 
 
 def test_at_least_one_goes_on_and_none_from_an_empty_rung():
-    assert promoted(standings([1, 3, 9], {1: ones(0.1, 0.2)}, [], 3, ONE)) == {"b": 3}
-    assert standings([1, 3, 9], {}, [], 3, ONE) == []
-    assert promoted(standings([1, 3], {1: ones(None)}, [], 3, ONE)) == {}
+    assert promoted(rung_decisions([1, 3, 9], {1: ones(0.1, 0.2)}, [], 3, ONE)) == {"b": 3}
+    assert rung_decisions([1, 3, 9], {}, [], 3, ONE) == []
+    assert promoted(rung_decisions([1, 3], {1: ones(None)}, [], 3, ONE)) == {}
 
 
 def test_every_rung_promotes_by_itself():
     low, high = ones(0.1, 0.9, 0.5), [At("x", {"acc": 0.7}), At("y", {"acc": 0.6})]
-    found = standings([1, 3, 9], {1: low, 3: high}, [("x", 3), ("y", 3)], 3, ONE)
+    found = rung_decisions([1, 3, 9], {1: low, 3: high}, [("x", 3), ("y", 3)], 3, ONE)
     assert promoted(found) == {"x": 9, "b": 3}
     assert [one.trial[0] for one in found][:2] == ["x", "y"]  # the highest rung first
 
@@ -120,8 +120,8 @@ def test_the_best_of_each_objective_goes_on_whatever_the_others_add():
         *(At(letter, {"acc": 0.1, "cost": 10.0}) for letter in "efghi"),
     ]
     assert [one.config for one, _ in best_first(trials, TWO)][:4] == ["c", "b", "d", "a"]
-    assert promoted(standings([1, 3], {1: trials}, [], 3, TWO)).keys() == {"a", "c", "d"}
-    assert promoted(standings([1, 3], {1: trials[:2]}, [], 3, TWO)).keys() == {"a", "b"}
+    assert promoted(rung_decisions([1, 3], {1: trials}, [], 3, TWO)).keys() == {"a", "c", "d"}
+    assert promoted(rung_decisions([1, 3], {1: trials[:2]}, [], 3, TWO)).keys() == {"a", "b"}
 
 
 points = st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20)), min_size=1, max_size=9)

@@ -1,13 +1,16 @@
 import errno
+import fcntl
 import json
 import os
 import shutil
+from contextlib import suppress
+from itertools import count
 
 import pytest
 
 from tests.conformance.stores import StoreConformance
 from windtunnel.errors import NotFoundError, StoreError
-from windtunnel.stores import open_store
+from windtunnel.stores import local, open_store
 from windtunnel.stores.local import LocalStore
 
 
@@ -111,3 +114,81 @@ def test_missing_permission_is_told_with_the_path(store):
             store.put("run/a", b"new")
     finally:
         (store.folder / "run" / ".meta").chmod(0o700)
+
+
+class Dying:
+    """A process that is killed, as a power failure would, before the n-th thing that it asks of the system."""
+
+    ASKED = ((os, "link"), (os, "replace"), (os, "unlink"), (os, "fsync"), (os, "utime"), (fcntl, "flock"))
+
+    def __init__(self, n):
+        self._left = n
+
+    def run(self, work):
+        """Whether it died."""
+        pid = os.fork()
+        if pid == 0:
+            for module, name in (*self.ASKED, (local, "open_file")):
+                setattr(module, name, self._mortal(getattr(module, name)))
+            with suppress(BaseException):
+                work()
+                os._exit(0)
+            os._exit(1)
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        assert code in (0, DIED)
+        return code == DIED
+
+    def _mortal(self, function):
+        def asked(*arguments, **named):
+            self._left -= 1
+            return os._exit(DIED) if self._left == 0 else function(*arguments, **named)
+
+        return asked
+
+
+DIED = 9
+WRITES = {
+    "create": lambda store, _: store.create("run/new", b"new", {"n": "2"}),
+    "put": lambda store, _: store.put("run/new", b"new", {"n": "2"}),
+    "replace": lambda store, _: store.put("run/old", b"new", {"n": "2"}),
+    "upload": lambda store, file: store.upload("run/old", file, {"n": "2"}),
+    "delete": lambda store, _: store.delete("run/old"),
+}
+
+
+def shown(store):
+    return {entry.path: (store.get(entry.path), dict(entry.metadata)) for entry in store.list()}
+
+
+@pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
+def test_what_a_kill_leaves_is_no_object_and_is_swept(tmp_path, write):
+    (tmp_path / "file").write_bytes(b"new")
+    for n in count(1):
+        store = LocalStore(tmp_path / f"store-{n}")
+        store.put("run/old", b"old", {"n": "1"})
+        before = shown(store)
+        died = Dying(n).run(lambda: write(store, tmp_path / "file"))  # noqa: B023
+        found = shown(store)
+        write(store, tmp_path / "file")
+        assert found in (before, shown(store))
+        store.sweep("run/")
+        hidden = {file.name for file in (store.folder / "run" / ".meta").iterdir()} - {"lock"}
+        assert hidden == {f"{entry.path.removeprefix('run/')}.{entry.etag}" for entry in store.list()}
+        assert all(metadata for _, metadata in shown(store).values())
+        if not died:
+            assert n > 3
+            return
+
+
+def test_nothing_is_swept_away_under_a_living_writer(store, tmp_path, monkeypatch):
+    store.put("run/a", b"old", {"n": "1"})
+    replace, swept = os.replace, []
+
+    def sweep_first(*arguments, **named):
+        swept.append(store.sweep(""))
+        return replace(*arguments, **named)
+
+    monkeypatch.setattr(os, "replace", sweep_first)
+    store.put("run/a", b"new", {"n": "2"})
+    assert swept == [0]
+    assert store.stat("run/a").metadata == {"n": "2"}

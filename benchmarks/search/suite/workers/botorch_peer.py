@@ -33,12 +33,13 @@ def main() -> None:
     x, y = torch.empty(0, size), torch.empty(0, m + task["constraints"])
     print('@"ready"', flush=True)
     for line in sys.stdin:
-        said = json.loads(line)
-        if "ask" in said:
-            asked = sobol.draw(said["ask"]).double() if len(x) < 2 * (size + 1) else suggested(x, y, m, said["ask"])
-            print("@" + json.dumps(asked.tolist()), flush=True)
+        message = json.loads(line)
+        if "ask" in message:
+            n = message["ask"]
+            points = sobol.draw(n).double() if len(x) < 2 * (size + 1) else suggested(x, y, m, n)
+            print("@" + json.dumps(points.tolist()), flush=True)
             continue
-        for point, one in zip(asked, said["tell"], strict=True):
+        for point, one in zip(points, message["tell"], strict=True):
             if one is not None:
                 values = torch.tensor([[-value for value in one["values"]] + one["excess"]])
                 x, y = torch.cat([x, point[None]]), torch.cat([y, values])
@@ -68,8 +69,8 @@ def suggested(x: torch.Tensor, y: torch.Tensor, m: int, n: int) -> torch.Tensor:
         )
     cube = torch.tensor([[0.0] * x.shape[1], [1.0] * x.shape[1]])
     options = {"batch_limit": 4, "maxiter": 100}
-    found, _ = optimize_acqf(acquisition, cube, n, num_restarts=4, raw_samples=128, options=options, sequential=True)
-    return found
+    points, _ = optimize_acqf(acquisition, cube, n, num_restarts=4, raw_samples=128, options=options, sequential=True)
+    return points
 
 
 main()

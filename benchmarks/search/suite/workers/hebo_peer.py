@@ -19,14 +19,14 @@ def main() -> None:
     optimiser = HEBO(space, scramble_seed=task["seed"])
     print('@"ready"', flush=True)
     for line in sys.stdin:
-        said = json.loads(line)
-        if "ask" in said:
-            asked = optimiser.suggest(n_suggestions=said["ask"])
-            print("@" + json.dumps(asked[names].astype(float).values.tolist()), flush=True)
+        message = json.loads(line)
+        if "ask" in message:
+            suggestions = optimiser.suggest(n_suggestions=message["ask"])
+            print("@" + json.dumps(suggestions[names].astype(float).values.tolist()), flush=True)
             continue
-        values = np.array([[one["values"][0] if one else np.nan] for one in said["tell"]])
+        values = np.array([[one["values"][0] if one else np.nan] for one in message["tell"]])
         values[np.isnan(values)] = np.nanmax(values) if np.isfinite(values).any() else 1e3
-        optimiser.observe(pd.DataFrame(asked), values)
+        optimiser.observe(pd.DataFrame(suggestions), values)
         print("@1", flush=True)
 
 

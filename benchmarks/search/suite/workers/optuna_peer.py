@@ -23,12 +23,12 @@ def main() -> None:
     space = {f"x{i}": distribution(column) for i, column in enumerate(task["columns"])}
     print('@"ready"', flush=True)
     for line in sys.stdin:
-        said = json.loads(line)
-        if "ask" in said:
-            trials = [study.ask(space) for _ in range(said["ask"])]
+        message = json.loads(line)
+        if "ask" in message:
+            trials = [study.ask(space) for _ in range(message["ask"])]
             print("@" + json.dumps([[trial.params[name] for name in space] for trial in trials]), flush=True)
             continue
-        for trial, one in zip(trials, said["tell"], strict=True):
+        for trial, one in zip(trials, message["tell"], strict=True):
             if one is None:
                 study.tell(trial, state=optuna.trial.TrialState.FAIL)
                 continue

@@ -36,15 +36,15 @@ def main() -> None:
     worst = [1e3] * len(names)
     print('@"ready"', flush=True)
     for line in sys.stdin:
-        said = json.loads(line)
-        if "ask" in said:
-            asked = [facade.ask() for _ in range(said["ask"])]
+        message = json.loads(line)
+        if "ask" in message:
+            trials = [facade.ask() for _ in range(message["ask"])]
             print(
-                "@" + json.dumps([[dict(one.config)[f"x{i}"] for i in range(len(task["columns"]))] for one in asked]),
+                "@" + json.dumps([[dict(one.config)[f"x{i}"] for i in range(len(task["columns"]))] for one in trials]),
                 flush=True,
             )
             continue
-        for info, one in zip(asked, said["tell"], strict=True):
+        for info, one in zip(trials, message["tell"], strict=True):
             cost = one["values"] if one else worst
             facade.tell(info, TrialValue(cost=cost if len(names) > 1 else cost[0]))
         print("@1", flush=True)

@@ -22,6 +22,7 @@ from windtunnel.launchers.kubernetes.states import (
     judge,
     last_words,
     never_began,
+    outlived,
     pods_of,
     taken_down,
 )
@@ -60,7 +61,7 @@ class KubernetesLauncher(Launcher):
             there = wanted if client.create_job(wanted) else client.job(wanted["metadata"]["name"])
             if there is None:
                 continue  # deleted since
-            if finished(there):
+            if finished(there) or (there is not wanted and self._outlived(ledger, client, there)):
                 client.delete_job(there)
             elif "deletionTimestamp" not in there["metadata"]:
                 number = int(there["metadata"]["annotations"][LAUNCH])
@@ -77,6 +78,7 @@ class KubernetesLauncher(Launcher):
         jobs = client.jobs(selector(ledger), _UNFINISHED)
         pods = client.pods(selector(ledger), _NOT_DONE)
         self._tell(ledger, pods)
+        self._release(ledger, client, jobs, pods)
         if any(map(holds_place, pods)):
             self._busy[ledger.url] = moment
         hopeful = {job_id(job) for job in jobs if not self._judge(ledger, definition, job, pods_of(job, pods), moment)}
@@ -138,6 +140,16 @@ class KubernetesLauncher(Launcher):
         name = job_id(job)
         starts = sum(attempt.job == name for unit in ledger.job(name).units for attempt in ledger.attempts(unit))
         return never_began(dead) if len(dead) - starts >= _FUTILE else None
+
+    def _outlived(self, ledger: Ledger, client: Client, job: Object) -> bool:
+        return any(map(outlived, pods_of(job, client.pods(selector(ledger, job_id(job)), _NOT_DONE))))
+
+    def _release(self, ledger: Ledger, client: Client, jobs: Iterable[Object], pods: Sequence[Object]) -> None:
+        """Delete jobs that are done but for containers beside the trainer's: they would hold their places for ever."""
+        for job in jobs:
+            over = any(map(outlived, pods_of(job, pods)))
+            if over and "deletionTimestamp" not in job["metadata"] and not ledger.owed(ledger.job(job_id(job))):
+                client.delete_job(job)
 
     def _tell(self, ledger: Ledger, pods: Iterable[Object]) -> None:
         """Leave word of what took pods down: the trainer in the next pod cannot see it."""

@@ -105,8 +105,8 @@ def _pod(ledger: Ledger, job: Job, definition: Definition, labels: Object, annot
 
 def _ask_for(container: Object, resources: Resources) -> None:
     """Put the definition's resources in place of the template's."""
-    asked = container.setdefault("resources", {})
-    requests, limits = asked.setdefault("requests", {}), asked.setdefault("limits", {})
+    own = container.setdefault("resources", {})
+    requests, limits = own.setdefault("requests", {}), own.setdefault("limits", {})
     if resources.gpus is not None:
         requests.pop(GPU, None)
         limits.pop(GPU, None)

@@ -16,6 +16,7 @@ _MAY_START = {
     "CreateContainerConfigError": "cannot_start",
     "CreateContainerError": "cannot_start",
     "RunContainerError": "cannot_start",
+    "CrashLoopBackOff": "cannot_start",  # of an init container that is to run beside the trainer's
 }
 _TAKES_DOWN = ("out_of_memory", "evicted", "node_lost")  # kinds
 _START_PATIENCE = 120.0  # seconds for such a fault to pass
@@ -65,8 +66,19 @@ def ending(pod: Object, moment: datetime) -> bool:
 
 
 def holds_place(pod: Object) -> bool:
-    """Whether the pod has a node's resources, which others may wait for."""
-    return _phase(pod) in ("Pending", "Running") and not _deleted(pod) and bool(pod["spec"].get("nodeName"))
+    """Whether the pod has a node's resources, which others may wait for, and works."""
+    there = _phase(pod) in ("Pending", "Running") and not _deleted(pod) and not outlived(pod)
+    return there and bool(pod["spec"].get("nodeName"))
+
+
+def outlived(pod: Object) -> bool:
+    """Whether containers run on though the trainer's has ended: the cluster lets such a pod run, and hold its place.
+
+    Init containers that run beside it, with `restartPolicy: Always`, do not count: the cluster ends them itself.
+    """
+    others = [one for one in pod["status"].get("containerStatuses", []) if one.get("name") != TRAINER]
+    ended = "terminated" in _trainer(pod["status"].get("containerStatuses", [])).get("state", {})
+    return _phase(pod) == "Running" and ended and any("terminated" not in one.get("state", {}) for one in others)
 
 
 def judge(
@@ -91,7 +103,7 @@ def judge(
         return _failed(job, pods)
     there = [pod for pod in pods if _phase(pod) in ("Pending", "Running") and not _deleted(pod)]
     for pod in there:
-        if _outlived(pod):
+        if outlived(pod):
             return _end_of(pod, pods)
         if (stuck := _stuck(pod, pending, moment, busy)) is not None:
             return _because_of_a_node(stuck, _lost(pods))
@@ -156,12 +168,6 @@ def _end_of(pod: Object, pods: Sequence[Object]) -> Verdict:
         return Verdict("out_of_memory", f"its {where} was killed for using more than {beyond}{times}", pod)
     text = f"its {where} ended with exit code {ended.get('exitCode')}{times}, without results"
     return Verdict("exit_code", text, pod)
-
-
-def _outlived(pod: Object) -> bool:
-    """Whether other containers run on though the trainer's has ended: the cluster takes such a pod to be running."""
-    trainer = _trainer(pod["status"].get("containerStatuses", []))
-    return _phase(pod) == "Running" and "terminated" in trainer.get("state", {})
 
 
 def _stuck(pod: Object, pending: float, moment: datetime, busy: datetime | None) -> Verdict | None:

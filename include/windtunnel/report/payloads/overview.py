@@ -52,7 +52,7 @@ def overview(snapshot: Snapshot) -> dict[str, Any]:
         "failure": snapshot.failure,
         "ended_early": snapshot.ended_early,
         "refused": str(snapshot.refusal) if snapshot.refusal else "",
-        "causes": [{"cause": said, "units": len(units), "unit": units[0]} for said, units in _causes(snapshot)],
+        "causes": [{"cause": cause, "units": len(units), "unit": units[0]} for cause, units in _causes(snapshot)],
         "preparation": _preparation(snapshot),
     }
 
@@ -92,6 +92,10 @@ def waits_for(snapshot: Snapshot) -> list[str]:
     """What has to happen next, in sentences; nothing of a run that is done."""
     if not snapshot.works:
         return []
+    return [*([snapshot.blocked] if snapshot.blocked else []), *_next_steps(snapshot)]
+
+
+def _next_steps(snapshot: Snapshot) -> list[str]:
     last = next(reversed(iterations(snapshot)), None)
     if last is None and not snapshot.models:
         return ["the data, which is being prepared, and the first suggestions"]

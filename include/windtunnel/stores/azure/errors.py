@@ -92,9 +92,9 @@ def _code(error: Exception) -> str:
 def _account(credentials: Credentials) -> str:
     """The account by its address, without anything secret."""
     text = credentials.get(CONNECTION_STRING, "")
-    found = re.search(r"BlobEndpoint=([^;?]+)|AccountName=([^;]+)", text, re.IGNORECASE)
-    if found:
-        return f"the account {found.group(1) or found.group(2)}"
+    match = re.search(r"BlobEndpoint=([^;?]+)|AccountName=([^;]+)", text, re.IGNORECASE)
+    if match:
+        return f"the account {match.group(1) or match.group(2)}"
     return f"the account {credentials.get(ACCOUNT_URL, '').partition('?')[0]}"
 
 

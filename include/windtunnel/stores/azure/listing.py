@@ -45,8 +45,8 @@ def list_blobs(client: "ContainerClient", base: str, prefix: str) -> Iterator[En
 def _ask(client: "ContainerClient", prefix: str, marker: str) -> ElementTree.Element | None:
     from azure.core.pipeline.transport import HttpRequest
 
-    asked = {"restype": "container", "comp": "list", "include": "metadata", "maxresults": _PAGE, "prefix": prefix}
-    query = urlencode(asked | ({"marker": marker} if marker else {}), quote_via=quote)
+    fields = {"restype": "container", "comp": "list", "include": "metadata", "maxresults": _PAGE, "prefix": prefix}
+    query = urlencode(fields | ({"marker": marker} if marker else {}), quote_via=quote)
     request = HttpRequest("GET", f"{client.url}{'&' if '?' in client.url else '?'}{query}")
     request.headers["x-ms-version"] = client.api_version
     response = client._pipeline.run(request).http_response

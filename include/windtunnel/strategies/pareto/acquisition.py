@@ -76,8 +76,8 @@ class Acquisition:
     def batch(self, n: int) -> Iterator[tuple[int, dict[str, Any]]]:
         """Places of n candidates, each with a note; one by one the one that adds most to those before.
 
-        With several objectives, in turn one that may turn out better than expected and one that the means alone speak
-        for (a portfolio, after Hoffman, Brochu and de Freitas, "Portfolio Allocation for Bayesian Optimization", 2011).
+        With several objectives, it is in turn the best of the ranking with exploration and of the one by means alone (a
+        portfolio, after Hoffman, Brochu and de Freitas, "Portfolio Allocation for Bayesian Optimization", 2011).
         Each is believed to turn out as expected (Ginsbourger, Le Riche and Carraro,
         "Kriging is well-suited to parallelize optimization", 2010).
         """
@@ -102,10 +102,11 @@ class Acquisition:
         return np.asarray(np.where(np.isnan(gains), -np.inf, gains + chance))
 
     def _turn(self) -> Ranking:
-        """The ranking that has the next word."""
+        """The ranking whose turn it is."""
         return self._rankings[len(self._taken) % len(self._rankings)]
 
     def _portfolio(self) -> list[Ranking]:
+        """The rankings that take turns, as they are after what was taken."""
         # With one objective, the means would crowd the batch around a single place.
         both = len(self._objectives) > 1 and self._feasible
         explorations = dict.fromkeys([self._exploration, *([0.0] if both else [])])
@@ -137,7 +138,7 @@ class Acquisition:
         return Front(points, np.minimum(corner, data.worst), rng)
 
     def _believe(self, place: int) -> None:
-        """Take for a trial that ended as expected a candidate, or one that is under way."""
+        """Believe that a candidate, or a trial under way, will turn out as expected."""
         if self._forecast.log_feasible(np.array([place]))[0] > np.log(0.5):
             # What will fail adds nothing, and must not make others look needless.
             expected = self._forecast.expected(place)

@@ -11,8 +11,8 @@ from windtunnel.strategies.pareto.kernel import Array, Features, Kernel
 Places = NDArray[np.intp]
 
 _FEW = 200  # configurations of nearly the same cost among which the most telling one is taken
-_SAMPLE = 256  # candidates that stand for all in which uncertainty is to shrink
-_TRIALS = 100  # that are minded, of those there are already
+_SAMPLE = 256  # candidates, drawn from all, whose uncertainty is to shrink
+_TRIALS = 100  # of the trials so far, the latest, that the design is spread around
 
 
 def design(
@@ -36,36 +36,36 @@ def design(
         features: of the c candidates, and then of the trials that there are already.
         kernel: of the model.
         n: how many.
-        spread: how many trials there will be before the model has its say: into so many costs are told apart.
+        spread: how many trials there will be before the model is used; costs are parted into so many windows.
         rng: the generator of all randomness.
         first: places that are among the n whatever the costs.
     """
     count, objectives = known.shape
     trials = range(count, len(features))
-    doubt = _Doubt(kernel, features, rng.sample(range(count), min(_SAMPLE, count)))
+    uncertainty = _Uncertainty(kernel, features, rng.sample(range(count), min(_SAMPLE, count)))
     for place in trials[-_TRIALS:]:
-        doubt.take(place)
+        uncertainty.take(place)
     free = np.ones(count, bool)
     chosen: list[int] = []
     for place in first[:n]:
         chosen.append(place)
         free[place] = False
-        doubt.take(place)
+        uncertainty.take(place)
     for step in range(len(trials) + len(chosen), len(trials) + min(n, count)):
         places: Places = np.flatnonzero(free)
         if objectives:
             turn, axis = divmod(step, objectives)
             places = _near(np.abs(known[:, axis] - _target(turn)), places, 0.0 if turn < 2 else objectives / spread)
         few = np.array(rng.sample(places.tolist(), min(_FEW, (len(places) + 1) // 2)))  # half, so that seeds differ
-        best = int(few[doubt.variance_reduction(few).argmax()])
+        best = int(few[uncertainty.variance_reduction(few).argmax()])
         chosen.append(best)
         free[best] = False
-        doubt.take(best)
+        uncertainty.take(best)
     return chosen
 
 
-class _Doubt:
-    """How uncertain a model with its usual hyperparameters is of places, given those that were taken."""
+class _Uncertainty:
+    """The variance that a model with the prior's hyperparameters has at each place, given those that were taken."""
 
     def __init__(self, kernel: Kernel, features: Features, sample: list[int]) -> None:
         self._kernel = kernel
@@ -81,7 +81,7 @@ class _Doubt:
         return np.asarray((self._shared[places] ** 2).sum(1) / (self._variance[places] + self._noise[places]))
 
     def take(self, place: int) -> None:
-        """Learn what comes of a place."""
+        """Reckon with a trial at a place."""
         one = self._features[place : place + 1]
         covariance = self._kernel.covariance(self._kernel.prior_mean, one, self._features)[0]
         covariance -= self._explained[:, place] @ self._explained

@@ -115,7 +115,7 @@ class Encoder:
 
     def _places_and_leaves(self, params: Params) -> tuple[list[float], dict[str, Any]]:
         if id(params) not in self._read:
-            self._read[id(params)] = params, self._space.encode(params), _leaves(self._space.untold(params))
+            self._read[id(params)] = params, self._space.encode(params), _leaves(self._space.undescribed(params))
         _, places, leaves = self._read[id(params)]
         return places, leaves
 

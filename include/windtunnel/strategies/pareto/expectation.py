@@ -16,7 +16,7 @@ from windtunnel.strategies.pareto.ensemble import Prediction
 from windtunnel.strategies.pareto.gain import Front
 from windtunnel.strategies.pareto.kernel import Array
 
-_NODES = 8  # quantiles that stand for a distribution
+_NODES = 8  # quantiles by which a distribution is integrated over
 _DRAWS = 16  # of several objectives together, from three on
 _QUANTILES = (np.arange(_NODES) + 0.5) / _NODES
 

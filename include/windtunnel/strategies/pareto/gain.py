@@ -6,7 +6,7 @@ from scipy.stats import norm, qmc
 
 from windtunnel.strategies.pareto.kernel import Array
 
-_DIRECTIONS = 256  # that stand for all, from three objectives on
+_DIRECTIONS = 256  # over which the gain is averaged, from three objectives on
 
 
 class Front:

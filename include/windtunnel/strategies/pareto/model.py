@@ -168,8 +168,8 @@ def _likeliest(kernel: Kernel, start: Array, features: Features, values: Array) 
 
     reach = _BOUND * kernel.prior_deviation
     bounds = list(zip(kernel.prior_mean - reach, kernel.prior_mean + reach, strict=True))
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 40})
-    return np.asarray(found.x)
+    optimum = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 40})
+    return np.asarray(optimum.x)
 
 
 def _likeliest_warp(kernel: Kernel, theta: Array, features: Features, values: Array, choice: list[Warp]) -> Warp:

@@ -68,7 +68,7 @@ class TrainingData:
         Args:
             problem: what is searched for.
             past: all that was asked for so far, with canonical parameters.
-            rng: decides which trials stand for very many.
+            rng: decides which trials are kept of very many.
         """
         self.signs = {name: sign(direction) for name, direction in problem.objectives.items()}
         self.bounds = [(name, *self._turned(name, bound)) for name, bound in problem.constraints.items()]

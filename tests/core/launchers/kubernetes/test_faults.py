@@ -14,7 +14,7 @@ from windtunnel.launchers import get_launcher
 from windtunnel.launchers.kubernetes import client, states
 from windtunnel.launchers.kubernetes.manifest import job_name
 from windtunnel.launchers.monitor import Watch
-from windtunnel.ledger import State
+from windtunnel.ledger import Result, State
 
 PENDING = 3600.0  # seconds that a job may wait to be started
 
@@ -338,3 +338,39 @@ def test_a_job_that_failed_is_launched_anew_when_asked(cluster, run):
     run.launch()
     assert result_of(run).state is State.COMPLETED
     assert len(run.ledger.launches("1-0")) == 2
+
+
+def with_helper(code):
+    """A pod whose trainer has ended, while another container runs on."""
+    end = {"exitCode": code, "reason": "Completed" if code == 0 else "Error", "finishedAt": stamp()}
+    trainer, helper = {"terminated": end}, {"running": {}}
+    statuses = [{"name": "trainer", "state": trainer}, {"name": "mesh", "state": helper}]
+    return {"phase": "Running", "containerStatuses": statuses}
+
+
+def test_a_job_that_is_done_gives_its_place_back_though_a_container_runs_on(cluster, run):
+    cluster.script = [with_helper(0), {"phase": "Running"}]
+    run = run(["nothing"], ["sleep 1"])
+    run.launch()
+    launcher = get_launcher("kubernetes")
+    assert launcher.live(run.ledger) == {"1-1"}
+    assert len(cluster.jobs) == 2  # its results may still come into view
+    run.ledger.record(Result(trial=run.trial("nothing"), state=State.COMPLETED))
+    assert launcher.live(run.ledger) == {"1-1"}
+    assert [job["metadata"]["labels"]["windtunnel/job"] for job in cluster.jobs.values()] == ["1-1"]
+    cluster.step()
+    assert len(cluster.pods) == 1
+
+
+def test_a_job_whose_trainer_failed_is_started_again_though_a_container_runs_on(cluster, run):
+    cluster.script = [with_helper(3)]
+    run = run(trial_retries=1)
+    run.launch()
+    launcher = get_launcher("kubernetes")
+    assert launcher.live(run.ledger) == set()
+    assert launcher.why_gone(run.ledger, run.jobs[0]).kind == "exit_code"
+    (first,) = cluster.jobs.values()
+    launcher.launch(run.ledger, run.jobs[0])
+    (second,) = cluster.jobs.values()
+    assert second["metadata"]["uid"] != first["metadata"]["uid"]
+    cluster.until(lambda: run.ledger.result(run.trial("nothing")))

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from windtunnel.launchers.kubernetes.states import judge
+from windtunnel.launchers.kubernetes.states import holds_place, judge
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 HOUR = 3600.0
@@ -66,3 +66,22 @@ def test_a_pod_whose_other_containers_run_on_is_over_with_its_trainer():
     assert kind(job(60), [pod(60, "Running", containerStatuses=[beside, ended])]) == "exit_code"
     ended["state"] = {"running": {}}
     assert kind(job(60), [pod(60, "Running", containerStatuses=[beside, ended])]) is None
+    ended["state"] = {"terminated": {"exitCode": 3, "finishedAt": ago(5)}}
+    helper = {"name": "mesh", "state": {"running": {}}}
+    going = pod(60, "Running", containerStatuses=[ended], initContainerStatuses=[helper])
+    assert kind(job(60), [going]) is None  # the cluster ends such a helper, and then starts the job's next pod
+
+
+def test_a_pod_whose_trainer_has_ended_holds_no_place_that_others_wait_for():
+    ended = {"name": "trainer", "state": {"terminated": {"exitCode": 0, "finishedAt": ago(5)}}}
+    one = pod(60, "Running", containerStatuses=[ended, {"name": "mesh", "state": {"running": {}}}])
+    one["spec"]["nodeName"] = "node"
+    assert not holds_place(one)
+    ended["state"] = {"running": {}}
+    assert holds_place(one)
+
+
+def test_a_helper_that_crashes_at_each_start_keeps_its_job_from_starting():
+    looping = [{"name": "mesh", "image": "i", "state": {"waiting": {"reason": "CrashLoopBackOff"}}}]
+    starts = pod(1000, conditions=[scheduled("True", 200)], initContainerStatuses=looping)
+    assert kind(job(1000), [starts]) == "cannot_start"
