@@ -173,15 +173,15 @@ class _Run:
 
         try:
             done = self._stepping.repeated(self._name(f"{name} {index}"), work)
-            if name == self._cut_after:
-                raise _CutShort
-            return done
         except Skipped:
-            return False
+            done = False
         except (AirflowFailException, AirflowSkipException) as error:
             if name.endswith(".collect"):  # red or skipped, and nothing waits for it
                 return None
             raise FailedRun(f"{name}: {error}") from error
+        if name == self._cut_after:
+            raise _CutShort
+        return done
 
     def _await(self, group: str, jobs: list[str]) -> None:
         """The sensor, and between its looks the jobs."""
@@ -272,7 +272,7 @@ class _Run:
     def _context(self, task: str) -> dict[str, Any]:
         xcoms, run_id = self._xcoms, self._run_id
 
-        def pull(task_ids: str, key: str, map_indexes: int, run_id: str = run_id) -> Any:
+        def pull(task_ids: str, key: str, map_indexes: int = -1, run_id: str = run_id) -> Any:
             return xcoms.get((run_id, task_ids, key))
 
         def push(key: str, value: Any) -> None:

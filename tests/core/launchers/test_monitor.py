@@ -105,7 +105,7 @@ def test_a_poll_is_one_listing_of_jobs_and_one_of_results_in_this_order(run, lau
     list_objects, live = store.list, StagedLauncher.live
     monkeypatch.setattr(store, "list", lambda self, prefix="": listed.append(prefix) or list_objects(self, prefix))
     monkeypatch.setattr(StagedLauncher, "live", lambda self, ledger: listed.append("jobs") or live(self, ledger))
-    monkeypatch.setattr(store, "get", lambda self, path: pytest.fail(f"a read of {path}"))
+    monkeypatch.setattr(store, "get_tagged", lambda self, path: pytest.fail(f"a read of {path}"))
     monitor.poll()
     assert listed == ["jobs", "toy/run/results/"]
 
@@ -238,6 +238,15 @@ def test_a_hopeless_iteration_is_not_waited_for(run, launcher):
         assert not StageMonitor(ledger, launcher, "3").poll().done
         ledger.record(Result(trial=unit, state=State.FAILED))
     assert StageMonitor(ledger, launcher, "3").poll().done
+
+
+def test_trials_that_all_fail_for_one_cause_are_not_waited_for(run, launcher):
+    ledger = run("nothing", failed_trials=100).ledger
+    units = add_iteration(ledger, "2", lanes=1, trials=8)
+    for number, unit in enumerate(units[:5]):
+        assert not StageMonitor(ledger, launcher, "2").poll().done
+        record_failure(ledger, unit, "no_metrics", f"trial {number}: acc never came")
+    assert StageMonitor(ledger, launcher, "2").poll().done
 
 
 def test_full_training_waits_for_all_of_its_own_and_no_others(run, launcher):

@@ -58,7 +58,7 @@ def test_the_first_result_holds_and_the_late_one_is_kept(ledger):
 def test_outcomes_come_from_one_listing_without_reading_results(ledger, monkeypatch):
     ledger.record(result(metrics={"loss": 0.5, "nothing": None}, violation=0.25, kind="", seconds=3.5))
     ledger.record(result("verify-" + TRIAL))
-    monkeypatch.setattr(LocalStore, "get", lambda self, path: pytest.fail(f"read {path}"))
+    monkeypatch.setattr(LocalStore, "get_tagged", lambda self, path: pytest.fail(f"read {path}"))
     outcome = ledger.outcomes()[TRIAL]
     assert set(ledger.outcomes()) == {TRIAL}
     assert (outcome.objectives, outcome.metrics) == ({"acc": 0.9}, {"loss": 0.5, "nothing": None})

@@ -120,9 +120,9 @@ class Requests:
         self.listings: list[str] = []
         self.reads: list[str] = []
         store = type(ledger.store)
-        list_, get, stat = store.list, store.get, store.stat
+        list_, get, stat = store.list, store.get_tagged, store.stat
         monkeypatch.setattr(store, "list", lambda of, prefix="": self.listings.append(prefix) or list_(of, prefix))
-        monkeypatch.setattr(store, "get", lambda of, path: self.reads.append(path) or get(of, path))
+        monkeypatch.setattr(store, "get_tagged", lambda of, path: self.reads.append(path) or get(of, path))
         monkeypatch.setattr(store, "stat", lambda of, path: self.reads.append(path) or stat(of, path))
 
     def forget(self) -> None:

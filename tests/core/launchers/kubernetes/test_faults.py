@@ -148,6 +148,22 @@ def test_what_may_pass_gets_time(cluster, run, reason, kind):
     assert 'secret "windtunnel-storage" not found' in run.result("nothing").message
 
 
+def test_a_registrys_hiccup_is_waited_for(cluster, run, clock):
+    cluster.script = [waiting("ImagePullBackOff", "Back-off pulling image")]
+    run = run()
+    run.launch()
+    cluster.step()
+    (pod,) = cluster.pods.values()
+    about = {"kind": "Pod", "uid": pod["metadata"]["uid"], "name": pod["metadata"]["name"]}
+    told = {"type": "Warning", "reason": "Failed", "message": "Failed to pull image: i/o timeout"}
+    cluster.events.append({"metadata": {"name": "e"}, "involvedObject": about, "firstTimestamp": stamp(), **told})
+    clock.forward(PENDING - 60)
+    assert get_launcher("kubernetes").live(run.ledger) == {"1-0"}
+    clock.forward(120)
+    assert result_of(run).kind == "image_not_found"
+    assert "Failed to pull image: i/o timeout" in run.result("nothing").message
+
+
 def test_waiting_for_too_long(cluster, run, clock):
     cluster.script = [{"phase": "Pending", "conditions": [UNPLACED]}]
     run = run()
@@ -363,14 +379,19 @@ def test_a_job_that_is_done_gives_its_place_back_though_a_container_runs_on(clus
 
 
 def test_a_job_whose_trainer_failed_is_started_again_though_a_container_runs_on(cluster, run):
-    cluster.script = [with_helper(3)]
+    cluster.script = [with_helper(3), with_helper(143)]
     run = run(trial_retries=1)
     run.launch()
-    launcher = get_launcher("kubernetes")
-    assert launcher.live(run.ledger) == set()
-    assert launcher.failure_reason(run.ledger, run.jobs[0]).kind == "exit_code"
-    (first,) = cluster.jobs.values()
-    launcher.launch(run.ledger, run.jobs[0])
-    (second,) = cluster.jobs.values()
-    assert second["metadata"]["uid"] != first["metadata"]["uid"]
-    cluster.until(lambda: run.ledger.result(run.trial("nothing")))
+    result = result_of(run)
+    assert result.state is State.COMPLETED
+    assert len(run.ledger.launches("1-0")) == 3
+
+
+def test_a_job_whose_trainer_fails_each_time_beside_another_container_is_given_up(cluster, run):
+    cluster.script = [with_helper(3)] * 9
+    run = run(trial_retries=20)
+    run.launch()
+    result = result_of(run)
+    assert (result.state, result.kind) == (State.FAILED, "exit_code")
+    assert len(run.ledger.launches("1-0")) == 3  # nothing was begun in any of them
+    assert cluster.jobs == {}
