@@ -25,7 +25,7 @@ from windtunnel_trainer.entry import caller
 from windtunnel_trainer.export import exported_model
 from windtunnel_trainer.failure import NoMetricsError, why_failed
 from windtunnel_trainer.memory import read_peak
-from windtunnel_trainer.peers import Peers
+from windtunnel_trainer.process_group import ProcessGroup
 from windtunnel_trainer.ranks import pause
 from windtunnel_trainer.rehearsal import rehearsed
 from windtunnel_trainer.stopping import Rules
@@ -85,7 +85,7 @@ def run(
         traceback.print_exc()
         kind, message = why_failed(error)
         result = failed(ledger, unit, kind, message, _log_tail(log))
-    if result.state is State.FAILED or Peers().leads:
+    if result.state is State.FAILED or ProcessGroup().leads:
         facts = {
             "started": attempt.started,
             "ended": now(),
@@ -172,7 +172,7 @@ def train(
         no_model = "" if exported else export_stopped(ledger, definition, request, trial)
         state, kind, exported = State.STOPPED, trial.stopped.rule, not no_model
         message = trial.stopped.reason + (f"; no model: {no_model}" if no_model else "")
-    if not Peers().leads:
+    if not ProcessGroup().leads:
         return Result(trial=request.trial, state=state)  # the first process says what came of it
     chosen = trial.chosen()
     metrics: dict[str, float | None] = dict(request.known)
