@@ -179,6 +179,10 @@ class _Run:
             if name.endswith(".collect"):  # red or skipped, and nothing waits for it
                 return None
             raise FailedRun(f"{name}: {error}") from error
+        except Exception:
+            if not name.endswith(".launch"):  # one that fails for good leaves the others alone
+                raise
+            return None
         if name == self._cut_after:
             raise _CutShort
         return done
