@@ -1,6 +1,7 @@
 """Whether another DAG run is at work, be it under the scheduler or under `airflow dags test`."""
 
 import fcntl
+import logging
 from pathlib import Path
 from typing import IO, Any
 
@@ -8,6 +9,7 @@ from airflow.sdk.exceptions import AirflowRuntimeError
 
 from windtunnel.ledger.ids import safe_name
 
+_log = logging.getLogger(__name__)
 _held: list[IO[str]] = []  # this process's locks, until it ends
 
 
@@ -25,14 +27,17 @@ def show_life(context: Any) -> None:
     _held.append(file)
 
 
-def is_at_work(context: Any, run: str) -> bool:
-    """Whether another DAG run of the task's DAG is at work."""
+def is_at_work(context: Any, run: str) -> bool | None:
+    """Whether another DAG run of the task's DAG is at work; None where this Airflow does not know the run."""
+    from airflow.sdk.api.client import ServerResponseError
+
     dag_id = context["dag"].dag_id
     try:
         if context["ti"].get_dagrun_state(dag_id, run) not in ("running", "queued"):
             return False
-    except AirflowRuntimeError:  # Airflow does not know it: deleted, or of another Airflow
-        return False
+    except (AirflowRuntimeError, ServerResponseError):  # deleted, or of another Airflow
+        _log.warning("This Airflow knows no DAG run %s: whether it is at work is seen by its heartbeat", run)
+        return None
     lock = _lock_of(dag_id, run)
     if not lock.exists():
         return True

@@ -11,6 +11,7 @@ from windtunnel.errors import LedgerError
 from windtunnel.launchers import get_launcher
 from windtunnel.ledger import Job, Ledger, Spec
 from windtunnel.ledger.ids import config_of, is_trial, trial_of
+from windtunnel.ledger.sources import open_own
 from windtunnel.stages import Search
 from windtunnel.stores import open_store
 from windtunnel.text import printable
@@ -32,20 +33,25 @@ def current_ledger(store: str, context: Any = None) -> Ledger:
     Args:
         store: where the search's ledgers live.
         context: of the task; by default that of the task at work.
+
+    Raises:
+        LedgerError: `resume` is the URL of another search's run, or of another store's.
     """
     context = context or get_current_context()
     use_cluster()
     use_connection()
     opened = open_store(store)
     opened.on_wait = tell
-    return Ledger(opened, context["dag"].dag_id, context["params"].get("resume") or context["run_id"])
+    run = context["params"].get("resume") or context["run_id"]
+    return open_own(run, opened, context["dag"].dag_id)
 
 
 def current_search(store: str, context: Any = None) -> Search:
-    """The search as the DAG run performs it: by what `begin` has told, whatever the ledger says.
+    """The search as the DAG run performs it, by what `begin` has told, whatever the ledger says; its heart beats.
 
     Raises:
-        LedgerError: the DAG run has not begun it, or the definition is not the one that it began with any more.
+        LedgerError: the DAG run has not begun it, another one has taken the run over, or the definition is not the one
+            that it began with any more.
     """
     context = context or get_current_context()
     begun = _begun(context)
@@ -54,7 +60,10 @@ def current_search(store: str, context: Any = None) -> Search:
             f"the definition changed since {context['run_id']} began: resume the run, or put the definition of"
             f" {context['dag'].dag_id} and its workload back to what they were"
         )
-    return Search.open(current_ledger(store, context).with_spec(begun["digest"]), context["run_id"])
+    search = Search.open(current_ledger(store, context).with_spec(begun["digest"]), context["run_id"])
+    if search.ledger.turn is not None:
+        search.ledger.turn.beat()
+    return search
 
 
 def search_to_end(store: str) -> Search:

@@ -1,6 +1,7 @@
 """A search's DAG."""
 
 import os
+from datetime import UTC, datetime
 from typing import Any
 
 from airflow.sdk import DAG, Asset
@@ -17,6 +18,10 @@ from windtunnel_airflow.tasks.approval import Approve
 from windtunnel_airflow.tasks.iteration import iteration
 from windtunnel_airflow.tasks.preparation import prepare_data
 
+# Without a beginning, the intervals of @continuous are empty: the second run has the date of the first, and is passed
+# over. To all other schedules a beginning in the past means nothing, for nothing is caught up.
+_BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
+
 
 def search_dag(definition: Definition) -> DAG:
     """The DAG of a search.
@@ -30,6 +35,7 @@ def search_dag(definition: Definition) -> DAG:
         description=definition.description or f"Search for models with {definition.workload}",
         doc_md=describe(definition),
         schedule=_schedule(definition),
+        start_date=_BEGINNING if definition.schedule == "@continuous" else None,
         catchup=False,
         max_active_runs=1,  # limits.parallel counts the trials of one run; two runs would double them
         tags=["windtunnel", *definition.tags],

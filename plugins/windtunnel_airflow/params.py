@@ -56,7 +56,7 @@ def trigger_form(definition: Definition) -> dict[str, Param]:
             None,
             type=["null", "string"],
             section=_RUNS,
-            description_md="Name of an earlier run: one that was cut short is finished, a finished one extended.",
+            description_md="Name or URL of an earlier run: one cut short is finished, a finished one extended.",
         ),
         "retry_failed": Param(
             False,

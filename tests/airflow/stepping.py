@@ -19,7 +19,7 @@ from airflow.sdk.execution_time.context import set_current_context
 
 from tests.dying import Fate, Killed
 from windtunnel.definition import definition_of
-from windtunnel.launchers.base import Gone, Launcher
+from windtunnel.launchers.base import JobFailure, Launcher
 from windtunnel.ledger import Job, Ledger
 from windtunnel.stores import open_store
 from windtunnel_airflow.sensors.results import AwaitResults
@@ -44,12 +44,12 @@ class SteppedLauncher(Launcher):
     def live(self, ledger: Ledger) -> set[str]:
         return {job for url, job in self.waiting if url == ledger.url}
 
-    def revive(self, ledger: Ledger, job: Job) -> bool:
+    def relaunch(self, ledger: Ledger, job: Job) -> bool:
         self.launch(ledger, job)
         return True
 
-    def why_gone(self, ledger: Ledger, job: Job) -> Gone:
-        return Gone("gone", "it is gone")
+    def failure_reason(self, ledger: Ledger, job: Job) -> JobFailure:
+        return JobFailure("gone", "it is gone")
 
     def cancel(self, ledger: Ledger, jobs: Any = None) -> None:
         for url, job in [*self.waiting]:
@@ -194,19 +194,19 @@ class _Run:
         stage = self._stepping.repeated(self._name(name), lambda: self._search(name).ledger.job(sensor.jobs[0]).stage)
         ledger = self._search(name).ledger
         deaths, looks = self._stepping.fate.deaths, 0
-        watch = None
+        monitor = None
         while True:
             looks += 1
             allowed = LOOKS + 4 * (self._stepping.fate.deaths - deaths)
             assert looks <= allowed, f"{name}: {looks} looks and no end"
             try:
-                watch = watch or ResultsTrigger(ledger.url, ledger.digest, stage).watch()
-                if self._stepping.process(self._name(f"{name} look"), watch.poll).done:
+                monitor = monitor or ResultsTrigger(ledger.url, ledger.digest, stage).monitor()
+                if self._stepping.process(self._name(f"{name} look"), monitor.poll).done:
                     return
             except Killed:
                 if self._stepping.resumes:
                     raise
-                watch = None
+                monitor = None
                 continue
             self._perform_jobs()
 
@@ -288,6 +288,7 @@ class _Run:
             raise Skipped
 
         ti = SimpleNamespace(
+            get_task_states=lambda **_: {},
             xcom_pull=pull, xcom_push=push, get_dagrun_state=lambda *_: "failed", try_number=1, max_tries=5, id="ti"
         )
         return {

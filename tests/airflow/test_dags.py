@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import ClassVar
 
@@ -13,6 +13,7 @@ import pytest
 
 from tests.airflow.support import SEARCH, dump
 from tests.definitions import definition_from
+from windtunnel.definition.checks import _PRESETS
 from windtunnel.errors import DefinitionError
 from windtunnel_airflow import check_searches, load_searches
 from windtunnel_airflow.params import carried, chosen, trigger_form
@@ -174,7 +175,7 @@ def test_a_schedule_is_meant_in_its_time_zone_and_begins_no_run_of_the_past(home
         last_automated_data_interval=None, restriction=TimeRestriction(earliest=None, latest=None, catchup=False)
     )
     assert upcoming.run_after.in_timezone("UTC").hour == (18 if schedule.startswith("0") else 15)
-    assert upcoming.run_after >= datetime.now(UTC)
+    assert upcoming.run_after > datetime.now(UTC) - timedelta(days=1)
 
 
 class Tells:
@@ -234,6 +235,22 @@ def test_a_callback_that_cannot_be_used_is_told_by_its_line_and_hurts_no_other(t
     assert set(namespace) == {"__file__", "search_right"}
 
 
+@pytest.mark.parametrize("schedule", [*(preset for preset in _PRESETS if preset != "@once"), "*/5 * * * *"])
+def test_a_schedule_makes_run_after_run(home, schedule):
+    """A run whose date another one has is never made."""
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    from windtunnel_airflow.dag import search_dag
+
+    dag = search_dag(definition_from(SEARCH | {"name": "again", "schedule": schedule, "launcher": "local"}))
+    scheduled = DagSerialization.from_dict(json.loads(json.dumps(DagSerialization.to_dict(dag))))
+    runs = [scheduled.next_dagrun_info(last_automated_run_info=None)]
+    for _ in range(3):
+        runs.append(scheduled.next_dagrun_info(last_automated_run_info=runs[-1]))
+    dates = [run.logical_date for run in runs]
+    assert dates == sorted(set(dates))
+
+
 def test_the_trigger_survives_serialisation(home):
     from airflow.sdk._shared.module_loading import import_string
 
@@ -284,6 +301,33 @@ def test_a_folder_without_a_right_definition_is_an_error(tmp_path):
     (tmp_path / "wrong.yaml").write_text("objectives: 3")
     with pytest.raises(DefinitionError, match=r"wrong\.yaml"):
         load_searches(tmp_path, {"__file__": __file__})
+
+
+def test_what_is_wrong_with_one_search_stands_in_no_other_ones_log(tmp_path, monkeypatch, caplog):
+    (tmp_path / "right.yaml").write_text(dump(SEARCH | {"launcher": "local"}))
+    (tmp_path / "wrong.yaml").write_text("objectives: 3")
+    load_searches(tmp_path, {"__file__": __file__})
+    assert "wrong.yaml" in caplog.text  # the DAG processor's log says it
+    caplog.clear()
+    monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", "right")
+    load_searches(tmp_path, {"__file__": __file__})
+    assert not caplog.text
+
+
+@pytest.mark.parametrize("verify", [True, False])
+def test_a_person_who_is_asked_is_told_what_becomes_of_the_models(tmp_path, monkeypatch, verify):
+    from tests.core.stages.conftest import Bench
+    from windtunnel_airflow.tasks.approval import _finalists
+
+    if not verify:
+        monkeypatch.delattr("tests.workloads.formula.verify")
+    bench = Bench(tmp_path)
+    search = bench.begin()
+    bench.iterate(search, 1)
+    asked = _finalists(search)
+    assert "They are trained to 4 epochs; then " in asked
+    assert ("each model is verified" in asked) == verify
+    assert ("no model is verified" in asked) == (not verify)
 
 
 def test_a_worker_builds_only_the_dag_that_it_runs(tmp_path, monkeypatch):

@@ -219,8 +219,9 @@ def test_a_job_that_cannot_be_launched_has_failed_at_once(tmp_path, monkeypatch,
 def test_failures_of_mapped_tasks_are_told_too():
     told = {"a.launch": ["cannot start job 1-0", None, "cannot start job 1-2"], "b": "there is no such run", "c": None}
     tasks = [SimpleNamespace(task_id=task, is_teardown=False) for task in told]
-    ti = SimpleNamespace(xcom_pull=lambda task_ids, key: told[task_ids])
-    assert failures({"dag": SimpleNamespace(tasks=tasks), "ti": ti}) == [
+    states = {"run": {"a.launch_0": "failed", "a.launch_1": "success", "a.launch_2": "failed", "b": "failed"}}
+    ti = SimpleNamespace(get_task_states=lambda **_: states, xcom_pull=lambda task_ids, key: told[task_ids])
+    assert failures({"dag": SimpleNamespace(dag_id="dag", tasks=tasks), "run_id": "run", "ti": ti}) == [
         "a.launch: cannot start job 1-0 (and 1 more)",
         "b: there is no such run",
     ]

@@ -16,18 +16,16 @@ import yaml
 
 from tests.airflow.support import SEARCH
 from tests.core.report import made_up
-from tests.runs import begin_by_hand
 from windtunnel.definition import Definition
 from windtunnel.errors import LedgerError
-from windtunnel.host.machine import now
 from windtunnel.launchers import get_launcher
-from windtunnel.ledger import Known, Ledger
-from windtunnel.ledger.records import Session
+from windtunnel.ledger import Ledger, Selection
 from windtunnel.report import collect
 from windtunnel.stores.local import LocalStore
+from windtunnel_airflow.home import home_of
 from windtunnel_airflow.run import summary
 from windtunnel_airflow.run.command import _place, main
-from windtunnel_airflow.run.runs import choose, finished, link_latest
+from windtunnel_airflow.run.runs import choose, link_latest
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 240.0  # seconds: the machine may be busy
@@ -160,11 +158,30 @@ def test_a_person_may_refuse_the_finalists(command: Command) -> None:
     assert not [trial for trial in command.ledger.outcomes() if trial.endswith("-e2")]
 
 
+@pytest.mark.slow
+def test_two_projects_run_side_by_side(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "second").mkdir()
+    second = Command(tmp_path / "second")
+    for each in (command, second):
+        each.write(settings={"slow": 1.0}, iterations=1)
+    processes = [command.start(), second.start()]
+    try:
+        for each, process in zip((command, second), processes, strict=True):
+            each.wait_for_results(1, process)
+        assert [process.poll() for process in processes] == [None, None], "both are at work"
+        for process in processes:
+            output, _ = process.communicate(timeout=PATIENCE)
+            assert process.returncode == 0, output
+    finally:
+        for process in processes:
+            process.kill()
+
+
 def test_one_command_at_a_time(command: Command, monkeypatch, capsys) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(command.folder / "cache"))
-    monkeypatch.setattr("windtunnel_airflow.run.command._LOCK_PATIENCE", 0.2)
+    monkeypatch.setattr("windtunnel_airflow.home._PATIENCE", 0.2)
     monkeypatch.setattr("signal.signal", lambda number, handler: None)
-    home = command.folder / "cache/windtunnel/airflow"
+    home = home_of(command.folder)
     home.mkdir(parents=True)
     with (home / "lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -177,7 +194,7 @@ def test_jobs_left_behind_that_cannot_be_ended_are_told_of(command: Command, mon
     monkeypatch.setenv("XDG_CACHE_HOME", str(command.folder / "cache"))
     monkeypatch.delenv("AZURE_STORAGE_CONNECTION_STRING", raising=False)
     monkeypatch.delenv("AZURE_STORAGE_ACCOUNT_URL", raising=False)
-    note = command.folder / "cache/windtunnel/airflow/run.json"
+    note = home_of(command.folder) / "run.json"
     note.parent.mkdir(parents=True)
     left_behind = {"ledger": "azure://ledgers/runs/toy/earlier", "launcher": "local"}
     note.write_text(json.dumps(left_behind))
@@ -202,53 +219,37 @@ def test_a_store_in_the_home_folder_is_there_and_not_in_a_folder_of_that_name(tm
     assert place.store == str(Path.home() / "runs")
 
 
-DIGITS = Definition(name="digits_cnn", workload="tests.workloads.formula", objectives={"score": "maximize"})
-
-
 def test_a_run_that_was_cut_short_is_chosen_again_and_a_finished_one_is_not(tmp_path: Path, monkeypatch) -> None:
     store = LocalStore(tmp_path)
-    first, how = choose(store, DIGITS)
+    first, how = choose(store, "digits_cnn")
     assert how == "new"
     made_up.fill(first)
-    assert choose(store, DIGITS)[0].run == first.run
-    assert choose(store, DIGITS)[1] == "resumed"
+    assert choose(store, "digits_cnn")[0].run == first.run
+    assert choose(store, "digits_cnn")[1] == "resumed"
     session = first.sessions()[-1].session
     first.finish(session)
-    assert choose(store, DIGITS)[1] == "resumed"  # its report may still be missing
+    assert choose(store, "digits_cnn")[1] == "resumed"  # its report may still be missing
     first.close(session)
-    assert choose(store, DIGITS, extend=True)[1] == "extended"
+    assert choose(store, "digits_cnn", extend=True)[1] == "extended"
     monkeypatch.setattr("windtunnel_airflow.run.runs._name", lambda: "second")
-    second, how = choose(store, DIGITS)
+    second, how = choose(store, "digits_cnn")
     assert (second.run, how) == ("second", "new")
-    assert choose(store, DIGITS)[0].run == "second"
+    assert choose(store, "digits_cnn")[0].run == "second"
 
 
-def test_the_run_that_is_named_goes_on_and_is_the_current_one(tmp_path: Path, monkeypatch) -> None:
+def test_a_hopeless_run_is_gone_on_with_where_more_failures_are_allowed(tmp_path: Path, monkeypatch) -> None:
     store = LocalStore(tmp_path)
-    names = iter(["first", "second"])
-    monkeypatch.setattr("windtunnel_airflow.run.runs._name", lambda: next(names))
-    first, _ = choose(store, DIGITS)
-    made_up.fill(first)
-    choose(store, DIGITS, fresh=True)
-    assert choose(store, DIGITS, resume="first")[0].run == "first"
-    assert choose(store, DIGITS, resume=f"{first.url}/")[0].run == "first"
-    assert choose(store, DIGITS)[0].run == "first"
-    for wrong in ("frist", f"{tmp_path}/elsewhere/digits_cnn/first"):
-        with pytest.raises(LedgerError, match=f"resume: found '{wrong}'; allowed: a run of digits_cnn"):
-            choose(store, DIGITS, resume=wrong)
-
-
-def test_a_hopeless_run_goes_on_once_its_limit_is_raised(tmp_path: Path) -> None:
-    limits = {"failed_trials": 3}
-    hopeless = DIGITS.model_copy(update={"limits": DIGITS.limits.model_copy(update=limits)})
-    first, _ = choose(LocalStore(tmp_path), hopeless)
-    ledger = begin_by_hand(first, hopeless)
-    dumped = hopeless.model_dump(mode="json")
-    ledger.open_session(Session(session="s", offset=0, iterations=2, definition=dumped, started=now()))
-    failure = "3 of 6 trials failed, and limits.failed_trials is 3"
-    ledger.create_known(Known(stage="1", results=[], front=[], hypervolume=None, failure=failure))
-    assert finished(first, hopeless)
-    assert not finished(first, DIGITS)
+    first, _ = choose(store, "digits_cnn")
+    made_up.begin(first, made_up.definition())
+    limit = made_up.definition().limits.failed_trials
+    first.create_selection(Selection(stage="1", results=[], front=[], hypervolume=None, failure="all failed"))
+    again, how = choose(store, "digits_cnn", failed_trials=limit + 1)
+    assert (again.run, how) == (first.run, "resumed")
+    made_up.open_session(first, made_up.definition(), "second", offset=1)  # and is interrupted
+    assert choose(store, "digits_cnn", failed_trials=limit)[0].run == first.run
+    first.create_selection(Selection(stage="2", results=[], front=[], hypervolume=None, failure="all failed"))
+    monkeypatch.setattr("windtunnel_airflow.run.runs._name", lambda: "anew")
+    assert choose(store, "digits_cnn", failed_trials=limit)[0].run == "anew"
 
 
 def test_latest_leads_to_the_last_run(tmp_path: Path) -> None:
@@ -270,4 +271,31 @@ def test_the_summary_names_the_best_finalist_by_its_test(tmp_path: Path) -> None
     assert "took 75 s: 46 trials (3 failed) in 4 iterations" in told
     assert "3 of 4 finalists verified" in told
     assert f"best finalist  {best.trial.trial}" in told
+    assert all(f"{name} " in told for name in best.trial.params)
+    assert f"kernel_size {best.trial.params['kernel_size']}, hidden_dim" in told
+    assert "failed: 2 times error: RuntimeError: shape '[64, 0]' is invalid, and 1 for other causes" in told
+    assert "ended early" not in told
     assert "Failed: " in told
+
+
+def test_a_run_to_resume_is_chosen_by_its_name_or_url(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    runs = [Ledger(store, "digits_cnn", run) for run in ("first", "second")]
+    for run in runs:
+        made_up.begin(run, made_up.definition())
+    for given in ("first", runs[0].url):
+        chosen, how = choose(store, "digits_cnn", resume=given)
+        assert (chosen.url, how) == (runs[0].url, "resumed")
+    assert choose(store, "digits_cnn")[0].run == "first"
+    with pytest.raises(LedgerError, match=r"there is no run 'frist': .* has first, second"):
+        choose(store, "digits_cnn", resume="frist")
+    assert choose(store, "digits_cnn")[0].run == "first"
+
+
+def test_a_command_that_resumes_a_run_that_there_is_not_says_so(command: Command, monkeypatch, capsys) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(command.folder / "cache"))
+    monkeypatch.setattr("signal.signal", lambda number, handler: None)
+    for option in (["--resume", "a-typo"], ["--set", "resume=a-typo"]):
+        assert main([str(command.folder / "toy.yaml"), *option]) == 2
+        assert "resume: there is no run 'a-typo'" in capsys.readouterr().err
+    assert not (command.folder / "runs").exists()

@@ -1,22 +1,43 @@
 """Whole searches through `dag.test()`, on a launcher that is instant: the DAG's own part of a search."""
 
+import functools
 import json
 
 import pytest
 from airflow.sdk.exceptions import AirflowException
 
 from tests.airflow.support import partial_trials
-from windtunnel.ledger import State
+from windtunnel import stages
+from windtunnel.ledger import Ledger, State
+from windtunnel.ledger.ids import safe_name
+from windtunnel.ledger.stage import Stage
+from windtunnel.ledger.writer import look, take
+from windtunnel.report import collect
+from windtunnel.report.text import ending
+from windtunnel.stores import open_store
 from windtunnel_airflow import alive
 from windtunnel_airflow.params import carried
 
 pytestmark = pytest.mark.slow
 
 
-def test_a_search_publishes_its_best_model(searches):
+def test_a_search_publishes_its_best_model(searches, monkeypatch):
+    said = {}
+    for room in ("preparation", "training", "completion"):
+        words = said[room] = []
+        monkeypatch.setattr(f"windtunnel_airflow.tasks.{room}.tell", words.append)
     searches.write("plain")
     run = searches.run("plain")
     assert run.state == "success"
+    url = run.ledger.url
+    for room, words in (
+        ("preparation", [f"{run.run_id} works on {url}: 2 iterations after 0", "Launched job prepare"]),
+        ("training", ["Launched job 1-0 by instant, on lane 0: ", "Launched job verify-2-0"]),
+        ("completion", [f"{url}/models.json", f"Wrote {url}/report.html", "Nothing ran any more", f"{url} is closed"]),
+    ):
+        assert all(any(each in told for told in said[room]) for each in words), said[room]
+    assert event_of("plain")["verdict"] == "verified"
+    assert "uri" not in event_of("plain")  # the launcher of these tests writes no ONNX
     assert {task for task, state in run.states.items() if state != "success"} == {"refused"}
     assert run.states["refused"] == "skipped"
     models = run.ledger.read_json("models.json")["models"]
@@ -25,6 +46,17 @@ def test_a_search_publishes_its_best_model(searches):
     assert len(searches.trained) == len(set(searches.trained)) == 9
     store = run.ledger.store
     assert b"<html" in store.get(run.ledger.path("report.html")).lower()
+
+
+def event_of(search):
+    """What the last event of the search's asset says."""
+    from airflow.models.asset import AssetEvent
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        events = select(AssetEvent).where(AssetEvent.source_dag_id == search).order_by(AssetEvent.id.desc())
+        return session.scalars(events).first().extra
 
 
 def test_mapped_tasks_are_labelled_with_their_trials(searches):
@@ -102,7 +134,7 @@ def test_a_warm_start_trains_nothing_twice(searches):
     searches.write("warm")
     run = searches.run("warm", seed=1, warm_start=[first.ledger.url])
     assert run.state == "success"
-    assert run.ledger.known("0").results == partial_trials(first.ledger)
+    assert run.ledger.selection("0").results == partial_trials(first.ledger)
     assert not set(searches.trained[len(trained) :]) & set(trained)
     assert run.ledger.result(partial_trials(first.ledger)[0]).source == first.ledger.url
 
@@ -130,6 +162,22 @@ def test_a_failed_trial_leaves_its_collect_red_and_the_run_successful(searches):
     assert run.states["iteration_1.select"] == "success"
 
 
+def test_a_failed_run_says_why_in_its_note_and_its_ledger(searches):
+    from airflow.models.dagrun import DagRunNote
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    searches.write("unprepared", data={"fail": True})
+    run = searches.run("unprepared")
+    said, _ = run.ledger.end_of(run.run_id)
+    assert said.reason == "prepare_data.await_results: prepare failed, error: there is no such data"
+    assert ending(collect(run.ledger)) == f"failed: {said.reason}"
+    assert b"there is no such data" in run.ledger.store.get(run.ledger.path("report.html"))
+    with create_session() as session:
+        notes = session.scalars(select(DagRunNote.content)).all()
+    assert f"Failed: {said.reason}" in notes
+
+
 def test_a_hopeless_search_ends_with_one_clear_message(searches, capsys):
     searches.write("hopeless", settings={"fail": list(range(1, 9))}, limits={"parallel": 2, "failed_trials": 4})
     run = searches.run("hopeless")
@@ -137,7 +185,7 @@ def test_a_hopeless_search_ends_with_one_clear_message(searches, capsys):
     assert run.states["iteration_1.select"] == "failed"
     assert run.of("iteration_2.suggest", "finalists", "publish") == ["upstream_failed"] * 3
     assert run.of("report", "clean_up") == ["success", "failed"]
-    assert "4 of 4 trials failed, and limits.failed_trials is 4" in run.ledger.known("1").failure
+    assert "4 of 4 trials failed, and limits.failed_trials is 4" in run.ledger.selection("1").failure
     out = capsys.readouterr()
     assert (out.out + out.err).count("The search ends, for it only fails") >= 1
 
@@ -158,7 +206,7 @@ def test_a_quorum_does_not_wait_for_a_very_slow_trial(searches):
     run = searches.run("quorum")
     assert run.state == "success"
     slow, *others = partial_trials(run.ledger)
-    first, second = run.ledger.known("1"), run.ledger.known("2")
+    first, second = run.ledger.selection("1"), run.ledger.selection("2")
     assert slow not in first.results and first.results == others[:3]
     assert "1 late trials count once they have results" in map(str, first.decisions)
     assert slow in second.results and set(second.results) == {slow, *others}
@@ -300,7 +348,97 @@ def test_a_search_with_halving_that_was_cut_short_ends_as_one_that_was_not(searc
     assert sorted(searches.trained) == sorted(trained)
     stages = whole.ledger.stages()
     assert run.ledger.stages() == stages
-    assert [run.ledger.known(stage) for stage in stages] == [whole.ledger.known(stage) for stage in stages]
+    assert [run.ledger.selection(stage) for stage in stages] == [whole.ledger.selection(stage) for stage in stages]
     assert [run.ledger.plan(stage).requests for stage in stages] == [
         whole.ledger.plan(stage).requests for stage in stages
     ]
+
+
+def test_a_run_goes_on_under_an_airflow_that_never_knew_it(searches, monkeypatch):
+    """As after `rm -rf .airflow`, or on another machine."""
+    searches.write("moved")
+    dag = searches.dag("moved")
+    select = dag.get_task("iteration_1.select")
+    monkeypatch.setattr(select, "retries", 0)
+    monkeypatch.setattr(select, "python_callable", broken)
+    cut = searches.run("moved", dag)
+    assert cut.state == "failed"
+    forget(cut)
+    slept = []
+    begin = functools.partial(stages.begin, sleep=slept.append)
+    monkeypatch.setattr(stages, "begin", begin)
+    run = searches.run("moved", resume=cut.run_id)
+    assert run.state == "success"
+    assert slept, "nobody but its heartbeat can tell that the other one is dead"
+    assert [session.number for session in run.ledger.sessions()] == [1, 2]
+
+
+def test_a_dag_run_of_another_airflow_that_is_at_work_is_left_alone(searches, monkeypatch):
+    searches.write("elsewhere")
+    first = searches.run("elsewhere")
+    forget(first)
+    first.ledger.store.delete(first.ledger.path(f"closed/{safe_name(first.run_id)}.json"))
+    turn = first.ledger.with_session(1).turn
+    monkeypatch.setattr(stages, "begin", functools.partial(stages.begin, sleep=lambda seconds: turn.beat()))
+    second = searches.run("elsewhere", resume=first.run_id)
+    assert second.states["prepare_data.begin"] == "failed"
+    assert [session.session for session in first.ledger.sessions()] == [first.run_id]
+
+
+def test_tasks_of_a_session_that_was_taken_over_say_so(searches, monkeypatch, capsys):
+    searches.write("overtaken")
+    dag = searches.dag("overtaken")
+    suggest = dag.get_task("iteration_2.suggest")
+    body = suggest.python_callable
+
+    def overtaken(group, store):
+        ledger = next(iter_runs(searches, "overtaken"))
+        writer, etag = look(ledger.store, ledger.root)
+        take(ledger.store, ledger.root, writer.model_copy(update={"session": "another", "number": 2}), etag)
+        return body(group, store)
+
+    monkeypatch.setattr(suggest, "python_callable", overtaken)
+    run = searches.run("overtaken", dag)
+    assert run.state == "failed"
+    assert run.states["iteration_2.suggest"] == "failed"
+    assert Stage.iteration(2) not in run.ledger.stages()
+    out = capsys.readouterr()
+    assert "session 2 took over this run, another: session 1 writes nothing more" in out.out + out.err
+
+
+def iter_runs(searches, name):
+    store = open_store(searches.store)
+    runs = [entry.path.split("/")[1] for entry in store.list(f"{name}/") if entry.path.endswith("/search.json")]
+    return (Ledger(store, name, run) for run in runs)
+
+
+def forget(finished):
+    """Let Airflow know nothing of a DAG run any more."""
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+    from sqlalchemy import delete
+
+    with create_session() as session:
+        session.execute(delete(DagRun).where(DagRun.run_id == finished.run_id))
+
+
+def test_resuming_a_run_that_there_is_not_is_refused(searches, capsys):
+    searches.write("typed")
+    first = searches.run("typed", iterations=1)
+    trained = list(searches.trained)
+    run = searches.run("typed", resume="a typo")
+    assert run.state == "failed"
+    assert run.states["prepare_data.begin"] == "failed"
+    assert searches.trained == trained
+    assert [ledger.url for ledger in iter_runs(searches, "typed")] == [first.ledger.url]
+    out = capsys.readouterr()
+    assert "resume: there is no run 'a_typo-" in out.out + out.err
+    assert f"has {first.ledger.run}; give one of these" in out.out + out.err
+
+
+def test_a_run_is_resumed_by_its_url(searches):
+    searches.write("by_url")
+    first = searches.run("by_url", iterations=1)
+    second = searches.run("by_url", resume=first.ledger.url, iterations=1)
+    assert second.state == "success"
+    assert first.ledger.iterations_done() == 2

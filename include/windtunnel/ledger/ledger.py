@@ -1,8 +1,8 @@
 """A run's ledger: every fact of the run as an object in a store, each written by whoever knows it, once.
 
-**One write decides.** Where several are needed, one create-once object is the decision: what it rests on is written
-before it, and what follows from it is written after it, from its content alone, by everyone who finds it. So a process
-may die between any two writes, and whoever repeats its work finishes it.
+**One write decides.** Where several are needed, one of them is the decision: what it rests on is written before it, and
+what follows from it is written after it, from its content alone, by everyone who finds it. So a process may die between
+any two writes, and whoever repeats its work finishes it.
 """
 
 import hashlib
@@ -10,20 +10,18 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
-from windtunnel.errors import LedgerError, NotFoundError, UnreadableError
+from windtunnel.errors import ConflictError, LedgerError, NotFoundError, UnreadableError
 from windtunnel.ledger.format import FORMAT, require_readable
-from windtunnel.ledger.ids import is_step, is_trial, safe_name
+from windtunnel.ledger.ids import is_trial, safe_name
 from windtunnel.ledger.listing import metadata_of, result_of, unreadable_result
 from windtunnel.ledger.model import ONNX
 from windtunnel.ledger.reading import named, read_object, read_record, unreadable
 from windtunnel.ledger.records import (
     Approval,
     Attempt,
-    Decision,
     Job,
-    Known,
     Launch,
     Plan,
     Record,
@@ -31,10 +29,12 @@ from windtunnel.ledger.records import (
     Result,
     Session,
 )
+from windtunnel.ledger.selection import Decision, Selection
 from windtunnel.ledger.spec import Spec, is_digest, read_spec
 from windtunnel.ledger.stage import Stage, StageKind
 from windtunnel.ledger.trial import Trial
 from windtunnel.ledger.url import parts_of
+from windtunnel.ledger.writer import WRITER, Turn, Writer
 from windtunnel.stores import Store, open_store
 from windtunnel.stores.base import Entry
 from windtunnel.stores.credentials import Credentials
@@ -52,7 +52,9 @@ class Ledger:
     what begin made of Airflow's own files, which its digest proves.
     """
 
-    def __init__(self, store: Store, search: str, run: str, spec: Spec | str | None = None) -> None:
+    def __init__(
+        self, store: Store, search: str, run: str, spec: Spec | str | None = None, session: int | None = None
+    ) -> None:
         """Address the run; nothing is read or written yet.
 
         Args:
@@ -60,6 +62,8 @@ class Ledger:
             search: the search's name.
             run: the run's name; made safe for a path.
             spec: what is to be run, or the digest of it; without it the run can be read only.
+            session: number of the session that writes it: plans, selections and what is published are refused once a
+                later one has begun. Without it nothing is.
         """
         self._spec = spec
         self.store = store
@@ -67,6 +71,7 @@ class Ledger:
         self.run = safe_name(run)
         self.root = f"{safe_name(search)}/{self.run}"
         self.url = f"{store.url.rstrip('/')}/{self.root}"
+        self.turn = Turn(store, self.root, session) if session else None
 
     @classmethod
     def open(cls, url: str, credentials: Credentials | None = None) -> "Ledger":
@@ -92,7 +97,12 @@ class Ledger:
         Args:
             spec: what is to be run, or its digest; neither must come from a ledger.
         """
-        return Ledger(self.store.of_run(self.root), self.search, self.run, spec)
+        number = self.turn.number if self.turn is not None else None
+        return Ledger(self.store.of_run(self.root), self.search, self.run, spec, number)
+
+    def with_session(self, number: int) -> "Ledger":
+        """The same run for a task of the session of that number; 0 is one that has none."""
+        return Ledger(self.store, self.search, self.run, self._spec, number)
 
     # The search
 
@@ -140,11 +150,13 @@ class Ledger:
         """What `search.json` holds, as the run began; None where it has not begun.
 
         Raises:
-            LedgerError: it is of a newer format than this version reads.
+            LedgerError: it is no run's, or of a newer format than this version reads.
         """
         record = self.read_json("search.json")
         if record is not None:
             require_readable(record, self.url)
+            if not isinstance(record.get("definition"), dict):
+                raise unreadable(self.store, self.path("search.json"), "has no definition")
         return record
 
     def search_record(self) -> dict[str, Any]:
@@ -159,9 +171,9 @@ class Ledger:
         sessions = self.sessions()
         return record | {"definition": sessions[-1].definition} if sessions else record
 
-    def writer(self) -> str | None:
-        """The session that works on the run, if any has claimed it."""
-        return (self.read_json("writer.json") or {}).get("session")
+    def writer(self) -> Writer | None:
+        """The session that writes the run, if any has claimed it, and what is fixed."""
+        return self._read(WRITER, Writer)
 
     def open_session(self, session: Session) -> Session:
         """Write the session unless it was written before, and return what holds."""
@@ -176,7 +188,7 @@ class Ledger:
             if name == safe_name(name)  # another is a person's copy
         ]
         found = [session for name, session in records if safe_name(session.session) == name]
-        return sorted(found, key=lambda session: session.started)
+        return sorted(found, key=lambda session: session.order)
 
     def session(self, name: str) -> Session:
         """The session of that name.
@@ -224,14 +236,13 @@ class Ledger:
 
     def answer(self, approval: Approval) -> None:
         """Keep a person's word on the finalists."""
-        self.store.put(self.path("approval.json"), approval.to_bytes())
+        self._replace("approval.json", approval.to_bytes())
 
     def manifest(self) -> dict[str, Any] | None:
         """The prepared data's manifest, once it is prepared: `digest`, `files`, `splits`."""
         manifest = self.read_json("data/manifest.json")
-        kinds = {"digest": str, "files": dict, "splits": dict}
-        if manifest is not None and not all(isinstance(manifest.get(key), kind) for key, kind in kinds.items()):
-            raise unreadable(self.store, self.path("data/manifest.json"), f"lacks one of {', '.join(kinds)}")
+        if manifest is not None and not isinstance(manifest.get("digest"), str):
+            raise unreadable(self.store, self.path("data/manifest.json"), "has no digest of the data")
         return manifest
 
     # Stages
@@ -241,7 +252,7 @@ class Ledger:
 
         That is the requests of a stage that has jobs, the results of its infeasible trials, and its jobs.
         """
-        plan = self._create(f"iterations/{plan.stage}/{_PLAN}", plan)
+        plan = self._fix("planned", plan.stage, f"iterations/{plan.stage}/{_PLAN}", plan)
         for request in plan.requests if plan.jobs else ():
             self.begin_trial(request)
             if request.infeasible:
@@ -255,13 +266,13 @@ class Ledger:
         plan = self._read(f"iterations/{stage}/{_PLAN}", Plan)
         return plan and self._named(plan, plan.stage, stage)
 
-    def create_known(self, known: Known) -> Known:
-        """Fix what an iteration's selection knew, unless it is fixed, and return what holds."""
-        return self._create(f"iterations/{known.stage}/{_SELECTION}", known)
+    def create_selection(self, selection: Selection) -> Selection:
+        """Fix what an iteration's selection knew and decided, unless it is fixed, and return what holds."""
+        return self._fix("selected", selection.stage, f"iterations/{selection.stage}/{_SELECTION}", selection)
 
-    def known(self, stage: str) -> Known | None:
-        """What the iteration's selection knew, if it has selected."""
-        return self._read(f"iterations/{stage}/{_SELECTION}", Known)
+    def selection(self, stage: str) -> Selection | None:
+        """What the iteration's selection knew and decided, if it has selected."""
+        return self._read(f"iterations/{stage}/{_SELECTION}", Selection)
 
     def stages(self) -> list[Stage]:
         """The stages that have a plan, in the order in which they happen."""
@@ -271,8 +282,25 @@ class Ledger:
         """How many iterations have selected."""
         return max((stage.number for stage in self.stage_records()[1]), default=0)
 
-    def stage_records(self) -> tuple[list[Stage], list[Stage]]:
-        """The stages that have a plan, and the iterations that have selected: one listing."""
+    def stage_records(self, *, listed: bool = False) -> tuple[list[Stage], list[Stage]]:
+        """The stages that have a plan, and the iterations that have selected: as `writer.json` says, or a listing.
+
+        Args:
+            listed: whether to list what is there in any case, for some of it may have been deleted.
+
+        Raises:
+            LedgerError: a later session than that which reads has begun.
+        """
+        writer = self.turn.check() if self.turn is not None else self.writer()
+        if writer is None or writer.planned is None or writer.selected is None:
+            return self._listed_records()
+        if not listed:
+            return writer.planned, writer.selected
+        planned, selected = self._listed_records()
+        kept = [stage for stage in planned if stage in writer.planned]
+        return kept, [stage for stage in selected if stage in writer.selected]
+
+    def _listed_records(self) -> tuple[list[Stage], list[Stage]]:
         folder = self.path("iterations/")
         paths = [entry.path.removeprefix(folder).partition("/") for entry in self.store.list(folder)]
         stages = [(Stage(stage), name) for stage, _, name in paths]
@@ -418,13 +446,13 @@ class Ledger:
         told = attempt.model_copy(update={"kind": kind, "message": message})
         self.store.put(self._attempt_path(unit, attempt.number), told.to_bytes())
 
-    def attempts(self, unit: str) -> list[Attempt]:
-        """All starts of a unit, in order; one whose record cannot be read counts too."""
-        found = [
+    def attempts(self, unit: str, most: int = 0) -> list[Attempt]:
+        """The last starts of a unit, `most` of them or all, in order; one whose record cannot be read counts too."""
+        listed = sorted(self._numbered(f"trials/{unit}/attempts/"), key=lambda one: one[0])
+        return [
             self._started(entry, Attempt) or Attempt(number=number, job="", host="", started=_moment(entry))
-            for number, entry in self._numbered(f"trials/{unit}/attempts/")
+            for number, entry in listed[-most:]
         ]
-        return sorted(found, key=lambda attempt: attempt.number)
 
     # Results
 
@@ -468,7 +496,7 @@ class Ledger:
 
     def step_outcomes(self) -> dict[str, Result]:
         """How all other units (preparation, verifications) ended, by id: one listing."""
-        return self._outcomes("steps/", is_step)
+        return self._outcomes("steps/", lambda unit: safe_name(unit) == unit)
 
     def owed(self, job: Job) -> list[str]:
         """Those of the job's units that have no result yet: one listing."""
@@ -498,7 +526,57 @@ class Ledger:
 
     def write_json(self, name: str, content: Any) -> None:
         """Replace one of the run's JSON objects."""
-        self.store.put(self.path(name), json.dumps(content, indent=1).encode() + b"\n")
+        self._replace(name, json.dumps(content, indent=1).encode() + b"\n")
+
+    def _replace(self, name: str, content: bytes) -> None:
+        """Replace one of the run's objects; a session does so only while it is its turn.
+
+        Raises:
+            LedgerError: a later session has begun.
+        """
+        path = self.path(name)
+        while self.turn is not None:
+            try:
+                etag = self.store.stat(path).etag
+            except NotFoundError:
+                etag = None
+            self.turn.write()
+            try:
+                if etag is not None:
+                    return self.store.put(path, content, if_match=etag)
+                if self.store.create(path, content):
+                    return None
+            except ConflictError:  # somebody wrote it meanwhile; a later session, if this is not its turn any more
+                continue
+        return self.store.put(path, content)
+
+    def _fix(self, what: Literal["planned", "selected"], stage: Stage, name: str, record: R) -> R:
+        """Write what may be decided once, unless it was decided, and return what holds.
+
+        It counts as soon as `writer.json` says so, which an older session cannot bring about. What it may have left is
+        replaced.
+
+        Raises:
+            LedgerError: a later session has begun.
+        """
+        if self.turn is None:
+            return self._create(name, record)
+        path, mark = self.path(name), {"session": str(self.turn.number)}
+        while not self.store.create(path, record.to_bytes(), mark):
+            found = self.store.stat(path)
+            fixed = stage in (getattr(self.turn.check(), what) or ())
+            if fixed or found.metadata == mark:
+                record = read_record(self.store, path, type(record))
+                if fixed:
+                    return record
+                break
+            try:
+                self.store.put(path, record.to_bytes(), mark, if_match=found.etag)
+                break
+            except ConflictError:
+                continue
+        self.turn.write(lambda writer: writer.with_fixed(what, stage))
+        return record
 
     def _end(self, result: Result) -> bool:
         return self.store.create(self._result_path(result.trial), result.to_bytes(), metadata_of(result))

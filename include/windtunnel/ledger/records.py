@@ -135,53 +135,6 @@ class Plan(Record):
     note: str = ""
 
 
-class Decision(Record):
-    """One thing that was decided of a search or of a trial, and why.
-
-    Attributes:
-        what: one word for machines. Of a trial: `promote` (it goes on to more epochs), `hold` (it does not, for now) or
-            `stop` (a rule ended its training). Of the search: `front`, `late`, `note`, or `end`.
-        reason: a sentence for people.
-        trial: that it is about; empty where it is about the search.
-    """
-
-    what: str
-    reason: str
-    trial: str = ""
-
-    def __str__(self) -> str:
-        """The decision as one line."""
-        return f"{self.what} {self.trial}: {self.reason}" if self.trial else self.reason
-
-
-class Known(Record):
-    """What selection knew and decided after an iteration (`iterations/<stage>/known.json`).
-
-    Attributes:
-        stage: the iteration.
-        results: trials of all iterations so far whose results it knew, in order of request.
-        front: trials on the Pareto front of those.
-        hypervolume: of that front, over `reference`; None without a front.
-        reference: the worst corner of the hypervolume, in the order of the objectives.
-        decisions: what was decided and why.
-        promotions: trials that go on to more epochs in the next iteration, with the epochs.
-        underway: of trials without a result what they had reported last: the `epoch`, and objectives by name.
-        stop: why the search ends here, where it does.
-        failure: why the search is hopeless, where it is.
-    """
-
-    stage: Stage
-    results: list[str]
-    front: list[str]
-    hypervolume: float | None
-    reference: list[float] = []
-    decisions: list[Decision] = []
-    promotions: dict[str, float] = {}
-    underway: dict[str, dict[str, float]] = {}
-    stop: str | None = None
-    failure: str | None = None
-
-
 Words = Annotated[str, BeforeValidator(lambda text: readable(text) if isinstance(text, str) else text)]
 """What a person reads, of any length and encoding when it came."""
 
@@ -326,8 +279,10 @@ class Session(Record):
 
     Attributes:
         session: the DAG run's id.
+        number: which of the run's sessions it is, counted from 1; 0 where an earlier version wrote it.
         offset: how many iterations were done when it began: its group i performs iteration offset + i.
         iterations: how many it may perform.
+        written: how many the definition's file has, whatever was chosen; 0 where an earlier version wrote it.
         definition: the search as this session performs it, to be shown.
         spec: digest of what it runs, its definition included.
         retry_failed: whether its first iteration tries the failed trials once more.
@@ -335,9 +290,16 @@ class Session(Record):
     """
 
     session: str
+    number: int = Field(default=0, ge=0)
     offset: int = Field(ge=0)
     iterations: int = Field(ge=0)
+    written: int = Field(default=0, ge=0)
     definition: dict[str, Any]
     spec: str = ""
     retry_failed: bool = False
     started: str
+
+    @property
+    def order(self) -> tuple[int, str]:
+        """Sorts a run's sessions; no clock orders those that have numbers."""
+        return self.number, self.started

@@ -1,7 +1,7 @@
 """The beginning of a session: what the run is, who works on it, and how many iterations are asked for."""
 
-import json
 import platform
+import time
 from collections.abc import Callable, Collection, Mapping
 from itertools import takewhile
 from typing import Any
@@ -11,14 +11,15 @@ from pydantic import ValidationError
 import windtunnel
 from windtunnel.definition import Definition, recorded_definition
 from windtunnel.definition.threads import threads_of
-from windtunnel.errors import ConflictError, LedgerError, NotFoundError
+from windtunnel.errors import LedgerError
 from windtunnel.host.machine import cores, now
 from windtunnel.ledger import Ledger, Spec
 from windtunnel.ledger.format import has_other_ids, maker
 from windtunnel.ledger.reading import unreadable
 from windtunnel.ledger.records import Origin, Session
 from windtunnel.ledger.sources import open_source
-from windtunnel.stages.ending import is_outgrown
+from windtunnel.ledger.writer import Writer, beats, look, take
+from windtunnel.stages.ending import ends_otherwise
 from windtunnel.stages.search import Search
 from windtunnel.workload.contract import load_workload
 from windtunnel.workload.files import code_digest, source_of
@@ -47,8 +48,10 @@ def begin(
     *,
     origin: dict[str, Any] | None = None,
     retry_failed: bool = False,
+    written: int | None = None,
     named: Collection[str] = (),
-    running: Callable[[str], bool] = lambda session: False,
+    running: Callable[[str], bool | None] = lambda session: False,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> Search:
     """Begin a run, or go on with one: an unfinished run is finished, a finished one extended.
 
@@ -61,8 +64,10 @@ def begin(
         session: the DAG run's id; a session that has begun goes on as it began.
         origin: `{"from_run": url, "trials": [ids]}` to train these trials fully instead of searching.
         retry_failed: whether the failed trials get another try.
+        written: iterations that the definition's own file has, where another number was chosen for the session.
         named: earlier runs that the definition's own file names, which may be anywhere.
-        running: whether another session is still at work.
+        running: whether another session is still at work; None where only its heartbeat can tell.
+        sleep: waits for so many seconds.
 
     Raises:
         LedgerError: another session works on the run, the run has ids of another format, the definition contradicts
@@ -80,7 +85,7 @@ def begin(
             f"{ledger.url} was made by {maker(begun)}, whose ids are made otherwise, so none of its trials counts: "
             "begin a new run (`make run` with --fresh), or retrain its trials (from_run)"
         )
-    _claim(ledger, session, running)
+    number = _claim(ledger, session, running, sleep)
     definition = _with_lanes(definition, begun, ledger, session)
     if begun is not None:
         before = _origin(begun, ledger)
@@ -109,14 +114,17 @@ def begin(
     )
     _check_unchanged(record, definition, spec.code, ledger)
     ledger = ledger.write_spec(spec)
-    offset, iterations = _task(ledger, session, definition, origin)
+    written = written or definition.iterations
+    offset, iterations = _task(ledger, session, definition, written, origin)
     if retry_failed and origin is None:
         iterations = max(iterations, 1)  # the failed trials are tried again in an iteration
     opened = ledger.open_session(
         Session(
             session=session,
+            number=number,
             offset=offset,
             iterations=iterations,
+            written=written,
             definition=spec.definition,
             spec=spec.digest,
             retry_failed=retry_failed,
@@ -128,24 +136,46 @@ def begin(
     return Search.open(ledger, session)
 
 
-def _claim(ledger: Ledger, session: str, running: Callable[[str], bool]) -> None:
-    """Become the run's one writer.
+def _claim(ledger: Ledger, session: str, running: Callable[[str], bool | None], sleep: Callable[[float], None]) -> int:
+    """Become the run's one writer; the session's number. The etag of `writer.json` settles a race.
 
-    Whether the last writer still lives is asked of the engine, since no clock can tell; the etag settles a race.
+    Raises:
+        LedgerError: another session is at work, or one that began later than this.
     """
-    path, claim = ledger.path("writer.json"), json.dumps({"session": session}).encode()
-    while not ledger.store.create(path, claim):
-        try:
-            etag = ledger.store.stat(path).etag
-            holder = ledger.writer()
-            if holder != session and holder and running(holder):
+    while True:
+        writer, etag = look(ledger.store, ledger.root)
+        if writer is not None and writer.session == session and writer.number:
+            return writer.number
+        sessions = ledger.sessions()
+        if writer is not None and writer.session != session:
+            _check_idle(ledger, writer, running, sleep)
+            if any(one.session == session and one.number for one in sessions):
                 raise LedgerError(
-                    f"{holder} still works on {ledger.url}: wait for it, stop it, or begin a run of its own"
+                    f"session {writer.number} took over this run, {writer.session}: {session} is over; resume the run"
                 )
-            ledger.store.put(path, claim, if_match=etag)
-            return
-        except (NotFoundError, ConflictError):
-            continue
+        number = 1 + max((one.number for one in sessions), default=0)
+        number = max(number, writer.number + 1 if writer is not None else 1)
+        planned, selected = ledger.stage_records(listed=True)
+        mine = Writer(session=session, number=number, planned=planned, selected=selected)
+        if take(ledger.store, ledger.root, mine, etag):
+            return number
+
+
+def _check_idle(
+    ledger: Ledger, writer: Writer, running: Callable[[str], bool | None], sleep: Callable[[float], None]
+) -> None:
+    """Whether the last writer works no more: the engine says so, its session is closed, or its heart beats no more.
+
+    Raises:
+        LedgerError: it does.
+    """
+    runs = running(writer.session)
+    if runs is None:
+        runs = not ledger.closed(writer.session) and beats(ledger.store, ledger.root, writer.number, sleep)
+    if runs:
+        raise LedgerError(
+            f"{writer.session} still works on {ledger.url}: wait for it, stop it, or begin a run of its own"
+        )
 
 
 def _origin(begun: dict[str, Any], ledger: Ledger) -> dict[str, Any] | None:
@@ -208,23 +238,30 @@ def _check_unchanged(record: dict[str, Any], definition: Definition, code: str, 
         raise LedgerError(f"{ledger.url} began with another {', '.join(fields)}: begin a new run{counts}")
 
 
-def _task(ledger: Ledger, session: str, definition: Definition, origin: dict[str, Any] | None) -> tuple[int, int]:
+def _task(
+    ledger: Ledger, session: str, definition: Definition, written: int, origin: dict[str, Any] | None
+) -> tuple[int, int]:
     """How many iterations are done, and how many the session may perform."""
     done = ledger.iterations_done()
     earlier = [other for other in ledger.sessions() if other.session != session]
     if origin is not None:
         return done, 0
-    cut_short = list(takewhile(lambda other: not ledger.closed(other.session), reversed(earlier)))
-    if not cut_short:
+    if not earlier or ledger.closed(earlier[-1].session):
         return done, definition.iterations
-    furthest = max(cut_short, key=lambda other: other.offset + other.iterations)
-    asked = furthest.definition.get("iterations")
-    raised = definition.iterations - asked if isinstance(asked, int) else 0
-    target = furthest.offset + furthest.iterations + raised
-    known = ledger.known(str(done)) if done else None
-    if known is None or known.stop is None:
-        return done, max(0, target - done)
-    performed = next((one for one in earlier if one.offset < done <= one.offset + one.iterations), None)
-    if performed is None or not is_outgrown(known.stop, performed, definition):
+    last = earlier[-1]
+    before = recorded_definition(ledger, {"definition": last.definition})
+    unfinished = takewhile(lambda one: not ledger.closed(one.session), reversed(earlier))
+    target = max(one.offset + one.iterations for one in unfinished)  # one that began after an early end had none to do
+    left = max(0, target + _raised(last, before, definition, written) - done)
+    selection = ledger.selection(str(done)) if done else None
+    if selection is None or selection.stop is None:
+        return done, left
+    if not ends_otherwise(before, definition):
         return done, 0
-    return done, max(0 if known.front else 1, target - done)  # one that ended before any result needs results first
+    return done, left if selection.front else max(1, left)  # what was cut off is awaited in an iteration
+
+
+def _raised(last: Session, before: Definition, definition: Definition, written: int) -> int:
+    """How many more iterations are asked for than by the session before; what was only not chosen again is not."""
+    chosen = definition.iterations != written
+    return max(0, definition.iterations - (before.iterations if chosen else last.written or before.iterations))

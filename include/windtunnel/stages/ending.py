@@ -7,7 +7,6 @@ from datetime import datetime
 from windtunnel.definition import Definition
 from windtunnel.ledger import Result, Trial
 from windtunnel.ledger.failures import causes, commonest, hopeless
-from windtunnel.ledger.records import Session
 from windtunnel.objectives.direction import reached
 from windtunnel.objectives.front import hypervolume, reference_point
 from windtunnel.stages.history import History
@@ -35,20 +34,14 @@ def reason_to_stop(search: Search, history: History, k: int, tried: Sequence[Tri
     )
 
 
-def is_outgrown(reason: str, before: Session, definition: Definition) -> bool:
-    """Whether a reason to end was a limit that has been raised since.
+def ends_otherwise(before: Definition, now: Definition) -> bool:
+    """Whether a limit was raised, or a rule changed, that may end a search early: an end by it is none any more."""
 
-    Args:
-        reason: as a selection has recorded it.
-        before: the session that it ended.
-        definition: as it is now.
-    """
-    held = before.definition.get("limits")
-    for name, limit in definition.limits.model_dump().items():
-        if isinstance(held, dict) and f"limits.{name} " in reason:
-            then = held.get(name)
-            return limit is None or (isinstance(then, int | float) and limit > then)
-    return False
+    def is_raised(limit: str) -> bool:
+        old, new = getattr(before.limits, limit), getattr(now.limits, limit)
+        return old is not None and (new is None or new > old)
+
+    return before.stopping != now.stopping or any(map(is_raised, ("search_time", "gpu_hours", "trials")))
 
 
 def reason_to_suggest_no_more(search: Search, k: int, configurations: int) -> str | None:
@@ -72,7 +65,8 @@ def reason_to_suggest_no_more(search: Search, k: int, configurations: int) -> st
 def reason_to_fail(search: Search, seen: Sequence[Trial], front: int) -> str | None:
     """Why the search is hopeless; None where it is not."""
     ended = [trial.result for trial in seen if trial.result is not None]
-    reason = hopeless(ended, search.definition.limits.failed_trials)
+    own = {trial.trial for trial in seen if trial.request.stage.number > search.session.offset}
+    reason = hopeless(ended, search.definition.limits.failed_trials, own)
     found = causes(ended)
     if reason is None and found and not front and sum(len(units) for _, units in found) == len(ended):
         return f"all {len(ended)} trials failed; {commonest(found)}"

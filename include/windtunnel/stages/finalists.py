@@ -19,7 +19,7 @@ def full_stage(search: Search, history: History) -> Stage:
     """The stage that trains the finalists of a search at work."""
     chosen = search.origin is not None
     sessions = search.ledger.sessions() if chosen else []
-    earlier = [session for session in sessions if session.started <= search.session.started]
+    earlier = [session for session in sessions if session.order <= search.session.order]
     return ids.full_stage(history.iterations_done, earlier, chosen=chosen)
 
 
@@ -47,8 +47,8 @@ def _front(search: Search, history: History, stage: Stage) -> list[Request]:
     k = history.iterations_done
     selection = history.selection(k)
     if selection is None or not selection.front:
-        ended = f"; {selection.stop}: raise it, and go on with this run" if selection and selection.stop else ""
-        raise SearchError(f"{search.ledger.url}: no trial is on the front, so there is nothing to train fully{ended}")
+        why = f" ({selection.stop}: change what ended it, and resume the run)" if selection and selection.stop else ""
+        raise SearchError(f"{search.ledger.url}: no trial is on the front, so there is nothing to train fully{why}")
     members = _members(search, history.trials(k), selection.front)
     go_on = search.definition.finalists.go_on
     return [

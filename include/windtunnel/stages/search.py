@@ -46,9 +46,14 @@ class Search:
             session: its name.
 
         Raises:
-            LedgerError: the run or the session has not begun, or the specification is not the one that was begun with.
+            LedgerError: the run or the session has not begun, a later one has, or the specification is not the one that
+                was begun with.
         """
-        return cls(ledger, ledger.session(session), definition_of(ledger), ledger.spec.code, ledger.spec.origin)
+        opened = ledger.session(session)
+        ledger = ledger.with_session(opened.number)
+        if ledger.turn is not None:
+            ledger.turn.check()
+        return cls(ledger, opened, definition_of(ledger), ledger.spec.code, ledger.spec.origin)
 
     @cached_property
     def space(self) -> Space:

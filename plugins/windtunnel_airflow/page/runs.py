@@ -16,6 +16,7 @@ from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from windtunnel.ledger.ids import safe_name
+from windtunnel.ledger.url import name_of
 from windtunnel_airflow.failures import recorded_failures
 
 TAG = "windtunnel"
@@ -203,7 +204,7 @@ def _run(dag_run: DagRun, first_starts: Mapping[tuple[str, str], datetime]) -> R
     return Run(
         dag_id=dag_run.dag_id,
         run_id=dag_run.run_id,
-        ledger=safe_name(str(conf.get("resume") or dag_run.run_id)),
+        ledger=safe_name(name_of(str(conf.get("resume") or dag_run.run_id))),
         state=str(dag_run.state),
         started=started.timestamp() if started else None,
         ended=dag_run.end_date.timestamp() if dag_run.end_date else None,

@@ -6,12 +6,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from windtunnel.definition import Definition
-from windtunnel.errors import LedgerError, NotFoundError, UnreadableError
+from windtunnel.definition import recorded_definition
+from windtunnel.errors import NotFoundError, UnreadableError
 from windtunnel.ledger import Ledger
 from windtunnel.ledger.ids import safe_name
 from windtunnel.ledger.reading import read_object
-from windtunnel.stages.ending import is_outgrown
+from windtunnel.ledger.sources import check_begun, open_own
+from windtunnel.ledger.url import LATEST
 from windtunnel.stores import Store
 from windtunnel.stores.local import LocalStore
 
@@ -20,44 +21,62 @@ Choice = Literal["new", "resumed", "extended"]
 
 def choose(
     store: Store,
-    definition: Definition,
+    search: str,
     *,
     fresh: bool = False,
     extend: bool = False,
     resume: str | None = None,
+    failed_trials: int | None = None,
 ) -> tuple[Ledger, Choice]:
     """The run to work on; from now on it is the search's current one.
 
     Args:
         store: where the search's ledgers live.
-        definition: of the search.
+        search: its name.
         fresh: begin a new run, whatever there is.
         extend: go on with the last run, even if it is finished.
-        resume: name or URL of the run to go on with, whichever it is.
+        resume: name or URL of the run to go on with.
+        failed_trials: limit of the search as it is now: a run that was hopeless under a lower one is gone on with.
 
     Raises:
-        LedgerError: there is no such run to go on with.
+        LedgerError: there is no such run to resume.
     """
-    search = definition.name
-    last = _named(store, search, resume) if resume else _current(store, search)
-    new = last is None or (not resume and (fresh or (finished(last, definition) and not extend)))
-    run = Ledger(store, search, _name()) if last is None or new else last
-    if new or resume:
-        store.put(_pointer(search), json.dumps({"run": run.run}).encode() + b"\n")
-    return run, "new" if new else "extended" if finished(run, definition) else "resumed"
+    if resume:
+        chosen = open_own(resume, store, search)
+        check_begun(chosen)
+        _make_current(chosen)
+        return chosen, "extended" if finished(chosen, failed_trials) else "resumed"
+    last = _current(store, search)
+    if fresh or last is None or (finished(last, failed_trials) and not extend):
+        new = Ledger(store, search, _name())
+        _make_current(new)
+        return new, "new"
+    return last, "extended" if finished(last, failed_trials) else "resumed"
 
 
-def finished(ledger: Ledger, definition: Definition) -> bool:
+def is_current(ledger: Ledger) -> bool:
+    """Whether a command has chosen the run last, be it that nothing of it has begun."""
+    current = _current(ledger.store, ledger.search)
+    return current is not None and current.run == ledger.run
+
+
+def finished(ledger: Ledger, failed_trials: int | None = None) -> bool:
     """Whether nothing is left to go on with: the last session has ended well, or the search was hopeless.
 
-    One is hopeless no longer whose definition has a higher limit now.
+    Args:
+        ledger: of the run.
+        failed_trials: limit of the search as it is now, if it may have been raised since.
     """
     sessions = ledger.sessions()
-    if sessions and ledger.closed(sessions[-1].session):
+    if not sessions:
+        return False
+    if ledger.closed(sessions[-1].session):
         return True
-    known = ledger.known(str(ledger.iterations_done()))
-    hopeless = known.failure if known is not None else None
-    return hopeless is not None and not (sessions and is_outgrown(hopeless, sessions[-1], definition))
+    done = ledger.iterations_done()
+    selection = ledger.selection(str(done))
+    if selection is None or selection.failure is None or done <= sessions[-1].offset:
+        return False  # a session that began after a hopeless iteration has not selected yet
+    return failed_trials is None or failed_trials <= recorded_definition(ledger).limits.failed_trials
 
 
 def link_latest(ledger: Ledger) -> Path | None:
@@ -68,8 +87,8 @@ def link_latest(ledger: Ledger) -> Path | None:
     """
     if not isinstance(ledger.store, LocalStore):
         return None
-    link = ledger.store.folder / "latest"
-    fresh = link.with_name(f".latest.{os.getpid()}")
+    link = ledger.store.folder / LATEST
+    fresh = link.with_name(f".{LATEST}.{os.getpid()}")
     link.parent.mkdir(parents=True, exist_ok=True)
     fresh.unlink(missing_ok=True)
     fresh.symlink_to(ledger.root, target_is_directory=True)
@@ -79,6 +98,10 @@ def link_latest(ledger: Ledger) -> Path | None:
 
 def _name() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%S")
+
+
+def _make_current(ledger: Ledger) -> None:
+    ledger.store.put(_pointer(ledger.search), json.dumps({"run": ledger.run}).encode() + b"\n")
 
 
 def _current(store: Store, search: str) -> Ledger | None:
@@ -99,14 +122,6 @@ def _current(store: Store, search: str) -> Ledger | None:
             "into it, or delete it to begin a new run"
         )
     return Ledger(store, search, name)
-
-
-def _named(store: Store, search: str, run: str) -> Ledger:
-    """The run of this name, or that this URL leads to."""
-    ledger = Ledger(store, search, run.rstrip("/").rpartition("/")[2])
-    if ledger.read_json("search.json") is None or ("/" in run and run.rstrip("/") != ledger.url):
-        raise LedgerError(f"resume: found {run!r}; allowed: a run of {search} in {store.url}, where there is none such")
-    return ledger
 
 
 def _pointer(search: str) -> str:

@@ -37,8 +37,8 @@ class AwaitResults(BaseSensorOperator):
         """Return at once if the results are in, else defer."""
         search = current_search(self.store, context)
         stage = search.ledger.job(self.jobs[0]).stage
-        trigger = ResultsTrigger(search.ledger.url, search.ledger.digest, stage)
-        progress = trigger.watch().poll()
+        trigger = ResultsTrigger(search.ledger.url, search.ledger.digest, stage, search.session.number)
+        progress = trigger.monitor().poll()
         self.log.info(progress.message)
         if not progress.done:
             self.defer(trigger=trigger, method_name="execute_complete")

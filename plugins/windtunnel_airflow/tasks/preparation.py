@@ -5,9 +5,11 @@ from airflow.sdk import TaskGroup, get_current_context, task
 from windtunnel import stages
 from windtunnel.definition import Definition
 from windtunnel.launchers import get_launcher
+from windtunnel.ledger.sources import check_begun
 from windtunnel_airflow.alive import is_at_work, show_life
 from windtunnel_airflow.context import current_ledger, current_search, skip_iterations, tell, tell_spec
 from windtunnel_airflow.params import chosen, origin
+from windtunnel_airflow.run.runs import is_current
 from windtunnel_airflow.sensors.results import AwaitResults
 
 
@@ -20,12 +22,16 @@ def prepare_data(definition: Definition, store: str) -> TaskGroup:
         context = get_current_context()
         params = context["params"]
         show_life(context)
+        ledger = current_ledger(store, context)
+        if params["resume"] and not (ledger.begun() or is_current(ledger)):
+            check_begun(ledger)
         search = stages.begin(
             chosen(definition, params),
-            current_ledger(store, context),
+            ledger,
             context["run_id"],
             origin=origin(params),
             retry_failed=params["retry_failed"],
+            written=definition.iterations,
             named=definition.warm_start,
             running=lambda run: is_at_work(context, run),
         )

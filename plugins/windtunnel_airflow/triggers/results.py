@@ -10,7 +10,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from windtunnel.definition import definition_of
 from windtunnel.errors import StoreError, UnavailableError, WindtunnelError
 from windtunnel.launchers import get_launcher
-from windtunnel.launchers.monitor import Progress, Watch
+from windtunnel.launchers.monitor import Progress, StageMonitor
 from windtunnel.ledger import Ledger
 from windtunnel.stores.credentials import Credentials
 from windtunnel_airflow.cluster import use_cluster_async
@@ -28,23 +28,26 @@ class ResultsTrigger(BaseTrigger):
     it takes.
     """
 
-    def __init__(self, ledger: str, digest: str, stage: str) -> None:
+    def __init__(self, ledger: str, digest: str, stage: str, session: int = 0) -> None:
         """Wait for a stage of a run.
 
         Args:
             ledger: URL of the run's ledger.
             digest: of what the run was begun with.
             stage: an iteration's number, `full-<k>`, `verify-<k>` or `prepare`.
+            session: number of the run's session that waits; waiting ends where a later one begins.
         """
         super().__init__()  # type: ignore[no-untyped-call]
         self.ledger = ledger
         self.digest = digest
         self.stage = stage
+        self.session = session
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """The trigger as Airflow keeps it."""
         name = f"{type(self).__module__}.{type(self).__qualname__}"
-        return name, {"ledger": self.ledger, "digest": self.digest, "stage": self.stage}
+        fields = {"ledger": self.ledger, "digest": self.digest, "stage": self.stage, "session": self.session}
+        return name, fields
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Yield one event: the `message` of the finished wait, or the `error` that makes waiting senseless."""
@@ -56,20 +59,20 @@ class ResultsTrigger(BaseTrigger):
         else:
             yield TriggerEvent({"message": progress.message})  # type: ignore[no-untyped-call]
 
-    def watch(self, credentials: Credentials | None = None) -> Watch:
-        """The core's watch over the stage."""
-        ledger = Ledger.open(self.ledger, credentials).with_spec(self.digest)
-        return Watch(ledger, get_launcher(definition_of(ledger).launcher), self.stage)
+    def monitor(self, credentials: Credentials | None = None) -> StageMonitor:
+        """The stage's monitor, new."""
+        ledger = Ledger.open(self.ledger, credentials).with_spec(self.digest).with_session(self.session)
+        return StageMonitor(ledger, get_launcher(definition_of(ledger).launcher), self.stage)
 
     async def _wait(self) -> Progress:
         began = time.monotonic()
-        watch: Watch | None = None
+        monitor: StageMonitor | None = None
         proven, said, delay, waiting = False, "", _FIRST_DELAY, False
         while True:
             try:
-                if watch is None:
-                    watch = await asyncio.to_thread(self.watch, await self._credentials())
-                progress = await asyncio.to_thread(watch.poll)
+                if monitor is None:
+                    monitor = await asyncio.to_thread(self.monitor, await self._credentials())
+                progress = await asyncio.to_thread(monitor.poll)
             except UnavailableError as error:
                 if not waiting:
                     self.log.warning("waiting for the store, which is asked again and again: %s", error)
@@ -80,7 +83,7 @@ class ResultsTrigger(BaseTrigger):
             except StoreError:
                 if not proven:
                     raise
-                watch, proven = None, False  # it worked before: the connection may have new credentials by now
+                monitor, proven = None, False  # it worked before: the connection may have new credentials by now
                 continue
             if waiting:
                 self.log.info("the store answers again")

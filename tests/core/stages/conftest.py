@@ -33,7 +33,9 @@ class Bench:
         self.trained = []
 
     def begin(self, run="run", session="s1", **more):
-        keywords = {key: more.pop(key) for key in ("origin", "retry_failed", "running") if key in more}
+        keywords = {
+            key: more.pop(key) for key in ("origin", "retry_failed", "running", "sleep", "written") if key in more
+        }
         ledger = Ledger(self.store, "toy", run)
         search = begin(definition(**more), ledger, session, **keywords)
         if ledger.manifest() is None:

@@ -14,13 +14,16 @@ MOST = 6
 class Counting:
     """A store that counts what is read of it."""
 
-    def __init__(self, store):
+    def __init__(self, store, reads=None):
         self._store = store
-        self.reads = Counter()
+        self.reads = Counter() if reads is None else reads
+
+    def of_run(self, root):
+        return Counting(self._store.of_run(root), self.reads)
 
     def __getattr__(self, name):
         method = getattr(self._store, name)
-        if name not in ("get", "stat", "list", "tail", "download"):
+        if name not in ("get", "get_tagged", "stat", "list", "tail", "download"):
             return method
 
         def counted(*arguments):

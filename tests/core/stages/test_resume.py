@@ -33,8 +33,8 @@ def test_a_killed_run_goes_on_where_it_was(bench):
     bench.iterate(resumed, 3)
     straight = bench.begin("straight")
     bench.iterate(straight, 3)
-    assert resumed.ledger.known("3").front == straight.ledger.known("3").front
-    assert resumed.ledger.known("3").hypervolume == straight.ledger.known("3").hypervolume
+    assert resumed.ledger.selection("3").front == straight.ledger.selection("3").front
+    assert resumed.ledger.selection("3").hypervolume == straight.ledger.selection("3").hypervolume
 
 
 def test_a_run_killed_after_its_last_iteration_gets_no_more_of_them(bench):
@@ -43,6 +43,63 @@ def test_a_run_killed_after_its_last_iteration_gets_no_more_of_them(bench):
     assert resumed.session.iterations == 0
     assert not goes_on(resumed, 1)
     finish(bench, resumed)
+
+
+def test_iterations_that_were_raised_count_for_a_run_that_was_cut_short(bench):
+    bench.iterate(bench.begin(session="s1", iterations=3), 1)
+    second = bench.begin(session="s2", iterations=5)
+    assert (second.session.offset, second.session.iterations) == (1, 4)
+    bench.iterate(second, 1)
+    third = bench.begin(session="s3", iterations=5)
+    assert (third.session.offset, third.session.iterations) == (2, 3)
+    fourth = bench.begin(session="s4", iterations=6)
+    assert fourth.session.iterations == 4
+    assert bench.begin(session="s5", iterations=2).session.iterations == 4  # what has begun is not taken back
+
+
+def test_a_choice_that_is_not_made_again_raises_nothing(bench):
+    """The form offers the file's number again; only a file that was changed asks for more."""
+    bench.iterate(bench.begin(session="s1", iterations=2, written=5), 1)
+    assert bench.begin(session="s2", iterations=5, written=5).session.iterations == 1
+    assert bench.begin(session="s3", iterations=6, written=6).session.iterations == 2
+    assert bench.begin(session="s4", iterations=7, written=8).session.iterations == 3  # one more than the last one had
+
+
+def test_failures_that_were_too_many_are_not_when_more_are_allowed(bench):
+    limits = {"parallel": 2, "failed_trials": 3}
+    search = bench.begin(session="s1", limits=limits)
+    bench.iterate(search, 1, fail=lambda request: request.params["y"] != 1)
+    assert search.ledger.selection("1").failure
+    again = bench.begin(session="s2", limits=limits | {"failed_trials": 30})
+    assert again.session.iterations == 2
+    bench.iterate(again, 2)
+    assert again.ledger.selection("3").failure is None
+    finish(bench, again)
+
+
+@pytest.mark.parametrize("iterations", [1, 3])
+def test_a_search_whose_time_ended_before_the_first_result_goes_on_with_more_time(bench, monkeypatch, iterations):
+    limits = {"parallel": 2, "search_time": 1e-9}
+    search = bench.begin(session="s1", iterations=iterations, limits=limits)
+    late = suggest(search, 1)
+    assert "search_time" in select(search, 1).stop
+    with pytest.raises(SearchError, match=r"nothing to train fully \(limits.search_time of .* is used up: change"):
+        choose_finalists(search)
+    assert bench.begin(session="s2", iterations=iterations, limits=limits).session.iterations == 0
+    again = bench.begin(session="s3", iterations=iterations, limits=limits | {"search_time": 1e9})
+    assert again.session.iterations == max(1, iterations - 1)
+    assert stragglers_of(again) == late.jobs
+    bench.train(again, late)
+    bench.iterate(again, iterations)
+    assert again.ledger.selection(str(again.ledger.iterations_done())).front
+    finish(bench, again)
+
+
+def test_an_end_by_a_limit_holds_while_the_limit_does(bench):
+    limits = {"parallel": 2, "trials": 6}
+    bench.iterate(bench.begin(session="s1", limits=limits), 3)
+    assert bench.begin(session="s2", limits=limits | {"pending": 99.0}).session.iterations == 0
+    assert bench.begin(session="s3", limits=limits | {"trials": 12}).session.iterations == 2
 
 
 def test_a_finished_run_is_extended(bench):
@@ -128,11 +185,11 @@ def test_a_hopeless_run_is_rescued_by_trying_again(bench):
     limits = {"parallel": 2, "failed_trials": 3}
     search = bench.begin(session="s1", iterations=1, limits=limits)
     bench.iterate(search, 1, fail=lambda request: True)
-    assert search.ledger.known("1").failure
+    assert search.ledger.selection("1").failure
     again = bench.begin(session="s2", iterations=1, limits=limits, retry_failed=True)
     assert goes_on(again, 1)
     bench.iterate(again, 1)
-    assert again.ledger.known("2").failure is None
+    assert again.ledger.selection("2").failure is None
     finish(bench, again)
 
 
@@ -174,7 +231,7 @@ def test_a_trial_that_was_tried_again_can_be_a_finalist_without_more_epochs(benc
     bench.iterate(bench.begin(session="s2", iterations=1, epochs=epochs, retry_failed=True), 1)
     last = bench.begin(session="s3", iterations=1, epochs=epochs)
     assert not goes_on(last, 1)
-    retried = [trial for trial in last.ledger.known("2").front if ".r1" in trial]
+    retried = [trial for trial in last.ledger.selection("2").front if ".r1" in trial]
     assert retried
     assert set(retried) <= {request.trial for request in choose_finalists(last).requests}
     assert len(finish(bench, last)) == len(choose_finalists(last).requests)
@@ -235,7 +292,7 @@ def test_nothing_is_lost_when_suggest_dies_in_the_middle_of_its_writes(bench, mo
     assert [r.trial for r in suggest(search, 1).requests] == [r.trial for r in suggest(other, 1).requests]
 
 
-def test_iterations_that_were_raised_count_for_a_run_that_was_cut_short(bench):
+def test_more_iterations_count_for_a_run_that_was_cut_short(bench):
     bench.iterate(bench.begin(session="s1", iterations=2), 1)
     resumed = bench.begin(session="s2", iterations=4)
     assert (resumed.session.offset, resumed.session.iterations) == (1, 3)
@@ -250,20 +307,6 @@ def test_a_limit_of_time_that_is_raised_no_longer_ends_the_search(bench, raised,
     bench.iterate(bench.begin(session="s1", limits=limits), 3)
     assert bench.begin(session="s2", limits=limits).session.iterations == 0
     assert bench.begin(session="s3", limits=limits | raised).session.iterations == iterations
-
-
-def test_a_search_whose_time_was_up_before_any_result_says_so_and_can_go_on(bench):
-    limits = {"parallel": 2, "search_time": 1e-6}
-    search = bench.begin(session="s1", limits=limits, iterations=1)
-    bench.iterate(search, 1, only=())
-    with pytest.raises(
-        SearchError, match=r"no trial is on the front.*limits\.search_time of 1e-06 s is used up: raise"
-    ):
-        choose_finalists(search)
-    again = bench.begin(session="s2", limits={"parallel": 2}, iterations=1)
-    assert goes_on(again, 1)
-    bench.iterate(again, 1)
-    assert again.ledger.known("2").front
 
 
 def test_the_advice_to_start_warm_is_given_where_trials_would_be_taken(bench):
