@@ -263,15 +263,8 @@ class Snapshot:
     def version(self) -> str:
         """A digest that changes with whatever a page shows of the run."""
         read = (self.plans, self.selections, self.results, self.sessions, self.launches)
-        facts = [
-            self.url,
-            *(len(each) for each in read),
-            self.closed,
-            self.failure,
-            self.asking,
-            bool(self.blocked),
-            *sorted(self.in_turn),
-        ]
+        states = (self.closed, self.failure, self.asking, bool(self.blocked))
+        facts = [self.url, *(len(each) for each in read), *states, *sorted(self.in_turn)]
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
     # Parts of the above
@@ -298,15 +291,3 @@ class Snapshot:
         verification = self.plans.get(trial.request.stage.verification)
         model = Model.of(trial, self.results, verification, self.exported.get(trial.trial))
         return model if self.works else replace(model, asked=False)
-
-
-def message(trial: Trial) -> str:
-    """Why it failed, was stopped or is not trained; empty where nothing of the kind happened."""
-    if trial.request.infeasible:
-        return f"breaks {trial.request.infeasible}"
-    return trial.result.message if trial.result else ""
-
-
-def recorded(trial: Trial) -> float:
-    """When its result was written, in seconds since 1970 by the store's clock; 0 without a result."""
-    return trial.result.recorded if trial.result else 0.0

@@ -5,9 +5,10 @@ from typing import Any
 
 from windtunnel.ledger import Ledger, Trial
 from windtunnel.ledger.curves import read_points
+from windtunnel.ledger.trial import message
 from windtunnel.report.payloads.overview import model
 from windtunnel.report.payloads.plain import plain
-from windtunnel.report.snapshot import Snapshot, message
+from windtunnel.report.snapshot import Snapshot
 
 # What of a trial's files a page may hand out. Checkpoints stay where they are: big, and of use to the trainer only.
 _ARTIFACT = re.compile(r"log\.txt|metrics\.jsonl|request\.json|[A-Za-z0-9_-]+\.(onnx|json|jsonl|txt|csv|png)")

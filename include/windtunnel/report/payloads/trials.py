@@ -5,8 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from windtunnel.ledger import Trial
+from windtunnel.ledger.trial import message, recorded
 from windtunnel.report.payloads.plain import plain, seconds
-from windtunnel.report.snapshot import WAITING, Snapshot, message, recorded
+from windtunnel.report.snapshot import WAITING, Snapshot
 
 _SLACK = 10.0  # seconds that a store's clock may be coarse or late by: what was written then is sent twice
 _MESSAGE = 300  # characters of a failure's message; the trial itself has it whole
