@@ -5,9 +5,9 @@ import pytest
 from tests.core.report import made_up
 from windtunnel.errors import LedgerError
 from windtunnel.ledger import Ledger, State
+from windtunnel.ledger.trial import message
 from windtunnel.report import RunReader, collect
 from windtunnel.report.payloads.compare import compare
-from windtunnel.report.snapshot import message
 from windtunnel.report.stages import iterations, stages
 from windtunnel.stores.local import LocalStore
 
