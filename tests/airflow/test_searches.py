@@ -134,7 +134,7 @@ def test_a_warm_start_trains_nothing_twice(searches):
     searches.write("warm")
     run = searches.run("warm", seed=1, warm_start=[first.ledger.url])
     assert run.state == "success"
-    assert run.ledger.known("0").results == partial_trials(first.ledger)
+    assert run.ledger.selection("0").results == partial_trials(first.ledger)
     assert not set(searches.trained[len(trained) :]) & set(trained)
     assert run.ledger.result(partial_trials(first.ledger)[0]).source == first.ledger.url
 
@@ -185,7 +185,7 @@ def test_a_hopeless_search_ends_with_one_clear_message(searches, capsys):
     assert run.states["iteration_1.select"] == "failed"
     assert run.of("iteration_2.suggest", "finalists", "publish") == ["upstream_failed"] * 3
     assert run.of("report", "clean_up") == ["success", "failed"]
-    assert "4 of 4 trials failed, and limits.failed_trials is 4" in run.ledger.known("1").failure
+    assert "4 of 4 trials failed, and limits.failed_trials is 4" in run.ledger.selection("1").failure
     out = capsys.readouterr()
     assert (out.out + out.err).count("The search ends, for it only fails") >= 1
 
@@ -206,7 +206,7 @@ def test_a_quorum_does_not_wait_for_a_very_slow_trial(searches):
     run = searches.run("quorum")
     assert run.state == "success"
     slow, *others = partial_trials(run.ledger)
-    first, second = run.ledger.known("1"), run.ledger.known("2")
+    first, second = run.ledger.selection("1"), run.ledger.selection("2")
     assert slow not in first.results and first.results == others[:3]
     assert "1 late trials count once they have results" in map(str, first.decisions)
     assert slow in second.results and set(second.results) == {slow, *others}
@@ -348,7 +348,7 @@ def test_a_search_with_halving_that_was_cut_short_ends_as_one_that_was_not(searc
     assert sorted(searches.trained) == sorted(trained)
     stages = whole.ledger.stages()
     assert run.ledger.stages() == stages
-    assert [run.ledger.known(stage) for stage in stages] == [whole.ledger.known(stage) for stage in stages]
+    assert [run.ledger.selection(stage) for stage in stages] == [whole.ledger.selection(stage) for stage in stages]
     assert [run.ledger.plan(stage).requests for stage in stages] == [
         whole.ledger.plan(stage).requests for stage in stages
     ]

@@ -143,7 +143,7 @@ def test_an_error_for_want_of_shared_memory_names_it_and_what_to_do(error, meant
 
 def test_no_metrics_lists_what_came(bench):
     result = bench(settings={"do": "without_accuracy"}).train(1)
-    assert "Known are loss" in result.message
+    assert "trials report loss" in result.message
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])

@@ -368,7 +368,7 @@ def test_older_runs_are_a_button_away(server, open_page):
 @pytest.mark.parametrize("action", ["retrain", "resume", "warm"])
 def test_a_confirmed_action_triggers_a_run(server, open_page, action):
     ledger = server.ledger("finished")
-    chosen = ledger.known("4").front[:2]
+    chosen = ledger.selection("4").front[:2]
     with open_page() as page:
         open_run(page, server, view="trials", sign="#trials-table .tabulator-row")
         page.fill("#filter", "front")

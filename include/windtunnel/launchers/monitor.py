@@ -9,7 +9,7 @@ from datetime import datetime
 
 from windtunnel.definition import definition_of
 from windtunnel.errors import LaunchError
-from windtunnel.launchers.base import Gone, Launcher
+from windtunnel.launchers.base import JobFailure, Launcher
 from windtunnel.ledger import Job, JobKind, Ledger, Result, State
 from windtunnel.ledger.failures import hopeless, record_failure
 from windtunnel.ledger.ids import last_tries
@@ -67,20 +67,21 @@ class _Stage:
         return cls(jobs, requested or [unit for job in jobs for unit in job.units])
 
 
-class Watch:
+class StageMonitor:
     """Looks at a stage's jobs and results now and then, and sees that every unit comes to a result.
 
-    An iteration's watch looks after the stragglers of earlier iterations too, and waits no longer once the search is
+    An iteration's monitor looks after the stragglers of earlier iterations too, and waits no longer once the search is
     hopeless by its failures, or its time is used up: jobs that still run are cancelled then. A job is gone when two
-    looks in a row find that it does not live, and it still lacks results: it is started again where the launcher's
-    rules allow, and its units have failed where not, as they have where it was never launched; for a watch begins once
-    all launches are tried. Only that count is held here: a watch that is lost and made anew takes one look longer.
+    looks in a row find that it does not live, and it still lacks results. It is started again where the launcher's
+    rules allow. Where not, its units have failed, and so they have where it was never launched, for monitoring begins
+    once all launches are tried. The number of looks is the monitor's only state: one that is lost and made anew takes
+    one look longer.
     """
 
     def __init__(
         self, ledger: Ledger, launcher: Launcher, stage: str, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """Watch one stage of a run.
+        """Watch over one stage of a run.
 
         Args:
             ledger: of the run.
@@ -174,17 +175,19 @@ class Watch:
         if self._absent[job.job] < 2:
             return {}
         if not self._ledger.launches(job.job):
-            gone = Gone("never_launched", f"job {job.job} was not launched: the log of its task `launch` says why")
-        elif self._launcher.revive(self._ledger, job):
+            failure = JobFailure(
+                "never_launched", f"job {job.job} was not launched: the log of its task `launch` says why"
+            )
+        elif self._launcher.relaunch(self._ledger, job):
             self._absent[job.job] = 0
             return {}
         else:
-            gone = self._launcher.why_gone(self._ledger, job)
-            if gone.kind == "cancelled":
-                raise LaunchError(f"{gone.message} while its results are awaited: launch it again to go on")
-        _log.warning("%s; %d failed by it", printable(gone.message), len(missing))
+            failure = self._launcher.failure_reason(self._ledger, job)
+            if failure.kind == "cancelled":
+                raise LaunchError(f"{failure.message} while its results are awaited: launch it again to go on")
+        _log.warning("%s; %d failed by it", printable(failure.message), len(missing))
         for unit in missing:
-            record_failure(self._ledger, unit, gone.kind, gone.message, log_tail=gone.log)
+            record_failure(self._ledger, unit, failure.kind, failure.message, log_tail=failure.log)
         self._launcher.cancel(self._ledger, [job.job])  # what is given up must not begin later
         failed = {unit: self._ledger.outcome(unit) for unit in missing}
         return {unit: result for unit, result in failed.items() if result is not None}
@@ -204,14 +207,14 @@ def may_lack(quorum: float, lanes: int) -> int:
 
 
 def wait(
-    watch: Watch,
+    monitor: StageMonitor,
     interval: float = 1.0,
     report: Callable[[Progress], None] = lambda progress: None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Progress:
     """Poll until the stage is done, every `interval` seconds, and report each look."""
     while True:
-        progress = watch.poll()
+        progress = monitor.poll()
         report(progress)
         if progress.done:
             return progress

@@ -14,16 +14,14 @@ from typing import Any, Literal, TypeVar
 
 from windtunnel.errors import ConflictError, LedgerError, NotFoundError, UnreadableError
 from windtunnel.ledger.format import FORMAT, require_readable
-from windtunnel.ledger.ids import is_step, is_trial, safe_name
+from windtunnel.ledger.ids import is_trial, safe_name
 from windtunnel.ledger.listing import metadata_of, result_of, unreadable_result
 from windtunnel.ledger.model import ONNX
 from windtunnel.ledger.reading import named, read_object, read_record, unreadable
 from windtunnel.ledger.records import (
     Approval,
     Attempt,
-    Decision,
     Job,
-    Known,
     Launch,
     Plan,
     Record,
@@ -31,6 +29,7 @@ from windtunnel.ledger.records import (
     Result,
     Session,
 )
+from windtunnel.ledger.selection import Decision, Selection
 from windtunnel.ledger.spec import Spec, is_digest, read_spec
 from windtunnel.ledger.stage import Stage, StageKind
 from windtunnel.ledger.trial import Trial
@@ -151,11 +150,13 @@ class Ledger:
         """What `search.json` holds, as the run began; None where it has not begun.
 
         Raises:
-            LedgerError: it is of a newer format than this version reads.
+            LedgerError: it is no run's, or of a newer format than this version reads.
         """
         record = self.read_json("search.json")
         if record is not None:
             require_readable(record, self.url)
+            if not isinstance(record.get("definition"), dict):
+                raise unreadable(self.store, self.path("search.json"), "has no definition")
         return record
 
     def search_record(self) -> dict[str, Any]:
@@ -240,9 +241,8 @@ class Ledger:
     def manifest(self) -> dict[str, Any] | None:
         """The prepared data's manifest, once it is prepared: `digest`, `files`, `splits`."""
         manifest = self.read_json("data/manifest.json")
-        kinds = {"digest": str, "files": dict, "splits": dict}
-        if manifest is not None and not all(isinstance(manifest.get(key), kind) for key, kind in kinds.items()):
-            raise unreadable(self.store, self.path("data/manifest.json"), f"lacks one of {', '.join(kinds)}")
+        if manifest is not None and not isinstance(manifest.get("digest"), str):
+            raise unreadable(self.store, self.path("data/manifest.json"), "has no digest of the data")
         return manifest
 
     # Stages
@@ -266,13 +266,13 @@ class Ledger:
         plan = self._read(f"iterations/{stage}/{_PLAN}", Plan)
         return plan and self._named(plan, plan.stage, stage)
 
-    def create_known(self, known: Known) -> Known:
-        """Fix what an iteration's selection knew, unless it is fixed, and return what holds."""
-        return self._fix("selected", known.stage, f"iterations/{known.stage}/{_SELECTION}", known)
+    def create_selection(self, selection: Selection) -> Selection:
+        """Fix what an iteration's selection knew and decided, unless it is fixed, and return what holds."""
+        return self._fix("selected", selection.stage, f"iterations/{selection.stage}/{_SELECTION}", selection)
 
-    def known(self, stage: str) -> Known | None:
-        """What the iteration's selection knew, if it has selected."""
-        return self._read(f"iterations/{stage}/{_SELECTION}", Known)
+    def selection(self, stage: str) -> Selection | None:
+        """What the iteration's selection knew and decided, if it has selected."""
+        return self._read(f"iterations/{stage}/{_SELECTION}", Selection)
 
     def stages(self) -> list[Stage]:
         """The stages that have a plan, in the order in which they happen."""
@@ -446,13 +446,13 @@ class Ledger:
         told = attempt.model_copy(update={"kind": kind, "message": message})
         self.store.put(self._attempt_path(unit, attempt.number), told.to_bytes())
 
-    def attempts(self, unit: str) -> list[Attempt]:
-        """All starts of a unit, in order; one whose record cannot be read counts too."""
-        found = [
+    def attempts(self, unit: str, most: int = 0) -> list[Attempt]:
+        """The last starts of a unit, `most` of them or all, in order; one whose record cannot be read counts too."""
+        listed = sorted(self._numbered(f"trials/{unit}/attempts/"), key=lambda one: one[0])
+        return [
             self._started(entry, Attempt) or Attempt(number=number, job="", host="", started=_moment(entry))
-            for number, entry in self._numbered(f"trials/{unit}/attempts/")
+            for number, entry in listed[-most:]
         ]
-        return sorted(found, key=lambda attempt: attempt.number)
 
     # Results
 
@@ -496,7 +496,7 @@ class Ledger:
 
     def step_outcomes(self) -> dict[str, Result]:
         """How all other units (preparation, verifications) ended, by id: one listing."""
-        return self._outcomes("steps/", is_step)
+        return self._outcomes("steps/", lambda unit: safe_name(unit) == unit)
 
     def owed(self, job: Job) -> list[str]:
         """Those of the job's units that have no result yet: one listing."""

@@ -127,6 +127,18 @@ class Trial:
         return self.request.epochs
 
     @property
+    def message(self) -> str:
+        """Why it failed, was stopped or is not trained; empty where nothing of the kind happened."""
+        if self.request.infeasible:
+            return f"breaks {self.request.infeasible}"
+        return self.result.message if self.result is not None else ""
+
+    @property
+    def recorded(self) -> float:
+        """When its result was written, in seconds since 1970 by the store's clock; 0 without a result."""
+        return self.result.recorded if self.result is not None else 0.0
+
+    @property
     def feasible(self) -> bool:
         """Whether it may be on a front: it has values, and breaks no constraint."""
         return self.result is not None and self.result.feasible

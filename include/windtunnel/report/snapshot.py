@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from windtunnel.ledger import Approval, Decision, Job, Known, Model, Plan, Result, State, Trial
+from windtunnel.ledger import Approval, Decision, Job, Model, Plan, Result, Selection, State, Trial
 from windtunnel.ledger.ids import full_stage, is_trial
 from windtunnel.ledger.records import Session
 from windtunnel.ledger.stage import Stage, StageKind
@@ -57,7 +57,7 @@ class Snapshot:
     approval: Approval | None
     preparation: Job | None
     plans: Mapping[Stage, Plan]
-    selections: Mapping[Stage, Known]
+    selections: Mapping[Stage, Selection]
     results: Mapping[str, Result]
     launches: Mapping[str, list[float]]
     exported: Mapping[str, str]
@@ -155,7 +155,7 @@ class Snapshot:
         name, direction = next(iter(self.objectives.items()))
 
         def rank(trial: Trial) -> float:
-            value = self.objectives_of(trial).get(name)
+            value = self.objectives_of(trial).get(name) if trial.state is not State.FAILED else None
             return math.inf if value is None else loss(value, direction)
 
         return [self._model(trial) for trial in sorted(self._full_trainings, key=rank)]
@@ -215,8 +215,10 @@ class Snapshot:
         return WAITING if self.works else NOT_RUN
 
     def objectives_of(self, trial: Trial) -> dict[str, float]:
-        """Values of the objectives by name; where training gave none, those that were known before."""
-        return {name: value for name, value in trial.known.items() if name in self.objectives} | trial.objectives
+        """Values of the objectives by name; where training gave none, what a failed one had reported or was known."""
+        reported = trial.result.metrics if trial.state is State.FAILED and trial.result is not None else {}
+        found = trial.known | {name: value for name, value in reported.items() if value is not None}
+        return {name: value for name, value in found.items() if name in self.objectives} | trial.objectives
 
     def metrics_of(self, trial: Trial) -> dict[str, float | None]:
         """Every other number that is known of it, by name."""
@@ -270,7 +272,7 @@ class Snapshot:
     # Parts of the above
 
     @property
-    def _last_selection(self) -> Known | None:
+    def _last_selection(self) -> Selection | None:
         return list(self.selections.values())[-1] if self.selections else None
 
     @cached_property

@@ -12,6 +12,7 @@ from windtunnel.ledger import Ledger
 from windtunnel.ledger.ids import safe_name
 from windtunnel.ledger.reading import read_object
 from windtunnel.ledger.sources import check_begun, open_own
+from windtunnel.ledger.url import LATEST
 from windtunnel.stores import Store
 from windtunnel.stores.local import LocalStore
 
@@ -72,8 +73,8 @@ def finished(ledger: Ledger, failed_trials: int | None = None) -> bool:
     if ledger.closed(sessions[-1].session):
         return True
     done = ledger.iterations_done()
-    known = ledger.known(str(done))
-    if known is None or known.failure is None or done <= sessions[-1].offset:
+    selection = ledger.selection(str(done))
+    if selection is None or selection.failure is None or done <= sessions[-1].offset:
         return False  # a session that began after a hopeless iteration has not selected yet
     return failed_trials is None or failed_trials <= recorded_definition(ledger).limits.failed_trials
 
@@ -86,8 +87,8 @@ def link_latest(ledger: Ledger) -> Path | None:
     """
     if not isinstance(ledger.store, LocalStore):
         return None
-    link = ledger.store.folder / "latest"
-    fresh = link.with_name(f".latest.{os.getpid()}")
+    link = ledger.store.folder / LATEST
+    fresh = link.with_name(f".{LATEST}.{os.getpid()}")
     link.parent.mkdir(parents=True, exist_ok=True)
     fresh.unlink(missing_ok=True)
     fresh.symlink_to(ledger.root, target_is_directory=True)

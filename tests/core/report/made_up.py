@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from windtunnel.definition.model import Definition
-from windtunnel.ledger import Decision, Job, JobKind, Known, Ledger, Plan, Request, Result, State, Trial
+from windtunnel.ledger import Decision, Job, JobKind, Ledger, Plan, Request, Result, Selection, State, Trial
 from windtunnel.ledger.ids import trial_id
 from windtunnel.ledger.records import Session
 
@@ -80,8 +80,8 @@ def fill(
             _curve(ledger, rng, request, result)
             known.append(Trial(request, result))
         front = _front(known)
-        ledger.create_known(
-            Known(
+        ledger.create_selection(
+            Selection(
                 stage=str(k),
                 results=[result.trial for result in known],
                 front=[result.trial for result in front],
@@ -121,7 +121,7 @@ def fill_failing(ledger: Ledger) -> None:
         ledger.record(_result(rng, request, failed=True, hostile=True))
         ledger.store.put(ledger.trial_path(request.trial, "log.txt"), f"epoch 1\n{HOSTILE}\n".encode())
     known = [request.trial for request in requests]
-    ledger.create_known(Known(stage="1", results=known, front=[], hypervolume=None, failure="10 trials failed"))
+    ledger.create_selection(Selection(stage="1", results=known, front=[], hypervolume=None, failure="10 trials failed"))
 
 
 def fill_warm(ledger: Ledger, source: Ledger) -> list[Result]:
@@ -146,7 +146,7 @@ def fill_warm(ledger: Ledger, source: Ledger) -> list[Result]:
     for result in own:
         ledger.record(result)
     for stage in ("0", "1"):
-        ledger.create_known(Known(stage=stage, results=[], front=[], hypervolume=None))
+        ledger.create_selection(Selection(stage=stage, results=[], front=[], hypervolume=None))
     full = [request.model_copy(update={"stage": "full-1"}) for request in earlier[1].requests]
     ledger.create_plan(Plan(stage="full-1", requests=full, jobs=[]))
     return own
@@ -158,7 +158,7 @@ def fill_more(ledger: Ledger, stage: str, *, selected: bool = True) -> None:
     _plan(ledger, stage, [request.model_copy(update={"stage": stage})])
     if selected:
         finish(ledger, request)
-        ledger.create_known(Known(stage=stage, results=[request.trial], front=[], hypervolume=None))
+        ledger.create_selection(Selection(stage=stage, results=[request.trial], front=[], hypervolume=None))
 
 
 def fill_retrained(ledger: Ledger, source: Ledger) -> list[Result]:

@@ -9,9 +9,9 @@ from tests.core.stages import conftest
 from tests.core.stages.conftest import Bench
 from windtunnel.cli import main
 from windtunnel.errors import StoreError, UnreadableError, WindtunnelError
-from windtunnel.launchers.base import Gone, Launcher
-from windtunnel.launchers.monitor import Watch
-from windtunnel.ledger import Approval, Known, Ledger, Result, State
+from windtunnel.launchers.base import JobFailure, Launcher
+from windtunnel.launchers.monitor import StageMonitor
+from windtunnel.ledger import Approval, Ledger, Result, Selection, State
 from windtunnel.ledger.curves import read_curves
 from windtunnel.ledger.find import find_run
 from windtunnel.report import collect, payloads
@@ -30,7 +30,7 @@ BAD = {
     "of another version": b'{"version": 7, "content": {"objectives": {}}}\n',
 }
 SMALL = {"strategy": {"name": "random"}, "iterations": 2, "trials": {"initial": 3, "per_iteration": 2}}
-STRANGERS = ("Thumbs.db", ".DS_Store", "desktop.ini", "{}~", "{}.bak", "#{}#", "copy of {}", "copy-of-{}", ".{}.swp")
+STRANGERS = ("Thumbs.db", ".DS_Store", "desktop.ini", "{}~", "{}.bak", "#{}#", ".{}.swp", "copy of {}", "copy-of-{}")
 
 
 class Idle(Launcher):
@@ -42,11 +42,11 @@ class Idle(Launcher):
     def live(self, ledger):
         return set()
 
-    def revive(self, ledger, job):
+    def relaunch(self, ledger, job):
         return False
 
-    def why_gone(self, ledger, job):
-        return Gone("gone", f"job {job.job} is gone")
+    def failure_reason(self, ledger, job):
+        return JobFailure("gone", f"job {job.job} is gone")
 
     def cancel(self, ledger, jobs=None):
         pass
@@ -57,8 +57,8 @@ def definition(**more):
 
 
 def watched(ledger):
-    watch = Watch(ledger, Idle(), "2")
-    return [watch.poll().message for _ in range(3)]
+    monitor = StageMonitor(ledger, Idle(), "2")
+    return [monitor.poll().message for _ in range(3)]
 
 
 def prepared(run, **more):
@@ -234,7 +234,7 @@ def test_strangers_files_are_passed_over(whole, run, capsys):
     for file in [*(run.store.folder / "toy").rglob("*")]:
         if ".meta" in file.parts or not file.is_file() or file.suffix == ".zip":
             continue
-        for stranger in STRANGERS:
+        for stranger in STRANGERS[: -1 if file.parent.name == "steps" else None]:  # any name may be a step's
             content = file.read_bytes() if "copy" in stranger else b"\x00\xff whatever"
             (file.parent / stranger.format(file.name)).write_bytes(content)
     (run.store.folder / "Thumbs.db").write_bytes(b"\x00")
@@ -269,6 +269,6 @@ def test_a_start_whose_record_is_torn_counts(run):
 
 def test_a_selection_that_fits_no_plan_is_named(run):
     path = run.path("iterations/1/known.json")
-    run.store.put(path, Known(stage="1", results=["0" * 16 + "-e1"], front=[], hypervolume=None).to_bytes())
+    run.store.put(path, Selection(stage="1", results=["0" * 16 + "-e1"], front=[], hypervolume=None).to_bytes())
     with pytest.raises(UnreadableError, match=r"iterations/1/known\.json"):
         History(run).trials(1)

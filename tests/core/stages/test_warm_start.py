@@ -1,4 +1,5 @@
 import hashlib
+import shutil
 
 import pytest
 
@@ -8,9 +9,9 @@ from windtunnel.errors import LedgerError, SearchError
 from windtunnel.ledger import Ledger, Result, State
 from windtunnel.report import collect
 from windtunnel.report.text import headline
-from windtunnel.stages import choose_finalists, plan_verification, publish, select, suggest
+from windtunnel.stages import choose_finalists, plan_verification, publish, select, start, suggest
 from windtunnel.stages.history import History
-from windtunnel.stages.warm_start import adopt_results
+from windtunnel.stages.warm_start import _results, adopt_results
 
 
 @pytest.fixture
@@ -51,7 +52,7 @@ def note_of(search, *sources):
     """What became of a warm start, as the plan, `status` and the decisions say, without the sources' URLs."""
     note = search.ledger.plan("0").note
     assert f"warm start: {note}" in headline(collect(search.ledger)).splitlines()
-    assert [decision.reason for decision in search.ledger.known("0").decisions][:1] == [note]
+    assert [decision.reason for decision in search.ledger.selection("0").decisions][:1] == [note]
     for source in sources:
         assert source.ledger.url in note
         note = note.replace(f" from {source.ledger.url}", "")
@@ -163,11 +164,11 @@ def test_a_trial_that_was_tried_again_is_not_trained_a_third_time(bench):
 
 
 def test_a_warm_start_killed_between_its_writes_is_made_good(bench, first, monkeypatch):
-    create_known = Ledger.create_known
-    monkeypatch.setattr(Ledger, "create_known", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    create_selection = Ledger.create_selection
+    monkeypatch.setattr(Ledger, "create_selection", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         bench.begin("second", warm_start=[first.ledger.url])
-    monkeypatch.setattr(Ledger, "create_known", create_known)
+    monkeypatch.setattr(Ledger, "create_selection", create_selection)
     assert len(History(bench.begin("second", warm_start=[first.ledger.url]).ledger).trials(0)) == 12
 
 
@@ -197,6 +198,18 @@ def test_an_earlier_run_that_is_not_there_is_a_clear_error(bench, tmp_path):
         bench.begin("second", warm_start=[f"{tmp_path}/toy/missing"])
 
 
+def test_an_earlier_run_that_is_gone_once_its_results_were_copied_is_a_note(bench, first):
+    search = bench.begin("second", warm_start=[first.ledger.url])
+    assert "gone" not in start(search).note
+    shutil.rmtree(first.ledger.url)
+    _results.cache_clear()  # as in the next task's process
+    again = bench.begin("second", "s2", warm_start=[first.ledger.url])
+    assert start(again).note.endswith(f"{first.ledger.url} is gone since; what was taken from it stays")
+    assert suggest(again, 1).requests
+    bench.iterate(again, 1)
+    assert choose_finalists(again).requests
+
+
 def test_chosen_trials_of_an_earlier_run_are_trained_fully(bench, first):
     chosen = [request.trial for request in first.ledger.plan("1").requests[:2]]
     search = bench.begin(
@@ -220,9 +233,10 @@ def test_chosen_trials_that_failed_are_tried_again_on_request(bench, first):
     bench.train(search, plan, fail=lambda request: request is plan.requests[0])
     again = bench.begin("retrain", session="s2", epochs=epochs, retry_failed=True)
     wanted = [f"{plan.requests[0].trial}.r1", plan.requests[1].trial]
-    assert [request.trial for request in choose_finalists(again).requests] == wanted
+    chosen = choose_finalists(again)
+    assert [request.trial for request in chosen.requests] == wanted
     later = bench.begin("retrain", session="s3", epochs=epochs)
-    assert choose_finalists(later) == choose_finalists(again)
+    assert choose_finalists(later) == chosen
     assert len(finish(bench, later)) == 2
 
 
@@ -335,9 +349,9 @@ def test_a_trial_that_rules_stopped_counts_only_under_the_same_rules(bench):
     first.ledger.store.put(first.ledger.trial_path(request.trial, "checkpoint.pt"), b"weights", {"latest": "1"})
     select(first, 1)
     same = bench.begin("same", early_stopping=rules, warm_start=[first.ledger.url])
-    assert same.ledger.known("0").results == [request.trial]
+    assert same.ledger.selection("0").results == [request.trial]
     other = bench.begin("other", warm_start=[first.ledger.url])
-    assert other.ledger.known("0").results == []
+    assert other.ledger.selection("0").results == []
     adopt_results(other, History(other.ledger), [request])
     assert other.ledger.result(request.trial) is None
     taken = other.ledger.trial_path(request.trial, "checkpoint.pt")

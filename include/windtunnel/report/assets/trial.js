@@ -77,8 +77,13 @@ function parts(app, found, choices) {
       ["Full training", kin([model.trial])], ["Verification", verdict(model)], ["ONNX, SHA-256", model.sha256],
       ...Object.entries(model.test).map(([name, value]) => [name, number(value)]), ["Reason", model.error]])) : null,
     card("Files and attempts",
-      found.artifacts.length ? element("p", { id: "artifacts" }, found.artifacts.map((file, at) => [at ? " · " : "", element("a", { href: app.source.file(file.name, found.trial), download: "" }, file.name), " " + size(file.size)]).flat()) : element("p", { class: "quiet" }, "There are no files."),
-      found.attempts.length ? table(["start", "job", "host", "at", ""], found.attempts.map((each) => [String(each.number), each.job, each.host, moment(each.started), each.preempted ? "preempted" : each.kind || ""])) : null),
+      found.artifacts.length ? element("p", { id: "artifacts" }, found.artifacts.map((file, at) => [at ? " · " : "", element("a", { href: app.source.file(file.name, found.trial), download: "" }, file.name), " " + size(file.size)]).flat(), leftOut(found.left_out.artifacts, "files")) : element("p", { class: "quiet" }, "There are no files."),
+      found.attempts.length ? table(["start", "job", "host", "at", ""], found.attempts.map((each) => [String(each.number), each.job, each.host, moment(each.started), each.preempted ? "preempted" : each.kind || ""])) : null,
+      element("p", { class: "quiet" }, leftOut(found.left_out.attempts, "earlier starts"))),
     found.log_tail ? card(found.state === "running" ? "End of the log, live" : "End of the log", element("pre", { id: "log", tabindex: "0" }, found.log_tail)) : null,
   ].filter(Boolean);
+}
+
+function leftOut(count, what) {
+  return count ? " and " + count + " more " + what : "";
 }

@@ -10,7 +10,7 @@ from typing import IO, Any
 from uuid import uuid4
 
 from windtunnel.errors import ConflictError, NotFoundError, StoreError
-from windtunnel.stores.azure.account import PART, VARIABLES, container_client
+from windtunnel.stores.azure.account import PART, cleaned, container_client
 from windtunnel.stores.azure.errors import explain, is_missing_container
 from windtunnel.stores.azure.listing import WRITE, list_blobs
 from windtunnel.stores.base import PATH_LIMIT, Entry, Metadata, Store, checked_path, checked_size
@@ -55,22 +55,22 @@ class AzureStore(Store):
             )
         self._base = f"{checked_path(prefix)}/" if prefix else ""
         self.url = f"azure://{container}/{prefix}".rstrip("/")
-        self._credentials = {name: credentials[name] for name in VARIABLES if credentials.get(name)}
-        self._client = container_client(container, credentials)
+        self._credentials = cleaned(credentials)
+        self._client = container_client(container, self._credentials)
 
     def credentials(self) -> Credentials:
         """What a process elsewhere needs in its environment."""
         return self._credentials
 
-    def get(self, path: str) -> bytes:
-        """The object's content."""
+    def get_tagged(self, path: str) -> tuple[bytes, str]:
+        """The object's content and etag."""
         with self._explained("read", path):
             for _ in range(_READS):
                 stream = self._blob(path).download_blob(max_concurrency=_LANES)
                 checked_size(f"{self.url}/{path}", stream.size)
                 content: bytes = stream.readall()
                 if _is_whole(stream.properties, _md5(content)):
-                    return content
+                    return content, stream.properties.etag.strip('"')
         raise self._damaged(path)
 
     def stat(self, path: str) -> Entry:
