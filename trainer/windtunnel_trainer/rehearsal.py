@@ -14,6 +14,7 @@ from windtunnel.ledger import Ledger, Request
 from windtunnel.workload.contract import Workload
 from windtunnel.workload.files import source_of
 from windtunnel_trainer import child, export
+from windtunnel_trainer.entry import caller
 from windtunnel_trainer.epochs import Epoch
 from windtunnel_trainer.peers import Peers
 from windtunnel_trainer.trial import Trial
@@ -38,7 +39,7 @@ def rehearse(workload: Workload, ledger: Ledger, definition: Definition, request
         return
     trial = _Rehearsal(ledger, definition, request)
     with suppress(BaseException), redirect_stdout(StringIO()):
-        child.alone(workload.train, trial)
+        child.alone(caller(workload.train), trial)
     fault = trial.fault
     del trial
     gc.collect()  # its model and its data go before the trial's own come

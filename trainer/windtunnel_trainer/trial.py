@@ -211,12 +211,25 @@ class Trial:
         return self._progress.step
 
     @property
+    def target_epochs(self) -> float:
+        """How far to train, counted from the very beginning; `epochs` goes there by itself."""
+        return self._request.epochs
+
+    @property
+    def id(self) -> str:
+        """The trial's id."""
+        return self._request.trial
+
+    @property
     def reports(self) -> list[Report]:
         """All reports so far."""
         return deepcopy(self._progress.reports)
 
     def report(self, **metrics: Any) -> None:
         """Say how good the model is now; several calls at one point make one report.
+
+        Where the trial does not train by `epochs`, a report is of the epoch that it names as `epoch`. Where none does,
+        reports are counted: the next begins when a metric comes again.
 
         Raises:
             NotFiniteError: an objective or a constrained value is infinite or no number; it ends the trial as `nan`.
@@ -225,8 +238,9 @@ class Trial:
         """
         progress = self._progress
         progress.seconds = time.monotonic() - self._began
+        epoch = self._epochs_done() if progress.steps_per_epoch is not None else self._take_epoch(metrics)
         report = Report(
-            epoch=self._epochs_done(),
+            epoch=epoch,
             seconds=round(progress.seconds, 4),
             metrics={name: self._value(name, value) for name, value in metrics.items()},
             early=progress.position == "early",
@@ -373,7 +387,10 @@ class Trial:
 
     def _ask_to_stop(self) -> None:
         progress = self._progress
-        left = progress.position == "between" and self._target is not None and progress.step < self._target
+        if progress.steps_per_epoch is None:
+            left = progress.reports[-1].epoch < self._request.epochs
+        else:
+            left = progress.position == "between" and self._target is not None and progress.step < self._target
         if self._stop is None or not left:
             return
         verdict = self._peers.agree(self._stop(progress.reports) if self._peers.leads else None)
@@ -414,11 +431,18 @@ class Trial:
 
     def _epochs_done(self) -> float:
         progress = self._progress
-        if progress.steps_per_epoch is None:  # a workload without steps: its one report is of the whole
-            return self._request.epochs
         if progress.position != "within" and progress.step == self._target:
             return self._request.epochs
-        return round(progress.step / progress.steps_per_epoch, 6)
+        return round(progress.step / (progress.steps_per_epoch or 1), 6)
+
+    def _take_epoch(self, metrics: dict[str, Any]) -> float:
+        """The epoch of a report, which may name it among its metrics, where none are taken from `epochs`."""
+        if EPOCH in metrics:
+            return number(metrics.pop(EPOCH))
+        last = self._last()
+        if last is None:
+            return 1.0
+        return last.epoch + 1 if last.metrics.keys() & metrics.keys() else last.epoch
 
     def _value(self, name: str, value: Any) -> float | None:
         if name in (EPOCH, SECONDS):

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -12,7 +12,7 @@ from windtunnel.ledger import Approval, Decision, Job, Model, Plan, Result, Sele
 from windtunnel.ledger.ids import full_stage, is_trial
 from windtunnel.ledger.records import Session
 from windtunnel.ledger.stage import Stage, StageKind
-from windtunnel.ledger.trial import furthest
+from windtunnel.ledger.trial import feasible_trials
 from windtunnel.objectives.direction import loss
 from windtunnel.objectives.front import hypervolumes, pareto_front, reference_point
 
@@ -155,7 +155,7 @@ class Snapshot:
         name, direction = next(iter(self.objectives.items()))
 
         def rank(trial: Trial) -> float:
-            value = self.objectives_of(trial).get(name)
+            value = self.objectives_of(trial).get(name) if trial.state is not State.FAILED else None
             return math.inf if value is None else loss(value, direction)
 
         return [self._model(trial) for trial in sorted(self._full_trainings, key=rank)]
@@ -215,8 +215,10 @@ class Snapshot:
         return WAITING if self.works else NOT_RUN
 
     def objectives_of(self, trial: Trial) -> dict[str, float]:
-        """Values of the objectives by name; where training gave none, those that were known before."""
-        return {name: value for name, value in trial.known.items() if name in self.objectives} | trial.objectives
+        """Values of the objectives by name; where training gave none, what a failed one had reported or was known."""
+        reported = trial.result.metrics if trial.state is State.FAILED and trial.result is not None else {}
+        found = trial.known | {name: value for name, value in reported.items() if value is not None}
+        return {name: value for name, value in found.items() if name in self.objectives} | trial.objectives
 
     def metrics_of(self, trial: Trial) -> dict[str, float | None]:
         """Every other number that is known of it, by name."""
@@ -298,14 +300,3 @@ class Snapshot:
         verification = self.plans.get(trial.request.stage.verification)
         model = Model.of(trial, self.results, verification, self.exported.get(trial.trial))
         return model if self.works else replace(model, asked=False)
-
-
-def feasible_trials(trials: Iterable[Trial]) -> list[Trial]:
-    """The trials that may be on a front: of each configuration the one that came furthest, if its values compare."""
-    return [trial for trial in furthest(trial for trial in trials if trial.result) if trial.feasible]
-
-
-def best_trial(trials: Iterable[Trial], objective: str, direction: str) -> Trial | None:
-    """The feasible trial with the best value of an objective, the earliest of equal ones; None without any."""
-    fit = [trial for trial in trials if trial.feasible and objective in trial.objectives]
-    return min(fit, key=lambda trial: loss(trial.objectives[objective], direction), default=None)
