@@ -5,7 +5,6 @@ import pytest
 from tests.core.report import made_up
 from windtunnel.errors import LedgerError
 from windtunnel.ledger import Ledger, State
-from windtunnel.ledger.trial import message
 from windtunnel.report import RunReader, collect
 from windtunnel.report.payloads.compare import compare
 from windtunnel.report.stages import iterations, stages
