@@ -350,12 +350,13 @@ class Trial:
         if best is None or not self._is_of_another_epoch(chosen):
             return
         own = _tensors(self._group.unwrap(model))
+        trained = {id(weights) for weights in model.parameters() if weights.requires_grad}
         kept: set[int] = set()
         for name, held in self._models().items():
             if own & (tensors := _tensors(held)) and name in best["weights"]:
                 checkpoints.load_states({name: held}, best["weights"], "the best epoch")
                 kept |= tensors
-        if not own <= kept:
+        if not kept or not trained <= kept:
             raise WorkloadError("the best weights are not kept: give the exported model to trial.restore()")
         self._loaded_best = True
 

@@ -1,8 +1,8 @@
 """A run's ledger: every fact of the run as an object in a store, each written by whoever knows it, once.
 
-**One write decides.** Where several are needed, one create-once object is the decision: what it rests on is written
-before it, and what follows from it is written after it, from its content alone, by everyone who finds it. So a process
-may die between any two writes, and whoever repeats its work finishes it.
+**One write decides.** Where several are needed, one of them is the decision: what it rests on is written before it, and
+what follows from it is written after it, from its content alone, by everyone who finds it. So a process may die between
+any two writes, and whoever repeats its work finishes it.
 """
 
 import hashlib
