@@ -26,7 +26,7 @@ from tests import browser
 from tests.core.report import made_up
 from tests.ui.pages import login, run_address
 from tests.ui.server import PASSWORD, Server
-from windtunnel.ledger import Decision, Job, JobKind, Known, Ledger, Plan, Request, Result, State, Trial
+from windtunnel.ledger import Decision, Job, JobKind, Ledger, Plan, Request, Result, Selection, State, Trial
 from windtunnel.objectives.front import pareto_front
 from windtunnel.report import RunReader, payloads
 from windtunnel.stores.local import LocalStore
@@ -57,8 +57,8 @@ def fill(ledger: Ledger, trials: int) -> None:
             ledger.record(ended)
             done.append(Trial(each, ended))
         front = pareto_front([each for each in done if each.state is State.COMPLETED], OBJECTIVES)
-        ledger.create_known(
-            Known(
+        ledger.create_selection(
+            Selection(
                 stage=str(stage),
                 results=[each.trial for each in done],
                 front=[each.trial for each in front],

@@ -9,7 +9,7 @@ _NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?")
 _FORMULA = tuple("=+-@\t\r\n|%\uff1d\uff0b\uff0d\uff20")  # what spreadsheets take for the beginning of a formula
 
 
-_MOST = 4000  # characters of a message
+_MOST = 10_000  # characters of a message
 
 
 def error_text(error: BaseException) -> str:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import ClassVar
 
 from tests.workloads import quick
-from windtunnel.launchers.base import Gone, Launcher
+from windtunnel.launchers.base import JobFailure, Launcher
 from windtunnel.ledger import JobKind, Result, State
 
 
@@ -29,11 +29,11 @@ class InstantLauncher(Launcher):
     def live(self, ledger):
         return {job for url, job in self._busy if url == ledger.url}
 
-    def revive(self, ledger, job):
+    def relaunch(self, ledger, job):
         return False
 
-    def why_gone(self, ledger, job):
-        return Gone("gone", "it is gone")
+    def failure_reason(self, ledger, job):
+        return JobFailure("gone", "it is gone")
 
     def cancel(self, ledger, jobs=None):
         pass
@@ -42,7 +42,7 @@ class InstantLauncher(Launcher):
         self._busy.add((ledger.url, job.job))
 
         def work():
-            while ledger.known("1") is None:
+            while ledger.selection("1") is None:
                 time.sleep(0.05)
             self._do(ledger, job, unit)
             self._busy.discard((ledger.url, job.job))

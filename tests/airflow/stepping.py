@@ -19,7 +19,7 @@ from airflow.sdk.execution_time.context import set_current_context
 
 from tests.dying import Fate, Killed
 from windtunnel.definition import definition_of
-from windtunnel.launchers.base import Gone, Launcher
+from windtunnel.launchers.base import JobFailure, Launcher
 from windtunnel.ledger import Job, Ledger
 from windtunnel.stores import open_store
 from windtunnel_airflow.sensors.results import AwaitResults
@@ -44,12 +44,12 @@ class SteppedLauncher(Launcher):
     def live(self, ledger: Ledger) -> set[str]:
         return {job for url, job in self.waiting if url == ledger.url}
 
-    def revive(self, ledger: Ledger, job: Job) -> bool:
+    def relaunch(self, ledger: Ledger, job: Job) -> bool:
         self.launch(ledger, job)
         return True
 
-    def why_gone(self, ledger: Ledger, job: Job) -> Gone:
-        return Gone("gone", "it is gone")
+    def failure_reason(self, ledger: Ledger, job: Job) -> JobFailure:
+        return JobFailure("gone", "it is gone")
 
     def cancel(self, ledger: Ledger, jobs: Any = None) -> None:
         for url, job in [*self.waiting]:
@@ -97,8 +97,11 @@ class Stepping:
                 return None
             except Killed:
                 assert self.resumes
-                if Ledger(open_store(self.dag.task_dict["approve"].store), self.dag.dag_id, ledger).closed(run_id):
+                found = Ledger(open_store(self.dag.task_dict["approve"].store), self.dag.dag_id, ledger)
+                if found.closed(run_id):
                     return None  # all was done
+                if found.begun() is None:
+                    continue  # nothing was: the same begins once more
                 run_id += "+"
                 conf = conf | {"resume": ledger}
 
@@ -173,36 +176,40 @@ class _Run:
 
         try:
             done = self._stepping.repeated(self._name(f"{name} {index}"), work)
-            if name == self._cut_after:
-                raise _CutShort
-            return done
         except Skipped:
-            return False
+            done = False
         except (AirflowFailException, AirflowSkipException) as error:
             if name.endswith(".collect"):  # red or skipped, and nothing waits for it
                 return None
             raise FailedRun(f"{name}: {error}") from error
+        except Exception:
+            if not name.endswith(".launch"):  # one that fails for good leaves the others alone
+                raise
+            return None
+        if name == self._cut_after:
+            raise _CutShort
+        return done
 
     def _await(self, group: str, jobs: list[str]) -> None:
         """The sensor, and between its looks the jobs."""
         name = f"{group}.await_results"
         sensor = AwaitResults(task_id="await", store=self._store, jobs=jobs)
-        stage = self._stepping.repeated(self._name(name), lambda: self._search(name).ledger.job(sensor.jobs[0]).stage)
-        ledger = self._search(name).ledger
+        ledger = self._stepping.repeated(self._name(name), lambda: self._search(name).ledger)
+        stage = ledger.job(sensor.jobs[0]).stage
         deaths, looks = self._stepping.fate.deaths, 0
-        watch = None
+        monitor = None
         while True:
             looks += 1
             allowed = LOOKS + 4 * (self._stepping.fate.deaths - deaths)
             assert looks <= allowed, f"{name}: {looks} looks and no end"
             try:
-                watch = watch or ResultsTrigger(ledger.url, ledger.digest, stage).watch()
-                if self._stepping.process(self._name(f"{name} look"), watch.poll).done:
+                monitor = monitor or ResultsTrigger(ledger.url, ledger.digest, stage).monitor()
+                if self._stepping.process(self._name(f"{name} look"), monitor.poll).done:
                     return
             except Killed:
                 if self._stepping.resumes:
                     raise
-                watch = None
+                monitor = None
                 continue
             self._perform_jobs()
 
@@ -272,7 +279,7 @@ class _Run:
     def _context(self, task: str) -> dict[str, Any]:
         xcoms, run_id = self._xcoms, self._run_id
 
-        def pull(task_ids: str, key: str, map_indexes: int, run_id: str = run_id) -> Any:
+        def pull(task_ids: str, key: str, map_indexes: int = -1, run_id: str = run_id) -> Any:
             return xcoms.get((run_id, task_ids, key))
 
         def push(key: str, value: Any) -> None:
@@ -284,7 +291,13 @@ class _Run:
             raise Skipped
 
         ti = SimpleNamespace(
-            xcom_pull=pull, xcom_push=push, get_dagrun_state=lambda *_: "failed", try_number=1, max_tries=5, id="ti"
+            get_task_states=lambda **_: {},
+            xcom_pull=pull,
+            xcom_push=push,
+            get_dagrun_state=lambda *_: "failed",
+            try_number=1,
+            max_tries=5,
+            id="ti",
         )
         return {
             "dag": self._dag,

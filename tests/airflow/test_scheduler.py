@@ -94,8 +94,8 @@ def test_what_is_killed_comes_back_by_itself(airflow):
     undisturbed = airflow.trigger("slow", seed=1)
     assert airflow.wait("slow", undisturbed, LIMIT) == "success"
     other = Ledger(airflow.store, "slow", undisturbed)
-    assert ledger.known("2").front == other.known("2").front
-    assert ledger.known("2").hypervolume == other.known("2").hypervolume
+    assert ledger.selection("2").front == other.selection("2").front
+    assert ledger.selection("2").hypervolume == other.selection("2").hypervolume
 
 
 def test_a_run_that_is_marked_failed_leaves_nothing_running(airflow):

@@ -12,17 +12,32 @@ from windtunnel.ledger import Ledger, State
 from windtunnel.ledger.ids import safe_name
 from windtunnel.ledger.stage import Stage
 from windtunnel.ledger.writer import look, take
+from windtunnel.report import collect
+from windtunnel.report.text import ending
 from windtunnel.stores import open_store
-from windtunnel_airflow import alive
+from windtunnel_airflow import run_lock
 from windtunnel_airflow.params import carried
 
 pytestmark = pytest.mark.slow
 
 
-def test_a_search_publishes_its_best_model(searches):
+def test_a_search_publishes_its_best_model(searches, monkeypatch):
+    said = {}
+    for room in ("preparation", "training", "completion"):
+        words = said[room] = []
+        monkeypatch.setattr(f"windtunnel_airflow.tasks.{room}.tell", words.append)
     searches.write("plain")
     run = searches.run("plain")
     assert run.state == "success"
+    url = run.ledger.url
+    for room, words in (
+        ("preparation", [f"{run.run_id} works on {url}: 2 iterations after 0", "Launched job prepare"]),
+        ("training", ["Launched job 1-0 by instant, on lane 0: ", "Launched job verify-2-0"]),
+        ("completion", [f"{url}/models.json", f"Wrote {url}/report.html", "Nothing ran any more", f"{url} is closed"]),
+    ):
+        assert all(any(each in told for told in said[room]) for each in words), said[room]
+    assert event_of("plain")["verdict"] == "verified"
+    assert "uri" not in event_of("plain")  # the launcher of these tests writes no ONNX
     assert {task for task, state in run.states.items() if state != "success"} == {"refused"}
     assert run.states["refused"] == "skipped"
     models = run.ledger.read_json("models.json")["models"]
@@ -31,6 +46,17 @@ def test_a_search_publishes_its_best_model(searches):
     assert len(searches.trained) == len(set(searches.trained)) == 9
     store = run.ledger.store
     assert b"<html" in store.get(run.ledger.path("report.html")).lower()
+
+
+def event_of(search):
+    """What the last event of the search's asset says."""
+    from airflow.models.asset import AssetEvent
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        events = select(AssetEvent).where(AssetEvent.source_dag_id == search).order_by(AssetEvent.id.desc())
+        return session.scalars(events).first().extra
 
 
 def test_mapped_tasks_are_labelled_with_their_trials(searches):
@@ -108,7 +134,7 @@ def test_a_warm_start_trains_nothing_twice(searches):
     searches.write("warm")
     run = searches.run("warm", seed=1, warm_start=[first.ledger.url])
     assert run.state == "success"
-    assert run.ledger.known("0").results == partial_trials(first.ledger)
+    assert run.ledger.selection("0").results == partial_trials(first.ledger)
     assert not set(searches.trained[len(trained) :]) & set(trained)
     assert run.ledger.result(partial_trials(first.ledger)[0]).source == first.ledger.url
 
@@ -136,6 +162,22 @@ def test_a_failed_trial_leaves_its_collect_red_and_the_run_successful(searches):
     assert run.states["iteration_1.select"] == "success"
 
 
+def test_a_failed_run_says_why_in_its_note_and_its_ledger(searches):
+    from airflow.models.dagrun import DagRunNote
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    searches.write("unprepared", data={"fail": True})
+    run = searches.run("unprepared")
+    said, _ = run.ledger.end_of(run.run_id)
+    assert said.reason == "prepare_data.await_results: prepare failed, error: there is no such data"
+    assert ending(collect(run.ledger)) == f"failed: {said.reason}"
+    assert b"there is no such data" in run.ledger.store.get(run.ledger.path("report.html"))
+    with create_session() as session:
+        notes = session.scalars(select(DagRunNote.content)).all()
+    assert f"Failed: {said.reason}" in notes
+
+
 def test_a_hopeless_search_ends_with_one_clear_message(searches, capsys):
     searches.write("hopeless", settings={"fail": list(range(1, 9))}, limits={"parallel": 2, "failed_trials": 4})
     run = searches.run("hopeless")
@@ -143,7 +185,7 @@ def test_a_hopeless_search_ends_with_one_clear_message(searches, capsys):
     assert run.states["iteration_1.select"] == "failed"
     assert run.of("iteration_2.suggest", "finalists", "publish") == ["upstream_failed"] * 3
     assert run.of("report", "clean_up") == ["success", "failed"]
-    assert "4 of 4 trials failed, and limits.failed_trials is 4" in run.ledger.known("1").failure
+    assert "4 of 4 trials failed, and limits.failed_trials is 4" in run.ledger.selection("1").failure
     out = capsys.readouterr()
     assert (out.out + out.err).count("The search ends, for it only fails") >= 1
 
@@ -164,7 +206,7 @@ def test_a_quorum_does_not_wait_for_a_very_slow_trial(searches):
     run = searches.run("quorum")
     assert run.state == "success"
     slow, *others = partial_trials(run.ledger)
-    first, second = run.ledger.known("1"), run.ledger.known("2")
+    first, second = run.ledger.selection("1"), run.ledger.selection("2")
     assert slow not in first.results and first.results == others[:3]
     assert "1 late trials count once they have results" in map(str, first.decisions)
     assert slow in second.results and set(second.results) == {slow, *others}
@@ -243,7 +285,7 @@ def test_a_dags_test_that_was_killed_does_not_count_as_a_writer(searches):
     searches.write("dead_writer", iterations=1)
     first = searches.run("dead_writer")
     run_again(first)
-    for held in alive._held:
+    for held in run_lock._held:
         held.close()  # as the end of the process does
     assert searches.run("dead_writer", resume=first.run_id).state == "success"
 
@@ -306,7 +348,7 @@ def test_a_search_with_halving_that_was_cut_short_ends_as_one_that_was_not(searc
     assert sorted(searches.trained) == sorted(trained)
     stages = whole.ledger.stages()
     assert run.ledger.stages() == stages
-    assert [run.ledger.known(stage) for stage in stages] == [whole.ledger.known(stage) for stage in stages]
+    assert [run.ledger.selection(stage) for stage in stages] == [whole.ledger.selection(stage) for stage in stages]
     assert [run.ledger.plan(stage).requests for stage in stages] == [
         whole.ledger.plan(stage).requests for stage in stages
     ]

@@ -9,7 +9,7 @@ from windtunnel_airflow.triggers import results
 from windtunnel_airflow.triggers.results import ResultsTrigger
 
 
-class Watch:
+class StageMonitor:
     """Fails as often as it is told to, and is done then."""
 
     def __init__(self, failures):
@@ -24,8 +24,8 @@ class Watch:
 
 def test_a_store_that_is_full_is_told_once_and_waited_for(monkeypatch, caplog, home):
     trigger = ResultsTrigger("/runs/search/run", "0" * 64, "1")
-    monkeypatch.setattr(trigger, "watch", lambda credentials=None: watch)
-    watch, slept = Watch(9), []
+    monkeypatch.setattr(trigger, "monitor", lambda credentials=None: monitor)
+    monitor, slept = StageMonitor(9), []
 
     async def sleep(seconds):
         slept.append(seconds)

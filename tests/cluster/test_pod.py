@@ -16,7 +16,7 @@ from tests.cluster.cluster import IMAGE, ROOT
 from tests.cluster.searches import searches_on
 from tests.definitions import definition_from
 from windtunnel.launchers import get_launcher
-from windtunnel.launchers.monitor import Watch, wait
+from windtunnel.launchers.monitor import StageMonitor, wait
 from windtunnel.ledger import Ledger, State
 from windtunnel.stages import begin, prepare_job, suggest
 
@@ -92,7 +92,7 @@ def done(ledger, stage, jobs):
     launcher = get_launcher("kubernetes")
     for job in jobs:
         launcher.launch(ledger, job)
-    wait(Watch(ledger, launcher, stage), 0.5)
+    wait(StageMonitor(ledger, launcher, stage), 0.5)
 
 
 def test_a_workload_of_ones_own_trains_in_pods_without_rights(cluster, tmp_path, monkeypatch):

@@ -153,8 +153,8 @@ class LauncherConformance:
         run.launch()
         run.wait_for_start("wait")
         launcher.cancel(run.ledger)
-        assert not launcher.revive(run.ledger, run.jobs[0])
-        assert launcher.why_gone(run.ledger, run.jobs[0]).kind == "cancelled"
+        assert not launcher.relaunch(run.ledger, run.jobs[0])
+        assert launcher.failure_reason(run.ledger, run.jobs[0]).kind == "cancelled"
         run.release()
         run.finish()
         assert run.result("wait").state is State.COMPLETED
@@ -167,9 +167,9 @@ class LauncherConformance:
         self.kill(run.ledger, "1-0")
         wait_until(lambda: launcher.live(run.ledger) == set(), self.patience)
         wait_until(lambda: not is_alive(pid), self.patience)
-        gone = launcher.why_gone(run.ledger, run.jobs[0])
-        assert gone.kind.isidentifier() and gone.kind != "cancelled"
-        assert "1-0" in gone.message
+        failure = launcher.failure_reason(run.ledger, run.jobs[0])
+        assert failure.kind.isidentifier() and failure.kind != "cancelled"
+        assert "1-0" in failure.message
 
     def test_reviving_has_an_end(self, run, launcher):
         run = run(["nothing"], workload="tests.workloads.kills_at_import", trial_retries=1)
@@ -177,7 +177,7 @@ class LauncherConformance:
         times = 0
         while True:
             wait_until(lambda: launcher.live(run.ledger) == set(), self.patience)
-            if not launcher.revive(run.ledger, run.jobs[0]):
+            if not launcher.relaunch(run.ledger, run.jobs[0]):
                 break
             times += 1
             assert times <= 2

@@ -105,6 +105,13 @@ class StoreConformance:
         assert len(etags) == 50
         assert store.stat("a").etag == store.stat("a").etag
 
+    def test_content_comes_with_its_own_etag(self, store):
+        for content in (b"one", b"two"):
+            store.put("a", content)
+            assert store.get_tagged("a") == (content, store.stat("a").etag)
+        with pytest.raises(NotFoundError):
+            store.get_tagged("b")
+
     def test_a_version_is_replaced_only_while_it_holds(self, store):
         store.put("a", b"one")
         first = store.stat("a").etag

@@ -73,7 +73,7 @@ def in_place():
 )
 def test_a_model_is_exported_for_any_size_of_batch_though_tracing_cannot(trial, build):
     model = build()
-    trial.export_onnx(model, torch.zeros(2, 10))
+    trial.export_onnx(model, torch.zeros(1, 10))
     x = np.random.default_rng(0).normal(size=(5, 10)).astype(np.float32)
     with torch.inference_mode():
         assert np.allclose(output(trial, x), export._innermost(model)(torch.from_numpy(x)), atol=1e-5)

@@ -27,10 +27,10 @@ def test_a_killed_search_ends_the_same(tmp_path, rule):
     stages = whole.stages()
     assert killed.stages() == stages
     assert [killed.plan(stage) for stage in stages] == [whole.plan(stage) for stage in stages]
-    assert [killed.known(stage) for stage in stages] == [whole.known(stage) for stage in stages]
+    assert [killed.selection(stage) for stage in stages] == [whole.selection(stage) for stage in stages]
     assert outcomes(killed) == outcomes(whole)
     assert sum(outcome.attempts > 1 for outcome in killed.outcomes().values()) >= 4
-    what = {decision.what for stage in stages for decision in whole.known(stage).decisions}
+    what = {decision.what for stage in stages for decision in whole.selection(stage).decisions}
     if rule == "halving":
         assert {"promote", "hold"} <= what
         assert {request.epochs for stage in stages for request in whole.plan(stage).requests} == {3, 6}

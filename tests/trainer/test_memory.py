@@ -29,6 +29,27 @@ def test_a_peak_is_of_all_processes_of_a_unit_together(tmp_path):
         child.communicate(b"\n")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells of shared memory")
+def test_what_processes_share_counts_once():
+    """As workers of a loader share their data; each has some 10 MB of its own."""
+    hold = """
+import os
+data = bytearray(b"x") * 200_000_000
+for _ in range(4):
+    if os.fork() == 0:
+        sum(data[::4096])
+        os.write(1, b"r")
+        os.read(0, 1)
+        os._exit(0)
+os.read(0, 1)
+"""
+    with subprocess.Popen([sys.executable, "-c", hold], stdin=-1, stdout=-1) as holder:
+        assert holder.stdout.read(4) == b"rrrr"
+        assert memory.beyond(holder.pid, 400_000_000) == 0
+        assert 200_000_000 < memory.beyond(holder.pid, 150_000_000) < 400_000_000
+        holder.communicate(b"xxxxx")
+
+
 def test_what_the_supervisor_has_seen_counts(tmp_path):
     log = tmp_path / "unit-e0.5.log"
     own = memory.read_peak(log)

@@ -68,11 +68,13 @@ def test_containers_keep_their_kind_and_what_is_attached_to_them():
         (pathlib.PurePosixPath("a"), "pathlib.PurePosixPath"),
         (lambda: 1, "builtins.function"),
         (np.array(["a"]), "numpy.ndarray"),
+        (np.ma.masked_array([1.0]), "numpy.ma.MaskedArray"),
+        ({pathlib.PurePosixPath("a"): 1}, "pathlib.PurePosixPath"),
     ],
 )
 def test_what_cannot_be_read_again_is_named_before_it_is_written(value, kind):
     buffer = io.BytesIO()
-    with pytest.raises(WorkloadError, match=rf"\['a'\]\[1\] is a {kind}, which a checkpoint cannot give back"):
+    with pytest.raises(WorkloadError, match=rf"\['a'\]\[1\].* is a {kind}, which a checkpoint cannot give back"):
         states.write({"a": [torch.zeros(2), value]}, buffer)
     assert not buffer.getvalue()
 
@@ -219,14 +221,16 @@ def test_the_best_weights_are_exported_however_the_model_is_wrapped(begin, build
 
 
 class AroundIt(nn.Module):
-    """A model that holds the trained one."""
+    """A model that holds the trained one, between what is fixed."""
 
     def __init__(self, model):
         super().__init__()
         self.model = model
+        self.scale = nn.Parameter(torch.ones(2), requires_grad=False)
+        self.register_buffer("mean", torch.zeros(2))
 
     def forward(self, x):
-        return self.model(x).softmax(1)
+        return self.model((x - self.mean) * self.scale).softmax(1)
 
 
 def test_a_state_that_is_no_tensor_is_of_the_best_epoch_too(begin):

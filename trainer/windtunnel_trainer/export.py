@@ -141,6 +141,7 @@ def _write(model: "torch.nn.Module", inputs: tuple[Any, ...], file: Path, opset:
         traced = error
     try:
         batch = torch.export.Dim("batch")
+        inputs = tuple(torch.cat([one, one]) if len(one) == 1 else one for one in inputs)  # 1 would be taken for fixed
         shapes = tuple({0: batch} for _ in inputs)
         torch.onnx.export(
             model, inputs, str(file), dynamo=True, verbose=False, external_data=False, dynamic_shapes=shapes, **named

@@ -108,7 +108,7 @@ def _plain(value: Any) -> Any:
 
     if isinstance(value, (np.str_, np.bytes_)):
         return value.item()
-    if isinstance(value, (np.generic, np.ndarray)):
+    if isinstance(value, np.generic) or type(value) is np.ndarray:  # another class of arrays has more to it
         try:
             tensor = torch.from_numpy(np.array(value))
         except TypeError:
@@ -146,7 +146,7 @@ def _check(content: Any) -> None:
 
 def _items(value: Any) -> Iterator[tuple[Any, Any]]:
     if isinstance(value, dict):
-        yield from value.items()
+        yield from ((key, item) for pair in value.items() for key, item in ((pair[0], pair[0]), pair))
     elif isinstance(value, (list, tuple)):
         yield from enumerate(value)
 

@@ -1,8 +1,9 @@
 """Print all that is known of a run's trials, as CSV or JSON.
 
 Those that searched come first, in order, then the finalists' full trainings. In CSV a value has a column of its own,
-such as `params.lr`, `objectives.val_acc` or `test.test_acc`. Text that a spreadsheet would take for a formula has an
-apostrophe before it, and control characters are written out.
+such as `params.lr`, `objectives.val_acc` or `test.test_acc`. Lists, mappings, true, false and null are JSON, as is a
+text that would be taken for one of them; an empty field is of what is not there. Text that a spreadsheet would take for
+a formula has an apostrophe before it, and control characters are written out.
 """
 
 import argparse

@@ -10,6 +10,7 @@ from windtunnel.space import Params, Space
 from windtunnel.strategies import Problem, generator, get_strategy
 from windtunnel.text import printable
 from windtunnel.workload.contract import known_values
+from windtunnel.workload.files import source_of
 
 _DRAWN = 20  # configurations that the workload's cost is tried with
 
@@ -17,14 +18,20 @@ _DRAWN = 20  # configurations that the workload's cost is tried with
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("files", nargs="+", metavar="FILE", type=Path, help="a search's YAML file")
+    parser.add_argument(
+        "--source", action="store_true", help="name the files of the workload's source, which ids depend on"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Say of each file in a line what it searches, or what is wrong with it."""
+    """Say of each file in a line what it searches, or what is wrong with it; name its workload's source if asked to."""
     wrong = 0
     for file in arguments.files:
         try:
-            print(printable(f"{file}: {_summary(resolve(load_definition(file)))}"))
+            definition = resolve(load_definition(file))
+            print(printable(f"{file}: {_summary(definition)}"))
+            for path in source_of(definition.workload) if arguments.source else ():
+                print(printable(f"  {path}"))
         except WindtunnelError as error:
             print(printable(_named(str(error), file)), file=sys.stderr)
             wrong += 1

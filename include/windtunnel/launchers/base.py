@@ -7,7 +7,7 @@ from typing import NamedTuple
 from windtunnel.ledger import Job, Ledger
 
 
-class Gone(NamedTuple):
+class JobFailure(NamedTuple):
     """Why a job is gone without results.
 
     Attributes:
@@ -37,14 +37,14 @@ class Launcher(ABC):
         """Ids of the run's jobs that run or wait to run: one listing, whatever the number of jobs."""
 
     @abstractmethod
-    def revive(self, ledger: Ledger, job: Job) -> bool:
+    def relaunch(self, ledger: Ledger, job: Job) -> bool:
         """Start a job again that is gone without results, if the launcher's rules allow; whether it did.
 
         A launcher whose platform retries jobs by itself always says no: gone means gone there.
         """
 
     @abstractmethod
-    def why_gone(self, ledger: Ledger, job: Job) -> Gone:
+    def failure_reason(self, ledger: Ledger, job: Job) -> JobFailure:
         """Why a job is gone without results."""
 
     @abstractmethod

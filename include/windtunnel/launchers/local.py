@@ -8,7 +8,7 @@ from windtunnel.definition import definition_of
 from windtunnel.definition.model import Limits
 from windtunnel.errors import LaunchError
 from windtunnel.host.machine import host, now
-from windtunnel.launchers.base import Gone, Launcher
+from windtunnel.launchers.base import JobFailure, Launcher
 from windtunnel.launchers.job_folder import JobFolder
 from windtunnel.launchers.job_process import start_job
 from windtunnel.launchers.spool import Spool, Ticket
@@ -55,7 +55,7 @@ class LocalLauncher(Launcher):
         except OSError as error:
             raise LaunchError(f"cannot look for jobs in {folder.path}: {error}") from error
 
-    def revive(self, ledger: Ledger, job: Job) -> bool:
+    def relaunch(self, ledger: Ledger, job: Job) -> bool:
         """Start a job again that ended without results.
 
         Each of its units may take it down `1 + trial_retries` times before it is passed over, so a job that has been
@@ -70,19 +70,19 @@ class LocalLauncher(Launcher):
         self.launch(ledger, job)
         return True
 
-    def why_gone(self, ledger: Ledger, job: Job) -> Gone:
+    def failure_reason(self, ledger: Ledger, job: Job) -> JobFailure:
         """What can be said of a process that is no more: the end of its log."""
         folder = JobFolder.of(ledger)
         if folder.cancelled(job.job):
-            return Gone("cancelled", f"job {job.job} was cancelled")
+            return JobFailure("cancelled", f"job {job.job} was cancelled")
         if _ignored(ledger, job):
             pending = _limits(ledger).pending
             message = f"no trainer service took job {job.job} within limits.pending, {pending:g} s: is it running?"
-            return Gone("pending", message)
+            return JobFailure("pending", message)
         launches = ledger.launches(job.job)
         where = launches[-1].host if launches else "?"
         message = f"job {job.job} ended without results; launches: {len(launches)}, the last on {where}"
-        return Gone("gone", message, folder.log_tail(job.job, LOG_TAIL).strip())
+        return JobFailure("gone", message, folder.log_tail(job.job, LOG_TAIL).strip())
 
     def cancel(self, ledger: Ledger, jobs: Collection[str] | None = None) -> None:
         """Ask the jobs to end, and see that they have; those that wait for a service wait no more."""

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from windtunnel.definition import definition_of
 from windtunnel.errors import LaunchError
-from windtunnel.launchers.base import Gone, Launcher
+from windtunnel.launchers.base import JobFailure, Launcher
 from windtunnel.ledger import Job, JobKind, Ledger, Result, State
 from windtunnel.ledger.failures import hopeless, record_failure
 from windtunnel.ledger.ids import last_tries
@@ -67,20 +67,21 @@ class _Stage:
         return cls(jobs, requested or [unit for job in jobs for unit in job.units])
 
 
-class Watch:
+class StageMonitor:
     """Looks at a stage's jobs and results now and then, and sees that every unit comes to a result.
 
-    An iteration's watch looks after the stragglers of earlier iterations too, and waits no longer once the search is
+    An iteration's monitor looks after the stragglers of earlier iterations too, and waits no longer once the search is
     hopeless by its failures, or its time is used up: jobs that still run are cancelled then. A job is gone when two
-    looks in a row find that it does not live, and it still lacks results: it is started again where the launcher's
-    rules allow, and its units have failed where not, as they have where it was never launched; for a watch begins once
-    all launches are tried. Only that count is held here: a watch that is lost and made anew takes one look longer.
+    looks in a row find that it does not live, and it still lacks results. It is started again where the launcher's
+    rules allow. Where not, its units have failed, and so they have where it was never launched, for monitoring begins
+    once all launches are tried. The number of looks is the monitor's only state: one that is lost and made anew takes
+    one look longer.
     """
 
     def __init__(
         self, ledger: Ledger, launcher: Launcher, stage: str, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """Watch one stage of a run.
+        """Watch over one stage of a run.
 
         Args:
             ledger: of the run.
@@ -100,6 +101,10 @@ class Watch:
         self._is_iteration = Stage(stage).is_iteration
         earlier = [other for other in ledger.stages() if other.is_iteration and other.number < Stage(stage).number]
         self._earlier = [_Stage.of(ledger, other) for other in earlier] if self._is_iteration else []
+        sessions = ledger.sessions()
+        offset = sessions[-1].offset if sessions else 0
+        begun = [stage for other, stage in zip(earlier, self._earlier, strict=False) if other.number > offset]
+        self._own = {unit for stage in (*begun, self._stage) for unit in stage.units}
         lanes = self._limits.parallel or len(self._stage.jobs)
         self._may_lack = may_lack(self._limits.quorum, lanes) if self._is_iteration else 0
         self._left = _seconds_left(ledger, self._limits.search_time) if self._is_iteration else math.inf
@@ -131,7 +136,7 @@ class Watch:
         own = [ended[unit] for unit in self._stage.units if unit in ended]
         late = sum(len(job.owed(ended)) for stage in self._earlier for job in stage.jobs)
         total = len(self._stage.units)
-        given_up = self._is_iteration and hopeless(self._last_tries(ended), self._limits.failed_trials) is not None
+        given_up = self._is_iteration and self._hopeless(ended)
         return Progress(
             done=total - len(own) + late <= self._may_lack or given_up or over,
             finished=len(own),
@@ -154,10 +159,11 @@ class Watch:
         if running:
             self._launcher.cancel(self._ledger, running)
 
-    def _last_tries(self, ended: Mapping[str, Result]) -> list[Result]:
-        """How the trials so far have ended: the last retry of each counts."""
+    def _hopeless(self, ended: Mapping[str, Result]) -> bool:
+        """Whether the trials so far end the search as failed: the last retry of each counts."""
         units = [unit for stage in (*self._earlier, self._stage) for unit in stage.units]
-        return [ended[unit] for unit in last_tries(units) if unit in ended]
+        last = [ended[unit] for unit in last_tries(units) if unit in ended]
+        return hopeless(last, self._limits.failed_trials, self._own) is not None
 
     def _ended(self) -> dict[str, Result]:
         trials = all(job.kind is JobKind.TRAIN for job in self._stage.jobs)
@@ -169,17 +175,19 @@ class Watch:
         if self._absent[job.job] < 2:
             return {}
         if not self._ledger.launches(job.job):
-            gone = Gone("never_launched", f"job {job.job} was not launched: the log of its task `launch` says why")
-        elif self._launcher.revive(self._ledger, job):
+            failure = JobFailure(
+                "never_launched", f"job {job.job} was not launched: the log of its task `launch` says why"
+            )
+        elif self._launcher.relaunch(self._ledger, job):
             self._absent[job.job] = 0
             return {}
         else:
-            gone = self._launcher.why_gone(self._ledger, job)
-            if gone.kind == "cancelled":
-                raise LaunchError(f"{gone.message} while its results are awaited: launch it again to go on")
-        _log.warning("%s; %d failed by it", printable(gone.message), len(missing))
+            failure = self._launcher.failure_reason(self._ledger, job)
+            if failure.kind == "cancelled":
+                raise LaunchError(f"{failure.message} while its results are awaited: launch it again to go on")
+        _log.warning("%s; %d failed by it", printable(failure.message), len(missing))
         for unit in missing:
-            record_failure(self._ledger, unit, gone.kind, gone.message, log_tail=gone.log)
+            record_failure(self._ledger, unit, failure.kind, failure.message, log_tail=failure.log)
         self._launcher.cancel(self._ledger, [job.job])  # what is given up must not begin later
         failed = {unit: self._ledger.outcome(unit) for unit in missing}
         return {unit: result for unit, result in failed.items() if result is not None}
@@ -199,14 +207,14 @@ def may_lack(quorum: float, lanes: int) -> int:
 
 
 def wait(
-    watch: Watch,
+    monitor: StageMonitor,
     interval: float = 1.0,
     report: Callable[[Progress], None] = lambda progress: None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Progress:
     """Poll until the stage is done, every `interval` seconds, and report each look."""
     while True:
-        progress = watch.poll()
+        progress = monitor.poll()
         report(progress)
         if progress.done:
             return progress

@@ -2,7 +2,8 @@
 
 from windtunnel.ledger.ledger import Ledger
 from windtunnel.ledger.model import Model, Verdict
-from windtunnel.ledger.records import Approval, Attempt, Decision, Job, JobKind, Known, Plan, Request, Result, State
+from windtunnel.ledger.records import Approval, Attempt, Job, JobKind, Plan, Request, Result, State
+from windtunnel.ledger.selection import Decision, Selection
 from windtunnel.ledger.spec import Spec
 from windtunnel.ledger.trial import Trial
 from windtunnel.ledger.url import is_run
@@ -13,12 +14,12 @@ __all__ = [
     "Decision",
     "Job",
     "JobKind",
-    "Known",
     "Ledger",
     "Model",
     "Plan",
     "Request",
     "Result",
+    "Selection",
     "Spec",
     "State",
     "Trial",

@@ -1,8 +1,8 @@
 """A run's ledger: every fact of the run as an object in a store, each written by whoever knows it, once.
 
-**One write decides.** Where several are needed, one create-once object is the decision: what it rests on is written
-before it, and what follows from it is written after it, from its content alone, by everyone who finds it. So a process
-may die between any two writes, and whoever repeats its work finishes it.
+**One write decides.** Where several are needed, one of them is the decision: what it rests on is written before it, and
+what follows from it is written after it, from its content alone, by everyone who finds it. So a process may die between
+any two writes, and whoever repeats its work finishes it.
 """
 
 import hashlib
@@ -21,9 +21,7 @@ from windtunnel.ledger.reading import named, read_object, read_record, unreadabl
 from windtunnel.ledger.records import (
     Approval,
     Attempt,
-    Decision,
     Job,
-    Known,
     Launch,
     Plan,
     Record,
@@ -31,6 +29,7 @@ from windtunnel.ledger.records import (
     Result,
     Session,
 )
+from windtunnel.ledger.selection import Decision, Selection
 from windtunnel.ledger.spec import Spec, is_digest, read_spec
 from windtunnel.ledger.stage import Stage, StageKind
 from windtunnel.ledger.trial import Trial
@@ -151,11 +150,13 @@ class Ledger:
         """What `search.json` holds, as the run began; None where it has not begun.
 
         Raises:
-            LedgerError: it is of a newer format than this version reads.
+            LedgerError: it is no run's, or of a newer format than this version reads.
         """
         record = self.read_json("search.json")
         if record is not None:
             require_readable(record, self.url)
+            if not isinstance(record.get("definition"), dict):
+                raise unreadable(self.store, self.path("search.json"), "has no definition")
         return record
 
     def search_record(self) -> dict[str, Any]:
@@ -265,13 +266,13 @@ class Ledger:
         plan = self._read(f"iterations/{stage}/{_PLAN}", Plan)
         return plan and self._named(plan, plan.stage, stage)
 
-    def create_known(self, known: Known) -> Known:
-        """Fix what an iteration's selection knew, unless it is fixed, and return what holds."""
-        return self._fix("selected", known.stage, f"iterations/{known.stage}/{_SELECTION}", known)
+    def create_selection(self, selection: Selection) -> Selection:
+        """Fix what an iteration's selection knew and decided, unless it is fixed, and return what holds."""
+        return self._fix("selected", selection.stage, f"iterations/{selection.stage}/{_SELECTION}", selection)
 
-    def known(self, stage: str) -> Known | None:
-        """What the iteration's selection knew, if it has selected."""
-        return self._read(f"iterations/{stage}/{_SELECTION}", Known)
+    def selection(self, stage: str) -> Selection | None:
+        """What the iteration's selection knew and decided, if it has selected."""
+        return self._read(f"iterations/{stage}/{_SELECTION}", Selection)
 
     def stages(self) -> list[Stage]:
         """The stages that have a plan, in the order in which they happen."""

@@ -22,9 +22,14 @@ def read_record(store: Store, path: str, kind: type[R]) -> R:
         UnreadableError: what is there is no record of that kind.
         StoreError: it is too big, or the store failed.
     """
-    content = _content(store, path)
+    return read_tagged(store, path, kind)[0]
+
+
+def read_tagged(store: Store, path: str, kind: type[R]) -> tuple[R, str]:
+    """The record at a path, and the etag of its object; raises what `read_record` does."""
+    content, etag = _content(store, path)
     try:
-        return kind.model_validate_json(content)
+        return kind.model_validate_json(content), etag
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         field = ".".join(map(str, first["loc"])) or "it"
@@ -40,7 +45,7 @@ def read_object(store: Store, path: str) -> dict[str, Any]:
         StoreError: it is too big, or the store failed.
     """
     try:
-        content = json.loads(_content(store, path))
+        content = json.loads(_content(store, path)[0])
     except (ValueError, RecursionError) as error:
         raise unreadable(store, path, f"is no JSON object: {error}") from error
     if not isinstance(content, dict):
@@ -62,9 +67,9 @@ def named(entries: Iterable[Entry], folder: str) -> Iterator[tuple[str, Entry]]:
             yield name.removesuffix(".json"), entry
 
 
-def _content(store: Store, path: str) -> bytes:
+def _content(store: Store, path: str) -> tuple[bytes, str]:
     try:
-        content = store.get(path)
+        content, etag = store.get_tagged(path)
     except NotFoundError:
         file = store.local_file(path)
         if file is not None and file.is_dir() and not file.is_symlink():
@@ -72,4 +77,4 @@ def _content(store: Store, path: str) -> bytes:
         raise
     if not content.strip():
         raise unreadable(store, path, "is empty")
-    return content
+    return content, etag

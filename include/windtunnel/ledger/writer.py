@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from windtunnel.errors import ConflictError, LedgerError, NotFoundError
-from windtunnel.ledger.reading import read_record
+from windtunnel.ledger.reading import read_tagged
 from windtunnel.ledger.records import Record
 from windtunnel.ledger.stage import Stage
 from windtunnel.stores import Store
@@ -99,15 +99,13 @@ class Turn:
 
 
 def look(store: Store, root: str) -> tuple[Writer | None, str | None]:
-    """Who writes the run at `root`, and an etag of `writer.json` that is no younger; None where nobody has yet.
+    """Who writes the run at `root`, and the etag of `writer.json`; None where nobody has yet.
 
     Raises:
         UnreadableError: `writer.json` does not say so.
     """
-    path = f"{root}/{WRITER}"
     try:
-        etag = store.stat(path).etag
-        return read_record(store, path, Writer), etag
+        return read_tagged(store, f"{root}/{WRITER}", Writer)
     except NotFoundError:
         return None, None
 

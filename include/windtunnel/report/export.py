@@ -1,11 +1,12 @@
 """A run's trials as rows: for a table, a spreadsheet or a program."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from windtunnel.ledger import Model, Trial
 from windtunnel.report.payloads.plain import plain
-from windtunnel.report.snapshot import Snapshot, message
+from windtunnel.report.snapshot import Snapshot
 
 _GROUPS = ("params", "objectives", "metrics", "test")
 
@@ -18,13 +19,18 @@ def records(snapshot: Snapshot) -> list[dict[str, Any]]:
     the file's digest, where there is one. `seconds` are of the last attempt; `stage` is an iteration's number or
     `full-<k>`.
     """
-    searched = [_record(snapshot, trial) for trial in snapshot.trials]
-    trained = [_record(snapshot, model.trial, model) for model in snapshot.models]
-    return [plain(record) for record in (*searched, *trained)]
+    models = {model.trial.trial: model for model in snapshot.models}
+    searched = {trial.trial: _record(snapshot, trial, models.get(trial.trial)) for trial in snapshot.trials}
+    trained = [_record(snapshot, model.trial, model) for trial, model in models.items() if trial not in searched]
+    return [plain(record) for record in (*searched.values(), *trained)]
 
 
 def flat(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The records with a column for each value, such as `params.lr` and `objectives.val_acc`, the same for all."""
+    """The records with a column for each value, such as `params.lr` and `objectives.val_acc`, the same for all.
+
+    Lists, mappings, booleans and null are JSON, as is a text that would be taken for one of them: `""`, `"null"`. What
+    is not there is None.
+    """
     names = {group: dict.fromkeys(name for row in rows for name in row[group]) for group in _GROUPS}
     return [_flat(row, names) for row in rows]
 
@@ -33,10 +39,25 @@ def _flat(row: Mapping[str, Any], names: Mapping[str, Mapping[str, None]]) -> di
     columns: dict[str, Any] = {}
     for key, value in row.items():
         if key in _GROUPS:
-            columns |= {f"{key}.{name}": value.get(name) for name in names[key]}
+            columns |= {f"{key}.{name}": _field(value[name]) if name in value else None for name in names[key]}
         else:
             columns[key] = value
     return columns
+
+
+def _field(value: Any) -> Any:
+    """A value as one field: numbers and texts as they are, else JSON, and so a text that would be taken for it."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return value
+    plain_text = isinstance(value, str) and value.strip() and not _is_other_json(value)
+    return value if plain_text else json.dumps(value, ensure_ascii=False)
+
+
+def _is_other_json(text: str) -> bool:
+    try:
+        return not isinstance(json.loads(text), float | int) or text in ("true", "false")
+    except (ValueError, RecursionError):
+        return False
 
 
 def _record(snapshot: Snapshot, trial: Trial, model: Model | None = None) -> dict[str, Any]:
@@ -54,7 +75,7 @@ def _record(snapshot: Snapshot, trial: Trial, model: Model | None = None) -> dic
         "violation": trial.violation,
         "front": trial.trial in snapshot.front,
         "kind": result.kind if result else "",
-        "message": (model.error if model else "") or message(trial),
+        "message": (model.error if model else "") or trial.message,
         "seconds": result.seconds if result else 0.0,
         "started": result.started if result else "",
         "attempts": result.attempts if result else 0,

@@ -7,7 +7,7 @@ from threading import Lock
 from typing import Any, TypeVar
 
 from windtunnel.errors import LedgerError, StoreError, UnavailableError
-from windtunnel.ledger import Approval, Decision, Job, Known, Ledger, Plan, Result, State
+from windtunnel.ledger import Approval, Decision, Job, Ledger, Plan, Result, Selection, State
 from windtunnel.ledger.ids import is_trial
 from windtunnel.ledger.reading import unreadable
 from windtunnel.ledger.records import Session
@@ -54,7 +54,7 @@ class RunReader:
         self._approval: Approval | None = None
         self._preparation: Job | None = None
         self._plans: dict[Stage, Plan] = {}
-        self._selections: dict[Stage, Known] = {}
+        self._selections: dict[Stage, Selection] = {}
         self._results: dict[str, Result] = {}
         self._launches: dict[str, list[float]] = {}
         self._exported: dict[str, str | None] = {}
@@ -124,7 +124,9 @@ class RunReader:
     def _read_stages(self) -> None:
         planned, selected = self.ledger.stage_records()
         self._plans |= _read_all(self.ledger.plan, [stage for stage in planned if stage not in self._plans])
-        self._selections |= _read_all(self.ledger.known, [stage for stage in selected if stage not in self._selections])
+        self._selections |= _read_all(
+            self.ledger.selection, [stage for stage in selected if stage not in self._selections]
+        )
         if self._preparation is None or not self._plans:
             self._preparation = self.ledger.preparation()
 

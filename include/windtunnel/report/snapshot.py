@@ -3,16 +3,16 @@
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from windtunnel.ledger import Approval, Decision, Job, Known, Model, Plan, Result, State, Trial
+from windtunnel.ledger import Approval, Decision, Job, Model, Plan, Result, Selection, State, Trial
 from windtunnel.ledger.ids import full_stage, is_trial
 from windtunnel.ledger.records import Session
 from windtunnel.ledger.stage import Stage, StageKind
-from windtunnel.ledger.trial import furthest
+from windtunnel.ledger.trial import feasible_trials
 from windtunnel.objectives.direction import loss
 from windtunnel.objectives.front import hypervolumes, pareto_front, reference_point
 
@@ -57,7 +57,7 @@ class Snapshot:
     approval: Approval | None
     preparation: Job | None
     plans: Mapping[Stage, Plan]
-    selections: Mapping[Stage, Known]
+    selections: Mapping[Stage, Selection]
     results: Mapping[str, Result]
     launches: Mapping[str, list[float]]
     exported: Mapping[str, str]
@@ -155,7 +155,7 @@ class Snapshot:
         name, direction = next(iter(self.objectives.items()))
 
         def rank(trial: Trial) -> float:
-            value = self.objectives_of(trial).get(name)
+            value = self.objectives_of(trial).get(name) if trial.state is not State.FAILED else None
             return math.inf if value is None else loss(value, direction)
 
         return [self._model(trial) for trial in sorted(self._full_trainings, key=rank)]
@@ -215,8 +215,10 @@ class Snapshot:
         return WAITING if self.works else NOT_RUN
 
     def objectives_of(self, trial: Trial) -> dict[str, float]:
-        """Values of the objectives by name; where training gave none, those that were known before."""
-        return {name: value for name, value in trial.known.items() if name in self.objectives} | trial.objectives
+        """Values of the objectives by name; where training gave none, what a failed one had reported or was known."""
+        reported = trial.result.metrics if trial.state is State.FAILED and trial.result is not None else {}
+        found = trial.known | {name: value for name, value in reported.items() if value is not None}
+        return {name: value for name, value in found.items() if name in self.objectives} | trial.objectives
 
     def metrics_of(self, trial: Trial) -> dict[str, float | None]:
         """Every other number that is known of it, by name."""
@@ -263,21 +265,14 @@ class Snapshot:
     def version(self) -> str:
         """A digest that changes with whatever a page shows of the run."""
         read = (self.plans, self.selections, self.results, self.sessions, self.launches)
-        facts = [
-            self.url,
-            *(len(each) for each in read),
-            self.closed,
-            self.failure,
-            self.asking,
-            bool(self.blocked),
-            *sorted(self.in_turn),
-        ]
+        states = (self.closed, self.failure, self.asking, bool(self.blocked))
+        facts = [self.url, *(len(each) for each in read), *states, *sorted(self.in_turn)]
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
     # Parts of the above
 
     @property
-    def _last_selection(self) -> Known | None:
+    def _last_selection(self) -> Selection | None:
         return list(self.selections.values())[-1] if self.selections else None
 
     @cached_property
@@ -298,26 +293,3 @@ class Snapshot:
         verification = self.plans.get(trial.request.stage.verification)
         model = Model.of(trial, self.results, verification, self.exported.get(trial.trial))
         return model if self.works else replace(model, asked=False)
-
-
-def feasible_trials(trials: Iterable[Trial]) -> list[Trial]:
-    """The trials that may be on a front: of each configuration the one that came furthest, if its values compare."""
-    return [trial for trial in furthest(trial for trial in trials if trial.result) if trial.feasible]
-
-
-def best_trial(trials: Iterable[Trial], objective: str, direction: str) -> Trial | None:
-    """The feasible trial with the best value of an objective, the earliest of equal ones; None without any."""
-    fit = [trial for trial in trials if trial.feasible and objective in trial.objectives]
-    return min(fit, key=lambda trial: loss(trial.objectives[objective], direction), default=None)
-
-
-def message(trial: Trial) -> str:
-    """Why it failed, was stopped or is not trained; empty where nothing of the kind happened."""
-    if trial.request.infeasible:
-        return f"breaks {trial.request.infeasible}"
-    return trial.result.message if trial.result else ""
-
-
-def recorded(trial: Trial) -> float:
-    """When its result was written, in seconds since 1970 by the store's clock; 0 without a result."""
-    return trial.result.recorded if trial.result else 0.0

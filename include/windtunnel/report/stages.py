@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from windtunnel.ledger import Known, Plan, State
+from windtunnel.ledger import Plan, Selection, State
 from windtunnel.ledger.stage import Stage, StageKind
 from windtunnel.report.snapshot import Snapshot
 
@@ -27,7 +27,7 @@ class StageProgress:
     finished: int
     failed: int
     running: int
-    selection: Known | None = None
+    selection: Selection | None = None
 
     @property
     def done(self) -> bool:

@@ -1,17 +1,32 @@
 """Values without more structure than being one of some."""
 
+import enum
 import functools
 import random
 from abc import abstractmethod
 from collections.abc import Hashable, Sequence
 from itertools import pairwise
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from windtunnel.ledger.ids import canonical_json
 from windtunnel.space.base import Column, Coordinates, Parameter, identity
 from windtunnel.validation import shown
+
+
+def json_form(value: Any) -> Any:
+    """A value of Python code as JSON's: lists for tuples, the values of enumerations and of NumPy's numbers."""
+    if isinstance(value, enum.Enum):
+        return json_form(value.value)
+    if isinstance(value, list | tuple):
+        return [json_form(part) for part in value]
+    if isinstance(value, dict):
+        return {name: json_form(part) for name, part in value.items()}
+    return value.item() if hasattr(value, "dtype") and hasattr(value, "item") else value
+
+
+JsonValues = Annotated[list[Any], BeforeValidator(json_form), Field(min_length=1)]
 
 
 class Choices(Parameter):
@@ -82,7 +97,7 @@ class Categorical(Choices):
     """One of some values. `[1, 3, 5]` is short for `{type: categorical, choices: [1, 3, 5]}`."""
 
     type: str = "categorical"
-    choices: list[Any] = Field(min_length=1)
+    choices: JsonValues
     """The values, of any JSON type."""
 
     def options(self) -> list[Any]:
@@ -94,7 +109,7 @@ class Choice(Choices):
     """One of some values: HyperDrive's `choice`."""
 
     type: str = "choice"
-    values: list[Any] = Field(min_length=1)
+    values: JsonValues
     """The values, of any JSON type."""
 
     def options(self) -> list[Any]:

@@ -131,7 +131,7 @@ def begin(
             started=now(),
         )
     )
-    if opened.spec not in ("", spec.digest):  # the first is what earlier versions wrote
+    if opened.spec != spec.digest:
         raise LedgerError(f"{ledger.url}: the definition changed since {session} began: resume the run")
     return Search.open(ledger, session)
 
@@ -253,12 +253,12 @@ def _task(
     unfinished = takewhile(lambda one: not ledger.closed(one.session), reversed(earlier))
     target = max(one.offset + one.iterations for one in unfinished)  # one that began after an early end had none to do
     left = max(0, target + _raised(last, before, definition, written) - done)
-    known = ledger.known(str(done)) if done else None
-    if known is None or known.stop is None:
+    selection = ledger.selection(str(done)) if done else None
+    if selection is None or selection.stop is None:
         return done, left
     if not ends_otherwise(before, definition):
         return done, 0
-    return done, left if known.front else max(1, left)  # what was cut off is awaited in an iteration
+    return done, left if selection.front else max(1, left)  # what was cut off is awaited in an iteration
 
 
 def _raised(last: Session, before: Definition, definition: Definition, written: int) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable
 from functools import cached_property
 
-from windtunnel.ledger import Job, JobKind, Known, Ledger, Plan, Request, Result, Trial
+from windtunnel.ledger import Job, JobKind, Ledger, Plan, Request, Result, Selection, Trial
 from windtunnel.ledger.plans import copied_plans, read_plans, write_plans
 from windtunnel.ledger.reading import unreadable
 from windtunnel.ledger.stage import Stage
@@ -24,7 +24,7 @@ class History:
             ledger: of the run.
         """
         self.ledger = ledger
-        self._selections: dict[int, Known | None] = {}
+        self._selections: dict[int, Selection | None] = {}
 
     @cached_property
     def plans(self) -> dict[Stage, Plan]:
@@ -41,11 +41,11 @@ class History:
         """How many iterations have selected."""
         return max((stage.number for stage in self._stages[1]), default=0)
 
-    def selection(self, k: int) -> Known | None:
+    def selection(self, k: int) -> Selection | None:
         """What iteration k's selection knew and decided; None where it has not selected."""
         if k not in self._selections:
             stage = Stage.iteration(k)
-            self._selections[k] = self.ledger.known(stage) if stage in self._stages[1] else None
+            self._selections[k] = self.ledger.selection(stage) if stage in self._stages[1] else None
         return self._selections[k]
 
     def requests(self, upto: int) -> dict[str, Request]:

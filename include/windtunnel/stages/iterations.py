@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from copy import deepcopy
 
-from windtunnel.ledger import Decision, Known, Plan, Request, State, Trial
+from windtunnel.ledger import Decision, Plan, Request, Selection, State, Trial
 from windtunnel.ledger.curves import EPOCH, latest_reports
 from windtunnel.ledger.ids import retry_id
 from windtunnel.ledger.stage import Stage
@@ -22,7 +22,7 @@ def goes_on(search: Search, group: int) -> bool:
     """Whether the session's `group`-th iteration (from 1) is to be performed."""
     if group > search.session.iterations:
         return False
-    before = search.ledger.known(Stage.iteration(search.iteration(group) - 1))
+    before = search.ledger.selection(Stage.iteration(search.iteration(group) - 1))
     return group == 1 or (before is not None and before.stop is None and before.failure is None)
 
 
@@ -49,7 +49,7 @@ def suggest(search: Search, k: int, live: Collection[str] = ()) -> Plan:
     return plan_trials(search, history, stage, requests, live, batch.note)
 
 
-def select(search: Search, k: int) -> Known:
+def select(search: Search, k: int) -> Selection:
     """Fix what iteration k's selection knows: the front, who is promoted, and whether the search goes on."""
     stage, history = Stage.iteration(k), History(search.ledger)
     fixed = history.selection(k)
@@ -65,8 +65,8 @@ def select(search: Search, k: int) -> Known:
     note = history.plans[stage].note if stage in history.plans else ""
     stop = reason_to_stop(search, history, k, tried, stands)
     stop = stop or _used_up(search, history, k, note, promoting=bool(promotions))
-    return search.ledger.create_known(
-        Known(
+    return search.ledger.create_selection(
+        Selection(
             stage=stage,
             results=in_time,
             front=stands.trials,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from windtunnel.definition import recorded_definition
 from windtunnel.errors import LedgerError, NotFoundError, UnreadableError
-from windtunnel.ledger import Decision, Known, Ledger, Plan, Request, Result, State
+from windtunnel.ledger import Decision, Ledger, Plan, Request, Result, Selection, State
 from windtunnel.ledger.format import has_other_ids, maker
 from windtunnel.ledger.ids import first_id, last_try
 from windtunnel.ledger.model import ONNX
@@ -183,8 +183,8 @@ def _select(search: Search, history: History) -> None:
     tried = ended(plan.requests, history.results)
     stands = standing(search, history, 0, furthest(tried))
     promotions, of_trials = promote(search, history, 0, tried)
-    search.ledger.create_known(
-        Known(
+    search.ledger.create_selection(
+        Selection(
             stage=plan.stage,
             results=[trial.trial for trial in tried],
             front=stands.trials,

@@ -108,13 +108,17 @@ class Store(ABC):
         self._upload(checked_path(path), file, checked_metadata(metadata))
 
     @abstractmethod
-    def get(self, path: str) -> bytes:
-        """The content of an object that is not big; `open` and `download` take any.
+    def get_tagged(self, path: str) -> tuple[bytes, str]:
+        """The content of an object that is not big, and the etag of this very content; one request.
 
         Raises:
             NotFoundError: there is no such object.
             StoreError: it has more than `MOST_AT_ONCE` bytes.
         """
+
+    def get(self, path: str) -> bytes:
+        """The content alone, as `get_tagged` has it; `open` and `download` take an object of any size."""
+        return self.get_tagged(path)[0]
 
     @abstractmethod
     def read(self, path: str, start: int, size: int) -> bytes:

@@ -103,10 +103,11 @@ class LocalStore(Store):
         with self._explained("read", path), opened_folder(self.folder, parts) as folder:
             return os.fdopen(open_file(folder, name, os.O_RDONLY), "rb")
 
-    def get(self, path: str) -> bytes:
-        """The object's content."""
+    def get_tagged(self, path: str) -> tuple[bytes, str]:
+        """The object's content and etag."""
         with self.open(path) as file, self._explained("read", path):
-            return file.read(checked_size(f"{self.url}/{path}", os.fstat(file.fileno()).st_size))
+            found = os.fstat(file.fileno())
+            return file.read(checked_size(f"{self.url}/{path}", found.st_size)), _etag(found)
 
     def read(self, path: str, start: int, size: int) -> bytes:
         """A part of the object."""

@@ -73,8 +73,8 @@ def finished(ledger: Ledger, failed_trials: int | None = None) -> bool:
     if ledger.closed(sessions[-1].session):
         return True
     done = ledger.iterations_done()
-    known = ledger.known(str(done))
-    if known is None or known.failure is None or done <= sessions[-1].offset:
+    selection = ledger.selection(str(done))
+    if selection is None or selection.failure is None or done <= sessions[-1].offset:
         return False  # a session that began after a hopeless iteration has not selected yet
     return failed_trials is None or failed_trials <= recorded_definition(ledger).limits.failed_trials
 

@@ -38,7 +38,7 @@ class AwaitResults(BaseSensorOperator):
         search = current_search(self.store, context)
         stage = search.ledger.job(self.jobs[0]).stage
         trigger = ResultsTrigger(search.ledger.url, search.ledger.digest, stage, search.session.number)
-        progress = trigger.watch().poll()
+        progress = trigger.monitor().poll()
         self.log.info(progress.message)
         if not progress.done:
             self.defer(trigger=trigger, method_name="execute_complete")

@@ -6,7 +6,7 @@ from airflow.sdk import TaskGroup, task
 from airflow.sdk.exceptions import AirflowFailException
 
 from windtunnel import stages
-from windtunnel.ledger import Known
+from windtunnel.ledger import Selection
 from windtunnel_airflow.context import current_search, live_jobs, skip_iterations, tell
 from windtunnel_airflow.tasks.training import run_jobs
 
@@ -45,16 +45,16 @@ def suggest(group: int, store: str) -> list[str]:
 def select(group: int, store: str) -> bool:
     """Fix what the iteration's selection knows; whether the search goes on to another iteration."""
     search = current_search(store)
-    known = stages.select(search, search.iteration(group))
-    tell("\n".join(_told(known)))
-    if known.failure:
-        raise AirflowFailException(f"The search ends, for it only fails: {known.failure}")
+    selection = stages.select(search, search.iteration(group))
+    tell("\n".join(_described(selection)))
+    if selection.failure:
+        raise AirflowFailException(f"The search ends, for it only fails: {selection.failure}")
     going_on = stages.goes_on(search, group + 1)
     if not going_on:
         skip_iterations(group + 1)
     return going_on
 
 
-def _told(known: Known) -> list[str]:
-    volume = "none" if known.hypervolume is None else f"{known.hypervolume:.6g}"
-    return [f"Iteration {known.stage}: hypervolume {volume}", *map(str, known.decisions)]
+def _described(selection: Selection) -> list[str]:
+    volume = "none" if selection.hypervolume is None else f"{selection.hypervolume:.6g}"
+    return [f"Iteration {selection.stage}: hypervolume {volume}", *map(str, selection.decisions)]

@@ -10,7 +10,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from windtunnel.definition import definition_of
 from windtunnel.errors import StoreError, UnavailableError, WindtunnelError
 from windtunnel.launchers import get_launcher
-from windtunnel.launchers.monitor import Progress, Watch
+from windtunnel.launchers.monitor import Progress, StageMonitor
 from windtunnel.ledger import Ledger
 from windtunnel.stores.credentials import Credentials
 from windtunnel_airflow.cluster import use_cluster_async
@@ -59,20 +59,20 @@ class ResultsTrigger(BaseTrigger):
         else:
             yield TriggerEvent({"message": progress.message})  # type: ignore[no-untyped-call]
 
-    def watch(self, credentials: Credentials | None = None) -> Watch:
-        """The core's watch over the stage."""
+    def monitor(self, credentials: Credentials | None = None) -> StageMonitor:
+        """The stage's monitor, new."""
         ledger = Ledger.open(self.ledger, credentials).with_spec(self.digest).with_session(self.session)
-        return Watch(ledger, get_launcher(definition_of(ledger).launcher), self.stage)
+        return StageMonitor(ledger, get_launcher(definition_of(ledger).launcher), self.stage)
 
     async def _wait(self) -> Progress:
         began = time.monotonic()
-        watch: Watch | None = None
+        monitor: StageMonitor | None = None
         proven, said, delay, waiting = False, "", _FIRST_DELAY, False
         while True:
             try:
-                if watch is None:
-                    watch = await asyncio.to_thread(self.watch, await self._credentials())
-                progress = await asyncio.to_thread(watch.poll)
+                if monitor is None:
+                    monitor = await asyncio.to_thread(self.monitor, await self._credentials())
+                progress = await asyncio.to_thread(monitor.poll)
             except UnavailableError as error:
                 if not waiting:
                     self.log.warning("waiting for the store, which is asked again and again: %s", error)
@@ -83,7 +83,7 @@ class ResultsTrigger(BaseTrigger):
             except StoreError:
                 if not proven:
                     raise
-                watch, proven = None, False  # it worked before: the connection may have new credentials by now
+                monitor, proven = None, False  # it worked before: the connection may have new credentials by now
                 continue
             if waiting:
                 self.log.info("the store answers again")

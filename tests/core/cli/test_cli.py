@@ -37,8 +37,16 @@ def test_validate_says_what_is_searched(write, capsys):
     assert said.err == ""
 
 
+def test_validate_names_the_workloads_source_on_request(write, capsys):
+    assert main(["validate", "--source", write(GOOD)]) == 0
+    _, *files = capsys.readouterr().out.splitlines()
+    assert files == ["  tests/__init__.py", "  tests/workloads/__init__.py", "  tests/workloads/formula.py"]
+
+
 def test_validate_meets_what_a_run_meets(write, capsys):
-    careless = "workload: tests.workloads.careless\nobjectives: {score: maximize, size: minimize}\n"
+    careless = (
+        "workload: tests.workloads.careless\nsettings: {given: []}\nobjectives: {score: maximize, size: minimize}\n"
+    )
     assert main(["validate", write(careless)]) == 0
     said = capsys.readouterr().out
     assert "over 12 configurations of widths, kernel" in said and "known before training: size" in said

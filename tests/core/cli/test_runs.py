@@ -103,7 +103,7 @@ def test_results_as_json_says_the_same(ledger, capsys):
     assert found["objectives"]["val_acc"] == "maximize"
     states = {trial["trial"]: trial["state"] for trial in found["trials"]}
     assert states == {trial: outcome.state.value for trial, outcome in ledger.outcomes().items()}
-    assert sum(trial["front"] for trial in found["trials"]) == len(ledger.known("4").front)
+    assert sum(trial["front"] for trial in found["trials"]) == len(ledger.selection("4").front)
 
 
 def test_a_form_of_the_results_must_be_chosen(ledger, capsys):

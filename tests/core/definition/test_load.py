@@ -1,3 +1,4 @@
+import json
 import sys
 from importlib import import_module
 
@@ -7,6 +8,7 @@ from tests.core.definition.conftest import GOOD
 from tests.definitions import definition_from
 from windtunnel.definition import Definition, load_definition, resolve, with_overrides
 from windtunnel.errors import DefinitionError, WorkloadError
+from windtunnel.ledger.stage import Stage
 from windtunnel.space import Int, List
 
 BASE = """\
@@ -377,6 +379,36 @@ def test_a_time_zones_fault_names_its_line(write):
     file = write(f"{BASE}schedule: '@daily'\ndag:\n  owner: me\n  timezone: Mars/Olympus\n")
     with pytest.raises(DefinitionError, match=r":7: dag\.timezone: found"):
         load_definition(file)
+
+
+def test_a_finalist_may_take_as_much_longer_as_it_has_more_epochs():
+    fields = {"name": "a", "workload": "tests.workloads.formula", "objectives": {"score": "maximize"}}
+    epochs = {"partial": 0.5, "full": 10}
+    limited = definition_from({**fields, "epochs": epochs, "limits": {"trial_time": "4s"}})
+    assert limited.trial_time(Stage.iteration(3)) == limited.trial_time(Stage("verify-3")) == 4
+    assert limited.trial_time(Stage.full(3)) == 80
+    assert definition_from({**fields, "epochs": epochs}).trial_time(Stage.full(3)) is None
+
+
+def test_a_space_of_python_code_has_the_form_that_a_run_has():
+    resolved = resolve(Definition(name="a", workload="tests.workloads.careless", objectives={"score": "maximize"}))
+    assert resolved.space["kernel"]["choices"] == [[3, 3], [5, 5]]
+    assert Definition.model_validate(json.loads(resolved.model_dump_json())) == resolved
+
+
+def test_names_of_a_workloads_space_keep_the_definitions_rule(module):
+    module.space = lambda: {"größe": [1, 2]}
+    with pytest.raises(DefinitionError, match=r"\.space\(\): .*größe: found \"größe\"; allowed: text that matches"):
+        resolve(without_space(module))
+
+
+def test_a_workloads_space_that_fails_names_it(module):
+    def space():
+        raise SystemExit("no data")
+
+    module.space = space
+    with pytest.raises(WorkloadError, match=r"\.space\(\) failed: the workload called sys\.exit\('no data'\)"):
+        resolve(without_space(module))
 
 
 @pytest.mark.parametrize("name", ["latest", "Latest"])

@@ -5,23 +5,23 @@ import pytest
 from tests.runs import make_run
 from windtunnel.errors import LaunchError, LedgerError, UnavailableError
 from windtunnel.host.machine import host, now
-from windtunnel.launchers.base import Gone, Launcher
-from windtunnel.launchers.monitor import Progress, Watch, may_lack, wait
+from windtunnel.launchers.base import JobFailure, Launcher
+from windtunnel.launchers.monitor import Progress, StageMonitor, may_lack, wait
 from windtunnel.ledger import Job, JobKind, Ledger, Plan, Request, Result, State
 from windtunnel.ledger.failures import record_failure
 from windtunnel.ledger.records import Session
 
 
 class StagedLauncher(Launcher):
-    """Jobs live as long as they are in `alive`; each can be revived `revivals` times."""
+    """Jobs live as long as they are in `alive`; each can be relaunched `relaunches` times."""
 
-    def __init__(self, revivals=0):
+    def __init__(self, relaunches=0):
         self.alive = set()
-        self.revivals = revivals
-        self.revived = []
+        self.relaunches = relaunches
+        self.relaunched = []
         self.cancelled = []
         self.listings = 0
-        self.reason = Gone("gone", "the host burnt down", "last words")
+        self.reason = JobFailure("gone", "the host burnt down", "last words")
 
     def launch(self, ledger, job):
         self.alive.add(job.job)
@@ -31,14 +31,14 @@ class StagedLauncher(Launcher):
         self.listings += 1
         return set(self.alive)
 
-    def revive(self, ledger, job):
-        if len(self.revived) == self.revivals:
+    def relaunch(self, ledger, job):
+        if len(self.relaunched) == self.relaunches:
             return False
-        self.revived.append(job.job)
+        self.relaunched.append(job.job)
         self.launch(ledger, job)
         return True
 
-    def why_gone(self, ledger, job):
+    def failure_reason(self, ledger, job):
         return self.reason
 
     def cancel(self, ledger, jobs=None):
@@ -80,14 +80,14 @@ def test_a_stage_is_done_when_every_trial_has_a_result(run, launcher):
     run = run(["a", "b"], ["c"])
     for job in run.jobs:
         launcher.launch(run.ledger, job)
-    watch = Watch(run.ledger, launcher, "1")
-    assert watch.poll() == Progress(done=False, finished=0, total=3, failed=0, live=2)
+    monitor = StageMonitor(run.ledger, launcher, "1")
+    assert monitor.poll() == Progress(done=False, finished=0, total=3, failed=0, live=2)
     complete(run, "a")
     complete(run, "b", State.FAILED)
     launcher.alive.remove("1-0")
-    assert watch.poll() == Progress(done=False, finished=2, total=3, failed=1, live=1)
+    assert monitor.poll() == Progress(done=False, finished=2, total=3, failed=1, live=1)
     complete(run, "c", State.STOPPED)
-    assert watch.poll() == Progress(done=True, finished=3, total=3, failed=1, live=1)
+    assert monitor.poll() == Progress(done=True, finished=3, total=3, failed=1, live=1)
 
 
 def test_the_message_is_for_people():
@@ -99,29 +99,29 @@ def test_a_poll_is_one_listing_of_jobs_and_one_of_results_in_this_order(run, lau
     run = run(*[[f"{lane} {n}" for n in range(5)] for lane in range(4)])
     for job in run.jobs:
         launcher.launch(run.ledger, job)
-    watch = Watch(run.ledger, launcher, "1")
+    monitor = StageMonitor(run.ledger, launcher, "1")
     listed = []
     store = type(run.ledger.store)
     list_objects, live = store.list, StagedLauncher.live
     monkeypatch.setattr(store, "list", lambda self, prefix="": listed.append(prefix) or list_objects(self, prefix))
     monkeypatch.setattr(StagedLauncher, "live", lambda self, ledger: listed.append("jobs") or live(self, ledger))
-    monkeypatch.setattr(store, "get", lambda self, path: pytest.fail(f"a read of {path}"))
-    watch.poll()
+    monkeypatch.setattr(store, "get_tagged", lambda self, path: pytest.fail(f"a read of {path}"))
+    monitor.poll()
     assert listed == ["jobs", "toy/run/results/"]
 
 
 def test_a_job_is_gone_only_if_two_polls_miss_it(run, launcher):
     run = run(["a"])
     launcher.launch(run.ledger, run.jobs[0])
-    watch = Watch(run.ledger, launcher, "1")
+    monitor = StageMonitor(run.ledger, launcher, "1")
     for _ in range(3):  # missed now and then
         launcher.alive.clear()
-        assert watch.poll().finished == 0
+        assert monitor.poll().finished == 0
         launcher.alive.add("1-0")
-        assert watch.poll().finished == 0
+        assert monitor.poll().finished == 0
     launcher.alive.clear()
-    watch.poll()
-    assert watch.poll() == Progress(done=True, finished=1, total=1, failed=1, live=0)
+    monitor.poll()
+    assert monitor.poll() == Progress(done=True, finished=1, total=1, failed=1, live=0)
     result = run.result("a")
     assert (result.kind, result.message, result.attempts) == ("gone", "the host burnt down", 0)
 
@@ -129,29 +129,29 @@ def test_a_job_is_gone_only_if_two_polls_miss_it(run, launcher):
 def test_a_job_that_ends_between_the_two_listings_is_not_gone(run, launcher, monkeypatch):
     run = run(["a"])
     launcher.launch(run.ledger, run.jobs[0])
-    watch = Watch(run.ledger, launcher, "1")
+    monitor = StageMonitor(run.ledger, launcher, "1")
     launcher.alive.clear()
-    watch.poll()
+    monitor.poll()
     outcomes = Ledger.outcomes
     monkeypatch.setattr(Ledger, "outcomes", lambda self: complete(run, "a") or outcomes(self))
-    assert watch.poll() == Progress(done=True, finished=1, total=1, failed=0, live=0)
+    assert monitor.poll() == Progress(done=True, finished=1, total=1, failed=0, live=0)
 
 
 def test_a_gone_job_is_revived_while_its_launcher_allows(run):
-    launcher = StagedLauncher(revivals=2)
+    launcher = StagedLauncher(relaunches=2)
     run = run(["a", "b"])
     launcher.launch(run.ledger, run.jobs[0])
     complete(run, "a")
-    watch = Watch(run.ledger, launcher, "1")
+    monitor = StageMonitor(run.ledger, launcher, "1")
     for times in (1, 2):
         launcher.alive.clear()
-        assert watch.poll().finished == 1
-        assert watch.poll().finished == 1
-        assert len(launcher.revived) == times
-        assert watch.poll().live == 1
+        assert monitor.poll().finished == 1
+        assert monitor.poll().finished == 1
+        assert len(launcher.relaunched) == times
+        assert monitor.poll().live == 1
     launcher.alive.clear()
-    watch.poll()
-    assert watch.poll().done
+    monitor.poll()
+    assert monitor.poll().done
     assert (run.result("a").state, run.result("b").kind) == (State.COMPLETED, "gone")
 
 
@@ -160,16 +160,16 @@ def test_a_watch_made_anew_forgets_nothing_that_matters(run, launcher):
     launcher.launch(run.ledger, run.jobs[0])
     launcher.alive.clear()
     for _ in range(3):
-        assert not Watch(run.ledger, launcher, "1").poll().done
-    watch = Watch(run.ledger, launcher, "1")
-    assert [watch.poll().done for _ in range(2)] == [False, True]
+        assert not StageMonitor(run.ledger, launcher, "1").poll().done
+    monitor = StageMonitor(run.ledger, launcher, "1")
+    assert [monitor.poll().done for _ in range(2)] == [False, True]
 
 
 def test_a_job_that_was_never_launched_has_failed_at_once_and_the_log_says_so(run, launcher, caplog):
     run = run(["a"], ["b"], pending=3600)
     launcher.launch(run.ledger, run.jobs[1])
-    watch = Watch(run.ledger, launcher, "1")
-    assert [watch.poll().failed for _ in range(2)] == [0, 1]
+    monitor = StageMonitor(run.ledger, launcher, "1")
+    assert [monitor.poll().failed for _ in range(2)] == [0, 1]
     assert run.result("a").kind == "never_launched"
     assert run.result("a").message == "job 1-0 was not launched: the log of its task `launch` says why"
     assert [record.getMessage() for record in caplog.records] == [
@@ -181,19 +181,19 @@ def test_a_job_that_was_never_launched_has_failed_at_once_and_the_log_says_so(ru
 def test_waiting_for_a_cancelled_job_is_an_error_and_no_failure_of_its_trials(run, launcher):
     run = run(["a"])
     launcher.launch(run.ledger, run.jobs[0])
-    launcher.reason = Gone("cancelled", "job 1-0 was cancelled")
+    launcher.reason = JobFailure("cancelled", "job 1-0 was cancelled")
     launcher.alive.clear()
-    watch = Watch(run.ledger, launcher, "1")
-    watch.poll()
+    monitor = StageMonitor(run.ledger, launcher, "1")
+    monitor.poll()
     with pytest.raises(LaunchError, match="job 1-0 was cancelled while its results are awaited"):
-        watch.poll()
+        monitor.poll()
     assert run.ledger.outcomes() == {}
 
 
 def test_trials_known_already_count_as_finished(run, launcher):
     run = run(["a"], [])
     complete(run, "a")
-    assert Watch(run.ledger, launcher, "1").poll() == Progress(done=True, finished=1, total=1, failed=0, live=0)
+    assert StageMonitor(run.ledger, launcher, "1").poll() == Progress(done=True, finished=1, total=1, failed=0, live=0)
 
 
 @pytest.mark.parametrize(
@@ -208,10 +208,10 @@ def test_an_iteration_with_a_quorum_does_not_wait_for_its_stragglers(run, launch
     for job in run.jobs:
         launcher.launch(run.ledger, job)
     complete(run, "a")
-    watch = Watch(run.ledger, launcher, "1")
-    assert not watch.poll().done
+    monitor = StageMonitor(run.ledger, launcher, "1")
+    assert not monitor.poll().done
     complete(run, "b")
-    assert watch.poll() == Progress(done=True, finished=2, total=3, failed=0, live=2)
+    assert monitor.poll() == Progress(done=True, finished=2, total=3, failed=0, live=2)
 
 
 def test_stragglers_of_earlier_iterations_count_and_are_looked_after(run, launcher):
@@ -220,14 +220,14 @@ def test_stragglers_of_earlier_iterations_count_and_are_looked_after(run, launch
     launcher.launch(run.ledger, run.jobs[0])
     units = add_iteration(run.ledger, "2", lanes=1, trials=2)
     launcher.launch(run.ledger, run.ledger.job("2-0"))
-    watch = Watch(run.ledger, launcher, "2")
+    monitor = StageMonitor(run.ledger, launcher, "2")
     run.ledger.record(Result(trial=units[0], state=State.COMPLETED))
-    assert watch.poll() == Progress(
+    assert monitor.poll() == Progress(
         done=False, finished=1, total=2, failed=0, live=1, late=1
     )  # two of two lanes' trials
     launcher.alive.remove("1-0")
-    watch.poll()
-    assert watch.poll() == Progress(done=True, finished=1, total=2, failed=0, live=1)
+    monitor.poll()
+    assert monitor.poll() == Progress(done=True, finished=1, total=2, failed=0, live=1)
     assert run.result("slow").kind == "gone"
 
 
@@ -235,9 +235,18 @@ def test_a_hopeless_iteration_is_not_waited_for(run, launcher):
     ledger = run("nothing", failed_trials=3).ledger
     first, second = add_iteration(ledger, "2", lanes=1, trials=2), add_iteration(ledger, "3", lanes=1, trials=4)
     for unit in [*first, second[0]]:
-        assert not Watch(ledger, launcher, "3").poll().done
+        assert not StageMonitor(ledger, launcher, "3").poll().done
         ledger.record(Result(trial=unit, state=State.FAILED))
-    assert Watch(ledger, launcher, "3").poll().done
+    assert StageMonitor(ledger, launcher, "3").poll().done
+
+
+def test_trials_that_all_fail_for_one_cause_are_not_waited_for(run, launcher):
+    ledger = run("nothing", failed_trials=100).ledger
+    units = add_iteration(ledger, "2", lanes=1, trials=8)
+    for number, unit in enumerate(units[:5]):
+        assert not StageMonitor(ledger, launcher, "2").poll().done
+        record_failure(ledger, unit, "no_metrics", f"trial {number}: acc never came")
+    assert StageMonitor(ledger, launcher, "2").poll().done
 
 
 def test_full_training_waits_for_all_of_its_own_and_no_others(run, launcher):
@@ -247,26 +256,26 @@ def test_full_training_waits_for_all_of_its_own_and_no_others(run, launcher):
     job = Job(job="full-1-0", kind=JobKind.TRAIN, stage="full-1", units=units)
     run.ledger.create_plan(Plan(stage="full-1", requests=asked, jobs=[job]))
     launcher.launch(run.ledger, job)
-    watch = Watch(run.ledger, launcher, "full-1")
+    monitor = StageMonitor(run.ledger, launcher, "full-1")
     run.ledger.record(Result(trial=units[0], state=State.COMPLETED))
-    assert watch.poll() == Progress(done=False, finished=1, total=2, failed=0, live=1)
+    assert monitor.poll() == Progress(done=False, finished=1, total=2, failed=0, live=1)
     run.ledger.record(Result(trial=units[1], state=State.COMPLETED))
-    assert watch.poll().done
+    assert monitor.poll().done
 
 
 def test_a_stage_of_one_job_needs_no_plan(run, launcher):
     run = run()
     job = run.ledger.create_job(Job(job="prepare", kind=JobKind.PREPARE, stage="prepare", units=["prepare"]))
     launcher.launch(run.ledger, job)
-    watch = Watch(run.ledger, launcher, "prepare")
-    assert watch.poll() == Progress(done=False, finished=0, total=1, failed=0, live=1)
+    monitor = StageMonitor(run.ledger, launcher, "prepare")
+    assert monitor.poll() == Progress(done=False, finished=0, total=1, failed=0, live=1)
     record_failure(run.ledger, "prepare", "error", "no such folder")
-    assert watch.poll() == Progress(done=True, finished=1, total=1, failed=1, live=1)
+    assert monitor.poll() == Progress(done=True, finished=1, total=1, failed=1, live=1)
 
 
 def test_a_stage_that_is_not_there_is_an_error(run, launcher):
     with pytest.raises(LedgerError, match="no job '7'"):
-        Watch(run().ledger, launcher, "7")
+        StageMonitor(run().ledger, launcher, "7")
 
 
 def test_waiting_polls_until_done(run, launcher):
@@ -279,7 +288,7 @@ def test_waiting_polls_until_done(run, launcher):
         if len(slept) == 2:
             complete(run, "a")
 
-    progress = wait(Watch(run.ledger, launcher, "1"), 3.0, seen.append, sleep)
+    progress = wait(StageMonitor(run.ledger, launcher, "1"), 3.0, seen.append, sleep)
     assert progress.done and seen[-1] == progress
     assert slept == [3.0, 3.0]
 
@@ -288,10 +297,10 @@ def test_a_job_that_is_given_up_is_ended_and_its_last_words_are_kept(run, launch
     run = run(["a"], ["b"])
     run.ledger.begin_launch("1-0", host(), now())
     launcher.launch(run.ledger, run.jobs[1])
-    watch = Watch(run.ledger, launcher, "1")
-    watch.poll()
+    monitor = StageMonitor(run.ledger, launcher, "1")
+    monitor.poll()
     assert launcher.cancelled == []
-    watch.poll()
+    monitor.poll()
     assert launcher.cancelled == ["1-0"]
     assert run.result("a").log_tail == "last words"
     assert launcher.alive == {"1-1"}
@@ -301,30 +310,30 @@ def test_an_iteration_ends_with_the_searchs_time(run, launcher):
     made = run(["a"], ["b"], ["c"], search_time=100.0)
     made.ledger.open_session(Session(session="s", offset=0, iterations=1, definition=stored(made), started=now()))
     clock = [0.0]
-    watch = Watch(made.ledger, launcher, "1", clock=lambda: clock[0])
+    monitor = StageMonitor(made.ledger, launcher, "1", clock=lambda: clock[0])
     for job in made.jobs:
         launcher.launch(made.ledger, job)
     complete(made, "a")
     launcher.alive.discard("1-0")
-    assert not watch.poll().done
+    assert not monitor.poll().done
     clock[0] = 101.0
-    progress = watch.poll()
+    progress = monitor.poll()
     assert progress.done and progress.message.endswith("limits.search_time is used up")
     assert sorted(launcher.cancelled) == ["1-1", "1-2"]
-    assert watch.poll().done, "and nothing is called failed for having been cancelled"
+    assert monitor.poll().done, "and nothing is called failed for having been cancelled"
     assert made.result("b") is None
 
 
 def test_a_run_that_is_moved_away_is_missed_at_once_and_gone_on_with(run, launcher, tmp_path):
     run = run(["a"])
-    watch = Watch(run.ledger, launcher, "1")
+    monitor = StageMonitor(run.ledger, launcher, "1")
     launcher.launch(run.ledger, run.jobs[0])
-    watch.poll()
+    monitor.poll()
     folder = run.ledger.store.folder / run.ledger.root
     folder.rename(tmp_path / "elsewhere")
     for _ in range(3):
         with pytest.raises(UnavailableError, match="is gone; bring it back"):
-            watch.poll()
+            monitor.poll()
     (tmp_path / "elsewhere").rename(folder)
     complete(run, "a")
-    assert watch.poll().done
+    assert monitor.poll().done

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from windtunnel.errors import LedgerError
-from windtunnel.ledger import Job, JobKind, Known, Ledger, Plan, Result, State
+from windtunnel.ledger import Job, JobKind, Ledger, Plan, Result, Selection, State
 from windtunnel.ledger.format import FORMAT
 from windtunnel.ledger.records import Session
 from windtunnel.stores.local import LocalStore
@@ -58,7 +58,7 @@ def test_the_first_result_holds_and_the_late_one_is_kept(ledger):
 def test_outcomes_come_from_one_listing_without_reading_results(ledger, monkeypatch):
     ledger.record(result(metrics={"loss": 0.5, "nothing": None}, violation=0.25, kind="", seconds=3.5))
     ledger.record(result("verify-" + TRIAL))
-    monkeypatch.setattr(LocalStore, "get", lambda self, path: pytest.fail(f"read {path}"))
+    monkeypatch.setattr(LocalStore, "get_tagged", lambda self, path: pytest.fail(f"read {path}"))
     outcome = ledger.outcomes()[TRIAL]
     assert set(ledger.outcomes()) == {TRIAL}
     assert (outcome.objectives, outcome.metrics) == ({"acc": 0.9}, {"loss": 0.5, "nothing": None})
@@ -101,7 +101,7 @@ def test_stages_are_in_order_and_iterations_are_done_once_selected(ledger):
     assert ledger.stages() == ["1", "2", "full-2", "10"]
     assert ledger.iterations_done() == 0
     for stage in ("1", "2"):
-        ledger.create_known(Known(stage=stage, results=[], front=[], hypervolume=None))
+        ledger.create_selection(Selection(stage=stage, results=[], front=[], hypervolume=None))
     assert ledger.iterations_done() == 2
 
 

@@ -31,6 +31,10 @@ def definition(old, **more):
     return definition_from(fields | {"workload": "windtunnel_trainer.workloads.cnn"} | more)
 
 
+def etags(old):
+    return {entry.path: entry.etag for entry in old.store.list(old.path(""))}
+
+
 def test_its_status_is_shown(old, capsys):
     assert main(["status", old.url]) == 0
     _, counts, *rows = capsys.readouterr().out.splitlines()
@@ -78,15 +82,16 @@ def test_it_is_not_extended_and_says_why(old):
         f"{old.url} was made by Windtunnel 0.1.0, whose ids are made otherwise, so none of its trials counts: "
         r"begin a new run \(`make run` with --fresh\), or retrain its trials \(from_run\)"
     )
-    before = [entry.path for entry in old.store.list()]
+    before = etags(old)
     with pytest.raises(LedgerError, match=f"^{message}$"):
         begin(definition(old), old, "later")
-    assert [entry.path for entry in old.store.list()] == before
-    assert old.writer() == "manual__2026-11-28T09:19:38.867494+00:00"
+    assert etags(old) == before
+    assert old.writer().session == "manual__2026-11-28T09:19:38.867494+00:00"
 
 
 def test_as_a_warm_start_it_gives_nothing_and_says_why(old):
     ledger = Ledger(old.store, "digits_small", "new")
+    before = etags(old)
     search = begin(definition(old, warm_start=[old.url]), ledger, "s1")
     ledger.write_json("data/manifest.json", old.manifest())
     plan = start(search)
@@ -95,3 +100,4 @@ def test_as_a_warm_start_it_gives_nothing_and_says_why(old):
         f"0 of 7 trials taken from {old.url}; it was made by Windtunnel 0.1.0, whose ids are made otherwise: "
         "retrain its trials instead (from_run)"
     )
+    assert etags(old) == before

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from windtunnel.definition.model import Definition
-from windtunnel.ledger import Decision, Job, JobKind, Known, Ledger, Plan, Request, Result, State, Trial
+from windtunnel.ledger import Decision, Job, JobKind, Ledger, Plan, Request, Result, Selection, State, Trial
 from windtunnel.ledger.ids import trial_id
 from windtunnel.ledger.records import Session
 
@@ -32,7 +32,7 @@ def definition(**changes: Any) -> Definition:
 SESSION = "manual__2026-11-21"
 
 
-def begin(ledger: Ledger, of: Definition) -> None:
+def begin(ledger: Ledger, of: Definition, session: str = SESSION) -> None:
     ledger.begin(
         {
             "definition": of.model_dump(mode="json"),
@@ -42,7 +42,7 @@ def begin(ledger: Ledger, of: Definition) -> None:
             "origin": None,
         }
     )
-    open_session(ledger, of, SESSION)
+    open_session(ledger, of, session)
 
 
 def open_session(ledger: Ledger, of: Definition, name: str, offset: int = 0) -> None:
@@ -58,12 +58,18 @@ def open_session(ledger: Ledger, of: Definition, name: str, offset: int = 0) -> 
 
 
 def fill(
-    ledger: Ledger, *, iterations: int = 4, finalists: int = 4, seed: int = 1, hostile: bool = False
+    ledger: Ledger,
+    *,
+    iterations: int = 4,
+    finalists: int = 4,
+    seed: int = 1,
+    hostile: bool = False,
+    session: str = SESSION,
 ) -> list[Result]:
     """Write a run with failures of several kinds and its finalists, the first of which does not pass verification."""
     rng = random.Random(seed)
     of = definition()
-    begin(ledger, of)
+    begin(ledger, of, session)
     known: list[Trial] = []
     for k in range(1, iterations + 1):
         requests = [new_request(rng, k, known, **_odd(hostile)) for _ in range(10 if k == 1 else 12)]
@@ -74,8 +80,8 @@ def fill(
             _curve(ledger, rng, request, result)
             known.append(Trial(request, result))
         front = _front(known)
-        ledger.create_known(
-            Known(
+        ledger.create_selection(
+            Selection(
                 stage=str(k),
                 results=[result.trial for result in known],
                 front=[result.trial for result in front],
@@ -90,9 +96,9 @@ def fill(
     return [trial.result for trial in known if trial.result]
 
 
-def fill_partly(ledger: Ledger) -> list[Request]:
+def fill_partly(ledger: Ledger, session: str = SESSION) -> list[Request]:
     """Write a run whose third iteration is at work: its jobs are launched, and some of its trials have no result."""
-    fill(ledger, iterations=3, finalists=0)
+    fill(ledger, iterations=3, finalists=0, session=session)
     for path in ("iterations/3/known.json", "iterations/full-3/plan.json"):
         ledger.store.delete(ledger.path(path))
     plan = ledger.plan("3")
@@ -115,7 +121,7 @@ def fill_failing(ledger: Ledger) -> None:
         ledger.record(_result(rng, request, failed=True, hostile=True))
         ledger.store.put(ledger.trial_path(request.trial, "log.txt"), f"epoch 1\n{HOSTILE}\n".encode())
     known = [request.trial for request in requests]
-    ledger.create_known(Known(stage="1", results=known, front=[], hypervolume=None, failure="10 trials failed"))
+    ledger.create_selection(Selection(stage="1", results=known, front=[], hypervolume=None, failure="10 trials failed"))
 
 
 def fill_warm(ledger: Ledger, source: Ledger) -> list[Result]:
@@ -140,7 +146,7 @@ def fill_warm(ledger: Ledger, source: Ledger) -> list[Result]:
     for result in own:
         ledger.record(result)
     for stage in ("0", "1"):
-        ledger.create_known(Known(stage=stage, results=[], front=[], hypervolume=None))
+        ledger.create_selection(Selection(stage=stage, results=[], front=[], hypervolume=None))
     full = [request.model_copy(update={"stage": "full-1"}) for request in earlier[1].requests]
     ledger.create_plan(Plan(stage="full-1", requests=full, jobs=[]))
     return own
@@ -152,7 +158,7 @@ def fill_more(ledger: Ledger, stage: str, *, selected: bool = True) -> None:
     _plan(ledger, stage, [request.model_copy(update={"stage": stage})])
     if selected:
         finish(ledger, request)
-        ledger.create_known(Known(stage=stage, results=[request.trial], front=[], hypervolume=None))
+        ledger.create_selection(Selection(stage=stage, results=[request.trial], front=[], hypervolume=None))
 
 
 def fill_retrained(ledger: Ledger, source: Ledger) -> list[Result]:

@@ -7,7 +7,6 @@ from windtunnel.errors import LedgerError
 from windtunnel.ledger import Ledger, State
 from windtunnel.report import RunReader, collect
 from windtunnel.report.payloads.compare import compare
-from windtunnel.report.snapshot import message
 from windtunnel.report.stages import iterations, stages
 from windtunnel.stores.local import LocalStore
 
@@ -42,7 +41,7 @@ def test_a_failed_trial_tells_why(ledger: Ledger) -> None:
     snapshot = collect(ledger)
     failed = [trial for trial in snapshot.trials if snapshot.state(trial) == "failed"]
     assert len(failed) == 3
-    assert all("RuntimeError" in message(trial) for trial in failed)
+    assert all("RuntimeError" in trial.message for trial in failed)
     assert all(set(snapshot.objectives_of(trial)) == {"flops"} for trial in failed)
 
 
@@ -56,7 +55,7 @@ def test_a_message_too_long_for_a_listing_is_read_once(ledger: Ledger, monkeypat
     reader = RunReader(ledger)
     for _ in range(2):
         trial = reader.read().find(failed.trial)
-        assert trial is not None and message(trial) == "x" * 5000
+        assert trial is not None and trial.message == "x" * 5000
     assert [read for read in requests.reads if "/results/" in read] == [path]
 
 
@@ -121,9 +120,9 @@ class Requests:
         self.listings: list[str] = []
         self.reads: list[str] = []
         store = type(ledger.store)
-        list_, get, stat = store.list, store.get, store.stat
+        list_, get, stat = store.list, store.get_tagged, store.stat
         monkeypatch.setattr(store, "list", lambda of, prefix="": self.listings.append(prefix) or list_(of, prefix))
-        monkeypatch.setattr(store, "get", lambda of, path: self.reads.append(path) or get(of, path))
+        monkeypatch.setattr(store, "get_tagged", lambda of, path: self.reads.append(path) or get(of, path))
         monkeypatch.setattr(store, "stat", lambda of, path: self.reads.append(path) or stat(of, path))
 
     def forget(self) -> None:

@@ -9,9 +9,9 @@ from tests.core.stages import conftest
 from tests.core.stages.conftest import Bench
 from windtunnel.cli import main
 from windtunnel.errors import StoreError, UnreadableError, WindtunnelError
-from windtunnel.launchers.base import Gone, Launcher
-from windtunnel.launchers.monitor import Watch
-from windtunnel.ledger import Approval, Known, Ledger, Result, State
+from windtunnel.launchers.base import JobFailure, Launcher
+from windtunnel.launchers.monitor import StageMonitor
+from windtunnel.ledger import Approval, Ledger, Result, Selection, State
 from windtunnel.ledger.curves import read_curves
 from windtunnel.ledger.find import find_run
 from windtunnel.report import collect, payloads
@@ -42,11 +42,11 @@ class Idle(Launcher):
     def live(self, ledger):
         return set()
 
-    def revive(self, ledger, job):
+    def relaunch(self, ledger, job):
         return False
 
-    def why_gone(self, ledger, job):
-        return Gone("gone", f"job {job.job} is gone")
+    def failure_reason(self, ledger, job):
+        return JobFailure("gone", f"job {job.job} is gone")
 
     def cancel(self, ledger, jobs=None):
         pass
@@ -57,8 +57,8 @@ def definition(**more):
 
 
 def watched(ledger):
-    watch = Watch(ledger, Idle(), "2")
-    return [watch.poll().message for _ in range(3)]
+    monitor = StageMonitor(ledger, Idle(), "2")
+    return [monitor.poll().message for _ in range(3)]
 
 
 def prepared(run, **more):
@@ -280,6 +280,6 @@ def test_a_start_whose_record_is_torn_counts(run):
 
 def test_a_selection_that_fits_no_plan_is_named(run):
     path = run.path("iterations/1/known.json")
-    run.store.put(path, Known(stage="1", results=["0" * 16 + "-e1"], front=[], hypervolume=None).to_bytes())
+    run.store.put(path, Selection(stage="1", results=["0" * 16 + "-e1"], front=[], hypervolume=None).to_bytes())
     with pytest.raises(UnreadableError, match=r"iterations/1/known\.json"):
         History(run).trials(1)

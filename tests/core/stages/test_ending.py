@@ -5,7 +5,7 @@ from windtunnel.stages import select, suggest
 
 
 def ended(search):
-    known = search.ledger.known(str(search.ledger.iterations_done()))
+    known = search.ledger.selection(str(search.ledger.iterations_done()))
     assert [decision.reason for decision in known.decisions if decision.what == "end"] == (
         [f"the search ends here: {known.stop}"] if known.stop else []
     )
@@ -48,7 +48,7 @@ def test_after_so_many_gpu_hours(bench):
             result = outcome(request).model_copy(update={"seconds": 1800.0, "gpus": 2})
             search.ledger.record(result)
         select(search, k)
-    assert search.ledger.known("1").stop is None  # six trials of one GPU-hour each
+    assert search.ledger.selection("1").stop is None  # six trials of one GPU-hour each
     assert ended(search) == (2, "limits.gpu_hours of 10 is used up")
 
 
@@ -77,5 +77,16 @@ def test_a_front_that_grows_beyond_the_first_ones_bounds_has_grown(bench):
             values = {"score": 10.0 * k, "cost": 10.0**k}
             search.ledger.record(outcome(request).model_copy(update={"objectives": values}))
         select(search, k)
-    assert search.ledger.known("1").hypervolume == search.ledger.known("3").hypervolume
+    assert search.ledger.selection("1").hypervolume == search.ledger.selection("3").hypervolume
     assert ended(search) == (3, None)
+
+
+def test_trials_that_all_fail_for_one_cause_end_the_search_with_it(bench):
+    search = bench.begin(limits={"parallel": 2, "failed_trials": 100})
+    bench.iterate(search, 3, fail=lambda request: True)
+    known = search.ledger.known("1")
+    assert known.failure == "the first 6 trials failed for the same cause: error: as asked"
+    assert len(bench.trained) == 6
+    few = bench.begin("few", limits={"parallel": 2, "failed_trials": 100}, trials={"initial": 2, "per_iteration": 6})
+    bench.iterate(few, 3, fail=lambda request: True)
+    assert few.ledger.known("1").failure == "all 2 trials failed; 2 times error: as asked"

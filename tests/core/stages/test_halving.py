@@ -62,7 +62,7 @@ def test_the_promoted_are_the_best_front_first(bench):
 def test_every_decision_is_recorded_once_with_its_reason(bench):
     search = bench.begin(**HALVING)
     bench.iterate(search, 4)
-    first, second = (search.ledger.known(str(k)).decisions for k in (1, 2))
+    first, second = (search.ledger.selection(str(k)).decisions for k in (1, 2))
     of_trials = [decision for decision in first if decision.trial]
     assert sorted(decision.what for decision in of_trials) == ["hold"] * 6 + ["promote"] * 3
     assert all("place" in decision.reason and "of 9 at 1 epochs" in decision.reason for decision in of_trials)
@@ -102,7 +102,7 @@ def test_a_repeated_task_repeats_itself_and_a_replayed_run_is_the_same(bench):
         bench.train(other, plan)
         known = select(other, k)
         assert select(other, k) == known
-        assert (plan, known) == (one.ledger.plan(str(k)), one.ledger.known(str(k)))
+        assert (plan, known) == (one.ledger.plan(str(k)), one.ledger.selection(str(k)))
 
 
 def test_with_a_quorum_promotion_is_decided_from_what_is_known(bench):
@@ -133,7 +133,7 @@ def test_a_straggler_of_a_higher_rung_counts_by_its_lower_one(bench):
     select(search, 2)
     seen = {one.config: one for one in History(search.ledger).trials(2)}
     assert all(seen[trial[:16]].epochs == 1 for trial in high)
-    assert not {trial[:16] for trial in high} & {trial[:16] for trial in search.ledger.known("2").promotions}
+    assert not {trial[:16] for trial in high} & {trial[:16] for trial in search.ledger.selection("2").promotions}
 
 
 def test_strategies_see_each_configuration_once_as_far_as_it_came(bench):
@@ -174,7 +174,7 @@ def test_a_warm_start_brings_every_rung_and_promotes(bench):
     bench.train(first, suggest(first, 1))
     select(first, 1)
     second = bench.begin("second", warm_start=[first.ledger.url], **HALVING)
-    assert len(second.ledger.known("0").promotions) == 3
+    assert len(second.ledger.selection("0").promotions) == 3
     plan = suggest(second, 1)
     assert epochs_of(plan) == [1] * 9 + [3] * 3
     assert not {unit for job in plan.jobs for unit in job.units} & set(bench.trained)
@@ -189,7 +189,7 @@ def test_a_used_up_space_is_promoted_to_the_end_with_the_best_of_each_objective(
         [3, 3],
         [9, 9],
     ]  # the best of each objective goes on
-    assert "none is left to promote" in search.ledger.known("3").stop
+    assert "none is left to promote" in search.ledger.selection("3").stop
     assert not goes_on(search, 4)
 
 

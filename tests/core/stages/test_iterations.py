@@ -61,7 +61,7 @@ def test_the_same_results_in_another_order_give_the_same_search(bench):
             backward.ledger.record(outcome(requests[unit]))
         select(backward, k)
     assert [forward.ledger.plan(str(k)) for k in (1, 2, 3)] == [backward.ledger.plan(str(k)) for k in (1, 2, 3)]
-    assert forward.ledger.known("3") == backward.ledger.known("3")
+    assert forward.ledger.selection("3") == backward.ledger.selection("3")
 
 
 def test_another_seed_gives_another_search_but_ids_of_the_same_things_are_the_same(bench):
@@ -130,7 +130,7 @@ def test_too_many_failures_end_the_search_with_one_reason(bench):
 def test_hypervolume_never_shrinks_and_is_measured_from_one_corner(bench):
     search = bench.begin()
     bench.iterate(search, 3)
-    known = [search.ledger.known(str(k)) for k in (1, 2, 3)]
+    known = [search.ledger.selection(str(k)) for k in (1, 2, 3)]
     assert len({tuple(k.reference) for k in known}) == 1
     volumes = [k.hypervolume for k in known]
     assert volumes == sorted(volumes)
@@ -140,7 +140,7 @@ def test_a_search_ends_when_its_target_is_reached(bench):
     search = bench.begin(stopping={"target": {"score": -1e9}})
     bench.iterate(search, 3)
     assert search.ledger.iterations_done() == 1
-    assert "target score" in search.ledger.known("1").stop
+    assert "target score" in search.ledger.selection("1").stop
 
 
 def test_a_search_ends_when_its_space_is_used_up(bench):
@@ -149,14 +149,14 @@ def test_a_search_ends_when_its_space_is_used_up(bench):
     bench.iterate(search, 3)
     assert len(bench.trained) == 4
     assert search.ledger.iterations_done() == 1
-    assert search.ledger.known("1").stop
+    assert search.ledger.selection("1").stop
 
 
 def test_a_search_ends_when_its_time_is_used_up(bench):
     search = bench.begin(limits={"parallel": 2, "search_time": 1e-6})
     bench.iterate(search, 3)
     assert search.ledger.iterations_done() == 1
-    assert "search_time" in search.ledger.known("1").stop
+    assert "search_time" in search.ledger.selection("1").stop
 
 
 def test_constraints_on_known_values_reject_before_anything_is_launched(bench):
@@ -262,7 +262,7 @@ def test_values_that_stand_for_none_harm_no_search(bench, strategy):
             values = {"score": score, "cost": 1e305 if request.params["x"] % 4 == 0 else request.known["cost"]}
             search.ledger.record(Result(trial=request.trial, state=State.COMPLETED, objectives=values))
         known = select(search, k)
-        assert search.ledger.known(str(k)) == known
+        assert search.ledger.selection(str(k)) == known
         assert math.isfinite(known.hypervolume) and all(map(math.isfinite, known.reference))
 
 

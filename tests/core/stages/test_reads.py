@@ -23,7 +23,7 @@ class Counting:
 
     def __getattr__(self, name):
         method = getattr(self._store, name)
-        if name not in ("get", "stat", "list", "tail", "download"):
+        if name not in ("get", "get_tagged", "stat", "list", "tail", "download"):
             return method
 
         def counted(*arguments):

@@ -33,8 +33,8 @@ def test_a_killed_run_goes_on_where_it_was(bench):
     bench.iterate(resumed, 3)
     straight = bench.begin("straight")
     bench.iterate(straight, 3)
-    assert resumed.ledger.known("3").front == straight.ledger.known("3").front
-    assert resumed.ledger.known("3").hypervolume == straight.ledger.known("3").hypervolume
+    assert resumed.ledger.selection("3").front == straight.ledger.selection("3").front
+    assert resumed.ledger.selection("3").hypervolume == straight.ledger.selection("3").hypervolume
 
 
 def test_a_run_killed_after_its_last_iteration_gets_no_more_of_them(bench):
@@ -69,11 +69,11 @@ def test_failures_that_were_too_many_are_not_when_more_are_allowed(bench):
     limits = {"parallel": 2, "failed_trials": 3}
     search = bench.begin(session="s1", limits=limits)
     bench.iterate(search, 1, fail=lambda request: request.params["y"] != 1)
-    assert search.ledger.known("1").failure
+    assert search.ledger.selection("1").failure
     again = bench.begin(session="s2", limits=limits | {"failed_trials": 30})
     assert again.session.iterations == 2
     bench.iterate(again, 2)
-    assert again.ledger.known("3").failure is None
+    assert again.ledger.selection("3").failure is None
     finish(bench, again)
 
 
@@ -91,7 +91,7 @@ def test_a_search_whose_time_ended_before_the_first_result_goes_on_with_more_tim
     assert stragglers_of(again) == late.jobs
     bench.train(again, late)
     bench.iterate(again, iterations)
-    assert again.ledger.known(str(again.ledger.iterations_done())).front
+    assert again.ledger.selection(str(again.ledger.iterations_done())).front
     finish(bench, again)
 
 
@@ -185,11 +185,11 @@ def test_a_hopeless_run_is_rescued_by_trying_again(bench):
     limits = {"parallel": 2, "failed_trials": 3}
     search = bench.begin(session="s1", iterations=1, limits=limits)
     bench.iterate(search, 1, fail=lambda request: True)
-    assert search.ledger.known("1").failure
+    assert search.ledger.selection("1").failure
     again = bench.begin(session="s2", iterations=1, limits=limits, retry_failed=True)
     assert goes_on(again, 1)
     bench.iterate(again, 1)
-    assert again.ledger.known("2").failure is None
+    assert again.ledger.selection("2").failure is None
     finish(bench, again)
 
 
@@ -231,7 +231,7 @@ def test_a_trial_that_was_tried_again_can_be_a_finalist_without_more_epochs(benc
     bench.iterate(bench.begin(session="s2", iterations=1, epochs=epochs, retry_failed=True), 1)
     last = bench.begin(session="s3", iterations=1, epochs=epochs)
     assert not goes_on(last, 1)
-    retried = [trial for trial in last.ledger.known("2").front if ".r1" in trial]
+    retried = [trial for trial in last.ledger.selection("2").front if ".r1" in trial]
     assert retried
     assert set(retried) <= {request.trial for request in choose_finalists(last).requests}
     assert len(finish(bench, last)) == len(choose_finalists(last).requests)

@@ -1,3 +1,4 @@
+import hashlib
 import shutil
 
 import pytest
@@ -8,7 +9,7 @@ from windtunnel.errors import LedgerError, SearchError
 from windtunnel.ledger import Ledger, Result, State
 from windtunnel.report import collect
 from windtunnel.report.text import headline
-from windtunnel.stages import choose_finalists, publish, select, start, suggest
+from windtunnel.stages import choose_finalists, plan_verification, publish, select, start, suggest
 from windtunnel.stages.history import History
 from windtunnel.stages.warm_start import _results, adopt_results
 
@@ -51,7 +52,7 @@ def note_of(search, *sources):
     """What became of a warm start, as the plan, `status` and the decisions say, without the sources' URLs."""
     note = search.ledger.plan("0").note
     assert f"warm start: {note}" in headline(collect(search.ledger)).splitlines()
-    assert [decision.reason for decision in search.ledger.known("0").decisions][:1] == [note]
+    assert [decision.reason for decision in search.ledger.selection("0").decisions][:1] == [note]
     for source in sources:
         assert source.ledger.url in note
         note = note.replace(f" from {source.ledger.url}", "")
@@ -163,11 +164,11 @@ def test_a_trial_that_was_tried_again_is_not_trained_a_third_time(bench):
 
 
 def test_a_warm_start_killed_between_its_writes_is_made_good(bench, first, monkeypatch):
-    create_known = Ledger.create_known
-    monkeypatch.setattr(Ledger, "create_known", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    create_selection = Ledger.create_selection
+    monkeypatch.setattr(Ledger, "create_selection", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         bench.begin("second", warm_start=[first.ledger.url])
-    monkeypatch.setattr(Ledger, "create_known", create_known)
+    monkeypatch.setattr(Ledger, "create_selection", create_selection)
     assert len(History(bench.begin("second", warm_start=[first.ledger.url]).ledger).trials(0)) == 12
 
 
@@ -232,9 +233,10 @@ def test_chosen_trials_that_failed_are_tried_again_on_request(bench, first):
     bench.train(search, plan, fail=lambda request: request is plan.requests[0])
     again = bench.begin("retrain", session="s2", epochs=epochs, retry_failed=True)
     wanted = [f"{plan.requests[0].trial}.r1", plan.requests[1].trial]
-    assert [request.trial for request in choose_finalists(again).requests] == wanted
+    chosen = choose_finalists(again)
+    assert [request.trial for request in chosen.requests] == wanted
     later = bench.begin("retrain", session="s3", epochs=epochs)
-    assert choose_finalists(later) == choose_finalists(again)
+    assert choose_finalists(later) == chosen
     assert len(finish(bench, later)) == 2
 
 
@@ -298,6 +300,37 @@ def test_a_run_publishes_only_verified_models(bench):
     assert models[0]["error"] == "verification: off by 3"
 
 
+def test_a_model_is_published_with_its_file_and_the_files_digest_where_there_is_one(bench):
+    search = bench.begin(trials={"initial": 12, "per_iteration": 6})
+    bench.iterate(search, 1)
+    plan = choose_finalists(search)
+    bench.train(search, plan)
+    for request in plan.requests:
+        search.ledger.record(Result(trial=f"verify-{request.trial}", state=State.COMPLETED))
+    first = plan.requests[0].trial
+    search.ledger.store.put(search.ledger.trial_path(first, "model.onnx"), b"onnx")
+    publish(search)
+    models = search.ledger.read_json("models.json")["models"]
+    digest = hashlib.sha256(b"onnx").hexdigest()
+    assert {model["trial"]: (model["onnx"], model["sha256"]) for model in models} == {
+        request.trial: (f"trials/{first}/model.onnx", digest) if request.trial == first else (None, None)
+        for request in plan.requests
+    }
+
+
+def test_where_a_workload_verifies_nothing_its_models_are_published_as_not_verified(bench, monkeypatch):
+    monkeypatch.delattr("tests.workloads.formula.verify")
+    search = bench.begin()
+    bench.iterate(search, 1)
+    plan = choose_finalists(search)
+    bench.train(search, plan)
+    assert [job.units for job in plan_verification(search).jobs] == [[]]
+    assert len(publish(search)) == len(plan.requests)
+    models = search.ledger.read_json("models.json")["models"]
+    assert {model["verdict"] for model in models} == {"not verified"}
+    assert {model.verdict for model in collect(search.ledger).models} == {"not verified"}
+
+
 def test_a_run_with_no_verified_model_publishes_nothing(bench):
     search = bench.begin()
     bench.iterate(search, 1)
@@ -316,9 +349,9 @@ def test_a_trial_that_rules_stopped_counts_only_under_the_same_rules(bench):
     first.ledger.store.put(first.ledger.trial_path(request.trial, "checkpoint.pt"), b"weights", {"latest": "1"})
     select(first, 1)
     same = bench.begin("same", early_stopping=rules, warm_start=[first.ledger.url])
-    assert same.ledger.known("0").results == [request.trial]
+    assert same.ledger.selection("0").results == [request.trial]
     other = bench.begin("other", warm_start=[first.ledger.url])
-    assert other.ledger.known("0").results == []
+    assert other.ledger.selection("0").results == []
     adopt_results(other, History(other.ledger), [request])
     assert other.ledger.result(request.trial) is None
     taken = other.ledger.trial_path(request.trial, "checkpoint.pt")

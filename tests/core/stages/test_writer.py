@@ -6,7 +6,7 @@ import pytest
 
 from tests.core.stages.conftest import Bench
 from windtunnel.errors import LedgerError
-from windtunnel.launchers.monitor import Watch
+from windtunnel.launchers.monitor import StageMonitor
 from windtunnel.ledger import Approval, Ledger
 from windtunnel.ledger.writer import BEAT
 from windtunnel.stages import choose_finalists, publish, select, suggest
@@ -109,7 +109,7 @@ def test_a_selection_of_a_session_that_slept_is_refused(two, write):
         assert "session 2 took over this run, s2" in str(error)
         assert two.new.ledger.iterations_done() == 0
     else:
-        assert two.new is None or two.new.ledger.known("1") == known
+        assert two.new is None or two.new.ledger.selection("1") == known
     assert two.store.was_reached == (write <= 2)
 
 
@@ -165,12 +165,12 @@ def test_a_watch_of_a_session_that_was_taken_over_ends_and_touches_nothing(bench
     search = bench.begin(session="s1")
     suggest(search, 1)
     now = [0.0]
-    watch = Watch(search.ledger, Idle(), "1", lambda: now[0])
-    watch.poll()
+    monitor = StageMonitor(search.ledger, Idle(), "1", lambda: now[0])
+    monitor.poll()
     bench.begin(session="s2")
     now[0] += BEAT
     with pytest.raises(LedgerError, match=TAKEN_OVER):
-        watch.poll()
+        monitor.poll()
     assert search.ledger.outcomes() == {}
 
 
@@ -180,7 +180,7 @@ class Idle:
     def live(self, ledger):
         return set()
 
-    def revive(self, ledger, job):
+    def relaunch(self, ledger, job):
         return False
 
     def cancel(self, ledger, jobs=None):
@@ -232,9 +232,9 @@ def test_waiting_for_results_beats_now_and_then(bench):
     suggest(search, 1)
     now, beats = [0.0], []
     search.ledger.turn.beat = lambda: beats.append(now[0])
-    watch = Watch(search.ledger, Idle(), "1", lambda: now[0])
+    monitor = StageMonitor(search.ledger, Idle(), "1", lambda: now[0])
     while now[0] < 5 * BEAT:
-        watch.poll()
+        monitor.poll()
         now[0] += BEAT / 4
     assert beats == [k * BEAT for k in range(5)]
 

@@ -58,7 +58,7 @@ class TestAzureStore(StoreConformance):
 )
 def test_any_run_id_makes_a_name_that_blobs_may_have(store, run):
     ledger = Ledger(store, "search", run)
-    ledger.begin({"run": run})
+    ledger.begin({"definition": {}, "run": run})
     ledger.record(Result(trial=f"{'0' * 16}-e1", state=State.COMPLETED))
     again = Ledger.open(ledger.url)
     assert again.search_record()["run"] == run

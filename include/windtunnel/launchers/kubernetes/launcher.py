@@ -9,7 +9,7 @@ from windtunnel.definition import Definition, definition_of
 from windtunnel.definition.template import TRAINER
 from windtunnel.errors import LaunchError
 from windtunnel.host.machine import host, now
-from windtunnel.launchers.base import Gone, Launcher
+from windtunnel.launchers.base import JobFailure, Launcher
 from windtunnel.launchers.kubernetes.client import Client, Object
 from windtunnel.launchers.kubernetes.manifest import JOB, LAUNCH, job_name, manifest, selector
 from windtunnel.launchers.kubernetes.states import (
@@ -85,27 +85,39 @@ class KubernetesLauncher(Launcher):
         hopeful = {job_id(job) for job in jobs if not self._judge(ledger, definition, job, pods_of(job, pods), moment)}
         return hopeful | {job_id(pod) for pod in pods if ending(pod, moment)}
 
-    def revive(self, ledger: Ledger, job: Job) -> bool:
-        """Never: the cluster starts pods again, and what it has given up is gone."""
-        return False
+    def relaunch(self, ledger: Ledger, job: Job) -> bool:
+        """Start a job again whose trainer has ended while another container runs on, as often as the cluster would.
 
-    def why_gone(self, ledger: Ledger, job: Job) -> Gone:
+        All others the cluster starts again itself, and what it has given up is gone.
+        """
+        _, client = self._search(ledger)
+        there = client.job(job_name(ledger, job.job))
+        if there is None or ledger.cancelled(job.job) or not self._outlived(ledger, client, there):
+            return False
+        launches = len(ledger.launches(job.job))
+        futile = launches - _starts(ledger, job) >= _FUTILE
+        if futile or launches > there["spec"]["backoffLimit"]:
+            return False
+        self.launch(ledger, job)
+        return True
+
+    def failure_reason(self, ledger: Ledger, job: Job) -> JobFailure:
         """Why, in the cluster's words, with the end of the pod's log."""
         if ledger.cancelled(job.job):
-            return Gone("cancelled", f"job {job.job} was cancelled")
+            return JobFailure("cancelled", f"job {job.job} was cancelled")
         definition, client = self._search(ledger)
         there = client.job(job_name(ledger, job.job))
         if there is None:
-            return Gone("deleted", f"job {job.job}: its Job was deleted, by hand or after it had ended")
+            return JobFailure("deleted", f"job {job.job}: its Job was deleted, by hand or after it had ended")
         pods = pods_of(there, client.pods(selector(ledger, job.job)))
         verdict = self._judge(ledger, definition, there, pods, datetime.now(UTC))
         if verdict is None:
-            return Gone("gone", f"job {job.job} was not found, and is there again")
+            return JobFailure("gone", f"job {job.job} was not found, and is there again")
         log = ""
         if verdict.pod is not None:
             log = client.log_tail(verdict.pod["metadata"]["name"], TRAINER, LOG_TAIL) or last_words(verdict.pod)
         kind, said = _with_events(verdict, client, there)
-        return Gone(kind, f"job {job.job}: {said}", log)
+        return JobFailure(kind, f"job {job.job}: {said}", log)
 
     def cancel(self, ledger: Ledger, jobs: Collection[str] | None = None) -> None:
         """Delete the Jobs, and wait until their pods have ended."""
@@ -140,8 +152,7 @@ class KubernetesLauncher(Launcher):
         verdict = judge(job, pods, definition.limits.pending, moment, busy, lambda pod: trouble(_warnings(client, pod)))
         if verdict is not None or len(dead := deaths(pods)) < _FUTILE:
             return verdict
-        name = job_id(job)
-        starts = sum(attempt.job == name for unit in ledger.job(name).units for attempt in ledger.attempts(unit))
+        starts = _starts(ledger, ledger.job(job_id(job)))
         return never_began(dead) if len(dead) - starts >= _FUTILE else None
 
     def _outlived(self, ledger: Ledger, client: Client, job: Object) -> bool:
@@ -179,6 +190,11 @@ class KubernetesLauncher(Launcher):
             self._known[ledger.url] = definition_of(ledger)
         definition = self._known[ledger.url]
         return definition, self._client(definition.resources.namespace)
+
+
+def _starts(ledger: Ledger, job: Job) -> int:
+    """How often the job has begun one of its units."""
+    return sum(attempt.job == job.job for unit in job.units for attempt in ledger.attempts(unit))
 
 
 def _held(ledger: Ledger, job: Job, moment: datetime) -> Iterator[tuple[str, Attempt]]:

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from windtunnel.ledger import Trial
+from windtunnel.ledger.trial import best_trial, feasible_trials
 from windtunnel.objectives.front import hypervolumes, pareto_front, reference_point
 from windtunnel.report.payloads.plain import plain
-from windtunnel.report.snapshot import Snapshot, best_trial, feasible_trials, recorded
+from windtunnel.report.snapshot import Snapshot
 
 
 def compare(first: Snapshot, second: Snapshot) -> dict[str, Any]:
@@ -40,14 +41,14 @@ def compare(first: Snapshot, second: Snapshot) -> dict[str, Any]:
 
 
 def _run(snapshot: Snapshot, objectives: dict[str, str], reference: Sequence[float]) -> dict[str, Any]:
-    ended = sorted(feasible_trials(snapshot.trials), key=recorded)
+    ended = sorted(feasible_trials(snapshot.trials), key=lambda trial: trial.recorded)
     volumes = hypervolumes(ended, objectives, reference)
     own = [trial.result for trial in snapshot.own() if trial.result]
     began = min((result.recorded - result.seconds for result in own), default=math.inf)
     volume: list[list[Any]] = []
     for number, (trial, value) in enumerate(zip(ended, volumes, strict=True), 1):
         if value is not None and (not volume or volume[-1][2] != value or number == len(ended)):
-            volume.append([number, max(0.0, recorded(trial) - began), value])
+            volume.append([number, max(0.0, trial.recorded - began), value])
     holders = {name: best_trial(ended, name, direction) for name, direction in objectives.items()}
     return {
         "search": snapshot.search,

@@ -7,7 +7,7 @@ from windtunnel.ledger import Ledger, Trial
 from windtunnel.ledger.curves import read_points
 from windtunnel.report.payloads.overview import model
 from windtunnel.report.payloads.plain import plain
-from windtunnel.report.snapshot import Snapshot, message
+from windtunnel.report.snapshot import Snapshot
 
 # What of a trial's files a page may hand out. Checkpoints stay where they are: big, and of use to the trainer only.
 _ARTIFACT = re.compile(r"log\.txt|metrics\.jsonl|request\.json|[A-Za-z0-9_-]+\.(onnx|json|jsonl|txt|csv|png)")
@@ -50,7 +50,7 @@ def trial(snapshot: Snapshot, ledger: Ledger, of: Trial) -> dict[str, Any]:
         "ended": result.ended if result else "",
         "note": plain(request.note),
         "kind": result.kind if result else "",
-        "message": result.message if result and result.message else message(of),
+        "message": result.message if result and result.message else of.message,
         "log_tail": ledger.log(of.trial) or (result.log_tail if result else ""),
         "attempts": [plain(attempt) for attempt in attempts],
         "job": job.job if job else "",

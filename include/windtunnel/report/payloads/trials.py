@@ -6,7 +6,7 @@ from typing import Any
 
 from windtunnel.ledger import Trial
 from windtunnel.report.payloads.plain import plain, seconds
-from windtunnel.report.snapshot import WAITING, Snapshot, message, recorded
+from windtunnel.report.snapshot import WAITING, Snapshot
 
 _SLACK = 10.0  # seconds that a store's clock may be coarse or late by: what was written then is sent twice
 _MESSAGE = 300  # characters of a failure's message; the trial itself has it whole
@@ -28,8 +28,8 @@ def trials(snapshot: Snapshot, since: str = "") -> dict[str, Any]:
     """
     known, latest = _cursor(since)
     every = snapshot.trials
-    rows = [trial for place, trial in enumerate(every) if place >= known or recorded(trial) > latest - _SLACK]
-    last = max(map(recorded, every), default=0.0)
+    rows = [trial for place, trial in enumerate(every) if place >= known or trial.recorded > latest - _SLACK]
+    last = max((trial.recorded for trial in every), default=0.0)
     return {
         "search": snapshot.search,
         "run": snapshot.run,
@@ -59,7 +59,7 @@ def _columns(snapshot: Snapshot, rows: Sequence[Trial]) -> dict[str, list[Any]]:
         "state": [trial.state or WAITING for trial in rows],
         "violation": [plain(trial.violation) for trial in rows],
         "kind": [result.kind if result else "" for result in results],
-        "message": [_shortened(message(trial)) for trial in rows],
+        "message": [_shortened(trial.message) for trial in rows],
         "seconds": [plain(result.seconds) if result else 0.0 for result in results],
         "started": [seconds(result.started) if result else None for result in results],
         "attempts": [result.attempts if result else 0 for result in results],

@@ -92,7 +92,7 @@ def _transport() -> Any:
     from azure.core.pipeline.policies import RetryPolicy
     from azure.core.pipeline.transport import RequestsTransport
 
-    class Transport(RequestsTransport):  # type: ignore[misc]  (the package imports it when it is asked for)
+    class Transport(RequestsTransport):  # type: ignore[misc]
         asked_to_wait: float | None = None
 
         def send(self, request: Any, **options: Any) -> Any:

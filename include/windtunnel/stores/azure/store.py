@@ -62,15 +62,15 @@ class AzureStore(Store):
         """What a process elsewhere needs in its environment."""
         return self._credentials
 
-    def get(self, path: str) -> bytes:
-        """The object's content."""
+    def get_tagged(self, path: str) -> tuple[bytes, str]:
+        """The object's content and etag."""
         with self._explained("read", path):
             for _ in range(_READS):
                 stream = self._blob(path).download_blob(max_concurrency=_LANES)
                 checked_size(f"{self.url}/{path}", stream.size)
                 content: bytes = stream.readall()
                 if _is_whole(stream.properties, _md5(content)):
-                    return content
+                    return content, stream.properties.etag.strip('"')
         raise self._damaged(path)
 
     def stat(self, path: str) -> Entry:

@@ -13,7 +13,7 @@ from windtunnel.errors import LaunchError, RefusedError
 from windtunnel.launchers import get_launcher
 from windtunnel.launchers.kubernetes import client, states
 from windtunnel.launchers.kubernetes.manifest import job_name
-from windtunnel.launchers.monitor import Watch
+from windtunnel.launchers.monitor import StageMonitor
 from windtunnel.ledger import Result, State
 
 PENDING = 3600.0  # seconds that a job may wait to be started
@@ -57,8 +57,8 @@ def run(cluster, tmp_path):
 
 def result_of(run):
     """The first trial's result, once the watch has it."""
-    watch = Watch(run.ledger, get_launcher("kubernetes"), "1")
-    wait_for(lambda: watch.poll().done)
+    monitor = StageMonitor(run.ledger, get_launcher("kubernetes"), "1")
+    wait_for(lambda: monitor.poll().done)
     return run.result("nothing")
 
 
@@ -103,8 +103,8 @@ def test_pods_that_never_begin_a_trial_are_not_started_for_ever(cluster, run):
     get_launcher("kubernetes").launch(run.ledger, run.jobs[0])
     cluster.step(4)
     assert len(cluster.pods) == 4
-    watch = Watch(run.ledger, get_launcher("kubernetes"), "1")
-    wait_for(lambda: watch.poll().finished)
+    monitor = StageMonitor(run.ledger, get_launcher("kubernetes"), "1")
+    wait_for(lambda: monitor.poll().finished)
     result = run.result("nothing")
     assert result.kind == "exit_code"
     assert "exit code 127, as 2 before it" in result.message
@@ -294,8 +294,8 @@ def test_preemptions_count_neither_for_the_trial_nor_for_the_job(cluster, run):
         cluster.preempt(name)
         cluster.until(lambda name=name: name not in cluster.pods)
     run.release()
-    watch = Watch(run.ledger, get_launcher("kubernetes"), "1")
-    wait_for(lambda: watch.poll().done)
+    monitor = StageMonitor(run.ledger, get_launcher("kubernetes"), "1")
+    wait_for(lambda: monitor.poll().done)
     assert run.result("wait").state is State.COMPLETED
     assert [attempt.preempted for attempt in run.ledger.attempts(run.trial("wait"))] == [True] * times + [False]
 
@@ -304,12 +304,12 @@ def test_pods_that_are_deleted_again_and_again_use_up_the_jobs_retries(cluster, 
     """A hand is no preemption: the cluster counts such pods, which ends the job rather than the cluster's patience."""
     run = run(["wait"], trial_retries=0)
     run.launch()
-    watch = Watch(run.ledger, get_launcher("kubernetes"), "1")
+    monitor = StageMonitor(run.ledger, get_launcher("kubernetes"), "1")
 
     def delete():
         for name in list(cluster.pods):
             cluster.delete_pod(name, grace=0)
-        return watch.poll().done
+        return monitor.poll().done
 
     wait_for(delete)
     assert run.result("wait").kind == "gone"
@@ -379,14 +379,19 @@ def test_a_job_that_is_done_gives_its_place_back_though_a_container_runs_on(clus
 
 
 def test_a_job_whose_trainer_failed_is_started_again_though_a_container_runs_on(cluster, run):
-    cluster.script = [with_helper(3)]
+    cluster.script = [with_helper(3), with_helper(143)]
     run = run(trial_retries=1)
     run.launch()
-    launcher = get_launcher("kubernetes")
-    assert launcher.live(run.ledger) == set()
-    assert launcher.why_gone(run.ledger, run.jobs[0]).kind == "exit_code"
-    (first,) = cluster.jobs.values()
-    launcher.launch(run.ledger, run.jobs[0])
-    (second,) = cluster.jobs.values()
-    assert second["metadata"]["uid"] != first["metadata"]["uid"]
-    cluster.until(lambda: run.ledger.result(run.trial("nothing")))
+    result = result_of(run)
+    assert result.state is State.COMPLETED
+    assert len(run.ledger.launches("1-0")) == 3
+
+
+def test_a_job_whose_trainer_fails_each_time_beside_another_container_is_given_up(cluster, run):
+    cluster.script = [with_helper(3)] * 9
+    run = run(trial_retries=20)
+    run.launch()
+    result = result_of(run)
+    assert (result.state, result.kind) == (State.FAILED, "exit_code")
+    assert len(run.ledger.launches("1-0")) == 3  # nothing was begun in any of them
+    assert cluster.jobs == {}
