@@ -245,13 +245,11 @@ class Approval(Record):
     def __str__(self) -> str:
         """The word, who gave it, and when: `refused by admin, 2026-01-31 10:00 UTC`."""
         named = self.by.get("name") or self.by.get("id") if isinstance(self.by, dict) else self.by
-        words = "approved" if self.approved else "refused"
-        by = f" by {named}" if named else ""
+        word = ("approved" if self.approved else "refused") + (f" by {named}" if named else "")
         try:
-            at = f", {datetime.fromisoformat(self.at).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+            return f"{word}, {datetime.fromisoformat(self.at).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
         except ValueError:
-            at = f", {self.at}" if self.at else ""
-        return f"{words}{by}{at}"
+            return f"{word}, {self.at}" if self.at else word
 
     def allows(self, stage: str) -> bool:
         """Whether these finalists need not be asked for again, in whatever session."""
