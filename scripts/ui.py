@@ -4,15 +4,17 @@ import argparse
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 
 from windtunnel_airflow.environment import airflow_environment
-from windtunnel_airflow.home import USER, password, private_home
+from windtunnel_airflow.home import USER, BusyError, only_one, password, private_home
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -31,6 +33,21 @@ def main() -> int:
     store = os.environ.get("WINDTUNNEL_STORE", ROOT / "runs")
     settings = airflow_environment(home, ROOT / "dags", store=store, port=port)
     private_home(home)
+    if not _is_free(port):
+        print(
+            f"Port {port} is taken, by another Airflow perhaps: make ui PORT={port + 1}",
+            file=sys.stderr,
+        )
+        return 2
+    try:
+        with only_one(home, "another Airflow"):
+            return _serve(home, port, settings)
+    except BusyError as error:
+        print(error, file=sys.stderr)
+        return 3
+
+
+def _serve(home: Path, port: int, settings: Mapping[str, str]) -> int:
     password(home)  # before Airflow makes one up itself
     log = home / "airflow.log"
     print("Airflow is starting; the first time takes about half a minute.", flush=True)
@@ -67,6 +84,17 @@ def _end(airflow: subprocess.Popen[bytes]) -> None:
         airflow.wait(8)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(airflow.pid, signal.SIGKILL)
+
+
+def _is_free(port: int) -> bool:
+    """Whether nobody listens on the port; a server that has just ended is nobody."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def _healthy(port: int) -> bool:

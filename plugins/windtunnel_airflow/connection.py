@@ -12,6 +12,7 @@ from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.sdk.log import mask_secret
 
+from windtunnel.stores.azure.account import cleaned
 from windtunnel.stores.credentials import Credentials, take_credentials_from
 
 VARIABLE = "WINDTUNNEL_STORE_CONNECTION"
@@ -73,7 +74,7 @@ def _name() -> str:
 
 def _masked(connection: Any) -> dict[str, str]:
     """The connection's credentials, which Airflow's logs show as asterisks from now on."""
-    found = credentials_of(connection)
+    found = cleaned(credentials_of(connection))
     for name, value in found.items():
         if name == "AZURE_STORAGE_CONNECTION_STRING":
             parts = (part.partition("=") for part in value.split(";"))
@@ -93,6 +94,7 @@ def _extra(extra: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _account_url(host: str | None, account: str | None) -> str:
+    host = host and host.strip()
     if host and "://" in host:
         return host.rstrip("/")
     if host and "." in host:

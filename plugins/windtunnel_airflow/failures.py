@@ -18,9 +18,13 @@ def tell_failure(context: Any) -> None:
 
 def failures(context: Any) -> list[str]:
     """Why tasks of the DAG run at work failed, each such as `prepare_data.begin: there is no such run`."""
-    tasks = [task.task_id for task in context["dag"].tasks if not task.is_teardown]
-    found = {task: _each(context["ti"].xcom_pull(task_ids=task, key=_KEY)) for task in tasks}
-    return [f"{task}: {words}" for task, words in found.items() if words]
+    ti, dag = context["ti"], context["dag"]
+    states = ti.get_task_states(dag_id=dag.dag_id, run_ids=[context["run_id"]]).get(context["run_id"], {})
+    red = {name for task, state in states.items() if state == "failed" for name in (task, task.rpartition("_")[0])}
+    # Only those are asked that have failed: each question without an answer is an error in the log.
+    failed = [task.task_id for task in dag.tasks if task.task_id in red and not task.is_teardown]
+    found = {task: _each(ti.xcom_pull(task_ids=task, key=_KEY)) for task in failed if not task.endswith(".collect")}
+    return [f"{task}: {words or 'it was marked failed'}" for task, words in found.items()]
 
 
 def _each(told: str | list[str | None] | None) -> str:

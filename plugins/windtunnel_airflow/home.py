@@ -1,14 +1,30 @@
 """The folder of an Airflow of one's own (`AIRFLOW_HOME`): its keys and its password are nobody else's."""
 
 import contextlib
+import fcntl
+import hashlib
 import json
 import os
 import secrets
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from windtunnel.errors import WindtunnelError
 
 USER = "admin"
+_PATIENCE = 5.0  # seconds: a process whose parent was killed takes a moment to end
+
+
+class BusyError(WindtunnelError):
+    """Another process is at work in the same home."""
+
+
+def home_of(folder: Path) -> Path:
+    """The home, in the user's cache, of the Airflow that performs the searches of a folder."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    digest = hashlib.sha256(str(folder).encode()).hexdigest()[:12]
+    return cache / "windtunnel" / "airflow" / f"{folder.name}-{digest}"
 
 
 def private_home(home: Path) -> None:
@@ -39,3 +55,30 @@ def password(home: Path) -> str:
         with os.fdopen(descriptor, "w") as new:
             json.dump({USER: secrets.token_urlsafe(12)}, new)
     return str(json.loads(file.read_text())[USER])
+
+
+@contextlib.contextmanager
+def only_one(home: Path, what: str = "another run") -> Iterator[int]:
+    """Hold the home's lock: with two Airflows at work on one database, both would fail.
+
+    Args:
+        home: that is there.
+        what: is at work where the lock is held, for the error.
+
+    Returns:
+        The lock's descriptor, which may be handed on.
+
+    Raises:
+        BusyError: somebody else holds it.
+    """
+    with (home / "lock").open("a") as lock:
+        until = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > until:
+                    raise BusyError(f"{what} is at work in {home}: wait for it, or stop it") from None
+                time.sleep(0.1)
+        yield lock.fileno()

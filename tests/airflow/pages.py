@@ -56,6 +56,14 @@ def add_run(dag_id, run_id, state="success", tasks=None, **conf):
                 session.add(_instance(run, name, task_state, version))
 
 
+def say_why(dag_id, run_id, task, words):
+    """What a task says that failed."""
+    from airflow.models.xcom import XComModel
+
+    with create_session() as session:
+        XComModel.set(key="why", value=words, dag_id=dag_id, run_id=run_id, task_id=task, session=session)
+
+
 def _instance(run, name, state, version):
     from airflow.models.serialized_dag import SerializedDagModel
 

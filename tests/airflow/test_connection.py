@@ -71,9 +71,9 @@ def test_each_way_to_authenticate_gets_its_own_client(monkeypatch):
 
     url = {"AZURE_STORAGE_ACCOUNT_URL": ACCOUNT}
     principal = {"AZURE_TENANT_ID": "tenant", "AZURE_CLIENT_ID": "app", "AZURE_CLIENT_SECRET": "secret"}
-    assert isinstance(credential(url | principal), ClientSecretCredential)
-    assert isinstance(credential(url), DefaultAzureCredential)
-    assert isinstance(credential(url | {"AZURE_CLIENT_ID": "id"}), DefaultAzureCredential)
+    assert isinstance(credential(url | principal).source, ClientSecretCredential)
+    assert isinstance(credential(url).source, DefaultAzureCredential)
+    assert isinstance(credential(url | {"AZURE_CLIENT_ID": "id"}).source, DefaultAzureCredential)
     assert credential(url | {"AZURE_STORAGE_KEY": "AAAA"}).account_key == "AAAA"
     assert "sig=x" in container_client("abc", url | {"AZURE_STORAGE_SAS_TOKEN": "sv=1&sig=x"}).url
 
@@ -92,6 +92,12 @@ def test_the_connection_comes_before_the_environment_and_its_secrets_are_masked(
     assert seam.credentials() == {"AZURE_STORAGE_CONNECTION_STRING": text}
     assert masked == [text, "topsecret=="]
     assert asyncio.run(connection.connection_credentials_async()) == seam.credentials()
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_WINDTUNNEL_STORE", json.dumps(fields | {"extra": {"connection_string": f'"{text}\n"'}})
+    )
+    masked.clear()
+    assert seam.credentials() == {"AZURE_STORAGE_CONNECTION_STRING": text}
+    assert masked == [text, "topsecret=="]
     monkeypatch.setenv("AIRFLOW_CONN_OTHER", json.dumps({"conn_type": "wasb", "login": "acc", "password": "k"}))
     monkeypatch.setenv("WINDTUNNEL_STORE_CONNECTION", "other")
     assert seam.credentials() == {"AZURE_STORAGE_ACCOUNT_URL": ACCOUNT, "AZURE_STORAGE_KEY": "k"}

@@ -303,6 +303,33 @@ def test_a_folder_without_a_right_definition_is_an_error(tmp_path):
         load_searches(tmp_path, {"__file__": __file__})
 
 
+def test_what_is_wrong_with_one_search_stands_in_no_other_ones_log(tmp_path, monkeypatch, caplog):
+    (tmp_path / "right.yaml").write_text(dump(SEARCH | {"launcher": "local"}))
+    (tmp_path / "wrong.yaml").write_text("objectives: 3")
+    load_searches(tmp_path, {"__file__": __file__})
+    assert "wrong.yaml" in caplog.text  # the DAG processor's log says it
+    caplog.clear()
+    monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", "right")
+    load_searches(tmp_path, {"__file__": __file__})
+    assert not caplog.text
+
+
+@pytest.mark.parametrize("verify", [True, False])
+def test_a_person_who_is_asked_is_told_what_becomes_of_the_models(tmp_path, monkeypatch, verify):
+    from tests.core.stages.conftest import Bench
+    from windtunnel_airflow.tasks.approval import _finalists
+
+    if not verify:
+        monkeypatch.delattr("tests.workloads.formula.verify")
+    bench = Bench(tmp_path)
+    search = bench.begin()
+    bench.iterate(search, 1)
+    asked = _finalists(search)
+    assert "They are trained to 4 epochs; then " in asked
+    assert ("each model is verified" in asked) == verify
+    assert ("no model is verified" in asked) == (not verify)
+
+
 def test_a_worker_builds_only_the_dag_that_it_runs(tmp_path, monkeypatch):
     for name in ("a", "b"):
         (tmp_path / f"{name}.yaml").write_text(dump(SEARCH | {"launcher": "local"}))

@@ -3,6 +3,7 @@
 import gzip
 import json
 import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -29,8 +30,12 @@ def airflow(home):
     pages.add_run("digits_cnn", RUN, "running", {"finalists": "running"}, epochs_full=12, approval=True)
     pages.add_run("digits_cnn", "again", "success", resume=RUN)
     pages.add_run("digits_cnn", "empty", "queued")
+    pages.add_run("digits_cnn", "broken", "failed", {"prepare_data.start": "failed", "clean_up": "failed"})
+    pages.say_why("digits_cnn", "broken", "prepare_data.start", "cost() failed: no such layer")
+    pages.add_run("digits_cnn", "silent", "failed")
     pages.add_run("secret", "hidden")
     made_up.fill(Ledger(LocalStore(home / "runs"), "digits_cnn", RUN), hostile=True)
+    made_up.fill_partly(Ledger(LocalStore(home / "runs"), "digits_cnn", "silent"), session="silent")
     made_up.fill(Ledger(LocalStore(home / "runs"), "secret", "hidden"), seed=3)
     (home / "runs" / "passwords.txt").write_text("secret")
     with pytest.MonkeyPatch.context() as patch:
@@ -81,6 +86,75 @@ def test_the_overview_has_airflows_side_too(client):
     assert found["airflow"]["state"] == "running"
     assert found["airflow"]["tasks"] == [{"task": "finalists", "index": -1, "state": "running"}]
     assert found["overview"]["counts"]["failed"] == 3
+
+
+def test_a_failed_run_has_the_tasks_that_failed_and_why(client):
+    found = get(client, "overview", run="broken").json()
+    assert found["overview"] is None  # it failed before its ledger began
+    failed = {each["task"]: each["why"] for each in found["airflow"]["failed"]}
+    assert failed == {"prepare_data.start": "cost() failed: no such layer", "clean_up": ""}
+
+
+def test_a_run_that_airflow_calls_failed_works_no_more(client):
+    """Even where no task could write that into its ledger."""
+    found = get(client, "overview", run="silent").json()["overview"]
+    assert (found["works"], found["failure"]) == (False, "the DAG run ended as failed")
+    assert found["counts"]["running"] == found["counts"]["waiting"] == 0 < found["counts"]["cancelled"]
+    assert "running" not in get(client, "trials", run="silent").json()["unended"].values()
+    assert get(client, "overview").json()["overview"]["works"]
+
+
+def test_a_queued_run_waits_behind_the_one_that_runs(client):
+    assert get(client, "overview", run="empty").json()["airflow"]["behind"] == RUN
+    assert get(client, "overview").json()["airflow"]["behind"] is None
+
+
+def test_a_search_is_paused_or_stale(client):
+    from airflow.models.dag import DagModel
+    from airflow.utils.session import create_session
+
+    def standing():
+        found = get(client, "overview").json()["airflow"]
+        listed = next(
+            each for each in client.get("/windtunnel/data/runs").json()["searches"] if each["dag_id"] == "digits_cnn"
+        )
+        assert (found["paused"], found["stale"]) == (listed["paused"], listed["stale"])
+        return found["paused"], found["stale"]
+
+    with create_session() as session:
+        dag = session.get(DagModel, "digits_cnn")
+        before = dag.is_paused, dag.is_stale
+    for now in ((True, False), (False, True), (False, False)):
+        with create_session() as session:
+            dag = session.get(DagModel, "digits_cnn")
+            dag.is_paused, dag.is_stale = now
+        assert standing() == now
+    with create_session() as session:
+        dag = session.get(DagModel, "digits_cnn")
+        dag.is_paused, dag.is_stale = before
+
+
+def test_a_dag_that_is_no_search_is_said_to_be_none(client):
+    reply = get(client, "overview", dag="unknown", run="any")
+    assert reply.status_code == 404
+    assert reply.json()["detail"] == "unknown is no search: there is nothing to show of its runs"
+    assert get(client, "overview", run="gone").json()["detail"] == "There is no such run of a search"
+
+
+def test_a_run_has_taken_its_time_since_its_first_task_whatever_was_cleared(client):
+    from airflow.models.dagrun import DagRun
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.utils.session import create_session
+
+    began = datetime.now(UTC) - timedelta(hours=2)
+    with create_session() as session:
+        task = session.query(TaskInstance).filter_by(run_id="broken", task_id="prepare_data.start").one()
+        task.start_date = began
+        run = session.query(DagRun).filter_by(run_id="broken").one()
+        run.start_date = run.end_date  # as clearing a task leaves it
+    assert get(client, "overview", run="broken").json()["airflow"]["started"] == pytest.approx(began.timestamp())
+    listed = client.get("/windtunnel/data/runs").json()["runs"]
+    assert next(run for run in listed if run["run_id"] == "broken")["started"] == pytest.approx(began.timestamp())
 
 
 def test_to_go_on_with_a_run_takes_what_it_was_triggered_with(client):
@@ -326,24 +400,25 @@ def test_assets_are_compressed_once(client):
 def test_the_lists_of_searches_and_runs(client):
     found = client.get("/windtunnel/data/runs").json()
     assert [search["dag_id"] for search in found["searches"]] == ["digits_cnn", "secret"]
-    assert {run["run_id"] for run in found["runs"]} == {RUN, "again", "empty", "hidden"}
+    assert {run["run_id"] for run in found["runs"]} == {RUN, "again", "broken", "empty", "hidden", "silent"}
 
 
 def test_older_runs_come_by_pages_and_none_is_left_out(client, monkeypatch):
-    """Two of them were due at the same moment."""
+    """Some of them were due at the same moment."""
     from airflow.models.dagrun import DagRun
     from airflow.utils.session import create_session
     from sqlalchemy import select
 
     with create_session() as session:
         due = session.scalar(select(DagRun.run_after).where(DagRun.run_id == "again"))
-        session.scalar(select(DagRun).where(DagRun.run_id == "empty")).run_after = due
+        for run in ("broken", "empty", "silent"):
+            session.scalar(select(DagRun).where(DagRun.run_id == run)).run_after = due
     monkeypatch.setattr("windtunnel_airflow.page.app._MOST_RUNS", 1)
     runs, before = [], ""
-    for _ in range(4):
+    for _ in range(6):
         found = client.get("/windtunnel/data/runs", params={"before": before}).json()
         runs, before = [*runs, *(run["run_id"] for run in found["runs"])], found["older"]
-    assert runs == ["hidden", "empty", "again", RUN]
+    assert runs == ["hidden", "silent", "broken", "empty", "again", RUN]
     assert before == ""
 
 

@@ -22,6 +22,7 @@ from windtunnel.launchers import get_launcher
 from windtunnel.ledger import Ledger, Selection
 from windtunnel.report import collect
 from windtunnel.stores.local import LocalStore
+from windtunnel_airflow.home import home_of
 from windtunnel_airflow.run import summary
 from windtunnel_airflow.run.command import _place, main
 from windtunnel_airflow.run.runs import choose, link_latest
@@ -157,11 +158,30 @@ def test_a_person_may_refuse_the_finalists(command: Command) -> None:
     assert not [trial for trial in command.ledger.outcomes() if trial.endswith("-e2")]
 
 
+@pytest.mark.slow
+def test_two_projects_run_side_by_side(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "second").mkdir()
+    second = Command(tmp_path / "second")
+    for each in (command, second):
+        each.write(settings={"slow": 1.0}, iterations=1)
+    processes = [command.start(), second.start()]
+    try:
+        for each, process in zip((command, second), processes, strict=True):
+            each.wait_for_results(1, process)
+        assert [process.poll() for process in processes] == [None, None], "both are at work"
+        for process in processes:
+            output, _ = process.communicate(timeout=PATIENCE)
+            assert process.returncode == 0, output
+    finally:
+        for process in processes:
+            process.kill()
+
+
 def test_one_command_at_a_time(command: Command, monkeypatch, capsys) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(command.folder / "cache"))
-    monkeypatch.setattr("windtunnel_airflow.run.command._LOCK_PATIENCE", 0.2)
+    monkeypatch.setattr("windtunnel_airflow.home._PATIENCE", 0.2)
     monkeypatch.setattr("signal.signal", lambda number, handler: None)
-    home = command.folder / "cache/windtunnel/airflow"
+    home = home_of(command.folder)
     home.mkdir(parents=True)
     with (home / "lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -174,7 +194,7 @@ def test_jobs_left_behind_that_cannot_be_ended_are_told_of(command: Command, mon
     monkeypatch.setenv("XDG_CACHE_HOME", str(command.folder / "cache"))
     monkeypatch.delenv("AZURE_STORAGE_CONNECTION_STRING", raising=False)
     monkeypatch.delenv("AZURE_STORAGE_ACCOUNT_URL", raising=False)
-    note = command.folder / "cache/windtunnel/airflow/run.json"
+    note = home_of(command.folder) / "run.json"
     note.parent.mkdir(parents=True)
     left_behind = {"ledger": "azure://ledgers/runs/toy/earlier", "launcher": "local"}
     note.write_text(json.dumps(left_behind))
@@ -251,6 +271,10 @@ def test_the_summary_names_the_best_finalist_by_its_test(tmp_path: Path) -> None
     assert "took 75 s: 46 trials (3 failed) in 4 iterations" in told
     assert "3 of 4 finalists verified" in told
     assert f"best finalist  {best.trial.trial}" in told
+    assert all(f"{name} " in told for name in best.trial.params)
+    assert f"kernel_size {best.trial.params['kernel_size']}, hidden_dim" in told
+    assert "failed: 2 times error: RuntimeError: shape '[64, 0]' is invalid, and 1 for other causes" in told
+    assert "ended early" not in told
     assert "Failed: " in told
 
 

@@ -12,17 +12,32 @@ from windtunnel.ledger import Ledger, State
 from windtunnel.ledger.ids import safe_name
 from windtunnel.ledger.stage import Stage
 from windtunnel.ledger.writer import look, take
+from windtunnel.report import collect
+from windtunnel.report.text import ending
 from windtunnel.stores import open_store
-from windtunnel_airflow import alive
+from windtunnel_airflow import run_lock
 from windtunnel_airflow.params import carried
 
 pytestmark = pytest.mark.slow
 
 
-def test_a_search_publishes_its_best_model(searches):
+def test_a_search_publishes_its_best_model(searches, monkeypatch):
+    said = {}
+    for room in ("preparation", "training", "completion"):
+        words = said[room] = []
+        monkeypatch.setattr(f"windtunnel_airflow.tasks.{room}.tell", words.append)
     searches.write("plain")
     run = searches.run("plain")
     assert run.state == "success"
+    url = run.ledger.url
+    for room, words in (
+        ("preparation", [f"{run.run_id} works on {url}: 2 iterations after 0", "Launched job prepare"]),
+        ("training", ["Launched job 1-0 by instant, on lane 0: ", "Launched job verify-2-0"]),
+        ("completion", [f"{url}/models.json", f"Wrote {url}/report.html", "Nothing ran any more", f"{url} is closed"]),
+    ):
+        assert all(any(each in told for told in said[room]) for each in words), said[room]
+    assert event_of("plain")["verdict"] == "verified"
+    assert "uri" not in event_of("plain")  # the launcher of these tests writes no ONNX
     assert {task for task, state in run.states.items() if state != "success"} == {"refused"}
     assert run.states["refused"] == "skipped"
     models = run.ledger.read_json("models.json")["models"]
@@ -31,6 +46,17 @@ def test_a_search_publishes_its_best_model(searches):
     assert len(searches.trained) == len(set(searches.trained)) == 9
     store = run.ledger.store
     assert b"<html" in store.get(run.ledger.path("report.html")).lower()
+
+
+def event_of(search):
+    """What the last event of the search's asset says."""
+    from airflow.models.asset import AssetEvent
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        events = select(AssetEvent).where(AssetEvent.source_dag_id == search).order_by(AssetEvent.id.desc())
+        return session.scalars(events).first().extra
 
 
 def test_mapped_tasks_are_labelled_with_their_trials(searches):
@@ -134,6 +160,22 @@ def test_a_failed_trial_leaves_its_collect_red_and_the_run_successful(searches):
         red = bool(failed & set(job.units))
         assert run.states[f"iteration_1.train.collect[{lane}]"] == ("failed" if red else "success")
     assert run.states["iteration_1.select"] == "success"
+
+
+def test_a_failed_run_says_why_in_its_note_and_its_ledger(searches):
+    from airflow.models.dagrun import DagRunNote
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    searches.write("unprepared", data={"fail": True})
+    run = searches.run("unprepared")
+    said, _ = run.ledger.end_of(run.run_id)
+    assert said.reason == "prepare_data.await_results: prepare failed, error: there is no such data"
+    assert ending(collect(run.ledger)) == f"failed: {said.reason}"
+    assert b"there is no such data" in run.ledger.store.get(run.ledger.path("report.html"))
+    with create_session() as session:
+        notes = session.scalars(select(DagRunNote.content)).all()
+    assert f"Failed: {said.reason}" in notes
 
 
 def test_a_hopeless_search_ends_with_one_clear_message(searches, capsys):
@@ -243,7 +285,7 @@ def test_a_dags_test_that_was_killed_does_not_count_as_a_writer(searches):
     searches.write("dead_writer", iterations=1)
     first = searches.run("dead_writer")
     run_again(first)
-    for held in alive._held:
+    for held in run_lock._held:
         held.close()  # as the end of the process does
     assert searches.run("dead_writer", resume=first.run_id).state == "success"
 

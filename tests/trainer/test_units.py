@@ -1,3 +1,4 @@
+import hashlib
 import json
 from decimal import Decimal
 from typing import ClassVar
@@ -32,6 +33,10 @@ def test_a_completed_trial_says_everything(bench):
     assert (result.state, result.kind, result.message) == (State.COMPLETED, "", "")
     assert result.objectives == {"val_acc": 0.5, "flops": 7.0}
     assert result.metrics.keys() == {"val_acc", "loss", "flops"}
+    model = made.ledger.store.stat(made.ledger.trial_path(result.trial, "model.onnx"))
+    content = made.ledger.store.get(model.path)
+    assert json.loads(model.metadata["sha256"]) == hashlib.sha256(content).hexdigest()
+    assert made.ledger.onnx_digest(result.trial) == hashlib.sha256(content).hexdigest()
     assert (result.epoch, result.attempts) == (2, 1)
     assert result.started and result.ended >= result.started and result.seconds > 0
     assert made.files() == {"checkpoint.pt", "metrics.jsonl", "model.onnx", "request.json", "weights.pt"}

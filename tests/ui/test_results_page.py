@@ -13,7 +13,7 @@ from tests.ui.server import SUB_PATH
 from windtunnel.report import collect
 
 SAID_OF_NOTHING = {
-    "overview": "#banner:has-text('not begun')",
+    "overview": "#banner:has-text('begins when running has ended')",
     "front": "#front-chart:has-text('no trials')",
     "trials": "#trials-table .tabulator-placeholder",
     "trial": "#view-trial:has-text('Choose a trial')",
@@ -99,6 +99,34 @@ def test_the_tab_is_on_the_run_and_the_page_in_the_navigation(server, open_page)
         frame.locator("a:text-is('finished')").first.click()
         frame.locator("#tiles .tile").first.wait_for(timeout=60_000)
         assert problems(page) == []
+
+
+def test_a_failed_run_leads_to_the_task_that_failed_and_says_why(server, open_page):
+    with open_page() as page:
+        task = "/dags/digits_cnn/runs/failing/tasks/iteration_1.select"
+        open_run(page, server, "failing")
+        assert page.locator("#failed").inner_text().startswith("The run failed")
+        assert page.locator("#failed li").first.inner_text() == (
+            "iteration_1.select: The search ends: 10 trials failed <b>each</b>"
+        )
+        assert page.locator("#failed a").first.get_attribute("href") == f"{server.address}{task}"
+        visit(page, f"{server.address}/dags/digits_cnn/runs/failing/plugin/search", "iframe[title=Search]")
+        page.frame_locator("iframe[title=Search]").locator("#failed a").first.click()
+        page.wait_for_url(f"{server.address}{task}*")  # the whole page, not its frame alone
+        assert problems(page) == []
+
+
+def test_a_dag_that_is_no_search_gets_a_quiet_word_and_asks_for_nothing_more(server, open_page):
+    with open_page() as page:
+        page.clock.install()
+        open_run(page, server, "any", dag="no_search")
+        assert (
+            page.locator("#banner .quiet").inner_text()
+            == "no_search is no search: there is nothing to show of its runs"
+        )
+        assert page.locator("#tabs").is_hidden() and page.locator("#warning").is_hidden()
+        page.clock.run_for(120_000)
+        assert sum("/data/" in url for url in page.requested) == 1
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -25,7 +25,7 @@ from windtunnel.space import Params
 from windtunnel.stages import Search
 from windtunnel.strategies import get_strategy
 from windtunnel.text import printable
-from windtunnel.workload.contract import Workload, verifies
+from windtunnel.workload.contract import Workload
 from windtunnel.workload.files import code_digest, source_of
 from windtunnel_trainer import child, units
 from windtunnel_trainer.data import FOLDER_VARIABLE
@@ -91,7 +91,7 @@ def attempt(search: Search, params: Params, epochs: float) -> None:
     _say(f"metrics: {_listed(trained.metrics)}")
     if trained.violation:
         _say(f"breaks a constraint: violation {trained.violation:g}")
-    if verifies(definition.workload):
+    if workload.verify is not None:
         with clock.stage("verify"):
             verified = units.verify(ledger, definition, request)
         _say(f"verified: {_listed(verified.metrics)}")
@@ -102,7 +102,7 @@ def attempt(search: Search, params: Params, epochs: float) -> None:
 
 def _use_threads(definition: Definition, workload: Workload) -> None:
     """Give torch as many threads as a trial gets in a local search, so that the times tell."""
-    if getattr(workload, "TORCH", True):
+    if workload.uses_torch:
         import torch
 
         torch.set_num_threads(threads_of(definition))

@@ -11,6 +11,7 @@ from windtunnel.errors import DefinitionError, WorkloadError
 from windtunnel.ledger import is_run
 from windtunnel.ledger.curves import EPOCH, SECONDS
 from windtunnel.ledger.ids import canonical_json
+from windtunnel.ledger.url import LATEST
 from windtunnel.space import Space
 from windtunnel.stores.open import ALLOWED, SCHEMES
 from windtunnel.strategies import get_strategy
@@ -31,6 +32,13 @@ def cross_faults(fields: Mapping[str, Any]) -> Iterator[Fault]:
     for name, check in _CHECKS.items():
         if fields.get(name) is not None:
             yield from check(fields[name], fields)
+
+
+def _name(name: str, _: Mapping[str, Any]) -> Iterator[Fault]:
+    if name.lower() == LATEST:
+        yield Fault(
+            ("name",), f"found {shown(name)}; allowed: another name, for <store>/{LATEST} leads to the last run"
+        )
 
 
 def _workload(name: str, _: Mapping[str, Any]) -> Iterator[Fault]:
@@ -54,9 +62,10 @@ def _launcher(name: str, _: Mapping[str, Any]) -> Iterator[Fault]:
         yield Fault(("launcher",), f"found {shown(name)}; {unknown(name, LAUNCHERS, 'launcher')}")
 
 
-def _pod_template(template: Any, _: Mapping[str, Any]) -> Iterator[Fault]:
+def _pod_template(template: Any, fields: Mapping[str, Any]) -> Iterator[Fault]:
+    resources = fields.get("resources")
     if isinstance(template, Mapping):
-        yield from template_faults(template)
+        yield from template_faults(template, resources.get("gpus") if isinstance(resources, Mapping) else None)
 
 
 def _objectives(objectives: dict[str, str], _: Mapping[str, Any]) -> Iterator[Fault]:
@@ -148,6 +157,7 @@ def _inner(field: str, build: Any) -> Iterator[Fault]:
 
 
 _CHECKS = {
+    "name": _name,
     "workload": _workload,
     "data": _plain_values("data"),
     "settings": _plain_values("settings"),

@@ -101,6 +101,10 @@ class StageMonitor:
         self._is_iteration = Stage(stage).is_iteration
         earlier = [other for other in ledger.stages() if other.is_iteration and other.number < Stage(stage).number]
         self._earlier = [_Stage.of(ledger, other) for other in earlier] if self._is_iteration else []
+        sessions = ledger.sessions()
+        offset = sessions[-1].offset if sessions else 0
+        begun = [stage for other, stage in zip(earlier, self._earlier, strict=False) if other.number > offset]
+        self._own = {unit for stage in (*begun, self._stage) for unit in stage.units}
         lanes = self._limits.parallel or len(self._stage.jobs)
         self._may_lack = may_lack(self._limits.quorum, lanes) if self._is_iteration else 0
         self._left = _seconds_left(ledger, self._limits.search_time) if self._is_iteration else math.inf
@@ -132,7 +136,7 @@ class StageMonitor:
         own = [ended[unit] for unit in self._stage.units if unit in ended]
         late = sum(len(job.owed(ended)) for stage in self._earlier for job in stage.jobs)
         total = len(self._stage.units)
-        given_up = self._is_iteration and hopeless(self._last_tries(ended), self._limits.failed_trials) is not None
+        given_up = self._is_iteration and self._hopeless(ended)
         return Progress(
             done=total - len(own) + late <= self._may_lack or given_up or over,
             finished=len(own),
@@ -155,10 +159,11 @@ class StageMonitor:
         if running:
             self._launcher.cancel(self._ledger, running)
 
-    def _last_tries(self, ended: Mapping[str, Result]) -> list[Result]:
-        """How the trials so far have ended: the last retry of each counts."""
+    def _hopeless(self, ended: Mapping[str, Result]) -> bool:
+        """Whether the trials so far end the search as failed: the last retry of each counts."""
         units = [unit for stage in (*self._earlier, self._stage) for unit in stage.units]
-        return [ended[unit] for unit in last_tries(units) if unit in ended]
+        last = [ended[unit] for unit in last_tries(units) if unit in ended]
+        return hopeless(last, self._limits.failed_trials, self._own) is not None
 
     def _ended(self) -> dict[str, Result]:
         trials = all(job.kind is JobKind.TRAIN for job in self._stage.jobs)

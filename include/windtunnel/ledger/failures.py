@@ -86,20 +86,22 @@ def causes(results: Iterable[Result]) -> list[tuple[str, list[str]]]:
     return sorted(groups.values(), key=lambda group: -len(group[1]))
 
 
-def hopeless(ended: Collection[Result], most: int) -> str | None:
+def hopeless(ended: Collection[Result], most: int, own: Collection[str]) -> str | None:
     """Why a search whose trials have ended like this is to be given up; None where it is not.
 
     Args:
         ended: how its trials have ended so far, each by its last try.
         most: failed trials that it may not have, `limits.failed_trials`.
+        own: the trials that the present session asked for: what failed before may have been mended.
     """
     trained = [result for result in ended if result.state is not State.INFEASIBLE]
     found = causes(trained)
     failed = sum(len(units) for _, units in found)
     if failed >= most:
         return f"{failed} of {len(ended)} trials failed, and limits.failed_trials is {most}; {commonest(found)}"
-    if len(found) == 1 and len(trained) == failed >= _SAME:
-        return f"the first {failed} trials failed for the same cause: {found[0][0]}"
+    first = causes(result for result in trained if result.trial in own)
+    if failed == len(trained) and len(first) == 1 and len(first[0][1]) >= _SAME:
+        return f"the first {len(first[0][1])} trials failed for the same cause: {first[0][0]}"
     return None
 
 

@@ -5,12 +5,11 @@ from pathlib import Path
 
 from windtunnel.errors import LedgerError
 from windtunnel.ledger.ledger import Ledger
-from windtunnel.ledger.url import is_run
+from windtunnel.ledger.url import LATEST, is_run
 from windtunnel.stores import open_store
 from windtunnel.stores.base import is_name
 
-_LATEST = "latest"
-_FORMS = f"give <store>/<search>/<run>, its folder, or <store>/<search>/{_LATEST}"
+_FORMS = f"give <store>/<search>/<run>, its folder, or <store>/<search>/{LATEST}"
 
 
 def find_run(url: str) -> Ledger:
@@ -26,7 +25,7 @@ def find_run(url: str) -> Ledger:
         StoreError: the URL names no store, or the store cannot be reached.
     """
     place, _, name = (url if "://" in url else _absolute(url)).rstrip("/").rpartition("/")
-    if name == _LATEST:
+    if name == LATEST:
         ledger = _last_below(place)
     else:
         ledger = Ledger.open(f"{place}/{name}") if is_run(f"{place}/{name}") else None
@@ -36,22 +35,26 @@ def find_run(url: str) -> Ledger:
 
 
 def _absolute(folder: str) -> str:
-    """The folder without symbolic links, for a person may keep some; the store's own, `latest`, leads to a run in it.
+    """The folder by its real store, which a person may have linked; `latest` of a store leads to a run in it.
 
     Raises:
-        LedgerError: `latest` leads out of the store.
+        LedgerError: `latest` leads out of the store, or the run's or the search's folder is a link: within a store no
+            other is followed.
     """
-    if folder == _LATEST:
+    if folder == LATEST:
         store = os.environ.get("WINDTUNNEL_STORE", "runs")
-        folder = f"{store.rstrip('/')}/{_LATEST}"
+        folder = f"{store.rstrip('/')}/{LATEST}"
     if "://" in folder:
         return folder
     path = Path(folder).expanduser().absolute()
-    if path.name == _LATEST and path.is_symlink():
+    if path.name == LATEST and path.is_symlink():
         run = str(path.readlink())
         if run.count("/") != 1 or not all(map(is_name, run.split("/"))):
             raise LedgerError(f"URL: {folder} leads to {run}, which is no run in {path.parent}: {_FORMS}")
         return str(path.parent.resolve() / run)
+    link = next((part for part in (path, path.parent) if part.is_symlink()), None)
+    if link is not None and path.name != LATEST:
+        raise LedgerError(f"URL: {link} is a link, and is not followed; give the folder itself: {link.resolve()}")
     return str(path.resolve())
 
 

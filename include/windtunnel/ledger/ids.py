@@ -73,11 +73,6 @@ def is_trial(unit: str) -> bool:
     return _TRIAL.fullmatch(unit) is not None
 
 
-def is_step(unit: str) -> bool:
-    """Whether a unit is another than a trial, by its id: the data's preparation, or the verification of a model."""
-    return Stage(unit).is_one or (unit.startswith(_VERIFICATION) and is_trial(trial_of(unit)))
-
-
 def verification_id(trial: str) -> str:
     """The id of the unit that verifies a trial's model."""
     return f"{_VERIFICATION}{trial}"

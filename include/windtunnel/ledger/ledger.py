@@ -1,8 +1,8 @@
 """A run's ledger: every fact of the run as an object in a store, each written by whoever knows it, once.
 
-**One write decides.** Where several are needed, one create-once object is the decision: what it rests on is written
-before it, and what follows from it is written after it, from its content alone, by everyone who finds it. So a process
-may die between any two writes, and whoever repeats its work finishes it.
+**One write decides.** Where several are needed, one of them is the decision: what it rests on is written before it, and
+what follows from it is written after it, from its content alone, by everyone who finds it. So a process may die between
+any two writes, and whoever repeats its work finishes it.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeVar
 
 from windtunnel.errors import ConflictError, LedgerError, NotFoundError, UnreadableError
 from windtunnel.ledger.format import FORMAT, require_readable
-from windtunnel.ledger.ids import is_step, is_trial, safe_name
+from windtunnel.ledger.ids import is_trial, safe_name
 from windtunnel.ledger.listing import metadata_of, result_of, unreadable_result
 from windtunnel.ledger.model import ONNX
 from windtunnel.ledger.reading import named, read_object, read_record, unreadable
@@ -241,9 +241,8 @@ class Ledger:
     def manifest(self) -> dict[str, Any] | None:
         """The prepared data's manifest, once it is prepared: `digest`, `files`, `splits`."""
         manifest = self.read_json("data/manifest.json")
-        kinds = {"digest": str, "files": dict, "splits": dict}
-        if manifest is not None and not all(isinstance(manifest.get(key), kind) for key, kind in kinds.items()):
-            raise unreadable(self.store, self.path("data/manifest.json"), f"lacks one of {', '.join(kinds)}")
+        if manifest is not None and not isinstance(manifest.get("digest"), str):
+            raise unreadable(self.store, self.path("data/manifest.json"), "has no digest of the data")
         return manifest
 
     # Stages
@@ -447,13 +446,13 @@ class Ledger:
         told = attempt.model_copy(update={"kind": kind, "message": message})
         self.store.put(self._attempt_path(unit, attempt.number), told.to_bytes())
 
-    def attempts(self, unit: str) -> list[Attempt]:
-        """All starts of a unit, in order; one whose record cannot be read counts too."""
-        found = [
+    def attempts(self, unit: str, most: int = 0) -> list[Attempt]:
+        """The last starts of a unit, `most` of them or all, in order; one whose record cannot be read counts too."""
+        listed = sorted(self._numbered(f"trials/{unit}/attempts/"), key=lambda one: one[0])
+        return [
             self._started(entry, Attempt) or Attempt(number=number, job="", host="", started=_moment(entry))
-            for number, entry in self._numbered(f"trials/{unit}/attempts/")
+            for number, entry in listed[-most:]
         ]
-        return sorted(found, key=lambda attempt: attempt.number)
 
     # Results
 
@@ -497,7 +496,7 @@ class Ledger:
 
     def step_outcomes(self) -> dict[str, Result]:
         """How all other units (preparation, verifications) ended, by id: one listing."""
-        return self._outcomes("steps/", is_step)
+        return self._outcomes("steps/", lambda unit: safe_name(unit) == unit)
 
     def owed(self, job: Job) -> list[str]:
         """Those of the job's units that have no result yet: one listing."""

@@ -7,6 +7,7 @@ from typing import Any
 from windtunnel.ledger.ids import last_tries
 from windtunnel.ledger.records import Params, Request, Result, State
 from windtunnel.ledger.stage import Stage
+from windtunnel.objectives.direction import loss
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,3 +167,26 @@ def furthest(trials: Iterable[Trial]) -> list[Trial]:
         earlier = {**before.earlier, before.epochs: before.objectives} if before and before.objectives else {}
         latest[trial.config] = replace(trial, earlier=earlier)
     return list(latest.values())
+
+
+def feasible_trials(trials: Iterable[Trial]) -> list[Trial]:
+    """The trials that may be on a front: of each configuration the one that came furthest, if its values compare."""
+    return [trial for trial in furthest(trial for trial in trials if trial.result) if trial.feasible]
+
+
+def best_trial(trials: Iterable[Trial], objective: str, direction: str) -> Trial | None:
+    """The feasible trial with the best value of an objective, the earliest of equal ones; None without any."""
+    fit = [trial for trial in trials if trial.feasible and objective in trial.objectives]
+    return min(fit, key=lambda trial: loss(trial.objectives[objective], direction), default=None)
+
+
+def message(trial: Trial) -> str:
+    """Why it failed, was stopped or is not trained; empty where nothing of the kind happened."""
+    if trial.request.infeasible:
+        return f"breaks {trial.request.infeasible}"
+    return trial.result.message if trial.result else ""
+
+
+def recorded(trial: Trial) -> float:
+    """When its result was written, in seconds since 1970 by the store's clock; 0 without a result."""
+    return trial.result.recorded if trial.result else 0.0

@@ -1,5 +1,8 @@
 """URLs of runs: `<store>/<search>/<run>`."""
 
+LATEST = "latest"
+"""Stands for the run that began last: in place of a run, or of search and run; `make run` keeps a link of that name."""
+
 
 def is_run(url: str) -> bool:
     """Whether a URL can be that of a run, be it there or not."""

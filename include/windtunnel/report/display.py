@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Self, TextIO
 
 from windtunnel.errors import LedgerError, StoreError, UnreadableError
 from windtunnel.ledger.stage import Stage
+from windtunnel.ledger.trial import best_trial
 from windtunnel.report.reader import RunReader
-from windtunnel.report.snapshot import Snapshot, best_trial
+from windtunnel.report.snapshot import Snapshot
 from windtunnel.report.stages import StageProgress, coming, seconds_left, stages
 from windtunnel.text import printable
 
@@ -49,6 +50,7 @@ class Display:
         self._coming = [Stage.preparation(0)]
         self._warm_start = ""
         self._results = ""
+        self._over = False
         self._trouble = ""
         self._clock = clock
         self._began = clock()
@@ -110,6 +112,7 @@ class Display:
         else:
             self._stages, self._coming = stages(snapshot), coming(snapshot)
             self._results = _results(snapshot)
+            self._over = not snapshot.works
             self._tell_warm_start(snapshot)
             trouble = snapshot.blocked
         if self._live is None and bool(trouble) != bool(self._trouble):
@@ -148,6 +151,8 @@ class Display:
         grid = Table.grid(padding=(0, 2))
         for stage in self._stages[-_ROWS:]:
             state: RenderableType = Text("✓", style="green") if stage.done else Spinner("dots", style="cyan")
+            if self._over and not stage.done:
+                state = Text("–", style="red")  # noqa: RUF001
             bar = ProgressBar(total=max(stage.total, 1), completed=stage.finished, width=24, complete_style="cyan")
             grid.add_row(
                 state,

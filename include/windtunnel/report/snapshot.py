@@ -3,7 +3,7 @@
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -12,7 +12,7 @@ from windtunnel.ledger import Approval, Decision, Job, Model, Plan, Result, Sele
 from windtunnel.ledger.ids import full_stage, is_trial
 from windtunnel.ledger.records import Session
 from windtunnel.ledger.stage import Stage, StageKind
-from windtunnel.ledger.trial import furthest
+from windtunnel.ledger.trial import feasible_trials
 from windtunnel.objectives.direction import loss
 from windtunnel.objectives.front import hypervolumes, pareto_front, reference_point
 
@@ -265,15 +265,8 @@ class Snapshot:
     def version(self) -> str:
         """A digest that changes with whatever a page shows of the run."""
         read = (self.plans, self.selections, self.results, self.sessions, self.launches)
-        facts = [
-            self.url,
-            *(len(each) for each in read),
-            self.closed,
-            self.failure,
-            self.asking,
-            bool(self.blocked),
-            *sorted(self.in_turn),
-        ]
+        states = (self.closed, self.failure, self.asking, bool(self.blocked))
+        facts = [self.url, *(len(each) for each in read), *states, *sorted(self.in_turn)]
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
     # Parts of the above
@@ -300,14 +293,3 @@ class Snapshot:
         verification = self.plans.get(trial.request.stage.verification)
         model = Model.of(trial, self.results, verification, self.exported.get(trial.trial))
         return model if self.works else replace(model, asked=False)
-
-
-def feasible_trials(trials: Iterable[Trial]) -> list[Trial]:
-    """The trials that may be on a front: of each configuration the one that came furthest, if its values compare."""
-    return [trial for trial in furthest(trial for trial in trials if trial.result) if trial.feasible]
-
-
-def best_trial(trials: Iterable[Trial], objective: str, direction: str) -> Trial | None:
-    """The feasible trial with the best value of an objective, the earliest of equal ones; None without any."""
-    fit = [trial for trial in trials if trial.feasible and objective in trial.objectives]
-    return min(fit, key=lambda trial: loss(trial.objectives[objective], direction), default=None)

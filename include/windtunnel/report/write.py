@@ -13,21 +13,21 @@ _log = logging.getLogger(__name__)
 _EXTRA = 'install it with: pip install "windtunnel[report]"'
 
 
-def write_report(ledger: Ledger, *, over: bool = False) -> None:
+def write_report(ledger: Ledger, *, over: str = "") -> None:
     """Write `report.html` and `pareto.png` of a run, finished or under way, replacing what was there.
 
     Charts need plotly and the picture needs matplotlib; without one of them the rest is written and the log says so.
 
     Args:
         ledger: of the run.
-        over: whether the run is at its end: what still runs is about to be cancelled.
+        over: why the run failed, where it is at its end: what still runs is about to be cancelled.
 
     Raises:
         LedgerError: the run has not begun.
     """
     snapshot = collect(ledger)
     if over and snapshot.works:
-        snapshot = replace(snapshot, end=Decision(what="failed", reason="nothing was published"))
+        snapshot = replace(snapshot, end=Decision(what="failed", reason=over))
     if not plotly_js():
         _log.warning("report.html has no charts, for plotly is missing: %s", _EXTRA)
     ledger.store.put(ledger.path("report.html"), render(snapshot, ledger).encode())

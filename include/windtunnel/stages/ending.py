@@ -65,7 +65,8 @@ def reason_to_suggest_no_more(search: Search, k: int, configurations: int) -> st
 def reason_to_fail(search: Search, seen: Sequence[Trial], front: int) -> str | None:
     """Why the search is hopeless; None where it is not."""
     ended = [trial.result for trial in seen if trial.result is not None]
-    reason = hopeless(ended, search.definition.limits.failed_trials)
+    own = {trial.trial for trial in seen if trial.request.stage.number > search.session.offset}
+    reason = hopeless(ended, search.definition.limits.failed_trials, own)
     found = causes(ended)
     if reason is None and found and not front and sum(len(units) for _, units in found) == len(ended):
         return f"all {len(ended)} trials failed; {commonest(found)}"

@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from windtunnel.definition import recorded_definition
-from windtunnel.errors import NotFoundError
+from windtunnel.errors import LedgerError, NotFoundError, UnreadableError
 from windtunnel.ledger import Decision, Ledger, Plan, Request, Result, Selection, State
 from windtunnel.ledger.format import has_other_ids, maker
 from windtunnel.ledger.ids import first_id, last_try
@@ -34,13 +34,16 @@ def start(search: Search) -> Plan | None:
     """Fix iteration 0: the trials of the runs in `warm_start` that are trials of this search too, with their results.
 
     Runs on other data, code or settings train other trials: none of theirs is taken. The plan's note says what was
-    taken, and why the rest was not.
+    taken, and why the rest was not, and names runs
+    that are gone since.
     """
     stage, history = Stage.iteration(0), History(search.ledger)
     plan = history.plan(stage)
     if plan is not None:
         _select(search, history)
-        return plan
+        gone = [url for url in search.definition.warm_start if _source(url) is None]
+        notes = [plan.note, *(f"{url} is gone since; what was taken from it stays" for url in gone)]
+        return plan.model_copy(update={"note": "; ".join(notes)})
     if not search.definition.warm_start or history.iterations_done:
         return None
     taken: dict[str, Request] = {}
@@ -67,8 +70,12 @@ def adopt_results(search: Search, history: History, requests: Iterable[Request])
         sources.append(open_source(search.origin["from_run"], search.ledger, "from_run").url)
     missing = outstanding(requests, history.results)
     adopted: set[str] = set()
+    begun = history.plan(Stage.iteration(0)) is not None  # what counts of earlier runs is copied then
     for url in sources:
-        source, results = _results(url)
+        found = _source(url) if begun and url in search.definition.warm_start else _results(url)
+        if found is None:
+            continue
+        source, results = found
         for request in missing:
             theirs = results.get(last_try(request.trial, results))
             if theirs is None or request.trial in adopted:
@@ -187,6 +194,16 @@ def _select(search: Search, history: History) -> None:
             promotions=promotions,
         )
     )
+
+
+def _source(url: str) -> tuple[Ledger, dict[str, Result]] | None:
+    """An earlier run and its results; None where it is there no more."""
+    try:
+        return _results(url)
+    except UnreadableError:
+        raise
+    except LedgerError:
+        return None
 
 
 @lru_cache(maxsize=8)

@@ -44,6 +44,8 @@ _MAY_PASS = tuple(
     for name in ("ENOSPC", "EDQUOT", "EROFS", "EIO", "ESTALE", "ETIMEDOUT", "ENOTCONN", "EHOSTDOWN", "ENETUNREACH")
     if hasattr(errno, name)
 )
+# What file systems without hard links answer, such as FAT, and some that are mounted from elsewhere.
+_NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EXDEV)
 _PAUSES = (1.0, 15.0)  # seconds between two tries of a write, the first and the longest
 _COPIED = 1024 * 1024  # bytes that are copied at once
 _GONE = (FileNotFoundError, NotADirectoryError)
@@ -60,7 +62,8 @@ class LocalStore(Store):
     nobody what lies elsewhere. The folder itself may be a link.
 
     A write goes to a temporary file first, which is then linked (create-once) or renamed (replace) to its place, so
-    that readers never see a part of it, and is on the disk when the call returns.
+    that readers never see a part of it, and is on the disk when the call returns. Where the file system has no hard
+    links, both are renames behind a lock.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -178,7 +181,7 @@ class LocalStore(Store):
             with _temporary(place, lambda target: target.write(data)) as temporary:
                 etag = _finish(place, temporary, metadata)
                 try:
-                    os.link(temporary, place.name, src_dir_fd=place.hidden, dst_dir_fd=place.folder)
+                    _put_there(place, temporary)
                 except OSError as error:
                     _drop_metadata(place, etag)
                     if isinstance(error, FileExistsError) and _version(place) is not None:
@@ -413,6 +416,28 @@ def _finish(place: _Place, temporary: str, metadata: Metadata) -> str:
         with os.fdopen(open_file(place.hidden, f"{place.name}.{etag}", flags), "w") as target:
             target.write(json.dumps(dict(metadata)))
     return etag
+
+
+def _put_there(place: _Place, temporary: str) -> None:
+    """Give a finished file its name, whole and only where there is none.
+
+    Raises:
+        FileExistsError: something has the name.
+    """
+    try:
+        os.link(temporary, place.name, src_dir_fd=place.hidden, dst_dir_fd=place.folder)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+    else:
+        return
+    with _locked(place):  # all who write here have no links, and so come this way
+        try:
+            os.stat(place.name, dir_fd=place.folder, follow_symlinks=False)
+        except FileNotFoundError:
+            os.rename(temporary, place.name, src_dir_fd=place.hidden, dst_dir_fd=place.folder)
+        else:
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), place.name)
 
 
 @contextmanager

@@ -1,15 +1,12 @@
 """The command: choose the run, let Airflow perform it, show how far it is, and say at the end what was found."""
 
 import argparse
-import fcntl
 import json
 import os
-import re
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,7 +22,7 @@ from windtunnel.report.reader import RunReader
 from windtunnel.stores import open_store
 from windtunnel.text import printable
 from windtunnel_airflow.environment import airflow_environment
-from windtunnel_airflow.home import private_home
+from windtunnel_airflow.home import BusyError, home_of, only_one, private_home
 from windtunnel_airflow.run import summary
 from windtunnel_airflow.run.process import AirflowProcess
 from windtunnel_airflow.run.runs import choose, link_latest
@@ -33,17 +30,11 @@ from windtunnel_airflow.run.worker import dag_file
 
 _SEARCHES = Path("include/searches")
 _FAILED, _WRONG, _BUSY = 1, 2, 3  # exit codes: the run failed; the command is wrong; another one is at work
-_LOCK_PATIENCE = 5.0  # seconds: a process whose parent was killed takes a moment to end
-_EXCEPTION = re.compile(r"[\w.]*(Error|Exception)\w*: ")
 _GREETING = {
     "new": "{name}: run {run}",
     "resumed": "{name}: run {run} goes on where it was cut short (--fresh begins anew)",
     "extended": "{name}: run {run} is extended",
 }
-
-
-class BusyError(WindtunnelError):
-    """Another command is at work in the same home."""
 
 
 class Stopped(BaseException):
@@ -80,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         definition = load_definition(file)
         place = _place(file, definition)
         private_home(place.home)
-        with _only_one(place.home) as lock:
+        with only_one(place.home) as lock:
             return _perform(chosen, definition, place, lock, began)
     except WindtunnelError as error:
         print(printable(str(error)), file=sys.stderr)
@@ -125,13 +116,12 @@ def _perform(chosen: argparse.Namespace, definition: Definition, place: Place, l
         raise
     if ended is None:
         launcher.cancel(ledger)
-        return _explain_failure("Airflow's process ended without a word", ledger, log, log_begin)
+        return _explain_failure("Airflow's process ended without a word", reader, log, log_begin)
     if ended["state"] != "success":
-        return _explain_failure("The run failed", ledger, log, log_begin)
+        return _explain_failure("The run failed", reader, log, log_begin)
     _note(place.home).unlink()
     snapshot, now = reader.read(), time.time()
-    lines = summary.results(snapshot, now - began - answering)
-    lines += summary.where(ledger, latest)
+    lines = summary.results(snapshot, now - began - answering) + summary.where(ledger, latest)
     lines += summary.times(snapshot, (began, now), ended["tasks"], answering)
     lines.append(f"More iterations of this run: make run SEARCH={chosen.search} ARGS=--extend")
     print(printable("\n".join(lines)))
@@ -172,20 +162,11 @@ def _ask(display: Display, question: dict[str, Any]) -> str:
                 return str(answers[answer])
 
 
-def _explain_failure(what: str, ledger: Ledger, log: Path, begin: int) -> int:
-    """Say why the run failed, by the exceptions that its log has had since `begin`."""
-    lines = log.read_bytes()[begin:].decode(errors="replace").splitlines()
-    errors = dict.fromkeys(line for line in lines if _EXCEPTION.match(line))
-    selection = ledger.selection(str(ledger.iterations_done()))
-    if selection is not None and selection.failure:
-        print(printable(f"The search ended: {selection.failure}."), file=sys.stderr)
-    else:
-        print(printable("\n".join(errors or lines[-20:])), file=sys.stderr)
-    print(f"{what}. Airflow's log: {log}; the report so far: {ledger.url}/report.html", file=sys.stderr)
-    print(
-        "The same command goes on with this run, or begins anew if it was hopeless; --fresh always does.",
-        file=sys.stderr,
-    )
+def _explain_failure(what: str, reader: RunReader, log: Path, begin: int) -> int:
+    """Say why the run failed; its log begins at `begin`."""
+    print(printable("\n".join(summary.failure(reader, log.read_bytes()[begin:]))), file=sys.stderr)
+    again = "The same command goes on with this run, or begins anew if it was hopeless; --fresh always does."
+    print(f"{what}. Airflow's log: {log}; the report so far: {reader.ledger.url}/report.html\n{again}", file=sys.stderr)
     return _FAILED
 
 
@@ -220,13 +201,15 @@ def _definition_file(search: str) -> Path:
 
 
 def _place(file: Path, definition: Definition) -> Place:
-    """A definition in a project's `include/searches` keeps all in that project, another one in the user's cache."""
+    """Where all is of a definition's project: that is its own folder, or that above a folder `include/searches`.
+
+    So searches of different projects run side by side.
+    """
     project = file.parents[2] if file.parent.match(str(_SEARCHES)) else None
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "windtunnel"
     store = definition.store or os.environ.get("WINDTUNNEL_STORE") or "runs"
     if "://" not in store:
         store = str((project or Path.cwd()) / Path(store).expanduser())
-    return Place(file, project / ".airflow" / "run" if project else cache / "airflow", store)
+    return Place(file, project / ".airflow" / "run" if project else home_of(file.parent), store)
 
 
 def _params(chosen: argparse.Namespace) -> dict[str, Any]:
@@ -285,22 +268,6 @@ def _spec(definition: Definition) -> Spec:
 def _note(home: Path) -> Path:
     """Where it stands which run may have left jobs behind; gone once a run has ended well."""
     return home / "run.json"
-
-
-@contextmanager
-def _only_one(home: Path) -> Iterator[int]:
-    """Hold the home's lock, which its Airflow process holds too: with two at work, both would fail."""
-    with (home / "lock").open("a") as lock:
-        until = time.monotonic() + _LOCK_PATIENCE
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > until:
-                    raise BusyError(f"another run is at work in {home}: wait for it, or stop it") from None
-                time.sleep(0.1)
-        yield lock.fileno()
 
 
 def _stop(number: int, frame: FrameType | None) -> NoReturn:

@@ -12,6 +12,7 @@ from windtunnel.ledger import Ledger
 from windtunnel.ledger.ids import safe_name
 from windtunnel.ledger.reading import read_object
 from windtunnel.ledger.sources import check_begun, open_own
+from windtunnel.ledger.url import LATEST
 from windtunnel.stores import Store
 from windtunnel.stores.local import LocalStore
 
@@ -86,8 +87,8 @@ def link_latest(ledger: Ledger) -> Path | None:
     """
     if not isinstance(ledger.store, LocalStore):
         return None
-    link = ledger.store.folder / "latest"
-    fresh = link.with_name(f".latest.{os.getpid()}")
+    link = ledger.store.folder / LATEST
+    fresh = link.with_name(f".{LATEST}.{os.getpid()}")
     link.parent.mkdir(parents=True, exist_ok=True)
     fresh.unlink(missing_ok=True)
     fresh.symlink_to(ledger.root, target_is_directory=True)

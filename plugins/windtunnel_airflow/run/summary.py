@@ -1,15 +1,20 @@
 """What a run found, where to look, and where the time went, in a few lines."""
 
+import re
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from windtunnel.errors import LedgerError
 from windtunnel.ledger import Job, Ledger, Model, Verdict
+from windtunnel.report.reader import RunReader
 from windtunnel.report.snapshot import UNENDED, Snapshot
 from windtunnel.report.text import finalists, why_failed
 
 Span = tuple[float, float]  # begin and end, in seconds since 1970
+_EXCEPTION = re.compile(r"[\w.]*(Error|Exception)\w*: ")
 
 
 def results(snapshot: Snapshot, seconds: float) -> list[str]:
@@ -38,6 +43,21 @@ def results(snapshot: Snapshot, seconds: float) -> list[str]:
         lines += _best(_by_test(usable), snapshot)
     broken = [model for model in snapshot.models if model.verdict is Verdict.FAILED]
     return lines + [f"Failed: {model.trial.trial}: {model.error}" for model in broken]
+
+
+def failure(reader: RunReader, log: bytes) -> list[str]:
+    """Why the run failed: by its ledger, or else by the exceptions that its log has.
+
+    Args:
+        reader: of the run, which need not have begun.
+        log: of the Airflow that performed it.
+    """
+    with suppress(LedgerError):
+        snapshot = reader.read()
+        if snapshot.failure is not None:
+            return [f"The run ended: {snapshot.failure}", *why_failed(snapshot)]
+    lines = log.decode(errors="replace").splitlines()
+    return list(dict.fromkeys(line for line in lines if _EXCEPTION.match(line)) or lines[-20:])
 
 
 def where(ledger: Ledger, latest: Path | None) -> list[str]:

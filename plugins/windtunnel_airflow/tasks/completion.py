@@ -13,6 +13,8 @@ from windtunnel_airflow.context import current_ledger, current_search, live_jobs
 from windtunnel_airflow.failures import failures
 from windtunnel_airflow.tasks.training import run_jobs
 
+_NOTHING = "nothing was published"
+
 
 # The last selection is skipped where the search ends early or there is nothing to search; its failure ends the run.
 @task(trigger_rule=TriggerRule.NONE_FAILED)
@@ -91,11 +93,8 @@ def publish(asset: Asset, store: str) -> Any:
 @task
 def refused(store: str) -> None:
     """The end of a run whose finalists nobody wants: the front is kept, nothing is trained fully or published."""
-    from windtunnel.stages.publishing import write_front
-
     search = current_search(store)
-    write_front(search)
-    search.ledger.finish(search.session.session)
+    stages.refuse(search)
     tell(f"Refused: {search.ledger.approval()}")
 
 
@@ -111,7 +110,7 @@ def report(store: str) -> None:
     except LedgerError:
         tell("The run has not begun: there is nothing to report.")
         return
-    write_report(ledger, over=True)
+    write_report(ledger, over="; ".join(failures(get_current_context())) or _NOTHING)
     tell(f"Wrote {ledger.url}/report.html and pareto.png beside it.")
 
 
@@ -121,7 +120,7 @@ def clean_up(store: str) -> None:
 
     A teardown alone would let a run that was marked failed end in success.
     """
-    why = "; ".join(failures(get_current_context())) or "nothing was published"
+    why = "; ".join(failures(get_current_context())) or _NOTHING
     try:
         search = search_to_end(store)
     except LedgerError as error:  # what runs, if anything, is not ours to cancel

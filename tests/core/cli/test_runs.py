@@ -163,17 +163,32 @@ def test_a_url_without_a_run_is_told_with_its_mend(store, command, capsys, tmp_p
     assert "no store is known for 's3://bucket'" in capsys.readouterr().err
 
 
+def test_no_link_but_latest_is_followed_to_a_run(store, capsys, tmp_path):
+    run = filled(store, "one", iterations=1)
+    (tmp_path / "run").symlink_to(run.url)
+    (Path(store) / "search").symlink_to(Path(run.url).parent)
+    for url, link in (
+        (f"{tmp_path}/run", f"{tmp_path}/run"),
+        (f"{tmp_path}/run/", f"{tmp_path}/run"),
+        (f"{store}/search/one", f"{store}/search"),
+    ):
+        assert main(["status", url]) == 1
+        told = capsys.readouterr().err
+        assert told.startswith(f"URL: {link} is a link, and is not followed; give the folder itself: ")
+        assert told.count("\n") == 1
+
+
 def test_latest_is_the_run_that_began_last(store, capsys, tmp_path, monkeypatch):
     filled(store, "one", iterations=1)
     time.sleep(0.01)
     last = filled(store, "two", iterations=1)
     monkeypatch.setenv("WINDTUNNEL_STORE", store)
-    (tmp_path / "link").symlink_to(Path(store) / "digits_cnn" / "one")
+    (tmp_path / "elsewhere").symlink_to(store)
     for url, found in {
         f"{store}/digits_cnn/latest": last.url,
         f"{store}/latest": last.url,
         "latest": last.url,
-        str(tmp_path / "link"): f"{store}/digits_cnn/one",
+        f"{tmp_path}/elsewhere/digits_cnn/one": f"{store}/digits_cnn/one",
     }.items():
         assert said(capsys, "status", url).splitlines()[0] == f"digits_cnn  {found}"
 

@@ -409,3 +409,9 @@ def test_a_workloads_space_that_fails_names_it(module):
     module.space = space
     with pytest.raises(WorkloadError, match=r"\.space\(\) failed: the workload called sys\.exit\('no data'\)"):
         resolve(without_space(module))
+
+
+@pytest.mark.parametrize("name", ["latest", "Latest"])
+def test_no_search_is_named_as_the_link_to_the_last_run(name):
+    with pytest.raises(DefinitionError, match=r"name: found \"[Ll]atest\"; allowed: another name, for <store>/latest"):
+        definition_from({"name": name, "workload": "tests.workloads.quick", "objectives": {"val_acc": "maximize"}})

@@ -240,6 +240,15 @@ def test_a_hopeless_iteration_is_not_waited_for(run, launcher):
     assert StageMonitor(ledger, launcher, "3").poll().done
 
 
+def test_trials_that_all_fail_for_one_cause_are_not_waited_for(run, launcher):
+    ledger = run("nothing", failed_trials=100).ledger
+    units = add_iteration(ledger, "2", lanes=1, trials=8)
+    for number, unit in enumerate(units[:5]):
+        assert not StageMonitor(ledger, launcher, "2").poll().done
+        record_failure(ledger, unit, "no_metrics", f"trial {number}: acc never came")
+    assert StageMonitor(ledger, launcher, "2").poll().done
+
+
 def test_full_training_waits_for_all_of_its_own_and_no_others(run, launcher):
     run = run(["slow"], ["a"], quorum=0.5)
     asked = [Request(trial=f"{n:016x}-e4", config=f"{n:016x}", params={}, epochs=4, stage="full-1") for n in range(2)]

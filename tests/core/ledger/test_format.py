@@ -58,7 +58,7 @@ def test_no_search_goes_on_with_a_newer_format_or_begins_from_one(tmp_path):
     }.items():
         with pytest.raises(LedgerError, match=TOLD):
             bench.begin(run, **choices)
-    assert search.ledger.writer() == "s1"
+    assert search.ledger.writer().session == "s1"
 
 
 @pytest.mark.parametrize("number", ["2", None, True, [2]])

@@ -86,7 +86,7 @@ def test_it_is_not_extended_and_says_why(old):
     with pytest.raises(LedgerError, match=f"^{message}$"):
         begin(definition(old), old, "later")
     assert etags(old) == before
-    assert old.writer() == "manual__2026-11-28T09:19:38.867494+00:00"
+    assert old.writer().session == "manual__2026-11-28T09:19:38.867494+00:00"
 
 
 def test_as_a_warm_start_it_gives_nothing_and_says_why(old):

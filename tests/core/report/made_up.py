@@ -32,7 +32,7 @@ def definition(**changes: Any) -> Definition:
 SESSION = "manual__2026-11-21"
 
 
-def begin(ledger: Ledger, of: Definition) -> None:
+def begin(ledger: Ledger, of: Definition, session: str = SESSION) -> None:
     ledger.begin(
         {
             "definition": of.model_dump(mode="json"),
@@ -42,7 +42,7 @@ def begin(ledger: Ledger, of: Definition) -> None:
             "origin": None,
         }
     )
-    open_session(ledger, of, SESSION)
+    open_session(ledger, of, session)
 
 
 def open_session(ledger: Ledger, of: Definition, name: str, offset: int = 0) -> None:
@@ -58,12 +58,18 @@ def open_session(ledger: Ledger, of: Definition, name: str, offset: int = 0) -> 
 
 
 def fill(
-    ledger: Ledger, *, iterations: int = 4, finalists: int = 4, seed: int = 1, hostile: bool = False
+    ledger: Ledger,
+    *,
+    iterations: int = 4,
+    finalists: int = 4,
+    seed: int = 1,
+    hostile: bool = False,
+    session: str = SESSION,
 ) -> list[Result]:
     """Write a run with failures of several kinds and its finalists, the first of which does not pass verification."""
     rng = random.Random(seed)
     of = definition()
-    begin(ledger, of)
+    begin(ledger, of, session)
     known: list[Trial] = []
     for k in range(1, iterations + 1):
         requests = [new_request(rng, k, known, **_odd(hostile)) for _ in range(10 if k == 1 else 12)]
@@ -90,9 +96,9 @@ def fill(
     return [trial.result for trial in known if trial.result]
 
 
-def fill_partly(ledger: Ledger) -> list[Request]:
+def fill_partly(ledger: Ledger, session: str = SESSION) -> list[Request]:
     """Write a run whose third iteration is at work: its jobs are launched, and some of its trials have no result."""
-    fill(ledger, iterations=3, finalists=0)
+    fill(ledger, iterations=3, finalists=0, session=session)
     for path in ("iterations/3/known.json", "iterations/full-3/plan.json"):
         ledger.store.delete(ledger.path(path))
     plan = ledger.plan("3")

@@ -115,3 +115,18 @@ def test_a_bad_file_is_told(ledger: Ledger, monkeypatch) -> None:
     with Display(RunReader(ledger), "digits_cnn: run first", file) as display:
         display.update(now=True)
     assert "search.json is empty; bring it back from a copy" in file.getvalue()
+
+
+def test_of_a_run_that_has_failed_no_stage_turns(ledger: Ledger, monkeypatch) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "140")
+    made_up.fill_failing(ledger)
+    plan = ledger.plan("1")
+    assert plan is not None
+    ledger.store.delete(ledger.path(f"results/{plan.requests[0].trial}.json"))
+    file = Terminal()
+    with Display(RunReader(ledger), "digits_cnn: run first", file) as display:
+        display.update(now=True)
+    last = file.getvalue().rpartition("iteration 1")[0].rpartition("\n")[2]
+    assert "\u2013" in last
+    assert "full training" not in file.getvalue()

@@ -1,7 +1,7 @@
 from tests.core.report import made_up
 from windtunnel.ledger import Ledger
+from windtunnel.ledger.trial import best_trial
 from windtunnel.report import RunReader, collect
-from windtunnel.report.snapshot import best_trial
 from windtunnel.report.stages import coming, seconds_left, stages
 
 

@@ -1,3 +1,6 @@
+import hashlib
+import shutil
+
 import pytest
 
 from tests.core.stages.conftest import SPACE, outcome
@@ -6,9 +9,9 @@ from windtunnel.errors import LedgerError, SearchError
 from windtunnel.ledger import Ledger, Result, State
 from windtunnel.report import collect
 from windtunnel.report.text import headline
-from windtunnel.stages import choose_finalists, publish, select, suggest
+from windtunnel.stages import choose_finalists, plan_verification, publish, select, start, suggest
 from windtunnel.stages.history import History
-from windtunnel.stages.warm_start import adopt_results
+from windtunnel.stages.warm_start import _results, adopt_results
 
 
 @pytest.fixture
@@ -195,6 +198,18 @@ def test_an_earlier_run_that_is_not_there_is_a_clear_error(bench, tmp_path):
         bench.begin("second", warm_start=[f"{tmp_path}/toy/missing"])
 
 
+def test_an_earlier_run_that_is_gone_once_its_results_were_copied_is_a_note(bench, first):
+    search = bench.begin("second", warm_start=[first.ledger.url])
+    assert "gone" not in start(search).note
+    shutil.rmtree(first.ledger.url)
+    _results.cache_clear()  # as in the next task's process
+    again = bench.begin("second", "s2", warm_start=[first.ledger.url])
+    assert start(again).note.endswith(f"{first.ledger.url} is gone since; what was taken from it stays")
+    assert suggest(again, 1).requests
+    bench.iterate(again, 1)
+    assert choose_finalists(again).requests
+
+
 def test_chosen_trials_of_an_earlier_run_are_trained_fully(bench, first):
     chosen = [request.trial for request in first.ledger.plan("1").requests[:2]]
     search = bench.begin(
@@ -218,9 +233,10 @@ def test_chosen_trials_that_failed_are_tried_again_on_request(bench, first):
     bench.train(search, plan, fail=lambda request: request is plan.requests[0])
     again = bench.begin("retrain", session="s2", epochs=epochs, retry_failed=True)
     wanted = [f"{plan.requests[0].trial}.r1", plan.requests[1].trial]
-    assert [request.trial for request in choose_finalists(again).requests] == wanted
+    chosen = choose_finalists(again)
+    assert [request.trial for request in chosen.requests] == wanted
     later = bench.begin("retrain", session="s3", epochs=epochs)
-    assert choose_finalists(later) == choose_finalists(again)
+    assert choose_finalists(later) == chosen
     assert len(finish(bench, later)) == 2
 
 
@@ -282,6 +298,37 @@ def test_a_run_publishes_only_verified_models(bench):
     models = search.ledger.read_json("models.json")["models"]
     assert [model["verdict"] for model in models] == ["failed"] + ["verified"] * (len(plan.requests) - 1)
     assert models[0]["error"] == "verification: off by 3"
+
+
+def test_a_model_is_published_with_its_file_and_the_files_digest_where_there_is_one(bench):
+    search = bench.begin(trials={"initial": 12, "per_iteration": 6})
+    bench.iterate(search, 1)
+    plan = choose_finalists(search)
+    bench.train(search, plan)
+    for request in plan.requests:
+        search.ledger.record(Result(trial=f"verify-{request.trial}", state=State.COMPLETED))
+    first = plan.requests[0].trial
+    search.ledger.store.put(search.ledger.trial_path(first, "model.onnx"), b"onnx")
+    publish(search)
+    models = search.ledger.read_json("models.json")["models"]
+    digest = hashlib.sha256(b"onnx").hexdigest()
+    assert {model["trial"]: (model["onnx"], model["sha256"]) for model in models} == {
+        request.trial: (f"trials/{first}/model.onnx", digest) if request.trial == first else (None, None)
+        for request in plan.requests
+    }
+
+
+def test_where_a_workload_verifies_nothing_its_models_are_published_as_not_verified(bench, monkeypatch):
+    monkeypatch.delattr("tests.workloads.formula.verify")
+    search = bench.begin()
+    bench.iterate(search, 1)
+    plan = choose_finalists(search)
+    bench.train(search, plan)
+    assert [job.units for job in plan_verification(search).jobs] == [[]]
+    assert len(publish(search)) == len(plan.requests)
+    models = search.ledger.read_json("models.json")["models"]
+    assert {model["verdict"] for model in models} == {"not verified"}
+    assert {model.verdict for model in collect(search.ledger).models} == {"not verified"}
 
 
 def test_a_run_with_no_verified_model_publishes_nothing(bench):

@@ -3,6 +3,7 @@ import fcntl
 import json
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import count
 
@@ -18,6 +19,35 @@ class TestLocalStore(StoreConformance):
     @pytest.fixture
     def url(self, tmp_path) -> str:
         return str(tmp_path / "store")
+
+
+@pytest.fixture
+def no_links(monkeypatch):
+    """A file system without hard links."""
+
+    def refuse(*_, **__):
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "link", refuse)
+
+
+@pytest.mark.usefixtures("no_links")
+class TestLocalStoreWithoutHardLinks(StoreConformance):
+    @pytest.fixture
+    def url(self, tmp_path) -> str:
+        return str(tmp_path / "store")
+
+
+@pytest.mark.usefixtures("no_links")
+def test_without_hard_links_one_of_many_creates(store):
+    with ThreadPoolExecutor(16) as pool:
+        for name in "abcde":
+            wrote = list(pool.map(lambda n, name=name: store.create(name, bytes([n]), {"n": str(n)}), range(16)))
+            assert sum(wrote) == 1
+            assert store.get(name) == bytes([wrote.index(True)])
+            assert store.stat(name).metadata == {"n": str(wrote.index(True))}
+    left = [file.name for file in (store.folder / ".meta").iterdir()]
+    assert len(left) == 6 and not [name for name in left if name.endswith(".tmp")]  # five of metadata, and the lock
 
 
 @pytest.fixture

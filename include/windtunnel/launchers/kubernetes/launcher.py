@@ -25,6 +25,7 @@ from windtunnel.launchers.kubernetes.states import (
     outlived,
     pods_of,
     taken_down,
+    trouble,
 )
 from windtunnel.ledger import Attempt, Job, Ledger
 from windtunnel.ledger.failures import LOG_TAIL
@@ -146,7 +147,9 @@ class KubernetesLauncher(Launcher):
             pods: its own, the earliest first.
             moment: now.
         """
-        verdict = judge(job, pods, definition.limits.pending, moment, self._busy.get(ledger.url))
+        _, client = self._search(ledger)
+        busy = self._busy.get(ledger.url)
+        verdict = judge(job, pods, definition.limits.pending, moment, busy, lambda pod: trouble(_warnings(client, pod)))
         if verdict is not None or len(dead := deaths(pods)) < _FUTILE:
             return verdict
         starts = _starts(ledger, ledger.job(job_id(job)))
@@ -216,10 +219,14 @@ def _with_events(verdict: Verdict, client: Client, job: Object) -> tuple[str, st
     if verdict.kind != "pending":
         return verdict.kind, verdict.message
     about = verdict.pod or job
-    events = client.events(f"involvedObject.uid={about['metadata']['uid']},type=Warning")
+    events = _warnings(client, about)
     if not events:
         return verdict.kind, verdict.message
     reason, said = events[-1].get("reason"), events[-1].get("message", "")
     message = verdict.message if said in verdict.message else f"{verdict.message}; {reason}: {said}"
     kind = "quota" if "exceeded quota" in said else "refused" if reason == "FailedCreate" else verdict.kind
     return kind, message
+
+
+def _warnings(client: Client, about: Object) -> list[Object]:
+    return client.events(f"involvedObject.uid={about['metadata']['uid']},type=Warning")

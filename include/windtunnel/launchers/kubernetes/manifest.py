@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import Any
 
 from windtunnel.definition.model import Definition, Resources
-from windtunnel.definition.template import TRAINER
+from windtunnel.definition.template import GPU, TRAINER
 from windtunnel.ledger import Job, Ledger
 from windtunnel.ledger.ids import safe_name
 from windtunnel.ledger.sources import STORES_VARIABLE
@@ -15,7 +15,6 @@ from windtunnel.ledger.sources import STORES_VARIABLE
 Object = dict[str, Any]
 
 RUN, JOB, LAUNCH = "windtunnel/run", "windtunnel/job", "windtunnel/launch"
-GPU = "nvidia.com/gpu"
 
 _KEPT = 3600  # seconds that a finished Job stays, for a person to look at
 _SPARE = 1800.0  # seconds beyond a job's own time-out: a pod's clock runs while its image is pulled

@@ -1,6 +1,7 @@
 """What the cluster's own words say of a job: that it runs or may yet, or why it is over."""
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -18,11 +19,29 @@ _MAY_START = {
     "RunContainerError": "cannot_start",
     "CrashLoopBackOff": "cannot_start",  # of an init container that is to run beside the trainer's
 }
+# What a registry, or the way to it, says that is away or busy for a while.
+_PASSES = re.compile(
+    r"timeout|timed out|deadline exceeded|too ?many ?requests|connection (refused|reset)|unexpected EOF|no such host"
+    r"|temporar|unavailable|try again|\b(429|50[0234])\b",
+    re.IGNORECASE,
+)
 _TAKES_DOWN = ("out_of_memory", "evicted", "node_lost")  # kinds
-_START_PATIENCE = 120.0  # seconds for such a fault to pass
+_START_PATIENCE = 120.0  # seconds for such a fault to pass, from when it first showed
 _BACK_OFF = 360.0  # seconds, the longest that a cluster waits before it starts a job's pod again
 _TOLD_TO_GO = 143  # exit code of a process that was sent SIGTERM
 _LOST = 15.0  # seconds after which a pod that should have ended runs on a node that does not answer
+
+
+class Trouble(NamedTuple):
+    """What a cluster's events say of a pod that does not start.
+
+    Attributes:
+        since: when it first failed; None where no event tells.
+        text: what was said of it.
+    """
+
+    since: datetime | None
+    text: str
 
 
 class Verdict(NamedTuple):
@@ -82,7 +101,12 @@ def outlived(pod: Object) -> bool:
 
 
 def judge(
-    job: Object, pods: Sequence[Object], pending: float, moment: datetime, busy: datetime | None = None
+    job: Object,
+    pods: Sequence[Object],
+    pending: float,
+    moment: datetime,
+    busy: datetime | None = None,
+    trouble_of: Callable[[Object], Trouble] = lambda pod: Trouble(None, ""),
 ) -> Verdict | None:
     """Whether the job is over without results; None while it runs or may yet.
 
@@ -92,6 +116,7 @@ def judge(
         pending: seconds that it may wait to be started.
         moment: now.
         busy: when a pod of the run last held its place, whose turn it was: until then waiting does not count.
+        trouble_of: gives what the events say of a pod; asked of one only that has failed to start for a while.
     """
     end = finished(job)
     if end == "Complete":
@@ -105,7 +130,7 @@ def judge(
     for pod in there:
         if outlived(pod):
             return _end_of(pod, pods)
-        if (stuck := _stuck(pod, pending, moment, busy)) is not None:
+        if (stuck := _stuck(pod, pending, moment, busy, trouble_of)) is not None:
             return _because_of_a_node(stuck, _lost(pods))
     return None if there else _without_pod(job, pods, pending, moment, busy)
 
@@ -122,6 +147,23 @@ def taken_down(pod: Object) -> tuple[Verdict, datetime] | None:
         return None
     verdict = _end_of(pod, [pod])
     return (verdict, _end_time(pod)) if verdict.kind in _TAKES_DOWN else None
+
+
+def trouble(events: Sequence[Object]) -> Trouble:
+    """What a pod's warnings say of its failing to start, the earliest first."""
+    told = [event for event in events if event.get("reason") in ("Failed", "BackOff", "InspectFailed")]
+    moments = [
+        moment
+        for event in told
+        if (
+            moment := event.get("firstTimestamp")
+            or event.get("eventTime")
+            or event["metadata"].get("creationTimestamp")
+        )
+    ]
+    texts = [str(event.get("message", "")) for event in told if event.get("reason") == "Failed"]
+    telling = next((text for text in reversed(texts) if "pull" in text), texts[-1] if texts else "")
+    return Trouble(min(map(_time, moments), default=None), telling)
 
 
 def never_began(dead: Sequence[Object]) -> Verdict:
@@ -170,7 +212,9 @@ def _end_of(pod: Object, pods: Sequence[Object]) -> Verdict:
     return Verdict("exit_code", text, pod)
 
 
-def _stuck(pod: Object, pending: float, moment: datetime, busy: datetime | None) -> Verdict | None:
+def _stuck(
+    pod: Object, pending: float, moment: datetime, busy: datetime | None, trouble_of: Callable[[Object], Trouble]
+) -> Verdict | None:
     if _phase(pod) != "Pending":
         return None
     scheduled = _condition(pod, "PodScheduled")
@@ -183,9 +227,15 @@ def _stuck(pod: Object, pending: float, moment: datetime, busy: datetime | None)
     for one in [*pod["status"].get("initContainerStatuses", []), *pod["status"].get("containerStatuses", [])]:
         state = one.get("state", {}).get("waiting", {})
         reason = state.get("reason", "")
-        kind = _NEVER_STARTS.get(reason) or (_MAY_START.get(reason) if waited > _START_PATIENCE else None)
+        kind, said = _NEVER_STARTS.get(reason), state.get("message", "")
+        if kind is None and reason in _MAY_START and waited > _START_PATIENCE:
+            failed, text = trouble_of(pod)
+            passes = _PASSES.search(said) or _PASSES.search(text)
+            long = (
+                waited > pending if passes else (moment - max(failed or since, since)).total_seconds() > _START_PATIENCE
+            )
+            kind, said = (_MAY_START[reason] if long else None), said if text in said else f"{said}; {text}"
         if kind is not None:
-            said = state.get("message", "")
             what = f"image {one.get('image')} cannot be had" if kind == "image_not_found" else "it cannot be started"
             return Verdict(kind, f"its {_place(pod)} does not start: {what}: {reason}: {said}", pod)
     if waited <= pending:

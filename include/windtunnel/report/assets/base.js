@@ -214,6 +214,18 @@ export function followTheme() {
   toggle.addEventListener("click", () => setTheme(dark() ? "light" : "dark"));
 }
 
+// Follows a link of Airflow's own: inside Airflow by its page, for the frame that ours is in may not leave itself.
+export function outside(event, address) {
+  const outer = airflowRoot();
+  if (!outer) return;
+  event.preventDefault();
+  const made = outer.ownerDocument.createElement("a");
+  made.href = address;
+  outer.ownerDocument.body.append(made);
+  made.click();
+  made.remove();
+}
+
 function airflowRoot() {
   try {
     return window.parent === window ? null : window.parent.document.documentElement;

@@ -1,6 +1,6 @@
 // The run at a glance: what it found, what it cost, what was decided, and what it waits for.
 
-import { arrow, css, duration, element, facts, hours, moment, note, number, painted, pill, plain, refill, short, table, text } from "./base.js";
+import { arrow, css, duration, element, facts, hours, moment, note, number, outside, painted, pill, plain, refill, short, table, text } from "./base.js";
 import { draw, layout } from "./charts.js";
 
 export const overview = {
@@ -53,17 +53,18 @@ export const overview = {
 };
 
 function banners(app) {
-  const found = app.overview;
-  const list = [];
+  const { airflow, overview: found } = app;
+  if (app.absent) return [element("p", { class: "quiet" }, app.absent)];
   if (!app.answered) return [note("Reading the run …")];
+  const list = airflow ? standing(airflow) : [];
+  if (airflow && airflow.state === "failed" || found && found.failure) list.push(failed(app));
   if (!found) {
-    return [note("The run has not begun: its ledger is empty." + (app.airflow && !app.airflow.active ? " It ended as " + app.airflow.state + " before anything was recorded." : ""), app.airflow && app.airflow.state === "failed" ? "bad" : "")];
+    if (!airflow || !airflow.behind) list.push(note("The run has not begun: its ledger is empty." + (airflow && !airflow.active ? " It ended as " + airflow.state + " before anything was recorded." : "")));
+    return list;
   }
-  const last = found.iterations[found.iterations.length - 1];
-  if (last && last.failure) list.push(element("div", { class: "outcome bad" }, "The search failed: " + last.failure, reasons(app)));
-  else if (app.airflow && app.airflow.state === "failed") list.push(note("The DAG run failed; its failed tasks say why.", "bad"));
-  if (last && last.stop) list.push(note("The search ended early: " + last.stop));
-  const active = app.airflow ? app.airflow.active : !found.closed;
+  if (found.refused) list.push(note("The finalists were " + found.refused + ": nothing was trained fully or published."));
+  if (found.ended_early) list.push(note("The search ended early: " + found.ended_early));
+  const active = airflow ? airflow.active && !airflow.behind : found.works;
   if (active && (found.waits_for.length || busy(app).length)) {
     list.push(element("p", { class: "outcome", id: "waits" }, element("b", {}, "Waits for "), found.waits_for.join("; ") || "its tasks",
       busy(app).length ? element("span", { class: "quiet" }, " · Airflow: " + busy(app).join(", ")) : null));
@@ -71,15 +72,34 @@ function banners(app) {
   return list;
 }
 
-// Why trials failed: the commonest reasons, each with a trial that has it.
+// Why Airflow starts nothing of the run, where it does not.
+function standing(airflow) {
+  const list = [];
+  if (airflow.stale) list.push(note("The DAG is stale: its definition is gone, or is wrong. Airflow starts nothing of it until that is mended.", airflow.active ? "bad" : ""));
+  else if (airflow.paused && airflow.active) list.push(note("The search is paused: Airflow starts nothing of it until it is unpaused."));
+  if (airflow.behind) list.push(element("p", { class: "outcome", id: "queued" }, element("b", {}, "Queued"), ": it begins when ", element("a", { href: "run?" + new URLSearchParams({ dag_id: airflow.dag_id, run_id: airflow.behind }) }, airflow.behind), " has ended; a search has one run at a time."));
+  return list;
+}
+
+// Why the run failed: the tasks that did, each with a link to it, and why trials failed.
+function failed(app) {
+  const { airflow, overview: found } = app;
+  const tasks = (airflow ? airflow.failed : []).filter((each, _, all) => each.task !== "clean_up" || all.length === 1);
+  const why = tasks.length ? null : (found && (found.preparation && "the data could not be prepared: " + found.preparation || found.failure)) || "it was marked failed";
+  return element("div", { class: "outcome bad", id: "failed" }, element("b", {}, "The run failed"), why ? ": " + why : ".",
+    tasks.length ? element("ul", { class: "plain" }, tasks.map((each) => element("li", {}, taskLink(airflow, each), each.why ? ": " + each.why : ""))) : null, reasons(app));
+}
+
+function taskLink(airflow, { task, index }) {
+  const path = ["dags", airflow.dag_id, "runs", airflow.run_id, "tasks", task, ...(index >= 0 ? ["mapped", String(index)] : [])];
+  const address = new URL("../" + path.map(encodeURIComponent).join("/"), location.href).href;
+  return element("a", { href: address, onclick: (event) => outside(event, address) }, task + (index >= 0 ? " [" + index + "]" : ""));
+}
+
+// Why trials failed: the commonest causes, each with a trial that has it.
 function reasons(app) {
-  const groups = new Map();
-  for (const row of app.trials.rows.filter((each) => each.state === "failed")) {
-    const reason = [row.kind, row.message].filter(Boolean).join(": ") || "for no known reason";
-    groups.set(reason, [...(groups.get(reason) || []), row.trial]);
-  }
-  const commonest = [...groups].sort((a, b) => b[1].length - a[1].length).slice(0, 3);
-  return commonest.length ? element("ul", { class: "plain" }, commonest.map(([reason, trials]) => element("li", {}, trials.length + " × " + reason + " · ", link(app, trials[0])))) : null;
+  const causes = app.overview ? app.overview.causes : [];
+  return causes.length ? element("ul", { class: "plain" }, causes.map((each) => element("li", {}, each.units + " × " + each.cause + " · ", link(app, each.unit)))) : null;
 }
 
 function busy(app) {
@@ -95,9 +115,9 @@ function tiles(app) {
   const found = app.overview;
   const counts = found.counts;
   const done = counts.completed + counts.stopped + counts.infeasible + counts.failed;
-  const state = app.airflow ? app.airflow.state : found.closed ? "finished" : "under way";
-  const tested = found.models.filter((model) => model.verified && typeof model.test.test_acc === "number").map((model) => model.test.test_acc);
-  const verified = found.models.filter((model) => model.verified).length;
+  const state = app.airflow ? app.airflow.state : found.failure ? "failed" : found.works ? "under way" : "finished";
+  const tested = found.models.filter((model) => model.verdict === "verified" && typeof model.test.test_acc === "number").map((model) => model.test.test_acc);
+  const of = (verdict) => found.models.filter((model) => model.verdict === verdict).length;
   const volume = found.volume.length ? found.volume[found.volume.length - 1][1] : null;
   const end = (app.airflow && app.airflow.ended) || (app.airflow && app.airflow.active ? Date.now() / 1000 : found.ended);
   const began = (app.airflow && app.airflow.started) || found.began;
@@ -108,12 +128,13 @@ function tiles(app) {
     tile(state, "state", "state"),
     tile(found.begun + (found.planned ? " of " + found.planned : ""), "iterations", "begun"),
     tile(String(done), "trials ended" + (counts.running ? ", " + counts.running + " running" : "") + (counts.waiting ? ", " + counts.waiting + " waiting" : "")
-      + (counts.failed ? ", " + counts.failed + " failed" : "") + (counts.infeasible ? ", " + counts.infeasible + " infeasible" : "") + (counts.stopped ? ", " + counts.stopped + " stopped early" : "")),
+      + (counts.failed ? ", " + counts.failed + " failed" : "") + (counts.infeasible ? ", " + counts.infeasible + " infeasible" : "") + (counts.stopped ? ", " + counts.stopped + " stopped early" : "")
+      + (counts.cancelled ? ", " + counts.cancelled + " cancelled" : "") + (counts["not run"] ? ", " + counts["not run"] + " not run" : "")),
     tile(String(found.front.length), "on the front"),
     volume === null ? null : tile(number(volume), "hypervolume"),
     ...best,
     tested.length ? tile(number(Math.max(...tested)), "best test accuracy") : null,
-    found.models.length ? tile(verified + " of " + found.models.length, "finalists verified") : null,
+    found.models.length ? tile(of("verified") + " of " + found.models.length, "finalists verified" + (of("not verified") ? ", " + of("not verified") + " not verified" : "") + (of("failed") ? ", " + of("failed") + " failed" : "")) : null,
     began && end ? tile(duration(Math.max(0, end - began)), "wall-clock time") : null,
     tile(hours(found.trial_seconds), "trial time"),
     tile(found.gpu_seconds ? hours(found.gpu_seconds) : "none", "GPU time"),
@@ -127,16 +148,21 @@ function models(app) {
   const tests = [...new Set([...first.filter((name) => found.models.some((model) => name in model.test)), ...found.models.flatMap((model) => Object.keys(model.test))])];
   const labels = { test_acc: "test accuracy", onnx_acc: "ONNX accuracy", max_logit_diff: "largest logit difference" };
   const objectives = Object.keys(found.objectives);
-  const heads = ["trial", "verified", ...tests.map((name) => labels[name] || name), ...objectives.map((name) => name + " " + arrow(found.objectives[name])), "epochs", "time", "model"];
+  const heads = ["trial", "verification", ...tests.map((name) => labels[name] || name), ...objectives.map((name) => name + " " + arrow(found.objectives[name])), "epochs", "time", "model"];
   const rows = found.models.map((model) => [
     link(app, model.trial),
-    [model.verified === null ? pill(model.state === "completed" ? "not yet" : model.state) : model.verified ? pill("verified", "good") : pill("failed", "bad"),
+    [verdict(model),
       model.error ? element("div", { class: "quiet reason" }, model.error.trim().split("\n").pop().slice(0, 300)) : null],
     ...tests.map((name) => number(model.test[name])), ...objectives.map((name) => number(model.objectives[name])),
     number(model.epochs), duration(model.seconds),
-    model.onnx ? element("a", { href: app.source.file("model.onnx", model.trial), download: "" }, "ONNX") : "–",
+    model.onnx ? element("a", { href: app.source.file("model.onnx", model.trial), download: "", title: "SHA-256 " + model.sha256 }, "ONNX") : "–",
   ]);
   return table(heads, rows, (at) => at > 1 && at < heads.length - 1, { id: "finalists" });
+}
+
+// Verified, not verified, or failed; before that is known, where it is.
+export function verdict(model) {
+  return pill(model.verdict || (model.state === "completed" ? "not yet" : model.state));
 }
 
 export function link(app, trial) {

@@ -24,6 +24,7 @@ const app = {
   trials: new Trials(),
   overview: null,
   airflow: null,
+  absent: "", // why there is nothing to show
   answered: false, // whether the overview is there
   ready: false, // whether the trials are
   opened: null,
@@ -155,8 +156,16 @@ async function bringUpToDate() {
   if (behind()) app.trials.merge(await app.source.get("trials", app.trials.cursor ? { since: app.trials.cursor } : {}));
   const again = app.ready;
   app.ready = true;
-  const failed = app.overview && app.overview.iterations.some((each) => each.failure); // the overview tells why, by the trials
-  if (again || current !== overview || failed) update(current);
+  if (again || current !== overview) update(current);
+}
+
+// A DAG that is no search, or a run that is gone, has nothing to show and nothing to wait for.
+function absent(words) {
+  app.absent = words;
+  $("tabs").hidden = true;
+  app.show("overview");
+  update(overview);
+  document.documentElement.dataset.ready = "1";
 }
 
 async function follow() {
@@ -165,6 +174,7 @@ async function follow() {
       if (!document.hidden) await bringUpToDate();
       warn("");
     } catch (failure) {
+      if (failure.status === 404 && !app.answered) return absent(failure.detail);
       warn(failure.message + (failure.status === 401 || failure.status === 403 ? "" : " – trying again"));
       if (failure.status === 401 || failure.status === 403) return;
     }

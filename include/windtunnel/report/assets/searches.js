@@ -39,7 +39,7 @@ function section(search, runs) {
     watcher.observe(row);
     return row;
   });
-  return element("section", { class: "card" }, element("h2", {}, search.dag_id, search.paused ? [" ", pill("paused")] : null), search.description ? element("p", { class: "quiet" }, search.description) : null,
+  return element("section", { class: "card" }, element("h2", {}, search.dag_id, search.stale ? [" ", pill("stale")] : search.paused ? [" ", pill("paused")] : null), search.description ? element("p", { class: "quiet" }, search.description) : null,
     runs.length ? element("div", { class: "scroll" }, element("table", {}, element("thead", {}, element("tr", {}, heads.map((head, at) => element("th", { scope: "col", class: at > 2 && at < 7 ? "number" : null }, head)))), element("tbody", {}, rows))) : element("p", { class: "quiet" }, found.older ? "It has no run among the latest " + found.runs.length + "." : "It has not run yet."));
 }
 

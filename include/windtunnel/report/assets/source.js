@@ -68,7 +68,9 @@ export async function latestRuns(pages) {
 export async function ask(address) {
   const reply = await fetch(address, { credentials: "same-origin", cache: "no-cache" });
   if (reply.ok) return reply.json();
-  const failure = new Error(explained(reply.status, await reply.json().catch(() => ({}))));
+  const answer = await reply.json().catch(() => ({}));
+  const failure = new Error(explained(reply.status, answer));
+  failure.detail = answer.detail;
   failure.status = reply.status;
   throw failure;
 }

@@ -1,7 +1,7 @@
 // One trial: parameters, curve, files, kin, attempts, and the end of its log, live while it runs.
 
 import { $, button, duration, element, facts, moment, note, number, pill, refill, size, table, text } from "./base.js";
-import { link } from "./overview.js";
+import { link, verdict } from "./overview.js";
 import { drawCurves, metricsOf } from "./curves.js";
 
 export const trial = {
@@ -74,11 +74,16 @@ function parts(app, found, choices) {
     element("div", { class: "columns" }, card("Trial", about), card("Values", pairs([...found.objectives, ...found.metrics]))),
     element("div", { class: "columns" }, card("Parameters", pairs(found.params)), card("Curve", choices, element("div", { class: "chart", id: "trial-curve" }, found.curve.length ? null : element("p", { class: "quiet" }, "There is no curve.")))),
     model ? card(model.trial === found.trial ? "Verification" : "Full training", facts([
-      ["Full training", kin([model.trial])], ["Verified", model.verified === null ? "not yet" : model.verified ? pill("verified", "good") : pill("failed", "bad")],
+      ["Full training", kin([model.trial])], ["Verification", verdict(model)], ["ONNX, SHA-256", model.sha256],
       ...Object.entries(model.test).map(([name, value]) => [name, number(value)]), ["Reason", model.error]])) : null,
     card("Files and attempts",
-      found.artifacts.length ? element("p", { id: "artifacts" }, found.artifacts.map((file, at) => [at ? " · " : "", element("a", { href: app.source.file(file.name, found.trial), download: "" }, file.name), " " + size(file.size)]).flat()) : element("p", { class: "quiet" }, "There are no files."),
-      found.attempts.length ? table(["start", "job", "host", "at", ""], found.attempts.map((each) => [String(each.number), each.job, each.host, moment(each.started), each.preempted ? "preempted" : each.kind || ""])) : null),
+      found.artifacts.length ? element("p", { id: "artifacts" }, found.artifacts.map((file, at) => [at ? " · " : "", element("a", { href: app.source.file(file.name, found.trial), download: "" }, file.name), " " + size(file.size)]).flat(), leftOut(found.left_out.artifacts, "files")) : element("p", { class: "quiet" }, "There are no files."),
+      found.attempts.length ? table(["start", "job", "host", "at", ""], found.attempts.map((each) => [String(each.number), each.job, each.host, moment(each.started), each.preempted ? "preempted" : each.kind || ""])) : null,
+      element("p", { class: "quiet" }, leftOut(found.left_out.attempts, "earlier starts"))),
     found.log_tail ? card(found.state === "running" ? "End of the log, live" : "End of the log", element("pre", { id: "log", tabindex: "0" }, found.log_tail)) : null,
   ].filter(Boolean);
+}
+
+function leftOut(count, what) {
+  return count ? " and " + count + " more " + what : "";
 }

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from windtunnel.ledger import Trial
+from windtunnel.ledger.trial import feasible_trials
 from windtunnel.objectives.direction import loss
-from windtunnel.report.snapshot import Snapshot, feasible_trials
+from windtunnel.report.snapshot import Snapshot
 
 _LEAST = 10  # trials, below which nothing can be said
 _MOST = 1000  # trials, above which every other or third one tells as much

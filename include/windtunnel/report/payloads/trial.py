@@ -12,9 +12,15 @@ from windtunnel.report.snapshot import Snapshot
 # What of a trial's files a page may hand out. Checkpoints stay where they are: big, and of use to the trainer only.
 _ARTIFACT = re.compile(r"log\.txt|metrics\.jsonl|request\.json|[A-Za-z0-9_-]+\.(onnx|json|jsonl|txt|csv|png)")
 
+MOST = 100  # files, and attempts, that a page lists
+_FIRST = ("log.txt", "metrics.jsonl", "model.onnx")
+
 
 def trial(snapshot: Snapshot, ledger: Ledger, of: Trial) -> dict[str, Any]:
     """A trial: its facts, attempts, curve, files, the end of its log, and its kin.
+
+    Of attempts the last are given, and of files those that the trainer writes before others, `MOST` each at most;
+    `left_out` counts the rest of both.
 
     Args:
         snapshot: of the run.
@@ -23,6 +29,7 @@ def trial(snapshot: Snapshot, ledger: Ledger, of: Trial) -> dict[str, Any]:
     """
     request, result = of.request, ledger.result(of.trial)
     job = snapshot.jobs.get(of.trial)
+    attempts, files = ledger.attempts(of.trial, MOST), _files(ledger, of.trial)
     return {
         "trial": of.trial,
         "number": snapshot.numbers[of.trial],
@@ -45,17 +52,14 @@ def trial(snapshot: Snapshot, ledger: Ledger, of: Trial) -> dict[str, Any]:
         "kind": result.kind if result else "",
         "message": result.message if result and result.message else of.message,
         "log_tail": ledger.log(of.trial) or (result.log_tail if result else ""),
-        "attempts": [plain(attempt) for attempt in ledger.attempts(of.trial)],
+        "attempts": [plain(attempt) for attempt in attempts],
         "job": job.job if job else "",
         "lane": job.lane if job else 0,
         "source": result.source if result else None,
         "continue_from": request.continue_from,
         "curve": plain(read_points(ledger, of.trial)),
-        "artifacts": [
-            {"name": entry.path.rpartition("/")[2], "size": entry.size}
-            for entry in ledger.files(of.trial)
-            if is_artifact(entry.path.rpartition("/")[2])
-        ],
+        "artifacts": files[:MOST],
+        "left_out": {"attempts": attempts[0].number - 1 if attempts else 0, "artifacts": max(0, len(files) - MOST)},
         "parents": [{"config": config, "trials": _of_config(snapshot, config)} for config in of.parents],
         "children": [other.trial for other in snapshot.trials if of.config in other.parents],
         "same": [name for name in _of_config(snapshot, of.config) if name != of.trial],
@@ -63,6 +67,13 @@ def trial(snapshot: Snapshot, ledger: Ledger, of: Trial) -> dict[str, Any]:
             (model(snapshot, each) for each in snapshot.models if of.trial in (each.trial.trial, each.partial)), None
         ),
     }
+
+
+def _files(ledger: Ledger, trial: str) -> list[dict[str, Any]]:
+    """The trial's files that may be handed out, those of the trainer first."""
+    sizes = {entry.path.rpartition("/")[2]: entry.size for entry in ledger.files(trial)}
+    names = sorted(filter(is_artifact, sizes), key=lambda name: (not name.startswith(_FIRST), name))
+    return [{"name": name, "size": sizes[name]} for name in names]
 
 
 def is_artifact(name: str) -> bool:

@@ -1,8 +1,12 @@
 """From credentials to a client of one container."""
 
+import re
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from windtunnel.errors import StoreError
+from windtunnel.stores.azure.identity import identity
 from windtunnel.stores.credentials import Credentials
 
 if TYPE_CHECKING:
@@ -23,12 +27,21 @@ _FIRST_PAUSE = 1  # seconds; 2, 4, 8, … are added to it later
 _READ_TIME = 30  # seconds that an answer may take
 
 
+def cleaned(credentials: Credentials) -> dict[str, str]:
+    """The credentials that are given, without what copying leaves around them: spaces, line breaks, quotes."""
+    given = {name: credentials[name].strip() for name in VARIABLES if credentials.get(name)}
+    copied = {name: _unquoted("".join(value.splitlines())) for name, value in given.items() if name != SECRET}
+    return {name: value for name, value in (given | copied).items() if value}
+
+
 def container_client(container: str, credentials: Credentials) -> "ContainerClient":
     """A client of the container, whether that exists or not; nothing is sent yet.
 
     Raises:
-        StoreError: the credentials are missing or cannot be read.
+        StoreError: the credentials are missing or cannot be read, or the account's URL leads into the account.
     """
+    credentials = cleaned(credentials)
+    _check_endpoint(container, credentials)
     from azure.storage.blob import BlobServiceClient, ExponentialRetry
 
     options: dict[str, Any] = {
@@ -69,12 +82,43 @@ def _credential(credentials: Credentials) -> Any:
     given = credentials.get(SAS_TOKEN) or credentials.get(KEY)
     if given or "?" in credentials[ACCOUNT_URL]:
         return given
-    from azure.identity import ClientSecretCredential, DefaultAzureCredential
+    return identity(*(credentials.get(name) for name in (TENANT, CLIENT, SECRET)))
 
-    tenant, client, secret = (credentials.get(name) for name in (TENANT, CLIENT, SECRET))
-    if tenant and client and secret:
-        return ClientSecretCredential(tenant, client, secret)
-    return DefaultAzureCredential(managed_identity_client_id=client)
+
+def _unquoted(text: str) -> str:
+    quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "\"'"
+    return text[1:-1].strip() if quoted else text
+
+
+def _check_endpoint(container: str, credentials: Credentials) -> None:
+    """See that the address is the account's own: blobs would be written below whatever path it has."""
+    text = credentials.get(CONNECTION_STRING)
+    endpoint = re.search(r"BlobEndpoint=([^;]+)", text, re.IGNORECASE) if text else None
+    url = endpoint.group(1) if endpoint else "" if text else credentials.get(ACCOUNT_URL, "")
+    place, _, _ = url.partition("?")
+    try:
+        parts = urlsplit(place)
+        depth = len(list(filter(None, parts.path.split("/"))))
+        allowed = 1 if _names_account_in_path(parts.hostname or "", parts.port) else 0
+    except ValueError:
+        return  # the client knows the error to raise
+    if depth > allowed:
+        used = f"BlobEndpoint of {CONNECTION_STRING}" if text else f"{ACCOUNT_URL}, or the host of Airflow's connection"
+        raise StoreError(
+            f"azure://{container}: {used}: {place} has a path; give the account's address alone, such as "
+            "https://account.blob.core.windows.net, and the container in the store's URL, azure://container/prefix"
+        )
+
+
+def _names_account_in_path(host: str, port: int | None) -> bool:
+    """Whether the first part of the path is the account, as emulators have it."""
+    if port is not None or "." not in host:
+        return ".blob." not in host
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _quiet() -> Any:

@@ -7,6 +7,7 @@ from urllib.parse import parse_qs
 
 from windtunnel.errors import ConflictError, NotFoundError, StoreError, UnavailableError
 from windtunnel.stores.azure.account import ACCOUNT_URL, CONNECTION_STRING, KEY, SAS_TOKEN
+from windtunnel.stores.azure.identity import BUSY
 from windtunnel.stores.credentials import Credentials
 
 _MISSING = {"BlobNotFound", "ContainerNotFound"}
@@ -60,6 +61,8 @@ def _cause(error: Exception, code: str, credentials: Credentials) -> str:
     account = _account(credentials)
     status = getattr(error, "status_code", None)
     why = code or status or type(error).__name__
+    if code == BUSY:
+        return "whoever gives tokens to this identity is busy (429); it is worth trying again later"
     if status in (429, 503):
         return f"{account} is busy or throttles requests ({why}); it is worth trying again later"
     if isinstance(error, ServiceRequestError):

@@ -10,7 +10,7 @@ from typing import IO, Any
 from uuid import uuid4
 
 from windtunnel.errors import ConflictError, NotFoundError, StoreError
-from windtunnel.stores.azure.account import PART, VARIABLES, container_client
+from windtunnel.stores.azure.account import PART, cleaned, container_client
 from windtunnel.stores.azure.errors import explain, is_missing_container
 from windtunnel.stores.azure.listing import WRITE, list_blobs
 from windtunnel.stores.base import PATH_LIMIT, Entry, Metadata, Store, checked_path, checked_size
@@ -55,8 +55,8 @@ class AzureStore(Store):
             )
         self._base = f"{checked_path(prefix)}/" if prefix else ""
         self.url = f"azure://{container}/{prefix}".rstrip("/")
-        self._credentials = {name: credentials[name] for name in VARIABLES if credentials.get(name)}
-        self._client = container_client(container, credentials)
+        self._credentials = cleaned(credentials)
+        self._client = container_client(container, self._credentials)
 
     def credentials(self) -> Credentials:
         """What a process elsewhere needs in its environment."""

@@ -148,6 +148,22 @@ def test_what_may_pass_gets_time(cluster, run, reason, kind):
     assert 'secret "windtunnel-storage" not found' in run.result("nothing").message
 
 
+def test_a_registrys_hiccup_is_waited_for(cluster, run, clock):
+    cluster.script = [waiting("ImagePullBackOff", "Back-off pulling image")]
+    run = run()
+    run.launch()
+    cluster.step()
+    (pod,) = cluster.pods.values()
+    about = {"kind": "Pod", "uid": pod["metadata"]["uid"], "name": pod["metadata"]["name"]}
+    told = {"type": "Warning", "reason": "Failed", "message": "Failed to pull image: i/o timeout"}
+    cluster.events.append({"metadata": {"name": "e"}, "involvedObject": about, "firstTimestamp": stamp(), **told})
+    clock.forward(PENDING - 60)
+    assert get_launcher("kubernetes").live(run.ledger) == {"1-0"}
+    clock.forward(120)
+    assert result_of(run).kind == "image_not_found"
+    assert "Failed to pull image: i/o timeout" in run.result("nothing").message
+
+
 def test_waiting_for_too_long(cluster, run, clock):
     cluster.script = [{"phase": "Pending", "conditions": [UNPLACED]}]
     run = run()

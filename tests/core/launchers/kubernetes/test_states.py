@@ -2,7 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 
-from windtunnel.launchers.kubernetes.states import holds_place, judge
+import pytest
+
+from windtunnel.launchers.kubernetes.states import holds_place, judge, trouble
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 HOUR = 3600.0
@@ -47,6 +49,49 @@ def test_an_image_gets_its_time_from_when_the_pod_has_a_node():
     assert kind(job(1000), [late], busy=NOW) is None
     gone = pod(1000, conditions=[scheduled("True", 200)], containerStatuses=pulling)
     assert kind(job(1000), [gone], busy=NOW) == "image_not_found"
+
+
+def failed_pull(text, since, reason="Failed"):
+    about = {"reason": reason, "message": text, "firstTimestamp": ago(since)}
+    return {"metadata": {"name": "event"}, **about}
+
+
+def pulls(scheduled_ago, events, reason="ImagePullBackOff", said='Back-off pulling image "i"'):
+    """The verdict on a pod whose image is not pulled, and the message."""
+    state = {"waiting": {"reason": reason, "message": said}}
+    one = pod(9000, conditions=[scheduled("True", scheduled_ago)],
+              containerStatuses=[{"name": "trainer", "image": "i", "state": state}])  # fmt: skip
+    return judge(job(9000), [one], HOUR, NOW, None, lambda _: trouble(events))
+
+
+def test_an_image_that_cannot_be_pulled_gets_its_time_from_when_it_first_failed():
+    """A big image may be under way for long before its registry says no."""
+    text = 'Failed to pull image "i": manifest unknown'
+    assert pulls(2000, [failed_pull(text, 60)]) is None
+    assert pulls(2000, [failed_pull(text, 60), failed_pull(text, 10), failed_pull("Back-off", 50, "BackOff")]) is None
+    verdict = pulls(2000, [failed_pull("Error: ErrImagePull", 130), failed_pull(text, 130)])
+    assert verdict.kind == "image_not_found"
+    assert 'ImagePullBackOff: Back-off pulling image "i"; Failed to pull image "i": manifest unknown' in verdict.message
+    assert pulls(2000, []).kind == "image_not_found"  # the events are gone, or may not be read
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Failed to pull image: dial tcp 10.0.0.1:443: i/o timeout",
+        "Failed to pull image: toomanyrequests: You have reached your pull rate limit",
+        "Failed to pull image: unexpected status code 503 Service Unavailable",
+        "Failed to pull image: net/http: TLS handshake timeout",
+        "Failed to pull image: connect: connection refused",
+        "Failed to pull image: lookup registry on 10.0.0.10:53: no such host",
+    ],
+)
+def test_a_registry_that_is_away_for_a_while_is_waited_for_within_the_pending_limit(text):
+    assert pulls(HOUR - 10, [failed_pull(text, HOUR - 20)]) is None
+    assert pulls(HOUR - 10, [], "ErrImagePull", text) is None
+    verdict = pulls(HOUR + 10, [failed_pull(text, HOUR - 20)])
+    assert verdict.kind == "image_not_found"
+    assert text in verdict.message
 
 
 def test_a_job_that_had_to_make_room_waits_anew():
