@@ -5,6 +5,7 @@ import os
 import time
 from collections import ChainMap
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import asdict, replace
 from functools import cached_property
@@ -488,7 +489,8 @@ class Trial:
     def _say(self, text: str) -> None:
         """Write a line to the trial's log."""
         if self._group.leads:
-            print(text, flush=True)  # noqa: T201  (the log is the process's own output)
+            with suppress(OSError, ValueError):  # a workload may have closed it
+                print(text, flush=True)  # noqa: T201  (the log is the process's own output)
 
 
 def _tensors(model: "torch.nn.Module") -> set[int]:
