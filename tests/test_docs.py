@@ -118,8 +118,10 @@ def test_excerpts(marks, text):
 
 
 @pytest.mark.parametrize(("marks", "text"), blocks("python", "runs"))
-def test_examples_run(marks, text):
-    exec(text, {})
+def test_examples_run(marks, text, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "example.py").write_text(text)
+    run(sys.executable, "example.py", env=clean_environment(XDG_CACHE_HOME=tmp_path / "cache"))
 
 
 @pytest.mark.slow

@@ -61,7 +61,7 @@ class WorkloadConformance:
             "import sys; sys.modules |= dict.fromkeys(['torch', 'numpy', 'onnx', 'onnxruntime', 'sklearn'])\n"
             "from windtunnel.workload.contract import load_workload, known_values\n"
             f"workload = load_workload({self.workload!r})\n"
-            "getattr(workload, 'space', dict)()\n"
+            "(workload.space or dict)()\n"
             f"known_values({self.workload!r}, {self.params!r}, {self.settings!r})\n"
         )
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}

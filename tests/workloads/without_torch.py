@@ -1,5 +1,7 @@
 """A workload that needs no torch and knows no epochs."""
 
+import time
+
 TORCH = False
 
 
@@ -8,6 +10,7 @@ def prepare(data):
 
 
 def train(trial):
+    time.sleep(trial.settings.get("hang", 0))
     aside = trial.settings.get("aside")
     trial.report(val_acc=float(trial.settings["value"]), **({"aside": float(aside)} if aside else {}))
 

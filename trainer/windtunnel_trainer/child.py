@@ -20,7 +20,7 @@ from pathlib import Path
 import psutil
 
 from windtunnel.errors import StoreError
-from windtunnel_trainer import leaving
+from windtunnel_trainer import preemption
 
 DONE = 100  # exit code of work that was done; a workload that ends its process itself has another
 NO_STORE = 75  # of work that could not use the store; EX_TEMPFAIL of sysexits.h
@@ -205,7 +205,7 @@ def _settle_in(parent: int, log: Path, lifeline: Lifeline, environment: Mapping[
     os.register_at_fork(after_in_child=_leave_lock)
     faulthandler.enable()
     os.environ |= environment
-    leaving.allow()
+    preemption.allow()
     if _LIBC is not None:
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:  # it died before it could be asked for

@@ -17,7 +17,7 @@ from windtunnel.errors import NotFoundError, WorkloadError
 from windtunnel.host.beneath import open_file, opened_folder
 from windtunnel.host.private import private_folder
 from windtunnel.ledger import Ledger
-from windtunnel.ledger.ids import canonical_json
+from windtunnel.ledger.manifest import manifest_of
 from windtunnel.ledger.spec import is_digest
 from windtunnel.stores.base import is_name
 
@@ -75,20 +75,18 @@ class Preparation:
             "arrays": {key: {"shape": list(value.shape), "type": str(value.dtype)} for key, value in split.items()},
         }
 
-    def finish(self) -> dict[str, Any]:
+    def finish(self, *, needed: bool = True) -> dict[str, Any]:
         """Write the manifest, which says that the data is whole, and return it.
 
+        Args:
+            needed: whether there must be any.
+
         Raises:
-            WorkloadError: nothing was saved.
+            WorkloadError: nothing was saved where something must be.
         """
-        if not self._splits:
+        if needed and not self._splits:
             raise WorkloadError("prepare(data) saved no split: call data.save('train', …)")
-        digests = {name: split["digest"] for name, split in self._splits.items()}
-        manifest = {
-            "digest": hashlib.sha256(canonical_json(digests)).hexdigest()[:16],
-            "files": self._files,
-            "splits": self._splits,
-        }
+        manifest = manifest_of(self._files, self._splits)
         self._ledger.store.put(self._ledger.path(MANIFEST), json.dumps(manifest, indent=1).encode() + b"\n")
         return manifest
 

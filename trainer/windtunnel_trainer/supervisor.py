@@ -208,7 +208,7 @@ class Supervisor:
         return _counted(attempts) >= self._most_starts
 
     def _handed_over(self, unit: str) -> list[Attempt]:
-        """The unit's starts, once its last one is given back; a cluster may replace a pod that is still leaving."""
+        """The unit's starts, once its last one is given back; a cluster may replace a pod that is still preemption."""
         end = time.monotonic() + _HANDOVER
         while self._used_up(attempts := self._ledger.attempts(unit)) and time.monotonic() < end:
             if self._told_to_go or attempts[-1].kind:

@@ -22,19 +22,21 @@ from windtunnel.stopping.rules import Verdict
 from windtunnel.text import printable
 from windtunnel.validation import shown
 from windtunnel.workload.contract import number
-from windtunnel_trainer import checkpoints, export, leaving, states
+from windtunnel_trainer import checkpoints, export, preemption, states
 from windtunnel_trainer.checkpoints import Progress, Report
 from windtunnel_trainer.data import Arrays, load_split
 from windtunnel_trainer.epochs import Epoch
 from windtunnel_trainer.metrics import MetricsFile
-from windtunnel_trainer.pace import Pace
-from windtunnel_trainer.peers import Peers
+from windtunnel_trainer.process_group import ProcessGroup
 from windtunnel_trainer.seeds import generator_states, seed_everything
+from windtunnel_trainer.write_interval import WriteInterval
 
 if TYPE_CHECKING:
     import torch
 
-CHECKPOINT_PACE = Pace(share=0.3, shortest=30.0, longest=30.0, metered=3600.0)  # of the trial's length, as it looks
+CHECKPOINT_INTERVAL = WriteInterval(
+    share=0.3, shortest=30.0, longest=30.0, metered=3600.0
+)  # of the trial's length, as it looks
 CHECKPOINT_SECONDS = "WINDTUNNEL_CHECKPOINT_SECONDS"  # the variable that fixes the time between two checkpoints
 
 Stopper = Callable[[Sequence[Report]], Verdict | None]
@@ -92,7 +94,7 @@ class Trial:
         self.stopped: Verdict | None = None
         self.resumable = False
         self._ledger, self._definition, self._request = ledger, definition, request
-        self._peers = Peers()
+        self._group = ProcessGroup()
         self._stop, self._listener = stop, listener
         fixed = os.environ.get(CHECKPOINT_SECONDS) if checkpoint_every is None else checkpoint_every
         self._checkpoint_every = None if fixed in (None, "") else float(fixed)
@@ -111,7 +113,7 @@ class Trial:
     @cached_property
     def device(self) -> "torch.device":
         """To train on: the GPU where there is one; where several processes train, each has its own."""
-        return self._peers.device
+        return self._group.device
 
     def wrap(self, model: "torch.nn.Module", **options: Any) -> "torch.nn.Module":
         """The model as several processes train it: one GPU each, with `resources.gpus`. Alone, it is the model itself.
@@ -123,7 +125,7 @@ class Trial:
             model: on the trial's device.
             **options: of `DistributedDataParallel`, such as `find_unused_parameters`.
         """
-        return self._peers.wrap(model, **options)
+        return self._group.wrap(model, **options)
 
     def load(self, split: str) -> Arrays:
         """The arrays of a prepared split.
@@ -161,7 +163,7 @@ class Trial:
             found = checkpoints.load(source, trial, request.config)
             if found is None:
                 self._say(f"{trial} left no checkpoint to go on from: training from the beginning")
-        self._peers.agree(None)  # nobody goes on, and writes another checkpoint, before all have read this one
+        self._group.agree(None)  # nobody goes on, and writes another checkpoint, before all have read this one
         if found is None:
             return False
         self._progress, saved = found
@@ -197,7 +199,7 @@ class Trial:
                 index, progress.sums, progress.generators = progress.step // steps_per_epoch, {}, None
             progress.position = "within"
             seed_everything(self.seed, index)
-            epoch = Epoch(progress, index, self.seed, target=target, epochs=self._request.epochs, peers=self._peers)
+            epoch = Epoch(progress, index, self.seed, target=target, epochs=self._request.epochs, group=self._group)
             yield epoch
             if progress.position == "within":
                 raise WorkloadError(
@@ -211,12 +213,25 @@ class Trial:
         return self._progress.step
 
     @property
+    def target_epochs(self) -> float:
+        """How far to train, counted from the very beginning; `epochs` goes there by itself."""
+        return self._request.epochs
+
+    @property
+    def id(self) -> str:
+        """The trial's id."""
+        return self._request.trial
+
+    @property
     def reports(self) -> list[Report]:
         """All reports so far."""
         return deepcopy(self._progress.reports)
 
     def report(self, **metrics: Any) -> None:
         """Say how good the model is now; several calls at one point make one report.
+
+        Where the trial does not train by `epochs`, a report is of the epoch that it names as `epoch`. Where none does,
+        reports are counted: the next begins when a metric comes again.
 
         Raises:
             NotFiniteError: an objective or a constrained value is infinite or no number; it ends the trial as `nan`.
@@ -225,8 +240,9 @@ class Trial:
         """
         progress = self._progress
         progress.seconds = time.monotonic() - self._began
+        epoch = self._epochs_done() if progress.steps_per_epoch is not None else self._take_epoch(metrics)
         report = Report(
-            epoch=self._epochs_done(),
+            epoch=epoch,
             seconds=round(progress.seconds, 4),
             metrics={name: self._value(name, value) for name, value in metrics.items()},
             early=progress.position == "early",
@@ -240,9 +256,9 @@ class Trial:
         self._keep_best(report)
         self.write_metrics()
         self._say(f"epoch {report.epoch:g}: " + "  ".join(f"{k} {_shown(v)}" for k, v in report.metrics.items()))
-        if self._listener is not None and self._peers.leads:
+        if self._listener is not None and self._group.leads:
             self._listener(report)
-        broken = self._peers.agree(
+        broken = self._group.agree(
             [name for name, value in report.metrics.items() if value is None and name in self._watched]
         )
         if broken:
@@ -262,7 +278,7 @@ class Trial:
             WorkloadError: at the first call, whether it writes or not: a state could not be read again, or `restore`
                 asks for an object that is not given.
         """
-        leaving.heed()
+        preemption.heed()
         asked = self._objects.keys() - objects.keys()
         objects = self._noted(objects)
         if not self._checked:
@@ -270,17 +286,17 @@ class Trial:
         progress = self._progress
         now = time.monotonic()
         ended = progress.position != "within" and progress.step == self._target
-        due = ended or leaving.told() or now - self._checkpointed >= self._checkpoint_pause()
-        if not self._peers.leads or not due:
+        due = ended or preemption.requested() or now - self._checkpointed >= self._checkpoint_pause()
+        if not self._group.leads or not due:
             return
         if progress.position == "within":
             progress.generators = generator_states()
         self._save(objects)
         if progress.position == "within":
             progress.generators = None
-        if leaving.told():
+        if preemption.requested():
             self._say(f"told to go: saved at step {progress.step}")
-            leaving.go()
+            preemption.go()
 
     def export_onnx(self, model: "torch.nn.Module", example: Any, *, opset: int = export.OPSET) -> None:
         """Export the model, with the last weights or the best, as the definition's `objective_at` says.
@@ -295,9 +311,9 @@ class Trial:
             WorkloadError: the model cannot be exported, or is larger than 2 GiB.
         """
         model.eval()
-        model = self._peers.unwrap(model)
+        model = self._group.unwrap(model)
         self.load_best(model)
-        if self._peers.leads:
+        if self._group.leads:
             export.export(self._ledger, self._request.trial, model, example, opset)
         self.exported = True
 
@@ -317,7 +333,7 @@ class Trial:
             raise WorkloadError(
                 "objective_at is best: call trial.load_best(model) before you make the ONNX model of it"
             )
-        if self._peers.leads:
+        if self._group.leads:
             export.keep(self._ledger, self._request.trial, file, model)
         self.exported = True
 
@@ -333,13 +349,14 @@ class Trial:
         chosen, best = self.chosen(), self._progress.best
         if best is None or not self._is_of_another_epoch(chosen):
             return
-        own = _tensors(self._peers.unwrap(model))
+        own = _tensors(self._group.unwrap(model))
+        trained = {id(weights) for weights in model.parameters() if weights.requires_grad}
         kept: set[int] = set()
         for name, held in self._models().items():
             if own & (tensors := _tensors(held)) and name in best["weights"]:
                 checkpoints.load_states({name: held}, best["weights"], "the best epoch")
                 kept |= tensors
-        if not own <= kept:
+        if not kept or not trained <= kept:
             raise WorkloadError("the best weights are not kept: give the exported model to trial.restore()")
         self._loaded_best = True
 
@@ -360,7 +377,7 @@ class Trial:
 
     def write_metrics(self, *, now: bool = False) -> None:
         """Bring the reports to the ledger, in any case if it is to be `now`."""
-        if self._peers.leads:
+        if self._group.leads:
             self._metrics.write(self._progress.reports, time.monotonic() - self._began, now=now)
 
     def _checkpoint_pause(self) -> float:
@@ -369,22 +386,25 @@ class Trial:
             return self._checkpoint_every
         done = self._progress.step / self._target if self._target else 1.0
         length = (time.monotonic() - self._began) / done if done else 0.0
-        return CHECKPOINT_PACE.pause(self._ledger.store, length)
+        return CHECKPOINT_INTERVAL.pause(self._ledger.store, length)
 
     def _ask_to_stop(self) -> None:
         progress = self._progress
-        left = progress.position == "between" and self._target is not None and progress.step < self._target
+        if progress.steps_per_epoch is None:
+            left = progress.reports[-1].epoch < self._request.epochs
+        else:
+            left = progress.position == "between" and self._target is not None and progress.step < self._target
         if self._stop is None or not left:
             return
-        verdict = self._peers.agree(self._stop(progress.reports) if self._peers.leads else None)
+        verdict = self._group.agree(self._stop(progress.reports) if self._group.leads else None)
         if verdict is None:
             return
         self.stopped = verdict
         self._say(f"stopped by {verdict.rule}: {verdict.reason}")
         if self._objects:  # what the workload would save after its report
-            if self._peers.leads:
+            if self._group.leads:
                 self._save(self._objects)
-            self._peers.agree(None)  # nobody reads it before it is written
+            self._group.agree(None)  # nobody reads it before it is written
             self.resumable = True
         raise TrialStopped(verdict.reason)
 
@@ -414,11 +434,18 @@ class Trial:
 
     def _epochs_done(self) -> float:
         progress = self._progress
-        if progress.steps_per_epoch is None:  # a workload without steps: its one report is of the whole
-            return self._request.epochs
         if progress.position != "within" and progress.step == self._target:
             return self._request.epochs
-        return round(progress.step / progress.steps_per_epoch, 6)
+        return round(progress.step / (progress.steps_per_epoch or 1), 6)
+
+    def _take_epoch(self, metrics: dict[str, Any]) -> float:
+        """The epoch of a report, which may name it among its metrics, where none are taken from `epochs`."""
+        if EPOCH in metrics:
+            return number(metrics.pop(EPOCH))
+        last = self._last()
+        if last is None:
+            return 1.0
+        return last.epoch + 1 if last.metrics.keys() & metrics.keys() else last.epoch
 
     def _value(self, name: str, value: Any) -> float | None:
         if name in (EPOCH, SECONDS):
@@ -454,13 +481,13 @@ class Trial:
 
     def _noted(self, objects: Mapping[str, Any]) -> dict[str, Any]:
         """The objects as they are saved, models unwrapped; they are remembered."""
-        plain = {name: self._peers.unwrap(item) for name, item in objects.items()}
+        plain = {name: self._group.unwrap(item) for name, item in objects.items()}
         self._objects |= plain
         return plain
 
     def _say(self, text: str) -> None:
         """Write a line to the trial's log."""
-        if self._peers.leads:
+        if self._group.leads:
             print(text, flush=True)  # noqa: T201  (the log is the process's own output)
 
 

@@ -25,9 +25,9 @@ from windtunnel.space import Params
 from windtunnel.stages import Search
 from windtunnel.strategies import get_strategy
 from windtunnel.text import printable
-from windtunnel.workload.contract import Workload, verifies
+from windtunnel.workload.contract import Workload
 from windtunnel.workload.files import code_digest, source_of
-from windtunnel_trainer import units
+from windtunnel_trainer import child, units
 from windtunnel_trainer.data import FOLDER_VARIABLE
 from windtunnel_trainer.rehearsal import rehearse
 
@@ -37,6 +37,8 @@ def main(argv: list[str] | None = None) -> int:
     arguments = _arguments(argv)
     if arguments.data is not None:
         os.environ[FOLDER_VARIABLE] = str(arguments.data)
+    child.adopt()
+    others = child.children()
     try:
         definition = resolve(load_definition(arguments.file))
         arguments.epochs = definition.epochs.partial if arguments.epochs is None else arguments.epochs
@@ -53,6 +55,8 @@ def main(argv: list[str] | None = None) -> int:
     except Exception:
         traceback.print_exc()
         return 1
+    finally:
+        child.end_orphans(others)  # a daemon that the workload leaves would hold whoever reads what is said here
     return 0
 
 
@@ -87,7 +91,7 @@ def attempt(search: Search, params: Params, epochs: float) -> None:
     _say(f"metrics: {_listed(trained.metrics)}")
     if trained.violation:
         _say(f"breaks a constraint: violation {trained.violation:g}")
-    if verifies(definition.workload):
+    if workload.verify is not None:
         with clock.stage("verify"):
             verified = units.verify(ledger, definition, request)
         _say(f"verified: {_listed(verified.metrics)}")
@@ -98,7 +102,7 @@ def attempt(search: Search, params: Params, epochs: float) -> None:
 
 def _use_threads(definition: Definition, workload: Workload) -> None:
     """Give torch as many threads as a trial gets in a local search, so that the times tell."""
-    if getattr(workload, "TORCH", True):
+    if workload.uses_torch:
         import torch
 
         torch.set_num_threads(threads_of(definition))

@@ -21,10 +21,11 @@ from windtunnel_trainer import child, latency
 from windtunnel_trainer.admission import check_request
 from windtunnel_trainer.checkpoints import Report
 from windtunnel_trainer.data import Preparation, examples, is_whole
+from windtunnel_trainer.entry import caller
 from windtunnel_trainer.export import exported_model
 from windtunnel_trainer.failure import NoMetricsError, why_failed
 from windtunnel_trainer.memory import read_peak
-from windtunnel_trainer.peers import Peers
+from windtunnel_trainer.process_group import ProcessGroup
 from windtunnel_trainer.ranks import pause
 from windtunnel_trainer.rehearsal import rehearsed
 from windtunnel_trainer.stopping import Rules
@@ -84,7 +85,7 @@ def run(
         traceback.print_exc()
         kind, message = why_failed(error)
         result = failed(ledger, unit, kind, message, _log_tail(log))
-    if result.state is State.FAILED or Peers().leads:
+    if result.state is State.FAILED or ProcessGroup().leads:
         facts = {
             "started": attempt.started,
             "ended": now(),
@@ -109,7 +110,7 @@ def preload(definition: Definition, kind: JobKind) -> Workload:
         WorkloadError: the workload cannot be loaded.
     """
     workload = load_workload(definition.workload)
-    import_libraries(kind, torch=getattr(workload, "TORCH", True))
+    import_libraries(kind, torch=workload.uses_torch)
     return workload
 
 
@@ -137,8 +138,10 @@ def prepare(ledger: Ledger, definition: Definition, unit: str = "prepare") -> Re
     manifest = ledger.manifest()
     if manifest is None or not is_whole(ledger, manifest):
         data = Preparation(ledger, definition.data)
-        child.alone(preload(definition, JobKind.PREPARE).prepare, data)
-        manifest = data.finish()
+        workload = preload(definition, JobKind.PREPARE)
+        if workload.prepare is not None:
+            child.alone(workload.prepare, data)
+        manifest = data.finish(needed=workload.prepare is not None)
     return Result(trial=unit, state=State.COMPLETED, metrics=dict(examples(manifest)))
 
 
@@ -161,7 +164,7 @@ def train(
     trial = Trial(ledger, definition, request, stop=stop, first_start=first_start, listener=listener)
     try:
         with suppress(TrialStopped):
-            child.alone(workload.train, trial)
+            child.alone(caller(workload.train), trial)
     finally:
         trial.write_metrics(now=True)
     state, kind, message, exported = State.COMPLETED, "", "", trial.exported
@@ -169,7 +172,7 @@ def train(
         no_model = "" if exported else export_stopped(ledger, definition, request, trial)
         state, kind, exported = State.STOPPED, trial.stopped.rule, not no_model
         message = trial.stopped.reason + (f"; no model: {no_model}" if no_model else "")
-    if not Peers().leads:
+    if not ProcessGroup().leads:
         return Result(trial=request.trial, state=state)  # the first process says what came of it
     chosen = trial.chosen()
     metrics: dict[str, float | None] = dict(request.known)
@@ -212,7 +215,7 @@ def export_stopped(ledger: Ledger, definition: Definition, request: Request, sto
     there = request.model_copy(update={"epochs": stopped.reports[-1].epoch})
     again = Trial(ledger, definition, there)
     try:
-        child.alone(load_workload(definition.workload).train, again)
+        child.alone(caller(load_workload(definition.workload).train), again)
     except BaseException as error:
         traceback.print_exc()
         return error_text(error)
@@ -223,11 +226,14 @@ def verify(ledger: Ledger, definition: Definition, request: Request) -> Result:
     """Check a trial's exported model on the test data.
 
     Raises:
-        VerificationError: the model does not pass, or nothing was compared.
+        VerificationError: the model does not pass, nothing was compared, or there is no `verify`.
         Exception: whatever the workload raises.
     """
     verification = Verification(ledger, definition, request)
-    child.alone(preload(definition, JobKind.VERIFY).verify, verification)
+    check = preload(definition, JobKind.VERIFY).verify
+    if check is None:
+        raise VerificationError(f"{definition.workload} has no verify()")
+    child.alone(check, verification)
     if not verification.checked:
         raise VerificationError(
             "verify() compared nothing: call model.classification(…), or model.compare() with what torch and ONNX give"

@@ -19,9 +19,10 @@ def records(snapshot: Snapshot) -> list[dict[str, Any]]:
     the file's digest, where there is one. `seconds` are of the last attempt; `stage` is an iteration's number or
     `full-<k>`.
     """
-    searched = [_record(snapshot, trial) for trial in snapshot.trials]
-    trained = [_record(snapshot, model.trial, model) for model in snapshot.models]
-    return [plain(record) for record in (*searched, *trained)]
+    models = {model.trial.trial: model for model in snapshot.models}
+    searched = {trial.trial: _record(snapshot, trial, models.get(trial.trial)) for trial in snapshot.trials}
+    trained = [_record(snapshot, model.trial, model) for trial, model in models.items() if trial not in searched]
+    return [plain(record) for record in (*searched.values(), *trained)]
 
 
 def flat(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from windtunnel.report.snapshot import Snapshot
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
+    from matplotlib.figure import Figure
 
 _MOST_PANELS = 6
 _STAR, _CROSS, _INK, _GRID = "#E69F00", "#D55E00", "#1b2330", "#dfe3e9"  # Okabe and Ito's orange and vermilion
@@ -20,6 +21,17 @@ _STAR, _CROSS, _INK, _GRID = "#E69F00", "#D55E00", "#1b2330", "#dfe3e9"  # Okabe
 
 def draw(snapshot: Snapshot) -> bytes:
     """The picture as PNG.
+
+    Raises:
+        ImportError: matplotlib is not installed.
+    """
+    picture = io.BytesIO()
+    figure(snapshot).savefig(picture, format="png")
+    return picture.getvalue()
+
+
+def figure(snapshot: Snapshot) -> "Figure":
+    """The picture as matplotlib's figure, which a notebook shows.
 
     Raises:
         ImportError: matplotlib is not installed.
@@ -49,9 +61,7 @@ def draw(snapshot: Snapshot) -> bytes:
     )
     title = f"{snapshot.search}: {len(snapshot.trials)} trials, {len(snapshot.front)} on the front"
     figure.suptitle(title, color=_INK)
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png")
-    return picture.getvalue()
+    return figure
 
 
 def _panel(panel: "Axes", snapshot: Snapshot, x: str, y: str) -> None:

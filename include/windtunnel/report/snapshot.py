@@ -265,15 +265,8 @@ class Snapshot:
     def version(self) -> str:
         """A digest that changes with whatever a page shows of the run."""
         read = (self.plans, self.selections, self.results, self.sessions, self.launches)
-        facts = [
-            self.url,
-            *(len(each) for each in read),
-            self.closed,
-            self.failure,
-            self.asking,
-            bool(self.blocked),
-            *sorted(self.in_turn),
-        ]
+        states = (self.closed, self.failure, self.asking, bool(self.blocked))
+        facts = [self.url, *(len(each) for each in read), *states, *sorted(self.in_turn)]
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
     # Parts of the above

@@ -5,7 +5,7 @@ from windtunnel.stages.finalists import choose_finalists
 from windtunnel.stages.history import History
 from windtunnel.stages.iterations import goes_on, select, suggest
 from windtunnel.stages.preparation import prepare_job
-from windtunnel.stages.publishing import publish
+from windtunnel.stages.publishing import publish, refuse
 from windtunnel.stages.search import Search
 from windtunnel.stages.verification import plan_verification
 from windtunnel.stages.warm_start import start
@@ -19,6 +19,7 @@ __all__ = [
     "plan_verification",
     "prepare_job",
     "publish",
+    "refuse",
     "select",
     "start",
     "suggest",

@@ -131,7 +131,7 @@ def begin(
             started=now(),
         )
     )
-    if opened.spec not in ("", spec.digest):  # the first is what earlier versions wrote
+    if opened.spec != spec.digest:
         raise LedgerError(f"{ledger.url}: the definition changed since {session} began: resume the run")
     return Search.open(ledger, session)
 

@@ -42,6 +42,12 @@ def publish(search: Search) -> list[Model]:
     return sorted(usable, key=rank)
 
 
+def refuse(search: Search) -> None:
+    """End a run whose finalists nobody wants: the front is written, nothing is trained fully or published."""
+    write_front(search)
+    search.ledger.finish(search.session.session)
+
+
 def write_front(search: Search, history: History | None = None) -> None:
     """Write `pareto.json`: the front that the last selection knew, and which trial is at its knee.
 

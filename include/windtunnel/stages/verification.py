@@ -7,7 +7,7 @@ from windtunnel.stages.finalists import full_stage
 from windtunnel.stages.history import History
 from windtunnel.stages.planning import deal_into_jobs
 from windtunnel.stages.search import Search
-from windtunnel.workload.contract import verifies
+from windtunnel.workload.contract import load_workload
 
 
 def plan_verification(search: Search) -> Plan:
@@ -19,7 +19,8 @@ def plan_verification(search: Search) -> Plan:
     if plan is not None:
         return plan
     requests = history.plans[training].requests if training in history.plans else []
-    trained = ended(requests, history.results) if verifies(search.definition.workload) else []
+    verifies = load_workload(search.definition.workload).verify is not None
+    trained = ended(requests, history.results) if verifies else []
     checked = search.ledger.step_outcomes()
     units = {
         verification_id(trial.trial): trial.request

@@ -5,54 +5,72 @@ The core calls `space` and `cost`, which must not need torch; the trainer runs `
 
 import importlib
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from copy import deepcopy
-from typing import Any, Protocol, cast, runtime_checkable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 from windtunnel.errors import WorkloadError
 from windtunnel.text import error_text
 from windtunnel.validation import shown
+from windtunnel.workload.files import source_of
 
-REQUIRED = ("prepare", "train")
 
+@dataclass(frozen=True)
+class Workload:
+    """What a search tries. All but `train` may be missing.
 
-@runtime_checkable
-class Workload(Protocol):
-    """A module that trains models. `verify`, `space` and `cost` may be left out."""
+    Attributes:
+        name: `package.module`, whose `train` trains, or `package.module:function`.
+        train: trains one configuration (`windtunnel_trainer.trial.Trial`).
+        prepare: writes the prepared data and its splits (`windtunnel_trainer.data.Preparation`).
+        verify: checks a finalist's exported model on the test data (`windtunnel_trainer.verification.Verification`).
+        space: describes the searched parameters, as a definition's `space` does.
+        cost: what is known of a configuration before training, from its parameters and the definition's settings.
+        marked: whether its module says that it needs torch, in `TORCH`; None where it says nothing.
+    """
 
-    def prepare(self, data: Any) -> None:
-        """Write the prepared data and its splits (`windtunnel_trainer.data.Preparation`)."""
+    name: str
+    train: Callable[..., Any]
+    prepare: Callable[[Any], Any] | None = None
+    verify: Callable[[Any], Any] | None = None
+    space: Callable[[], Any] | None = None
+    cost: Callable[[dict[str, Any], dict[str, Any]], Mapping[str, Any]] | None = None
+    marked: bool | None = None
 
-    def train(self, trial: Any) -> None:
-        """Train one configuration (`windtunnel_trainer.trial.Trial`)."""
-
-    def verify(self, model: Any) -> None:
-        """Check a finalist's exported model on the test data (`windtunnel_trainer.verification.Verification`)."""
+    @cached_property
+    def uses_torch(self) -> bool:
+        """Whether its jobs are to import torch first: its source names it, unless its module says otherwise."""
+        if self.marked is not None:
+            return self.marked
+        return any(b"torch" in content for content in source_of(self.name).values())
 
 
 def load_workload(name: str) -> Workload:
     """Import the workload's module.
 
+    Args:
+        name: `package.module` or `package.module:function`.
+
     Raises:
-        WorkloadError: there is no such module, importing it failed, or a function of the contract is missing.
+        WorkloadError: there is no such module, importing it failed, or it lacks the function that trains.
     """
+    module_name, _, function = name.partition(":")
     try:
-        module = importlib.import_module(name)
+        module = importlib.import_module(module_name)
     except (Exception, SystemExit) as error:
         raise WorkloadError(f"workload {name!r} cannot be imported: {error_text(error)}") from error
-    missing = [function for function in REQUIRED if not callable(getattr(module, function, None))]
-    if missing:
-        raise WorkloadError(f"workload {name!r} ({module.__file__}) lacks {', '.join(missing)}()")
-    return cast(Workload, module)
 
+    def offered(attribute: str) -> Any:
+        value = getattr(module, attribute, None)
+        return value if callable(value) else None
 
-def verifies(name: str) -> bool:
-    """Whether the workload checks its exported models: whether it has a `verify`.
-
-    Raises:
-        WorkloadError: the workload cannot be loaded.
-    """
-    return callable(getattr(load_workload(name), "verify", None))
+    train = offered(function or "train")
+    if train is None:
+        raise WorkloadError(f"workload {name!r} ({module.__file__}) lacks {function or 'train'}()")
+    others = {attribute: offered(attribute) for attribute in ("prepare", "verify", "space", "cost")}
+    return Workload(name, train, **others, marked=getattr(module, "TORCH", None))
 
 
 def known_values(name: str, params: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, float]:
@@ -61,7 +79,7 @@ def known_values(name: str, params: Mapping[str, Any], settings: Mapping[str, An
     Raises:
         WorkloadError: the workload cannot be loaded or its `cost` failed.
     """
-    cost = getattr(load_workload(name), "cost", None)
+    cost = load_workload(name).cost
     if cost is None:
         return {}
     try:
@@ -92,7 +110,7 @@ def described_space(name: str) -> Any:
     Raises:
         WorkloadError: the workload cannot be loaded or its `space` failed.
     """
-    space = getattr(load_workload(name), "space", None)
+    space = load_workload(name).space
     try:
         return space() if space is not None else None
     except (Exception, SystemExit) as error:

@@ -14,15 +14,21 @@ _INSTALLED = ("site-packages", "dist-packages")
 _ALL = "*"  # as the last part of a module's name: all modules of the package
 
 
+def module_of(workload: str) -> str:
+    """The module of a workload, `package.module` of `package.module:function`."""
+    return workload.partition(":")[0]
+
+
 def module_file(workload: str) -> Path:
     """The file of the workload's module; of a package, its `__init__.py`.
 
     Raises:
         WorkloadError: there is none.
     """
-    file = _file_of(workload, _folders_of(workload.partition(".")[0]))
+    module = module_of(workload)
+    file = _file_of(module, _folders_of(module.partition(".")[0]))
     if file is None:
-        raise WorkloadError(f"workload {workload!r} cannot be found: is its folder on PYTHONPATH?")
+        raise WorkloadError(f"workload {module!r} cannot be found: is its folder on PYTHONPATH?")
     return file
 
 
@@ -39,14 +45,15 @@ def source_of(workload: str) -> dict[str, bytes]:
     Raises:
         WorkloadError: there is no such module.
     """
-    first, outermost = module_file(workload), workload.partition(".")[0]
+    first, module = module_file(workload), module_of(workload)
+    outermost = module.partition(".")[0]
     folders = _folders_of(outermost)
     inside = [folder.resolve() for folder in folders] + [(folder / outermost).resolve() for folder in folders]
-    is_own = _ownership(workload, folders)
+    is_own = _ownership(module, folders)
     source: dict[str, bytes] = {}
-    due, seen = [workload], set[str]()
+    due, seen = [module], set[str]()
     if first.name == "__init__.py":
-        due.append(f"{workload}.{_ALL}")
+        due.append(f"{module}.{_ALL}")
     while due:
         name = due.pop()
         if name in seen or not is_own(name):
@@ -74,17 +81,17 @@ def code_digest(source: Mapping[str, bytes]) -> str:
     return digest.hexdigest()[:16]
 
 
-def _ownership(workload: str, folders: list[Path]) -> Callable[[str], bool]:
+def _ownership(module: str, folders: list[Path]) -> Callable[[str], bool]:
     """Whether a module is of the user's own code, by its name."""
-    outermost = workload.partition(".")[0]
+    outermost = module.partition(".")[0]
     if outermost in EVERYWHERE:
-        return _within(workload.rpartition(".")[0])
+        return _within(module.rpartition(".")[0])
     if any(folder.name in _INSTALLED for folder in folders):
         return _within(outermost)
     own = {outermost: True} | dict.fromkeys(EVERYWHERE, False)
 
-    def is_own(module: str) -> bool:
-        name = module.partition(".")[0]
+    def is_own(other: str) -> bool:
+        name = other.partition(".")[0]
         if name not in own:
             own[name] = not set(folders).isdisjoint(_folders_of(name))
         return own[name]

@@ -12,7 +12,7 @@ from pathlib import Path
 from windtunnel.errors import NotFoundError, WorkloadError
 from windtunnel.ledger import Ledger
 from windtunnel.workload.bundle import pack, unpack
-from windtunnel.workload.files import EVERYWHERE, code_digest, source_of
+from windtunnel.workload.files import EVERYWHERE, code_digest, module_of, source_of
 
 
 def upload_source(ledger: Ledger, workload: str, source: Mapping[str, bytes]) -> str | None:
@@ -24,7 +24,7 @@ def upload_source(ledger: Ledger, workload: str, source: Mapping[str, bytes]) ->
     Raises:
         WorkloadError: it is too large.
     """
-    if workload.partition(".")[0] in EVERYWHERE:
+    if module_of(workload).partition(".")[0] in EVERYWHERE:
         return None
     content = pack(source)
     digest = hashlib.sha256(content).hexdigest()

@@ -93,11 +93,8 @@ def publish(asset: Asset, store: str) -> Any:
 @task
 def refused(store: str) -> None:
     """The end of a run whose finalists nobody wants: the front is kept, nothing is trained fully or published."""
-    from windtunnel.stages.publishing import write_front
-
     search = current_search(store)
-    write_front(search)
-    search.ledger.finish(search.session.session)
+    stages.refuse(search)
     tell(f"Refused: {search.ledger.approval()}")
 
 

@@ -1,0 +1,5 @@
+"""An engine of our own: a search from beginning to end in this process, by the very stages that its DAG performs."""
+
+from windtunnel.engine.perform import Engine
+
+__all__ = ["Engine"]

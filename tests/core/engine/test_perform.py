@@ -1,0 +1,125 @@
+"""The engine without Airflow: the same stages, in one process."""
+
+import pytest
+
+from tests.definitions import definition_from
+from windtunnel import stages
+from windtunnel.definition import resolve
+from windtunnel.engine import Engine
+from windtunnel.errors import SearchError, UnavailableError
+from windtunnel.launchers import get_launcher
+from windtunnel.ledger import Ledger
+from windtunnel.stores import open_store
+
+FIELDS = {
+    "name": "toy",
+    "workload": "tests.workloads.without_torch",
+    "space": {"x": {"type": "int", "low": 1, "high": 100}},
+    "settings": {"value": 1},
+    "objectives": {"val_acc": "maximize"},
+    "iterations": 2,
+    "trials": {"initial": 3, "per_iteration": 2},
+    "epochs": {"partial": 1, "full": 2},
+    "finalists": {"max": 1},
+    "limits": {"parallel": 2},
+}
+
+
+@pytest.fixture
+def begin(tmp_path):
+    """Begins a run, or goes on with it as another session."""
+
+    def begin(session="local", **fields):
+        ledger = Ledger(open_store(str(tmp_path / "runs")), "toy", "run")
+        return stages.begin(resolve(definition_from(FIELDS | fields)), ledger, session)
+
+    return begin
+
+
+def test_a_search_comes_to_its_published_models(begin):
+    search, looks = begin(), []
+    models = Engine(search, look=looks.append).perform()
+    ledger = search.ledger
+    assert [model.trial.trial for model in models] == [
+        each["trial"] for each in ledger.read_json("models.json")["models"]
+    ]
+    assert ledger.iterations_done() == 2
+    assert len(ledger.outcomes()) >= 5
+    assert looks[-1].done
+    assert not get_launcher("local").live(ledger)
+
+
+def test_a_finished_run_is_performed_again_in_no_time_and_extended_by_another_session(begin):
+    search = begin()
+    Engine(search).perform()
+    results = search.ledger.outcomes().keys()
+    Engine(begin()).perform()
+    assert search.ledger.outcomes().keys() == results
+    another = begin("another")
+    Engine(another).perform()
+    assert another.ledger.iterations_done() == 4
+
+
+def test_data_that_cannot_be_prepared_end_it(begin):
+    workload = {"workload": "tests.workloads.quick", "space": None, "data": {"fail": True}}
+    with pytest.raises(SearchError, match="there is no such data"):
+        Engine(begin(**workload)).perform()
+
+
+def test_a_search_that_only_fails_ends(begin):
+    with pytest.raises(SearchError, match="failed"):
+        Engine(begin(settings={"value": "none"})).perform()
+
+
+def test_finalists_that_nobody_wants_are_not_trained(begin):
+    search, seen = begin(approval=True), []
+    assert Engine(search, approve=lambda plan: seen.append(plan) or False).perform() == []
+    assert [request.epochs for request in seen[0].requests] == [2]
+    assert search.ledger.finished("local")
+    assert not [trial for trial in search.ledger.outcomes() if trial.endswith("-e2")]
+
+
+def test_whatever_ends_it_nothing_runs_on(begin):
+    search = begin(settings={"value": 1, "hang": 3600})
+
+    def interrupt(progress):
+        if progress.total == 3:  # of the first iteration, whose trials hang
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Engine(search, look=interrupt).perform()
+    assert not get_launcher("local").live(search.ledger)
+
+
+def test_a_store_that_does_not_answer_is_asked_again(begin, monkeypatch):
+    search, lines, pauses = begin(), [], []
+    read, fail = stages.prepare_job, [UnavailableError("busy"), UnavailableError("busy")]
+
+    def prepare_job(search):
+        if fail:
+            raise fail.pop()
+        return read(search)
+
+    monkeypatch.setattr(stages, "prepare_job", prepare_job)
+    engine = Engine(search, say=lines.append, sleep=lambda seconds: pauses.append(seconds))
+    engine._prepare()
+    assert pauses[:2] == [1.0, 2.0]
+    assert len(lines) == 2
+
+
+def test_trials_of_a_job_that_cannot_be_launched_have_failed(begin, monkeypatch):
+    from windtunnel.errors import LaunchError
+    from windtunnel.launchers.local import LocalLauncher
+
+    launch = LocalLauncher.launch
+
+    def refuse(launcher, ledger, job):
+        if job.stage.is_iteration:
+            raise LaunchError("no such queue")
+        launch(launcher, ledger, job)
+
+    monkeypatch.setattr(LocalLauncher, "launch", refuse)
+    search = begin()
+    with pytest.raises(SearchError, match="failed"):
+        Engine(search).perform()
+    assert {outcome.kind for outcome in search.ledger.outcomes().values()} == {"launch_failed"}

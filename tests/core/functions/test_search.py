@@ -1,0 +1,82 @@
+"""Searches from Python: no YAML, no Airflow."""
+
+import sys
+
+import pytest
+
+import windtunnel
+from windtunnel.definition import load_definition
+from windtunnel.errors import DefinitionError, LedgerError, SearchError
+from windtunnel.workload.files import module_file
+
+SPACE = {"x": {"type": "float", "low": 0.0, "high": 1.0}}
+
+
+def parabola(trial):
+    trial.report(score=1 - (trial.params["x"] - 0.3) ** 2)
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+def test_a_function_of_a_module_is_searched(capsys):
+    run = windtunnel.search(parabola, SPACE, {"score": "maximize"}, trials=6, parallel=2)
+    assert abs(run.best.params["x"] - 0.3) < 0.5
+    assert len(run.trials) == 6
+    assert set(run.front[0].objectives) == {"score"}
+    assert "6 of 6" not in capsys.readouterr().err
+
+
+def test_one_of_a_notebook_is_found_again_by_its_url_and_extended():
+    offset = 0.3
+
+    def train(args, reporter):
+        for epoch in range(3):
+            reporter(epoch=epoch + 1, score=args.x - offset + epoch)
+
+    first = windtunnel.search(train, SPACE, {"score": "maximize"}, trials=4, parallel=2, progress=False)
+    again = windtunnel.open_run(first.url)
+    assert again.best == first.best
+    assert [[point["epoch"] for point in points] for points in again.curves().values()] == [[1, 2, 3]] * 4
+    more = windtunnel.resume(first, train, limits={"trials": 6, "parallel": 2}, progress=False)
+    assert more.url == first.url
+    assert len(more.trials) == 6
+
+    def other(args, reporter):
+        reporter(score=0.0)
+
+    with pytest.raises(LedgerError, match="another"):
+        windtunnel.resume(first, other, progress=False)
+
+
+def test_wrong_fields_are_named_and_nothing_is_begun(tmp_path):
+    with pytest.raises(DefinitionError, match="strategy"):
+        windtunnel.search(parabola, SPACE, {"score": "maximize"}, strategy={"name": "none"})
+    with pytest.raises(DefinitionError, match="trials: found 0"):
+        windtunnel.search(parabola, SPACE, {"score": "maximize"}, trials=0)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_function_that_only_fails_says_why():
+    def train(trial):
+        raise ValueError("no such file")
+
+    with pytest.raises(SearchError, match="no such file"):
+        windtunnel.search(train, SPACE, {"score": "maximize"}, trials=2, progress=False)
+
+
+def test_what_it_did_is_a_definition_with_its_module_beside_it(tmp_path, monkeypatch):
+    def train(trial):
+        trial.report(score=trial.params["x"])
+
+    run = windtunnel.search(train, SPACE, {"score": "maximize"}, trials=2, progress=False)
+    (tmp_path / "saved").mkdir()
+    run.save(tmp_path / "saved" / "mine.yaml")
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "saved"), *sys.path])
+    definition = load_definition(tmp_path / "saved" / "mine.yaml")
+    assert definition.name == "mine"
+    assert definition.space == SPACE
+    assert (tmp_path / "saved" / module_file(definition.workload).name).is_file()
