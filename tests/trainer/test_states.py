@@ -221,14 +221,16 @@ def test_the_best_weights_are_exported_however_the_model_is_wrapped(begin, build
 
 
 class AroundIt(nn.Module):
-    """A model that holds the trained one."""
+    """A model that holds the trained one, between what is fixed."""
 
     def __init__(self, model):
         super().__init__()
         self.model = model
+        self.scale = nn.Parameter(torch.ones(2), requires_grad=False)
+        self.register_buffer("mean", torch.zeros(2))
 
     def forward(self, x):
-        return self.model(x).softmax(1)
+        return self.model((x - self.mean) * self.scale).softmax(1)
 
 
 def test_a_state_that_is_no_tensor_is_of_the_best_epoch_too(begin):

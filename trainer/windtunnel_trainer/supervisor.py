@@ -289,7 +289,7 @@ class Supervisor:
         """See that a unit whose process has ended has a result, or is started again."""
         ended.log.sync(at_once=True)
         unit = ended.unit
-        if code == child.DONE or self._ledger.result(unit) is not None:
+        if child.is_done(code, ended.log.file) or self._ledger.result(unit) is not None:
             say(f"{unit}: has its result")
         elif ended.condemned is not None:
             self._fail(unit, *ended.condemned, ended)

@@ -5,6 +5,7 @@ import os
 import time
 from collections import ChainMap
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import asdict, replace
 from functools import cached_property
@@ -350,12 +351,13 @@ class Trial:
         if best is None or not self._is_of_another_epoch(chosen):
             return
         own = _tensors(self._group.unwrap(model))
+        trained = {id(weights) for weights in model.parameters() if weights.requires_grad}
         kept: set[int] = set()
         for name, held in self._models().items():
             if own & (tensors := _tensors(held)) and name in best["weights"]:
                 checkpoints.load_states({name: held}, best["weights"], "the best epoch")
                 kept |= tensors
-        if not own <= kept:
+        if not kept or not trained <= kept:
             raise WorkloadError("the best weights are not kept: give the exported model to trial.restore()")
         self._loaded_best = True
 
@@ -487,7 +489,8 @@ class Trial:
     def _say(self, text: str) -> None:
         """Write a line to the trial's log."""
         if self._group.leads:
-            print(text, flush=True)  # noqa: T201  (the log is the process's own output)
+            with suppress(OSError, ValueError):  # a workload may have closed it
+                print(text, flush=True)  # noqa: T201  (the log is the process's own output)
 
 
 def _tensors(model: "torch.nn.Module") -> set[int]:

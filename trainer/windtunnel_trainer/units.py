@@ -82,7 +82,8 @@ def run(
         if isinstance(error, StoreError) and not isinstance(error, NotFoundError):
             raise
         pause()
-        traceback.print_exc()
+        with suppress(OSError, ValueError, AttributeError):  # a workload may have closed it
+            traceback.print_exc()
         kind, message = why_failed(error)
         result = failed(ledger, unit, kind, message, _log_tail(log))
     if result.state is State.FAILED or ProcessGroup().leads:

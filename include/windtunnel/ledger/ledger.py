@@ -13,13 +13,13 @@ from functools import cached_property
 from typing import Any, Literal, TypeVar
 
 from windtunnel.errors import ConflictError, LedgerError, NotFoundError, UnreadableError
+from windtunnel.ledger.approval import Approval
 from windtunnel.ledger.format import FORMAT, require_readable
 from windtunnel.ledger.ids import is_trial, safe_name
 from windtunnel.ledger.listing import metadata_of, result_of, unreadable_result
 from windtunnel.ledger.model import ONNX
 from windtunnel.ledger.reading import named, read_object, read_record, unreadable
 from windtunnel.ledger.records import (
-    Approval,
     Attempt,
     Job,
     Launch,

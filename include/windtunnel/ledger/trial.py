@@ -178,15 +178,3 @@ def best_trial(trials: Iterable[Trial], objective: str, direction: str) -> Trial
     """The feasible trial with the best value of an objective, the earliest of equal ones; None without any."""
     fit = [trial for trial in trials if trial.feasible and objective in trial.objectives]
     return min(fit, key=lambda trial: loss(trial.objectives[objective], direction), default=None)
-
-
-def message(trial: Trial) -> str:
-    """Why it failed, was stopped or is not trained; empty where nothing of the kind happened."""
-    if trial.request.infeasible:
-        return f"breaks {trial.request.infeasible}"
-    return trial.result.message if trial.result else ""
-
-
-def recorded(trial: Trial) -> float:
-    """When its result was written, in seconds since 1970 by the store's clock; 0 without a result."""
-    return trial.result.recorded if trial.result else 0.0

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from windtunnel.ledger import Model, Trial
-from windtunnel.ledger.trial import message
 from windtunnel.report.payloads.plain import plain
 from windtunnel.report.snapshot import Snapshot
 

@@ -63,8 +63,6 @@ class Snapshot:
     exported: Mapping[str, str]
     blocked: str = ""
 
-    # The search
-
     @property
     def session(self) -> Session | None:
         """The latest session, if one has begun."""

@@ -34,8 +34,7 @@ def start(search: Search) -> Plan | None:
     """Fix iteration 0: the trials of the runs in `warm_start` that are trials of this search too, with their results.
 
     Runs on other data, code or settings train other trials: none of theirs is taken. The plan's note says what was
-    taken, and why the rest was not, and names runs
-    that are gone since.
+    taken, and why the rest was not; a start done again adds which runs are gone since.
     """
     stage, history = Stage.iteration(0), History(search.ledger)
     plan = history.plan(stage)

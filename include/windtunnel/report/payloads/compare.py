@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from windtunnel.ledger import Trial
-from windtunnel.ledger.trial import best_trial, feasible_trials, recorded
+from windtunnel.ledger.trial import best_trial, feasible_trials
 from windtunnel.objectives.front import hypervolumes, pareto_front, reference_point
 from windtunnel.report.payloads.plain import plain
 from windtunnel.report.snapshot import Snapshot

@@ -5,7 +5,6 @@ from typing import Any
 
 from windtunnel.ledger import Ledger, Trial
 from windtunnel.ledger.curves import read_points
-from windtunnel.ledger.trial import message
 from windtunnel.report.payloads.overview import model
 from windtunnel.report.payloads.plain import plain
 from windtunnel.report.snapshot import Snapshot

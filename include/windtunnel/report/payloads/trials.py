@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from windtunnel.ledger import Trial
-from windtunnel.ledger.trial import message, recorded
 from windtunnel.report.payloads.plain import plain, seconds
 from windtunnel.report.snapshot import WAITING, Snapshot
 
