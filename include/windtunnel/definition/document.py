@@ -6,7 +6,7 @@ PyYAML follows YAML 1.1, where `on` is true, `1e-4` is text and `12:30` is 750; 
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +63,11 @@ def _number(loader: _Loader, node: yaml.ScalarNode) -> int:
 
 
 _Loader.add_constructor("tag:yaml.org,2002:int", _number)
+
+
+def written(fields: Mapping[str, Any]) -> str:
+    """A definition's fields as YAML."""
+    return yaml.safe_dump(dict(fields), sort_keys=False, allow_unicode=True)
 
 
 class Document:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from windtunnel.definition import recorded_definition
+from windtunnel.definition.document import written
 from windtunnel.functions.capture import made_modules
 from windtunnel.ledger import Ledger, Trial
 from windtunnel.ledger.curves import Point, read_points
@@ -100,14 +101,12 @@ class Run:
         Raises:
             WorkloadError: the function's module is not there any more.
         """
-        import yaml
-
         definition, file = recorded_definition(self._ledger), Path(path)
         fields = definition.model_dump(mode="json", exclude_defaults=True) | {"name": file.stem}
         source = module_file(definition.workload)
         if source.is_relative_to(made_modules()):
             file.with_name(source.name).write_bytes(source.read_bytes())
-        file.write_text(yaml.safe_dump(fields, sort_keys=False, allow_unicode=True), encoding="utf-8")
+        file.write_text(written(fields), encoding="utf-8")
 
     def __repr__(self) -> str:
         return f"Run({self.url!r})"
