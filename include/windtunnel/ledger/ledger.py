@@ -32,7 +32,7 @@ from windtunnel.ledger.records import (
 from windtunnel.ledger.selection import Decision, Selection
 from windtunnel.ledger.spec import Spec, is_digest, read_spec
 from windtunnel.ledger.stage import Stage, StageKind
-from windtunnel.ledger.trial import Trial
+from windtunnel.ledger.trial import Trial, infeasible
 from windtunnel.ledger.url import parts_of
 from windtunnel.ledger.writer import WRITER, Turn, Writer
 from windtunnel.stores import Store, open_store
@@ -256,7 +256,7 @@ class Ledger:
         for request in plan.requests if plan.jobs else ():
             self.begin_trial(request)
             if request.infeasible:
-                self._end(request.infeasible_result())
+                self._end(infeasible(request))
         for job in plan.jobs:
             self.create_job(job)
         return plan

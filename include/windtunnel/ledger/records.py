@@ -82,17 +82,6 @@ class Request(Record):
     source: str | None = None
     infeasible: str | None = None
 
-    def infeasible_result(self) -> "Result":
-        """How the trial ends where its known values break a constraint."""
-        return Result(
-            trial=self.trial,
-            state=State.INFEASIBLE,
-            metrics=dict(self.known),
-            kind="infeasible",
-            message=self.infeasible or "",
-            attempts=0,
-        )
-
 
 class Job(Record):
     """A pod's worth of units, run in order on one lane (`jobs/<job>.json`).
