@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from windtunnel.errors import NotFoundError, WorkloadError
 from windtunnel.ledger import Ledger
 from windtunnel.ledger.model import ONNX
+from windtunnel.text import error_text
 from windtunnel_trainer import states
 
 if TYPE_CHECKING:
@@ -154,8 +155,7 @@ def _write(model: "torch.nn.Module", inputs: tuple[Any, ...], file: Path, opset:
 
 
 def _brief(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[0][:300] if lines else ''}"
+    return error_text(error).partition("\n")[0][:300]
 
 
 def _too_large(what: str) -> WorkloadError:
@@ -195,8 +195,8 @@ def _innermost(model: "torch.nn.Module") -> "torch.nn.Module":
 
     while isinstance(inner := unwrap(model), AveragedModel):
         model = inner.module
-    found: torch.nn.Module = inner
-    return found
+    unwrapped: torch.nn.Module = inner
+    return unwrapped
 
 
 def _without_compiled_parts(model: "torch.nn.Module") -> "torch.nn.Module":

@@ -64,9 +64,9 @@ def run(
     request: Request | None = None
     try:
         if job.kind is not JobKind.PREPARE:
-            asked = ledger.request(trial_of(unit))
-            check_request(asked, definition, ledger.spec.sources)
-            request = asked
+            checked = ledger.request(trial_of(unit))
+            check_request(checked, definition, ledger.spec.sources)
+            request = checked
         if request is None:
             result = prepare(ledger, definition, unit)
         elif job.kind is JobKind.TRAIN:
@@ -82,7 +82,8 @@ def run(
         if isinstance(error, StoreError) and not isinstance(error, NotFoundError):
             raise
         pause()
-        traceback.print_exc()
+        with suppress(OSError, ValueError, AttributeError):  # a workload may have closed it
+            traceback.print_exc()
         kind, message = why_failed(error)
         result = failed(ledger, unit, kind, message, _log_tail(log))
     if result.state is State.FAILED or ProcessGroup().leads:
