@@ -25,8 +25,8 @@ from windtunnel.launchers.kubernetes.states import (
     outlived,
     pods_of,
     taken_down,
-    trouble,
 )
+from windtunnel.launchers.kubernetes.trouble import trouble
 from windtunnel.ledger import Attempt, Job, Ledger
 from windtunnel.ledger.failures import LOG_TAIL
 

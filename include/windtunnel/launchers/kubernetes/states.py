@@ -1,11 +1,11 @@
 """What the cluster's own words say of a job: that it runs or may yet, or why it is over."""
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from windtunnel.definition.template import TRAINER
+from windtunnel.launchers.kubernetes.trouble import Trouble, passes_by_itself
 
 Object = dict[str, Any]
 
@@ -19,29 +19,11 @@ _MAY_START = {
     "RunContainerError": "cannot_start",
     "CrashLoopBackOff": "cannot_start",  # of an init container that is to run beside the trainer's
 }
-# What a registry, or the way to it, says that is away or busy for a while.
-_PASSES = re.compile(
-    r"timeout|timed out|deadline exceeded|too ?many ?requests|connection (refused|reset)|unexpected EOF|no such host"
-    r"|temporar|unavailable|try again|\b(429|50[0234])\b",
-    re.IGNORECASE,
-)
 _TAKES_DOWN = ("out_of_memory", "evicted", "node_lost")  # kinds
 _START_PATIENCE = 120.0  # seconds for such a fault to pass, from when it first showed
 _BACK_OFF = 360.0  # seconds, the longest that a cluster waits before it starts a job's pod again
 _TOLD_TO_GO = 143  # exit code of a process that was sent SIGTERM
 _LOST = 15.0  # seconds after which a pod that should have ended runs on a node that does not answer
-
-
-class Trouble(NamedTuple):
-    """What a cluster's events say of a pod that does not start.
-
-    Attributes:
-        since: when it first failed; None where no event tells.
-        text: what was said of it.
-    """
-
-    since: datetime | None
-    text: str
 
 
 class Verdict(NamedTuple):
@@ -149,23 +131,6 @@ def taken_down(pod: Object) -> tuple[Verdict, datetime] | None:
     return (verdict, _end_time(pod)) if verdict.kind in _TAKES_DOWN else None
 
 
-def trouble(events: Sequence[Object]) -> Trouble:
-    """What a pod's warnings say of its failing to start, the earliest first."""
-    told = [event for event in events if event.get("reason") in ("Failed", "BackOff", "InspectFailed")]
-    moments = [
-        moment
-        for event in told
-        if (
-            moment := event.get("firstTimestamp")
-            or event.get("eventTime")
-            or event["metadata"].get("creationTimestamp")
-        )
-    ]
-    texts = [str(event.get("message", "")) for event in told if event.get("reason") == "Failed"]
-    telling = next((text for text in reversed(texts) if "pull" in text), texts[-1] if texts else "")
-    return Trouble(min(map(_time, moments), default=None), telling)
-
-
 def never_began(dead: Sequence[Object]) -> Verdict:
     """The verdict on a job whose pods die before they begin a trial, as a broken image or an unreachable store has it.
 
@@ -230,7 +195,7 @@ def _stuck(
         kind, words = _NEVER_STARTS.get(reason), state.get("message", "")
         if kind is None and reason in _MAY_START and waited > _START_PATIENCE:
             failed, text = trouble_of(pod)
-            passes = _PASSES.search(words) or _PASSES.search(text)
+            passes = passes_by_itself(words) or passes_by_itself(text)
             long = (
                 waited > pending if passes else (moment - max(failed or since, since)).total_seconds() > _START_PATIENCE
             )

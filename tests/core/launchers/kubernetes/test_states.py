@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from windtunnel.launchers.kubernetes.states import holds_place, judge, trouble
+from windtunnel.launchers.kubernetes.states import holds_place, judge
+from windtunnel.launchers.kubernetes.trouble import trouble
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 HOUR = 3600.0
