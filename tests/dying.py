@@ -22,6 +22,7 @@ _PASSING = {
     *("attempts", "peak_memory", "gpus", "host", "number", "session"),
 }
 _TRY = re.compile(r"(.*/(?:launches|attempts))/(\d+)\.json")
+_BEAT = re.compile(r"/beats/\d+\.json$")  # a session's heartbeat
 _PICTURES = ("report.html", "pareto.png")
 
 
@@ -119,7 +120,7 @@ def objects(store: Store) -> dict[str, Any]:
     """
     found = {}
     for entry in store.list():
-        if _TRY.fullmatch(entry.path):
+        if _TRY.fullmatch(entry.path) or _BEAT.search(entry.path):
             continue
         metadata = {name: _lasting(json.loads(text), store.url) for name, text in entry.metadata.items()}
         content = store.get(entry.path)

@@ -4,6 +4,7 @@ import os
 import shutil
 from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,12 +13,15 @@ from tests.definitions import definition_from
 from tests.dying import DiesEverywhere, DiesOnce, Fate, assert_same, mortal, objects, tries
 from windtunnel import launchers
 from windtunnel.definition import checks
+from windtunnel.errors import LedgerError
 from windtunnel.ledger import Ledger, State
 from windtunnel.report import write
 from windtunnel.stages import warm_start
 from windtunnel.stores import open_store
 from windtunnel_airflow import context
 from windtunnel_airflow.dag import search_dag
+from windtunnel_airflow.failures import failures
+from windtunnel_airflow.tasks import training
 from windtunnel_trainer import units
 
 _containers = count()
@@ -130,7 +134,7 @@ def test_the_story_has_all_that_a_search_can_meet(tmp_path):
     assert set(tries(store).values()) == {1}
 
 
-@pytest.fixture(params=["local", pytest.param("azure", marks=pytest.mark.azure)])
+@pytest.fixture(params=["local", pytest.param("azure", marks=[pytest.mark.azure, pytest.mark.slow])])
 def url(request, tmp_path, monkeypatch):
     if request.param == "local":
         return str(tmp_path / "store")
@@ -157,7 +161,7 @@ def test_a_trial_may_die_alone_before_and_after_each_of_its_writes(tmp_path):
 
 
 def test_the_whole_of_airflow_may_die_at_some_writes_and_a_new_run_goes_on(tmp_path):
-    dies_at(tmp_path, first, every=40)
+    dies_at(tmp_path, first, every=60)
 
 
 @pytest.mark.slow
@@ -185,3 +189,39 @@ def dies_at(tmp_path, part, every=1, resumes=True):
             warm_start._results.cache_clear()
             perform([part], url, DiesOnce(n, when), resumes=resumes)
             assert_as(url, expected, "/(sessions|finished|closed)/" if resumes else "")
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["the task says so", "the task died each time"])
+def test_a_job_that_cannot_be_launched_has_failed_at_once(tmp_path, monkeypatch, told):
+    """The sensor looks a few times and no more, or the stepped run fails; `limits.pending` is an hour."""
+    launch = SteppedLauncher.launch
+
+    def refuse(launcher, ledger, job):
+        if job.job == "1-1":
+            raise LedgerError("the cluster refuses it")
+        launch(launcher, ledger, job)
+
+    monkeypatch.setattr(SteppedLauncher, "launch", refuse)
+    if not told:
+        monkeypatch.setattr(training, "record_failure", lambda *_: None)
+    url = str(tmp_path)
+    perform([first], url, Fate())
+    ledger = Ledger(open_store(url), "story", "first")
+    lost = [ledger.result(unit) for unit in ledger.job("1-1").units]
+    assert {(result.kind, result.message) for result in lost} == {
+        ("launch_failed", "the cluster refuses it")
+        if told
+        else ("never_launched", "job 1-1 was not launched: the log of its task `launch` says why")
+    }
+    assert ledger.closed("first")
+
+
+def test_failures_of_mapped_tasks_are_told_too():
+    told = {"a.launch": ["cannot start job 1-0", None, "cannot start job 1-2"], "b": "there is no such run", "c": None}
+    tasks = [SimpleNamespace(task_id=task, is_teardown=False) for task in told]
+    states = {"run": {"a.launch_0": "failed", "a.launch_1": "success", "a.launch_2": "failed", "b": "failed"}}
+    ti = SimpleNamespace(get_task_states=lambda **_: states, xcom_pull=lambda task_ids, key: told[task_ids])
+    assert failures({"dag": SimpleNamespace(dag_id="dag", tasks=tasks), "run_id": "run", "ti": ti}) == [
+        "a.launch: cannot start job 1-0 (and 1 more)",
+        "b: there is no such run",
+    ]

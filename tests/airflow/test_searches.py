@@ -15,7 +15,7 @@ from windtunnel.ledger.writer import look, take
 from windtunnel.report import collect
 from windtunnel.report.text import ending
 from windtunnel.stores import open_store
-from windtunnel_airflow import alive
+from windtunnel_airflow import run_lock
 from windtunnel_airflow.params import carried
 
 pytestmark = pytest.mark.slow
@@ -285,7 +285,7 @@ def test_a_dags_test_that_was_killed_does_not_count_as_a_writer(searches):
     searches.write("dead_writer", iterations=1)
     first = searches.run("dead_writer")
     run_again(first)
-    for held in alive._held:
+    for held in run_lock._held:
         held.close()  # as the end of the process does
     assert searches.run("dead_writer", resume=first.run_id).state == "success"
 

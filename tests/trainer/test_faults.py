@@ -57,6 +57,8 @@ def test_units_run_in_order_in_processes_of_their_own(run):
         ("memory", "out_of_memory", "MemoryError"),
         ("exit 0", "error", "exit code 0"),
         ("exit 7", "error", "exit code 7"),
+        ("exit 100", "error", "exit code 100"),
+        ("close", "error", "deliberately wrong"),
     ],
 )
 def test_a_trial_that_fails_is_a_result_and_the_next_one_runs(run, do, kind, message):

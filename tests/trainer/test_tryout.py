@@ -124,3 +124,21 @@ def test_a_configuration_is_drawn(attempt):
     drawn = json.loads(done.stdout.split("trial: ")[1].split("}")[0] + "}")
     assert drawn.keys() == {"width", "depth"}
     assert drawn["depth"] in (3, 4, 5)
+
+
+def test_what_the_workload_leaves_behind_ends_with_it(attempt, tmp_path):
+    """A daemon holds the pipes that a caller reads to their end."""
+    daemon = """
+def leave():
+    import os, time
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            time.sleep(3600)
+        os._exit(0)
+    os.wait()
+
+
+"""
+    (tmp_path / "mine.py").write_text(daemon + WORKLOAD.replace("    trial.report(", "    leave()\n    trial.report("))
+    assert attempt("--params", '{"width": 1}').returncode == 0

@@ -72,6 +72,12 @@ def _nan(argument, starts):
     return float("nan")
 
 
+def _close(argument, starts):
+    for descriptor in (1, 2):
+        os.close(descriptor)
+    _raise(argument, starts)
+
+
 def _memory_error(argument, starts):
     raise MemoryError
 
@@ -200,6 +206,7 @@ _DO = {
     "sleep": _sleep,
     "raise": _raise,
     "nan": _nan,
+    "close": _close,
     "memory": _memory_error,
     "allocate": _allocate,
     "hold": _hold,

@@ -20,9 +20,9 @@ from pathlib import Path
 import psutil
 
 from windtunnel.errors import StoreError
-from windtunnel_trainer import leaving
+from windtunnel_trainer import preemption
 
-DONE = 100  # exit code of work that was done; a workload that ends its process itself has another
+DONE = 100  # exit code of work that was done
 NO_STORE = 75  # of work that could not use the store; EX_TEMPFAIL of sysexits.h
 
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
@@ -120,6 +120,7 @@ def start(work: Callable[[], None], log: Path, lifeline: Lifeline, environment: 
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError):  # a full disk
             stream.flush()
+    _done(log).unlink(missing_ok=True)
     parent = os.getpid()
     pid = os.fork()
     if pid == 0:
@@ -128,6 +129,8 @@ def start(work: Callable[[], None], log: Path, lifeline: Lifeline, environment: 
             _settle_in(parent, log, lifeline, environment)
             work()
             code = DONE
+            with suppress(OSError):  # a full disk
+                _done(log).touch()
         except StoreError as error:
             code = NO_STORE
             print(f"{type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201  (the last line of its log)
@@ -137,6 +140,11 @@ def start(work: Callable[[], None], log: Path, lifeline: Lifeline, environment: 
             _end(code)
     _lead_group(pid)  # both do it, so that it is done whoever comes first
     return pid
+
+
+def is_done(code: int, log: Path) -> bool:
+    """Whether a process that ended with this code came to the end of its work: a workload may use any code itself."""
+    return code == DONE and _done(log).exists()
 
 
 def kill(pid: int, number: signal.Signals) -> None:
@@ -205,7 +213,7 @@ def _settle_in(parent: int, log: Path, lifeline: Lifeline, environment: Mapping[
     os.register_at_fork(after_in_child=_leave_lock)
     faulthandler.enable()
     os.environ |= environment
-    leaving.allow()
+    preemption.allow()
     if _LIBC is not None:
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:  # it died before it could be asked for
@@ -232,6 +240,10 @@ def _redirect(path: str, flags: int, *descriptors: int) -> None:
 def _lead_group(pid: int) -> None:
     with suppress(OSError):  # it has ended, or has done so itself
         os.setpgid(pid, 0)
+
+
+def _done(log: Path) -> Path:
+    return log.with_suffix(".done")
 
 
 def _leave_lock() -> None:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from windtunnel.errors import WorkloadError
 from windtunnel_trainer.checkpoints import Progress
-from windtunnel_trainer.peers import Peers
+from windtunnel_trainer.process_group import ProcessGroup
 from windtunnel_trainer.seeds import generator, generator_states, restore_generators
 
 T = TypeVar("T")
@@ -26,7 +26,14 @@ class Epoch:
     """
 
     def __init__(
-        self, progress: Progress, index: int, seed: int, *, target: int, epochs: float, peers: Peers | None = None
+        self,
+        progress: Progress,
+        index: int,
+        seed: int,
+        *,
+        target: int,
+        epochs: float,
+        group: ProcessGroup | None = None,
     ) -> None:
         """What is left of an epoch.
 
@@ -36,9 +43,9 @@ class Epoch:
             seed: of the training.
             target: the step at which the trial ends.
             epochs: how many epochs are done there.
-            peers: the processes that train together; by default this one alone.
+            group: the processes that train together; by default this one alone.
         """
-        self._peers = peers or Peers()
+        self._group = group or ProcessGroup()
         self._progress = progress
         self._seed = seed
         self.index = index
@@ -78,7 +85,7 @@ class Epoch:
         Raises:
             WorkloadError: several processes train, and the model is not wrapped.
         """
-        return self._peers.part(examples)
+        return self._group.part(examples)
 
     def take(self, loader: Iterable[T]) -> Iterator[T]:
         """The items of a loader that are left: those that a checkpoint has seen are passed over.
@@ -105,7 +112,7 @@ class Epoch:
             name: (value.detach().double() if hasattr(value, "detach") else float(value)) * weight
             for name, value in values.items()
         }
-        terms, weight = self._peers.total(terms, weight)
+        terms, weight = self._group.total(terms, weight)
         for name, term in terms.items():
             total, weights = self._progress.sums.get(name, (0.0, 0.0))
             self._progress.sums[name] = (total + term, weights + weight)
@@ -122,9 +129,9 @@ class Epoch:
             progress.generators = None
         for step in range(self.first, self.last):
             progress.step = step + 1
-            self._peers.whole = True
+            self._group.whole = True
             yield step
-        self._peers.whole = True
+        self._group.whole = True
         # An evaluation may draw numbers, and a longer training does not evaluate here: note the states before it.
         progress.generators = None if self.complete else generator_states()
         progress.position = "between" if self.complete else "early"

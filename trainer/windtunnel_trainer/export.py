@@ -2,19 +2,19 @@
 
 import copy
 import hashlib
-import io
 import json
 import logging
 import tempfile
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from windtunnel.errors import NotFoundError, WorkloadError
 from windtunnel.ledger import Ledger
 from windtunnel.ledger.model import ONNX
+from windtunnel.text import error_text
 from windtunnel_trainer import states
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ def _silence() -> Iterator[None]:
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
-        with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
@@ -170,8 +170,7 @@ def _silence() -> Iterator[None]:
 
 def _brief(error: BaseException) -> str:
     error = error.__cause__ or error  # the exporter that compiles says in the outer one what to try, in the inner why
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[0][:300] if lines else ''}"
+    return error_text(error).partition("\n")[0][:300]
 
 
 def _too_large(what: str) -> WorkloadError:
@@ -211,8 +210,8 @@ def _innermost(model: "torch.nn.Module") -> "torch.nn.Module":
 
     while isinstance(inner := unwrap(model), AveragedModel):
         model = inner.module
-    found: torch.nn.Module = inner
-    return found
+    unwrapped: torch.nn.Module = inner
+    return unwrapped
 
 
 def _without_compiled_parts(model: "torch.nn.Module") -> "torch.nn.Module":

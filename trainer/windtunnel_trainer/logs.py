@@ -9,9 +9,9 @@ from windtunnel.errors import NotFoundError, StoreError
 from windtunnel.host.machine import now
 from windtunnel.ledger import Attempt, Ledger
 from windtunnel.stores.base import Store
-from windtunnel_trainer.pace import Pace
+from windtunnel_trainer.write_interval import WriteInterval
 
-_PACE = Pace(share=2.0, shortest=10.0, longest=20.0, metered=3600.0)  # of the log's age
+_INTERVAL = WriteInterval(share=2.0, shortest=10.0, longest=20.0, metered=3600.0)  # of the log's age
 
 
 def say(text: str) -> None:
@@ -34,7 +34,7 @@ class UnitLog:
         self._path = ledger.trial_path(unit, "log.txt")
         self._size = 0
         self._began = time.monotonic()
-        self._next = self._began + _PACE.shortest
+        self._next = self._began + _INTERVAL.shortest
 
     def begin(self, attempt: Attempt) -> None:
         """Go on after what earlier starts wrote, wherever they ran."""
@@ -56,7 +56,7 @@ class UnitLog:
         moment = time.monotonic()
         if not at_once and moment < self._next:
             return
-        self._next = moment + _PACE.pause(self._store, moment - self._began)
+        self._next = moment + _INTERVAL.pause(self._store, moment - self._began)
         size = self.file.stat().st_size
         if size == self._size:
             return

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from windtunnel.ledger import Ledger
 from windtunnel.ledger.curves import METRICS, curve_metadata
 from windtunnel_trainer.checkpoints import Report
-from windtunnel_trainer.pace import Pace
 from windtunnel_trainer.stopping import curve
+from windtunnel_trainer.write_interval import WriteInterval
 
-_PACE = Pace(share=0.5, shortest=1.0, longest=10.0, metered=1800.0)  # of the trial's age
+_INTERVAL = WriteInterval(share=0.5, shortest=1.0, longest=10.0, metered=1800.0)  # of the trial's age
 
 
 class MetricsFile:
@@ -41,7 +41,7 @@ class MetricsFile:
         """
         if not reports or list(reports) == self._written:
             return
-        pause = _PACE.shortest if self._watched else _PACE.pause(self._store, age)
+        pause = _INTERVAL.shortest if self._watched else _INTERVAL.pause(self._store, age)
         if not now and time.monotonic() - self._written_at < pause:
             return
         lines = [json.dumps({"epoch": report.epoch, "seconds": report.seconds} | report.metrics) for report in reports]

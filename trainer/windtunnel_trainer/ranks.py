@@ -10,8 +10,8 @@ from windtunnel.errors import StoreError
 from windtunnel.ledger import Attempt, Job, Ledger, State
 from windtunnel_trainer import child
 from windtunnel_trainer.child import NO_STORE
-from windtunnel_trainer.leaving import die_of
-from windtunnel_trainer.peers import Peers
+from windtunnel_trainer.preemption import die_of
+from windtunnel_trainer.process_group import ProcessGroup
 from windtunnel_trainer.supervisor import RunUnit
 
 _LOOK = 0.1  # seconds between two looks of the agent at its processes
@@ -76,9 +76,9 @@ def pause() -> None:
     A process whose peer has died fails too, of a broken connection. In this moment the agent sees the peer gone and
     ends this process: so it is the cause that is told.
     """
-    peers = Peers()
-    if peers.size > 1:
-        time.sleep(_PAUSE * (1 + peers.rank / 2))  # where all fail alike, the first alone tells it
+    group = ProcessGroup()
+    if group.size > 1:
+        time.sleep(_PAUSE * (1 + group.rank / 2))  # where all fail alike, the first alone tells it
 
 
 def _work(run: RunUnit, ledger: Ledger, job: Job, unit: str, attempt: Attempt, log: Path) -> None:

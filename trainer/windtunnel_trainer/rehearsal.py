@@ -16,7 +16,7 @@ from windtunnel.workload.files import source_of
 from windtunnel_trainer import child, export
 from windtunnel_trainer.entry import caller
 from windtunnel_trainer.epochs import Epoch
-from windtunnel_trainer.peers import Peers
+from windtunnel_trainer.process_group import ProcessGroup
 from windtunnel_trainer.trial import Trial
 
 if TYPE_CHECKING:
@@ -66,12 +66,12 @@ def rehearsed(
     file = log.with_name("rehearsals.txt")
     spent, trained = _times(file)
     began = time.monotonic()
-    if Peers().agree(spent <= _SHARE * trained):
+    if ProcessGroup().agree(spent <= _SHARE * trained):
         rehearse(workload, ledger, definition, request)
     middle = time.monotonic()
     yield
     spent, trained = spent + middle - began, trained + time.monotonic() - middle
-    if Peers().leads:
+    if ProcessGroup().leads:
         with suppress(OSError):  # a full disk
             file.write_text(f"{spent} {trained}")
 
@@ -119,9 +119,9 @@ class _Rehearsal(Trial):
     def export_onnx(self, model: "torch.nn.Module", example: Any, *, opset: int = export.OPSET) -> None:
         import torch
 
-        if not self._peers.leads:
+        if not self._group.leads:
             raise _Over
-        model = self._peers.unwrap(model)
+        model = self._group.unwrap(model)
         model.eval()
         with torch.no_grad():  # a model that does not even run says so itself; it also takes its shape from this
             model(*(example if isinstance(example, (tuple, list)) else (example,)))

@@ -90,7 +90,7 @@ class Service:
     def _show_life(self) -> None:
         """Touch the file that a health check looks at."""
         try:
-            self._spool.show_life()
+            self._spool.hold_lock()
         except OSError as error:
             raise LaunchError(f"{SPOOL_VARIABLE}: cannot write to {self._spool.folder}: {error.strerror}") from error
 

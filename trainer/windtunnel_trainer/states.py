@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from windtunnel.errors import WorkloadError
+from windtunnel.text import error_text
 
 if TYPE_CHECKING:
     import torch
@@ -161,5 +162,5 @@ def _unreadable(value: Any) -> str | None:
         buffer.seek(0)
         torch.load(buffer, weights_only=True)
     except Exception as error:  # whatever a class of somebody's own raises when it is pickled
-        return f"{type(error).__name__}: {str(error).partition(chr(10))[0][:120]}"
+        return error_text(error).partition("\n")[0][:120]
     return None

@@ -208,7 +208,7 @@ class Supervisor:
         return _counted(attempts) >= self._most_starts
 
     def _handed_over(self, unit: str) -> list[Attempt]:
-        """The unit's starts, once its last one is given back; a cluster may replace a pod that is still leaving."""
+        """The unit's starts, once its last one is given back; a cluster may replace a pod that is still preemption."""
         end = time.monotonic() + _HANDOVER
         while self._used_up(attempts := self._ledger.attempts(unit)) and time.monotonic() < end:
             if self._told_to_go or attempts[-1].kind:
@@ -289,7 +289,7 @@ class Supervisor:
         """See that a unit whose process has ended has a result, or is started again."""
         ended.log.sync(at_once=True)
         unit = ended.unit
-        if code == child.DONE or self._ledger.result(unit) is not None:
+        if child.is_done(code, ended.log.file) or self._ledger.result(unit) is not None:
             say(f"{unit}: has its result")
         elif ended.condemned is not None:
             self._fail(unit, *ended.condemned, ended)
@@ -405,8 +405,8 @@ def devices() -> list[str]:
     given = os.environ.get("CUDA_VISIBLE_DEVICES")
     if given is not None:
         return [device for device in given.split(",") if device]
-    found = [str(index) for index, _ in enumerate(_DEV.glob("nvidia[0-9]*"))]
-    return found or (_devices_of_windows() if (_DEV / "dxg").exists() else [])
+    devices_here = [str(index) for index, _ in enumerate(_DEV.glob("nvidia[0-9]*"))]
+    return devices_here or (_devices_of_windows() if (_DEV / "dxg").exists() else [])
 
 
 def _devices_of_windows() -> list[str]:

@@ -5,6 +5,7 @@ import os
 import time
 from collections import ChainMap
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import asdict, replace
 from functools import cached_property
@@ -22,19 +23,21 @@ from windtunnel.stopping.rules import Verdict
 from windtunnel.text import printable
 from windtunnel.validation import shown
 from windtunnel.workload.contract import number
-from windtunnel_trainer import checkpoints, export, leaving, states
+from windtunnel_trainer import checkpoints, export, preemption, states
 from windtunnel_trainer.checkpoints import Progress, Report
 from windtunnel_trainer.data import Arrays, load_split
 from windtunnel_trainer.epochs import Epoch
 from windtunnel_trainer.metrics import MetricsFile
-from windtunnel_trainer.pace import Pace
-from windtunnel_trainer.peers import Peers
+from windtunnel_trainer.process_group import ProcessGroup
 from windtunnel_trainer.seeds import generator_states, seed_everything
+from windtunnel_trainer.write_interval import WriteInterval
 
 if TYPE_CHECKING:
     import torch
 
-CHECKPOINT_PACE = Pace(share=0.3, shortest=30.0, longest=30.0, metered=3600.0)  # of the trial's length, as it looks
+CHECKPOINT_INTERVAL = WriteInterval(
+    share=0.3, shortest=30.0, longest=30.0, metered=3600.0
+)  # of the trial's length, as it looks
 CHECKPOINT_SECONDS = "WINDTUNNEL_CHECKPOINT_SECONDS"  # the variable that fixes the time between two checkpoints
 
 Stopper = Callable[[Sequence[Report]], Verdict | None]
@@ -92,7 +95,7 @@ class Trial:
         self.stopped: Verdict | None = None
         self.resumable = False
         self._ledger, self._definition, self._request = ledger, definition, request
-        self._peers = Peers()
+        self._group = ProcessGroup()
         self._stop, self._listener = stop, listener
         fixed = os.environ.get(CHECKPOINT_SECONDS) if checkpoint_every is None else checkpoint_every
         self._checkpoint_every = None if fixed in (None, "") else float(fixed)
@@ -111,7 +114,7 @@ class Trial:
     @cached_property
     def device(self) -> "torch.device":
         """To train on: the GPU where there is one; where several processes train, each has its own."""
-        return self._peers.device
+        return self._group.device
 
     def wrap(self, model: "torch.nn.Module", **options: Any) -> "torch.nn.Module":
         """The model as several processes train it: one GPU each, with `resources.gpus`. Alone, it is the model itself.
@@ -123,7 +126,7 @@ class Trial:
             model: on the trial's device.
             **options: of `DistributedDataParallel`, such as `find_unused_parameters`.
         """
-        return self._peers.wrap(model, **options)
+        return self._group.wrap(model, **options)
 
     def load(self, split: str) -> Arrays:
         """The arrays of a prepared split.
@@ -150,21 +153,21 @@ class Trial:
         objects = self._noted(objects)
         request, source = self._request, self._ledger
         trial = request.trial
-        found = None if self._first_start else checkpoints.load(source, trial, request.config)
-        if found is None and request.continue_from:
+        checkpoint = None if self._first_start else checkpoints.load(source, trial, request.config)
+        if checkpoint is None and request.continue_from:
             trial = request.continue_from
             if not trial.startswith(request.config):
                 raise LedgerError(f"{request.trial} cannot continue {trial}, which is another configuration")
             if request.source:
                 named = self._definition.warm_start
                 source = open_source(request.source, source, f"source of {request.trial}", named)
-            found = checkpoints.load(source, trial, request.config)
-            if found is None:
+            checkpoint = checkpoints.load(source, trial, request.config)
+            if checkpoint is None:
                 self._say(f"{trial} left no checkpoint to go on from: training from the beginning")
-        self._peers.agree(None)  # nobody goes on, and writes another checkpoint, before all have read this one
-        if found is None:
+        self._group.agree(None)  # nobody goes on, and writes another checkpoint, before all have read this one
+        if checkpoint is None:
             return False
-        self._progress, saved = found
+        self._progress, saved = checkpoint
         if trial != request.trial:
             self._progress.go_on()
         checkpoints.load_states(objects, saved, f"the checkpoint of {trial}")
@@ -197,7 +200,7 @@ class Trial:
                 index, progress.sums, progress.generators = progress.step // steps_per_epoch, {}, None
             progress.position = "within"
             seed_everything(self.seed, index)
-            epoch = Epoch(progress, index, self.seed, target=target, epochs=self._request.epochs, peers=self._peers)
+            epoch = Epoch(progress, index, self.seed, target=target, epochs=self._request.epochs, group=self._group)
             yield epoch
             if progress.position == "within":
                 raise WorkloadError(
@@ -254,9 +257,9 @@ class Trial:
         self._keep_best(report)
         self.write_metrics()
         self._say(f"epoch {report.epoch:g}: " + "  ".join(f"{k} {_shown(v)}" for k, v in report.metrics.items()))
-        if self._listener is not None and self._peers.leads:
+        if self._listener is not None and self._group.leads:
             self._listener(report)
-        broken = self._peers.agree(
+        broken = self._group.agree(
             [name for name, value in report.metrics.items() if value is None and name in self._watched]
         )
         if broken:
@@ -276,25 +279,25 @@ class Trial:
             WorkloadError: at the first call, whether it writes or not: a state could not be read again, or `restore`
                 asks for an object that is not given.
         """
-        leaving.heed()
-        asked = self._objects.keys() - objects.keys()
+        preemption.heed()
+        missing = self._objects.keys() - objects.keys()
         objects = self._noted(objects)
         if not self._checked:
-            self._check(objects, asked)
+            self._check(objects, missing)
         progress = self._progress
         now = time.monotonic()
         ended = progress.position != "within" and progress.step == self._target
-        due = ended or leaving.told() or now - self._checkpointed >= self._checkpoint_pause()
-        if not self._peers.leads or not due:
+        due = ended or preemption.requested() or now - self._checkpointed >= self._checkpoint_pause()
+        if not self._group.leads or not due:
             return
         if progress.position == "within":
             progress.generators = generator_states()
         self._save(objects)
         if progress.position == "within":
             progress.generators = None
-        if leaving.told():
+        if preemption.requested():
             self._say(f"told to go: saved at step {progress.step}")
-            leaving.go()
+            preemption.go()
 
     def export_onnx(self, model: "torch.nn.Module", example: Any, *, opset: int = export.OPSET) -> None:
         """Export the model, with the last weights or the best, as the definition's `objective_at` says.
@@ -309,9 +312,9 @@ class Trial:
             WorkloadError: the model cannot be exported, or is larger than 2 GiB.
         """
         model.eval()
-        model = self._peers.unwrap(model)
+        model = self._group.unwrap(model)
         self.load_best(model)
-        if self._peers.leads:
+        if self._group.leads:
             export.export(self._ledger, self._request.trial, model, example, opset)
         self.exported = True
 
@@ -331,7 +334,7 @@ class Trial:
             raise WorkloadError(
                 "objective_at is best: call trial.load_best(model) before you make the ONNX model of it"
             )
-        if self._peers.leads:
+        if self._group.leads:
             export.keep(self._ledger, self._request.trial, file, model)
         self.exported = True
 
@@ -347,7 +350,7 @@ class Trial:
         chosen, best = self.chosen(), self._progress.best
         if best is None or not self._is_of_another_epoch(chosen):
             return
-        own = _tensors(self._peers.unwrap(model))
+        own = _tensors(self._group.unwrap(model))
         trained = {id(weights) for weights in model.parameters() if weights.requires_grad}
         kept: set[int] = set()
         for name, held in self._models().items():
@@ -375,7 +378,7 @@ class Trial:
 
     def write_metrics(self, *, now: bool = False) -> None:
         """Bring the reports to the ledger, in any case if it is to be `now`."""
-        if self._peers.leads:
+        if self._group.leads:
             self._metrics.write(self._progress.reports, time.monotonic() - self._began, now=now)
 
     def _checkpoint_pause(self) -> float:
@@ -384,7 +387,7 @@ class Trial:
             return self._checkpoint_every
         done = self._progress.step / self._target if self._target else 1.0
         length = (time.monotonic() - self._began) / done if done else 0.0
-        return CHECKPOINT_PACE.pause(self._ledger.store, length)
+        return CHECKPOINT_INTERVAL.pause(self._ledger.store, length)
 
     def _ask_to_stop(self) -> None:
         progress = self._progress
@@ -394,15 +397,15 @@ class Trial:
             left = progress.position == "between" and self._target is not None and progress.step < self._target
         if self._stop is None or not left:
             return
-        verdict = self._peers.agree(self._stop(progress.reports) if self._peers.leads else None)
+        verdict = self._group.agree(self._stop(progress.reports) if self._group.leads else None)
         if verdict is None:
             return
         self.stopped = verdict
         self._say(f"stopped by {verdict.rule}: {verdict.reason}")
         if self._objects:  # what the workload would save after its report
-            if self._peers.leads:
+            if self._group.leads:
                 self._save(self._objects)
-            self._peers.agree(None)  # nobody reads it before it is written
+            self._group.agree(None)  # nobody reads it before it is written
             self.resumable = True
         raise TrialStopped(verdict.reason)
 
@@ -451,10 +454,10 @@ class Trial:
         if name.encode(errors="replace").decode() != name:
             raise WorkloadError(f"report({printable(name)}=…): a metric's name is text that UTF-8 can hold")
         try:
-            found = number(value)
+            converted = number(value)
         except (TypeError, ValueError) as error:
             raise WorkloadError(f"report({name}=…): {shown(value)} is no number") from error
-        return found if math.isfinite(found) else None
+        return converted if math.isfinite(converted) else None
 
     def _keep_best(self, report: Report) -> None:
         if self._definition.objective_at == "last" or report.early or not report.closes:
@@ -479,14 +482,15 @@ class Trial:
 
     def _noted(self, objects: Mapping[str, Any]) -> dict[str, Any]:
         """The objects as they are saved, models unwrapped; they are remembered."""
-        plain = {name: self._peers.unwrap(item) for name, item in objects.items()}
+        plain = {name: self._group.unwrap(item) for name, item in objects.items()}
         self._objects |= plain
         return plain
 
     def _say(self, text: str) -> None:
         """Write a line to the trial's log."""
-        if self._peers.leads:
-            print(text, flush=True)  # noqa: T201  (the log is the process's own output)
+        if self._group.leads:
+            with suppress(OSError, ValueError):  # a workload may have closed it
+                print(text, flush=True)  # noqa: T201  (the log is the process's own output)
 
 
 def _tensors(model: "torch.nn.Module") -> set[int]:

@@ -27,7 +27,7 @@ from windtunnel.strategies import get_strategy
 from windtunnel.text import printable
 from windtunnel.workload.contract import Workload
 from windtunnel.workload.files import code_digest, source_of
-from windtunnel_trainer import units
+from windtunnel_trainer import child, units
 from windtunnel_trainer.data import FOLDER_VARIABLE
 from windtunnel_trainer.rehearsal import rehearse
 
@@ -37,6 +37,8 @@ def main(argv: list[str] | None = None) -> int:
     arguments = _arguments(argv)
     if arguments.data is not None:
         os.environ[FOLDER_VARIABLE] = str(arguments.data)
+    child.adopt()
+    others = child.children()
     try:
         definition = resolve(load_definition(arguments.file))
         arguments.epochs = definition.epochs.partial if arguments.epochs is None else arguments.epochs
@@ -53,6 +55,8 @@ def main(argv: list[str] | None = None) -> int:
     except Exception:
         traceback.print_exc()
         return 1
+    finally:
+        child.end_orphans(others)  # a daemon that the workload leaves would hold whoever reads what is said here
     return 0
 
 

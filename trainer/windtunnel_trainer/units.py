@@ -25,7 +25,7 @@ from windtunnel_trainer.entry import caller
 from windtunnel_trainer.export import exported_model
 from windtunnel_trainer.failure import NoMetricsError, why_failed
 from windtunnel_trainer.memory import read_peak
-from windtunnel_trainer.peers import Peers
+from windtunnel_trainer.process_group import ProcessGroup
 from windtunnel_trainer.ranks import pause
 from windtunnel_trainer.rehearsal import rehearsed
 from windtunnel_trainer.stopping import Rules
@@ -64,9 +64,9 @@ def run(
     request: Request | None = None
     try:
         if job.kind is not JobKind.PREPARE:
-            asked = ledger.request(trial_of(unit))
-            check_request(asked, definition, ledger.spec.sources)
-            request = asked
+            checked = ledger.request(trial_of(unit))
+            check_request(checked, definition, ledger.spec.sources)
+            request = checked
         if request is None:
             result = prepare(ledger, definition, unit)
         elif job.kind is JobKind.TRAIN:
@@ -82,10 +82,11 @@ def run(
         if isinstance(error, StoreError) and not isinstance(error, NotFoundError):
             raise
         pause()
-        traceback.print_exc()
+        with suppress(OSError, ValueError, AttributeError):  # a workload may have closed it
+            traceback.print_exc()
         kind, message = why_failed(error)
         result = failed(ledger, unit, kind, message, _log_tail(log))
-    if result.state is State.FAILED or Peers().leads:
+    if result.state is State.FAILED or ProcessGroup().leads:
         facts = {
             "started": attempt.started,
             "ended": now(),
@@ -172,7 +173,7 @@ def train(
         no_model = "" if exported else export_stopped(ledger, definition, request, trial)
         state, kind, exported = State.STOPPED, trial.stopped.rule, not no_model
         message = trial.stopped.reason + (f"; no model: {no_model}" if no_model else "")
-    if not Peers().leads:
+    if not ProcessGroup().leads:
         return Result(trial=request.trial, state=state)  # the first process says what came of it
     chosen = trial.chosen()
     metrics: dict[str, float | None] = dict(request.known)

@@ -24,6 +24,7 @@ from windtunnel.validation import Fault
 _BATCHES = 5  # that so many trials are suggested in, at least
 
 Train = Callable[..., Any]
+_over: set[str] = set()  # sessions of this process that have ended, however they did: nobody waits for their heartbeat
 
 
 def search(
@@ -106,16 +107,25 @@ def resume(
 
 def _perform(definition: Definition, ledger: Ledger, progress: bool, approve: Callable[[Run], bool]) -> Run:
     run = Run(ledger)
-    session = f"{os.getpid()}-{datetime.now(UTC).strftime('%Y-%m-%dT%H-%M-%S-%f')}"
-    engine = Engine(stages.begin(resolve(definition), ledger, session), approve=lambda plan: approve(run))
-    if not progress:
-        engine.perform()
+    session = f"python-{datetime.now(UTC).strftime('%Y-%m-%dT%H-%M-%S-%f')}-{os.getpid()}"
+    begun = stages.begin(resolve(definition), ledger, session, running=_runs)
+    engine = Engine(begun, approve=lambda plan: approve(run))
+    try:
+        if not progress:
+            engine.perform()
+            return run
+        with Display(RunReader(ledger), f"{definition.name}: {ledger.url}") as display:
+            engine.look = lambda progress: display.update()
+            engine.perform()
+            display.update(now=True)
         return run
-    with Display(RunReader(ledger), f"{definition.name}: {ledger.url}") as display:
-        engine.look = lambda progress: display.update()
-        engine.perform()
-        display.update(now=True)
-    return run
+    finally:
+        _over.add(session)
+
+
+def _runs(session: str) -> bool | None:
+    """Whether another session is at work, where this process knows; else its heartbeat tells."""
+    return False if session in _over else None
 
 
 def _definition(fields: Mapping[str, Any], train: Train) -> Definition:

@@ -56,7 +56,7 @@ class Spool:
         folder = os.environ.get(SPOOL_VARIABLE)
         return cls(Path(folder)) if folder else None
 
-    def show_life(self) -> None:
+    def hold_lock(self) -> None:
         """Touch the file that a health check of a service looks at.
 
         Raises:

@@ -148,10 +148,22 @@ class Trial:
         return replace(self, request=self.request.model_copy(update={"params": dict(params)}))
 
 
+def infeasible(request: Request) -> Result:
+    """How a trial ends whose known values break a constraint: it is not trained."""
+    return Result(
+        trial=request.trial,
+        state=State.INFEASIBLE,
+        metrics=dict(request.known),
+        kind="infeasible",
+        message=request.infeasible or "",
+        attempts=0,
+    )
+
+
 def ended(requests: Iterable[Request], results: Mapping[str, Result]) -> list[Trial]:
     """The trials that have a result, in order of request; of a trial's several tries the last one."""
-    asked = {request.trial: request for request in requests if request.trial in results}
-    return [Trial(asked[trial], results[trial]) for trial in last_tries(asked)]
+    with_result = {request.trial: request for request in requests if request.trial in results}
+    return [Trial(with_result[trial], results[trial]) for trial in last_tries(with_result)]
 
 
 def outstanding(requests: Iterable[Request], results: Mapping[str, Result]) -> list[Request]:

@@ -121,8 +121,7 @@ def _perform(chosen: argparse.Namespace, definition: Definition, place: Place, l
         return _explain_failure("The run failed", reader, log, log_begin)
     _note(place.home).unlink()
     snapshot, now = reader.read(), time.time()
-    lines = summary.results(snapshot, now - began - answering)
-    lines += summary.where(ledger, latest)
+    lines = summary.results(snapshot, now - began - answering) + summary.where(ledger, latest)
     lines += summary.times(snapshot, (began, now), ended["tasks"], answering)
     lines.append(f"More iterations of this run: make run SEARCH={chosen.search} ARGS=--extend")
     print(printable("\n".join(lines)))
@@ -166,11 +165,8 @@ def _ask(display: Display, question: dict[str, Any]) -> str:
 def _explain_failure(what: str, reader: RunReader, log: Path, begin: int) -> int:
     """Say why the run failed; its log begins at `begin`."""
     print(printable("\n".join(summary.failure(reader, log.read_bytes()[begin:]))), file=sys.stderr)
-    print(f"{what}. Airflow's log: {log}; the report so far: {reader.ledger.url}/report.html", file=sys.stderr)
-    print(
-        "The same command goes on with this run, or begins anew if it was hopeless; --fresh always does.",
-        file=sys.stderr,
-    )
+    again = "The same command goes on with this run, or begins anew if it was hopeless; --fresh always does."
+    print(f"{what}. Airflow's log: {log}; the report so far: {reader.ledger.url}/report.html\n{again}", file=sys.stderr)
     return _FAILED
 
 

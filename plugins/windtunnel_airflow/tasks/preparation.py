@@ -6,10 +6,10 @@ from windtunnel import stages
 from windtunnel.definition import Definition
 from windtunnel.launchers import get_launcher
 from windtunnel.ledger.sources import check_begun
-from windtunnel_airflow.alive import is_at_work, show_life
 from windtunnel_airflow.context import current_ledger, current_search, skip_iterations, tell, tell_spec
 from windtunnel_airflow.params import chosen, origin
 from windtunnel_airflow.run.runs import is_current
+from windtunnel_airflow.run_lock import hold_lock, is_at_work
 from windtunnel_airflow.sensors.results import AwaitResults
 
 
@@ -21,7 +21,7 @@ def prepare_data(definition: Definition, store: str) -> TaskGroup:
         """Claim the run for this DAG run, fix what it performs, and launch the preparation of the data."""
         context = get_current_context()
         params = context["params"]
-        show_life(context)
+        hold_lock(context)
         ledger = current_ledger(store, context)
         if params["resume"] and not (ledger.begun() or is_current(ledger)):
             check_begun(ledger)

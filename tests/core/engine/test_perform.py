@@ -55,8 +55,9 @@ def test_a_finished_run_is_performed_again_in_no_time_and_extended_by_another_se
     results = search.ledger.outcomes().keys()
     Engine(begin()).perform()
     assert search.ledger.outcomes().keys() == results
-    Engine(begin("another")).perform()
-    assert search.ledger.iterations_done() == 4
+    another = begin("another")
+    Engine(another).perform()
+    assert another.ledger.iterations_done() == 4
 
 
 def test_data_that_cannot_be_prepared_end_it(begin):

@@ -6,7 +6,7 @@ from windtunnel.stores.base import Store
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class WriteInterval:
     """A share of a length of time, within bounds: so a long trial costs a metered store hardly more than a short one.
 
     Attributes:

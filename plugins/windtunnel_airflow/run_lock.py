@@ -13,7 +13,7 @@ _log = logging.getLogger(__name__)
 _held: list[IO[str]] = []  # this process's locks, until it ends
 
 
-def show_life(context: Any) -> None:
+def hold_lock(context: Any) -> None:
     """Under `airflow dags test`, hold a lock as long as this process lives.
 
     Nobody ends a run of `dags test` that is killed: for Airflow it runs for ever. The lock tells.

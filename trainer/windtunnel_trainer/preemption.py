@@ -1,4 +1,4 @@
-"""Being told to go: a trial that saves its state as it trains does so once more, and then goes."""
+"""Preemption: a trial that saves its state as it trains does so once more when its job is told to go, and then ends."""
 
 import os
 import signal
@@ -6,25 +6,25 @@ import threading
 from types import FrameType
 
 _process: int | None = None  # a unit's, which whoever tells it to go waits for
-_told = False
+_requested = False
 
 
 def allow() -> None:
     """Let this process, a unit's own, heed SIGTERM once its workload shows that it saves its state."""
-    global _process, _told
-    _process, _told = os.getpid(), False
+    global _process, _requested
+    _process, _requested = os.getpid(), False
 
 
 def heed() -> None:
-    """From now on SIGTERM does not end this process, where that is allowed: `told` says that it came."""
+    """From now on SIGTERM does not end this process, where that is allowed: `requested` says that it came."""
     alone = os.getpid() == _process and threading.current_thread() is threading.main_thread()
     if alone and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _note)
 
 
-def told() -> bool:
+def requested() -> bool:
     """Whether this process was told to go."""
-    return _told
+    return _requested
 
 
 def go() -> None:
@@ -40,7 +40,7 @@ def die_of(number: int) -> None:
 
 
 def _note(number: int, frame: FrameType | None) -> None:
-    global _told
+    global _requested
     if os.getpid() != _process:  # a process that the workload has forked
         die_of(number)
-    _told = True
+    _requested = True

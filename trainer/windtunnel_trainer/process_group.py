@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import torch
 
 
-class Peers:
+class ProcessGroup:
     """The processes that train one trial together, as one of them sees them; a lone process shares nothing.
 
     Attributes:
@@ -19,7 +19,7 @@ class Peers:
     """
 
     def __init__(self) -> None:
-        """The peers that `windtunnel_trainer.ranks` started, if it did."""
+        """The group that `windtunnel_trainer.ranks` started, if it did; else this process alone."""
         self.rank, self.size = 0, 1
         if "torch" in sys.modules:
             from torch import distributed
