@@ -3,6 +3,7 @@
 import copy
 import hashlib
 import json
+import logging
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -51,8 +52,7 @@ def made(model: "torch.nn.Module", example: Any, opset: int = OPSET) -> Iterator
         raise _too_large(f"the model has {size:,} bytes of weights")
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / ONNX
-        with warnings.catch_warnings(), _tensors_only(model):
-            warnings.simplefilter("ignore")
+        with _silence(), _tensors_only(model):
             _write(_without_compiled_parts(model), inputs, file, opset)
         if sum(part.stat().st_size for part in Path(folder).iterdir()) > _LARGEST:
             raise _too_large("the exported model has more")
@@ -154,7 +154,22 @@ def _write(model: "torch.nn.Module", inputs: tuple[Any, ...], file: Path, opset:
         ) from traced
 
 
-def _brief(error: Exception) -> str:
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Keep the exporters from writing page after page: what they raise says enough."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+def _brief(error: BaseException) -> str:
+    error = error.__cause__ or error  # the exporter that compiles says in the outer one what to try, in the inner why
     return error_text(error).partition("\n")[0][:300]
 
 
