@@ -19,18 +19,18 @@ def callbacks(definition: Definition) -> dict[str, Any]:
     Raises:
         DefinitionError: some cannot be imported, made or called; its faults say which.
     """
-    found: dict[str, Any] = {}
+    callbacks: dict[str, Any] = {}
     faults = []
     for event in EVENTS:
         for index, callback in enumerate(getattr(definition.dag, event)):
             try:
-                found.setdefault(f"{event}_callback", []).append(_made(callback))
+                callbacks.setdefault(f"{event}_callback", []).append(_made(callback))
             except Exception as error:  # whatever a module of somebody's own raises
                 text = f"found {shown(callback.name)}; it cannot be used: {type(error).__name__}: {error}"
                 faults.append(Fault(("dag", event, index), text))
     if faults:
         raise DefinitionError.of(faults)
-    return found
+    return callbacks
 
 
 def _made(callback: Callback) -> Callable[..., Any]:

@@ -74,8 +74,8 @@ def _name() -> str:
 
 def _masked(connection: Any) -> dict[str, str]:
     """The connection's credentials, which Airflow's logs show as asterisks from now on."""
-    found = cleaned(credentials_of(connection))
-    for name, value in found.items():
+    credentials = cleaned(credentials_of(connection))
+    for name, value in credentials.items():
         if name == "AZURE_STORAGE_CONNECTION_STRING":
             parts = (part.partition("=") for part in value.split(";"))
             for secret in (
@@ -85,7 +85,7 @@ def _masked(connection: Any) -> dict[str, str]:
                 mask_secret(secret)
         elif name in ("AZURE_STORAGE_KEY", "AZURE_STORAGE_SAS_TOKEN", "AZURE_CLIENT_SECRET"):
             mask_secret(value)
-    return found
+    return credentials
 
 
 def _extra(extra: Mapping[str, Any]) -> dict[str, str]:

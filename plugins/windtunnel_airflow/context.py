@@ -82,16 +82,16 @@ def search_to_end(store: str) -> Search:
 
 def tell_spec(search: Search, context: Any) -> None:
     """Tell the DAG run's other tasks what they are to run, by Airflow's own database."""
-    told = {"digest": search.ledger.digest, "written": _as_written(context).digest}
-    context["ti"].xcom_push(key=_KEY, value=told)
+    digests = {"digest": search.ledger.digest, "written": _as_written(context).digest}
+    context["ti"].xcom_push(key=_KEY, value=digests)
 
 
 def _begun(context: Any) -> dict[str, str]:
     """What `begin` has told."""
-    told: dict[str, str] | None = context["ti"].xcom_pull(task_ids=_BEGIN, key=_KEY, map_indexes=-1)
-    if told is None:
+    digests: dict[str, str] | None = context["ti"].xcom_pull(task_ids=_BEGIN, key=_KEY, map_indexes=-1)
+    if digests is None:
         raise LedgerError(f"{context['run_id']} has not begun: {_BEGIN} has told no digest; resume the run")
-    return told
+    return digests
 
 
 def _as_written(context: Any) -> Spec:

@@ -23,13 +23,13 @@ def failures(context: Any) -> list[str]:
     red = {name for task, state in states.items() if state == "failed" for name in (task, task.rpartition("_")[0])}
     # Only those are asked that have failed: each question without an answer is an error in the log.
     failed = [task.task_id for task in dag.tasks if task.task_id in red and not task.is_teardown]
-    found = {task: _each(ti.xcom_pull(task_ids=task, key=_KEY)) for task in failed if not task.endswith(".collect")}
-    return [f"{task}: {words or 'it was marked failed'}" for task, words in found.items()]
+    reasons = {task: _each(ti.xcom_pull(task_ids=task, key=_KEY)) for task in failed if not task.endswith(".collect")}
+    return [f"{task}: {words or 'it was marked failed'}" for task, words in reasons.items()]
 
 
-def _each(told: str | list[str | None] | None) -> str:
+def _each(reasons: str | list[str | None] | None) -> str:
     """What a task told, or the first of the many that a mapped task is, and how many told something."""
-    words = [told] if isinstance(told, str) else [one for one in told or () if one]
+    words = [reasons] if isinstance(reasons, str) else [one for one in reasons or () if one]
     return f"{words[0]} (and {len(words) - 1} more)" if len(words) > 1 else "".join(words)
 
 

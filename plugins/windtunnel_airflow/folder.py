@@ -73,7 +73,7 @@ def _beside(folder: str | Path, dag_file: str) -> Path:
 
 def _read(folder: Path) -> tuple[list[Definition], list[str]]:
     """The right definitions, and the errors of the others."""
-    found: dict[str, tuple[Path, Definition]] = {}
+    definitions: dict[str, tuple[Path, Definition]] = {}
     errors = []
     for file in sorted(_yaml_files(folder)):
         try:
@@ -86,12 +86,12 @@ def _read(folder: Path) -> tuple[list[Definition], list[str]]:
         except DefinitionError as error:
             errors.append(str(Document(file).error(list(error.faults))))
             continue
-        if definition.name in found:
-            first = found[definition.name][0].name
+        if definition.name in definitions:
+            first = definitions[definition.name][0].name
             errors.append(f"{file}: name: found {definition.name!r}, which {first} has; give each search its own")
             continue
-        found[definition.name] = (file, definition)
-    return [definition for _, definition in found.values()], errors
+        definitions[definition.name] = (file, definition)
+    return [definition for _, definition in definitions.values()], errors
 
 
 def _yaml_files(folder: Path) -> Iterator[Path]:

@@ -19,11 +19,11 @@ _MOST = 1000  # characters that a note may have
 def on_dag_run_failed(dag_run: Any, msg: str) -> None:
     """Note why the run failed, unless a person has written a note."""
     with _session_of(dag_run) as session:
-        found = recorded_failures(session, dag_run.dag_id, dag_run.run_id)
-        causes = {task: words for task, words in found.items() if task != "clean_up"} or found
+        failures = recorded_failures(session, dag_run.dag_id, dag_run.run_id)
+        causes = {task: words for task, words in failures.items() if task != "clean_up"} or failures
         if causes:
-            said = "; ".join(f"{task}: {words}" for task, words in causes.items())
-            _write(session, dag_run, f"{_BEGIN}{said}"[:_MOST])
+            text = "; ".join(f"{task}: {words}" for task, words in causes.items())
+            _write(session, dag_run, f"{_BEGIN}{text}"[:_MOST])
 
 
 @hookimpl

@@ -134,7 +134,7 @@ def test_the_story_has_all_that_a_search_can_meet(tmp_path):
     assert set(tries(store).values()) == {1}
 
 
-@pytest.fixture(params=["local", pytest.param("azure", marks=pytest.mark.azure)])
+@pytest.fixture(params=["local", pytest.param("azure", marks=[pytest.mark.azure, pytest.mark.slow])])
 def url(request, tmp_path, monkeypatch):
     if request.param == "local":
         return str(tmp_path / "store")

@@ -195,8 +195,8 @@ def _innermost(model: "torch.nn.Module") -> "torch.nn.Module":
 
     while isinstance(inner := unwrap(model), AveragedModel):
         model = inner.module
-    found: torch.nn.Module = inner
-    return found
+    unwrapped: torch.nn.Module = inner
+    return unwrapped
 
 
 def _without_compiled_parts(model: "torch.nn.Module") -> "torch.nn.Module":

@@ -14,9 +14,9 @@ def kernel_kills() -> int:
     """How many processes of this container the kernel has killed so far, where it tells."""
     for file in _COUNTERS:
         with suppress(OSError):
-            found = re.search(r"^oom_kill (\d+)$", file.read_text(), re.MULTILINE)
-            if found:
-                return int(found[1])
+            match = re.search(r"^oom_kill (\d+)$", file.read_text(), re.MULTILINE)
+            if match:
+                return int(match[1])
     return 0
 
 

@@ -42,12 +42,12 @@ class Rules:
     def __call__(self, reports: Sequence[Report]) -> Verdict | None:
         """The verdict that ends the trial; None where it goes on."""
         own = curve(reports, self._metric)
-        said = [verdict for verdict in self._decided if verdict.interval == len(own)]
-        if own and not said and any(rule.due(len(own)) for rule in self._early.rules.values()):
-            said = verdicts(self._early, own, self._peers(), self._direction)
-            self._decided += said
+        due = [verdict for verdict in self._decided if verdict.interval == len(own)]
+        if own and not due and any(rule.due(len(own)) for rule in self._early.rules.values()):
+            due = verdicts(self._early, own, self._peers(), self._direction)
+            self._decided += due
             self._ledger.store.put(self._path, json.dumps([asdict(one) for one in self._decided], indent=1).encode())
-        return next((verdict for verdict in said if verdict.stop), None)
+        return next((verdict for verdict in due if verdict.stop), None)
 
     def _peers(self) -> list[list[float]]:
         """The curves of the other configurations; of several trials of one, the one that came furthest."""

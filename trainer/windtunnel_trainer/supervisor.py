@@ -405,8 +405,8 @@ def devices() -> list[str]:
     given = os.environ.get("CUDA_VISIBLE_DEVICES")
     if given is not None:
         return [device for device in given.split(",") if device]
-    found = [str(index) for index, _ in enumerate(_DEV.glob("nvidia[0-9]*"))]
-    return found or (_devices_of_windows() if (_DEV / "dxg").exists() else [])
+    devices_here = [str(index) for index, _ in enumerate(_DEV.glob("nvidia[0-9]*"))]
+    return devices_here or (_devices_of_windows() if (_DEV / "dxg").exists() else [])
 
 
 def _devices_of_windows() -> list[str]:

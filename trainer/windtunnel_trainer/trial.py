@@ -153,21 +153,21 @@ class Trial:
         objects = self._noted(objects)
         request, source = self._request, self._ledger
         trial = request.trial
-        found = None if self._first_start else checkpoints.load(source, trial, request.config)
-        if found is None and request.continue_from:
+        checkpoint = None if self._first_start else checkpoints.load(source, trial, request.config)
+        if checkpoint is None and request.continue_from:
             trial = request.continue_from
             if not trial.startswith(request.config):
                 raise LedgerError(f"{request.trial} cannot continue {trial}, which is another configuration")
             if request.source:
                 named = self._definition.warm_start
                 source = open_source(request.source, source, f"source of {request.trial}", named)
-            found = checkpoints.load(source, trial, request.config)
-            if found is None:
+            checkpoint = checkpoints.load(source, trial, request.config)
+            if checkpoint is None:
                 self._say(f"{trial} left no checkpoint to go on from: training from the beginning")
         self._group.agree(None)  # nobody goes on, and writes another checkpoint, before all have read this one
-        if found is None:
+        if checkpoint is None:
             return False
-        self._progress, saved = found
+        self._progress, saved = checkpoint
         if trial != request.trial:
             self._progress.go_on()
         checkpoints.load_states(objects, saved, f"the checkpoint of {trial}")
@@ -280,10 +280,10 @@ class Trial:
                 asks for an object that is not given.
         """
         preemption.heed()
-        asked = self._objects.keys() - objects.keys()
+        missing = self._objects.keys() - objects.keys()
         objects = self._noted(objects)
         if not self._checked:
-            self._check(objects, asked)
+            self._check(objects, missing)
         progress = self._progress
         now = time.monotonic()
         ended = progress.position != "within" and progress.step == self._target
@@ -454,10 +454,10 @@ class Trial:
         if name.encode(errors="replace").decode() != name:
             raise WorkloadError(f"report({printable(name)}=…): a metric's name is text that UTF-8 can hold")
         try:
-            found = number(value)
+            converted = number(value)
         except (TypeError, ValueError) as error:
             raise WorkloadError(f"report({name}=…): {shown(value)} is no number") from error
-        return found if math.isfinite(found) else None
+        return converted if math.isfinite(converted) else None
 
     def _keep_best(self, report: Report) -> None:
         if self._definition.objective_at == "last" or report.early or not report.closes:

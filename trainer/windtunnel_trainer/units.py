@@ -64,9 +64,9 @@ def run(
     request: Request | None = None
     try:
         if job.kind is not JobKind.PREPARE:
-            asked = ledger.request(trial_of(unit))
-            check_request(asked, definition, ledger.spec.sources)
-            request = asked
+            checked = ledger.request(trial_of(unit))
+            check_request(checked, definition, ledger.spec.sources)
+            request = checked
         if request is None:
             result = prepare(ledger, definition, unit)
         elif job.kind is JobKind.TRAIN:

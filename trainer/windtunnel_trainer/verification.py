@@ -139,10 +139,10 @@ class Verification:
         with torch.inference_mode():
             parts = [model(torch.from_numpy(x[i : i + _BATCH])).numpy() for i in range(0, len(x), _BATCH)]
         logits = np.concatenate(parts)
-        found = self.run_onnx(x)
+        onnx_outputs = self.run_onnx(x)
         self.metrics["examples"] = float(len(x))
         self.metrics["test_acc"] = float(np.mean(logits.argmax(1) == y))
-        if found.shape == logits.shape:
-            self.metrics["onnx_acc"] = float(np.mean(found.argmax(1) == y))
-        self.compare(logits, found)
+        if onnx_outputs.shape == logits.shape:
+            self.metrics["onnx_acc"] = float(np.mean(onnx_outputs.argmax(1) == y))
+        self.compare(logits, onnx_outputs)
         return self.metrics

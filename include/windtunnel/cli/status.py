@@ -76,17 +76,17 @@ def _snapshots(reader: "RunReader") -> Iterator["Snapshot"]:
     from windtunnel.report.text import ending
     from windtunnel.text import printable
 
-    told = False
+    warned = False
     while True:
         began = time.monotonic()
         try:
             snapshot = reader.read()
         except UnavailableError as error:
-            if not told:
+            if not warned:
                 print(f"waiting for the store: {printable(str(error))}", file=sys.stderr)
-            told = True
+            warned = True
         else:
-            told = False
+            warned = False
             yield snapshot
             if ending(snapshot):
                 return

@@ -119,9 +119,9 @@ def _dag(section: dict[str, Any], fields: Mapping[str, Any]) -> Iterator[Fault]:
         yield Fault(("dag", "timezone"), f"found {shown(zone)}; {hint}; allowed: an IANA name such as 'Europe/Berlin'")
         return
     if schedule in (None, *_WITHOUT_HOUR):
-        found = "there is no schedule" if schedule is None else f"schedule {schedule} has no hour"
+        problem = "there is no schedule" if schedule is None else f"schedule {schedule} has no hour"
         yield Fault(
-            ("dag", "timezone"), f"is given, and {found}; allowed: beside a cron expression, or one like @daily"
+            ("dag", "timezone"), f"is given, and {problem}; allowed: beside a cron expression, or one like @daily"
         )
 
 

@@ -1,8 +1,9 @@
 """All that is known of a run: plans, trials, results, jobs. Ids, records, and the ledger that keeps them in a store."""
 
+from windtunnel.ledger.approval import Approval
 from windtunnel.ledger.ledger import Ledger
 from windtunnel.ledger.model import Model, Verdict
-from windtunnel.ledger.records import Approval, Attempt, Job, JobKind, Plan, Request, Result, State
+from windtunnel.ledger.records import Attempt, Job, JobKind, Plan, Request, Result, State
 from windtunnel.ledger.selection import Decision, Selection
 from windtunnel.ledger.spec import Spec
 from windtunnel.ledger.trial import Trial

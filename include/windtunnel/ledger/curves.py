@@ -122,8 +122,8 @@ def _lines_of_parts(ledger: Ledger, path: str) -> list[bytes]:
     lines: list[bytes] = []
     for part in range(_WINDOWS):
         start = round(part * (size - length) / (_WINDOWS - 1))
-        found = ledger.store.read(path, start, length).split(b"\n")
-        lines += found[1 if part else 0 : None if part == _WINDOWS - 1 else -1]
+        part_lines = ledger.store.read(path, start, length).split(b"\n")
+        lines += part_lines[1 if part else 0 : None if part == _WINDOWS - 1 else -1]
     return lines
 
 

@@ -81,8 +81,8 @@ def causes(results: Iterable[Result]) -> list[tuple[str, list[str]]]:
     groups: dict[str, tuple[str, list[str]]] = {}
     for result in results:
         if result.state is State.FAILED:
-            said = cause(result)
-            groups.setdefault(_VARYING.sub("#", said), (said, []))[1].append(result.trial)
+            text = cause(result)
+            groups.setdefault(_VARYING.sub("#", text), (text, []))[1].append(result.trial)
     return sorted(groups.values(), key=lambda group: -len(group[1]))
 
 
@@ -95,20 +95,20 @@ def hopeless(ended: Collection[Result], most: int, own: Collection[str]) -> str 
         own: the trials that the present session asked for: what failed before may have been mended.
     """
     trained = [result for result in ended if result.state is not State.INFEASIBLE]
-    found = causes(trained)
-    failed = sum(len(units) for _, units in found)
+    groups = causes(trained)
+    failed = sum(len(units) for _, units in groups)
     if failed >= most:
-        return f"{failed} of {len(ended)} trials failed, and limits.failed_trials is {most}; {commonest(found)}"
+        return f"{failed} of {len(ended)} trials failed, and limits.failed_trials is {most}; {commonest(groups)}"
     first = causes(result for result in trained if result.trial in own)
     if failed == len(trained) and len(first) == 1 and len(first[0][1]) >= _SAME:
         return f"the first {len(first[0][1])} trials failed for the same cause: {first[0][0]}"
     return None
 
 
-def commonest(found: Collection[tuple[str, list[str]]]) -> str:
+def commonest(causes_by_count: Collection[tuple[str, list[str]]]) -> str:
     """The commonest of the causes with its count: `3 times nan: the loss is nan`."""
-    said, units = next(iter(found))
-    return f"{len(units)} times {said}"
+    text, units = next(iter(causes_by_count))
+    return f"{len(units)} times {text}"
 
 
 def _seconds(started: str, ended: str) -> float:

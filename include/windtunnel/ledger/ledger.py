@@ -13,13 +13,13 @@ from functools import cached_property
 from typing import Any, Literal, TypeVar
 
 from windtunnel.errors import ConflictError, LedgerError, NotFoundError, UnreadableError
+from windtunnel.ledger.approval import Approval
 from windtunnel.ledger.format import FORMAT, require_readable
 from windtunnel.ledger.ids import is_trial, safe_name
 from windtunnel.ledger.listing import metadata_of, result_of, unreadable_result
 from windtunnel.ledger.model import ONNX
 from windtunnel.ledger.reading import named, read_object, read_record, unreadable
 from windtunnel.ledger.records import (
-    Approval,
     Attempt,
     Job,
     Launch,
@@ -32,7 +32,7 @@ from windtunnel.ledger.records import (
 from windtunnel.ledger.selection import Decision, Selection
 from windtunnel.ledger.spec import Spec, is_digest, read_spec
 from windtunnel.ledger.stage import Stage, StageKind
-from windtunnel.ledger.trial import Trial
+from windtunnel.ledger.trial import Trial, infeasible
 from windtunnel.ledger.url import parts_of
 from windtunnel.ledger.writer import WRITER, Turn, Writer
 from windtunnel.stores import Store, open_store
@@ -187,8 +187,8 @@ class Ledger:
             for name, entry in named(self.store.list(folder), folder)
             if name == safe_name(name)  # another is a person's copy
         ]
-        found = [session for name, session in records if safe_name(session.session) == name]
-        return sorted(found, key=lambda session: session.order)
+        sessions = [session for name, session in records if safe_name(session.session) == name]
+        return sorted(sessions, key=lambda session: session.order)
 
     def session(self, name: str) -> Session:
         """The session of that name.
@@ -196,10 +196,10 @@ class Ledger:
         Raises:
             LedgerError: there is none.
         """
-        found = self._read(f"sessions/{safe_name(name)}.json", Session)
-        if found is None:
+        session = self._read(f"sessions/{safe_name(name)}.json", Session)
+        if session is None:
             raise LedgerError(f"{self.url} has no session {name!r}")
-        return self._named(found, found.session, name)
+        return self._named(session, session.session, name)
 
     def finish(self, session: str) -> None:
         """Say that the session came to an outcome: models are published, or a person refused them."""
@@ -219,8 +219,8 @@ class Ledger:
 
     def end(self, session: str, why: str) -> None:
         """Say that the session ended without an outcome, and why; holds until something is launched again."""
-        said = Decision(what="failed", reason=why)
-        self.store.put(self.path(f"ended/{safe_name(session)}.json"), said.to_bytes())
+        decision = Decision(what="failed", reason=why)
+        self.store.put(self.path(f"ended/{safe_name(session)}.json"), decision.to_bytes())
 
     def end_of(self, session: str) -> tuple[Decision, float] | None:
         """How the session ended without an outcome, and when, in seconds since 1970 by the store's clock."""
@@ -256,7 +256,7 @@ class Ledger:
         for request in plan.requests if plan.jobs else ():
             self.begin_trial(request)
             if request.infeasible:
-                self._end(request.infeasible_result())
+                self._end(infeasible(request))
         for job in plan.jobs:
             self.create_job(job)
         return plan
@@ -329,10 +329,10 @@ class Ledger:
         Raises:
             LedgerError: there is no such job.
         """
-        found = self._read(f"jobs/{job}.json", Job)
-        if found is None:
+        record = self._read(f"jobs/{job}.json", Job)
+        if record is None:
             raise LedgerError(f"{self.url} has no job {job!r}")
-        return self._named(found, found.job, job)
+        return self._named(record, record.job, job)
 
     def begin_launch(self, job: str, host: str, launched: str, number: int | None = None) -> Launch:
         """Record one more launch of a job; its number tells how many there are.
@@ -364,11 +364,11 @@ class Ledger:
 
     def launches(self, job: str) -> list[Launch]:
         """All launches of a job, in order; one whose record cannot be read counts too."""
-        found = [
+        launches = [
             self._started(entry, Launch) or Launch(number=number, host="", launched=_moment(entry))
             for number, entry in self._numbered(f"jobs/{job}/launches/")
         ]
-        return sorted(found, key=lambda launch: launch.number)
+        return sorted(launches, key=lambda launch: launch.number)
 
     def launch_times(self, jobs: str = "") -> dict[str, list[float]]:
         """When jobs were launched, in seconds since 1970 by the store's clock: one listing.
@@ -413,10 +413,10 @@ class Ledger:
         Raises:
             LedgerError: nothing was.
         """
-        found = self._read(f"trials/{trial}/request.json", Request)
-        if found is None:
+        request = self._read(f"trials/{trial}/request.json", Request)
+        if request is None:
             raise LedgerError(f"{self.url} has no trial {trial!r}")
-        return self._named(found, found.trial, trial)
+        return self._named(request, request.trial, trial)
 
     def begin_trial(self, request: Request) -> Request:
         """Write a trial's request unless it was written, and return the one that holds."""
@@ -438,13 +438,13 @@ class Ledger:
 
     def mark_preempted(self, unit: str, attempt: Attempt) -> None:
         """Say that the attempt's job was told to go: the start is not held against the unit."""
-        told = attempt.model_copy(update={"preempted": True})
-        self.store.put(self._attempt_path(unit, attempt.number), told.to_bytes())
+        preempted = attempt.model_copy(update={"preempted": True})
+        self.store.put(self._attempt_path(unit, attempt.number), preempted.to_bytes())
 
     def mark_taken_down(self, unit: str, attempt: Attempt, kind: str, message: str) -> None:
         """Say what took the attempt's job down with it; the start counts."""
-        told = attempt.model_copy(update={"kind": kind, "message": message})
-        self.store.put(self._attempt_path(unit, attempt.number), told.to_bytes())
+        taken_down = attempt.model_copy(update={"kind": kind, "message": message})
+        self.store.put(self._attempt_path(unit, attempt.number), taken_down.to_bytes())
 
     def attempts(self, unit: str, most: int = 0) -> list[Attempt]:
         """The last starts of a unit, `most` of them or all, in order; one whose record cannot be read counts too."""
@@ -563,15 +563,15 @@ class Ledger:
             return self._create(name, record)
         path, mark = self.path(name), {"session": str(self.turn.number)}
         while not self.store.create(path, record.to_bytes(), mark):
-            found = self.store.stat(path)
+            entry = self.store.stat(path)
             fixed = stage in (getattr(self.turn.check(), what) or ())
-            if fixed or found.metadata == mark:
+            if fixed or entry.metadata == mark:
                 record = read_record(self.store, path, type(record))
                 if fixed:
                     return record
                 break
             try:
-                self.store.put(path, record.to_bytes(), mark, if_match=found.etag)
+                self.store.put(path, record.to_bytes(), mark, if_match=entry.etag)
                 break
             except ConflictError:
                 continue
@@ -613,9 +613,9 @@ class Ledger:
         except UnreadableError:
             return None
 
-    def _named(self, record: R, found: str, name: str) -> R:
-        if found != name:
-            raise LedgerError(f"{self.url}: the record of {name!r} says that it is {found!r}: somebody changed it")
+    def _named(self, record: R, recorded: str, name: str) -> R:
+        if recorded != name:
+            raise LedgerError(f"{self.url}: the record of {name!r} says that it is {recorded!r}: somebody changed it")
         return record
 
     def _attempt_path(self, unit: str, number: int) -> str:

@@ -148,10 +148,22 @@ class Trial:
         return replace(self, request=self.request.model_copy(update={"params": dict(params)}))
 
 
+def infeasible(request: Request) -> Result:
+    """How a trial ends whose known values break a constraint: it is not trained."""
+    return Result(
+        trial=request.trial,
+        state=State.INFEASIBLE,
+        metrics=dict(request.known),
+        kind="infeasible",
+        message=request.infeasible or "",
+        attempts=0,
+    )
+
+
 def ended(requests: Iterable[Request], results: Mapping[str, Result]) -> list[Trial]:
     """The trials that have a result, in order of request; of a trial's several tries the last one."""
-    asked = {request.trial: request for request in requests if request.trial in results}
-    return [Trial(asked[trial], results[trial]) for trial in last_tries(asked)]
+    with_result = {request.trial: request for request in requests if request.trial in results}
+    return [Trial(with_result[trial], results[trial]) for trial in last_tries(with_result)]
 
 
 def outstanding(requests: Iterable[Request], results: Mapping[str, Result]) -> list[Request]:
@@ -178,15 +190,3 @@ def best_trial(trials: Iterable[Trial], objective: str, direction: str) -> Trial
     """The feasible trial with the best value of an objective, the earliest of equal ones; None without any."""
     fit = [trial for trial in trials if trial.feasible and objective in trial.objectives]
     return min(fit, key=lambda trial: loss(trial.objectives[objective], direction), default=None)
-
-
-def message(trial: Trial) -> str:
-    """Why it failed, was stopped or is not trained; empty where nothing of the kind happened."""
-    if trial.request.infeasible:
-        return f"breaks {trial.request.infeasible}"
-    return trial.result.message if trial.result else ""
-
-
-def recorded(trial: Trial) -> float:
-    """When its result was written, in seconds since 1970 by the store's clock; 0 without a result."""
-    return trial.result.recorded if trial.result else 0.0

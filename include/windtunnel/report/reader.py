@@ -155,9 +155,9 @@ class RunReader:
         """What was said when the latest session ended, unless something was launched since, by the store's clock."""
         if self._end is None:
             return None
-        said, at = self._end
+        decision, at = self._end
         launched = max((time for times in self._launches.values() for time in times), default=0.0)
-        return said if at >= launched else None
+        return decision if at >= launched else None
 
     def _add(self, results: dict[str, Result]) -> None:
         """Keep new results; a message that is too long for a listing is read from the result itself."""

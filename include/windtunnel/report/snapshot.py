@@ -63,8 +63,6 @@ class Snapshot:
     exported: Mapping[str, str]
     blocked: str = ""
 
-    # The search
-
     @property
     def session(self) -> Session | None:
         """The latest session, if one has begun."""
@@ -217,8 +215,8 @@ class Snapshot:
     def objectives_of(self, trial: Trial) -> dict[str, float]:
         """Values of the objectives by name; where training gave none, what a failed one had reported or was known."""
         reported = trial.result.metrics if trial.state is State.FAILED and trial.result is not None else {}
-        found = trial.known | {name: value for name, value in reported.items() if value is not None}
-        return {name: value for name, value in found.items() if name in self.objectives} | trial.objectives
+        values = trial.known | {name: value for name, value in reported.items() if value is not None}
+        return {name: value for name, value in values.items() if name in self.objectives} | trial.objectives
 
     def metrics_of(self, trial: Trial) -> dict[str, float | None]:
         """Every other number that is known of it, by name."""

@@ -40,11 +40,11 @@ def finalists(snapshot: Snapshot) -> str:
 
 def why_failed(snapshot: Snapshot) -> list[str]:
     """Why trials failed, in a line: the commonest cause with its count; none where none failed."""
-    found = causes(trial.result for trial in snapshot.trials if trial.result)
-    if not found:
+    groups = causes(trial.result for trial in snapshot.trials if trial.result)
+    if not groups:
         return []
-    others = sum(len(units) for _, units in found[1:])
-    return [printable(f"failed: {commonest(found)}" + (f", and {others} for other causes" if others else ""), keep="")]
+    others = sum(len(units) for _, units in groups[1:])
+    return [printable(f"failed: {commonest(groups)}" + (f", and {others} for other causes" if others else ""), keep="")]
 
 
 def ending(snapshot: Snapshot) -> str | None:

@@ -226,10 +226,10 @@ def _check_unchanged(record: dict[str, Any], definition: Definition, code: str, 
     if not isinstance(record.get("code"), str):
         raise unreadable(ledger.store, ledger.path("search.json"), "does not tell which code the run began with")
     begun = recorded_definition(ledger, record).model_dump(mode="json")
-    asked = definition.model_dump(mode="json")
-    fields = [field for field in _FIXED if begun[field] != asked[field]]
-    fields += ["epochs." + part for part in ("partial", "horizon") if begun["epochs"][part] != asked["epochs"][part]]
-    if begun["epochs"]["horizon"] is None and begun["epochs"]["full"] != asked["epochs"]["full"]:
+    wanted = definition.model_dump(mode="json")
+    fields = [field for field in _FIXED if begun[field] != wanted[field]]
+    fields += ["epochs." + part for part in ("partial", "horizon") if begun["epochs"][part] != wanted["epochs"][part]]
+    if begun["epochs"]["horizon"] is None and begun["epochs"]["full"] != wanted["epochs"]["full"]:
         fields.append("epochs.full (set epochs.horizon from the beginning to be free to change it)")
     if record.get("code") != code:
         fields.append(f"source of {definition.workload}")

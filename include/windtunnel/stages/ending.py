@@ -67,9 +67,9 @@ def reason_to_fail(search: Search, seen: Sequence[Trial], front: int) -> str | N
     ended = [trial.result for trial in seen if trial.result is not None]
     own = {trial.trial for trial in seen if trial.request.stage.number > search.session.offset}
     reason = hopeless(ended, search.definition.limits.failed_trials, own)
-    found = causes(ended)
-    if reason is None and found and not front and sum(len(units) for _, units in found) == len(ended):
-        return f"all {len(ended)} trials failed; {commonest(found)}"
+    groups = causes(ended)
+    if reason is None and groups and not front and sum(len(units) for _, units in groups) == len(ended):
+        return f"all {len(ended)} trials failed; {commonest(groups)}"
     return reason
 
 

@@ -34,8 +34,7 @@ def start(search: Search) -> Plan | None:
     """Fix iteration 0: the trials of the runs in `warm_start` that are trials of this search too, with their results.
 
     Runs on other data, code or settings train other trials: none of theirs is taken. The plan's note says what was
-    taken, and why the rest was not, and names runs
-    that are gone since.
+    taken, and why the rest was not; a start done again adds which runs are gone since.
     """
     stage, history = Stage.iteration(0), History(search.ledger)
     plan = history.plan(stage)
@@ -72,10 +71,10 @@ def adopt_results(search: Search, history: History, requests: Iterable[Request])
     adopted: set[str] = set()
     begun = history.plan(Stage.iteration(0)) is not None  # what counts of earlier runs is copied then
     for url in sources:
-        found = _source(url) if begun and url in search.definition.warm_start else _results(url)
-        if found is None:
+        source_results = _source(url) if begun and url in search.definition.warm_start else _results(url)
+        if source_results is None:
             continue
-        source, results = found
+        source, results = source_results
         for request in missing:
             theirs = results.get(last_try(request.trial, results))
             if theirs is None or request.trial in adopted:
@@ -93,18 +92,18 @@ def _same_trials(search: Search, url: str) -> tuple[list[Request], str]:
     source, results = _results(url)
     history = History(source)
     requests = history.requests(history.iterations_done).values()
-    asked = [request for request in requests if request.trial == first_id(request.trial)]
+    first_tries = [request for request in requests if request.trial == first_id(request.trial)]
     same: list[Request] = []
     obstacles: Counter[str] = Counter()
-    of_all = _obstacle_of_all(search, source) or ("" if asked else "none of its iterations is done")
-    for theirs in [] if of_all else asked:
+    of_all = _obstacle_of_all(search, source) or ("" if first_tries else "none of its iterations is done")
+    for theirs in [] if of_all else first_tries:
         obstacle = _obstacle(search, source, theirs, results.get(last_try(theirs.trial, results)))
         if obstacle:
             obstacles[obstacle] += 1
         else:
             same.append(_request(search, theirs, url))
     reasons = of_all or ", ".join(f"{count} {obstacle}" for obstacle, count in obstacles.most_common())
-    note = f"{len(same)} of {len(asked)} trials taken from {url}"
+    note = f"{len(same)} of {len(first_tries)} trials taken from {url}"
     return same, note + (f"; {'' if of_all else 'not taken: '}{reasons}" if reasons else "")
 
 

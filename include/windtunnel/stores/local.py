@@ -85,11 +85,11 @@ class LocalStore(Store):
     def refusal(self) -> str:
         """That the disk is full, where it is."""
         try:
-            found = os.statvfs(self.folder)
+            disk = os.statvfs(self.folder)
         except OSError:
             return ""
-        room = found.f_bavail * found.f_frsize
-        if not found.f_blocks or room >= _FULL:
+        room = disk.f_bavail * disk.f_frsize
+        if not disk.f_blocks or room >= _FULL:
             return ""
         return f"the disk of {self.url} is full ({room} bytes left); free some space, and the run goes on by itself"
 
@@ -106,8 +106,8 @@ class LocalStore(Store):
     def get_tagged(self, path: str) -> tuple[bytes, str]:
         """The object's content and etag."""
         with self.open(path) as file, self._explained("read", path):
-            found = os.fstat(file.fileno())
-            return file.read(checked_size(f"{self.url}/{path}", found.st_size)), _etag(found)
+            file_status = os.fstat(file.fileno())
+            return file.read(checked_size(f"{self.url}/{path}", file_status.st_size)), _etag(file_status)
 
     def read(self, path: str, start: int, size: int) -> bytes:
         """A part of the object."""
@@ -259,20 +259,20 @@ class LocalStore(Store):
     def _insist(self, write: Callable[[], T]) -> T:
         """Write, and where there is somebody to tell, wait until a full disk has room."""
         pause, longest = _PAUSES
-        told = False
+        warned = False
         while True:
             try:
                 result = write()
             except UnavailableError as error:
                 if self.on_wait is None:
                     raise
-                if not told:
+                if not warned:
                     self.on_wait(f"waiting: {error}")
-                told = True
+                warned = True
                 time.sleep(pause)
                 pause = min(2 * pause, longest)
             else:
-                if told and self.on_wait is not None:
+                if warned and self.on_wait is not None:
                     self.on_wait(f"{self.url} takes writes again")
                 return result
 
@@ -345,17 +345,17 @@ def _children(folder: int, base: str, start: str) -> list[tuple[str, Entry | Non
 
 def _entry(place: _Place, path: str) -> Entry:
     while True:
-        found = status(place.folder, place.name)
-        etag = _etag(found)
+        file_status = status(place.folder, place.name)
+        etag = _etag(file_status)
         metadata = _read_metadata(place, etag)
         # Without metadata, either there is none or this version was replaced between the two looks.
         if metadata is not None or _version(place) == etag:
-            modified = datetime.fromtimestamp(found.st_mtime_ns / 1e9, UTC)
-            return Entry(path, found.st_size, modified, etag, metadata or {})
+            modified = datetime.fromtimestamp(file_status.st_mtime_ns / 1e9, UTC)
+            return Entry(path, file_status.st_size, modified, etag, metadata or {})
 
 
-def _etag(found: os.stat_result) -> str:
-    return f"{found.st_ino:x}-{found.st_mtime_ns:x}-{found.st_size:x}"
+def _etag(file_status: os.stat_result) -> str:
+    return f"{file_status.st_ino:x}-{file_status.st_mtime_ns:x}-{file_status.st_size:x}"
 
 
 def _version(place: _Place) -> str | None:

@@ -83,10 +83,10 @@ def known_values(name: str, params: Mapping[str, Any], settings: Mapping[str, An
     if cost is None:
         return {}
     try:
-        found = cost(deepcopy(dict(params)), deepcopy(dict(settings)))
-        if not isinstance(found, Mapping):
-            raise TypeError(f"it returned {type(found).__name__}; allowed: a mapping of names to numbers")
-        return {str(key): number(value) for key, value in found.items()}
+        values = cost(deepcopy(dict(params)), deepcopy(dict(settings)))
+        if not isinstance(values, Mapping):
+            raise TypeError(f"it returned {type(values).__name__}; allowed: a mapping of names to numbers")
+        return {str(key): number(value) for key, value in values.items()}
     except (Exception, SystemExit) as error:
         raise WorkloadError(f"{name}.cost({shown(dict(params))}) failed: {error_text(error)}") from error
 

@@ -29,10 +29,10 @@ def results(snapshot: Snapshot, seconds: float) -> list[str]:
     done = sum(counts.values()) - sum(counts[state] for state in UNENDED)
     failed = f" ({counts['failed']} failed)" if counts["failed"] else ""
     usable = [model for model in snapshot.models if model.usable]
-    told = "" if snapshot.refusal else f", {finalists(snapshot)}"
+    models = "" if snapshot.refusal else f", {finalists(snapshot)}"
     lines = [
         f"{snapshot.search} took {_duration(seconds)}: {done} trials{failed} in {len(iterations)} iterations, "
-        f"{len(snapshot.front)} on the front{told}."
+        f"{len(snapshot.front)} on the front{models}."
     ]
     if snapshot.ended_early:
         lines.append(f"It ended early: {snapshot.ended_early}.")

@@ -67,7 +67,7 @@ class ResultsTrigger(BaseTrigger):
     async def _wait(self) -> Progress:
         began = time.monotonic()
         monitor: StageMonitor | None = None
-        proven, said, delay, waiting = False, "", _FIRST_DELAY, False
+        proven, logged, delay, waiting = False, "", _FIRST_DELAY, False
         while True:
             try:
                 if monitor is None:
@@ -88,9 +88,9 @@ class ResultsTrigger(BaseTrigger):
             if waiting:
                 self.log.info("the store answers again")
             proven, delay, waiting = True, _FIRST_DELAY, False
-            if progress.message != said:
-                said = progress.message
-                self.log.info(said)
+            if progress.message != logged:
+                logged = progress.message
+                self.log.info(logged)
             if progress.done:
                 return progress
             await asyncio.sleep(pause(time.monotonic() - began))

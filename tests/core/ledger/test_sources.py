@@ -41,8 +41,8 @@ def test_a_name_that_no_run_has_is_refused_with_the_nearest(store):
     with pytest.raises(LedgerError, match=r"resume: there is no run 'first': .*/runs/toy has none yet"):
         check_begun(Ledger(store, "toy", "first"))
     for run in ("2026-01-01T10-00-00", "2026-02-02T20-00-00", "nightly", "first", "second"):
-        Ledger(store, "toy", run).begin({})
-    Ledger(store, "other", "fiirst").begin({})
+        Ledger(store, "toy", run).begin({"definition": {}})
+    Ledger(store, "other", "fiirst").begin({"definition": {}})
     store.put("toy/fisrt/request.json", b"{}")  # no run, for it has not begun
     check_begun(Ledger(store, "toy", "first"))
     with pytest.raises(LedgerError, match=r"no run 'fisrt': .*/runs/toy has first, \S+, \S+ and 2 more; give one of"):

@@ -46,6 +46,7 @@ def test_writing_it_mends_what_took_its_place(ledger):
 
 
 def test_a_digest_that_is_none_or_of_nothing_is_refused(ledger):
+    ledger.write_json("search.json", {})
     with pytest.raises(LedgerError, match="is no digest of what is to be run"):
         _ = ledger.with_spec("../search").spec
     with pytest.raises(LedgerError, match="resume the run"):

@@ -4,7 +4,7 @@ import pytest
 
 from tests.core.report import made_up
 from windtunnel.errors import LedgerError
-from windtunnel.ledger import Ledger, State
+from windtunnel.ledger import Job, JobKind, Ledger, Plan, State
 from windtunnel.report import RunReader, collect
 from windtunnel.report.payloads.compare import compare
 from windtunnel.report.stages import iterations, stages
@@ -163,9 +163,12 @@ def test_a_reader_sees_what_a_fresh_one_sees_at_every_moment(tmp_path: Path) -> 
     """Files of a whole run appear one by one, in any order that a run may write them."""
     whole, growing = (Ledger(LocalStore(tmp_path / name), "digits_cnn", "first") for name in ("whole", "growing"))
     made_up.fill(whole, iterations=2, finalists=2)
+    units = list(whole.step_outcomes())
+    job = Job(job="verify-2-0", kind=JobKind.VERIFY, stage="verify-2", units=units)
+    whole.create_plan(Plan(stage="verify-2", requests=[], jobs=[job]))
     made_up.begin(growing, made_up.definition())
     reader = RunReader(growing)
-    entries = sorted(whole.store.list(whole.path("")), key=lambda entry: entry.modified)
+    entries = sorted(whole.store.list(whole.path("")), key=lambda entry: ("/steps/" in entry.path, entry.modified))
     for number, entry in enumerate(entries):
         growing.store.create(entry.path, whole.store.get(entry.path), entry.metadata)
         if number % 7 == 0:

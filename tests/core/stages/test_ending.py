@@ -84,9 +84,9 @@ def test_a_front_that_grows_beyond_the_first_ones_bounds_has_grown(bench):
 def test_trials_that_all_fail_for_one_cause_end_the_search_with_it(bench):
     search = bench.begin(limits={"parallel": 2, "failed_trials": 100})
     bench.iterate(search, 3, fail=lambda request: True)
-    known = search.ledger.known("1")
+    known = search.ledger.selection("1")
     assert known.failure == "the first 6 trials failed for the same cause: error: as asked"
     assert len(bench.trained) == 6
     few = bench.begin("few", limits={"parallel": 2, "failed_trials": 100}, trials={"initial": 2, "per_iteration": 6})
     bench.iterate(few, 3, fail=lambda request: True)
-    assert few.ledger.known("1").failure == "all 2 trials failed; 2 times error: as asked"
+    assert few.ledger.selection("1").failure == "all 2 trials failed; 2 times error: as asked"

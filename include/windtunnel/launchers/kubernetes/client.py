@@ -48,8 +48,8 @@ class Client:
 
     def job(self, name: str) -> Object | None:
         """The Job of that name, if there is one."""
-        found: Object | None = self._ask(self._batch.read_namespaced_job, name=name, accept=(404,))
-        return found
+        job: Object | None = self._ask(self._batch.read_namespaced_job, name=name, accept=(404,))
+        return job
 
     def jobs(self, selector: str, fields: str = "") -> list[Object]:
         """Jobs with these labels."""
@@ -61,8 +61,8 @@ class Client:
 
     def events(self, fields: str) -> list[Object]:
         """Events that the field selector chooses, the latest last."""
-        found = self._list(self._core.list_namespaced_event, field_selector=fields)
-        return sorted(found, key=lambda event: event.get("lastTimestamp") or event.get("eventTime") or "")
+        events = self._list(self._core.list_namespaced_event, field_selector=fields)
+        return sorted(events, key=lambda event: event.get("lastTimestamp") or event.get("eventTime") or "")
 
     def delete_jobs(self, selector: str) -> None:
         """Delete the Jobs with these labels; the cluster ends and deletes their pods."""
@@ -85,8 +85,8 @@ class Client:
             return ""
 
     def _list(self, function: Callable[..., Any], **options: Any) -> list[Object]:
-        found = self._ask(function, **{name: value for name, value in options.items() if value})
-        return list(found["items"]) if found else []
+        listing = self._ask(function, **{name: value for name, value in options.items() if value})
+        return list(listing["items"]) if listing else []
 
     def _ask(self, function: Callable[..., Any], accept: tuple[int, ...] = (), **options: Any) -> Any:
         """Send a request until the server answers; None for an answer that is to be accepted."""

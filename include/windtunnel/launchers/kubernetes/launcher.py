@@ -116,8 +116,8 @@ class KubernetesLauncher(Launcher):
         log = ""
         if verdict.pod is not None:
             log = client.log_tail(verdict.pod["metadata"]["name"], TRAINER, LOG_TAIL) or last_words(verdict.pod)
-        kind, said = _with_events(verdict, client, there)
-        return JobFailure(kind, f"job {job.job}: {said}", log)
+        kind, message = _with_events(verdict, client, there)
+        return JobFailure(kind, f"job {job.job}: {message}", log)
 
     def cancel(self, ledger: Ledger, jobs: Collection[str] | None = None) -> None:
         """Delete the Jobs, and wait until their pods have ended."""
@@ -168,10 +168,10 @@ class KubernetesLauncher(Launcher):
     def _tell(self, ledger: Ledger, pods: Iterable[Object]) -> None:
         """Leave word of what took pods down: the trainer in the next pod cannot see it."""
         for pod in pods:
-            found = taken_down(pod)
-            if found is None or pod["metadata"]["uid"] in self._told:
+            ending = taken_down(pod)
+            if ending is None or pod["metadata"]["uid"] in self._told:
                 continue
-            verdict, moment = found
+            verdict, moment = ending
             for unit, attempt in _held(ledger, ledger.job(job_id(pod)), moment):
                 ledger.mark_taken_down(unit, attempt, verdict.kind, verdict.message)
             self._told.add(pod["metadata"]["uid"])
@@ -222,9 +222,9 @@ def _with_events(verdict: Verdict, client: Client, job: Object) -> tuple[str, st
     events = _warnings(client, about)
     if not events:
         return verdict.kind, verdict.message
-    reason, said = events[-1].get("reason"), events[-1].get("message", "")
-    message = verdict.message if said in verdict.message else f"{verdict.message}; {reason}: {said}"
-    kind = "quota" if "exceeded quota" in said else "refused" if reason == "FailedCreate" else verdict.kind
+    reason, warning = events[-1].get("reason"), events[-1].get("message", "")
+    message = verdict.message if warning in verdict.message else f"{verdict.message}; {reason}: {warning}"
+    kind = "quota" if "exceeded quota" in warning else "refused" if reason == "FailedCreate" else verdict.kind
     return kind, message
 
 

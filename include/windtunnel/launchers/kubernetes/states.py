@@ -183,27 +183,27 @@ def _failed(job: Object, pods: Sequence[Object]) -> Verdict:
     condition = next(one for one in job["status"]["conditions"] if one["type"] == "Failed")
     if condition.get("reason") == "DeadlineExceeded":
         return Verdict("timeout", "its Job was active for longer than its activeDeadlineSeconds")
-    said = f"{condition.get('reason', 'Failed')}: {condition.get('message', '')}"
-    return Verdict("gone", f"the cluster gave it up, and its pods are deleted: {said}")
+    words = f"{condition.get('reason', 'Failed')}: {condition.get('message', '')}"
+    return Verdict("gone", f"the cluster gave it up, and its pods are deleted: {words}")
 
 
 def _end_of(pod: Object, pods: Sequence[Object]) -> Verdict:
     """Why a pod failed, in the words of its status."""
     status, where = pod["status"], _place(pod)
-    reason, said = status.get("reason", ""), status.get("message", "")
+    reason, words = status.get("reason", ""), status.get("message", "")
     if reason == "DeadlineExceeded":
         seconds = pod["spec"].get("activeDeadlineSeconds")
         text = f"its {where} hung: it ran for longer than {seconds} s, which limits.job_time and trial_time allow"
         return Verdict("timeout", text, pod)
     if reason in ("Evicted", "Preempting"):
-        return Verdict("evicted", f"its {where} was evicted: {said or reason}", pod)
+        return Verdict("evicted", f"its {where} was evicted: {words or reason}", pod)
     if reason in ("NodeLost", "NodeShutdown", "Terminated", "Shutdown"):
-        return Verdict("node_lost", f"its {where} was lost with the node: {said or reason}", pod)
+        return Verdict("node_lost", f"its {where} was lost with the node: {words or reason}", pod)
     failures = sum(_phase(one) == "Failed" for one in pods)
     times = f", as {failures - 1} before it" if failures > 1 else ""
     ended = _terminated(pod)
     if ended is None:
-        return Verdict("gone", f"its {where} failed: {reason} {said}".rstrip(), pod)
+        return Verdict("gone", f"its {where} failed: {reason} {words}".rstrip(), pod)
     if ended.get("reason") == "OOMKilled":
         limit = _trainer(pod["spec"]["containers"]).get("resources", {}).get("limits", {}).get("memory")
         beyond = f"its memory limit, {limit} (resources.memory)" if limit else "the memory of its node"
@@ -227,17 +227,17 @@ def _stuck(
     for one in [*pod["status"].get("initContainerStatuses", []), *pod["status"].get("containerStatuses", [])]:
         state = one.get("state", {}).get("waiting", {})
         reason = state.get("reason", "")
-        kind, said = _NEVER_STARTS.get(reason), state.get("message", "")
+        kind, words = _NEVER_STARTS.get(reason), state.get("message", "")
         if kind is None and reason in _MAY_START and waited > _START_PATIENCE:
             failed, text = trouble_of(pod)
-            passes = _PASSES.search(said) or _PASSES.search(text)
+            passes = _PASSES.search(words) or _PASSES.search(text)
             long = (
                 waited > pending if passes else (moment - max(failed or since, since)).total_seconds() > _START_PATIENCE
             )
-            kind, said = (_MAY_START[reason] if long else None), said if text in said else f"{said}; {text}"
+            kind, words = (_MAY_START[reason] if long else None), words if text in words else f"{words}; {text}"
         if kind is not None:
             what = f"image {one.get('image')} cannot be had" if kind == "image_not_found" else "it cannot be started"
-            return Verdict(kind, f"its {_place(pod)} does not start: {what}: {reason}: {said}", pod)
+            return Verdict(kind, f"its {_place(pod)} does not start: {what}: {reason}: {words}", pod)
     if waited <= pending:
         return None
     why = f"{scheduled['reason']}: {scheduled.get('message', '')}" if scheduled.get("reason") else "it is being set up"

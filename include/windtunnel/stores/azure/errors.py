@@ -42,8 +42,8 @@ def explain(error: Exception, action: str, credentials: Credentials) -> StoreErr
         return NotFoundError(f"cannot {action}: {what}")
     if code in _CONFLICTS:
         return ConflictError(f"cannot {action}: somebody else wrote it meanwhile")
-    said = f"cannot {action}: {_cause(error, code, credentials)}"
-    return UnavailableError(said) if _may_pass(error) else StoreError(said)
+    message = f"cannot {action}: {_cause(error, code, credentials)}"
+    return UnavailableError(message) if _may_pass(error) else StoreError(message)
 
 
 def _may_pass(error: Exception) -> bool:

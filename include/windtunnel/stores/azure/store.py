@@ -85,13 +85,13 @@ class AzureStore(Store):
 
         with self._explained("read", path):
             while True:
-                found = self._blob(path).get_blob_properties()
-                length = min(size, found.size)
+                properties = self._blob(path).get_blob_properties()
+                length = min(size, properties.size)
                 if length <= 0:
                     return b""
-                same = {"etag": found.etag, "match_condition": MatchConditions.IfNotModified}
+                same = {"etag": properties.etag, "match_condition": MatchConditions.IfNotModified}
                 try:
-                    stream = self._blob(path).download_blob(found.size - length, length, **same)
+                    stream = self._blob(path).download_blob(properties.size - length, length, **same)
                     return bytes(stream.readall())
                 except ResourceModifiedError:  # a log that grew meanwhile
                     continue
@@ -231,9 +231,9 @@ class AzureStore(Store):
         return StoreError(f"{self.url}/{path} does not have the checksum that it was written with: it is damaged")
 
 
-def _entry(path: str, found: Any) -> Entry:
-    metadata = {key: value for key, value in found.metadata.items() if key != WRITE}
-    return Entry(path, found.size, found.last_modified, found.etag.strip('"'), metadata)
+def _entry(path: str, properties: Any) -> Entry:
+    metadata = {key: value for key, value in properties.metadata.items() if key != WRITE}
+    return Entry(path, properties.size, properties.last_modified, properties.etag.strip('"'), metadata)
 
 
 def _md5(content: bytes = b"") -> Any:
