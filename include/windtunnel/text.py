@@ -19,8 +19,9 @@ def error_text(error: BaseException) -> str:
     return readable("".join(traceback.format_exception_only(error)).strip())
 
 
-def readable(text: str) -> str:
+def readable(said: object) -> str:
     """The text as a record holds it: what no terminal or UTF-8 file takes written out, its middle left out if long."""
+    text = str(said)
     if len(text) > _MOST:
         left_out = f" … ({len(text) - _MOST:,} characters left out) … "
         text = text[: _MOST // 2] + left_out + text[-_MOST // 2 :]

@@ -57,6 +57,8 @@ def test_a_workload_may_change_what_it_is_given(bench):
 def test_what_the_trainer_reports_itself_is_no_metric(bench, name):
     made = bench()
     trial = Trial(made.ledger, made.definition, made.request())
+    epoch = next(trial.epochs(1))
+    list(epoch.batches(1, 1))
     with pytest.raises(WorkloadError, match=rf"report\({name}=…\): {name} is the trainer's own"):
         trial.report(val_acc=1.0, **{name: 3})
 

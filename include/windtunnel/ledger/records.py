@@ -123,10 +123,6 @@ class Plan(Record):
     note: str = ""
 
 
-Words = Annotated[str, BeforeValidator(lambda text: readable(text) if isinstance(text, str) else text)]
-"""What a person reads, of any length and encoding when it came."""
-
-
 def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
@@ -144,8 +140,7 @@ class Result(Record):
         kind: of the failure or of the stop: `error`, `nan`, `out_of_memory`, `timeout`, `killed`, `crashed`, `gone`, …
         message: what went wrong, for a person.
         log_tail: the end of its log, where it failed; a listing lacks it.
-        started: when its last attempt began, ISO 8601 in UTC.
-        ended: likewise.
+        started, ended: of its last attempt, ISO 8601 in UTC.
         seconds: how long its last attempt took.
         gpus: how many GPUs its last attempt held.
         peak_memory: the most resident memory that its last attempt's processes had at once, in bytes; 0 where unknown.
@@ -161,7 +156,7 @@ class Result(Record):
     epoch: float = 0.0
     violation: float = 0.0
     kind: str = ""
-    message: Words = ""
+    message: Annotated[str, BeforeValidator(readable)] = ""
     log_tail: str = ""
     started: str = ""
     ended: str = ""
