@@ -50,11 +50,11 @@ test-random: $(READY_DEV) ## run the quick tests in random order, with new examp
 test-all: $(READY_DEV) ## run all tests, the slow ones too, but not those that need an engine for containers
 	@$(BIN)/python -m pytest -m "not stack" $(TESTS) $(ARGS)
 
-test-long: $(READY_DEV) ## run the slow tests that .ci/run leaves out: ARGS="…"
+test-long: $(READY_DEV) ## run the slow tests that .ci/run leaves out, some of them against Azurite: ARGS="…"
 	@$(BIN)/python -m pytest -m long $(TESTS) $(ARGS)
 
 test-azure: $(READY_DEV) ## run the tests against Azurite, which is installed with npm: ARGS="…"
-	@WINDTUNNEL_NEED_AZURITE=1 $(BIN)/python -m pytest -m azure $(TESTS) $(ARGS)
+	@WINDTUNNEL_NEED_AZURITE=1 $(BIN)/python -m pytest -m "azure and not long" $(TESTS) $(ARGS)
 
 test-cluster: $(READY_DEV) ## run the tests on the Kubernetes cluster of KUBECONFIG, whose pods see this machine's files: ARGS="…"
 	@WINDTUNNEL_TEST_CLUSTER=1 $(BIN)/python -m pytest -m cluster $(TESTS)/cluster $(ARGS)

@@ -134,17 +134,23 @@ def test_the_story_has_all_that_a_search_can_meet(tmp_path):
     assert set(tries(store).values()) == {1}
 
 
-@pytest.fixture(params=["local", pytest.param("azure", marks=[pytest.mark.azure, pytest.mark.slow])])
-def url(request, tmp_path, monkeypatch):
-    if request.param == "local":
-        return str(tmp_path / "store")
-    server = request.getfixturevalue("azurite_server")
-    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", server.connection_string)
-    return f"azure://dying-{next(_containers)}/runs"
-
-
 @pytest.mark.parametrize("part", STORY, ids=lambda part: part.__name__)
-def test_every_process_may_die_before_and_after_each_of_its_writes(url, part):
+def test_every_process_may_die_before_and_after_each_of_its_writes(tmp_path, part):
+    all_die_everywhere(str(tmp_path / "store"), part)
+
+
+@pytest.mark.azure
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "part", [first, *(pytest.param(part, marks=pytest.mark.long) for part in STORY if part is not first)]
+)
+def test_so_may_every_process_on_azure(azurite_server, monkeypatch, part):
+    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", azurite_server.connection_string)
+    all_die_everywhere(f"azure://dying-{next(_containers)}/runs", part)
+
+
+def all_die_everywhere(url, part):
+    """Perform a part of the story while every process dies before and after each of its writes."""
     calm, fate = Fate(), DiesEverywhere()
     expected = undisturbed(url, part, calm)
     perform([part], url, fate)
@@ -165,12 +171,14 @@ def test_the_whole_of_airflow_may_die_at_some_writes_and_a_new_run_goes_on(tmp_p
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("part", [first, resumption], ids=lambda part: part.__name__)
 def test_the_whole_of_airflow_may_die_at_any_write_and_a_new_run_goes_on(tmp_path, part):
     dies_at(tmp_path, part)
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("part", STORY, ids=lambda part: part.__name__)
 def test_one_process_may_die_at_any_write(tmp_path, part):
     dies_at(tmp_path, part, resumes=False)
