@@ -14,7 +14,7 @@ from windtunnel.launchers import get_launcher
 from windtunnel.launchers.job_folder import JobFolder
 from windtunnel.ledger import Job, JobKind, State
 from windtunnel.ledger.records import Launch
-from windtunnel_trainer import supervisor
+from windtunnel_trainer import child, supervisor
 from windtunnel_trainer.job import run_job
 from windtunnel_trainer.supervisor import PREEMPTED
 
@@ -27,6 +27,13 @@ def run(tmp_path):
     yield make
     run = make()
     get_launcher("local").cancel(run.ledger)
+
+
+@pytest.fixture
+def in_this_process(monkeypatch):
+    """Runs a job in the tests' own process, whatever threads other tests have left in it."""
+    monkeypatch.setattr(child, "can_fork", lambda: True)
+    return lambda run: run_job(run.ledger.url, "1-0", run.ledger.digest)
 
 
 def log_of(run, do):
@@ -172,7 +179,9 @@ def test_a_trial_that_kills_its_job_is_passed_over_after_its_retries(run):
 
 
 @pytest.mark.parametrize(("given_back", "state"), [(True, State.COMPLETED), (False, State.FAILED)])
-def test_a_job_waits_for_the_start_that_the_one_it_replaces_gives_back(run, monkeypatch, given_back, state):
+def test_a_job_waits_for_the_start_that_the_one_it_replaces_gives_back(
+    run, in_this_process, monkeypatch, given_back, state
+):
     run = run(["nothing"], trial_retries=0)
     unit = run.trial("nothing")
     attempt = run.ledger.begin_attempt(unit, "1-0", "another-pod", now())
@@ -185,18 +194,18 @@ def test_a_job_waits_for_the_start_that_the_one_it_replaces_gives_back(run, monk
             run.ledger.mark_preempted(unit, attempt)
 
     monkeypatch.setattr(supervisor, "time", SimpleNamespace(monotonic=lambda: moment, sleep=sleep))
-    run_job(run.ledger.url, "1-0", run.ledger.digest)
+    in_this_process(run)
     assert moment > (0 if given_back else supervisor._HANDOVER - 1)
     assert run.result("nothing").state is state
 
 
-def test_a_job_told_to_go_while_it_waits_for_a_start_leaves_its_unit_to_the_next_job(run, monkeypatch):
+def test_a_job_told_to_go_while_it_waits_for_a_start_leaves_its_unit_to_the_next_job(run, in_this_process, monkeypatch):
     run = run(["nothing", "sleep 0"], trial_retries=0)
     run.ledger.begin_attempt(run.trial("nothing"), "1-0", "another-pod", now())
     sleep = SimpleNamespace(monotonic=lambda: 0.0, sleep=lambda _: os.kill(os.getpid(), signal.SIGTERM))
     with monkeypatch.context() as patched:
         patched.setattr(supervisor, "time", sleep)
-        assert run_job(run.ledger.url, "1-0", run.ledger.digest) == PREEMPTED
+        assert in_this_process(run) == PREEMPTED
     assert run.ledger.outcomes() == {}
 
 

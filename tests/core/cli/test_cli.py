@@ -80,7 +80,7 @@ def test_validate_tells_every_fault_of_every_file(write, capsys):
             ("tests.workloads.formula", "tests.workloads.missing"),
             "workload: workload 'tests.workloads.missing' cannot be found",
         ),
-        (("tests.workloads.formula", "json"), "workload 'json' .* lacks prepare, train"),
+        (("tests.workloads.formula", "json"), "workload 'json' .* lacks train\\(\\)"),
     ],
 )
 def test_validate_tries_the_workload(write, capsys, change, message):
