@@ -69,7 +69,7 @@ def search(
         SearchError: no trial came to a result.
         KeyboardInterrupt: nothing runs any more; `resume` goes on.
     """
-    given = {"name": train.__name__, "space": dict(space), "objectives": dict(objectives)} | fields
+    given = {"space": dict(space), "objectives": dict(objectives)} | fields
     definition = _definition(given | _amounts(trials, parallel, fields), train)
     name = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%S-%f")
     place = store or definition.store or os.environ.get("WINDTUNNEL_STORE") or "runs"
@@ -97,7 +97,7 @@ def resume(
         The finished run.
 
     Raises:
-        LedgerError: it is no run, another function or a space of its own began it, or somebody works on it.
+        LedgerError: it is no run, it began with another function or space, or somebody works on it.
         SearchError: no trial came to a result.
     """
     ledger = find_run(run if isinstance(run, str) else run.url)
@@ -106,21 +106,20 @@ def resume(
 
 
 def _perform(definition: Definition, ledger: Ledger, progress: bool, approve: Callable[[Run], bool]) -> Run:
-    run = Run(ledger)
     session = f"python-{datetime.now(UTC).strftime('%Y-%m-%dT%H-%M-%S-%f')}-{os.getpid()}"
     begun = stages.begin(resolve(definition), ledger, session, running=_runs)
-    engine = Engine(begun, approve=lambda plan: approve(run))
+    engine = Engine(begun, approve=lambda plan: approve(Run(ledger)))
     try:
-        if not progress:
+        if progress:
+            with Display(RunReader(ledger), f"{definition.name}: {ledger.url}") as display:
+                engine.look = lambda progress: display.update()
+                engine.perform()
+                display.update(now=True)
+        else:
             engine.perform()
-            return run
-        with Display(RunReader(ledger), f"{definition.name}: {ledger.url}") as display:
-            engine.look = lambda progress: display.update()
-            engine.perform()
-            display.update(now=True)
-        return run
     finally:
         _over.add(session)
+    return Run(ledger)
 
 
 def _runs(session: str) -> bool | None:
@@ -129,7 +128,8 @@ def _runs(session: str) -> bool | None:
 
 
 def _definition(fields: Mapping[str, Any], train: Train) -> Definition:
-    definition, faults = read_fields({**fields, "workload": _workload(train)})
+    workload = _workload(train)
+    definition, faults = read_fields({"name": train.__name__, **fields, "workload": workload})
     if definition is None or faults:
         raise DefinitionError.of(faults)
     return definition

@@ -6,10 +6,14 @@ import pytest
 
 import windtunnel
 from windtunnel.definition import load_definition
-from windtunnel.errors import DefinitionError, LedgerError, SearchError
+from windtunnel.errors import DefinitionError, LedgerError, SearchError, WindtunnelError
 from windtunnel.workload.files import module_file
 
 SPACE = {"x": {"type": "float", "low": 0.0, "high": 1.0}}
+
+
+def rows_of(run):
+    return run.trials if isinstance(run.trials, list) else run.trials.to_dict("records")
 
 
 def parabola(trial):
@@ -57,7 +61,24 @@ def test_wrong_fields_are_named_and_nothing_is_begun(tmp_path):
         windtunnel.search(parabola, SPACE, {"score": "maximize"}, strategy={"name": "none"})
     with pytest.raises(DefinitionError, match="trials: found 0"):
         windtunnel.search(parabola, SPACE, {"score": "maximize"}, trials=0)
+    with pytest.raises(WindtunnelError, match="train: found int; allowed: a function"):
+        windtunnel.search(3, SPACE, {"score": "maximize"})
     assert not (tmp_path / "runs").exists()
+
+
+def test_finalists_are_trained_only_if_they_are_approved():
+    asked = []
+
+    def refuse(run):
+        asked.append(run.best.params)
+        return False
+
+    fields = {"epochs": {"partial": 1, "full": 2}, "approval": True}
+    run = windtunnel.search(
+        parabola, SPACE, {"score": "maximize"}, trials=2, parallel=2, approve=refuse, progress=False, **fields
+    )
+    assert asked == [run.best.params]
+    assert [row["epochs"] for row in rows_of(run) if row["state"] == "completed"] == [1, 1]
 
 
 def test_a_function_that_only_fails_says_why():
