@@ -31,8 +31,9 @@ def run(tmp_path):
 
 @pytest.fixture
 def in_this_process(monkeypatch):
-    """Runs a job in the tests' own process, whatever threads other tests have left in it."""
+    """Runs a job in the tests' own process: whatever threads it has, and without becoming everybody's parent."""
     monkeypatch.setattr(child, "can_fork", lambda: True)
+    monkeypatch.setattr(child, "adopt", lambda: None)
     return lambda run: run_job(run.ledger.url, "1-0", run.ledger.digest)
 
 
