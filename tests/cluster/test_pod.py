@@ -68,7 +68,7 @@ def _mounts():
         "python": (sys.base_prefix, "/opt/python"),
         "packages": (sysconfig.get_path("purelib"), "/opt/packages"),
         "windtunnel": (ROOT / "include" / "windtunnel", "/opt/code/windtunnel"),
-        "windtunnel_trainer": (ROOT / "trainer" / "windtunnel_trainer", "/opt/code/windtunnel_trainer"),
+        "windtunnel-trainer": (ROOT / "trainer" / "windtunnel_trainer", "/opt/code/windtunnel_trainer"),
     }
 
 
