@@ -216,7 +216,6 @@ def test_pods_are_looked_for_and_cancelled_where_airflow_has_put_them(victim, cl
     victim.redefine("search.json", "sessions/*.json", resources={"namespace": "kube-system"})
     launcher = get_launcher("kubernetes")
     assert launcher.live(victim.ledger) == {"prepare"}
-    cluster.closed.set()
     launcher.cancel(victim.ledger)
     assert cluster.jobs == {}
 
