@@ -5,6 +5,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.azurite import azurite, missing
+from windtunnel.launchers.kubernetes import connection
 
 # A busy machine may stand still for longer than an example may take by default. The examples are the same every time,
 # but for `make test-random`, which looks for others.
@@ -14,6 +15,12 @@ settings.load_profile("same")
 
 # A shell's background commands ignore Ctrl-C, and so would the processes that tests send it to.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def _the_cluster_as_it_was(monkeypatch):
+    """What a task says of the cluster holds for its whole process, which a test shares with others."""
+    monkeypatch.setattr(connection, "_connect", connection._connect)
 
 
 @pytest.fixture(scope="session")
