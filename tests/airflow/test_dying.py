@@ -188,11 +188,13 @@ def dies_at(tmp_path, part, every=1, resumes=True):
     """Perform a part of the story once for each write, which one process, or all of Airflow, does not survive."""
     url, calm = str(tmp_path / "store"), Fate()
     expected = undisturbed(url, part, calm)
-    shutil.copytree(url, tmp_path / "before") if Path(url).exists() else (tmp_path / "before").mkdir()
+    store = open_store(url)
+    before = [(entry.path, store.get(entry.path), entry.metadata) for entry in store.list()]
     for n in range(1, len(calm.writes) + 1, every):
         for when in ("before", "after"):
             shutil.rmtree(url)
-            shutil.copytree(tmp_path / "before", url)
+            for path, content, metadata in before:  # written anew, for copied files would lack their metadata
+                store.put(path, content, metadata)
             SteppedLauncher.waiting.clear()
             warm_start._results.cache_clear()
             perform([part], url, DiesOnce(n, when), resumes=resumes)
@@ -211,7 +213,7 @@ def test_a_job_that_cannot_be_launched_has_failed_at_once(tmp_path, monkeypatch,
 
     monkeypatch.setattr(SteppedLauncher, "launch", refuse)
     if not told:
-        monkeypatch.setattr(training, "record_failure", lambda *_: None)
+        monkeypatch.setattr(training, "record_unlaunched", lambda *_: None)
     url = str(tmp_path)
     perform([first], url, Fate())
     ledger = Ledger(open_store(url), "story", "first")
