@@ -18,9 +18,14 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
-def _the_cluster_as_it_was(monkeypatch):
-    """What a task says of the cluster holds for its whole process, which a test shares with others."""
-    monkeypatch.setattr(connection, "_connect", connection._connect)
+def _the_cluster_as_it_was():
+    """What a task says of the cluster holds for its whole process, which a test shares with others.
+
+    It does without `monkeypatch`, whose changes would then outlive the fixtures of the test itself.
+    """
+    as_it_was = connection._connect
+    yield
+    connection._connect = as_it_was
 
 
 @pytest.fixture(scope="session")
