@@ -48,7 +48,9 @@ sys.modules["torch._C"] = types.SimpleNamespace(_cuda_isInBadFork=lambda: os.get
         ("threading.Thread(target=threading.Event().wait, daemon=True).start()", False),
         (CUDA, False),
         ("sys.modules['torch.cuda'] = types.SimpleNamespace(is_initialized=lambda: True)", False),
-        pytest.param("import torch; torch.rand(4_000_000).relu()", False, marks=pytest.mark.slow),
+        pytest.param(
+            "import torch; torch.set_num_threads(2); torch.rand(4_000_000).relu()", False, marks=pytest.mark.slow
+        ),
         pytest.param("import torch, onnx, torch._dynamo, torch.onnx", True, marks=pytest.mark.slow),
     ],
     ids=["nothing", "blas", "thread", "cuda counted", "cuda used", "openmp", "torch"],
