@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from windtunnel.errors import WindtunnelError
+from windtunnel.host.machine import user_cache
 
 USER = "admin"
 _PATIENCE = 5.0  # seconds: a process whose parent was killed takes a moment to end
@@ -22,9 +23,8 @@ class BusyError(WindtunnelError):
 
 def home_of(folder: Path) -> Path:
     """The home, in the user's cache, of the Airflow that performs the searches of a folder."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     digest = hashlib.sha256(str(folder).encode()).hexdigest()[:12]
-    return cache / "windtunnel" / "airflow" / f"{folder.name}-{digest}"
+    return user_cache() / "airflow" / f"{folder.name}-{digest}"
 
 
 def private_home(home: Path) -> None:

@@ -112,12 +112,7 @@ def test_a_run_is_extended_by_the_choices_that_it_was_triggered_with(searches):
 
 def test_a_run_that_was_cut_short_is_finished(searches, monkeypatch):
     searches.write("short")
-    dag = searches.dag("short")
-    select = dag.get_task("iteration_1.select")
-    monkeypatch.setattr(select, "retries", 0)
-    monkeypatch.setattr(select, "python_callable", broken)
-    cut = searches.run("short", dag)
-    assert cut.state == "failed"
+    cut = cut_short(searches, "short", monkeypatch)
     trained = list(searches.trained)
     run = searches.run("short", resume=cut.run_id)
     assert run.state == "success"
@@ -322,6 +317,17 @@ def broken(group, store):
     raise AirflowException("killed")
 
 
+def cut_short(searches, name, monkeypatch, iteration=1):
+    """A run of the search that ended in that iteration's selection."""
+    dag = searches.dag(name)
+    select = dag.get_task(f"iteration_{iteration}.select")
+    monkeypatch.setattr(select, "retries", 0)
+    monkeypatch.setattr(select, "python_callable", broken)
+    cut = searches.run(name, dag)
+    assert cut.state == "failed"
+    return cut
+
+
 HALVING = {
     "early_stopping": {"halving": {"first": 1, "factor": 2}},
     "epochs": {"partial": 4.0, "full": 8.0},
@@ -337,12 +343,7 @@ def test_a_search_with_halving_that_was_cut_short_ends_as_one_that_was_not(searc
     assert len(trained) == len(set(trained))
     assert {trial.rpartition("-e")[2] for trial in trained} == {"1", "2", "4", "8"}
     searches.trained.clear()
-    dag = searches.dag("halved")
-    select = dag.get_task("iteration_2.select")
-    monkeypatch.setattr(select, "retries", 0)
-    monkeypatch.setattr(select, "python_callable", broken)
-    cut = searches.run("halved", dag)
-    assert cut.state == "failed"
+    cut = cut_short(searches, "halved", monkeypatch, iteration=2)
     run = searches.run("halved", resume=cut.run_id)
     assert run.state == "success"
     assert sorted(searches.trained) == sorted(trained)
@@ -357,12 +358,7 @@ def test_a_search_with_halving_that_was_cut_short_ends_as_one_that_was_not(searc
 def test_a_run_goes_on_under_an_airflow_that_never_knew_it(searches, monkeypatch):
     """As after `rm -rf .airflow`, or on another machine."""
     searches.write("moved")
-    dag = searches.dag("moved")
-    select = dag.get_task("iteration_1.select")
-    monkeypatch.setattr(select, "retries", 0)
-    monkeypatch.setattr(select, "python_callable", broken)
-    cut = searches.run("moved", dag)
-    assert cut.state == "failed"
+    cut = cut_short(searches, "moved", monkeypatch)
     forget(cut)
     slept = []
     begin = functools.partial(stages.begin, sleep=slept.append)

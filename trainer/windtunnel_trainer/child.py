@@ -162,10 +162,12 @@ def reap(pid: int) -> int | None:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
-def adopt() -> None:
-    """Become the parent of what descendants leave behind, daemons among it, where the kernel allows."""
-    if _LIBC is not None:
-        _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1)
+def adopt() -> bool:
+    """Become the parent of what descendants leave behind, daemons among it; False where the kernel refuses that.
+
+    Only Linux knows it.
+    """
+    return _LIBC is None or _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
 
 
 def children() -> set[int]:

@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
@@ -17,7 +16,7 @@ from windtunnel.errors import NotFoundError, WorkloadError
 from windtunnel.host.beneath import open_file, opened_folder
 from windtunnel.host.private import private_folder
 from windtunnel.ledger import Ledger
-from windtunnel.ledger.manifest import manifest_of
+from windtunnel.ledger.manifest import MANIFEST, manifest_of
 from windtunnel.ledger.spec import is_digest
 from windtunnel.stores.base import is_name
 
@@ -25,7 +24,6 @@ Arrays = dict[str, npt.NDArray[Any]]
 
 FOLDER_VARIABLE = "WINDTUNNEL_DATA"
 CACHE_VARIABLE = "WINDTUNNEL_CACHE"
-MANIFEST = "data/manifest.json"
 
 
 class Preparation:
@@ -87,7 +85,7 @@ class Preparation:
         if needed and not self._splits:
             raise WorkloadError("prepare(data) saved no split: call data.save('train', …)")
         manifest = manifest_of(self._files, self._splits)
-        self._ledger.store.put(self._ledger.path(MANIFEST), json.dumps(manifest, indent=1).encode() + b"\n")
+        self._ledger.write_json(MANIFEST, manifest)
         return manifest
 
 

@@ -5,11 +5,9 @@ the jobs run here, with the store's credentials from this service's environment.
 live, as they do where the launcher starts them itself.
 """
 
-import ctypes
 import os
 import signal
 import subprocess
-import sys
 import time
 from types import FrameType
 
@@ -19,11 +17,11 @@ from windtunnel.errors import LaunchError
 from windtunnel.launchers.job_folder import JobFolder
 from windtunnel.launchers.job_process import start_job
 from windtunnel.launchers.spool import SPOOL_VARIABLE, Spool, Ticket
+from windtunnel_trainer import child
 from windtunnel_trainer.logs import say
 
 _LOOK = 0.25  # seconds between two looks at the spool
 _GRACE = 20.0  # seconds that jobs get to end when the service is told to go
-_PR_SET_CHILD_SUBREAPER = 36
 
 
 def main() -> int:
@@ -61,7 +59,8 @@ class Service:
         """
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._go)
-        _adopt_orphans()
+        if not child.adopt():  # jobs are detached: their parent can end them, and none stays a zombie
+            say("cannot adopt jobs: they will not be told when this service ends")
         say(f"serving {self._spool.folder}")
         while not self._told_to_go:
             self._show_life()
@@ -104,12 +103,6 @@ class Service:
 
     def _go(self, number: int, frame: FrameType | None) -> None:
         self._told_to_go = True
-
-
-def _adopt_orphans() -> None:
-    """Become the parent of jobs, which are detached, so that this process can end them and none stays a zombie."""
-    if sys.platform == "linux" and ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
-        say("cannot adopt jobs: they will not be told when this service ends")
 
 
 def _reap() -> bool:

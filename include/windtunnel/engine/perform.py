@@ -12,7 +12,7 @@ from windtunnel.launchers import get_launcher
 from windtunnel.launchers.base import Launcher
 from windtunnel.launchers.monitor import Progress, StageMonitor, wait
 from windtunnel.ledger import Job, Model, Plan, State
-from windtunnel.ledger.failures import record_failure
+from windtunnel.ledger.failures import record_unlaunched
 from windtunnel.stages import Search
 from windtunnel.text import error_text
 
@@ -91,9 +91,9 @@ class Engine:
     def _iterate(self, k: int) -> None:
         plan = self._patiently(stages.suggest, self.search, k, self._live())
         self._train(plan.jobs)
-        known = self._patiently(stages.select, self.search, k)
-        if known.failure:
-            raise SearchError(f"the search ends, for it only fails: {known.failure}")
+        selection = self._patiently(stages.select, self.search, k)
+        if selection.failure:
+            raise SearchError(f"the search ends, for it only fails: {selection.failure}")
 
     def _finish(self) -> list[Model]:
         """The finalists: trained fully, verified and published, unless a person refuses them."""
@@ -110,8 +110,8 @@ class Engine:
         if not any(job.units for job in jobs):
             return
         self._launch(jobs)
-        watch = self._patiently(StageMonitor, self.search.ledger, self._launcher, jobs[0].stage)
-        self._patiently(wait, watch, _INTERVAL, self.look, self.sleep)
+        monitor = self._patiently(StageMonitor, self.search.ledger, self._launcher, jobs[0].stage)
+        self._patiently(wait, monitor, _INTERVAL, self.look, self.sleep)
 
     def _launch(self, jobs: Sequence[Job]) -> None:
         """Launch jobs. The trials of one that cannot be launched have failed."""
@@ -120,8 +120,7 @@ class Engine:
                 self._patiently(self._launcher.launch, self.search.ledger, job)
             except LaunchError as error:
                 self.say(f"job {job.job} cannot be launched: {error}")
-                for unit in job.units:
-                    record_failure(self.search.ledger, unit, getattr(error, "kind", "launch_failed"), str(error))
+                record_unlaunched(self.search.ledger, job, error)
 
     def _live(self) -> set[str]:
         return self._patiently(self._launcher.live, self.search.ledger)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from windtunnel.errors import WorkloadError
+from windtunnel.host.machine import user_cache
 from windtunnel.ledger.ids import canonical_json, safe_name
 
 _FUTURE = "from __future__ import annotations\n"  # what only annotates need not travel
@@ -47,7 +48,7 @@ def make_module(function: Callable[..., Any]) -> Path:
 
 def made_modules() -> Path:
     """The folder of the modules that were made of functions."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "windtunnel" / "functions"
+    return user_cache() / "functions"
 
 
 def capture(function: Callable[..., Any]) -> str:
@@ -64,7 +65,7 @@ def capture(function: Callable[..., Any]) -> str:
     Raises:
         WorkloadError: the source cannot be found, or it uses a value that cannot travel, which is named.
     """
-    module = _Module(function.__name__)
+    module = _Module()
     module.add(function)
     return _HEAD + "".join(f"\n{line}" for line in sorted(module.imports)) + "\n" + "".join(module.parts)
 
@@ -77,10 +78,9 @@ class _Module:
         parts: constants, functions and classes, each after what it uses.
     """
 
-    def __init__(self, entry: str) -> None:
+    def __init__(self) -> None:
         self.imports: set[str] = set()
         self.parts: list[str] = []
-        self._entry = entry
         self._names: dict[str, Any] = {}
 
     def add(self, item: Callable[..., Any] | type) -> None:

@@ -71,9 +71,8 @@ def search(
     """
     given = {"space": dict(space), "objectives": dict(objectives)} | fields
     definition = _definition(given | _amounts(trials, parallel, fields), train)
-    name = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%S-%f")
     place = store or definition.store or os.environ.get("WINDTUNNEL_STORE") or "runs"
-    return _perform(definition, Ledger(open_store(place), definition.name, name), progress, approve)
+    return _perform(definition, Ledger(open_store(place), definition.name, _moment()), progress, approve)
 
 
 def resume(
@@ -106,7 +105,7 @@ def resume(
 
 
 def _perform(definition: Definition, ledger: Ledger, progress: bool, approve: Callable[[Run], bool]) -> Run:
-    session = f"python-{datetime.now(UTC).strftime('%Y-%m-%dT%H-%M-%S-%f')}-{os.getpid()}"
+    session = f"python-{_moment()}-{os.getpid()}"
     begun = stages.begin(resolve(definition), ledger, session, running=_runs)
     engine = Engine(begun, approve=lambda plan: approve(Run(ledger)))
     try:
@@ -120,6 +119,10 @@ def _perform(definition: Definition, ledger: Ledger, progress: bool, approve: Ca
     finally:
         _over.add(session)
     return Run(ledger)
+
+
+def _moment() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%S-%f")
 
 
 def _runs(session: str) -> bool | None:

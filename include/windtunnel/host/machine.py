@@ -1,8 +1,9 @@
-"""Time and place as records give them."""
+"""Time and place as records give them, and where this user's own files go."""
 
 import os
 import socket
 from datetime import UTC, datetime
+from pathlib import Path
 
 
 def now() -> str:
@@ -18,3 +19,8 @@ def cores() -> int:
 def host() -> str:
     """This host's name."""
     return socket.gethostname()
+
+
+def user_cache() -> Path:
+    """Windtunnel's folder in this user's cache, for what can be made again; it need not be there."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "windtunnel"

@@ -17,6 +17,7 @@ from windtunnel.ledger.approval import Approval
 from windtunnel.ledger.format import FORMAT, require_readable
 from windtunnel.ledger.ids import is_trial, safe_name
 from windtunnel.ledger.listing import metadata_of, result_of, unreadable_result
+from windtunnel.ledger.manifest import MANIFEST
 from windtunnel.ledger.model import ONNX
 from windtunnel.ledger.reading import named, read_object, read_record, unreadable
 from windtunnel.ledger.records import (
@@ -240,9 +241,9 @@ class Ledger:
 
     def manifest(self) -> dict[str, Any] | None:
         """The prepared data's manifest, once it is prepared: `digest`, `files`, `splits`."""
-        manifest = self.read_json("data/manifest.json")
+        manifest = self.read_json(MANIFEST)
         if manifest is not None and not isinstance(manifest.get("digest"), str):
-            raise unreadable(self.store, self.path("data/manifest.json"), "has no digest of the data")
+            raise unreadable(self.store, self.path(MANIFEST), "has no digest of the data")
         return manifest
 
     # Stages

@@ -6,9 +6,11 @@ from typing import Any
 
 from windtunnel.ledger.ids import canonical_json
 
+MANIFEST = "data/manifest.json"  # in the run's folder
+
 
 def manifest_of(files: Mapping[str, Any], splits: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """The content of `data/manifest.json`.
+    """The content of the manifest.
 
     Args:
         files: the digest of each, by name.

@@ -2,7 +2,7 @@
 
 import platform
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import takewhile
 from typing import Any
 
@@ -86,7 +86,8 @@ def begin(
             "begin a new run (`make run` with --fresh), or retrain its trials (from_run)"
         )
     number = _claim(ledger, session, running, sleep)
-    definition = _with_lanes(definition, begun, ledger, session)
+    sessions = ledger.sessions()
+    definition = _with_lanes(definition, begun, sessions, session)
     if begun is not None:
         before = _origin(begun, ledger)
         if origin is not None and origin != before:
@@ -115,7 +116,8 @@ def begin(
     _check_unchanged(record, definition, spec.code, ledger)
     ledger = ledger.write_spec(spec)
     written = written or definition.iterations
-    offset, iterations = _task(ledger, session, definition, written, origin)
+    earlier = [other for other in sessions if other.session != session]
+    offset, iterations = _task(ledger, earlier, definition, written, origin)
     if retry_failed and origin is None:
         iterations = max(iterations, 1)  # the failed trials are tried again in an iteration
     opened = ledger.open_session(
@@ -188,14 +190,16 @@ def _origin(begun: dict[str, Any], ledger: Ledger) -> dict[str, Any] | None:
         raise LedgerError(f"{ledger.url}/search.json: origin: is no run and its trials: begin a new run") from error
 
 
-def _with_lanes(definition: Definition, begun: dict[str, Any] | None, ledger: Ledger, session: str) -> Definition:
+def _with_lanes(
+    definition: Definition, begun: dict[str, Any] | None, sessions: Iterable[Session], session: str
+) -> Definition:
     """The definition with its lanes, on this machine, and its threads fixed: sums of floats depend on the threads.
 
     So a run keeps the threads that it began with, however many lanes a later session has; and a session that begins
     again, on another machine perhaps, keeps its lanes.
     """
     if definition.launcher == "local":
-        opened = {one.session: one.definition for one in ledger.sessions()}.get(session)
+        opened = {one.session: one.definition for one in sessions}.get(session)
         parallel = definition.limits.parallel or _count(opened, "parallel") or cores()
         threads = _count(begun and begun.get("definition"), "threads") or definition.limits.threads
         definition = _with_limits(definition, {"parallel": parallel, "threads": threads})
@@ -239,11 +243,10 @@ def _check_unchanged(record: dict[str, Any], definition: Definition, code: str, 
 
 
 def _task(
-    ledger: Ledger, session: str, definition: Definition, written: int, origin: dict[str, Any] | None
+    ledger: Ledger, earlier: Sequence[Session], definition: Definition, written: int, origin: dict[str, Any] | None
 ) -> tuple[int, int]:
-    """How many iterations are done, and how many the session may perform."""
+    """How many iterations are done, and how many the session after the earlier ones may perform."""
     done = ledger.iterations_done()
-    earlier = [other for other in ledger.sessions() if other.session != session]
     if origin is not None:
         return done, 0
     if not earlier or ledger.closed(earlier[-1].session):

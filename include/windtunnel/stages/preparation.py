@@ -1,7 +1,7 @@
 """Preparing the data is one job of one unit, which is done already where the workload needs no data."""
 
 from windtunnel.ledger import Job, JobKind, Result, State
-from windtunnel.ledger.manifest import manifest_of
+from windtunnel.ledger.manifest import MANIFEST, manifest_of
 from windtunnel.ledger.stage import Stage, StageKind
 from windtunnel.stages.search import Search
 from windtunnel.workload.contract import load_workload
@@ -14,6 +14,6 @@ def prepare_job(search: Search) -> Job:
     stage = Stage.preparation(failures)
     job = search.ledger.create_job(Job(job=stage, kind=JobKind.PREPARE, stage=stage, units=[stage]))
     if load_workload(search.definition.workload).prepare is None:
-        search.ledger.write_json("data/manifest.json", manifest_of({}, {}))
+        search.ledger.write_json(MANIFEST, manifest_of({}, {}))
         search.ledger.record(Result(trial=stage, state=State.COMPLETED))
     return job

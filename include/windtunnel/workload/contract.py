@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
-from functools import cached_property
+from functools import lru_cache
 from typing import Any
 
 from windtunnel.errors import WorkloadError
@@ -39,12 +39,10 @@ class Workload:
     cost: Callable[[dict[str, Any], dict[str, Any]], Mapping[str, Any]] | None = None
     marked: bool | None = None
 
-    @cached_property
+    @property
     def uses_torch(self) -> bool:
         """Whether its jobs are to import torch first: its source names it, unless its module says otherwise."""
-        if self.marked is not None:
-            return self.marked
-        return any(b"torch" in content for content in source_of(self.name).values())
+        return self.marked if self.marked is not None else _names_torch(self.name)
 
 
 def load_workload(name: str) -> Workload:
@@ -115,3 +113,9 @@ def described_space(name: str) -> Any:
         return space() if space is not None else None
     except (Exception, SystemExit) as error:
         raise WorkloadError(f"{name}.space() failed: {error_text(error)}") from error
+
+
+@lru_cache(maxsize=8)
+def _names_torch(name: str) -> bool:
+    """Asked for each trial; a job's first answer serves the processes that are forked from it."""
+    return any(b"torch" in content for content in source_of(name).values())

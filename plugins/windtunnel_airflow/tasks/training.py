@@ -7,7 +7,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from windtunnel.launchers import get_launcher
 from windtunnel.ledger import Ledger, Result, State
-from windtunnel.ledger.failures import record_failure
+from windtunnel.ledger.failures import record_unlaunched
 from windtunnel.ledger.records import Params
 from windtunnel_airflow.context import current_ledger, current_search, set_label, tell
 from windtunnel_airflow.retries import is_last_try
@@ -48,8 +48,7 @@ def launch(job: str, store: str) -> None:
         get_launcher(search.definition.launcher).launch(search.ledger, work)
     except Exception as error:
         if is_last_try(get_current_context()["ti"], error):
-            for unit in work.units:
-                record_failure(search.ledger, unit, getattr(error, "kind", "launch_failed"), str(error))
+            record_unlaunched(search.ledger, work, error)
         raise
     units = ", ".join(work.units) or "nothing to do"
     tell(f"Launched job {job} by {search.definition.launcher}, on lane {work.lane}: {units}.")
