@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from windtunnel.definition.checks import cross_faults
 from windtunnel.definition.document import Document
+from windtunnel.definition.fleet import Fleet, is_fleet, load_fleet
 from windtunnel.definition.model import Definition
 from windtunnel.definition.template import with_template
 from windtunnel.errors import DefinitionError, LedgerError
@@ -18,6 +19,15 @@ from windtunnel.workload.contract import described_space
 
 # What may be chosen anew for every run, by path: the DAG's trigger form.
 OVERRIDES = ("seed", "iterations", "epochs.partial", "epochs.full", "limits.parallel", "warm_start", "approval")
+
+
+def load_any(path: str | Path) -> Definition | Fleet:
+    """Read a file that is a fleet's where it says `kind: fleet`, else a search's.
+
+    Raises:
+        DefinitionError: as `load_fleet` and `load_definition` do.
+    """
+    return load_fleet(path) if is_fleet(Document(Path(path)).data) else load_definition(path)
 
 
 def load_definition(path: str | Path) -> Definition:
