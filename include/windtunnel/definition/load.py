@@ -8,8 +8,8 @@ from pydantic import ValidationError
 
 from windtunnel.definition.checks import cross_faults
 from windtunnel.definition.document import Document
-from windtunnel.definition.fleet import Fleet, is_fleet, load_fleet
-from windtunnel.definition.model import Definition
+from windtunnel.definition.fleet import Fleet, fleet_of, is_fleet, load_fleet
+from windtunnel.definition.model import Definition, Limits
 from windtunnel.definition.template import with_template
 from windtunnel.errors import DefinitionError, LedgerError
 from windtunnel.ledger import Ledger
@@ -65,11 +65,13 @@ def read_fields(fields: Mapping[str, Any]) -> tuple[Definition | None, list[Faul
 
 
 def definition_of(ledger: Ledger) -> Definition:
-    """The definition that a run is performed by, as its digest proves.
+    """The definition that a run is performed by, as its digest proves; of a fleet, what launchers ask of it.
 
     Raises:
         LedgerError: no digest was given, or the ledger holds something else under it.
     """
+    if is_fleet(ledger.spec.definition):
+        return _as_launched(fleet_of(ledger))
     return _recorded(ledger, ledger.spec.definition)
 
 
@@ -153,6 +155,27 @@ def _recorded(ledger: Ledger, data: Any, extra: Literal["ignore"] | None = None)
         raise LedgerError(
             f"{ledger.url} has a definition that this version cannot read: {field}: {first['msg']}"
         ) from error
+
+
+def _as_launched(fleet: Fleet) -> Definition:
+    """Where and how a fleet's lanes run, in the fields that launchers read."""
+    own = fleet.limits
+    limits = Limits(
+        parallel=own.parallel,
+        slots=own.slots,
+        pending=own.pending,
+        memory=own.memory,
+        threads=own.threads,
+        trial_retries=fleet.retry_settings.max_retries,
+    )
+    return Definition.model_construct(
+        name=fleet.name,
+        workload=fleet.entry,
+        limits=limits,
+        launcher=fleet.launcher,
+        resources=fleet.resources,
+        pod_template=fleet.pod_template,
+    )
 
 
 def _flat(overrides: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

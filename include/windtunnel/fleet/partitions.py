@@ -86,13 +86,11 @@ class Partitions(Sequence[Partition]):
             raise unreadable(ledger.store, path, f"is no table of partitions: {error}") from error
 
 
-def identity(partition: Partition, code: str, settings: str) -> str:
-    """What decides a partition's model, 16 hexadecimal digits: with the same, it is not trained again.
+def identity(partition: Partition, basis: str) -> str:
+    """What decides a partition's model: with the same, it is not trained again.
 
     Args:
         partition: its keys and data.
-        code: digest of the entry's source.
-        settings: digest of the fleet's settings.
+        basis: digest of the entry's source and of the fleet's settings.
     """
-    facts = [partition.name, list(partition.keys), partition.digest, code, settings]
-    return hashlib.sha256(canonical_json(facts)).hexdigest()[:16]
+    return hashlib.sha256(canonical_json([partition.name, partition.keys, partition.digest, basis])).hexdigest()[:16]

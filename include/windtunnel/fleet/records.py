@@ -20,34 +20,22 @@ _PLAN = "plan.json"
 _RESULTS = "results/"
 
 
-class Taken(NamedTuple):
-    """A partition whose model an earlier run has.
-
-    Attributes:
-        partition: its place in this run.
-        source: name of the run that trained it.
-    """
-
-    partition: int
-    source: str
-
-
 class FleetPlan(Record):
     """What a run does (`plan.json`), fixed before anything is launched.
 
     Attributes:
+        basis: digest of all that decides a model beside its partition: the entry's source and the fleet's settings.
         batches: places of each mini-batch's partitions; the n-th is `batch_name(n)`.
-        taken: partitions that have not changed since the fleet's last run, and are taken over from it.
+        taken: places of those that have not changed since an earlier run, and are taken over; see `Past`.
         skipped: places of those that were not chosen for this run, and that no earlier run has.
-        last: name of that last run.
-        lanes: how many jobs train.
+        last: name of the fleet's run before.
     """
 
+    basis: str
     batches: tuple[tuple[int, ...], ...]
-    taken: tuple[Taken, ...] = ()
+    taken: tuple[int, ...] = ()
     skipped: tuple[int, ...] = ()
     last: str | None = None
-    lanes: int = 1
 
 
 class Outcome(Record):
@@ -68,6 +56,43 @@ class Outcome(Record):
     seconds: float = 0.0
     message: Annotated[str, BeforeValidator(readable)] = ""
     verified: bool | None = None
+
+
+class Past(Record):
+    """A partition that is taken over (a line of `taken.jsonl`).
+
+    Attributes:
+        partition: its place in this run.
+        source: name of the run that trained it.
+        outcome: how it ended there.
+        rows: that came back for it.
+    """
+
+    partition: int
+    source: str
+    outcome: Outcome
+    rows: tuple[dict[str, Any], ...] = ()
+
+
+class Ended(NamedTuple):
+    """What every poll knows of a mini-batch that has ended.
+
+    Attributes:
+        number: its place in the plan.
+        state: completed or failed.
+        items, failed: what it had to do, and how much of it failed.
+        partitions_failed: how many of its partitions did.
+        attempts: how often it was begun.
+        kind: of the failure.
+    """
+
+    number: int
+    state: str
+    items: int
+    failed: int
+    partitions_failed: int
+    attempts: int
+    kind: str
 
 
 class BatchResult(Record):
@@ -161,28 +186,34 @@ def results(ledger: Ledger) -> Iterator[BatchResult]:
             yield _listed(entry.metadata) or read_record(ledger.store, entry.path, BatchResult)
 
 
-def ended(ledger: Ledger) -> Iterator[tuple[int, int, int, bool]]:
-    """Of each mini-batch that has a result its number, items, failed items, and whether it failed; one listing."""
+def ended(ledger: Ledger) -> Iterator[Ended]:
+    """The mini-batches that have a result, in their order: one listing, and little of it is held."""
     folder = ledger.path(_RESULTS)
     for name, entry in named(ledger.store.list(folder), folder):
         number = batch_number(name)
         if number >= 0:
-            yield number, *_counts(ledger, entry)
+            yield Ended(number, *_counts(ledger, entry))
 
 
-def _counts(ledger: Ledger, entry: Entry) -> tuple[int, int, bool]:
+def _counts(ledger: Ledger, entry: Entry) -> Iterable[Any]:
     try:
-        items, failed, state = json.loads(entry.metadata["counts"])
-        return int(items), int(failed), state == State.FAILED
+        counts = json.loads(entry.metadata["counts"])
+        if len(counts) == len(Ended._fields) - 1:
+            return counts  # type: ignore[no-any-return]
     except (KeyError, ValueError, TypeError):
-        result = read_record(ledger.store, entry.path, BatchResult)
-        return result.items, result.failed, result.state is State.FAILED
+        pass  # lost in copying
+    return _summary(read_record(ledger.store, entry.path, BatchResult))
+
+
+def _summary(result: BatchResult) -> list[Any]:
+    failed = sum(outcome.state is State.FAILED for outcome in result.outcomes)
+    return [str(result.state), result.items, result.failed, failed, result.attempts, result.kind]
 
 
 def _metadata(result: BatchResult) -> Metadata:
     """The result as metadata where it is short enough, and what every poll needs in any case."""
-    counts = json.dumps([result.items, result.failed, result.state])
-    body = result.model_dump_json(exclude_defaults=True, exclude={"log_tail"}, ensure_ascii=True)
+    counts = json.dumps(_summary(result))
+    body = json.dumps(result.model_dump(mode="json", exclude_defaults=True, exclude={"log_tail"}))
     fits = len(body) + len(counts) < METADATA_LIMIT - 100
     return {"counts": counts} | ({"result": body} if fits else {})
 
@@ -193,9 +224,3 @@ def _listed(metadata: Metadata) -> BatchResult | None:
         return BatchResult.model_validate_json(body) if body is not None else None
     except ValueError:
         return None
-
-
-def rows_of(results: Iterable[BatchResult]) -> Iterator[Row]:
-    """The returned rows of all mini-batches, in order."""
-    for result in results:
-        yield from result.rows
