@@ -56,6 +56,11 @@ def lanes_of(fleet: Fleet, plan: FleetPlan) -> int:
     return min(fleet.limits.parallel or 1, -(-len(plan.batches) // fleet.limits.slots))
 
 
+def evaluates(fleet: Fleet) -> bool:
+    """Whether the user has an evaluation."""
+    return fleet.evaluation is not None or any(b"def evaluate(" in text for text in source_of_entry(fleet).values())
+
+
 def evaluation_job(ledger: Ledger) -> Job:
     """The job that calls the user's function over the gathered table."""
     return ledger.create_job(Job(job=EVALUATION, kind=JobKind.FLEET, stage=_STAGE, units=[EVALUATION]))

@@ -78,7 +78,7 @@ class FleetMonitor:
         if accounts.batches_done > self._done:
             self._done = accounts.batches_done
             self._launches.clear()
-        failure = exceeded(self._fleet, accounts) or ""
+        failure = exceeded(self._fleet, accounts) or self._broken() or ""
         left = accounts.batches - accounts.batches_done
         if failure:
             self._cancel(live)
@@ -88,6 +88,11 @@ class FleetMonitor:
         if done:
             self._end(accounts, failure)
         return FleetProgress(done, accounts, sum(job.job in live for job in self._jobs), failure)
+
+    def _broken(self) -> str | None:
+        """Why no lane can work at all, as one of them has recorded it."""
+        result = self._ledger.outcome(RUN)
+        return result.message if result is not None and result.state is State.FAILED else None
 
     def _cancel(self, live: set[str]) -> None:
         lanes = [job.job for job in self._jobs if job.job in live]
@@ -135,10 +140,12 @@ class FleetMonitor:
 
     def _end(self, accounts: Accounts, failure: str) -> None:
         """Let every lane know that the run is over."""
+        if self._ledger.outcome(RUN) is not None:
+            return
         if failure:
             record_failure(self._ledger, RUN, "threshold", failure)
         else:
-            counts = {name: float(value) for name, value in vars(accounts).items()}
+            counts: dict[str, float | None] = {name: float(value) for name, value in vars(accounts).items()}
             self._ledger.record(Result(trial=RUN, state=State.COMPLETED, metrics=counts, ended=now()))
 
 

@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from windtunnel.definition import Fleet, fleet_of
 from windtunnel.definition.threads import threads_of
@@ -165,7 +166,8 @@ class Lane:
             self._spare(self._fill)
             if not self._due and self._empty and not any(process.task for process in self._processes):
                 break
-            ready = select.select([wake, *(process.line for process in self._processes)], [], [], _TICK)[0]
+            lines: list[Any] = [process.line for process in self._processes]
+            ready = select.select([wake, *lines], [], [], _TICK)[0]
             if wake in ready:
                 os.read(wake, 512)
             for process in [process for process in self._processes if process.line in ready]:
@@ -203,7 +205,9 @@ class Lane:
             if claimed is None:
                 self._empty = True
             elif claimed.begun > self._most + _DEATHS:
-                self._fail(_Task(claimed), "crashed", f"its lane died each time it ran: it was begun {claimed.begun} times")
+                self._fail(
+                    _Task(claimed), "crashed", f"its lane died each time it ran: it was begun {claimed.begun} times"
+                )
             else:
                 self._due.append(_Task(claimed))
             for process in idle:

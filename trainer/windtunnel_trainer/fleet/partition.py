@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from windtunnel.definition import Fleet
 from windtunnel.errors import WorkloadError
 from windtunnel.ledger import Ledger, Request
+from windtunnel.ledger.stage import Stage
 from windtunnel.stores.base import is_name
 from windtunnel.workload.contract import number
 from windtunnel_trainer import export
@@ -121,7 +122,7 @@ class PartitionVerification(Verification):
 
     def __init__(self, ledger: Ledger, fleet: Fleet, unit: str, partition: Partition) -> None:
         """Verify a partition's model."""
-        request = Request(trial=unit, config=unit, params=dict(partition.keys), epochs=0, stage="0")
+        request = Request(trial=unit, config=unit, params=dict(partition.keys), epochs=0, stage=Stage.iteration(0))
         super().__init__(ledger, fleet, request)
         self.partition = partition
 

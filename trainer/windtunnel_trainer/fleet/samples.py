@@ -74,7 +74,9 @@ class Samples:
         """Utilisation and used memory of the first GPU that this lane sees."""
         command = ["nvidia-smi", "--query-gpu=utilization.gpu,memory.used", "--format=csv,noheader,nounits"]
         with suppress(OSError, subprocess.SubprocessError, ValueError):
-            first = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True).stdout.splitlines()[0]
+            first = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True).stdout.splitlines()[
+                0
+            ]
             percent, mebibytes = first.split(",")
             return f"{percent.strip()},{int(mebibytes) * 2**20}"
         return ","
