@@ -7,7 +7,8 @@ import json
 import math
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -15,6 +16,7 @@ from typing import IO, Any
 from windtunnel.definition import Fleet
 from windtunnel.errors import NotFoundError
 from windtunnel.fleet import mltable
+from windtunnel.fleet.outputs import FOLDER as OUTPUTS
 from windtunnel.fleet.partitions import Partitions
 from windtunnel.fleet.planning import taken, trained
 from windtunnel.fleet.records import BatchResult, FleetPlan, Past, batch_number, results
@@ -24,6 +26,7 @@ from windtunnel.text import csv_cell
 
 FOLDER = "gathered"
 LEADERBOARD, BATCHES, LOG = f"{FOLDER}/leaderboard.csv", f"{FOLDER}/batches.csv", f"{FOLDER}/log.txt"
+_COPIES = 8  # files at once
 _DONE = f"{FOLDER}/done.json"
 _BATCH_COLUMNS = "batch,partitions,result,items,succeeded,lane,slot,node,process,started,seconds,attempts,error,message"
 
@@ -72,8 +75,12 @@ def gather(ledger: Ledger, fleet: Fleet, plan: FleetPlan, partitions: Partitions
     with tempfile.TemporaryDirectory(prefix="windtunnel-") as folder:
         lines = _Lines(Path(folder) / "rows")
         board = _Leaderboard(fleet, partitions)
+        fetch: dict[str, str] = {}
         for standing in standings(ledger, plan):
             board.add(standing)
+            if standing.state == "taken" and standing.past is not None:
+                own = (path for path in standing.past.outcome.files if path.startswith(f"{OUTPUTS}/"))
+                fetch |= dict.fromkeys(own, standing.past.source)
             if standing.past is not None and standing.past.rows:
                 lines.add(standing.place, list(standing.past.rows))
         for unplaced in _unplaced(results(ledger)):
@@ -87,6 +94,7 @@ def gather(ledger: Ledger, fleet: Fleet, plan: FleetPlan, partitions: Partitions
             described = mltable.of_files([fleet.gather.append_row_to], delimited=True)
             ledger.store.put(ledger.path(f"{FOLDER}/{mltable.NAME}"), described)
             files += [name, f"{FOLDER}/{mltable.NAME}"]
+        _copy(ledger, fetch, Path(folder))
         files += _describe_outputs(ledger, fleet)
         ledger.store.put(ledger.path(LEADERBOARD), board.to_bytes())
         report = Path(folder) / "batches.csv"
@@ -207,15 +215,29 @@ def _is_lanes(name: str) -> bool:
     return name.endswith(".log") and name.partition(".")[0].count("-") == 1
 
 
+def _copy(ledger: Ledger, sources: dict[str, str], folder: Path) -> None:
+    """Bring files of earlier runs, by path the name of the run, to the same paths of this one, several at once."""
+
+    def copy(path: str, run: str) -> None:
+        file = folder / "copied" / path
+        with suppress(NotFoundError):  # a person has deleted it
+            ledger.store.download(f"{ledger.root.rpartition('/')[0]}/{run}/{path}", file)
+            ledger.store.upload(ledger.path(path), file)
+            file.unlink()
+
+    with ThreadPoolExecutor(_COPIES) as pool:
+        list(pool.map(copy, sources.keys(), sources.values()))
+
+
 def _describe_outputs(ledger: Ledger, fleet: Fleet) -> list[str]:
     """An MLTable in each output that is a folder of the run's own, over the files that are there."""
     described = []
     for name in [name for name, given in fleet.gather.outputs.items() if not given]:
-        folder = ledger.path(f"outputs/{name}/")
+        folder = ledger.path(f"{OUTPUTS}/{name}/")
         paths = (entry.path.removeprefix(folder) for entry in ledger.store.list(folder))
         files = [path for path in paths if path != mltable.NAME]
         if files:
             delimited = all(path.endswith(".csv") for path in files)
             ledger.store.put(f"{folder}{mltable.NAME}", mltable.of_files(files, delimited=delimited))
-            described.append(f"outputs/{name}/{mltable.NAME}")
+            described.append(f"{OUTPUTS}/{name}/{mltable.NAME}")
     return described

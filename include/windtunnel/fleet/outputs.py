@@ -7,6 +7,8 @@ from windtunnel.definition import Fleet
 from windtunnel.ledger import Ledger
 from windtunnel.stores import Store, open_store
 
+FOLDER = "outputs"
+
 
 class Outputs:
     """The outputs of one process. What a killed one has half written never comes to an output's place.
@@ -26,13 +28,22 @@ class Outputs:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
 
-    def bring(self) -> None:
-        """Put every file where its output is, replacing what is there; a missing place is made."""
+    def bring(self) -> list[str]:
+        """Put every file where its output is, replacing what is there; a missing place is made.
+
+        Returns:
+            Paths within the run of those that came there.
+        """
+        brought = []
         for name, folder in self.folders.items():
             store, prefix = self._places[name]
             for file in sorted(file for file in folder.rglob("*") if file.is_file()):
-                store.upload(f"{prefix}{file.relative_to(folder).as_posix()}", file)
+                path = file.relative_to(folder).as_posix()
+                store.upload(f"{prefix}{path}", file)
+                if prefix:
+                    brought.append(f"{FOLDER}/{name}/{path}")
+        return brought
 
 
 def _place(ledger: Ledger, name: str, given: str) -> tuple[Store, str]:
-    return (open_store(given), "") if given else (ledger.store, ledger.path(f"outputs/{name}/"))
+    return (open_store(given), "") if given else (ledger.store, ledger.path(f"{FOLDER}/{name}/"))

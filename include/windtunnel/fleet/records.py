@@ -44,7 +44,8 @@ class Outcome(Record):
     Attributes:
         state: completed or failed.
         metrics: what its training reported, by name.
-        files: names of what it saved, below its folder.
+        files: names of what it saved, below its folder, and paths within the run of what its mini-batch put into the
+            run's own outputs.
         seconds: that it took; 0 where it was not timed by itself.
         message: what went wrong.
         verified: whether its ONNX model was checked and passed; None where it has none, or it was not checked.

@@ -159,13 +159,13 @@ def _tables(fleet: Fleet, folder: Path) -> Iterator[tuple[str, tuple[str, ...], 
 
 
 class _Row:
-    """A row of a CSV file: its fields, and the text that it is."""
+    """A row of a CSV file: its fields, and the text that it is, with a plain line feed at its end."""
 
     __slots__ = ("fields", "raw")
 
     def __init__(self, fields: list[str], raw: str) -> None:
         self.fields = fields
-        self.raw = raw if raw.endswith("\n") else f"{raw}\n"
+        self.raw = raw.rstrip("\r\n") + "\n"
 
 
 def _rows(files: Iterable[tuple[str, Path]]) -> tuple[_Row, Iterator[_Row]]:

@@ -105,13 +105,13 @@ class Worker:
         tried = self._try(places)
         state = State.FAILED if tried.kind else State.COMPLETED
         if state is State.COMPLETED or last:
-            self._outputs.bring()
+            brought = tuple(self._outputs.bring())
             result = BatchResult(
                 batch=batch_name(number),
                 state=state,
                 items=tried.items,
                 succeeded=tried.succeeded,
-                outcomes=tuple(tried.outcomes),
+                outcomes=tuple(one.model_copy(update={"files": one.files + brought}) for one in tried.outcomes),
                 rows=tuple(tried.rows),
                 attempts=attempt,
                 started=started,
