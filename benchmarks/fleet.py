@@ -118,7 +118,7 @@ def main() -> None:
             if who == "Windtunnel":
                 grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
                 lanes = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-                say(f"{'':22} memory: {grown / arguments.partitions:.2f} KB a partition; children: {lanes / 1024:.0f} MB")
+                say(f"{' ':22} memory: {grown / arguments.partitions:.2f} KB a partition; children: {lanes >> 10} MB")
 
 
 def say(line: str) -> None:

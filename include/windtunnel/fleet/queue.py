@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from windtunnel.errors import StoreError
 from windtunnel.fleet.records import FleetPlan, batch_name, batch_number, ended
 from windtunnel.ledger import Job, Ledger
 from windtunnel.ledger.claims import Claim, Claims, held_by
@@ -39,18 +40,30 @@ class Queue:
         self._job = job
         self._launch = launch
         self._lanes = max(1, lanes)
+        self._given: set[int] = set()
         self._found = self._look()
 
     def next(self) -> Claimed | None:
-        """The next mini-batch, claimed; None where none can be had for now."""
-        return next(self._found, None)
+        """The next mini-batch, claimed; None where none can be had for now.
+
+        Raises:
+            StoreError: the store failed; the next call looks anew.
+        """
+        try:
+            claimed = next(self._found, None)
+        except StoreError:
+            self._found = self._look()
+            raise
+        if claimed is not None:
+            self._given.add(claimed.number)
+        return claimed
 
     def _look(self) -> Iterator[Claimed]:
         """What this lane held before, then its share, and then whatever a fresh listing shows to be free."""
         over, known = self._listed()
         for claim in held_by(known.values(), self._job.job):
             number = batch_number(claim.unit)
-            if number >= 0 and number not in over:
+            if number >= 0 and number not in over and number not in self._given:
                 yield Claimed(number, claim.number + len(self._ledger.attempts(claim.unit)))
         count, lane = len(self._plan.batches), self._job.lane % self._lanes
         yield from self._take(range(lane, count, self._lanes), over, known)

@@ -11,8 +11,8 @@ import psutil
 from windtunnel.errors import StoreError
 from windtunnel.host.machine import now
 from windtunnel.ledger import Ledger
+from windtunnel_trainer.gpus import devices
 from windtunnel_trainer.logs import say
-from windtunnel_trainer.supervisor import devices
 
 _HEADER = "moment,lane,slot,process,cpu_percent,memory_bytes,gpu_percent,gpu_memory_bytes\n"
 _PAUSE = 60.0  # seconds between two writes to the ledger
