@@ -1,4 +1,4 @@
-"""A fleet performed without Airflow: lanes, processes, retries, time-outs, and what a kill changes, which is nothing."""
+"""A fleet performed without Airflow: lanes, processes, retries, time-outs, and kills, which change nothing."""
 
 import os
 import random
@@ -107,7 +107,7 @@ def by_tenant(ledger):
 
 @pytest.mark.slow
 def test_two_lanes_run_two_processes_each_at_once(faults):
-    _, trace, ledger = faults
+    _, _, ledger = faults
     rows = by_tenant(ledger)
     together = [rows[name] for name in TENANTS[:4]]
     assert {row["result"] for row in together} == {"succeeded"}
@@ -181,8 +181,8 @@ def test_logs_and_samples_of_every_process_are_kept(faults):
 
 
 @pytest.mark.slow
-def test_only_what_failed_is_trained_in_the_next_run(faults, monkeypatch):
-    outcome, trace, ledger = faults
+def test_only_what_failed_is_trained_in_the_next_run(faults):
+    _, trace, _ = faults
     fleet = fleet_from(
         trace.parent,
         script=FAULTS,
@@ -197,7 +197,8 @@ def test_only_what_failed_is_trained_in_the_next_run(faults, monkeypatch):
     with pytest.raises(FleetError, match="1 items failed; error_threshold allows 0"):
         FleetEngine(fleet, again, Choice(partitions=["error", "last"])).perform()
     assert len(lines(trace, "run-last")) == 1
-    assert table(again, "gathered/leaderboard.csv")[-1]["state"] in ("failed", "skipped")
+    states = Counter(row["state"] for row in table(again, "gathered/leaderboard.csv"))
+    assert states == {"taken": 6, "failed": 1, "skipped": 3}
 
 
 @pytest.mark.slow
