@@ -271,7 +271,7 @@ def test_kills_change_nothing_in_the_table(tmp_path):
     rng = random.Random(1)
 
     def kill():
-        while not over.wait(rng.uniform(0.1, 0.7)) and len(killed) < 20:
+        while not over.wait(rng.uniform(0.2, 1.2)) and len(killed) < 20:
             victims = [pid for pids in processes_of(ledger.url) for pid in pids]
             if victims:
                 with suppress(OSError):
