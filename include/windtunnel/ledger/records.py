@@ -41,11 +41,12 @@ class State(StrEnum):
 
 
 class JobKind(StrEnum):
-    """What a job's units are: trials to train, data to prepare, models to verify."""
+    """What a job's units are: trials to train, data to prepare, models to verify, a fleet's mini-batches to claim."""
 
     PREPARE = "prepare"
     TRAIN = "train"
     VERIFY = "verify"
+    FLEET = "fleet"
 
 
 class Request(Record):
