@@ -43,12 +43,17 @@ class Trials(StrictModel):
 
 
 class StrategyChoice(StrictModel):
-    """What suggests configurations."""
+    """What suggests configurations; a name alone is short for `{name: …}`."""
 
     name: str = "pareto"
     """`pareto`, another of docs/strategies.md, or the dotted name of your own class: `my_module.MyStrategy`."""
     options: dict[str, Any] = Field(default_factory=dict)
     """Options of the strategy; its class lists them."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
 
 
 class Finalists(StrictModel):

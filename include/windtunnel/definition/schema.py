@@ -69,8 +69,9 @@ def _with_references(schema: Any) -> Any:
 def _type_options(definitions: dict[str, Any]) -> None:
     """Give each strategy that comes with Windtunnel the type of its options; one's own takes any."""
     choice = definitions["StrategyChoice"]
-    dotted = {"type": "string", "pattern": _DOTTED}
-    choice["properties"]["name"] |= {"anyOf": [{"enum": strategy_names()}, dotted]}
+    names = [{"enum": strategy_names()}, {"type": "string", "pattern": _DOTTED}]
+    choice["properties"]["name"] |= {"anyOf": names}
+    choice |= {"type": ["object", "string"], "anyOf": [{"type": "object"}, *names]}
     choice["allOf"] = []
     default = choice["properties"]["name"]["default"]
     for name in strategy_names():
