@@ -52,6 +52,4 @@ def _archived(folder, part):
 def _unpacked(folder, part):
     """The same of the posts' folders."""
     files = Path(folder, f"20news-bydate-{part}").glob("*/*")
-    return [
-        (file.parent.name, file.name, file.read_text("latin-1")) for file in files if file.parent.name in GROUPS
-    ]
+    return [(file.parent.name, file.name, file.read_text("latin-1")) for file in files if file.parent.name in GROUPS]

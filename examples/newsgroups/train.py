@@ -2,8 +2,8 @@
 
     python train.py --learning_rate 0.07 --num_epochs 10 --batch_size 150 --hidden_size 100
 
-A fifth of the training posts is held back, and each epoch prints how well they are told apart. With `--final` the
-network learns from all training posts and is measured on the test posts, once, and is saved.
+A fifth of the training posts is held back, and after each epoch the script prints how well they are told apart. With
+`--final` it learns from all training posts, uses the test posts, once, and saves the network.
 `torchrun --nproc-per-node 2 train.py …` shares each batch between two processes.
 """
 
@@ -29,17 +29,22 @@ def main():
     torch.manual_seed(arguments.seed)
     if RANKS > 1:
         distributed.init_process_group("gloo")
-    learnt, judged = splits(arguments.data, arguments.final)
-    vectorizer = CountVectorizer(stop_words="english", min_df=2)
-    x = vectorizer.fit_transform(learnt[0])  # the words of the posts that are learnt from, and of no others
+    texts, groups = read_posts(arguments.data, "train")
+    held = [] if arguments.final else np.random.default_rng(0).permutation(len(texts))[: len(texts) // 5]
+    rest = np.setdiff1d(np.arange(len(texts)), held)
+    vectorizer = CountVectorizer(stop_words="english", min_df=3)
+    vectorizer.fit([texts[i] for i in rest])  # the words of the posts that are learnt from, and of no others
+    x = counts(vectorizer, texts)
     network = build(x.shape[1], arguments.hidden_size)
-    curves = train(network, (counts(x), learnt[1]), (counts(vectorizer.transform(judged[0])), judged[1]), arguments)
+    judged = rest if arguments.final else held
+    curves = train(network, (x[rest], groups[rest]), (x[judged], groups[judged]), arguments)
     if RANK == 0:
-        folder = Path(arguments.output)
-        draw(curves, folder)
+        draw(curves, Path(arguments.output))
         if arguments.final:
-            save(network, vectorizer, folder)
-            print(f"{round(curves['accuracy'][-1] * len(judged[1]))} of {len(judged[1])} test posts are right")
+            save(network, vectorizer, Path(arguments.output))
+            texts, groups = read_posts(arguments.data, "test")
+            _, accuracy = judge(network, counts(vectorizer, texts), groups)
+            print(f"{round(accuracy * len(groups))} of {len(groups)} test posts are right")
     if RANKS > 1:
         distributed.destroy_process_group()
 
@@ -52,25 +57,17 @@ def parse_arguments():
     parser.add_argument("--batch_size", type=int, default=150)
     parser.add_argument("--hidden_size", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--data", default=os.environ.get("DATA"), help="folder of the posts; else some are made up")
+    parser.add_argument(
+        "--data", default=os.environ.get("WINDTUNNEL_DATA"), help="folder of the posts; else some are made up"
+    )
     parser.add_argument("--output", default=".", help="folder for pictures and the network")
     parser.add_argument("--final", action="store_true", help="learn from all training posts, and use the test posts")
     return parser.parse_args()
 
 
-def splits(data, final):
-    """Texts and groups to learn from, and those to judge by; the same for every trial."""
-    texts, groups = read_posts(data, "train")
-    if final:
-        return (texts, groups), read_posts(data, "test")
-    order = np.random.default_rng(0).permutation(len(texts))
-    held, rest = np.split(order, [len(texts) // 5])
-    return ([texts[i] for i in rest], groups[rest]), ([texts[i] for i in held], groups[held])
-
-
-def counts(matrix):
-    """Logarithms of words' counts: a word that is said ten times is not ten times as telling."""
-    return matrix.astype(np.float32).log1p()
+def counts(vectorizer, texts):
+    """Logarithms of words' counts, a row a text: a word that is said ten times is not ten times as telling."""
+    return vectorizer.transform(texts).astype(np.float32).log1p()
 
 
 def build(inputs, hidden):
@@ -81,7 +78,7 @@ def build(inputs, hidden):
 
 
 def train(network, learnt, judged, arguments):
-    """Train for all epochs; returns loss and accuracy after each, of the posts that it is judged by."""
+    """Train for all epochs; returns loss and accuracy after each, of the posts that the network is judged by."""
     (x, y), rng = learnt, np.random.default_rng(arguments.seed)
     model = DistributedDataParallel(network) if RANKS > 1 else network
     optimizer = torch.optim.Adam(model.parameters(), lr=arguments.learning_rate)
@@ -131,10 +128,8 @@ def save(network, vectorizer, folder):
     (folder / "words.json").write_text(json.dumps(words))
     example = torch.zeros(2, len(words))
     axes = {"counts": {0: "posts"}, "logits": {0: "posts"}}
-    torch.onnx.export(
-        network, (example,), folder / "model.onnx", input_names=["counts"], output_names=["logits"],
-        dynamic_axes=axes, dynamo=False,
-    )
+    names = {"input_names": ["counts"], "output_names": ["logits"], "dynamic_axes": axes}
+    torch.onnx.export(network, (example,), folder / "model.onnx", **names, dynamo=False)
 
 
 if __name__ == "__main__":
