@@ -24,6 +24,7 @@ from windtunnel.text import printable
 from windtunnel.validation import shown
 from windtunnel.workload.contract import number
 from windtunnel_trainer import checkpoints, export, preemption, states
+from windtunnel_trainer.artifacts import Artifacts
 from windtunnel_trainer.checkpoints import Progress, Report
 from windtunnel_trainer.data import Arrays, load_split
 from windtunnel_trainer.epochs import Epoch
@@ -74,6 +75,7 @@ class Trial:
         checkpoint_every: float | None = None,
         first_start: bool = False,
         listener: Callable[[Report], None] | None = None,
+        folder: Path | None = None,
     ) -> None:
         """Begin, or go on with, a trial.
 
@@ -86,6 +88,7 @@ class Trial:
                 minute, and where writes are paid for up to an hour: three tenths of the trial's length as it looks.
             first_start: whether the trial was never started before, so that it cannot have a checkpoint of its own.
             listener: told of each report.
+            folder: of the trial's own on this host; by default a temporary one.
         """
         self.params = deepcopy(request.params)  # a workload may change what it is given, here and everywhere
         self.settings = deepcopy(definition.settings)
@@ -109,6 +112,7 @@ class Trial:
         rules = definition.early_stopping.rules
         self._metrics = MetricsFile(ledger, request.trial, definition.watched if rules else None)
         self._manifest: dict[str, Any] | None = None
+        self._artifacts = Artifacts(ledger, request.trial, definition.limits.artifacts, folder)
         seed_everything(self.seed)
 
     @cached_property
@@ -337,6 +341,34 @@ class Trial:
         if self._group.leads:
             export.keep(self._ledger, self._request.trial, file, model)
         self.exported = True
+
+    @property
+    def folder(self) -> Path:
+        """A folder of this trial's own, empty at its start. What lies there when the trial ends is kept as artifacts.
+
+        Nothing hidden is kept, and no links. What must outlive a crash is saved by `save`, or is a checkpoint.
+        """
+        return self._artifacts.folder
+
+    def save(self, name: str, content: Any) -> None:
+        """Keep a file for people at once: the results page shows pictures, tables and text, and gives out the rest.
+
+        Args:
+            name: such as `loss.png` or `tables/confusion.csv`; an earlier file of that name is replaced.
+            content: bytes, the path of a file, or matplotlib's figure, drawn in the format that the name ends with.
+
+        Raises:
+            WorkloadError: the name leads out of the trial's folder or is hidden, it is none of the above, or the
+                trial's files would have more bytes than `limits.artifacts`.
+        """
+        if self._group.leads:
+            self._artifacts.save(name, content)
+
+    def keep_folder(self) -> None:
+        """Keep what lies in the trial's folder, and say what cannot be."""
+        if self._group.leads:
+            for line in self._artifacts.keep_folder():
+                self._say(line)
 
     def load_best(self, model: "torch.nn.Module") -> None:
         """Put the weights into the model that the trial's values are of: the best epoch's, with `objective_at: best`.
