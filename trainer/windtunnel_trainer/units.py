@@ -76,7 +76,8 @@ def run(
             workload = preload(definition, JobKind.TRAIN)
             goes_on = attempt.number > 1 or request.continue_from
             with nullcontext() if goes_on or not log else rehearsed(workload, ledger, definition, request, log):
-                result = train(ledger, definition, request, stop, first_start=first_start)
+                folder = log and log.with_suffix(f".{attempt.number}")  # gone with the job's own folder
+                result = train(ledger, definition, request, stop, first_start=first_start, folder=folder)
         else:
             result = verify(ledger, definition, request)
     except BaseException as error:  # a workload may raise anything
@@ -155,6 +156,7 @@ def train(
     listener: Callable[[Report], None] | None = None,
     *,
     first_start: bool = False,
+    folder: Path | None = None,
 ) -> Result:
     """Train a trial, and say what came of it; the arguments are those of `Trial`.
 
@@ -163,12 +165,13 @@ def train(
         Exception: whatever the workload raises.
     """
     workload = preload(definition, JobKind.TRAIN)  # before the trial, which seeds what is loaded
-    trial = Trial(ledger, definition, request, stop=stop, first_start=first_start, listener=listener)
+    trial = Trial(ledger, definition, request, stop=stop, first_start=first_start, listener=listener, folder=folder)
     try:
         with suppress(TrialStopped):
             child.alone(caller(workload.train), trial)
     finally:
         trial.write_metrics(now=True)
+        trial.keep_folder()
     state, kind, message, exported = State.COMPLETED, "", "", trial.exported
     if trial.stopped is not None:
         no_model = "" if exported else export_stopped(ledger, definition, request, trial)
@@ -220,6 +223,7 @@ def export_stopped(ledger: Ledger, definition: Definition, request: Request, sto
     again = Trial(ledger, definition, there)
     try:
         child.alone(caller(load_workload(definition.workload).train), again)
+        again.keep_folder()
     except BaseException as error:
         traceback.print_exc()
         return error_text(error)

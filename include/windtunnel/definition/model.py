@@ -86,6 +86,8 @@ class Limits(StrictModel):
     """Starts after the first that a trial gets when its process or its job dies."""
     memory: Bytes | None = None
     """The most resident memory that one trial may use."""
+    artifacts: Bytes = 256 * 1024 * 1024
+    """The most bytes of files that one trial may keep, by `trial.save` and in `trial.folder`."""
     quorum: float = Field(default=1.0, gt=0, le=1)
     """Share of the lanes that must be done before the next iteration begins. Pays from about eight lanes on: with
     fewer, the lane that a straggler holds is too much of the whole."""

@@ -15,7 +15,9 @@ from windtunnel.definition.threads import share
 from windtunnel.errors import WindtunnelError, WorkloadError
 from windtunnel.ledger.model import ONNX
 from windtunnel.workload.placeholders import filled, placeholders
-from windtunnel_trainer import preemption
+from windtunnel_trainer import export, preemption
+from windtunnel_trainer.process_group import ProcessGroup
+from windtunnel_trainer.saving import checkpoint_pause
 from windtunnel_trainer.script.checkpoint import CheckpointFolder
 from windtunnel_trainer.script.output import Lines, Output
 from windtunnel_trainer.script.place import Place
@@ -64,7 +66,7 @@ class _Run:
             self._script, [name for name in compared if name != "latency_ms"], self._report, self._done
         )
         self._read = 0  # bytes of the helper's file
-        self._saved = time.monotonic()
+        self._began = self._saved = time.monotonic()
         self._unsaved = False
 
     def perform(self) -> None:
@@ -79,7 +81,7 @@ class _Run:
             processes=count,
         )
         command = self._place.command(values, given)
-        trial.say(f"running: {shlex.join(command)}")
+        ProcessGroup().say(f"running: {shlex.join(command)}")
         if self._checkpoint is not None:
             preemption.heed()
         processes = Processes(command, self._place.folder, self._place.environment(values, given), count)
@@ -145,7 +147,7 @@ class _Run:
         if not file.resolve().is_relative_to(self._place.folder.resolve()):
             raise WorkloadError(f"script.results: {name} is not in the script's working directory")
         if not file.is_file():
-            self._trial.say(f"script.results: the script left no {name}")
+            ProcessGroup().say(f"script.results: the script left no {name}")
             return
         if file.stat().st_size > _LARGEST_RESULTS:
             raise WorkloadError(f"script.results: {name} has more than {_LARGEST_RESULTS:,} bytes")
@@ -157,7 +159,8 @@ class _Run:
         """Take the model that the script has left, if it has."""
         for file in (self._place.output / ONNX, self._place.folder / ONNX):
             if file.is_file() and self._place.is_made(file):
-                self._trial.keep_onnx(file)
+                export.keep(self._trial.ledger, self._trial.id, file, None)
+                self._trial.exported = True
                 return
 
     def _keep(self) -> None:
@@ -165,8 +168,11 @@ class _Run:
         if self._checkpoint is not None:
             self._checkpoint.save(self._trial.reports)
         for file in self._place.kept():
-            with suppress(FileNotFoundError):
-                self._trial.keep(file.relative_to(self._place.folder).as_posix(), file)
+            name = file.relative_to(self._place.folder).as_posix()
+            try:
+                self._trial.save(name, file)
+            except WorkloadError as error:
+                ProcessGroup().say(f"{name} is not kept: {error}")
 
     def _read_told(self) -> None:
         """Take in what `windtunnel.script.report` has written since."""
@@ -185,7 +191,7 @@ class _Run:
         """Bring the checkpoint to the ledger after a report, where the last one is old enough."""
         if self._checkpoint is None or not self._unsaved:
             return
-        if time.monotonic() - self._saved < self._trial.checkpoint_pause():
+        if time.monotonic() - self._saved < checkpoint_pause(self._trial.ledger, time.monotonic() - self._began):
             return
         self._unsaved = not self._checkpoint.save(self._trial.reports)
         self._saved = time.monotonic()
