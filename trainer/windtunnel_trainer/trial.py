@@ -151,6 +151,8 @@ class Trial:
             reports = restore(ledger, trial)
             if reports:
                 self._progress.reports, self._progress.seconds = reports, reports[-1].seconds
+                for report in reports:
+                    best.keep_best(self._progress, self.definition, report, {})
                 self._began = time.monotonic() - self._progress.seconds
                 self._group.say(f"going on from {trial}, epoch {reports[-1].epoch:g}")
                 return reports[-1].epoch

@@ -56,13 +56,9 @@ def unpack(content: bytes, folder: Path, suffix: str = ".py") -> list[str]:
             if not file.name.endswith(suffix) or not file.is_relative_to(folder.resolve()):
                 kind = "Python file" if suffix else "file"
                 raise WorkloadError(f"the archive of the source holds {entry.filename!r}, which is no {kind} in it")
-            write_file(file, archive.read(entry))
+            data = archive.read(entry)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(data)
+            if data.startswith(b"#!"):
+                file.chmod(0o755)
         return [entry.filename for entry in entries]
-
-
-def write_file(file: Path, content: bytes) -> None:
-    """Write a file of a source, its folders too; what begins with `#!` can be executed."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_bytes(content)
-    if content.startswith(b"#!"):
-        file.chmod(0o755)

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from windtunnel.definition import Definition
-from windtunnel.definition.program import program_of
 from windtunnel.definition.script import Script
 from windtunnel.errors import WorkloadError
 from windtunnel.ledger import Ledger
 from windtunnel.script import REPORTS
-from windtunnel.workload.bundle import unpack, write_file
+from windtunnel.workload.bundle import unpack
 from windtunnel.workload.placeholders import filled, filled_words, flags_of, placeholders, spelled, words_of
 from windtunnel.workload.source import archived
 from windtunnel_trainer.data import raw_data_folder
@@ -64,13 +63,7 @@ class Place:
         self.folder, self.checkpoint = base / "work", base / "checkpoint"
         self.output, self.reports = self.folder / "output", base / "reports.jsonl"
         self.folder.mkdir(parents=True)
-        if ledger.digest:
-            names = unpack(archived(ledger), self.folder, suffix="")
-        else:  # a trial in the foreground
-            files = program_of(definition)
-            names = list(files)
-            for name, content in files.items():
-                write_file(self.folder / name, content)
+        names = unpack(archived(ledger), self.folder, suffix="")
         self._source = {name: _facts(self.folder / name) for name in names}
         self.output.mkdir(exist_ok=True)
         stand_in = base / "path" / "windtunnel"
