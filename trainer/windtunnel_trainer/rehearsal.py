@@ -132,5 +132,8 @@ class _Rehearsal(Trial):
             self.fault = error
         raise _Over
 
+    def save(self, name: str, content: Any) -> None:
+        """Nothing is kept."""
+
     def save_onnx(self, file: bytes | str | Path, model: "torch.nn.Module | None" = None) -> None:
         raise _Over

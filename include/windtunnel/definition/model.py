@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from windtunnel.definition.early_stopping import EarlyStopping
+from windtunnel.definition.script import Script
 from windtunnel.definition.units import Bytes, Seconds
 from windtunnel.ledger.stage import Stage, StageKind
 from windtunnel.objectives.constraint import Constraint
@@ -90,6 +91,8 @@ class Limits(StrictModel):
     """Starts after the first that a trial gets when its process or its job dies."""
     memory: Bytes | None = None
     """The most resident memory that one trial may use."""
+    artifacts: Bytes = 256 * 1024 * 1024
+    """The most bytes of files that one trial may keep, by `trial.save` and in `trial.folder`."""
     quorum: float = Field(default=1.0, gt=0, le=1)
     """Share of the lanes that must be done before the next iteration begins. Pays from about eight lanes on: with
     fewer, the lane that a straggler holds is too much of the whole."""
@@ -160,7 +163,9 @@ class Definition(StrictModel):
     description: str = ""
     """Text for the DAG's page."""
     workload: str
-    """Dotted name of the module that prepares, trains and verifies."""
+    """Dotted name of the module that prepares, trains and verifies; or `script` is given."""
+    script: Script | None = None
+    """A script of yours that trains, instead of a workload; its file, or a section."""
     data: dict[str, Any] = Field(default_factory=dict)
     """Settings for the workload's `prepare`."""
     settings: dict[str, Any] = Field(default_factory=dict)
@@ -215,6 +220,11 @@ class Definition(StrictModel):
     """Seed of every trial's training."""
     tags: list[Annotated[str, Field(max_length=100)]] = Field(default_factory=list)
     """Tags of the DAG, to find it by."""
+
+    @property
+    def program(self) -> str:
+        """What trains, as people call it: the script or the workload."""
+        return self.script.name if self.script is not None else self.workload
 
     @property
     def rungs(self) -> list[float]:

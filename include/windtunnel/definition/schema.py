@@ -16,9 +16,12 @@ def json_schema() -> dict[str, Any]:
     """The schema, as plain JSON values."""
     schema = Definition.model_json_schema()
     schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
-    schema["required"] = [field for field in schema["required"] if field != "name"]  # the file's stem is the default
+    # The file's stem is the default of its name, and a script stands for a workload.
+    schema["required"] = [field for field in schema["required"] if field not in ("name", "workload")]
+    schema["oneOf"] = [{"required": ["workload"]}, {"required": ["script"]}]
     properties, definitions = schema["properties"], schema["$defs"]
     properties["launcher"]["enum"] = list(LAUNCHERS)
+    properties["script"]["anyOf"].insert(0, {"type": "string"})
     properties["space"] |= {"anyOf": [_space_schema(definitions), {"type": "null"}]}
     _type_options(definitions)
     return schema
