@@ -25,13 +25,14 @@ def read_posts(folder, part):
 
 
 def made_up_posts(part, per_group=60):
-    """Posts of forty words, most of which any group may use: enough to see the script at work."""
+    """Posts of forty words, most of which any group may use, and an author of that part's own."""
     rng = np.random.default_rng(["train", "test"].index(part))
     labels = np.repeat(np.arange(len(GROUPS)), per_group)
     texts = []
-    for label in labels:
-        common, own = rng.integers(200, size=34), 1000 * (label + 1) + rng.integers(40, size=6)
-        texts.append(" ".join(f"word{number}" for number in rng.permutation(np.concatenate([common, own]))))
+    for number, label in enumerate(labels):
+        common, own = rng.integers(200, size=33), 1000 * (label + 1) + rng.integers(40, size=6)
+        words = [f"word{word}" for word in rng.permutation(np.concatenate([common, own]))]
+        texts.append(" ".join([f"{part}author{number % 20}", *words]))
     return texts, labels
 
 

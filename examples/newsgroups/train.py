@@ -95,7 +95,7 @@ def train(network, learnt, judged, arguments):
         curves["loss"].append(loss)
         curves["accuracy"].append(accuracy)
         if RANK == 0:
-            print(f"epoch {epoch}: loss {loss:.4f}, accuracy {accuracy:.4f}", flush=True)
+            print(f"epoch {epoch}: loss={loss:.4f} accuracy={accuracy:.4f}", flush=True)
     return curves
 
 
