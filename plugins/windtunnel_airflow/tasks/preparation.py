@@ -39,7 +39,7 @@ def prepare_data(definition: Definition, store: str) -> TaskGroup:
         session = search.session
         tell(
             f"{session.session} works on {search.ledger.url}: {session.iterations} iterations after {session.offset},"
-            f" by {search.definition.strategy.name} with {search.definition.workload}."
+            f" by {search.definition.strategy.name} with {search.definition.program}."
         )
         job = stages.prepare_job(search)
         get_launcher(search.definition.launcher).launch(search.ledger, job)
