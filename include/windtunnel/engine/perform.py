@@ -90,6 +90,8 @@ class Engine:
 
     def _iterate(self, k: int) -> None:
         plan = self._patiently(stages.suggest, self.search, k, self._live())
+        if plan.left_out:
+            self.say(plan.left_out)
         self._train(plan.jobs)
         selection = self._patiently(stages.select, self.search, k)
         if selection.failure:
