@@ -12,13 +12,14 @@ import argparse
 import os
 import random
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -232,7 +233,10 @@ def trained_twice(ledger: Ledger) -> list[str]:
 
 def check(ledger: Ledger, expected: dict[str, dict[str, float]]) -> None:
     """Hold a disturbed run against the undisturbed one."""
-    assert front(ledger) == expected, f"{ledger.url}: another front"
+    found = front(ledger)
+    differ = {trial: (expected.get(trial), found.get(trial)) for trial in expected.keys() | found.keys()}
+    differ = {trial: both for trial, both in differ.items() if both[0] != both[1]}
+    assert not differ, f"{ledger.url}: another front: of these, what was expected, and what was found: {differ}"
     assert not trained_twice(ledger), f"{ledger.url}: trained twice"
     asked = [
         request.trial
@@ -269,8 +273,9 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], metavar="FIELD=YAML", help="a field of the definition")
     options = parser.parse_args()
     SEARCH.update({field: yaml.safe_load(value) for field, _, value in (one.partition("=") for one in options.set)})
-    with tempfile.TemporaryDirectory(prefix="windtunnel-kills-") as name:
-        folder = Path(name)
+    with ExitStack() as stack:
+        folder = Path(tempfile.mkdtemp(prefix="windtunnel-kills-"))
+        stack.push(lambda kind, *_: shutil.rmtree(folder) if kind is None else print(f"all of it is in {folder}"))
         if options.engine == "scheduler":
             torment_scheduler(folder, options.seed, options.kills, options.pause)
         else:
