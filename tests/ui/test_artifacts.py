@@ -10,12 +10,14 @@ from windtunnel.ledger import Ledger
 from windtunnel.report import write_report
 from windtunnel.stores.local import LocalStore
 
-HOSTILE_SVG = b"""<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="240" height="120"
- onload="parent.hit = 1; fetch('https://evil.example')">
+HOSTILE_SVG = b"""<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"
+ width="240" height="120" onload="parent.hit = 1; fetch('https://evil.example')">
 <script>parent.hit = 1; window.hit = 1</script><script xlink:href="https://evil.example/x.js"/>
 <image xlink:href="https://evil.example/x.png" width="9" height="9"/>
-<foreignObject width="200" height="60"><iframe xmlns="http://www.w3.org/1999/xhtml" src="javascript:parent.hit=1"/></foreignObject>
-<rect width="240" height="120" fill="#0072B2"/><text x="20" y="70" fill="white" font-size="24">a safe picture</text></svg>"""
+<foreignObject width="200" height="60">
+<iframe xmlns="http://www.w3.org/1999/xhtml" src="javascript:parent.hit=1"/></foreignObject>
+<rect width="240" height="120" fill="#0072B2"/>
+<text x="20" y="70" fill="white" font-size="24">a safe picture</text></svg>"""
 HOSTILE_HTML = b"<script>window.hit = 1</script><img src=x onerror='window.hit = 1'>"
 TABLE = b'class,precision\n"comp, graphics",0.91\n"<img src=x onerror=hit=1>",0.87\n'
 
@@ -100,7 +102,7 @@ def test_a_report_holds_small_ones_itself(chromium, tmp_path):
 
     ledger = Ledger(LocalStore(tmp_path), "digits_cnn", "first")
     made_up.fill(ledger)
-    trial, other = save_some(ledger)
+    trial, _ = save_some(ledger)
     write_report(ledger)
     with browser.page_of(chromium) as page:
         page.goto((tmp_path / ledger.path("report.html")).as_uri() + f"#trial={trial}")
