@@ -284,7 +284,7 @@ class Trial:
         """Keep what lies in the trial's folder, and say what cannot be."""
         if self._group.leads:
             for line in self._artifacts.keep_folder():
-                self._say(line)
+                self._group.say(line)
 
     def load_best(self, model: "torch.nn.Module") -> None:
         """Put the weights into the model that the trial's values are of: the best epoch's, with `objective_at: best`.
