@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from windtunnel.definition import Definition, Fleet, load_any, resolve
-from windtunnel.definition.program import program_of
+from windtunnel.definition.program import program_of, warnings_of
 from windtunnel.errors import WindtunnelError, WorkloadError
 from windtunnel.space import Params, Space
 from windtunnel.strategies import Problem, generator, get_strategy
@@ -34,8 +34,12 @@ def run(arguments: argparse.Namespace) -> int:
                 continue
             definition = resolve(definition)
             print(printable(f"{file}: {_summary(definition)}"))
-            for path in program_of(definition) if arguments.source else ():
-                print(printable(f"  {path}"))
+            source = program_of(definition)
+            for line in (
+                *(f"warning: {each}" for each in warnings_of(definition, source)),
+                *(source if arguments.source else ()),
+            ):
+                print(printable(f"  {line}"))
         except WindtunnelError as error:
             print(printable(_named(str(error), file)), file=sys.stderr)
             wrong += 1

@@ -4,10 +4,10 @@ from typing import Any
 
 from airflow.providers.standard.operators.hitl import HITLBranchOperator
 
+from windtunnel.definition.program import workload_of
 from windtunnel.ledger import Approval
 from windtunnel.stages import History, Search
 from windtunnel.stages.finalists import full_stage
-from windtunnel.definition.program import workload_of
 from windtunnel_airflow.context import current_search
 from windtunnel_airflow.triggers.answer import AnswerTrigger
 
