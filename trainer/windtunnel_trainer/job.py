@@ -115,10 +115,10 @@ def load(definition: Definition, job: Job, *, adopts: bool, units_import: bool =
         if not child.can_fork():
             raise UnfitToForkError
     run_unit = partial(units.run, definition=definition, adopts=adopts)
-    if processes == 1:
-        return run_unit
     if 0 < len(devices()) < processes:
         raise WorkloadError(f"each trial is to have {processes} GPUs (resources.gpus), and here are {len(devices())}")
+    if processes == 1 or definition.script is not None:  # a script's processes are started side by side by its trial
+        return run_unit
     from windtunnel_trainer.ranks import in_processes
 
     return in_processes(run_unit, processes)

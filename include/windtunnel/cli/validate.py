@@ -5,12 +5,12 @@ import sys
 from pathlib import Path
 
 from windtunnel.definition import Definition, Fleet, load_any, resolve
+from windtunnel.definition.program import program_of, warnings_of
 from windtunnel.errors import WindtunnelError, WorkloadError
 from windtunnel.space import Params, Space
 from windtunnel.strategies import Problem, generator, get_strategy
 from windtunnel.text import printable
 from windtunnel.workload.contract import known_values
-from windtunnel.workload.files import source_of
 
 _DRAWN = 20  # configurations that the workload's cost is tried with
 
@@ -34,8 +34,12 @@ def run(arguments: argparse.Namespace) -> int:
                 continue
             definition = resolve(definition)
             print(printable(f"{file}: {_summary(definition)}"))
-            for path in source_of(definition.workload) if arguments.source else ():
-                print(printable(f"  {path}"))
+            source = program_of(definition)
+            for line in (
+                *(f"warning: {each}" for each in warnings_of(definition, source)),
+                *(source if arguments.source else ()),
+            ):
+                print(printable(f"  {line}"))
         except WindtunnelError as error:
             print(printable(_named(str(error), file)), file=sys.stderr)
             wrong += 1

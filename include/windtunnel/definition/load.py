@@ -10,6 +10,7 @@ from windtunnel.definition.checks import cross_faults
 from windtunnel.definition.document import Document
 from windtunnel.definition.fleet import Fleet, fleet_of, is_fleet, load_fleet
 from windtunnel.definition.model import Definition, Limits
+from windtunnel.definition.script import with_script
 from windtunnel.definition.template import with_template
 from windtunnel.errors import DefinitionError, LedgerError
 from windtunnel.ledger import Ledger
@@ -41,7 +42,7 @@ def load_definition(path: str | Path) -> Definition:
     """
     document = Document(Path(path))
     fields = {"name": document.file.stem, **document.data}
-    definition, faults = read_fields(with_template(fields, document.file.parent))
+    definition, faults = read_fields(with_script(with_template(fields, document.file.parent), document.file.parent))
     faults = document.twice + faults
     if definition is None or faults:
         raise document.error(faults)
@@ -133,9 +134,8 @@ def resolve(definition: Definition) -> Definition:
     if space is None:
         space, origin = described_space(definition.workload), f"{definition.workload}.space()"
         if space is None:
-            raise DefinitionError(
-                f"{definition.name}: space: is missing; give it in the definition, or as {definition.workload}.space()"
-            )
+            elsewhere = "" if definition.script else f", or as {definition.workload}.space()"
+            raise DefinitionError(f"{definition.name}: space: is missing; give it in the definition{elsewhere}")
     if not isinstance(space, Mapping):
         raise DefinitionError(f"{definition.name}: {origin}: found {shown(space)}; allowed: parameters by name")
     try:
