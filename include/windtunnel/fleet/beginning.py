@@ -58,7 +58,9 @@ def lanes_of(fleet: Fleet, plan: FleetPlan) -> int:
 
 def evaluates(fleet: Fleet) -> bool:
     """Whether the user has an evaluation."""
-    return fleet.evaluation is not None or any(b"def evaluate(" in text for text in source_of_entry(fleet).values())
+    if fleet.evaluation is not None or fleet.script is not None:
+        return fleet.evaluation is not None
+    return any(b"def evaluate(" in text for text in source_of_entry(fleet).values())
 
 
 def evaluation_job(ledger: Ledger) -> Job:

@@ -89,7 +89,7 @@ class Lane:
         self._launch = len(ledger.launches(job.job)) or 1
         self._queue = Queue(ledger, plan, job, lanes_of(fleet, plan), self._launch)
         self._most = 1 + fleet.retry_settings.max_retries
-        self._reuse = fleet.reuse or fleet.workload is None
+        self._reuse = fleet.reuse or fleet.entry_script is not None or fleet.script is not None
         self._due: deque[Task] = deque()
         self._processes: list[Process] = []
         self._work = DeferredWork()
