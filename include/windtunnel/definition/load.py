@@ -176,6 +176,7 @@ def _as_launched(fleet: Fleet) -> Definition:
         resources=fleet.resources,
         pod_template=fleet.pod_template,
         script=fleet.script,
+        verification=fleet.verification,
         objectives=fleet.objectives,
         settings=fleet.settings,
         trial_seed=fleet.seed,

@@ -192,7 +192,7 @@ class Worker:
             returned = self._contract.train(partition)
             rows = [] if returned is None else elements([returned] if isinstance(returned, Mapping) else returned)
             if partition.exported and self._contract.verify is not None:
-                verification = PartitionVerification(self._ledger, self._fleet, unit, partition)
+                verification = PartitionVerification(self._ledger, unit, partition)
                 self._contract.verify(verification)
                 partition.metrics |= verification.metrics
                 verified = True
