@@ -82,7 +82,6 @@ def cheap(monkeypatch):
     monkeypatch.setattr(checks, "LAUNCHERS", ("stepped",))
     monkeypatch.syspath_prepend(Path(__file__).parents[1] / "workloads")
     monkeypatch.setattr(SteppedLauncher, "waiting", {})
-    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
     monkeypatch.setattr(context, "use_connection", lambda: None)
     monkeypatch.setattr(units, "read_peak", lambda log: 0)
     monkeypatch.setattr(write, "draw", lambda snapshot: b"")
