@@ -1,6 +1,5 @@
 """Whatever dies between two writes, its repetition finishes: shown for every write that a search makes."""
 
-import os
 import shutil
 from itertools import count
 from pathlib import Path
