@@ -12,7 +12,7 @@ from windtunnel.ledger import Approval, Decision, Job, Model, Plan, Result, Sele
 from windtunnel.ledger.ids import full_stage, is_trial
 from windtunnel.ledger.records import Session
 from windtunnel.ledger.stage import Stage, StageKind
-from windtunnel.ledger.trial import feasible_trials
+from windtunnel.ledger.trial import configurations, ended, feasible_trials
 from windtunnel.objectives.direction import loss
 from windtunnel.objectives.front import hypervolumes, pareto_front, reference_point
 
@@ -199,6 +199,19 @@ class Snapshot:
         for trial in self.trials:
             counts[self.state(trial)] += 1
         return counts
+
+    @cached_property
+    def caps(self) -> dict[str, tuple[int, int]]:
+        """What the search's caps count, `trials`, `at once` and `failed`: how many there are, and the most allowed."""
+        limits = self.definition.get("limits") or {}
+        requests = [trial.request for trial in self.trials]
+        tried = ended(requests, self.results)
+        caps = {
+            "trials": (configurations(requests), limits.get("trials")),
+            "at once": (len(self.running), (limits.get("parallel") or 0) * limits.get("slots", 1)),
+            "failed": (sum(trial.state is State.FAILED for trial in tried), limits.get("failed_trials")),
+        }
+        return {name: (count, most) for name, (count, most) in caps.items() if most}
 
     def find(self, trial: str) -> Trial | None:
         """The trial or full training of that id, if there is one."""

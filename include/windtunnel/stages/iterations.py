@@ -7,7 +7,7 @@ from windtunnel.ledger import Decision, Plan, Request, Selection, State, Trial
 from windtunnel.ledger.curves import EPOCH, latest_reports
 from windtunnel.ledger.ids import retry_id
 from windtunnel.ledger.stage import Stage
-from windtunnel.ledger.trial import ended, furthest, outstanding
+from windtunnel.ledger.trial import configurations, ended, furthest, outstanding
 from windtunnel.objectives.direction import near
 from windtunnel.stages.ending import reason_to_fail, reason_to_stop, reason_to_suggest_no_more
 from windtunnel.stages.history import History
@@ -146,9 +146,8 @@ def _default(search: Search, past: list[Trial]) -> list[Suggestion]:
 
 
 def _configurations(history: History, upto: int) -> int:
-    """How many configurations iterations up to that one have tried; those of a warm start cost nothing."""
-    requests = history.requests(upto).values()
-    return len({request.config for request in requests if request.iteration and not request.infeasible})
+    """How many configurations iterations up to that one have tried."""
+    return configurations(history.requests(upto).values())
 
 
 def _used_up(search: Search, history: History, k: int, note: str, *, promoting: bool) -> str | None:
