@@ -172,6 +172,17 @@ class Ledger:
         sessions = self.sessions()
         return record | {"definition": sessions[-1].definition} if sessions else record
 
+    @property
+    def own_turn(self) -> Turn:
+        """The turn of the session that writes.
+
+        Raises:
+            LedgerError: the run was opened without a session.
+        """
+        if self.turn is None:
+            raise LedgerError(f"{self.url} was opened without a session: it can be read only")
+        return self.turn
+
     def writer(self) -> Writer | None:
         """The session that writes the run, if any has claimed it, and what is fixed."""
         return self._read(WRITER, Writer)
@@ -327,9 +338,14 @@ class Ledger:
     def job(self, job: str) -> Job:
         """The job.
 
+        A lane has no record, for its name says all.
+
         Raises:
             LedgerError: there is no such job.
         """
+        lane = Job.named_lane(job)
+        if lane is not None:
+            return lane
         record = self._read(f"jobs/{job}.json", Job)
         if record is None:
             raise LedgerError(f"{self.url} has no job {job!r}")
