@@ -12,6 +12,7 @@ from windtunnel.ledger import Approval, Decision, Job, Model, Plan, Result, Sele
 from windtunnel.ledger.ids import full_stage, is_trial
 from windtunnel.ledger.records import Session
 from windtunnel.ledger.stage import Stage, StageKind
+from windtunnel.ledger.stragglers import newcomers
 from windtunnel.ledger.trial import configurations, ended, feasible_trials
 from windtunnel.objectives.direction import loss
 from windtunnel.objectives.front import hypervolumes, pareto_front, reference_point
@@ -252,6 +253,15 @@ class Snapshot:
         if self._last_selection:
             return frozenset(self._last_selection.front)
         return frozenset(trial.trial for trial in pareto_front(feasible_trials(self.trials), self.objectives))
+
+    @cached_property
+    def late(self) -> list[str]:
+        """Ids of trials that belong on the front and ended after the finalists were chosen."""
+        last = self._last_selection
+        if last is None or last.stage.number < self.last_iteration:
+            return []
+        tried = ended((trial.request for trial in self.trials), self.results)
+        return [trial.trial for trial in newcomers(tried, last.results, self.objectives)]
 
     @cached_property
     def reference(self) -> list[float]:

@@ -26,7 +26,8 @@ def headline(snapshot: Snapshot) -> str:
     parts += [finalists(snapshot)] if snapshot.models else []
     parts += [end] if (end := ending(snapshot)) else []
     warm = [f"warm start: {snapshot.warm_start}"] if snapshot.warm_start else []
-    lines = [f"{snapshot.search}  {snapshot.url}", *warm, " · ".join(parts)]
+    late = f"not among the finalists, for they ended later, but on the front: {', '.join(snapshot.late)}"
+    lines = [f"{snapshot.search}  {snapshot.url}", *warm, " · ".join(parts), *([late] if snapshot.late else [])]
     return "\n".join(printable(line, keep="") for line in lines)
 
 

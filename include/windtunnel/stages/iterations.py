@@ -9,6 +9,7 @@ from windtunnel.ledger.ids import retry_id
 from windtunnel.ledger.stage import Stage
 from windtunnel.ledger.trial import configurations, ended, furthest, outstanding
 from windtunnel.objectives.direction import near
+from windtunnel.stages.continuous import left_behind, what_follows
 from windtunnel.stages.ending import reason_to_fail, reason_to_stop, reason_to_suggest_no_more
 from windtunnel.stages.history import History
 from windtunnel.stages.planning import plan_trials
@@ -46,7 +47,9 @@ def suggest(search: Search, k: int, live: Collection[str] = ()) -> Plan:
     requests += promoted(search, history, k)
     if search.session.retry_failed and k == search.iteration(1):
         requests += _retries(history, stage)
-    return plan_trials(search, history, stage, requests, live, batch.note)
+    tried = _configurations(history, k - 1) + len(batch.suggestions)
+    ahead, last = what_follows(search, k, tried, batch.note)
+    return plan_trials(search, history, stage, requests, live, batch.note, ahead=ahead, last=last)
 
 
 def select(search: Search, k: int) -> Selection:
@@ -65,6 +68,9 @@ def select(search: Search, k: int) -> Selection:
     note = history.plans[stage].note if stage in history.plans else ""
     stop = reason_to_stop(search, history, k, tried, stands)
     stop = stop or _used_up(search, history, k, note, promoting=bool(promotions))
+    underway = _reports(search, [request.trial for request in late])
+    ends = stop is not None or (stage in history.plans and history.plans[stage].last)
+    of_trials += left_behind(search, late, tried, underway) if ends else []
     return search.ledger.create_selection(
         Selection(
             stage=stage,
@@ -74,7 +80,7 @@ def select(search: Search, k: int) -> Selection:
             reference=stands.reference,
             decisions=[*_of_search(len(stands.front), len(in_time), len(late), note), *of_trials, *_end(stop)],
             promotions=promotions,
-            underway=_reports(search, [request.trial for request in late]),
+            underway=underway,
             stop=stop,
             failure=reason_to_fail(search, configurations, len(stands.front)),
         )
