@@ -14,7 +14,7 @@ from windtunnel.ledger.stage import Stage
 from windtunnel.stores.base import is_name
 from windtunnel.workload.contract import number
 from windtunnel_trainer import export
-from windtunnel_trainer.trial import NotFiniteError
+from windtunnel_trainer.reports import NotFiniteError
 from windtunnel_trainer.verification import Verification
 
 if TYPE_CHECKING:
