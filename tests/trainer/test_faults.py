@@ -66,6 +66,7 @@ def test_units_run_in_order_in_processes_of_their_own(run):
         ("exit 0", "error", "exit code 0"),
         ("exit 7", "error", "exit code 7"),
         ("exit 100", "error", "exit code 100"),
+        ("exit 75", "error", "exit code 75"),
         ("close", "error", "deliberately wrong"),
     ],
 )
@@ -77,6 +78,12 @@ def test_a_trial_that_fails_is_a_result_and_the_next_one_runs(run, do, kind, mes
     assert message in result.message
     assert f"start 1: {do}" in result.log_tail
     assert run.result("nothing").state is State.COMPLETED
+
+
+def test_a_trial_that_breaks_what_the_trainer_needs_says_what_came_last(run):
+    run = run(["break-json"])
+    run.finish()
+    assert run.result("break-json").message.endswith("exit code 1: ZeroDivisionError: division by zero")
 
 
 def test_a_trial_that_takes_too_long_is_killed(run):
@@ -243,6 +250,7 @@ def test_whatever_a_workload_raises_is_told_in_words(run):
         "bytes": r"no file caf\udce9.csv",
         "control": r"nul \x00 and \x1b[31mred",
         "exit": "sys.exit('no data')",
+        "nameless": "an exception that cannot be shown",
     }
     run = run([f"error {name}" for name in said])
     run.finish()
