@@ -24,6 +24,7 @@ FAILING = {
     "memory": ("out_of_memory", "MemoryError"),
     "exit 0": ("error", "exit code 0"),
     "exit 7": ("error", "exit code 7"),
+    "exit 75": ("error", "exit code 75"),
     "exit 100": ("error", "exit code 100"),
     "close": ("error", "deliberately wrong"),
 }
@@ -37,6 +38,7 @@ SPOKEN = {
     "bytes": r"no file caf\udce9.csv",
     "control": r"nul \x00 and \x1b[31mred",
     "exit": "sys.exit('no data')",
+    "nameless": "an exception that cannot be shown",
 }
 TODO = [
     *("nothing", "sleep 0", "sleep 0.0"),
@@ -113,6 +115,12 @@ def test_a_trial_that_fails_is_a_result_and_the_next_one_runs(ended, do):
     after = TODO[TODO.index(do) + 1]
     assert len(ended.starts[after]) == 1 and ended.result(after).started >= result.started
     assert ended.result(TODO[-1]).state is State.COMPLETED
+
+
+def test_a_trial_that_breaks_what_the_trainer_needs_says_what_came_last(run):
+    run = run(["break-json"])
+    run.finish()
+    assert run.result("break-json").message.endswith("exit code 1: ZeroDivisionError: division by zero")
 
 
 def test_a_trial_that_takes_too_long_is_killed(run):
