@@ -1,12 +1,10 @@
 """The script that takes the arguments of PyTorch's MNIST example."""
 
 import re
-import sys
 
 import pytest
 
-from tests.examples.performed import EXAMPLES, imported, lines, perform
-from tests.installed import clean_environment, run
+from tests.examples.performed import imported, lines
 
 
 @pytest.fixture
