@@ -17,7 +17,7 @@ _IGNORE = ".gitignore"
 _NEVER = (".git", "__pycache__", ".ipynb_checkpoints", _IGNORE)
 _SECRET = re.compile(r"\.env(\..+)?|\.envrc")
 _DEFINITION = re.compile(
-    rb"^objectives\s*:.*^(script|workload)\s*:|^(script|workload)\s*:.*^objectives\s*:", re.M | re.S
+    rb"^objectives\s*:.*^(script|workload)\s*:|^(script|workload)\s*:.*^objectives\s*:|^kind\s*:\s*fleet\b", re.M | re.S
 )
 
 
