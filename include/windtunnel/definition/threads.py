@@ -2,12 +2,13 @@
 
 import math
 
+from windtunnel.definition.fleet import Fleet
 from windtunnel.definition.model import Definition
 from windtunnel.host.machine import cores
 
 
-def threads_of(definition: Definition) -> int:
-    """The threads of each trial: those that `limits.threads` fixes, else cores shared out among what runs at once.
+def threads_of(definition: Definition | Fleet) -> int:
+    """The threads of each trial or of a fleet's process: those of `limits.threads`, else cores shared out among them.
 
     The cores are this machine's for local jobs, a pod's own in Kubernetes, whose nodes differ and show pods all their
     cores, and elsewhere those of the machine that asks.
