@@ -5,7 +5,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from windtunnel.definition.early_stopping import EarlyStopping
-from windtunnel.definition.model import LAUNCHERS, Definition, Epochs
+from windtunnel.definition.model import LAUNCHERS, Definition, Epochs, StrategyChoice
 from windtunnel.definition.script import Script, script_faults
 from windtunnel.definition.template import template_faults
 from windtunnel.errors import DefinitionError, WorkloadError
@@ -59,9 +59,9 @@ def _space(space: dict[str, Any], _: Mapping[str, Any]) -> Iterator[Fault]:
     yield from _inner("space", lambda: Space.parse(space))
 
 
-def _strategy(choice: dict[str, Any], _: Mapping[str, Any]) -> Iterator[Fault]:
-    if "name" in choice:
-        yield from _inner("strategy", lambda: get_strategy(choice["name"], choice.get("options")))
+def _strategy(section: Any, _: Mapping[str, Any]) -> Iterator[Fault]:
+    choice = StrategyChoice.model_validate(section)
+    yield from _inner("strategy", lambda: get_strategy(choice.name, choice.options))
 
 
 def _launcher(name: str, _: Mapping[str, Any]) -> Iterator[Fault]:

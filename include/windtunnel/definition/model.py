@@ -44,12 +44,17 @@ class Trials(StrictModel):
 
 
 class StrategyChoice(StrictModel):
-    """What suggests configurations."""
+    """What suggests configurations; a name alone is short for `{name: …}`."""
 
     name: str = "pareto"
     """`pareto`, another of docs/strategies.md, or the dotted name of your own class: `my_module.MyStrategy`."""
     options: dict[str, Any] = Field(default_factory=dict)
     """Options of the strategy; its class lists them."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
 
 
 class Finalists(StrictModel):
@@ -96,12 +101,12 @@ class Limits(StrictModel):
 
 
 class Resources(StrictModel):
-    """What a job's pod asks the cluster for, in place of what the pod template says; of a local job, `gpus` only."""
+    """What a job's pod asks for, in place of what the pod template says; of a local job, `gpus` and `cpu`."""
 
     gpus: int | None = Field(default=None, ge=0)
     """GPUs of each job. Its slots share them out, and a trial trains in as many processes as it has GPUs."""
     cpu: PositiveFloat | None = None
-    """Cores of each pod."""
+    """Cores of each pod. Of a local job they are its threads, and there are as many lanes as there are cores for."""
     memory: Bytes | None = None
     """Memory of each pod, which is killed when it uses more."""
     priority: str | None = None

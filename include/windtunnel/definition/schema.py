@@ -16,8 +16,8 @@ _DOTTED = r"^\w+(\.\w+)+$"
 def json_schema() -> dict[str, Any]:
     """The schema of a search's file, as plain JSON values."""
     schema = _schema_of(Definition)
-    schema["required"].remove("workload")
-    schema["oneOf"] = [{"required": ["workload"]}, {"required": ["script"]}]  # a script stands for a workload
+    schema["required"].remove("workload")  # a script stands for one
+    schema["oneOf"] = [{"required": ["workload"]}, {"required": ["script"]}]
     properties, definitions = schema["properties"], schema["$defs"]
     properties["script"]["anyOf"].insert(0, {"type": "string"})
     properties["space"] |= {"anyOf": [_space_schema(definitions), {"type": "null"}]}
@@ -87,8 +87,9 @@ def _with_references(schema: Any) -> Any:
 def _type_options(definitions: dict[str, Any]) -> None:
     """Give each strategy that comes with Windtunnel the type of its options; one's own takes any."""
     choice = definitions["StrategyChoice"]
-    dotted = {"type": "string", "pattern": _DOTTED}
-    choice["properties"]["name"] |= {"anyOf": [{"enum": strategy_names()}, dotted]}
+    names = [{"enum": strategy_names()}, {"type": "string", "pattern": _DOTTED}]
+    choice["properties"]["name"] |= {"anyOf": names}
+    choice |= {"type": ["object", "string"], "anyOf": [{"type": "object"}, *names]}
     choice["allOf"] = []
     default = choice["properties"]["name"]["default"]
     for name in strategy_names():

@@ -28,6 +28,7 @@ FOLDER = "gathered"
 LEADERBOARD, BATCHES, LOG = f"{FOLDER}/leaderboard.csv", f"{FOLDER}/batches.csv", f"{FOLDER}/log.txt"
 _COPIES = 8  # files at once
 _DONE = f"{FOLDER}/done.json"
+_LAST = ("failed", "skipped", "open")  # states that come after all others
 _BATCH_COLUMNS = "batch,partitions,result,items,succeeded,lane,slot,node,process,started,seconds,attempts,error,message"
 
 
@@ -149,7 +150,7 @@ def _write_table(file: Path, lines: _Lines, partitions: Partitions) -> int:
 
 
 class _Leaderboard:
-    """Partitions, the best first by the first objective; those without one behind them, in their order."""
+    """Partitions, the best first by the first objective; then those without it, and those that failed."""
 
     def __init__(self, fleet: Fleet, partitions: Partitions) -> None:
         self._objectives = fleet.objectives
@@ -166,7 +167,7 @@ class _Leaderboard:
         self._rows.append((worth, standing.place, standing.state, source, metrics, message))
 
     def to_bytes(self) -> bytes:
-        self._rows.sort(key=lambda row: row[:2])
+        self._rows.sort(key=lambda row: (row[0], _LAST.index(row[2]) if row[2] in _LAST else -1, row[1]))
         named = dict.fromkeys(name for row in sorted(self._rows, key=lambda row: row[1]) for name in row[4])
         metrics = list(dict.fromkeys([*self._objectives, *named]))
         columns = ["rank", "partition", *self._partitions.columns, "state", "source", *metrics, "message"]

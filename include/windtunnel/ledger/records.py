@@ -137,12 +137,14 @@ class Plan(Record):
         requests: the trials that the stage needs, those with a result already included.
         jobs: those that the stage launches for itself, such as verifications; trials are claimed by lanes.
         note: what the strategy says of the whole batch, such as a space that is used up.
+        left_out: which configurations were passed over since the workload's cost failed; said once a run.
     """
 
     stage: Stage
     requests: list[Request]
     jobs: list[Job]
     note: str = ""
+    left_out: str = ""
 
 
 def _finite(value: Any) -> Any:

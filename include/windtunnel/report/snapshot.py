@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -10,10 +9,10 @@ from typing import Any
 
 from windtunnel.ledger import Approval, Decision, Job, Model, Plan, Result, Selection, State, Trial
 from windtunnel.ledger.ids import full_stage, is_trial
+from windtunnel.ledger.model import best_first
 from windtunnel.ledger.records import Session
 from windtunnel.ledger.stage import Stage, StageKind
 from windtunnel.ledger.trial import feasible_trials
-from windtunnel.objectives.direction import loss
 from windtunnel.objectives.front import hypervolumes, pareto_front, reference_point
 from windtunnel.report.alike import alike
 
@@ -159,14 +158,9 @@ class Snapshot:
 
     @cached_property
     def models(self) -> list[Model]:
-        """The finalists of all sessions, the best in the first objective first."""
-        name, direction = next(iter(self.objectives.items()))
-
-        def rank(trial: Trial) -> float:
-            value = self.objectives_of(trial).get(name) if trial.state is not State.FAILED else None
-            return math.inf if value is None else loss(value, direction)
-
-        return [self._model(trial) for trial in sorted(self._full_trainings, key=rank)]
+        """The finalists of all sessions, the best first."""
+        models = [self._model(trial) for trial in self._full_trainings]
+        return best_first(models, *next(iter(self.objectives.items())))
 
     @cached_property
     def all_trials(self) -> dict[str, Trial]:

@@ -11,9 +11,9 @@ from pydantic import ValidationError
 import windtunnel
 from windtunnel.definition import Definition, recorded_definition
 from windtunnel.definition.program import program_of, warnings_of, workload_of
-from windtunnel.definition.threads import threads_of
+from windtunnel.definition.threads import local_lanes, threads_of
 from windtunnel.errors import LedgerError
-from windtunnel.host.machine import cores, now
+from windtunnel.host.machine import now
 from windtunnel.ledger import Ledger, Spec
 from windtunnel.ledger.format import has_other_ids, maker
 from windtunnel.ledger.reading import unreadable
@@ -202,7 +202,7 @@ def _with_lanes(
     """
     if definition.launcher == "local":
         opened = {one.session: one.definition for one in sessions}.get(session)
-        parallel = definition.limits.parallel or _count(opened, "parallel") or cores()
+        parallel = definition.limits.parallel or _count(opened, "parallel") or local_lanes(definition)
         threads = _count(begun and begun.get("definition"), "threads") or definition.limits.threads
         definition = _with_limits(definition, {"parallel": parallel, "threads": threads})
     elif definition.launcher != "kubernetes":

@@ -98,7 +98,7 @@ class Lane:
         self._init_failures = 0
         self._mean = math.inf  # seconds of a mini-batch, lately
         self._told_to_go = False
-        self._devices = devices()
+        self._devices: list[str] = []
         self._script: Path | None = None
 
     def run(self) -> int:
@@ -129,6 +129,7 @@ class Lane:
         """Have the entry's source, and the variables of all processes, before any process needs them."""
         threads = str(threads_of(self._fleet))
         os.environ |= dict.fromkeys(_THREADS, threads) | self._fleet.environment_variables
+        self._devices = devices()
         if self._fleet.entry_script is not None:
             self._script = fetch_script(self._ledger, self._fleet)
         else:
