@@ -3,6 +3,8 @@
 import importlib.util
 import sys
 
+import torch
+
 from tests.installed import ROOT
 from windtunnel import stages
 from windtunnel.definition import load_definition, resolve
@@ -24,6 +26,11 @@ def perform(file, folder, **changes):
     return Run(ledger)
 
 
+def trials(run):
+    """A run's trials, a row each, with pandas or without it."""
+    return run.trials if isinstance(run.trials, list) else run.trials.to_dict("records")
+
+
 def imported(file, monkeypatch):
     """An example's script as a module, which finds what lies beside it."""
     path = EXAMPLES / file
@@ -36,10 +43,13 @@ def imported(file, monkeypatch):
 
 
 def lines(module, arguments, capsys):
-    """What a script prints that is given these arguments."""
-    before, sys.argv = sys.argv, [module.__file__, *arguments]
+    """What a script prints that is given these arguments; on one thread, since more would wait for each other."""
+    given, threads = sys.argv, torch.get_num_threads()
+    sys.argv = [module.__file__, *arguments]
+    torch.set_num_threads(1)
     try:
         module.main()
     finally:
-        sys.argv = before
+        sys.argv = given
+        torch.set_num_threads(threads)
     return capsys.readouterr().out.splitlines()
