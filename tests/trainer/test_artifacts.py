@@ -94,6 +94,6 @@ def test_what_an_earlier_start_kept_counts(kept):
     made, trial = kept
     trial.save("first.bin", b"x" * 60)
     again = Trial(made.ledger, made.definition, made.request())
-    with pytest.raises(WorkloadError, match="would have 120 bytes together; limits.artifacts allows 100"):
+    with pytest.raises(WorkloadError, match=r"would have 120 bytes together; limits\.artifacts allows 100"):
         again.save("second.bin", b"x" * 60)
     again.save("first.bin", b"x" * 100)

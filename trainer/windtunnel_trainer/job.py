@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from windtunnel.definition import Definition, definition_of
+from windtunnel.definition.fleet import is_fleet
 from windtunnel.definition.threads import share, threads_of
 from windtunnel.errors import StoreError, WindtunnelError, WorkloadError
 from windtunnel.ledger import Job, JobKind, Ledger
@@ -58,6 +59,10 @@ def run_job(
     if lock is not None:
         child.hold_lock(lock)
     ledger = Ledger.open(url).with_spec(digest)
+    if is_fleet(ledger.spec.definition):
+        from windtunnel_trainer.fleet.job import run_fleet_job
+
+        return run_fleet_job(ledger, ledger.job(name), cancel_file)
     definition = definition_of(ledger)
     job = ledger.job(name)
     job = job.model_copy(update={"slots": min(job.slots, definition.limits.slots)})

@@ -74,7 +74,7 @@ class Saver:
         return None
 
     def sources(self, *, first_start: bool) -> Iterator[tuple[str, Ledger]]:
-        """The trials that this one may go on from, in this order, each with its ledger: itself, and the one it continues.
+        """The trials that this one may go on from, each with its ledger: itself first, then the one it continues.
 
         Args:
             first_start: whether the trial was never started before, so that it cannot have a checkpoint of its own.

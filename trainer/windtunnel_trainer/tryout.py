@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from windtunnel.definition import Definition, load_definition, resolve
-from windtunnel.definition.program import program_of
+from windtunnel.definition.program import program_of, warnings_of
 from windtunnel.definition.threads import threads_of
 from windtunnel.errors import DefinitionError, WindtunnelError
 from windtunnel.host.machine import now
@@ -149,6 +149,8 @@ def _search(ledger: Ledger, definition: Definition) -> Search:
         session="try", offset=0, iterations=1, definition=definition.model_dump(mode="json"), started=now()
     )
     source = program_of(definition)
+    for warning in warnings_of(definition, source):
+        _say(f"warning: {warning}")
     spec = Spec(
         definition=session.definition,
         code=code_digest(source),

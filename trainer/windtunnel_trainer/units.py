@@ -259,9 +259,10 @@ def _never_came(definition: Definition, missing: Collection[str], metrics: Colle
     names = ", ".join(map(repr, sorted(missing)))
     what = "objective" if definition.objectives.keys() & set(missing) else "constrained value"
     if definition.script is not None:
+        told = ", ".join(sorted(metrics)) or "nothing"
         return (
-            f"{', '.join(sorted(missing))} never came: the script's output tells {', '.join(sorted(metrics)) or 'nothing'}; "
-            f"it must write a line such as {min(missing)}=0.9, or script.metrics have the pattern of its own"
+            f"{', '.join(sorted(missing))} never came: the script's output tells {told}; it must "
+            f"write a line such as {min(missing)}=0.9, or script.metrics have the pattern of its own"
         )
     return (
         f"{', '.join(sorted(missing))} never came: trials report {', '.join(sorted(metrics)) or 'nothing'}; the {what} "

@@ -1,6 +1,7 @@
 """A definition's script: what is run for each trial, how it is told of parameters, and how it tells of metrics."""
 
 import os
+import re
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
@@ -126,7 +127,10 @@ def script_faults(script: Script, fields: Mapping[str, Any]) -> Iterator[Fault]:
     yield from _file_faults(script)
     names = [*_names(fields, "space"), *_names(fields, "settings")]
     yield from _placeholder_faults(script, names)
-    for place, text in (*((("metrics", name), text) for name, text in script.metrics.items()), (("epoch",), script.epoch)):
+    for place, text in (
+        *((("metrics", name), text) for name, text in script.metrics.items()),
+        (("epoch",), script.epoch),
+    ):
         try:
             pattern_of(text)
         except ValueError as error:
@@ -148,13 +152,18 @@ def script_warnings(script: Script, fields: Mapping[str, Any], source: Mapping[s
     unread = script.unread(names)
     for name in unread:
         yield f"script.arguments: {script.name} is never told of {name}: write {{{name}}}, {{flags}} or {{params}}"
-    words = b"\n".join(source.values())
     for name in names:
-        if name not in unread and script.file and name.encode() not in words and name.replace("_", "-").encode() not in words:
+        if name not in unread and script.file and not _is_named(name, source):
             yield f"{script.name} and the files beside it never name {name}: does it read the parameter?"
     epochs = fields.get("epochs") or {}
     if epochs.get("partial") != epochs.get("full") and not _tells_epochs(script.model_dump(), fields):
         yield f"script.arguments: {script.name} is never told how far to train: write {{epochs}}"
+
+
+def _is_named(name: str, source: Mapping[str, bytes]) -> bool:
+    """Whether any file has the word, as it is or with hyphens, as argparse has it."""
+    word = re.compile(rb"(?<!\w)" + re.escape(name.encode()).replace(b"_", b"[-_]") + rb"(?!\w)")
+    return any(map(word.search, source.values()))
 
 
 def _file_faults(script: Script) -> Iterator[Fault]:
@@ -192,7 +201,9 @@ def _placeholder_faults(script: Script, names: Collection[str]) -> Iterator[Faul
                     if name not in allowed and name.partition(".")[0] not in names:
                         yield Fault(("script", *place), f"{{{name}}}: {unknown(name, allowed, 'placeholder')}")
                     elif name == FLAGS and word != f"{{{FLAGS}}}":
-                        yield Fault(("script", *place), f"found {shown(word)}; allowed: {{{FLAGS}}} as a word of its own")
+                        yield Fault(
+                            ("script", *place), f"found {shown(word)}; allowed: {{{FLAGS}}} as a word of its own"
+                        )
             except ValueError as error:
                 yield Fault(("script", *place), f"{shown(word)}: {error}")
 

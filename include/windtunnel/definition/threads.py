@@ -2,17 +2,18 @@
 
 import math
 
+from windtunnel.definition.fleet import Fleet
 from windtunnel.definition.model import Definition
 from windtunnel.host.machine import cores
 
 
-def local_lanes(definition: Definition) -> int:
+def local_lanes(definition: Definition | Fleet) -> int:
     """The lanes of local jobs: `limits.parallel`, else as many as this machine has cores for what each asks for."""
     return definition.limits.parallel or share(cores(), math.ceil(definition.resources.cpu or 1))
 
 
-def threads_of(definition: Definition) -> int:
-    """The threads of each trial: those that `limits.threads` fixes, else cores shared out among what runs at once.
+def threads_of(definition: Definition | Fleet) -> int:
+    """The threads of each trial or of a fleet's process: those of `limits.threads`, else cores shared out among them.
 
     The cores are those that a job asks for; else this machine's for local jobs, one in Kubernetes, whose nodes differ
     and show pods all their cores, and elsewhere those of the machine that asks.

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 import windtunnel
 from windtunnel.definition import Definition, recorded_definition
-from windtunnel.definition.program import program_of, workload_of
+from windtunnel.definition.program import program_of, warnings_of, workload_of
 from windtunnel.definition.threads import local_lanes, threads_of
 from windtunnel.errors import LedgerError
 from windtunnel.host.machine import now
@@ -112,6 +112,7 @@ def begin(
             "versions": {"windtunnel": windtunnel.__version__, "python": platform.python_version()},
             "started": now(),
             "origin": origin,
+            "warnings": warnings_of(definition, source),
         }
     )
     _check_unchanged(record, definition, spec.code, ledger)

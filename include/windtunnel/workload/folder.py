@@ -1,6 +1,5 @@
 """The files of a script's folder that travel with a run: what is not ignored, private, or made by running."""
 
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +16,9 @@ _MOST_FILES = 10_000
 _IGNORE = ".gitignore"
 _NEVER = (".git", "__pycache__", ".ipynb_checkpoints", _IGNORE)
 _SECRET = re.compile(r"\.env(\..+)?|\.envrc")
-_DEFINITION = re.compile(rb"^objectives\s*:.*^(script|workload)\s*:|^(script|workload)\s*:.*^objectives\s*:", re.M | re.S)
+_DEFINITION = re.compile(
+    rb"^objectives\s*:.*^(script|workload)\s*:|^(script|workload)\s*:.*^objectives\s*:", re.M | re.S
+)
 
 
 def files_of_folder(folder: Path) -> dict[str, bytes]:
@@ -111,7 +112,7 @@ def _rules_above(root: Path) -> tuple[_Rules, ...]:
     """Those of the folders above, as far as the repository goes that the folder is in."""
     if (root / ".git").exists():
         return ()
-    above = []
+    above: list[_Rules] = []
     for folder in root.parents:
         above += _rules_of(folder)
         if (folder / ".git").exists():
@@ -127,6 +128,6 @@ def _is_definition(path: str, content: bytes) -> bool:
 def _too_large(folder: Path, sizes: dict[str, int]) -> WorkloadError:
     most = max(sizes, key=lambda path: sizes[path])
     return WorkloadError(
-        f"{folder} is too large to travel with a run: at most {LARGEST:,} bytes in {_MOST_FILES:,} files may; the largest "
-        f"is {most}, {sizes[most]:,} bytes. Name what trials do not need in {_IGNORE}, and give data by DATA (docs/scripts.md)"
+        f"{folder} is too large to travel with a run: allowed are {LARGEST:,} bytes in {_MOST_FILES:,} files; the "
+        f"largest is {most}, {sizes[most]:,} bytes. Name in {_IGNORE} what trials do not need, and give data by DATA"
     )

@@ -51,14 +51,16 @@ def found(pattern: re.Pattern[str], line: str) -> list[tuple[str | None, str]]:
 
 
 def _nests(item: Any, inside: bool = False) -> bool:
-    """Whether an unbounded repetition consists of another one: the number of ways to match doubles by each character."""
+    """Whether an unbounded repetition consists of another one: each character doubles the ways to match then."""
     kind, value = item
     repeats = kind in _UNBOUNDED and value[1] is _constants.MAXREPEAT
     if repeats and inside:
         return True
     inner = list(_inner(kind, value))
     return any(
-        _nests(part, repeats or inside) if len(branch) == 1 else _nests(part, False) for branch in inner for part in branch
+        _nests(part, repeats or inside) if len(branch) == 1 else _nests(part, False)
+        for branch in inner
+        for part in branch
     )
 
 

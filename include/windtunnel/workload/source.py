@@ -14,7 +14,6 @@ from windtunnel.ledger import Ledger
 from windtunnel.workload.bundle import pack, unpack
 from windtunnel.workload.files import EVERYWHERE, SCRIPT, code_digest, module_of, source_of
 
-
 _archives: dict[str, bytes] = {}  # by digest; the last one that was read
 
 
@@ -69,17 +68,23 @@ def archived(ledger: Ledger) -> bytes:
     Raises:
         WorkloadError: it is missing, or is not what was uploaded.
     """
-    digest = str(ledger.spec.archive)
+    digest, name = str(ledger.spec.archive), _named(ledger)
     if digest not in _archives:
         try:
             content = ledger.store.get(_path(ledger, digest))
         except NotFoundError as error:
-            raise WorkloadError(f"{ledger.url} lacks the source of what it runs, code/{digest}.zip") from error
+            raise WorkloadError(f"{ledger.url} lacks the source of {name}, code/{digest}.zip") from error
         if hashlib.sha256(content).hexdigest() != digest:
-            raise WorkloadError(f"{ledger.url}/code/{digest}.zip is not the source that was uploaded")
+            raise WorkloadError(f"{ledger.url}/code/{digest}.zip is not the source of {name} that was uploaded")
         _archives.clear()
         _archives[digest] = content
     return _archives[digest]
+
+
+def _named(ledger: Ledger) -> str:
+    """What the run tries, as people call it."""
+    definition = ledger.spec.definition
+    return str((definition.get("script") or {}).get("file") or definition["workload"])
 
 
 def _is_here(workload: str, code: str) -> bool:

@@ -1,4 +1,4 @@
-"""A script's checkpoint: the folder that it saves its state in, as one object of the ledger, with the reports so far."""
+"""A script's checkpoint: the folder that it saves its state in, with the reports so far, as one object."""
 
 import json
 import tarfile

@@ -199,7 +199,7 @@ class Output:
 
 
 def number_of(value: Any) -> float | None:
-    """The number that a script writes: `0.93`, `1e-3`, `93.5%` (which is 93.5), `1,234.5`, `nan`; None if it is none."""
+    """The number that a script writes, such as `1e-3`, `93.5%`, which is 93.5, `1,234.5`, `nan`; None if it is none."""
     if isinstance(value, bool) or value is None:
         return None
     if isinstance(value, str):

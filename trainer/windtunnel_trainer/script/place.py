@@ -156,4 +156,3 @@ class Place:
 def _facts(file: Path) -> tuple[int, int]:
     facts = file.stat()
     return facts.st_size, facts.st_mtime_ns
-

@@ -72,19 +72,21 @@ class _Run:
     def perform(self) -> None:
         trial = self._trial
         given = {**trial.settings, **trial.params}
-        count = self._script.starts(share(trial.definition.resources.gpus or 1, trial.definition.limits.slots))
+        wanted = share(trial.definition.resources.gpus or 1, trial.definition.limits.slots)
         values = self._place.values(
             trial.params,
             trial.settings,
             epochs=_plain(trial.target_epochs),
             epochs_done=_plain(self._done),
-            processes=count,
+            processes=wanted,
         )
         command = self._place.command(values, given)
         ProcessGroup().say(f"running: {shlex.join(command)}")
         if self._checkpoint is not None:
             preemption.heed()
-        processes = Processes(command, self._place.folder, self._place.environment(values, given), count)
+        processes = Processes(
+            command, self._place.folder, self._place.environment(values, given), self._script.starts(wanted)
+        )
         try:
             try:
                 self._listen(processes)

@@ -53,6 +53,7 @@ def overview(snapshot: Snapshot) -> dict[str, Any]:
         "ended_early": snapshot.ended_early,
         "refused": str(snapshot.refusal) if snapshot.refusal else "",
         "causes": [{"cause": cause, "units": len(units), "unit": units[0]} for cause, units in _causes(snapshot)],
+        "notes": plain(snapshot.notes),
         "preparation": _preparation(snapshot),
     }
 
