@@ -18,7 +18,12 @@ EXAMPLES = ROOT / "examples"
 
 def perform(file, folder, **changes):
     """Search by an example's definition, with some fields changed; returns the run."""
-    fields = load_definition(EXAMPLES / file).model_dump(mode="json") | changes
+    return perform_file(EXAMPLES / file, folder, **changes)
+
+
+def perform_file(file, folder, **changes):
+    """Search by a definition, with some fields changed; returns the run."""
+    fields = load_definition(file).model_dump(mode="json") | changes
     definition, faults = read_fields(fields)
     assert faults == []
     ledger = Ledger.open(f"{folder}/{definition.name}/run")
