@@ -95,8 +95,8 @@ def test_two_ranks_train_the_same_network_and_say_so_once(tmp_path):
 @pytest.mark.slow
 def test_it_is_searched_as_the_lab_does_and_the_best_is_trained_again(tmp_path, monkeypatch):
     monkeypatch.delenv("WINDTUNNEL_DATA", raising=False)
-    amounts = {"iterations": 1, "trials": {"initial": 3}, "limits": {"parallel": 2, "threads": 1}, "early_stopping": {}}
-    search = perform(FILE, tmp_path, **amounts)
+    fields = {"iterations": 1, "trials": {"initial": 2}, "early_stopping": {}, "resources": {"gpus": 2}}  # two ranks
+    search = perform(FILE, tmp_path, limits={"parallel": 1, "threads": 1}, **fields)
     for trial in trials(search):
         folder = Path(search.url) / "trials" / trial["trial"]
         log = (folder / "log.txt").read_text()
