@@ -48,7 +48,9 @@ def suggest(search: Search, k: int, live: Collection[str] = ()) -> Plan:
     if search.session.retry_failed and k == search.iteration(1):
         requests += _retries(history, stage)
     tried = _configurations(history, k - 1) + len(batch.suggestions)
-    ahead, last = what_follows(search, k, tried, batch.note)
+    more = not (batch.note or reason_to_suggest_no_more(search, k + 1, tried))
+    ends = k == search.iteration(search.session.iterations)
+    ahead, last = what_follows(search.definition, last=ends, more=more)
     return plan_trials(search, history, stage, requests, live, batch.note, ahead=ahead, last=last)
 
 
