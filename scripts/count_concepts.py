@@ -57,7 +57,7 @@ RULES = (
     Rule("the furthest trial of a configuration", r"def (furthest|contenders)\b", "ledger/trial.py"),
     Rule("threads of a trial", r"(cores\(\)|of_a_pod|cpu\b.*) ?//|// \w*\.?slots\b", "definition/threads.py"),
     Rule("how much of a log a result holds", r"LOG_TAIL = |tail.*\b\d_?\d{3,}\b", "ledger/failures.py"),
-    Rule("how much of a log people are shown", r"\b_LOG = ", "ledger/ledger.py"),
+    Rule("how much of a log people are shown", r"\b_LOG = ", "ledger/trials.py"),
     Rule("cores of the machine", r"sched_getaffinity|cpu_count", "host/machine.py"),
     Rule("the machine's name", r"gethostname|platform\.node", "host/machine.py"),
     Rule("canonical JSON", r"rfc8785\.", "ledger/ids.py"),

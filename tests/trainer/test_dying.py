@@ -6,7 +6,7 @@ from tests.dying import DiesEverywhere, DiesOnce, Fate, Killed, mortal, objects
 from tests.trainer.conftest import CONFIG
 from windtunnel.ledger import JobKind
 from windtunnel.ledger.ids import trial_id, verification_id
-from windtunnel_trainer.trial import CHECKPOINT_SECONDS
+from windtunnel_trainer.saving import CHECKPOINT_SECONDS
 
 
 def held(bench):

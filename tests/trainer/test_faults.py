@@ -14,7 +14,7 @@ from windtunnel.launchers import get_launcher
 from windtunnel.launchers.job_folder import JobFolder
 from windtunnel.ledger import Job, JobKind, State
 from windtunnel.ledger.records import Launch
-from windtunnel_trainer import child, supervisor
+from windtunnel_trainer import child, gpus, logs, supervisor
 from windtunnel_trainer.job import run_job
 from windtunnel_trainer.supervisor import PREEMPTED
 
@@ -148,16 +148,16 @@ def test_a_bus_error_names_the_shared_memory_and_what_to_do(run):
 )
 def test_the_gpus_of_wsl2_are_those_that_nvidias_program_lists(tmp_path, monkeypatch, listed, found):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    monkeypatch.setattr(supervisor, "_DEV", tmp_path)
+    monkeypatch.setattr(gpus, "_DEV", tmp_path)
     program = tmp_path / "nvidia-smi"
     program.write_text(f"#!/bin/sh\n{listed}\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
-    assert supervisor.devices() == []
+    assert gpus.devices() == []
     (tmp_path / "dxg").touch()
-    assert supervisor.devices() == found
+    assert gpus.devices() == found
     (tmp_path / "nvidia3").touch()
-    assert supervisor.devices() == ["0"]
+    assert gpus.devices() == ["0"]
 
 
 def test_a_job_that_dies_is_started_again_and_trains_nothing_twice(run):
@@ -216,8 +216,8 @@ def test_a_job_that_leaves_spares_the_logs_of_its_replacement(run, monkeypatch):
     job = run.ledger.job("1-0")
     folders = set()
     for pod in ("leaving", "replacement"):
-        monkeypatch.setattr(supervisor, "host", lambda pod=pod: pod)
-        folders.add(supervisor._log_folder(run.ledger, job))
+        monkeypatch.setattr(logs, "host", lambda pod=pod: pod)
+        folders.add(logs.log_folder(run.ledger, job))
     assert len(folders) == 2
 
 

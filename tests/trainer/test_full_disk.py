@@ -13,11 +13,11 @@ _FULL = """
 import errno, os, sys
 from pathlib import Path
 from windtunnel.stores import local
-from windtunnel_trainer import supervisor
+from windtunnel_trainer import deferred
 from windtunnel_trainer.__main__ import main
 
 full, work = Path(sys.argv.pop(1)), local._finish
-local._PAUSES, supervisor._PAUSE = (0.05, 0.05), 0.05
+local._PAUSES, deferred._PAUSE = (0.05, 0.05), 0.05
 
 
 def finish(place, temporary, metadata):

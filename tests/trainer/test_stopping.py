@@ -10,7 +10,8 @@ from windtunnel.host.machine import now
 from windtunnel.ledger import State
 from windtunnel.ledger.curves import curve_metadata, read_curves
 from windtunnel_trainer import checkpoints, units
-from windtunnel_trainer.trial import Trial, TrialStopped
+from windtunnel_trainer.stopping import TrialStopped
+from windtunnel_trainer.trial import Trial
 
 BANDIT = {"bandit": {"slack_amount": 0.1, "delay_evaluation": 2}}
 LOW = {"val_acc": [0.3, 0.4, 0.5, 0.6]}

@@ -256,8 +256,8 @@ def test_states_of_generators_survive_a_file_without_code(tmp_path):
 @pytest.mark.parametrize("seconds", [1, 60, 600, 3600, 3 * 3600])
 def test_ten_epochs_are_written_about_as_often_however_long_they_take(begin, monkeypatch, tmp_path, seconds):
     moment = 0.0
-    for module in ("windtunnel_trainer.trial", "windtunnel_trainer.metrics", "windtunnel_trainer.logs"):
-        monkeypatch.setattr(f"{module}.time", SimpleNamespace(monotonic=lambda: moment))
+    for module in ("trial", "saving", "metrics", "logs"):
+        monkeypatch.setattr(f"windtunnel_trainer.{module}.time", SimpleNamespace(monotonic=lambda: moment))
     monkeypatch.setattr(LocalStore, "metered", True)
     written = Counter()
     for name in ("_put", "_upload"):
@@ -288,7 +288,7 @@ def test_ten_epochs_are_written_about_as_often_however_long_they_take(begin, mon
 
 def test_a_checkpoint_may_be_asked_for_at_fixed_times(begin, monkeypatch):
     moment = 0.0
-    monkeypatch.setattr("windtunnel_trainer.trial.time", SimpleNamespace(monotonic=lambda: moment))
+    monkeypatch.setattr("windtunnel_trainer.saving.time", SimpleNamespace(monotonic=lambda: moment))
     monkeypatch.setenv("WINDTUNNEL_CHECKPOINT_SECONDS", "60")
     trial, kept = begin(10, every=None), []
     monkeypatch.setattr("windtunnel_trainer.checkpoints.save", lambda *_: kept.append(moment))

@@ -16,7 +16,8 @@ from windtunnel.ledger.ids import trial_id
 from windtunnel.stopping.rules import Verdict
 from windtunnel_trainer import units
 from windtunnel_trainer.failure import why_failed
-from windtunnel_trainer.trial import NotFiniteError, Trial
+from windtunnel_trainer.reports import NotFiniteError
+from windtunnel_trainer.trial import Trial
 
 
 class TestWorkloadThatDrawsNumbers(WorkloadConformance):

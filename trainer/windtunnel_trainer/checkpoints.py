@@ -58,6 +58,22 @@ class Progress:
     best: dict[str, Any] | None = None
     seconds: float = 0.0
 
+    @property
+    def last(self) -> Report | None:
+        """The last report, if there is one."""
+        return self.reports[-1] if self.reports else None
+
+    def is_before(self, target: int | None, epochs: float) -> bool:
+        """Whether a whole epoch, or a report where none is taken in steps, is done and more are to come.
+
+        Args:
+            target: the step at which the trial ends, where it trains in steps.
+            epochs: how many epochs are done there.
+        """
+        if self.steps_per_epoch is None:
+            return self.reports[-1].epoch < epochs
+        return self.position == "between" and target is not None and self.step < target
+
     def go_on(self) -> None:
         """Stand where a longer training would stand here: one that did not end early."""
         if self.position == "early":

@@ -7,9 +7,10 @@ import numpy as np
 import numpy.typing as npt
 
 from windtunnel.errors import WorkloadError
+from windtunnel.ledger.ids import steps
 from windtunnel_trainer.checkpoints import Progress
 from windtunnel_trainer.process_group import ProcessGroup
-from windtunnel_trainer.seeds import generator, generator_states, restore_generators
+from windtunnel_trainer.seeds import generator, generator_states, restore_generators, seed_everything
 
 T = TypeVar("T")
 
@@ -121,6 +122,18 @@ class Epoch:
         """The means of what was added since the epoch began, also before a checkpoint."""
         return {name: float(total) / float(weight) for name, (total, weight) in self._progress.sums.items() if weight}
 
+    def require_end(self) -> None:
+        """See that the epoch's steps were taken.
+
+        Raises:
+            WorkloadError: some were not.
+        """
+        if self._progress.position == "within":
+            raise WorkloadError(
+                f"epoch {self.index} ended after {self._progress.step - self.first} of its {self.last - self.first} "
+                "steps: take them all from epoch.batches(…) or epoch.take(…)"
+            )
+
     def _steps(self) -> Iterator[int]:
         progress = self._progress
         # What ran since the epoch began (a loader's start, skipped items) drew numbers: training goes on where it was.
@@ -135,3 +148,40 @@ class Epoch:
         # An evaluation may draw numbers, and a longer training does not evaluate here: note the states before it.
         progress.generators = None if self.complete else generator_states()
         progress.position = "between" if self.complete else "early"
+
+
+def target_step(progress: Progress, steps_per_epoch: int, epochs: float) -> int:
+    """The step at which a trial of so many epochs ends; the progress takes note of an epoch's steps.
+
+    Raises:
+        WorkloadError: an epoch has no steps, or the progress comes from other epochs or from beyond the target.
+    """
+    if steps_per_epoch < 1:
+        raise WorkloadError(f"an epoch of {steps_per_epoch} steps: is there any training data?")
+    if progress.steps_per_epoch not in (None, steps_per_epoch):
+        raise WorkloadError(f"the checkpoint's epochs have {progress.steps_per_epoch} steps, not {steps_per_epoch}")
+    progress.steps_per_epoch = steps_per_epoch
+    target = steps(epochs, steps_per_epoch)
+    if progress.step > target:
+        raise WorkloadError(f"the checkpoint is at step {progress.step}, beyond the trial's {target}")
+    return target
+
+
+def begin_epoch(progress: Progress, seed: int, *, target: int, epochs: float, group: ProcessGroup) -> Epoch:
+    """Begin the next epoch, or go on within one; the global generators are seeded for it.
+
+    Args:
+        progress: of the training, with its epochs' steps.
+        seed: of the training.
+        target: the step at which the trial ends.
+        epochs: how many epochs are done there.
+        group: the processes that train together.
+    """
+    per_epoch = progress.steps_per_epoch or 1
+    if progress.position == "within":
+        index = (progress.step - 1) // per_epoch
+    else:
+        index, progress.sums, progress.generators = progress.step // per_epoch, {}, None
+    progress.position = "within"
+    seed_everything(seed, index)
+    return Epoch(progress, index, seed, target=target, epochs=epochs, group=group)

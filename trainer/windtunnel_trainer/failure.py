@@ -6,7 +6,7 @@ from pathlib import Path
 from windtunnel.errors import LedgerError, StoreError, WindtunnelError
 from windtunnel.text import error_text
 from windtunnel_trainer import shared_memory
-from windtunnel_trainer.trial import NotFiniteError
+from windtunnel_trainer.reports import NotFiniteError
 from windtunnel_trainer.verification import VerificationError
 
 

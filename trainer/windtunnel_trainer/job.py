@@ -15,8 +15,9 @@ from windtunnel.ledger.failures import LOG_TAIL, record_failure
 from windtunnel.text import error_text
 from windtunnel.workload.source import fetch_source
 from windtunnel_trainer import child
+from windtunnel_trainer.gpus import devices
 from windtunnel_trainer.logs import say
-from windtunnel_trainer.supervisor import RunUnit, Supervisor, devices
+from windtunnel_trainer.supervisor import RunUnit, Supervisor
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 

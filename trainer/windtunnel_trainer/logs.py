@@ -3,11 +3,13 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from hashlib import sha256
 from pathlib import Path
 
 from windtunnel.errors import NotFoundError, StoreError
-from windtunnel.host.machine import now
-from windtunnel.ledger import Attempt, Ledger
+from windtunnel.host.machine import host, now
+from windtunnel.host.private import private_folder
+from windtunnel.ledger import Attempt, Job, Ledger
 from windtunnel.stores.base import Store
 from windtunnel_trainer.write_interval import WriteInterval
 
@@ -18,6 +20,15 @@ def say(text: str) -> None:
     """Write a line to the job's own log."""
     with suppress(OSError):  # a full disk must not end the job
         print(f"{now()} {text}", flush=True)  # noqa: T201
+
+
+def log_folder(ledger: Ledger, job: Job) -> Path:
+    """Where the job's units write their logs: if it is killed, its next start on this host finds them there.
+
+    Pods may share a host's folder, and one may still leave, and clear up, while its replacement begins.
+    """
+    name = sha256(f"{host()} {ledger.url} {job.job}".encode()).hexdigest()[:16]
+    return private_folder() / name
 
 
 class UnitLog:

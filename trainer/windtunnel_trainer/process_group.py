@@ -1,6 +1,7 @@
 """The processes that train one trial together, as each of them sees them."""
 
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from windtunnel.errors import WorkloadError
@@ -88,6 +89,12 @@ class ProcessGroup:
         sums = torch.stack([value.reshape(()) for value in values])
         torch.distributed.all_reduce(sums)
         return dict(zip(terms, sums[:-1], strict=True)), sums[-1]
+
+    def say(self, text: str) -> None:
+        """Write a line to the trial's log, once for all of them."""
+        if self.leads:
+            with suppress(OSError, ValueError):  # a workload may have closed it
+                print(text, flush=True)  # noqa: T201  (the log is the process's own output)
 
     def agree(self, value: Any) -> Any:
         """The first process's value, in all of them."""

@@ -1,11 +1,11 @@
 """Asks the definition's rules whether a trial is worth more training, and records every answer."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
 from windtunnel.definition.model import Definition
-from windtunnel.errors import NotFoundError
+from windtunnel.errors import NotFoundError, WindtunnelError
 from windtunnel.ledger import Ledger, Request
 from windtunnel.ledger.curves import read_curves, rounded
 from windtunnel.ledger.ids import config_of
@@ -13,6 +13,12 @@ from windtunnel.stopping.rules import Verdict, verdicts
 from windtunnel_trainer.checkpoints import Report
 
 DECISIONS = "decisions.json"
+
+Stopper = Callable[[Sequence[Report]], Verdict | None]  # from a trial's reports, the verdict that ends it
+
+
+class TrialStopped(WindtunnelError):  # noqa: N818  (it is no error: the trial is told to end, and why)
+    """Raised by `Trial.report` where the trial is not worth more training; a workload lets it pass."""
 
 
 class Rules:

@@ -5,33 +5,29 @@ import os
 import select
 import shutil
 import signal
-import subprocess
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 
 from windtunnel.definition.model import Limits
-from windtunnel.errors import StoreError, UnavailableError
 from windtunnel.host.machine import host, now
-from windtunnel.host.private import private_folder
 from windtunnel.ledger import Attempt, Job, Ledger
 from windtunnel.ledger.failures import LOG_TAIL, record_failure
-from windtunnel_trainer import child, memory, shared_memory
-from windtunnel_trainer.logs import UnitLog, say
+from windtunnel_trainer import causes, child, memory
+from windtunnel_trainer.deferred import DeferredWork
+from windtunnel_trainer.gpus import devices, visible_to
+from windtunnel_trainer.logs import UnitLog, log_folder, say
+from windtunnel_trainer.wakeup import wake_up
 
 RunUnit = Callable[[Ledger, Job, str, Attempt, Path], None]
 
 PREEMPTED = 128 + signal.SIGTERM  # exit code of a job that was told to go
 _TICK = 0.2  # seconds between two looks at clocks, memory and the cancel file
 _MEASURE = 1.0  # seconds between two looks at memory where no limit is set
-_PAUSE = 5.0  # seconds until a store that failed for now is tried again
 _GRACE = 10.0  # seconds that a unit gets to save its state and end when its job is told to go
-_DEV = Path("/dev")
 _HANDOVER = 30.0  # seconds that Kubernetes lets a pod take to leave, in which it may give its start back
 
 
@@ -90,10 +86,8 @@ class Supervisor:
         self._gpus = gpus
         self._devices = devices()
         self._told_to_go = False
-        self._left: set[str] = set()
-        self._postponed: list[tuple[str, Callable[[], None]]] = []
-        self._next_try = 0.0
-        self._folder = _log_folder(ledger, job)
+        self._work = DeferredWork()
+        self._folder = log_folder(ledger, job)
 
     def run(self, units: list[str]) -> int:
         """Run the units until each has a result; returns the job's exit code: 1 where the store refused some."""
@@ -102,9 +96,9 @@ class Supervisor:
         child.adopt()
         self._not_units = child.children()  # what importing the workload has started
         self._folder.mkdir(parents=True, exist_ok=True)
-        with self._wake_up() as wake:
+        with wake_up(self._note_going) as wake:
             try:
-                while self._waiting or self._running or self._postponed:
+                while self._waiting or self._running or self._work:
                     if self._told_to_go or (self._cancel_file is not None and self._cancel_file.exists()):
                         return self._go()
                     self._fill_slots()
@@ -113,8 +107,8 @@ class Supervisor:
                     self._measure()
                     self._condemn()
                     for ended, code in self._reap():
-                        self._spare(ended.unit, partial(self._settle, ended, code))
-                    self._try_postponed()
+                        self._work.do(ended.unit, partial(self._settle, ended, code))
+                    self._work.try_again()
                     for running in self._running:
                         running.log.sync()
             finally:
@@ -123,71 +117,17 @@ class Supervisor:
                 child.end_orphans(self._not_units)
                 self._lifeline.close()
                 shutil.rmtree(self._folder, ignore_errors=True)
-        say(f"done but for {', '.join(sorted(self._left))}" if self._left else "done")
-        return 1 if self._left else 0
+        left = self._work.left
+        say(f"done but for {', '.join(sorted(left))}" if left else "done")
+        return 1 if left else 0
 
-    def _spare(self, unit: str, work: Callable[[], None]) -> None:
-        """Do something for a unit; whatever the store refuses of it, others go on.
-
-        What the store cannot do for now, as a full disk cannot, is done again until it can, and nothing new is begun
-        meanwhile; for the rest the unit is left to the job's next start.
-        """
-        try:
-            work()
-        except UnavailableError as error:
-            if not self._postponed:
-                say(f"{unit}: waiting: {error}")
-            self._postponed.append((unit, work))
-            self._next_try = time.monotonic() + _PAUSE
-        except StoreError as error:
-            say(f"{unit}: {error}; it is left to the job's next start")
-            self._left.add(unit)
-
-    def _try_postponed(self) -> None:
-        if not self._postponed or time.monotonic() < self._next_try:
-            return
-        postponed, self._postponed = self._postponed, []
-        (unit, first), *others = postponed
-        try:
-            first()
-        except UnavailableError:  # told before
-            self._postponed = postponed
-            self._next_try = time.monotonic() + _PAUSE
-            return
-        except StoreError as error:
-            say(f"{unit}: {error}; it is left to the job's next start")
-            self._left.add(unit)
-        say("the store answers again")
-        for unit, work in others:
-            self._spare(unit, work)
-
-    @contextmanager
-    def _wake_up(self) -> Iterator[int]:
-        """A descriptor that can be read as soon as a child has ended or the job is told to go."""
-        read, write = os.pipe()
-        os.set_blocking(write, False)
-
-        def note(number: int, frame: object) -> None:
-            self._told_to_go |= number != signal.SIGCHLD
-
-        numbers = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT)
-        before = [signal.signal(number, note) for number in numbers]
-        wake_before = signal.set_wakeup_fd(write)
-        try:
-            yield read
-        finally:
-            signal.set_wakeup_fd(wake_before)
-            for number, handler in zip(numbers, before, strict=True):
-                signal.signal(number, handler)
-            os.close(read)
-            os.close(write)
+    def _note_going(self) -> None:
+        self._told_to_go = True
 
     def _fill_slots(self) -> None:
-        while self._waiting and len(self._running) < self._job.slots and not self._told_to_go:
-            if self._postponed:
-                return
+        while self._waiting and len(self._running) < self._job.slots and not self._told_to_go and not self._work:
             unit = self._waiting.popleft()
-            self._spare(unit, partial(self._begin, unit))
+            self._work.do(unit, partial(self._begin, unit))
 
     def _begin(self, unit: str) -> None:
         first = self._ledger.begin_first_attempt(unit, self._job.job, host(), now())
@@ -200,7 +140,7 @@ class Supervisor:
         if self._told_to_go:
             self._waiting.appendleft(unit)  # so that the job does not end as if all were done
         elif self._used_up(attempts):
-            self._fail(unit, *self._why_crashed(attempts[-1], _counted(attempts)), attempt=attempts[-1])
+            self._fail(unit, *self._why_crashed(attempts), attempt=attempts[-1])
         else:
             self._start(unit, self._ledger.begin_attempt(unit, self._job.job, host(), now(), len(attempts)))
 
@@ -221,7 +161,7 @@ class Supervisor:
         log = self._logs.setdefault(unit, UnitLog(self._ledger, unit, self._folder))
         log.begin(attempt)
         memory.write_peak(log.file, 0)
-        environment = {"CUDA_VISIBLE_DEVICES": self._share_of(slot)} if self._devices else {}
+        environment = visible_to(self._job.lane * self._job.slots + slot, self._gpus, self._devices)
         url, spec = self._ledger.url, self._ledger.spec
 
         def run() -> None:
@@ -229,19 +169,9 @@ class Supervisor:
             ledger.store.on_wait = say
             self._run_unit(ledger.with_spec(spec), self._job, unit, attempt, log.file)
 
-        pid = child.start(
-            run,
-            log.file,
-            self._lifeline,
-            environment,
-        )
+        pid = child.start(run, log.file, self._lifeline, environment)
         self._running.append(_Running(unit, slot, pid, attempt, log))
         say(f"{unit}: start {attempt.number}, process {pid}")
-
-    def _share_of(self, slot: int) -> str:
-        first = (self._job.lane * self._job.slots + slot) * self._gpus
-        places = (place % len(self._devices) for place in range(first, first + self._gpus))
-        return ",".join(dict.fromkeys(self._devices[place] for place in places))
 
     def _measure(self) -> None:
         """Leave the most memory that each unit has had so far where its process finds it for the result."""
@@ -262,17 +192,16 @@ class Supervisor:
         if over:
             while self._waiting:
                 unit = self._waiting.popleft()
-                self._spare(unit, partial(self._fail, unit, "timeout", self._job_time_message()))
+                self._work.do(unit, partial(self._fail, unit, *causes.job_too_long(self._limits)))
         for running in self._running:
             if running.condemned is not None:
                 continue
             if over:
-                running.condemned = "timeout", self._job_time_message()
+                running.condemned = causes.job_too_long(self._limits)
             elif self._trial_time is not None and moment - running.began > self._trial_time:
-                running.condemned = "timeout", self._trial_time_message()
+                running.condemned = causes.trial_too_long(self._limits, self._trial_time)
             elif (limit := self._limits.memory) is not None and (used := memory.beyond(running.pid, limit)):
-                message = f"limits.memory, {limit:,} bytes, ended it: it used {used:,}"
-                running.condemned = "out_of_memory", message
+                running.condemned = causes.too_big(limit, used)
                 running.peak_memory = max(running.peak_memory, used)
             if running.condemned is not None:
                 child.kill(running.pid, signal.SIGKILL)
@@ -298,9 +227,9 @@ class Supervisor:
         elif code >= 0:
             self._fail(unit, "error", f"its process ended without a result, with exit code {code}", ended)
         elif (starts := self._starts(unit)) >= self._most_starts:
-            self._fail(unit, *_why_killed(-code, ended.kills_before, starts), ended)
+            self._fail(unit, *causes.why_killed(-code, ended.kills_before, starts), ended)
         else:
-            say(f"{unit}: killed by {_signal_name(-code)}, is started again")
+            say(f"{unit}: killed by {causes.signal_name(-code)}, is started again")
             self._waiting.appendleft(unit)
 
     def _try_again(self, ended: _Running) -> None:
@@ -326,7 +255,7 @@ class Supervisor:
             self._reap()
             time.sleep(0.01)
         for running in left:
-            self._spare(running.unit, partial(self._give_back, running))
+            self._work.do(running.unit, partial(self._give_back, running))
         return PREEMPTED
 
     def _give_back(self, running: _Running) -> None:
@@ -334,12 +263,8 @@ class Supervisor:
             self._ledger.mark_preempted(running.unit, running.attempt)
         running.log.sync(at_once=True)
 
-    def _why_crashed(self, last: Attempt, starts: int) -> tuple[str, str]:
-        """Kind and message for a unit whose job has died with it once too often."""
-        if last.kind:
-            return last.kind, f"{last.message}; starts: {starts}"
-        retries = self._limits.trial_retries
-        return "crashed", f"its job died each time it ran: {starts} starts, limits.trial_retries {retries}"
+    def _why_crashed(self, attempts: list[Attempt]) -> tuple[str, str]:
+        return causes.why_crashed(attempts[-1], _counted(attempts), self._limits.trial_retries)
 
     def _starts(self, unit: str) -> int:
         return _counted(self._ledger.attempts(unit))
@@ -362,64 +287,7 @@ class Supervisor:
             peak_memory=ended.peak_memory if ended is not None else 0,
         )
 
-    def _job_time_message(self) -> str:
-        return f"limits.job_time, {self._limits.job_time:g} s, ended it: its job took longer"
-
-    def _trial_time_message(self) -> str:
-        limit = self._limits.trial_time
-        longer = f", which is {self._trial_time:g} s for its epochs," if self._trial_time != limit else ","
-        return f"limits.trial_time, {limit:g} s{longer} ended it"
-
-
-def _log_folder(ledger: Ledger, job: Job) -> Path:
-    """Where the job's units write their logs: if it is killed, its next start on this host finds them there.
-
-    Pods may share a host's folder, and one may still leave, and clear up, while its replacement begins.
-    """
-    name = sha256(f"{host()} {ledger.url} {job.job}".encode()).hexdigest()[:16]
-    return private_folder() / name
-
 
 def _counted(attempts: list[Attempt]) -> int:
     """How many of the starts are held against the unit."""
     return sum(not attempt.preempted for attempt in attempts)
-
-
-def _why_killed(number: int, kills_before: int, starts: int) -> tuple[str, str]:
-    """Kind and message for a unit that some signal has ended once too often."""
-    if number == signal.SIGKILL and memory.kernel_kills() > kills_before:
-        return "out_of_memory", f"the kernel killed its process: the memory was used up; starts: {starts}"
-    why = f": {shared_memory.ADVICE}" if number == signal.SIGBUS else ""
-    return "killed", f"its process was killed by {_signal_name(number)}{why}; starts: {starts}"
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
-
-
-def devices() -> list[str]:
-    """The GPUs to share out: those that this process may see."""
-    given = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if given is not None:
-        return [device for device in given.split(",") if device]
-    devices_here = [str(index) for index, _ in enumerate(_DEV.glob("nvidia[0-9]*"))]
-    return devices_here or (_devices_of_windows() if (_DEV / "dxg").exists() else [])
-
-
-def _devices_of_windows() -> list[str]:
-    """Those of WSL2, which shows one device whatever their number; only Nvidia's own program can count them."""
-    program = shutil.which("nvidia-smi") or "/usr/lib/wsl/lib/nvidia-smi"
-    try:
-        listed = subprocess.run(
-            [program, "--query-gpu=index", "--format=csv,noheader"],
-            capture_output=True,
-            text=True,
-            timeout=30,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return []
-    return listed.stdout.split()

@@ -1,54 +1,29 @@
 """What a workload's `train` gets: the parameters, the data, the steps to take, and where to put what comes of it."""
 
-import math
-import os
 import time
-from collections import ChainMap
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator
 from copy import deepcopy
-from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from windtunnel.definition.model import Definition
-from windtunnel.errors import LedgerError, WindtunnelError, WorkloadError
+from windtunnel.errors import WorkloadError
 from windtunnel.ledger import Ledger, Request
-from windtunnel.ledger.curves import EPOCH, SECONDS
-from windtunnel.ledger.ids import steps
-from windtunnel.ledger.sources import open_source
-from windtunnel.objectives.direction import better
 from windtunnel.stopping.rules import Verdict
-from windtunnel.text import printable
-from windtunnel.validation import shown
-from windtunnel.workload.contract import number
-from windtunnel_trainer import checkpoints, export, preemption, states
+from windtunnel_trainer import best, checkpoints, export, preemption
 from windtunnel_trainer.checkpoints import Progress, Report
 from windtunnel_trainer.data import Arrays, load_split
-from windtunnel_trainer.epochs import Epoch
+from windtunnel_trainer.epochs import Epoch, begin_epoch, target_step
 from windtunnel_trainer.metrics import MetricsFile
 from windtunnel_trainer.process_group import ProcessGroup
-from windtunnel_trainer.seeds import generator_states, seed_everything
-from windtunnel_trainer.write_interval import WriteInterval
+from windtunnel_trainer.reports import NotFiniteError, add_report, as_line, not_finite
+from windtunnel_trainer.saving import Saver
+from windtunnel_trainer.seeds import seed_everything
+from windtunnel_trainer.stopping import Stopper, TrialStopped
 
 if TYPE_CHECKING:
     import torch
-
-CHECKPOINT_INTERVAL = WriteInterval(
-    share=0.3, shortest=30.0, longest=30.0, metered=3600.0
-)  # of the trial's length, as it looks
-CHECKPOINT_SECONDS = "WINDTUNNEL_CHECKPOINT_SECONDS"  # the variable that fixes the time between two checkpoints
-
-Stopper = Callable[[Sequence[Report]], Verdict | None]
-
-
-class TrialStopped(WindtunnelError):  # noqa: N818  (it is no error: the trial is told to end, and why)
-    """Raised by `Trial.report` where the trial is not worth more training; a workload lets it pass."""
-
-
-class NotFiniteError(WindtunnelError):
-    """A value that the search compares is infinite or no number."""
 
 
 class Trial:
@@ -97,17 +72,14 @@ class Trial:
         self._ledger, self._definition, self._request = ledger, definition, request
         self._group = ProcessGroup()
         self._stop, self._listener = stop, listener
-        fixed = os.environ.get(CHECKPOINT_SECONDS) if checkpoint_every is None else checkpoint_every
-        self._checkpoint_every = None if fixed in (None, "") else float(fixed)
         self._first_start = first_start
-        self._watched = {*definition.objectives, *definition.constraints}
         self._progress = Progress()
-        self._objects: dict[str, Any] = {}
-        self._checked = self._loaded_best = False
+        self._saver = Saver(ledger, definition, request, self._group, checkpoint_every)
+        self._loaded_best = False
         self._target: int | None = None
-        self._began = self._checkpointed = time.monotonic()
-        rules = definition.early_stopping.rules
-        self._metrics = MetricsFile(ledger, request.trial, definition.watched if rules else None)
+        self._began = time.monotonic()
+        watched = definition.watched if definition.early_stopping.rules else None
+        self._metrics = MetricsFile(ledger, request.trial, watched)
         self._manifest: dict[str, Any] | None = None
         seed_everything(self.seed)
 
@@ -150,29 +122,17 @@ class Trial:
         Raises:
             WorkloadError: the checkpoint does not fit the objects.
         """
-        objects = self._noted(objects)
-        request, source = self._request, self._ledger
-        trial = request.trial
-        checkpoint = None if self._first_start else checkpoints.load(source, trial, request.config)
-        if checkpoint is None and request.continue_from:
-            trial = request.continue_from
-            if not trial.startswith(request.config):
-                raise LedgerError(f"{request.trial} cannot continue {trial}, which is another configuration")
-            if request.source:
-                named = self._definition.warm_start
-                source = open_source(request.source, source, f"source of {request.trial}", named)
-            checkpoint = checkpoints.load(source, trial, request.config)
-            if checkpoint is None:
-                self._say(f"{trial} left no checkpoint to go on from: training from the beginning")
+        objects = self._saver.named(objects)
+        checkpoint = self._saver.latest(first_start=self._first_start)
         self._group.agree(None)  # nobody goes on, and writes another checkpoint, before all have read this one
         if checkpoint is None:
             return False
-        self._progress, saved = checkpoint
-        if trial != request.trial:
+        trial, self._progress, saved = checkpoint
+        if trial != self.id:
             self._progress.go_on()
         checkpoints.load_states(objects, saved, f"the checkpoint of {trial}")
         self._began = time.monotonic() - self._progress.seconds
-        self._say(f"going on from {trial}, step {self._progress.step}")
+        self._group.say(f"going on from {trial}, step {self._progress.step}")
         return True
 
     def epochs(self, steps_per_epoch: int) -> Iterator[Epoch]:
@@ -184,29 +144,12 @@ class Trial:
         Raises:
             WorkloadError: a checkpoint has other epochs, or an epoch's body did not take its steps.
         """
-        progress = self._progress
-        if steps_per_epoch < 1:
-            raise WorkloadError(f"an epoch of {steps_per_epoch} steps: is there any training data?")
-        if progress.steps_per_epoch not in (None, steps_per_epoch):
-            raise WorkloadError(f"the checkpoint's epochs have {progress.steps_per_epoch} steps, not {steps_per_epoch}")
-        progress.steps_per_epoch = steps_per_epoch
-        self._target = target = steps(self._request.epochs, steps_per_epoch)
-        if progress.step > target:
-            raise WorkloadError(f"the checkpoint is at step {progress.step}, beyond the trial's {target}")
+        progress, epochs = self._progress, self._request.epochs
+        self._target = target = target_step(progress, steps_per_epoch, epochs)
         while self.stopped is None and (progress.position == "within" or progress.step < target):
-            if progress.position == "within":
-                index = (progress.step - 1) // steps_per_epoch
-            else:
-                index, progress.sums, progress.generators = progress.step // steps_per_epoch, {}, None
-            progress.position = "within"
-            seed_everything(self.seed, index)
-            epoch = Epoch(progress, index, self.seed, target=target, epochs=self._request.epochs, group=self._group)
+            epoch = begin_epoch(progress, self.seed, target=target, epochs=epochs, group=self._group)
             yield epoch
-            if progress.position == "within":
-                raise WorkloadError(
-                    f"epoch {index} ended after {progress.step - epoch.first} of its {epoch.last - epoch.first} steps: "
-                    "take them all from epoch.batches(…) or epoch.take(…)"
-                )
+            epoch.require_end()
 
     @property
     def step(self) -> int:
@@ -240,29 +183,14 @@ class Trial:
             WorkloadError: a value is no number.
         """
         progress = self._progress
-        progress.seconds = time.monotonic() - self._began
-        epoch = self._epochs_done() if progress.steps_per_epoch is not None else self._take_epoch(metrics)
-        report = Report(
-            epoch=epoch,
-            seconds=round(progress.seconds, 4),
-            metrics={name: self._value(name, value) for name, value in metrics.items()},
-            early=progress.position == "early",
-            closes=progress.position != "within",
-        )
-        held = progress.reports[-1] if progress.reports else None
-        if held is not None and (held.epoch, held.closes) == (report.epoch, report.closes):
-            report = replace(report, metrics=held.metrics | report.metrics)
-            progress.reports.pop()
-        progress.reports.append(report)
-        self._keep_best(report)
+        progress.seconds = self._seconds
+        report = add_report(progress, metrics, target=self._target, epochs=self._request.epochs)
+        best.keep_best(progress, self._definition, report, self._saver.objects)
         self.write_metrics()
-        self._say(f"epoch {report.epoch:g}: " + "  ".join(f"{k} {_shown(v)}" for k, v in report.metrics.items()))
+        self._group.say(as_line(report))
         if self._listener is not None and self._group.leads:
             self._listener(report)
-        broken = self._group.agree(
-            [name for name, value in report.metrics.items() if value is None and name in self._watched]
-        )
-        if broken:
+        if broken := self._group.agree(not_finite(report, self._definition)):
             raise NotFiniteError(f"{', '.join(broken)} is not finite at epoch {report.epoch:g}")
         self._ask_to_stop()
 
@@ -280,24 +208,12 @@ class Trial:
                 asks for an object that is not given.
         """
         preemption.heed()
-        missing = self._objects.keys() - objects.keys()
-        objects = self._noted(objects)
-        if not self._checked:
-            self._check(objects, missing)
-        progress = self._progress
-        now = time.monotonic()
-        ended = progress.position != "within" and progress.step == self._target
-        due = ended or preemption.requested() or now - self._checkpointed >= self._checkpoint_pause()
-        if not self._group.leads or not due:
-            return
-        if progress.position == "within":
-            progress.generators = generator_states()
-        self._save(objects)
-        if progress.position == "within":
-            progress.generators = None
-        if preemption.requested():
-            self._say(f"told to go: saved at step {progress.step}")
-            preemption.go()
+        objects = self._saver.checked(objects)
+        if self._group.leads and self._saver.is_due(self._progress, self._target, self._seconds):
+            self._saver.save(self._progress, objects, self._seconds)
+            if preemption.requested():
+                self._group.say(f"told to go: saved at step {self._progress.step}")
+                preemption.go()
 
     def export_onnx(self, model: "torch.nn.Module", example: Any, *, opset: int = export.OPSET) -> None:
         """Export the model, with the last weights or the best, as the definition's `objective_at` says.
@@ -330,7 +246,7 @@ class Trial:
         Raises:
             WorkloadError: it is no valid ONNX model, is larger than 2 GiB, or is not made of the best weights.
         """
-        if self._is_of_another_epoch(self.chosen()) and not self._loaded_best:
+        if best.is_past(self._progress, self._definition) and not self._loaded_best:
             raise WorkloadError(
                 "objective_at is best: call trial.load_best(model) before you make the ONNX model of it"
             )
@@ -347,156 +263,35 @@ class Trial:
         Raises:
             WorkloadError: these weights were not kept.
         """
-        chosen, best = self.chosen(), self._progress.best
-        if best is None or not self._is_of_another_epoch(chosen):
-            return
-        own = _tensors(self._group.unwrap(model))
-        trained = {id(weights) for weights in model.parameters() if weights.requires_grad}
-        kept: set[int] = set()
-        for name, held in self._models().items():
-            if own & (tensors := _tensors(held)) and name in best["weights"]:
-                checkpoints.load_states({name: held}, best["weights"], "the best epoch")
-                kept |= tensors
-        if not kept or not trained <= kept:
-            raise WorkloadError("the best weights are not kept: give the exported model to trial.restore()")
-        self._loaded_best = True
+        if best.is_past(self._progress, self._definition):
+            best.load_best(self._progress, self._group.unwrap(model), self._saver.objects)
+            self._loaded_best = True
 
     def chosen(self) -> Report | None:
         """The report whose values are the trial's: the last, or the best as the definition's `objective_at` says."""
-        last, best = self._filled(self._last()), self._progress.best
-        if self._definition.objective_at == "last" or best is None or last is None:
-            return last
-        held = Report(**best["report"])
-        if last.epoch == held.epoch or self._better(last, held):
-            return last
-        return self._filled(held)
-
-    def _is_of_another_epoch(self, chosen: Report | None) -> bool:
-        """Whether a report's weights are not those that the models have now."""
-        last = self._last()
-        return chosen is not None and last is not None and chosen.epoch != last.epoch
+        return best.chosen_report(self._progress, self._definition)
 
     def write_metrics(self, *, now: bool = False) -> None:
         """Bring the reports to the ledger, in any case if it is to be `now`."""
         if self._group.leads:
-            self._metrics.write(self._progress.reports, time.monotonic() - self._began, now=now)
-
-    def _checkpoint_pause(self) -> float:
-        """Seconds that must lie between two checkpoints."""
-        if self._checkpoint_every is not None:
-            return self._checkpoint_every
-        done = self._progress.step / self._target if self._target else 1.0
-        length = (time.monotonic() - self._began) / done if done else 0.0
-        return CHECKPOINT_INTERVAL.pause(self._ledger.store, length)
+            self._metrics.write(self._progress.reports, self._seconds, now=now)
 
     def _ask_to_stop(self) -> None:
-        progress = self._progress
-        if progress.steps_per_epoch is None:
-            left = progress.reports[-1].epoch < self._request.epochs
-        else:
-            left = progress.position == "between" and self._target is not None and progress.step < self._target
-        if self._stop is None or not left:
+        if self._stop is None or not self._progress.is_before(self._target, self._request.epochs):
             return
-        verdict = self._group.agree(self._stop(progress.reports) if self._group.leads else None)
+        verdict = self._group.agree(self._stop(self._progress.reports) if self._group.leads else None)
         if verdict is None:
             return
         self.stopped = verdict
-        self._say(f"stopped by {verdict.rule}: {verdict.reason}")
-        if self._objects:  # what the workload would save after its report
+        self._group.say(f"stopped by {verdict.rule}: {verdict.reason}")
+        if self._saver.objects:  # what the workload would save after its report
             if self._group.leads:
-                self._save(self._objects)
+                self._saver.save(self._progress, self._saver.objects, self._seconds)
             self._group.agree(None)  # nobody reads it before it is written
             self.resumable = True
         raise TrialStopped(verdict.reason)
 
-    def _check(self, objects: Mapping[str, Any], missing: Collection[str]) -> None:
-        """See that `restore` will be given what it asks for, before hours have gone into it."""
-        if missing:
-            names = ", ".join(sorted(missing))
-            raise WorkloadError(f"trial.restore() asks for {names}: give trial.checkpoint() the same objects")
-        for name, state in checkpoints.states_of(objects).items():
-            states.check(name, state)
-        self._checked = True
-
-    def _save(self, objects: Mapping[str, Any]) -> None:
-        self._progress.seconds = time.monotonic() - self._began
-        checkpoints.save(self._ledger, self._request.trial, self._request.config, self._progress, objects)
-        self._checkpointed = time.monotonic()
-
-    def _last(self) -> Report | None:
-        return self._progress.reports[-1] if self._progress.reports else None
-
-    def _filled(self, report: Report | None) -> Report | None:
-        """The report with the latest earlier value of what it lacks: not every metric comes with every epoch."""
-        if report is None:
-            return None
-        earlier = [one.metrics for one in self._progress.reports if one.epoch <= report.epoch]
-        return replace(report, metrics=dict(ChainMap(report.metrics, *reversed(earlier))))
-
-    def _epochs_done(self) -> float:
-        progress = self._progress
-        if progress.position != "within" and progress.step == self._target:
-            return self._request.epochs
-        return round(progress.step / (progress.steps_per_epoch or 1), 6)
-
-    def _take_epoch(self, metrics: dict[str, Any]) -> float:
-        """The epoch of a report, which may name it among its metrics, where none are taken from `epochs`."""
-        if EPOCH in metrics:
-            return number(metrics.pop(EPOCH))
-        last = self._last()
-        if last is None:
-            return 1.0
-        return last.epoch + 1 if last.metrics.keys() & metrics.keys() else last.epoch
-
-    def _value(self, name: str, value: Any) -> float | None:
-        if name in (EPOCH, SECONDS):
-            raise WorkloadError(f"report({name}=…): {name} is the trainer's own; leave it out or rename it")
-        if name.encode(errors="replace").decode() != name:
-            raise WorkloadError(f"report({printable(name)}=…): a metric's name is text that UTF-8 can hold")
-        try:
-            converted = number(value)
-        except (TypeError, ValueError) as error:
-            raise WorkloadError(f"report({name}=…): {shown(value)} is no number") from error
-        return converted if math.isfinite(converted) else None
-
-    def _keep_best(self, report: Report) -> None:
-        if self._definition.objective_at == "last" or report.early or not report.closes:
-            return
-        best = self._progress.best
-        again = best is not None and best["report"]["epoch"] == report.epoch
-        if best is None or again or self._better(report, Report(**best["report"])):
-            weights = {name: states.copied(model) for name, model in self._models().items()}
-            self._progress.best = {"report": asdict(report), "weights": weights}
-
-    def _better(self, report: Report, other: Report) -> bool:
-        name, direction = next(iter(self._definition.objectives.items()))
-        value, held = report.metrics.get(name), other.metrics.get(name)
-        if value is None or held is None:
-            return value is not None
-        return better(value, held, direction)
-
-    def _models(self) -> "dict[str, torch.nn.Module]":
-        import torch
-
-        return {name: item for name, item in self._objects.items() if isinstance(item, torch.nn.Module)}
-
-    def _noted(self, objects: Mapping[str, Any]) -> dict[str, Any]:
-        """The objects as they are saved, models unwrapped; they are remembered."""
-        plain = {name: self._group.unwrap(item) for name, item in objects.items()}
-        self._objects |= plain
-        return plain
-
-    def _say(self, text: str) -> None:
-        """Write a line to the trial's log."""
-        if self._group.leads:
-            with suppress(OSError, ValueError):  # a workload may have closed it
-                print(text, flush=True)  # noqa: T201  (the log is the process's own output)
-
-
-def _tensors(model: "torch.nn.Module") -> set[int]:
-    """Identities of the model's parameters and buffers."""
-    return {id(tensor) for tensor in (*model.parameters(), *model.buffers())}
-
-
-def _shown(value: float | None) -> str:
-    return "not finite" if value is None else f"{value:.6g}"
+    @property
+    def _seconds(self) -> float:
+        """Of training so far, starts before this one included."""
+        return time.monotonic() - self._began

@@ -28,8 +28,8 @@ from windtunnel_trainer.memory import read_peak
 from windtunnel_trainer.process_group import ProcessGroup
 from windtunnel_trainer.ranks import pause
 from windtunnel_trainer.rehearsal import rehearsed
-from windtunnel_trainer.stopping import Rules
-from windtunnel_trainer.trial import Stopper, Trial, TrialStopped
+from windtunnel_trainer.stopping import Rules, Stopper, TrialStopped
+from windtunnel_trainer.trial import Trial
 from windtunnel_trainer.verification import Verification, VerificationError
 
 

@@ -1,0 +1,61 @@
+"""Work on units that the store refuses for now: it is done again until the store takes it."""
+
+import time
+from collections.abc import Callable
+
+from windtunnel.errors import StoreError, UnavailableError
+from windtunnel_trainer.logs import say
+
+_PAUSE = 5.0  # seconds until a store that failed for now is tried again
+
+
+class DeferredWork:
+    """Does work for units one by one; whatever the store refuses of one, others go on.
+
+    Attributes:
+        left: units whose work the store refuses for good; they are left to the job's next start.
+    """
+
+    def __init__(self) -> None:
+        """Nothing is deferred yet."""
+        self.left: set[str] = set()
+        self._waiting: list[tuple[str, Callable[[], None]]] = []
+        self._next_try = 0.0
+
+    def __bool__(self) -> bool:
+        """Whether some work waits for the store; nothing new should be begun meanwhile."""
+        return bool(self._waiting)
+
+    def do(self, unit: str, work: Callable[[], None]) -> None:
+        """Do something for a unit: now, or, where the store cannot take it for now, as a full disk cannot, later."""
+        try:
+            work()
+        except UnavailableError as error:
+            if not self._waiting:
+                say(f"{unit}: waiting: {error}")
+            self._waiting.append((unit, work))
+            self._next_try = time.monotonic() + _PAUSE
+        except StoreError as error:
+            self._leave(unit, error)
+
+    def try_again(self) -> None:
+        """Do what waits, once its time has come and the store takes the first of it."""
+        if not self._waiting or time.monotonic() < self._next_try:
+            return
+        waiting, self._waiting = self._waiting, []
+        (unit, first), *others = waiting
+        try:
+            first()
+        except UnavailableError:  # told before
+            self._waiting = waiting
+            self._next_try = time.monotonic() + _PAUSE
+            return
+        except StoreError as error:
+            self._leave(unit, error)
+        say("the store answers again")
+        for unit, work in others:
+            self.do(unit, work)
+
+    def _leave(self, unit: str, error: StoreError) -> None:
+        say(f"{unit}: {error}; it is left to the job's next start")
+        self.left.add(unit)

@@ -1,0 +1,139 @@
+"""When a trial's checkpoint is due, what is in it, and which one a trial goes on from."""
+
+import os
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from windtunnel.definition.model import Definition
+from windtunnel.errors import LedgerError, WorkloadError
+from windtunnel.ledger import Ledger, Request
+from windtunnel.ledger.sources import open_source
+from windtunnel_trainer import checkpoints, preemption, states
+from windtunnel_trainer.checkpoints import Progress
+from windtunnel_trainer.process_group import ProcessGroup
+from windtunnel_trainer.seeds import generator_states
+from windtunnel_trainer.write_interval import WriteInterval
+
+CHECKPOINT_INTERVAL = WriteInterval(
+    share=0.3, shortest=30.0, longest=30.0, metered=3600.0
+)  # of the trial's length, as it looks
+CHECKPOINT_SECONDS = "WINDTUNNEL_CHECKPOINT_SECONDS"  # the variable that fixes the time between two checkpoints
+
+
+class Saver:
+    """A trial's checkpoints, and the objects whose states are in them.
+
+    Attributes:
+        objects: models, optimisers, schedulers, generators that the workload has named so far, models unwrapped.
+    """
+
+    def __init__(
+        self, ledger: Ledger, definition: Definition, request: Request, group: ProcessGroup, every: float | None
+    ) -> None:
+        """Nothing is read or written yet.
+
+        Args:
+            ledger: of the run.
+            definition: of the search.
+            request: of the trial.
+            group: the processes that train it.
+            every: seconds between two checkpoints; by default `$WINDTUNNEL_CHECKPOINT_SECONDS`, else as the store and
+                the trial's length tell.
+        """
+        self.objects: dict[str, Any] = {}
+        self._ledger, self._definition, self._request, self._group = ledger, definition, request, group
+        fixed = os.environ.get(CHECKPOINT_SECONDS) if every is None else every
+        self._every = None if fixed in (None, "") else float(fixed)
+        self._checked = False
+        self._saved_at = time.monotonic()
+
+    def named(self, objects: Mapping[str, Any]) -> dict[str, Any]:
+        """The objects with models unwrapped; they are remembered."""
+        plain = {name: self._group.unwrap(item) for name, item in objects.items()}
+        self.objects |= plain
+        return plain
+
+    def latest(self, *, first_start: bool) -> tuple[str, Progress, dict[str, Any]] | None:
+        """The checkpoint of this trial, or of the one it continues: whose it is, its progress, the objects' states.
+
+        Args:
+            first_start: whether the trial was never started before, so that it cannot have one of its own.
+
+        Returns:
+            None where there is none that can be read.
+
+        Raises:
+            LedgerError: the trial continues one of another configuration, or one of a run that cannot be reached.
+            WorkloadError: the checkpoint is another configuration's.
+        """
+        request, source = self._request, self._ledger
+        own = None if first_start else checkpoints.load(source, request.trial, request.config)
+        if own is not None:
+            return request.trial, *own
+        trial = request.continue_from
+        if not trial:
+            return None
+        if not trial.startswith(request.config):
+            raise LedgerError(f"{request.trial} cannot continue {trial}, which is another configuration")
+        if request.source:
+            source = open_source(request.source, source, f"source of {request.trial}", self._definition.warm_start)
+        earlier = checkpoints.load(source, trial, request.config)
+        if earlier is None:
+            self._group.say(f"{trial} left no checkpoint to go on from: training from the beginning")
+            return None
+        return trial, *earlier
+
+    def checked(self, objects: Mapping[str, Any]) -> dict[str, Any]:
+        """As `named`; the first time it sees that `restore` can be given what it asks for, before hours have gone by.
+
+        Raises:
+            WorkloadError: a state could not be read again, or an object that `restore` was given is missing.
+        """
+        missing = self.objects.keys() - objects.keys()
+        plain = self.named(objects)
+        if self._checked:
+            return plain
+        if missing:
+            names = ", ".join(sorted(missing))
+            raise WorkloadError(f"trial.restore() asks for {names}: give trial.checkpoint() the same objects")
+        for name, state in checkpoints.states_of(plain).items():
+            states.check(name, state)
+        self._checked = True
+        return plain
+
+    def is_due(self, progress: Progress, target: int | None, seconds: float) -> bool:
+        """Whether a checkpoint is to be written now.
+
+        Args:
+            progress: of the training.
+            target: the step at which the trial ends, where it is known.
+            seconds: of training so far.
+        """
+        ended = progress.position != "within" and progress.step == target
+        age = time.monotonic() - self._saved_at
+        return ended or preemption.requested() or age >= self._pause(progress, target, seconds)
+
+    def save(self, progress: Progress, objects: Mapping[str, Any], seconds: float) -> None:
+        """Replace the trial's checkpoint.
+
+        Args:
+            progress: of the training.
+            objects: whose states are saved.
+            seconds: of training so far.
+        """
+        progress.seconds = seconds
+        within = progress.position == "within"
+        if within:
+            progress.generators = generator_states()
+        checkpoints.save(self._ledger, self._request.trial, self._request.config, progress, objects)
+        if within:
+            progress.generators = None
+        self._saved_at = time.monotonic()
+
+    def _pause(self, progress: Progress, target: int | None, seconds: float) -> float:
+        """Seconds that must lie between two checkpoints."""
+        if self._every is not None:
+            return self._every
+        done = progress.step / target if target else 1.0
+        return CHECKPOINT_INTERVAL.pause(self._ledger.store, seconds / done if done else 0.0)
