@@ -38,6 +38,7 @@ def _sections(schema: Schema) -> list[tuple[str, Schema]]:
     named = {
         field["$ref"].rpartition("/")[2]: f"`{name}`" for name, field in schema["properties"].items() if "$ref" in field
     }
+    named["Script"] = "`script`"
     named["Constraint"] = "`constraints`, each"
     for rule in parts["StrategyChoice"]["allOf"]:
         options = rule["then"]["properties"]["options"]["$ref"].rpartition("/")[2]

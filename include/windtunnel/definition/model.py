@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, ModelWrapValidatorHandler, PositiveFloat, PositiveInt, model_validator
 
 from windtunnel.definition.early_stopping import EarlyStopping
+from windtunnel.definition.script import Script
 from windtunnel.definition.units import Bytes, Seconds
 from windtunnel.ledger.stage import Stage, StageKind
 from windtunnel.objectives.constraint import Constraint
@@ -51,12 +52,17 @@ class Trials(StrictModel):
 
 
 class StrategyChoice(StrictModel):
-    """What suggests configurations."""
+    """What suggests configurations; a name alone is short for `{name: …}`."""
 
     name: str = "pareto"
     """`pareto`, another of docs/strategies.md, or the dotted name of your own class: `my_module.MyStrategy`."""
     options: dict[str, Any] = Field(default_factory=dict)
     """Options of the strategy; its class lists them."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
 
 
 class Finalists(StrictModel):
@@ -97,17 +103,19 @@ class Limits(StrictModel):
     """Starts after the first that a trial gets when its process or its job dies."""
     memory: Bytes | None = None
     """The most resident memory that one trial may use."""
+    artifacts: Bytes = 256 * 1024 * 1024
+    """The most bytes of files that one trial may keep, by `trial.save` and in `trial.folder`."""
     threads: PositiveInt | None = None
     """Threads of torch in each trial; by default the cores are shared out among the lanes."""
 
 
 class Resources(StrictModel):
-    """What a job's pod asks the cluster for, in place of what the pod template says; of a local job, `gpus` only."""
+    """What a job's pod asks for, in place of what the pod template says; of a local job, `gpus` and `cpu`."""
 
     gpus: int | None = Field(default=None, ge=0)
     """GPUs of each job. Its slots share them out, and a trial trains in as many processes as it has GPUs."""
     cpu: PositiveFloat | None = None
-    """Cores of each pod."""
+    """Cores of each pod. Of a local job they are its threads, and there are as many lanes as there are cores for."""
     memory: Bytes | None = None
     """Memory of each pod, which is killed when it uses more."""
     priority: str | None = None
@@ -164,7 +172,9 @@ class Definition(StrictModel):
     description: str = ""
     """Text for the DAG's page."""
     workload: str
-    """Dotted name of the module that prepares, trains and verifies."""
+    """Dotted name of the module that prepares, trains and verifies; or `script` is given."""
+    script: Script | None = None
+    """A script of yours that trains, instead of a workload; its file, or a section."""
     data: dict[str, Any] = Field(default_factory=dict)
     """Settings for the workload's `prepare`."""
     settings: dict[str, Any] = Field(default_factory=dict)
@@ -245,6 +255,11 @@ class Definition(StrictModel):
         """The most configurations that the search may try."""
         batches = self.trials.initial + (self.iterations - 1) * self.trials.per_iteration
         return min(batches, self.limits.trials or batches)
+
+    @property
+    def program(self) -> str:
+        """What trains, as people call it: the script or the workload."""
+        return self.script.name if self.script is not None else self.workload
 
     @property
     def rungs(self) -> list[float]:

@@ -10,7 +10,7 @@ from typing import Any
 from windtunnel import stages
 from windtunnel.definition import Definition, recorded_definition, resolve
 from windtunnel.definition.load import read_fields
-from windtunnel.engine import Engine
+from windtunnel.engine import Engine, patiently
 from windtunnel.errors import DefinitionError, WindtunnelError
 from windtunnel.functions.capture import is_importable, make_module
 from windtunnel.functions.run import Run
@@ -19,6 +19,7 @@ from windtunnel.ledger.find import find_run
 from windtunnel.report import RunReader
 from windtunnel.report.display import Display
 from windtunnel.stores import open_store
+from windtunnel.text import printable
 from windtunnel.validation import Fault
 
 _BATCHES = 5  # that so many trials are suggested in, at least
@@ -106,8 +107,8 @@ def resume(
 
 def _perform(definition: Definition, ledger: Ledger, progress: bool, approve: Callable[[Run], bool]) -> Run:
     session = f"python-{_moment()}-{os.getpid()}"
-    begun = stages.begin(resolve(definition), ledger, session, running=_runs)
-    engine = Engine(begun, approve=lambda plan: approve(Run(ledger)))
+    begun = patiently(lambda: stages.begin(resolve(definition), ledger, session, running=_runs), _say)
+    engine = Engine(begun, approve=lambda plan: approve(Run(ledger)), say=_say)
     try:
         if progress:
             with Display(RunReader(ledger), f"{definition.name}: {ledger.url}") as display:
@@ -119,6 +120,10 @@ def _perform(definition: Definition, ledger: Ledger, progress: bool, approve: Ca
     finally:
         _over.add(session)
     return Run(ledger)
+
+
+def _say(line: str) -> None:
+    print(printable(line), file=sys.stderr, flush=True)  # noqa: T201
 
 
 def _moment() -> str:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -10,12 +9,13 @@ from typing import Any
 
 from windtunnel.ledger import Approval, Decision, Job, Model, Plan, Result, Selection, State, Trial
 from windtunnel.ledger.ids import full_stage, is_trial
+from windtunnel.ledger.model import best_first
 from windtunnel.ledger.records import Session
 from windtunnel.ledger.stage import Stage, StageKind
 from windtunnel.ledger.stragglers import newcomers
 from windtunnel.ledger.trial import configurations, ended, feasible_trials
-from windtunnel.objectives.direction import loss
 from windtunnel.objectives.front import hypervolumes, pareto_front, reference_point
+from windtunnel.report.alike import alike
 
 WAITING = "waiting"  # the state of a trial that is planned and has neither started nor ended
 RUNNING = "running"  # the state of a trial without a result whose job was launched and whose turn has come
@@ -95,6 +95,17 @@ class Snapshot:
         plan = self.plans.get(Stage.iteration(0))
         return plan.note if plan is not None else ""
 
+    @cached_property
+    def notes(self) -> list[str]:
+        """What a person should know of the run: what was taken from earlier ones, and what may not be meant so."""
+        warm = [f"warm start: {self.warm_start}"] if self.warm_start else []
+        warnings = self.record.get("warnings")
+        said = [each for each in warnings if isinstance(each, str)] if isinstance(warnings, list) else []
+        same = alike(self.trials) if self.definition.get("script") else ""
+        late = ", ".join(self.late)
+        missed = [f"on the front, but ended after the finalists were chosen: {late}"] if late else []
+        return [*warm, *missed, *(f"warning: {each}" for each in (*said, *([same] if same else [])))]
+
     @property
     def last_iteration(self) -> int:
         """The last iteration of the latest session: the planned one, or an earlier one that ended the search."""
@@ -150,14 +161,9 @@ class Snapshot:
 
     @cached_property
     def models(self) -> list[Model]:
-        """The finalists of all sessions, the best in the first objective first."""
-        name, direction = next(iter(self.objectives.items()))
-
-        def rank(trial: Trial) -> float:
-            value = self.objectives_of(trial).get(name) if trial.state is not State.FAILED else None
-            return math.inf if value is None else loss(value, direction)
-
-        return [self._model(trial) for trial in sorted(self._full_trainings, key=rank)]
+        """The finalists of all sessions, the best first."""
+        models = [self._model(trial) for trial in self._full_trainings]
+        return best_first(models, *next(iter(self.objectives.items())))
 
     @cached_property
     def all_trials(self) -> dict[str, Trial]:

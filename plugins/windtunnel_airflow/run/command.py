@@ -82,8 +82,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _perform(chosen: argparse.Namespace, definition: Definition, place: Place, lock: int, began: float) -> int:
     params = _params(chosen)
+    store = open_store(place.store)
+    store.on_wait = lambda line: print(printable(line), file=sys.stderr, flush=True)
     ledger, how = choose(
-        open_store(place.store),
+        store,
         definition.name,
         fresh=chosen.fresh,
         extend=chosen.extend,

@@ -32,6 +32,10 @@ def test_the_shortest_definition_is_named_after_its_file(write):
     assert definition.launcher == "local"
 
 
+def test_a_strategy_is_named_in_one_word(write):
+    assert load_definition(write(f"{BASE}strategy: bayesian\n")).strategy.name == "bayesian"
+
+
 def test_a_name_in_the_file_wins(write):
     assert load_definition(write(f"name: other\n{BASE}")).name == "other"
 
@@ -131,6 +135,7 @@ def test_every_fault_is_told_at_once_with_its_line_field_and_mend(write):
         ({"epochs": {"partial": 0}}, "epochs.partial: found 0; allowed: above 0"),
         ({"workload": "tests.workloads.none"}, "workload: workload 'tests.workloads.none' cannot be found"),
         ({"strategy": {"name": "evolution"}}, "strategy.name: found 'evolution'; no such strategy"),
+        ({"strategy": "evolution"}, "strategy.name: found 'evolution'; no such strategy"),
         (
             {"stopping": {"target": {"qualty": 0.9}}},
             "stopping.target.qualty: no such objective (did you mean 'quality'",
