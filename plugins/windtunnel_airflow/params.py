@@ -5,11 +5,12 @@ from typing import Any
 
 from airflow.sdk import Param
 
-from windtunnel.definition import OVERRIDES, Definition, resolve, with_overrides
+from windtunnel.definition import OVERRIDES, Definition, Fleet, resolve, with_overrides
 from windtunnel.errors import DefinitionError
+from windtunnel.fleet.planning import Choice
 from windtunnel.validation import Fault, unknown
 
-_SEARCH, _RUNS, _RETRAIN = "Search", "Other runs", "Retrain"
+_SEARCH, _FLEET, _RUNS, _RETRAIN = "Search", "Fleet", "Other runs", "Retrain"
 
 
 def trigger_form(definition: Definition) -> dict[str, Param]:
@@ -87,6 +88,56 @@ def trigger_form(definition: Definition) -> dict[str, Param]:
     }
 
 
+def fleet_form(fleet: Fleet) -> dict[str, Param]:
+    """The Params of a fleet's DAG."""
+    return {
+        "partitions": Param(
+            [],
+            type="array",
+            items={"type": "string"},
+            section=_FLEET,
+            description_md="Those to train, one a line: names, keys or patterns, such as `tenant_1*` or"
+            " `region=north`. Empty: all.",
+        ),
+        "only_failed": Param(
+            False,
+            type="boolean",
+            section=_FLEET,
+            description_md="Train only what failed in the last run, or was never come to.",
+        ),
+        "force": Param(
+            False, type="boolean", section=_FLEET, description_md="Train what is chosen even if nothing has changed."
+        ),
+        "parallel": Param(
+            fleet.limits.parallel,
+            type=["null", "integer"],
+            minimum=1,
+            section=_FLEET,
+            description_md="Lanes at once. Empty: as many as the cores allow.",
+        ),
+        "resume": Param(
+            None,
+            type=["null", "string"],
+            section=_RUNS,
+            description_md="Name or URL of an earlier run of this fleet that was cut short, to finish it.",
+        ),
+    }
+
+
+def chosen_fleet(fleet: Fleet, params: Mapping[str, Any]) -> tuple[Fleet, Choice]:
+    """The fleet as the form has it, and which partitions are to be trained.
+
+    Raises:
+        DefinitionError: there is no such choice.
+    """
+    _check_names(params, fleet_form(fleet))
+    limits = fleet.limits.model_copy(update={"parallel": params["parallel"] or fleet.limits.parallel})
+    names = params["partitions"]
+    names = [names] if isinstance(names, str) else names
+    choice = Choice(list(names) if names else None, only_failed=params["only_failed"], force=params["force"])
+    return fleet.model_copy(update={"limits": limits}), choice
+
+
 def chosen(definition: Definition, params: Mapping[str, Any]) -> Definition:
     """The definition as the form has it, its space written out.
 
@@ -94,10 +145,7 @@ def chosen(definition: Definition, params: Mapping[str, Any]) -> Definition:
         DefinitionError: a choice is wrong, or contradicts another.
         WorkloadError: the workload cannot be imported.
     """
-    form = trigger_form(definition)
-    faults = [Fault((name,), unknown(name, form, "choice")) for name in params if name not in form]
-    if faults:
-        raise DefinitionError.of(faults)
+    _check_names(params, trigger_form(definition))
     overrides = {path: params[_field(path)] for path in OVERRIDES}
     return resolve(with_overrides(definition, overrides))
 
@@ -123,6 +171,12 @@ def origin(params: Mapping[str, Any]) -> dict[str, Any] | None:
         missing, given = ("trials", "from_run") if run else ("from_run", "trials")
         raise DefinitionError(f"{missing}: is missing; it must be given along with {given}")
     return {"from_run": run, "trials": trials} if run else None
+
+
+def _check_names(params: Mapping[str, Any], form: Mapping[str, Param]) -> None:
+    faults = [Fault((name,), unknown(name, form, "choice")) for name in params if name not in form]
+    if faults:
+        raise DefinitionError.of(faults)
 
 
 def _field(path: str) -> str:
