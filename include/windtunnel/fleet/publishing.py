@@ -34,6 +34,12 @@ def published(ledger: Ledger) -> dict[str, Any] | None:
     return ledger.read_json(_PUBLISHED)
 
 
+def is_over(ledger: Ledger) -> bool:
+    """Whether nothing is left to go on with: the run is published, or has gone beyond a threshold."""
+    over = ledger.outcome(RUN)
+    return published(ledger) is not None or (over is not None and over.state is State.FAILED)
+
+
 def summary(ledger: Ledger, plan: FleetPlan) -> list[str]:
     """What came of the run, line by line: the accounts, what failed and why, the evaluation."""
     lines = [Accounts.of(plan, ended(ledger)).message]

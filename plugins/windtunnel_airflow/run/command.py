@@ -13,8 +13,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-from windtunnel.definition import Definition, load_definition
+from windtunnel.definition import Definition, Fleet, load_any
 from windtunnel.errors import WindtunnelError
+from windtunnel.fleet.publishing import REPORT
 from windtunnel.launchers import get_launcher
 from windtunnel.ledger import Ledger, Spec
 from windtunnel.report.display import Display
@@ -24,6 +25,7 @@ from windtunnel.text import printable
 from windtunnel_airflow.environment import airflow_environment
 from windtunnel_airflow.home import BusyError, home_of, only_one, private_home
 from windtunnel_airflow.run import summary
+from windtunnel_airflow.run.fleet import FleetDisplay, failure_of_fleet, results_of_fleet
 from windtunnel_airflow.run.process import AirflowProcess
 from windtunnel_airflow.run.runs import choose, link_latest
 from windtunnel_airflow.run.worker import dag_file
@@ -61,14 +63,14 @@ class Place:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a search; the exit code is 0 only where it succeeded."""
+    """Run a search or a fleet; the exit code is 0 only where it succeeded."""
     began = time.time()
     chosen = _parser().parse_args(arguments)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
     try:
         file = _definition_file(chosen.search)
-        definition = load_definition(file)
+        definition = load_any(file)
         place = _place(file, definition)
         private_home(place.home)
         with only_one(place.home) as lock:
@@ -80,8 +82,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 128 + stopped.number
 
 
-def _perform(chosen: argparse.Namespace, definition: Definition, place: Place, lock: int, began: float) -> int:
+def _perform(chosen: argparse.Namespace, definition: Definition | Fleet, place: Place, lock: int, began: float) -> int:
     params = _params(chosen)
+    is_fleet = isinstance(definition, Fleet)
+    if is_fleet and (chosen.extend or chosen.approve):
+        raise WindtunnelError(f"{definition.name} is a fleet: it has no iterations to add, and no finalists to approve")
     store = open_store(place.store)
     store.on_wait = lambda line: print(printable(line), file=sys.stderr, flush=True)
     ledger, how = choose(
@@ -90,7 +95,7 @@ def _perform(chosen: argparse.Namespace, definition: Definition, place: Place, l
         fresh=chosen.fresh,
         extend=chosen.extend,
         resume=chosen.resume or params.get("resume"),
-        failed_trials=definition.limits.failed_trials,
+        failed_trials=None if isinstance(definition, Fleet) else definition.limits.failed_trials,
     )
     params["resume"] = ledger.run
     _clear_leftovers(place.home, ledger, definition)
@@ -107,7 +112,7 @@ def _perform(chosen: argparse.Namespace, definition: Definition, place: Place, l
             place.definition, params, at, environment=_environment(chosen, place), log=log, hold=lock
         ) as airflow:
             greeting = _GREETING[how].format(name=definition.name, run=ledger.run)
-            with Display(reader, greeting) as display:
+            with FleetDisplay(ledger, greeting) if is_fleet else Display(reader, greeting) as display:
                 ended, answering = _follow(airflow, display)
     except Stopped:
         _ignore_signals()
@@ -118,10 +123,13 @@ def _perform(chosen: argparse.Namespace, definition: Definition, place: Place, l
         raise
     if ended is None:
         launcher.cancel(ledger)
-        return _explain_failure("Airflow's process ended without a word", reader, log, log_begin)
+        return _explain_failure("Airflow's process ended without a word", reader, log, log_begin, fleet=is_fleet)
     if ended["state"] != "success":
-        return _explain_failure("The run failed", reader, log, log_begin)
+        return _explain_failure("The run failed", reader, log, log_begin, fleet=is_fleet)
     _note(place.home).unlink()
+    if is_fleet:
+        print(printable("\n".join(results_of_fleet(ledger, time.time() - began, latest))))
+        return 0
     snapshot, now = reader.read(), time.time()
     lines = summary.results(snapshot, now - began - answering) + summary.where(ledger, latest)
     lines += summary.times(snapshot, (began, now), ended["tasks"], answering)
@@ -130,7 +138,7 @@ def _perform(chosen: argparse.Namespace, definition: Definition, place: Place, l
     return 0
 
 
-def _follow(airflow: AirflowProcess, display: Display) -> tuple[dict[str, Any] | None, float]:
+def _follow(airflow: AirflowProcess, display: Display | FleetDisplay) -> tuple[dict[str, Any] | None, float]:
     """Show the run until it ends; how it ended, and how many seconds a person took to answer."""
     answering = 0.0
     while True:
@@ -139,7 +147,7 @@ def _follow(airflow: AirflowProcess, display: Display) -> tuple[dict[str, Any] |
             if event["event"] == "ended":
                 display.update(now=True)
                 return event, answering
-            if event["event"] == "question":
+            if event["event"] == "question" and isinstance(display, Display):
                 began = time.time()
                 airflow.answer(_ask(display, event))
                 answering += time.time() - began
@@ -164,17 +172,20 @@ def _ask(display: Display, question: dict[str, Any]) -> str:
                 return str(answers[answer])
 
 
-def _explain_failure(what: str, reader: RunReader, log: Path, begin: int) -> int:
+def _explain_failure(what: str, reader: RunReader, log: Path, begin: int, *, fleet: bool) -> int:
     """Say why the run failed; its log begins at `begin`."""
-    print(printable("\n".join(summary.failure(reader, log.read_bytes()[begin:]))), file=sys.stderr)
+    logged = log.read_bytes()[begin:]
+    lines = failure_of_fleet(reader.ledger, logged) if fleet else summary.failure(reader, logged)
+    print(printable("\n".join(lines)), file=sys.stderr)
+    report = REPORT if fleet else "report.html"
     again = "The same command goes on with this run, or begins anew if it was hopeless; --fresh always does."
-    print(f"{what}. Airflow's log: {log}; the report so far: {reader.ledger.url}/report.html\n{again}", file=sys.stderr)
+    print(f"{what}. Airflow's log: {log}; the report so far: {reader.ledger.url}/{report}\n{again}", file=sys.stderr)
     return _FAILED
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m windtunnel_airflow.run", description=__doc__)
-    parser.add_argument("search", help=f"a definition's file, or the name of one in {_SEARCHES}")
+    parser.add_argument("search", help=f"a search's or fleet's file, or the name of one in {_SEARCHES}")
     parser.add_argument("--data", type=Path, metavar="FOLDER", help="where the workload finds its raw data")
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--fresh", action="store_true", help="begin a new run even if the last one was cut short")
@@ -202,7 +213,7 @@ def _definition_file(search: str) -> Path:
     return file
 
 
-def _place(file: Path, definition: Definition) -> Place:
+def _place(file: Path, definition: Definition | Fleet) -> Place:
     """Where all is of a definition's project: that is its own folder, or that above a folder `include/searches`.
 
     So searches of different projects run side by side.
@@ -235,7 +246,7 @@ def _environment(chosen: argparse.Namespace, place: Place) -> dict[str, str]:
     return environment
 
 
-def _clear_leftovers(home: Path, ledger: Ledger, definition: Definition) -> None:
+def _clear_leftovers(home: Path, ledger: Ledger, definition: Definition | Fleet) -> None:
     """End the jobs of a killed command, unless they are this run's own, which are taken over as they are."""
     note = _note(home)
     if note.is_file():
@@ -262,7 +273,7 @@ def _clear_leftovers(home: Path, ledger: Ledger, definition: Definition) -> None
     fresh.replace(note)
 
 
-def _spec(definition: Definition) -> Spec:
+def _spec(definition: Definition | Fleet) -> Spec:
     """What tells where jobs run, and for how long they may wait; nothing is launched by it."""
     return Spec(definition=definition.model_dump(mode="json"), code="")
 

@@ -31,7 +31,7 @@ def results(snapshot: Snapshot, seconds: float) -> list[str]:
     usable = [model for model in snapshot.finalists if model.usable]
     models = "" if snapshot.refusal else f", {finalists(snapshot)}"
     lines = [
-        f"{snapshot.search} took {_duration(seconds)}: {done} trials{failed} in {len(iterations)} iterations, "
+        f"{snapshot.search} took {duration(seconds)}: {done} trials{failed} in {len(iterations)} iterations, "
         f"{len(snapshot.front)} on the front{models}."
     ]
     if snapshot.ended_early:
@@ -56,6 +56,11 @@ def failure(reader: RunReader, log: bytes) -> list[str]:
         snapshot = reader.read()
         if snapshot.failure is not None:
             return [f"The run ended: {snapshot.failure}", *why_failed(snapshot)]
+    return reasons(log)
+
+
+def reasons(log: bytes) -> list[str]:
+    """The exceptions that a log has, or else its last lines."""
     lines = log.decode(errors="replace").splitlines()
     return list(dict.fromkeys(line for line in lines if _EXCEPTION.match(line)) or lines[-20:])
 
@@ -82,10 +87,10 @@ def times(snapshot: Snapshot, whole: Span, tasks: Sequence[dict[str, Any]], answ
     """
     seconds = whole[1] - whole[0] - answering
     airflow = max(0.0, seconds - covered(busy_spans(snapshot, since=whole[0]), whole))
-    stages = [f"{name} {_duration(end - begin)}" for name, (begin, end) in _stages(tasks)]
+    stages = [f"{name} {duration(end - begin)}" for name, (begin, end) in _stages(tasks)]
     return [
         f"  time           {', '.join(stages)}",
-        f"                 Airflow's part (no job at work): {_duration(airflow)}, {airflow / max(seconds, 1e-9):.0%}",
+        f"                 Airflow's part (no job at work): {duration(airflow)}, {airflow / max(seconds, 1e-9):.0%}",
     ]
 
 
@@ -146,7 +151,8 @@ def _best(model: Model, snapshot: Snapshot) -> list[str]:
     return [f"  best finalist  {model.trial.trial}: {measured}{verdict}", f"                 {params}"]
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """A time in seconds, or minutes and seconds."""
     if seconds < 10:
         return f"{seconds:.1f} s"
     return f"{seconds:.0f} s" if seconds < 120 else f"{int(seconds) // 60} min {int(seconds) % 60} s"
