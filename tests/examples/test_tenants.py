@@ -1,6 +1,7 @@
 """Fleets as examples: the tenants, with a real model and a real metric each; and a thousand made-up partitions."""
 
 import csv
+from pathlib import Path
 
 import pytest
 
@@ -38,7 +39,7 @@ def test_the_data_is_a_folders_where_one_is_given(tmp_path, monkeypatch):
     monkeypatch.setenv("WINDTUNNEL_DATA", str(tmp_path))
     assert load_fleet(TENANTS).data == str(tmp_path / "tenants/raw_data.csv")
     monkeypatch.delenv("WINDTUNNEL_DATA")
-    with open(load_fleet(TENANTS).data, newline="") as file:
+    with Path(load_fleet(TENANTS).data).open(newline="") as file:
         assert len({row["tenant_id"] for row in csv.DictReader(file)}) == 12
 
 

@@ -46,7 +46,7 @@ class FleetDisplay:
             self._plan = self._plan or read_plan(self._ledger)
             message = Accounts.of(self._plan, ended(self._ledger)).message if self._plan else ""
         except WindtunnelError as error:
-            message = f"the ledger cannot be read: {error}"
+            message = f"the ledger cannot be read: {error}" if self._plan else ""  # else it has not begun yet
         if message != self._shown:
             self._shown = message
             print(printable(f"  {message}"), flush=True)
