@@ -4,7 +4,9 @@ import json
 
 import pytest
 
-from tests.airflow.support import dump
+from tests.airflow.support import dump, sign_in
+from tests.fleets import fall_short, prepared, succeed
+from windtunnel.definition import load_fleet
 
 ENTRY = """\
 from pathlib import Path
@@ -52,6 +54,9 @@ def fleets(searches, tmp_path):
 
         def run(self, name, **params):
             return searches.run(name, **params)
+
+        def definition(self, name):
+            return load_fleet(searches.home / "searches" / f"{name}.yaml")
 
         def dag(self, name):
             return searches.dag(name)
@@ -130,3 +135,41 @@ def test_a_threshold_that_is_gone_beyond_fails_the_run_once_all_is_gathered(flee
     fleets.write("shops", raw=RAW.replace("20", "broken"), mini_batch_error_threshold=1)
     run = fleets.run("shops", only_failed=True)
     assert run.state == "success"
+
+
+def test_the_page_shows_every_partition_and_only_to_who_may_look(fleets, home):
+    from airflow.api_fastapi.app import create_app, purge_cached_app
+    from fastapi.testclient import TestClient
+
+    from tests.airflow import pages
+
+    fleets.write("shown", objectives={"accuracy": "maximize"})
+    pages.add_searches(home)
+    for run in ("first", "second"):
+        pages.add_run("shown", run, "running")
+    ledger, _, plan = prepared(home, fleets.definition("shown"), "first")
+    succeed(ledger, plan, 0, accuracy=0.75)
+    fall_short(ledger, plan, 1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS", "False")  # or whoever comes is logged in
+        purge_cached_app()
+        client = TestClient(create_app(apps="core"), "http://localhost:8080")
+        address = {"dag_id": "shown", "run_id": "first"}
+        assert client.get("/windtunnel/data/fleet", params=address).status_code == 401
+        sign_in(client)
+        assert "fleet.js" in client.get("/windtunnel/run", params=address).text
+        shown = client.get("/windtunnel/data/fleet", params=address).json()
+        unbegun = client.get("/windtunnel/data/fleet", params=address | {"run_id": "second"}).json()
+    purge_cached_app()
+    fleet = shown["fleet"]
+    assert [(row["name"], row["state"]) for row in fleet["partitions"]] == [
+        ("tenant_1.csv", "completed"),
+        ("tenant_2.csv", "failed"),
+        ("tenant_3.csv", "open"),
+    ]
+    assert fleet["partitions"][0]["metrics"] == {"accuracy": 0.75}
+    assert fleet["partitions"][1]["message"] == "short"
+    assert fleet["columns"] == ["tenant"] and fleet["objectives"] == {"accuracy": "maximize"}
+    assert fleet["accounts"]["partitions_done"] == 2 and not fleet["over"]
+    assert [run["run_id"] for run in shown["runs"]] == ["second"]
+    assert unbegun["fleet"] is None and [run["run_id"] for run in unbegun["runs"]] == ["first"]

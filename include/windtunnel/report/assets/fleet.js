@@ -24,7 +24,7 @@ function value(row, name) {
 }
 
 // From the worst to the best of a metric, from orange to blue; grey where a partition has none.
-function shade(row, name, range) {
+function tint(row, name, range) {
   const found = value(row, name);
   if (found === null) return "#CCCCCC";
   const share = range[1] > range[0] ? (found - range[0]) / (range[1] - range[0]) : 1;
@@ -37,7 +37,7 @@ function tiles() {
   const range = [found.reduce((a, b) => Math.min(a, b), Infinity), found.reduce((a, b) => Math.max(a, b), -Infinity)];
   return fleet.partitions.map((row) => {
     const told = row.name + ": " + row.state + (colour !== "state" ? ", " + colour + " " + number(value(row, colour)) : "");
-    return element("a", { class: "tile", href: "#" + encodeURIComponent(row.name), title: told, "aria-label": told, "data-state": row.state, style: { background: colour === "state" ? COLOURS[row.state] : shade(row, colour, range) } });
+    return element("a", { class: "tile", href: "#" + encodeURIComponent(row.name), title: told, "aria-label": told, "data-state": row.state, style: { background: colour === "state" ? COLOURS[row.state] : tint(row, colour, range) } });
   });
 }
 
