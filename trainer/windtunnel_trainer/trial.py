@@ -12,6 +12,7 @@ from windtunnel.errors import WorkloadError
 from windtunnel.ledger import Ledger, Request
 from windtunnel.stopping.rules import Verdict
 from windtunnel_trainer import best, checkpoints, export, preemption
+from windtunnel_trainer.artifacts import Artifacts
 from windtunnel_trainer.checkpoints import Progress, Report
 from windtunnel_trainer.data import Arrays, load_split
 from windtunnel_trainer.epochs import Epoch, begin_epoch, target_step
@@ -37,6 +38,8 @@ class Trial:
         exported: whether a model was exported.
         stopped: the verdict that ended the trial; None where none did.
         resumable: whether there is a checkpoint of where it was stopped.
+        ledger: of the run.
+        definition: of the search.
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class Trial:
         checkpoint_every: float | None = None,
         first_start: bool = False,
         listener: Callable[[Report], None] | None = None,
+        folder: Path | None = None,
     ) -> None:
         """Begin, or go on with, a trial.
 
@@ -61,6 +65,7 @@ class Trial:
                 minute, and where writes are paid for up to an hour: three tenths of the trial's length as it looks.
             first_start: whether the trial was never started before, so that it cannot have a checkpoint of its own.
             listener: told of each report.
+            folder: of the trial's own on this host; by default a temporary one.
         """
         self.params = deepcopy(request.params)  # a workload may change what it is given, here and everywhere
         self.settings = deepcopy(definition.settings)
@@ -69,7 +74,7 @@ class Trial:
         self.exported = False
         self.stopped: Verdict | None = None
         self.resumable = False
-        self._ledger, self._definition, self._request = ledger, definition, request
+        self.ledger, self.definition, self._request = ledger, definition, request
         self._group = ProcessGroup()
         self._stop, self._listener = stop, listener
         self._first_start = first_start
@@ -81,6 +86,7 @@ class Trial:
         watched = definition.watched if definition.early_stopping.rules else None
         self._metrics = MetricsFile(ledger, request.trial, watched)
         self._manifest: dict[str, Any] | None = None
+        self._artifacts = Artifacts(ledger, request.trial, definition.limits.artifacts, folder)
         seed_everything(self.seed)
 
     @cached_property
@@ -110,8 +116,8 @@ class Trial:
             raise WorkloadError(
                 "train() must not see the test data: it judges the finalists, once; use validation data"
             )
-        self._manifest = self._manifest or self._ledger.manifest()
-        return load_split(self._ledger, split, self._manifest)
+        self._manifest = self._manifest or self.ledger.manifest()
+        return load_split(self.ledger, split, self._manifest)
 
     def restore(self, **objects: Any) -> bool:
         """Go on from the last checkpoint of this trial, or of the one it continues; whether there was one.
@@ -134,6 +140,23 @@ class Trial:
         self._began = time.monotonic() - self._progress.seconds
         self._group.say(f"going on from {trial}, step {self._progress.step}")
         return True
+
+    def take_up(self, restore: Callable[[Ledger, str], list[Report] | None]) -> float:
+        """Go on from a state that is not torch's; the epochs that were done then.
+
+        Args:
+            restore: takes up the state of a trial of a ledger; the reports so far, or None where it has none.
+        """
+        for trial, ledger in self._saver.sources(first_start=self._first_start):
+            reports = restore(ledger, trial)
+            if reports:
+                self._progress.reports, self._progress.seconds = reports, reports[-1].seconds
+                for report in reports:
+                    best.keep_best(self._progress, self.definition, report, {})
+                self._began = time.monotonic() - self._progress.seconds
+                self._group.say(f"going on from {trial}, epoch {reports[-1].epoch:g}")
+                return reports[-1].epoch
+        return 0.0
 
     def epochs(self, steps_per_epoch: int) -> Iterator[Epoch]:
         """The epochs that are left to do, the last one perhaps in part.
@@ -185,12 +208,12 @@ class Trial:
         progress = self._progress
         progress.seconds = self._seconds
         report = add_report(progress, metrics, target=self._target, epochs=self._request.epochs)
-        best.keep_best(progress, self._definition, report, self._saver.objects)
+        best.keep_best(progress, self.definition, report, self._saver.objects)
         self.write_metrics()
         self._group.say(as_line(report))
         if self._listener is not None and self._group.leads:
             self._listener(report)
-        if broken := self._group.agree(not_finite(report, self._definition)):
+        if broken := self._group.agree(not_finite(report, self.definition)):
             raise NotFiniteError(f"{', '.join(broken)} is not finite at epoch {report.epoch:g}")
         self._ask_to_stop()
 
@@ -231,7 +254,7 @@ class Trial:
         model = self._group.unwrap(model)
         self.load_best(model)
         if self._group.leads:
-            export.export(self._ledger, self._request.trial, model, example, opset)
+            export.export(self.ledger, self._request.trial, model, example, opset)
         self.exported = True
 
     def save_onnx(self, file: bytes | str | Path, model: "torch.nn.Module | None" = None) -> None:
@@ -246,13 +269,41 @@ class Trial:
         Raises:
             WorkloadError: it is no valid ONNX model, is larger than 2 GiB, or is not made of the best weights.
         """
-        if best.is_past(self._progress, self._definition) and not self._loaded_best:
+        if best.is_past(self._progress, self.definition) and not self._loaded_best:
             raise WorkloadError(
                 "objective_at is best: call trial.load_best(model) before you make the ONNX model of it"
             )
         if self._group.leads:
-            export.keep(self._ledger, self._request.trial, file, model)
+            export.keep(self.ledger, self._request.trial, file, model)
         self.exported = True
+
+    @property
+    def folder(self) -> Path:
+        """A folder of this trial's own, empty at its start. What lies there when the trial ends is kept as artifacts.
+
+        Nothing hidden is kept, and no links. What must outlive a crash is saved by `save`, or is a checkpoint.
+        """
+        return self._artifacts.folder
+
+    def save(self, name: str, content: Any) -> None:
+        """Keep a file for people at once: the results page shows pictures, tables and text, and gives out the rest.
+
+        Args:
+            name: such as `loss.png` or `tables/confusion.csv`; an earlier file of that name is replaced.
+            content: bytes, the path of a file, or matplotlib's figure, drawn in the format that the name ends with.
+
+        Raises:
+            WorkloadError: the name leads out of the trial's folder or is hidden, it is none of the above, or the
+                trial's files would have more bytes than `limits.artifacts`.
+        """
+        if self._group.leads:
+            self._artifacts.save(name, content)
+
+    def keep_folder(self) -> None:
+        """Keep what lies in the trial's folder, and say what cannot be."""
+        if self._group.leads:
+            for line in self._artifacts.keep_folder():
+                self._group.say(line)
 
     def load_best(self, model: "torch.nn.Module") -> None:
         """Put the weights into the model that the trial's values are of: the best epoch's, with `objective_at: best`.
@@ -263,13 +314,13 @@ class Trial:
         Raises:
             WorkloadError: these weights were not kept.
         """
-        if best.is_past(self._progress, self._definition):
+        if best.is_past(self._progress, self.definition):
             best.load_best(self._progress, self._group.unwrap(model), self._saver.objects)
             self._loaded_best = True
 
     def chosen(self) -> Report | None:
         """The report whose values are the trial's: the last, or the best as the definition's `objective_at` says."""
-        return best.chosen_report(self._progress, self._definition)
+        return best.chosen_report(self._progress, self.definition)
 
     def write_metrics(self, *, now: bool = False) -> None:
         """Bring the reports to the ledger, in any case if it is to be `now`."""

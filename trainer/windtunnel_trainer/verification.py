@@ -34,6 +34,9 @@ class Verification:
         settings: the definition's fixed settings.
         tolerance: the largest difference of an output that passes, absolute.
         metrics: what was measured.
+        ledger: of the run.
+        definition: of the search.
+        trial: its id.
     """
 
     def __init__(self, ledger: Ledger, definition: Definition, request: Request) -> None:
@@ -49,7 +52,7 @@ class Verification:
         self.tolerance = definition.verification.tolerance
         self.metrics: dict[str, float] = {}
         self.checked = False
-        self._ledger, self._trial = ledger, request.trial
+        self.ledger, self.definition, self.trial = ledger, definition, request.trial
 
     def load(self, split: str) -> Arrays:
         """The arrays of a prepared split, the test data included.
@@ -57,7 +60,7 @@ class Verification:
         Raises:
             WorkloadError: there is no such split.
         """
-        return load_split(self._ledger, split)
+        return load_split(self.ledger, split)
 
     def restore(self, *, model: "torch.nn.Module") -> None:
         """Put the exported weights into a model of the same build.
@@ -67,10 +70,10 @@ class Verification:
             WorkloadError: they do not fit.
         """
         try:
-            state = exported_weights(self._ledger, self._trial)
+            state = exported_weights(self.ledger, self.trial)
         except Exception as error:
-            raise VerificationError(f"{self._trial} has no readable weights: {error}") from error
-        load_states({"model": model}, {"model": state}, self._trial)
+            raise VerificationError(f"{self.trial} has no readable weights: {error}") from error
+        load_states({"model": model}, {"model": state}, self.trial)
 
     def run_onnx(self, *inputs: npt.ArrayLike) -> npt.NDArray[Any]:
         """The exported model's first output for whole arrays of inputs.
@@ -80,7 +83,7 @@ class Verification:
         """
         arrays = [np.asarray(value) for value in inputs]
         try:
-            content = exported_model(self._ledger, self._trial)
+            content = exported_model(self.ledger, self.trial)
         except WorkloadError as error:
             raise VerificationError(str(error)) from error
         try:
@@ -93,7 +96,7 @@ class Verification:
         except Exception as error:
             digest = hashlib.sha256(content).hexdigest()[:16]
             raise VerificationError(
-                f"model.onnx of {self._trial} ({len(content)} bytes, digest {digest}) does not run: "
+                f"model.onnx of {self.trial} ({len(content)} bytes, digest {digest}) does not run: "
                 f"{type(error).__name__}: {error}"
             ) from error
         return np.concatenate(parts)
@@ -106,15 +109,15 @@ class Verification:
         """
         want, have = np.asarray(expected, np.float64), np.asarray(found, np.float64)
         if want.shape != have.shape:
-            raise VerificationError(f"{self._trial}: torch gives outputs of {want.shape}, ONNX of {have.shape}")
+            raise VerificationError(f"{self.trial}: torch gives outputs of {want.shape}, ONNX of {have.shape}")
         if not want.size:
-            raise VerificationError(f"{self._trial}: there are no outputs to compare")
+            raise VerificationError(f"{self.trial}: there are no outputs to compare")
         difference = float(np.max(np.abs(want - have)))
         self.metrics["max_logit_diff"] = float(np.fmax(difference, self.metrics.get("max_logit_diff") or 0.0))
         self.checked = True
         if not difference <= self.tolerance:  # a NaN must not pass
             raise VerificationError(
-                f"{self._trial}: ONNX and torch differ by {difference:.3g} in an output over {len(want)} examples, "
+                f"{self.trial}: ONNX and torch differ by {difference:.3g} in an output over {len(want)} examples, "
                 f"and verification.tolerance is {self.tolerance:g}: this model must not be used"
             )
         return difference

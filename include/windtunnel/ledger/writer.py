@@ -33,12 +33,14 @@ class Writer(Record):
         number: of the session, counted from 1; 0 where a version that did not number them wrote it.
         planned: stages whose plans count; None where all that are there do.
         selected: iterations whose selections count; likewise.
+        queue: the stage whose trials lanes may claim; None where nothing was launched yet.
     """
 
     session: str
     number: int = 0
     planned: list[Stage] | None = None
     selected: list[Stage] | None = None
+    queue: Stage | None = None
 
     def with_fixed(self, what: Literal["planned", "selected"], stage: Stage) -> "Writer":
         """The same with one more stage planned, or one more iteration selected."""

@@ -4,10 +4,10 @@ from typing import Any
 
 from airflow.providers.standard.operators.hitl import HITLBranchOperator
 
+from windtunnel.definition.program import workload_of
 from windtunnel.ledger import Approval
 from windtunnel.stages import History, Search
 from windtunnel.stages.finalists import full_stage
-from windtunnel.workload.contract import load_workload
 from windtunnel_airflow.context import current_search
 from windtunnel_airflow.triggers.answer import AnswerTrigger
 
@@ -103,7 +103,7 @@ def _finalists(search: Search) -> str:
         seen = outcomes.get(request.continue_from or request.trial)
         values = [f"{seen.objectives[name]:.6g}" if seen and name in seen.objectives else "" for name in names]
         rows.append(f"| {request.trial} | {' | '.join(values)} | {request.params} |")
-    checked = load_workload(search.definition.workload).verify is not None
+    checked = workload_of(search.definition).verify is not None
     then = (
         "each model is verified on the test data" if checked else "no model is verified: the workload has no `verify`"
     )
