@@ -4,27 +4,22 @@ import math
 import os
 import sys
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
-from windtunnel import stages
 from windtunnel.definition import Definition, recorded_definition, resolve
 from windtunnel.definition.load import read_fields
-from windtunnel.engine import Engine
+from windtunnel.engine.session import begin, moment, perform_shown
 from windtunnel.errors import DefinitionError, WindtunnelError
 from windtunnel.functions.capture import is_importable, make_module
 from windtunnel.functions.run import Run
 from windtunnel.ledger import Ledger
 from windtunnel.ledger.find import find_run
-from windtunnel.report import RunReader
-from windtunnel.report.display import Display
 from windtunnel.stores import open_store
 from windtunnel.validation import Fault
 
 _BATCHES = 5  # that so many trials are suggested in, at least
 
 Train = Callable[..., Any]
-_over: set[str] = set()  # sessions of this process that have ended, however they did: nobody waits for their heartbeat
 
 
 def search(
@@ -72,7 +67,7 @@ def search(
     given = {"space": dict(space), "objectives": dict(objectives)} | fields
     definition = _definition(given | _amounts(trials, parallel, fields), train)
     place = store or definition.store or os.environ.get("WINDTUNNEL_STORE") or "runs"
-    return _perform(definition, Ledger(open_store(place), definition.name, _moment()), progress, approve)
+    return _perform(definition, Ledger(open_store(place), definition.name, moment()), progress, approve)
 
 
 def resume(
@@ -105,29 +100,14 @@ def resume(
 
 
 def _perform(definition: Definition, ledger: Ledger, progress: bool, approve: Callable[[Run], bool]) -> Run:
-    session = f"python-{_moment()}-{os.getpid()}"
-    begun = stages.begin(resolve(definition), ledger, session, running=_runs)
-    engine = Engine(begun, approve=lambda plan: approve(Run(ledger)))
-    try:
-        if progress:
-            with Display(RunReader(ledger), f"{definition.name}: {ledger.url}") as display:
-                engine.look = lambda progress: display.update()
-                engine.perform()
-                display.update(now=True)
-        else:
-            engine.perform()
-    finally:
-        _over.add(session)
+    engine = begin(resolve(definition), ledger)
+    if progress:
+        heading = f"{definition.name}: {ledger.url}"
+        perform_shown(engine, heading, lambda display, plan: approve(Run(ledger)))
+    else:
+        engine.approve = lambda plan: approve(Run(ledger))
+        engine.perform()
     return Run(ledger)
-
-
-def _moment() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%S-%f")
-
-
-def _runs(session: str) -> bool | None:
-    """Whether another session is at work, where this process knows; else its heartbeat tells."""
-    return False if session in _over else None
 
 
 def _definition(fields: Mapping[str, Any], train: Train) -> Definition:

@@ -94,6 +94,10 @@ class Display:
         if self._live is None:
             self._print_line()
 
+    def say(self, line: str) -> None:
+        """Show a line of its own, above what is redrawn."""
+        self.console.print(printable(line, keep=""), soft_wrap=True)
+
     def _tell_warm_start(self, snapshot: Snapshot) -> None:
         """Show what was taken from earlier runs, once that is known."""
         if snapshot.warm_start and not self._warm_start:
@@ -165,7 +169,7 @@ class Display:
             )
         for name in self._coming[: max(0, _ROWS - len(self._stages))]:
             grid.add_row(Text("·", style="dim"), Text(name.label, style="dim"))
-        foot = f"elapsed{self._results}" if self._stages else "elapsed · Airflow is starting"
+        foot = f"elapsed{self._results}" if self._stages else "elapsed · the run is starting"
         heads = [Text(self._heading, style="bold"), *([Text(self._warm_start)] if self._warm_start else [])]
         trouble = [Text(printable(self._trouble, keep=""), style="bold red")] if self._trouble else []
         return Group(*heads, grid, *trouble, Text(f"{_time(self._elapsed())} {foot}"))

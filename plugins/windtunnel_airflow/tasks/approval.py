@@ -7,7 +7,7 @@ from airflow.providers.standard.operators.hitl import HITLBranchOperator
 from windtunnel.ledger import Approval
 from windtunnel.stages import History, Search
 from windtunnel.stages.finalists import full_stage
-from windtunnel.workload.contract import load_workload
+from windtunnel.stages.question import QUESTION, describe_finalists
 from windtunnel_airflow.context import current_search
 
 APPROVE, REJECT = "Approve", "Reject"
@@ -36,7 +36,7 @@ class Approve(HITLBranchOperator):
             **kwargs: the operator's.
         """
         super().__init__(
-            subject="Train these finalists fully?",
+            subject=QUESTION,
             options=[APPROVE, REJECT],
             options_mapping={APPROVE: approved, REJECT: refused},
             **kwargs,
@@ -48,7 +48,7 @@ class Approve(HITLBranchOperator):
         search = current_search(self.store, context)
         if not search.definition.approval or self._approved(search, context["ti"]):
             return self.do_branch(context, self.options_mapping[APPROVE])
-        self.body = _finalists(search)
+        self.body = describe_finalists(search)
         return super().execute(context)
 
     def execute_complete(self, context: Any, event: dict[str, Any]) -> Any:
@@ -73,20 +73,3 @@ class Approve(HITLBranchOperator):
             return False
         given = ti.xcom_pull(task_ids=self.task_id, run_id=approval.session, key=_ANSWER, map_indexes=-1)
         return given is not None and Approval.model_validate(given).allows(stage)
-
-
-def _finalists(search: Search) -> str:
-    from windtunnel.stages import choose_finalists
-
-    outcomes = search.ledger.outcomes()
-    names = list(search.definition.objectives)
-    rows = [f"| trial | {' | '.join(names)} | parameters |", "|---" * (len(names) + 2) + "|"]
-    for request in choose_finalists(search).requests:
-        seen = outcomes.get(request.continue_from or request.trial)
-        values = [f"{seen.objectives[name]:.6g}" if seen and name in seen.objectives else "" for name in names]
-        rows.append(f"| {request.trial} | {' | '.join(values)} | {request.params} |")
-    checked = load_workload(search.definition.workload).verify is not None
-    then = (
-        "each model is verified on the test data" if checked else "no model is verified: the workload has no `verify`"
-    )
-    return "\n".join([*rows, "", f"They are trained to {search.definition.epochs.full:g} epochs; then {then}."])
