@@ -72,8 +72,28 @@ class Artifacts:
             self._ledger.store.upload(path, file, metadata)
         else:
             raise WorkloadError(
-                f"{where}: found {type(content).__name__}; allowed: bytes, the path of a file, or matplotlib's figure"
+                f"{where}: found {type(content).__name__}; allowed: bytes, the path of a file, or "
+                + ("what writes itself by save_model(path) or save(path)" if is_model else "matplotlib's figure")
             )
+
+    def save_model(self, name: str, model: Any) -> None:
+        """Keep the trial's model in a format of its own, see `save`.
+
+        Args:
+            name: such as `model.ubj`; libraries choose the format by its end.
+            model: bytes, the path of a file, or an object that writes itself, by `save_model(path)` or `save(path)`.
+
+        Raises:
+            WorkloadError: see `save`.
+        """
+        model = getattr(model, "booster_", model)  # LightGBM's in scikit-learn's dress
+        write = next((getattr(model, each) for each in ("save_model", "save") if hasattr(model, each)), None)
+        if write is None or not is_artifact_name(name):
+            return self.save(name, model, is_model=True)
+        with tempfile.TemporaryDirectory(prefix="windtunnel-") as folder:
+            file = Path(folder) / name.rpartition("/")[2]
+            write(str(file))
+            return self.save(name, file, is_model=True)
 
     def keep_folder(self) -> Iterator[str]:
         """Keep what lies in the folder: files, also in folders below it, but nothing hidden and no links.

@@ -280,6 +280,20 @@ class Trial:
         if self._group.leads:
             self._artifacts.save(name, content)
 
+    def save_model(self, name: str, model: Any) -> None:
+        """Keep the model in a format of its own, where it has no ONNX file: `verify` reads it by `model.open(name)`.
+
+        Args:
+            name: such as `model.ubj`, `model.txt` or `model.keras`; libraries choose the format by its end.
+            model: what writes itself by `save_model(path)` or `save(path)`, as XGBoost's, LightGBM's, CatBoost's and
+                Keras's do; bytes, or the path of a file.
+
+        Raises:
+            WorkloadError: as `save`.
+        """
+        if self._group.leads:
+            self._artifacts.save_model(name, model)
+
     def keep_folder(self) -> None:
         """Keep what lies in the trial's folder, and say what cannot be."""
         if self._group.leads:
