@@ -88,6 +88,7 @@ format: $(READY_DEV) ## mend what the style check can mend by itself
 
 schema: $(READY) ## write the JSON Schema of definitions, and the tables of docs/definition.md
 	@$(BIN)/python -m windtunnel schema
+	@$(BIN)/python -m windtunnel schema --kind fleet
 	@$(BIN)/python scripts/definition_page.py
 
 count: $(READY) ## count classes, statements, copies of rules: ARGS="--at COMMIT" beside a commit, ARGS=--where for the lines

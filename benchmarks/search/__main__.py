@@ -149,7 +149,8 @@ def main() -> None:
     parser.add_argument("--tables", action="store_true", help="search no more: print and plot what is there")
     given = parser.parse_args()
     seeds, trials = (3, 100) if given.quick else (given.seeds, given.trials)
-    names = given.strategies.split(",") if given.strategies else [*strategy_names(), *PEERS]
+    ours = [name for name in strategy_names() if name != "bayesian"]  # which is gp
+    names = given.strategies.split(",") if given.strategies else [*ours, *PEERS]
     labels = ABLATION if given.ablation else {name: {} for name in names}
     settings = {"ablation" if given.ablation else "main": {}}
     settings |= VARIANTS if given.variants else {}

@@ -38,6 +38,8 @@ class Trial:
         exported: whether a model was exported.
         stopped: the verdict that ended the trial; None where none did.
         resumable: whether there is a checkpoint of where it was stopped.
+        ledger: of the run.
+        definition: of the search.
     """
 
     def __init__(
@@ -72,7 +74,7 @@ class Trial:
         self.exported = False
         self.stopped: Verdict | None = None
         self.resumable = False
-        self._ledger, self._definition, self._request = ledger, definition, request
+        self.ledger, self.definition, self._request = ledger, definition, request
         self._group = ProcessGroup()
         self._stop, self._listener = stop, listener
         self._first_start = first_start
@@ -114,8 +116,8 @@ class Trial:
             raise WorkloadError(
                 "train() must not see the test data: it judges the finalists, once; use validation data"
             )
-        self._manifest = self._manifest or self._ledger.manifest()
-        return load_split(self._ledger, split, self._manifest)
+        self._manifest = self._manifest or self.ledger.manifest()
+        return load_split(self.ledger, split, self._manifest)
 
     def restore(self, **objects: Any) -> bool:
         """Go on from the last checkpoint of this trial, or of the one it continues; whether there was one.
@@ -138,6 +140,23 @@ class Trial:
         self._began = time.monotonic() - self._progress.seconds
         self._group.say(f"going on from {trial}, step {self._progress.step}")
         return True
+
+    def take_up(self, restore: Callable[[Ledger, str], list[Report] | None]) -> float:
+        """Go on from a state that is not torch's; the epochs that were done then.
+
+        Args:
+            restore: takes up the state of a trial of a ledger; the reports so far, or None where it has none.
+        """
+        for trial, ledger in self._saver.sources(first_start=self._first_start):
+            reports = restore(ledger, trial)
+            if reports:
+                self._progress.reports, self._progress.seconds = reports, reports[-1].seconds
+                for report in reports:
+                    best.keep_best(self._progress, self.definition, report, {})
+                self._began = time.monotonic() - self._progress.seconds
+                self._group.say(f"going on from {trial}, epoch {reports[-1].epoch:g}")
+                return reports[-1].epoch
+        return 0.0
 
     def epochs(self, steps_per_epoch: int) -> Iterator[Epoch]:
         """The epochs that are left to do, the last one perhaps in part.
@@ -189,12 +208,12 @@ class Trial:
         progress = self._progress
         progress.seconds = self._seconds
         report = add_report(progress, metrics, target=self._target, epochs=self._request.epochs)
-        best.keep_best(progress, self._definition, report, self._saver.objects)
+        best.keep_best(progress, self.definition, report, self._saver.objects)
         self.write_metrics()
         self._group.say(as_line(report))
         if self._listener is not None and self._group.leads:
             self._listener(report)
-        if broken := self._group.agree(not_finite(report, self._definition)):
+        if broken := self._group.agree(not_finite(report, self.definition)):
             raise NotFiniteError(f"{', '.join(broken)} is not finite at epoch {report.epoch:g}")
         self._ask_to_stop()
 
@@ -235,7 +254,7 @@ class Trial:
         model = self._group.unwrap(model)
         self.load_best(model)
         if self._group.leads:
-            export.export(self._ledger, self._request.trial, model, example, opset)
+            export.export(self.ledger, self._request.trial, model, example, opset)
         self.exported = True
 
     def save_onnx(self, file: bytes | str | Path, model: "torch.nn.Module | None" = None) -> None:
@@ -250,12 +269,12 @@ class Trial:
         Raises:
             WorkloadError: it is no valid ONNX model, is larger than 2 GiB, or is not made of the best weights.
         """
-        if best.is_past(self._progress, self._definition) and not self._loaded_best:
+        if best.is_past(self._progress, self.definition) and not self._loaded_best:
             raise WorkloadError(
                 "objective_at is best: call trial.load_best(model) before you make the ONNX model of it"
             )
         if self._group.leads:
-            export.keep(self._ledger, self._request.trial, file, model)
+            export.keep(self.ledger, self._request.trial, file, model)
         self.exported = True
 
     @property
@@ -309,13 +328,13 @@ class Trial:
         Raises:
             WorkloadError: these weights were not kept.
         """
-        if best.is_past(self._progress, self._definition):
+        if best.is_past(self._progress, self.definition):
             best.load_best(self._progress, self._group.unwrap(model), self._saver.objects)
             self._loaded_best = True
 
     def chosen(self) -> Report | None:
         """The report whose values are the trial's: the last, or the best as the definition's `objective_at` says."""
-        return best.chosen_report(self._progress, self._definition)
+        return best.chosen_report(self._progress, self.definition)
 
     def write_metrics(self, *, now: bool = False) -> None:
         """Bring the reports to the ledger, in any case if it is to be `now`."""

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from windtunnel.definition import Definition, load_definition, resolve
+from windtunnel.definition.program import program_of, warnings_of
 from windtunnel.definition.threads import threads_of
 from windtunnel.errors import DefinitionError, WindtunnelError
 from windtunnel.host.machine import now
-from windtunnel.ledger import JobKind, Ledger
+from windtunnel.ledger import JobKind, Ledger, Spec
 from windtunnel.ledger.records import Session
 from windtunnel.ledger.stage import Stage
 from windtunnel.space import Params
@@ -26,7 +27,8 @@ from windtunnel.stages import Search
 from windtunnel.strategies import get_strategy
 from windtunnel.text import printable
 from windtunnel.workload.contract import Workload
-from windtunnel.workload.files import code_digest, source_of
+from windtunnel.workload.files import code_digest
+from windtunnel.workload.source import upload_source
 from windtunnel_trainer import child, units
 from windtunnel_trainer.data import FOLDER_VARIABLE
 from windtunnel_trainer.rehearsal import rehearse
@@ -96,7 +98,7 @@ def attempt(search: Search, params: Params, epochs: float) -> None:
             verified = units.verify(ledger, definition, request)
         _say(f"verified: {_listed(verified.metrics)}")
     else:
-        _say(f"not verified: {definition.workload} has no verify()")
+        _say(f"not verified: {definition.program} has no verify()")
     _say("seconds: " + ", ".join(f"{name} {seconds:.2f}" for name, seconds in clock.seconds.items()))
 
 
@@ -146,8 +148,15 @@ def _search(ledger: Ledger, definition: Definition) -> Search:
     session = Session(
         session="try", offset=0, iterations=1, definition=definition.model_dump(mode="json"), started=now()
     )
-    code = code_digest(source_of(definition.workload))
-    return Search(ledger, session, definition, code, origin=None)
+    source = program_of(definition)
+    for warning in warnings_of(definition, source):
+        _say(f"warning: {warning}")
+    spec = Spec(
+        definition=session.definition,
+        code=code_digest(source),
+        archive=upload_source(ledger, definition.workload, source),
+    )
+    return Search(ledger.write_spec(spec), session, definition, spec.code, origin=None)
 
 
 def _params(search: Search, given: str | None, seed: int | None) -> Params:

@@ -10,6 +10,7 @@ from contextlib import nullcontext, suppress
 from pathlib import Path
 
 from windtunnel.definition import Definition, definition_of
+from windtunnel.definition.program import workload_of
 from windtunnel.errors import NotFoundError, StoreError
 from windtunnel.host.machine import now
 from windtunnel.ledger import Attempt, Job, JobKind, Ledger, Request, Result, State
@@ -111,7 +112,7 @@ def preload(definition: Definition, kind: JobKind) -> Workload:
     Raises:
         WorkloadError: the workload cannot be loaded.
     """
-    workload = load_workload(definition.workload)
+    workload = workload_of(definition)
     import_libraries(kind, torch=workload.uses_torch)
     return workload
 
@@ -214,6 +215,8 @@ def export_stopped(ledger: Ledger, definition: Definition, request: Request, sto
     Returns:
         Why there is no model; empty where there is one.
     """
+    if definition.script is not None:
+        return "the script left no model.onnx"
     if not stopped.resumable:
         return "train() gives trial.restore() nothing to keep"
     there = request.model_copy(update={"epochs": stopped.reports[-1].epoch})
@@ -237,7 +240,7 @@ def verify(ledger: Ledger, definition: Definition, request: Request) -> Result:
     verification = Verification(ledger, definition, request)
     check = preload(definition, JobKind.VERIFY).verify
     if check is None:
-        raise VerificationError(f"{definition.workload} has no verify()")
+        raise VerificationError(f"{definition.program} has no verify()")
     child.alone(check, verification)
     if not verification.checked:
         raise VerificationError(
@@ -256,6 +259,12 @@ def violation(definition: Definition, values: Mapping[str, float]) -> float:
 def _never_came(definition: Definition, missing: Collection[str], metrics: Collection[str]) -> str:
     names = ", ".join(map(repr, sorted(missing)))
     what = "objective" if definition.objectives.keys() & set(missing) else "constrained value"
+    if definition.script is not None:
+        told = ", ".join(sorted(metrics)) or "nothing"
+        return (
+            f"{', '.join(sorted(missing))} never came: the script's output tells {told}; it must "
+            f"write a line such as {min(missing)}=0.9, or script.metrics have the pattern of its own"
+        )
     return (
         f"{', '.join(sorted(missing))} never came: trials report {', '.join(sorted(metrics)) or 'nothing'}; the {what} "
         f"is {names}: train() must give it to trial.report(), or cost() know it, or the definition call it as they do"

@@ -40,6 +40,9 @@ class Verification:
         settings: the definition's fixed settings.
         tolerance: the largest difference of an output that passes, absolute.
         metrics: what was measured.
+        ledger: of the run.
+        definition: of the search.
+        trial: its id.
     """
 
     def __init__(self, ledger: Ledger, definition: Definition, request: Request) -> None:
@@ -55,7 +58,7 @@ class Verification:
         self.tolerance = definition.verification.tolerance
         self.metrics: dict[str, float] = {}
         self.checked = False
-        self._ledger, self._trial = ledger, request.trial
+        self.ledger, self.definition, self.trial = ledger, definition, request.trial
         self._copies = tempfile.TemporaryDirectory(prefix="windtunnel-")  # goes with this object
 
     def load(self, split: str) -> Arrays:
@@ -64,7 +67,7 @@ class Verification:
         Raises:
             WorkloadError: there is no such split.
         """
-        return load_split(self._ledger, split)
+        return load_split(self.ledger, split)
 
     def restore(self, *, model: "torch.nn.Module") -> None:
         """Put the exported weights into a model of the same build.
@@ -74,10 +77,10 @@ class Verification:
             WorkloadError: they do not fit.
         """
         try:
-            state = exported_weights(self._ledger, self._trial)
+            state = exported_weights(self.ledger, self.trial)
         except Exception as error:
-            raise VerificationError(f"{self._trial} has no readable weights: {error}") from error
-        load_states({"model": model}, {"model": state}, self._trial)
+            raise VerificationError(f"{self.trial} has no readable weights: {error}") from error
+        load_states({"model": model}, {"model": state}, self.trial)
 
     def path(self, name: str) -> Path:
         """A copy of a file that the trial saved, by `save_model`, `save` or in its folder, on this host.
@@ -89,10 +92,10 @@ class Verification:
         if not is_artifact_name(name):
             raise VerificationError(f"model.open({name!r}): give the name that train() saved it by")
         try:
-            self._ledger.store.download(artifact_path(self._ledger, self._trial, name), file)
+            self.ledger.store.download(artifact_path(self.ledger, self.trial, name), file)
         except NotFoundError as error:
-            there = ", ".join(artifacts(self._ledger, self._trial)) or "none"
-            raise VerificationError(f"{self._trial} saved no {name!r}; it has {there}") from error
+            there = ", ".join(artifacts(self.ledger, self.trial)) or "none"
+            raise VerificationError(f"{self.trial} saved no {name!r}; it has {there}") from error
         self.checked = True  # whatever verify() finds of it, the saved model is there and is read
         return file
 
@@ -180,11 +183,11 @@ class Verification:
         Raises:
             VerificationError: there is none, and no saved model was read in its place.
         """
-        if self._ledger.onnx_digest(self._trial) is not None:
+        if self.ledger.onnx_digest(self.trial) is not None:
             return True
         if not self.checked:
             raise VerificationError(
-                f"{self._trial} has no {ONNX}, and verify() read no model in its place: train() must end with "
+                f"{self.trial} has no {ONNX}, and verify() read no model in its place: train() must end with "
                 "trial.export_onnx(…), save_onnx(…), or save_model(name, …), which model.open(name) reads"
             )
         return False
@@ -192,7 +195,7 @@ class Verification:
     def _onnx_outputs(self, arrays: Sequence[npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
         """All outputs of the exported model, float64 inputs as it takes them."""
         try:
-            content = exported_model(self._ledger, self._trial)
+            content = exported_model(self.ledger, self.trial)
         except WorkloadError as error:
             raise VerificationError(str(error)) from error
         try:
@@ -209,7 +212,7 @@ class Verification:
         except Exception as error:
             digest = hashlib.sha256(content).hexdigest()[:16]
             raise VerificationError(
-                f"model.onnx of {self._trial} ({len(content)} bytes, digest {digest}) does not run: "
+                f"model.onnx of {self.trial} ({len(content)} bytes, digest {digest}) does not run: "
                 f"{type(error).__name__}: {error}"
             ) from error
 
@@ -221,15 +224,15 @@ class Verification:
     def _compare(self, expected: npt.ArrayLike, found: npt.ArrayLike, name: str) -> float:
         want, have = np.asarray(expected, np.float64), np.asarray(found, np.float64)
         if want.shape != have.shape:
-            raise VerificationError(f"{self._trial}: the model gives outputs of {want.shape}, ONNX of {have.shape}")
+            raise VerificationError(f"{self.trial}: the model gives outputs of {want.shape}, ONNX of {have.shape}")
         if not want.size:
-            raise VerificationError(f"{self._trial}: there are no outputs to compare")
+            raise VerificationError(f"{self.trial}: there are no outputs to compare")
         difference = float(np.max(np.abs(want - have)))
         self.metrics[name] = float(np.fmax(difference, self.metrics.get(name) or 0.0))
         self.checked = True
         if not difference <= self.tolerance:  # a NaN must not pass
             raise VerificationError(
-                f"{self._trial}: ONNX and the model differ by {difference:.3g} in an output over {len(want)} examples, "
+                f"{self.trial}: ONNX and the model differ by {difference:.3g} in an output over {len(want)} examples, "
                 f"and verification.tolerance is {self.tolerance:g}: this model must not be used"
             )
         return difference

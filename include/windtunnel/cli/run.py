@@ -67,6 +67,7 @@ def _perform(search: str, definition: "Definition", choices: dict[str, Any], led
     engine = begin(
         chosen(definition, choices),
         ledger,
+        lambda line: print(printable(line), file=sys.stderr, flush=True),
         origin=origin(choices),
         retry_failed=bool(choices.get("retry_failed")),
         written=definition.iterations,

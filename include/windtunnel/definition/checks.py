@@ -5,7 +5,8 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from windtunnel.definition.early_stopping import EarlyStopping
-from windtunnel.definition.model import LAUNCHERS, Definition, Epochs
+from windtunnel.definition.model import LAUNCHERS, Definition, Epochs, StrategyChoice
+from windtunnel.definition.script import Script, script_faults
 from windtunnel.definition.template import template_faults
 from windtunnel.errors import DefinitionError, WorkloadError
 from windtunnel.ledger import is_run
@@ -16,7 +17,7 @@ from windtunnel.space import Space
 from windtunnel.stores.open import ALLOWED, SCHEMES
 from windtunnel.strategies import get_strategy
 from windtunnel.validation import Fault, shown, unknown
-from windtunnel.workload.files import module_file
+from windtunnel.workload.files import SCRIPT, module_file
 
 _PRESETS = ("@once", "@continuous", "@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly")
 _WITHOUT_HOUR = ("@once", "@continuous")
@@ -41,20 +42,26 @@ def _name(name: str, _: Mapping[str, Any]) -> Iterator[Fault]:
         )
 
 
-def _workload(name: str, _: Mapping[str, Any]) -> Iterator[Fault]:
+def _workload(name: str, fields: Mapping[str, Any]) -> Iterator[Fault]:
+    if name == SCRIPT and fields.get("script") is None:
+        yield Fault(("script",), "is missing; give the script that is to run")
     try:
         module_file(name)
     except WorkloadError as error:
         yield Fault(("workload",), str(error))
 
 
+def _script(section: Any, fields: Mapping[str, Any]) -> Iterator[Fault]:
+    yield from script_faults(Script.model_validate(section), fields)
+
+
 def _space(space: dict[str, Any], _: Mapping[str, Any]) -> Iterator[Fault]:
     yield from _inner("space", lambda: Space.parse(space))
 
 
-def _strategy(choice: dict[str, Any], _: Mapping[str, Any]) -> Iterator[Fault]:
-    if "name" in choice:
-        yield from _inner("strategy", lambda: get_strategy(choice["name"], choice.get("options")))
+def _strategy(section: Any, _: Mapping[str, Any]) -> Iterator[Fault]:
+    choice = StrategyChoice.model_validate(section)
+    yield from _inner("strategy", lambda: get_strategy(choice.name, choice.options))
 
 
 def _launcher(name: str, _: Mapping[str, Any]) -> Iterator[Fault]:
@@ -94,10 +101,22 @@ def _early_stopping(section: dict[str, Any], fields: Mapping[str, Any]) -> Itera
         name = "rungs" if early.halving.rungs else "first"
         text = f"found {rungs[-2]:g}; allowed: below epochs.partial, {partial:g}, which is the last rung"
         yield Fault(("early_stopping", "halving", name), text)
+    enough = "trials" in fields.get("limits", {}) and "iterations" not in fields  # as many as it takes
     iterations = fields.get("iterations", Definition.model_fields["iterations"].default)
-    if iterations < len(rungs):
+    if iterations < len(rungs) and not enough:
         text = f"found {iterations}; allowed: at least {len(rungs)}, as many as early_stopping.halving has rungs"
         yield Fault(("iterations",), text)
+
+
+def _continuous(continuous: bool, fields: Mapping[str, Any]) -> Iterator[Fault]:
+    parallel = fields.get("limits", {}).get("parallel")
+    if continuous and parallel is None and fields.get("launcher") == "kubernetes":
+        yield Fault(("limits", "parallel"), "is missing; with continuous the lanes of a cluster must be given")
+
+
+def _trials(trials: dict[str, Any], fields: Mapping[str, Any]) -> Iterator[Fault]:
+    if trials.get("ahead") is not None and not fields.get("continuous"):
+        yield Fault(("trials", "ahead"), "is given without continuous; allowed: beside `continuous: true`")
 
 
 def _schedule(schedule: str, _: Mapping[str, Any]) -> Iterator[Fault]:
@@ -159,6 +178,7 @@ def _inner(field: str, build: Any) -> Iterator[Fault]:
 _CHECKS = {
     "name": _name,
     "workload": _workload,
+    "script": _script,
     "data": _plain_values("data"),
     "settings": _plain_values("settings"),
     "space": _space,
@@ -168,6 +188,8 @@ _CHECKS = {
     "objectives": _objectives,
     "stopping": _stopping,
     "early_stopping": _early_stopping,
+    "continuous": _continuous,
+    "trials": _trials,
     "schedule": _schedule,
     "dag": _dag,
     "store": _store,

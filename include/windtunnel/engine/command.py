@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import signal
+import sys
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -123,8 +124,10 @@ def choose_run(
     Raises:
         LedgerError: there is no such run to resume.
     """
+    opened = open_store(store)
+    opened.on_wait = lambda line: print(printable(line), file=sys.stderr, flush=True)  # noqa: T201
     return choose(
-        open_store(store),
+        opened,
         definition.name,
         fresh=arguments.fresh,
         extend=arguments.extend,

@@ -7,7 +7,7 @@ from typing import Any
 
 from windtunnel import stages
 from windtunnel.definition import Definition
-from windtunnel.engine.perform import Engine
+from windtunnel.engine.perform import Engine, patiently
 from windtunnel.ledger import Ledger, Model, Plan
 from windtunnel.report import RunReader
 from windtunnel.report.display import Display
@@ -20,12 +20,13 @@ def moment() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%S-%f")
 
 
-def begin(definition: Definition, ledger: Ledger, **chosen: Any) -> Engine:
+def begin(definition: Definition, ledger: Ledger, say: Callable[[str], None], **chosen: Any) -> Engine:
     """Begin a session of a run, or go on with the run.
 
     Args:
         definition: its space resolved.
         ledger: of the run.
+        say: told what a person should know of.
         **chosen: of `stages.begin`: `origin`, `retry_failed`, `written`, `named`.
 
     Raises:
@@ -38,7 +39,7 @@ def begin(definition: Definition, ledger: Ledger, **chosen: Any) -> Engine:
         return False if session.startswith(_OWN) and ledger.end_of(session) else None
 
     session = f"{_OWN}{moment()}-{os.getpid()}"
-    return Engine(stages.begin(definition, ledger, session, running=running, **chosen))
+    return Engine(patiently(lambda: stages.begin(definition, ledger, session, running=running, **chosen), say), say=say)
 
 
 def perform_shown(

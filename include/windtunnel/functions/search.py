@@ -15,6 +15,7 @@ from windtunnel.functions.run import Run
 from windtunnel.ledger import Ledger
 from windtunnel.ledger.find import find_run
 from windtunnel.stores import open_store
+from windtunnel.text import printable
 from windtunnel.validation import Fault
 
 _BATCHES = 5  # that so many trials are suggested in, at least
@@ -100,7 +101,7 @@ def resume(
 
 
 def _perform(definition: Definition, ledger: Ledger, progress: bool, approve: Callable[[Run], bool]) -> Run:
-    engine = begin(resolve(definition), ledger)
+    engine = begin(resolve(definition), ledger, _say)
     if progress:
         heading = f"{definition.name}: {ledger.url}"
         perform_shown(engine, heading, lambda display, plan: approve(Run(ledger)))
@@ -108,6 +109,10 @@ def _perform(definition: Definition, ledger: Ledger, progress: bool, approve: Ca
         engine.approve = lambda plan: approve(Run(ledger))
         engine.perform()
     return Run(ledger)
+
+
+def _say(line: str) -> None:
+    print(printable(line), file=sys.stderr, flush=True)  # noqa: T201
 
 
 def _definition(fields: Mapping[str, Any], train: Train) -> Definition:
@@ -130,8 +135,7 @@ def _amounts(trials: int | Mapping[str, Any], parallel: int | None, fields: Mapp
         raise DefinitionError.of([Fault(("trials",), f"found {trials!r}; allowed: a whole number above 0")])
     batch = max(parallel or 1, math.ceil(trials / _BATCHES))
     limits["trials"] = trials
-    amounts["trials"] = {"initial": batch, "per_iteration": batch}
-    return amounts | {"iterations": fields.get("iterations", math.ceil(trials / batch))}
+    return amounts | {"trials": {"initial": batch, "per_iteration": batch}}
 
 
 def _workload(train: Train) -> str:

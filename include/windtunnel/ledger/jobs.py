@@ -24,11 +24,14 @@ class Jobs(RunObjects):
         return self.job(max(stages, key=lambda stage: stage.number)) if stages else None
 
     def job(self, job: str) -> Job:
-        """The job.
+        """The job; a lane has no record, for its name says all.
 
         Raises:
             LedgerError: there is no such job.
         """
+        lane = Job.named_lane(job)
+        if lane is not None:
+            return lane
         record = self._read(f"jobs/{job}.json", Job)
         if record is None:
             raise LedgerError(f"{self.url} has no job {job!r}")

@@ -50,6 +50,17 @@ class RunObjects:
         self.url = f"{store.url.rstrip('/')}/{self.root}"
         self.turn = Turn(store, self.root, session) if session else None
 
+    @property
+    def own_turn(self) -> Turn:
+        """The turn of the session that writes.
+
+        Raises:
+            LedgerError: the run was opened without a session.
+        """
+        if self.turn is None:
+            raise LedgerError(f"{self.url} was opened without a session: it can be read only")
+        return self.turn
+
     def path(self, name: str) -> str:
         """The store's path of one of the run's objects."""
         return f"{self.root}/{name}"

@@ -1,6 +1,7 @@
 """The ledger's records. Each is one JSON object, frozen, and written as a whole."""
 
 import math
+import re
 from collections.abc import Container
 from enum import StrEnum
 from typing import Annotated, Any
@@ -40,11 +41,12 @@ class State(StrEnum):
 
 
 class JobKind(StrEnum):
-    """What a job's units are: trials to train, data to prepare, models to verify."""
+    """What a job's units are: trials to train, data to prepare, models to verify, a fleet's mini-batches to claim."""
 
     PREPARE = "prepare"
     TRAIN = "train"
     VERIFY = "verify"
+    FLEET = "fleet"
 
 
 class Request(Record):
@@ -83,24 +85,44 @@ class Request(Record):
     infeasible: str | None = None
 
 
+_LANE = re.compile(r"lane-([0-9]{1,9})-([0-9]{1,9})")
+
+
 class Job(Record):
-    """A pod's worth of units, run in order on one lane (`jobs/<job>.json`).
+    """What one process or pod runs: given units (`jobs/<job>.json`), or as a lane whatever it claims.
 
     Attributes:
         job: its id, unique in the run.
         kind: what its units are.
-        stage: the stage that it belongs to.
-        units: ids of trials; of other kinds' units, the ids that their results have.
-        lane: its place among the stage's jobs.
+        stage: the stage that it belongs to; None of a lane, which serves all stages that train.
+        units: ids of trials; of other kinds' units, the ids that their results have; none of a lane.
+        lane: its place among the jobs that run at once.
         slots: how many units run at once in it.
     """
 
     job: Id
     kind: JobKind
-    stage: Stage
-    units: list[Id]
+    stage: Stage | None = None
+    units: list[Id] = []
     lane: int = Field(default=0, ge=0)
     slots: int = Field(default=1, ge=1)
+
+    @classmethod
+    def of_lane(cls, session: int, lane: int) -> "Job":
+        """The lane of that place, from 0, in the session of that number: its name says all that there is to know."""
+        return cls(job=f"lane-{session}-{lane}", kind=JobKind.TRAIN, lane=lane)
+
+    @classmethod
+    def named_lane(cls, job: str) -> "Job | None":
+        """The lane of that name; None where the name is no lane's."""
+        found = _LANE.fullmatch(job)
+        return cls.of_lane(int(found[1]), int(found[2])) if found else None
+
+    @property
+    def session(self) -> int | None:
+        """Number of the session that the lane belongs to; None of other jobs."""
+        found = _LANE.fullmatch(self.job)
+        return int(found[1]) if found else None
 
     def owed(self, ended: Container[str]) -> list[str]:
         """Its units that have no result yet, given those that have one."""
@@ -113,14 +135,30 @@ class Plan(Record):
     Attributes:
         stage: its name.
         requests: the trials that the stage needs, those with a result already included.
-        jobs: what is launched: units without a result, dealt into lanes.
+        jobs: those that the stage launches for itself, such as verifications; trials are claimed by lanes.
         note: what the strategy says of the whole batch, such as a space that is used up.
+        left_out: which configurations were passed over since the workload's cost failed; said once a run.
+        ahead: of an iteration of a continuous search: so many trials may be unclaimed when the next batch is suggested;
+            None where all must have ended.
+        last: whether no batch follows in a continuous search, so that finalists are chosen while stragglers still end.
     """
 
     stage: Stage
     requests: list[Request]
     jobs: list[Job]
     note: str = ""
+    left_out: str = ""
+    ahead: int | None = Field(default=None, ge=0)
+    last: bool = False
+
+    def is_over(self, unended: int, unclaimed: int) -> bool:
+        """Whether what follows an iteration may begin.
+
+        Args:
+            unended: how many trials of this iteration and earlier ones have no result.
+            unclaimed: how many of these no lane has claimed.
+        """
+        return unended == 0 if self.ahead is None else unclaimed <= self.ahead
 
 
 def _finite(value: Any) -> Any:

@@ -33,12 +33,14 @@ class Writer(Record):
         number: of the session, counted from 1; 0 where a version that did not number them wrote it.
         planned: stages whose plans count; None where all that are there do.
         selected: iterations whose selections count; likewise.
+        queue: the stage whose trials lanes may claim; None where nothing was launched yet.
     """
 
     session: str
     number: int = 0
     planned: list[Stage] | None = None
     selected: list[Stage] | None = None
+    queue: Stage | None = None
 
     def with_fixed(self, what: Literal["planned", "selected"], stage: Stage) -> "Writer":
         """The same with one more stage planned, or one more iteration selected."""
@@ -139,6 +141,17 @@ def beats(store: Store, root: str, number: int, sleep: Callable[[float], None] =
         if _last_beat(store, root, number) != first:
             return True
     return False
+
+
+def last_sign(store: Store, root: str, number: int) -> float | None:
+    """When a session of the run at `root` last showed that it is at work, in seconds since 1970 by the store's clock.
+
+    None where it never has.
+    """
+    try:
+        return store.stat(_beat(root, number)).modified.timestamp()
+    except NotFoundError:
+        return None
 
 
 def _last_beat(store: Store, root: str, number: int) -> str | None:

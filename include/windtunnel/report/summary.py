@@ -1,6 +1,5 @@
 """What a run found and where to look, or why it failed, in a few lines."""
 
-from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,7 +21,7 @@ def results(snapshot: Snapshot, seconds: float) -> list[str]:
     iterations = [stage for stage in snapshot.plans if stage.is_iteration]
     done = sum(counts.values()) - sum(counts[state] for state in UNENDED)
     failed = f" ({counts['failed']} failed)" if counts["failed"] else ""
-    usable = [model for model in snapshot.models if model.usable]
+    usable = [model for model in snapshot.finalists if model.usable]
     models = "" if snapshot.refusal else f", {finalists(snapshot)}"
     lines = [
         f"{snapshot.search} took {duration(seconds)}: {done} trials{failed} in {len(iterations)} iterations, "
@@ -34,7 +33,7 @@ def results(snapshot: Snapshot, seconds: float) -> list[str]:
     if snapshot.refusal:
         lines.append(f"The finalists were {snapshot.refusal}: nothing was trained fully or published.")
     if usable:
-        lines += _best(_by_test(usable), snapshot)
+        lines += _best(usable[0], snapshot)
     broken = [model for model in snapshot.models if model.verdict is Verdict.FAILED]
     return lines + [f"Failed: {model.trial.trial}: {model.error}" for model in broken]
 
@@ -57,11 +56,6 @@ def where(ledger: Ledger, latest: Path | None) -> list[str]:
         f"  report         {shown}/report.html  (picture: pareto.png; data: pareto.json, models.json)",
         f"  run            {ledger.url}",
     ]
-
-
-def _by_test(models: Sequence[Model]) -> Model:
-    """The model with the best test accuracy, or where there is none the first, which is the best in training."""
-    return max(models, key=lambda model: (model.verdict is Verdict.VERIFIED, model.test.get("test_acc") or 0.0))
 
 
 def _best(model: Model, snapshot: Snapshot) -> list[str]:

@@ -1,8 +1,8 @@
 """What a person is asked before the finalists are trained fully."""
 
+from windtunnel.definition.program import workload_of
 from windtunnel.stages.finalists import choose_finalists
 from windtunnel.stages.search import Search
-from windtunnel.workload.contract import load_workload
 
 QUESTION = "Train these finalists fully?"
 
@@ -16,7 +16,7 @@ def describe_finalists(search: Search) -> str:
         seen = outcomes.get(request.continue_from or request.trial)
         values = [f"{seen.objectives[name]:.6g}" if seen and name in seen.objectives else "" for name in names]
         rows.append(f"| {request.trial} | {' | '.join(values)} | {request.params} |")
-    checked = load_workload(search.definition.workload).verify is not None
+    checked = workload_of(search.definition).verify is not None
     then = (
         "each model is verified on the test data" if checked else "no model is verified: the workload has no `verify`"
     )

@@ -39,6 +39,8 @@ def suggest(group: int, store: str) -> list[str]:
     k = search.iteration(group)
     plan = stages.suggest(search, k, live_jobs(search))
     tell(f"Iteration {k}: {len(plan.requests)} trials in {len(plan.jobs)} jobs. {plan.note}".strip())
+    if plan.left_out:
+        tell(plan.left_out)
     return [job.job for job in plan.jobs]
 
 

@@ -39,8 +39,10 @@ def prepare_data(definition: Definition, store: str) -> TaskGroup:
         session = search.session
         tell(
             f"{session.session} works on {search.ledger.url}: {session.iterations} iterations after {session.offset},"
-            f" by {search.definition.strategy.name} with {search.definition.workload}."
+            f" by {search.definition.strategy.name} with {search.definition.program}."
         )
+        for warning in search.ledger.search_record().get("warnings", []):
+            tell(f"warning: {warning}")
         job = stages.prepare_job(search)
         get_launcher(search.definition.launcher).launch(search.ledger, job)
         tell(f"Launched job {job.job}, which prepares the data, by {search.definition.launcher}.")

@@ -4,11 +4,19 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tests.conformance.claims import ClaimsConformance
 from windtunnel.ledger import Ledger, Result, State
 from windtunnel.ledger.ids import trial_id
 from windtunnel.stores import open_store
 
 pytestmark = [pytest.mark.azure, pytest.mark.slow]
+
+
+class TestClaims(ClaimsConformance):
+    @pytest.fixture
+    def ledger(self, azurite_server, request):
+        account = {"AZURE_STORAGE_CONNECTION_STRING": azurite_server.connection_string}
+        return Ledger(open_store("azure://claims/runs", account), "toy", request.node.name.replace("_", "-"))
 
 
 def test_a_run_of_5000_trials_is_read_by_one_request(azurite_server):

@@ -34,12 +34,14 @@ def overview(snapshot: Snapshot) -> dict[str, Any]:
         "objectives": snapshot.objectives,
         "reference": plain(snapshot.reference),
         "counts": snapshot.counts,
+        "caps": snapshot.caps,
         "sessions": [{"session": each.session, "started": each.started} for each in snapshot.sessions],
         "closed": snapshot.closed,
         "begun": sum(each.name.number > 0 for each in begun),
         "planned": snapshot.planned,
         "iterations": [_iteration(snapshot, each) for each in begun],
         "front": [trial.trial for trial in snapshot.trials if trial.trial in snapshot.front],
+        "late": snapshot.late,
         "volume": _steps(snapshot.volumes),
         "best": {name: _best(snapshot, name) for name in snapshot.objectives},
         "models": [model(snapshot, each) for each in snapshot.models],
@@ -53,6 +55,7 @@ def overview(snapshot: Snapshot) -> dict[str, Any]:
         "ended_early": snapshot.ended_early,
         "refused": str(snapshot.refusal) if snapshot.refusal else "",
         "causes": [{"cause": cause, "units": len(units), "unit": units[0]} for cause, units in _causes(snapshot)],
+        "notes": plain(snapshot.notes),
         "preparation": _preparation(snapshot),
     }
 

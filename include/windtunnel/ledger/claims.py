@@ -1,0 +1,119 @@
+"""Claims: who runs which unit of a queue, a trial of a search or a mini-batch of a fleet; settled by one write.
+
+Units are not dealt out beforehand. Any number of lanes look at one queue, and whoever creates a unit's claim runs it:
+
+    claims = Claims(ledger)
+    known = claims.listing()                         # one listing tells all
+    for unit in queue:                               # in the queue's order
+        claim = claims.take(unit, "lane-1-0", launch, known.get(unit))
+        if claim is not None:
+            run(unit)                                # whatever comes of it, its result is recorded once
+
+No other lock is needed, and no clock. A claim is never changed: it holds until a unit's result is there, or until
+somebody **releases** it because its lane is gone for good. A lane that starts anew goes on with what it held:
+`held_by`. A lane that was only thought to be gone may still be running what another one has claimed since; results
+are recorded once, so that this costs work and nothing else.
+
+In the ledger a unit's n-th claim is `claims/<unit>.<n>.json`, with lane and launch in the object's metadata, and its
+release `claims/<unit>.<n>.released.json`. Both are created once.
+"""
+
+import json
+from collections.abc import Iterable
+from typing import Final, Literal
+
+from pydantic import Field, ValidationError
+
+from windtunnel.ledger.ledger import Ledger
+from windtunnel.ledger.reading import named, read_record
+from windtunnel.ledger.records import Id, Record
+from windtunnel.stores.base import Entry
+
+_RELEASED: Final = ".released"
+
+
+class Claim(Record):
+    """That a lane runs a unit (`claims/<unit>.<n>.json`).
+
+    Attributes:
+        unit: id of the trial, or whatever else stands in a queue.
+        number: of the unit's claims, counted from 1.
+        lane: id of the job that claimed it.
+        launch: number of the lane's launch that did.
+        since: when, in seconds since 1970 by the store's clock; only a listing has it.
+        released: whether the unit may be claimed again; only a listing has it.
+    """
+
+    unit: Id
+    number: int = Field(default=1, ge=1)
+    lane: Id
+    launch: int = Field(ge=0)
+    since: float = Field(default=0.0, exclude=True)
+    released: bool = Field(default=False, exclude=True)
+
+
+class Claims:
+    """The claims of a run; holds nothing in memory."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        """Address the claims of the run; nothing is read or written yet."""
+        self._ledger = ledger
+
+    def take(self, unit: str, lane: str, launch: int, last: Claim | None = None) -> Claim | None:
+        """Claim a unit: one write, which one lane of all wins.
+
+        Args:
+            unit: its id.
+            lane: id of the job that wants to run it.
+            launch: number of the lane's launch.
+            last: the unit's latest claim as a listing has it, if it has one.
+
+        Returns:
+            The claim; None where another lane has it.
+        """
+        if last is not None and not last.released:
+            return None
+        claim = Claim(unit=unit, number=last.number + 1 if last else 1, lane=lane, launch=launch)
+        metadata = {"lane": json.dumps(lane), "launch": str(launch)}
+        created = self._ledger.store.create(self._path(claim), claim.to_bytes(), metadata)
+        return claim if created else None
+
+    def release(self, claim: Claim) -> None:
+        """Let others claim the unit: its lane is gone for good. A claim that is released already stays so."""
+        self._ledger.store.create(self._path(claim, _RELEASED), b"{}\n")
+
+    def listing(self) -> dict[str, Claim]:
+        """The latest claim of each unit that was ever claimed, by unit: one listing."""
+        folder = self._ledger.path("claims/")
+        latest: dict[str, tuple[int, Entry]] = {}
+        released: set[tuple[str, int]] = set()
+        for name, entry in named(self._ledger.store.list(folder), folder):
+            unit, _, number = name.removesuffix(_RELEASED).rpartition(".")
+            if not (unit and number.isdecimal() and number.isascii()):
+                continue  # a stranger's file
+            if name.endswith(_RELEASED):
+                released.add((unit, int(number)))
+            elif int(number) > latest.get(unit, (0, None))[0]:
+                latest[unit] = int(number), entry
+        claims = {unit: self._claim(unit, number, entry) for unit, (number, entry) in latest.items()}
+        return {
+            unit: claim.model_copy(update={"released": True}) if (unit, claim.number) in released else claim
+            for unit, claim in claims.items()
+        }
+
+    def _claim(self, unit: str, number: int, entry: Entry) -> Claim:
+        fields = {"unit": unit, "number": number, "since": entry.modified.timestamp()}
+        try:
+            told = {name: json.loads(value) for name, value in entry.metadata.items()}
+            return Claim.model_validate(told | fields)
+        except (ValueError, ValidationError):  # lost in copying
+            return read_record(self._ledger.store, entry.path, Claim).model_copy(update=fields)
+
+    def _path(self, claim: Claim, suffix: Literal["", ".released"] = "") -> str:
+        return self._ledger.path(f"claims/{claim.unit}.{claim.number}{suffix}.json")
+
+
+def held_by(claims: Iterable[Claim], lane: str) -> list[Claim]:
+    """What a lane has claimed and not released, the earliest first; units that have a result are among it."""
+    held = [claim for claim in claims if claim.lane == lane and not claim.released]
+    return sorted(held, key=lambda claim: (claim.since, claim.unit))

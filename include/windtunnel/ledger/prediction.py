@@ -1,0 +1,76 @@
+"""How long trials will take: the workload's prediction of their work, corrected by what the run's own trials took."""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from windtunnel.ledger.records import Params, Request
+
+_FEWEST = 3  # trials that have ended from which on predictions are corrected
+_SMALLEST = 1e-9  # of a cost or a time
+_WEIGHT = 1.0  # of the prior, that the workload is right, in trials
+
+
+def predicted(requests: Sequence[Request], timed: Sequence[tuple[Request, float]] = ()) -> list[float]:
+    """The predicted times of some trials, of which only the ratios count.
+
+    What the workload calls a trial's `cost` is taken for its time, times a factor that depends on the cost itself and
+    on the parameters: a ridge regression of the logarithm of (time taken / cost) over the trials that have ended. With
+    few of them there is no correction.
+
+    Args:
+        requests: whose times are wanted.
+        timed: trials that have ended, each with the seconds that it took.
+
+    Returns:
+        A time each, in order; seconds, once there is something to correct by.
+    """
+    costs = [max(request.cost, _SMALLEST) for request in requests]
+    if len(timed) < _FEWEST or len(requests) < 2:  # one alone is in order
+        return costs
+    import numpy as np
+
+    taken = np.array([max(seconds, _SMALLEST) / max(request.cost, _SMALLEST) for request, seconds in timed])
+    factors = np.log(taken)
+    names = sorted({name for request, _ in timed for name, _ in _features(request)})
+    places = {name: place for place, name in enumerate(names)}
+
+    def table(asked: Sequence[Request]) -> Any:
+        rows = np.zeros((len(asked), len(names)))
+        for row, request in zip(rows, asked, strict=True):
+            for name, value in _features(request):
+                if name in places:
+                    row[places[name]] = value
+        return rows
+
+    known = table([request for request, _ in timed])
+    middle, spread = known.mean(axis=0), known.std(axis=0)
+    spread[spread == 0] = np.inf  # what was always the same explains nothing
+    scaled = (known - middle) / spread
+    mean = factors.mean()
+    gram = scaled.T @ scaled + _WEIGHT * np.eye(len(names))
+    weights = np.linalg.solve(gram, scaled.T @ (factors - mean))
+    wanted = (table(requests) - middle) / spread @ weights + mean
+    within = np.clip(wanted, factors.min(), factors.max())
+    return [float(cost * factor) for cost, factor in zip(costs, np.exp(within), strict=True)]
+
+
+def _features(request: Request) -> Iterator[tuple[str, float]]:
+    yield "", math.log(max(request.cost, _SMALLEST))
+    yield from _numbers("", request.params)
+
+
+def _numbers(name: str, value: Params | Any) -> Iterator[tuple[str, float]]:
+    """Numbers as they are, and of everything else whether it is there."""
+    match value:
+        case dict():
+            for key, part in value.items():
+                yield from _numbers(f"{name}.{key}", part)
+        case list() | tuple():
+            yield f"{name}.length", float(len(value))
+            for place, part in enumerate(value):
+                yield from _numbers(f"{name}.{place}", part)
+        case bool() | None | str():
+            yield f"{name}={value}", 1.0
+        case int() | float() if math.isfinite(value):
+            yield name, float(value)

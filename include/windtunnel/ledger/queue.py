@@ -1,0 +1,70 @@
+"""The queue of a run: which stages' units may be claimed now, and which one comes next.
+
+A stage is planned by one task and its queue is opened by the next, `launch`; so nothing of it is begun while a person
+is asked in between. `writer.json` says which stage that is. While a full training is open, no iteration is; while an
+iteration is open, so are those before it, for they may have stragglers.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from windtunnel.ledger.ledger import Ledger
+from windtunnel.ledger.prediction import predicted
+from windtunnel.ledger.records import Job, Request, Result
+from windtunnel.ledger.stage import Stage
+from windtunnel.ledger.trial import outstanding
+from windtunnel.ledger.writer import Writer
+
+
+def in_order(requests: Iterable[Request], timed: Sequence[tuple[Request, float]] = ()) -> list[Request]:
+    """Units in the order in which they are claimed: the highest rung first, of one rung the longest predicted.
+
+    Long ones first keeps the lanes' ends together: Graham's LPT rule ("Bounds on Multiprocessing Timing Anomalies",
+    1969). The highest rung first is ASHA's: what was promoted is worth most (Li et al., "A System for Massively
+    Parallel Hyperparameter Tuning", 2020).
+
+    Args:
+        requests: to be ordered.
+        timed: trials that have ended, each with the seconds that it took; they correct the predictions.
+    """
+    asked = list(requests)
+    seconds = dict(zip((request.trial for request in asked), predicted(asked, timed), strict=True))
+    return sorted(asked, key=lambda request: (-request.epochs, -seconds[request.trial], request.trial))
+
+
+def open_queue(ledger: Ledger, stage: Stage) -> None:
+    """Let lanes claim a stage's units. One that comes before the stage that is open stays closed.
+
+    Raises:
+        LedgerError: a later session has begun, or the run was opened without a session.
+    """
+    turn = ledger.own_turn
+    now = turn.check().queue
+    if now is None or now.order < stage.order:
+        turn.write(lambda writer: writer.model_copy(update={"queue": stage}))
+
+
+def open_stages(writer: Writer | None) -> list[Stage]:
+    """The stages whose units may be claimed, the earliest first."""
+    if writer is None or writer.queue is None:
+        return []
+    queue = writer.queue
+    if not queue.is_iteration:
+        return [queue]
+    return [stage for stage in writer.planned or [queue] if stage.is_iteration and 0 < stage.number <= queue.number]
+
+
+def owed(ledger: Ledger, job: Job) -> list[str]:
+    """What a job has still to do: its units without a result, or of a lane, all that are open."""
+    if job.session is None:
+        return ledger.owed(job)
+    return [request.trial for request in unfinished(ledger, open_stages(ledger.writer()))]
+
+
+def unfinished(ledger: Ledger, stages: Iterable[Stage]) -> list[Request]:
+    """The requests of these stages whose trials have no result yet."""
+    plans = [plan for stage in stages if (plan := ledger.plan(stage)) is not None]
+    requests = [request for plan in plans for request in plan.requests]
+    if not requests:
+        return []
+    results: dict[str, Result] = ledger.outcomes()
+    return [request for request in outstanding(requests, results) if not request.infeasible]
