@@ -80,9 +80,7 @@ class Lab:
 def lab(tmp_path):
     """Makes a lab of a script's text, a section `script`, more fields of the definition, and more files."""
 
-    def make(
-        text: str, script: Any = None, files: dict[str, str] | None = None, store: str = "", **fields: Any
-    ) -> Lab:
+    def make(text: str, script: Any = None, files: dict[str, str] | None = None, store: str = "", **fields: Any) -> Lab:
         folder = tmp_path / "lab"
         folder.mkdir()
         for name, content in {"train.py": text, **(files or {})}.items():

@@ -94,6 +94,7 @@ class _Run:
                 processes.close()
             self._conclude(processes.code)
             self._take_results(values)
+            self._count_anew()
         finally:
             self._keep()
         if processes.code == 0:
@@ -156,6 +157,15 @@ class _Run:
         reports = self._trial.reports
         last = reports[-1].epoch if reports else None
         self._output.results(file.read_text(encoding="utf-8", errors="replace"), last, self._trial.target_epochs)
+
+    def _count_anew(self) -> None:
+        """Number counted epochs by their end, which is known, where the script did not go on from where it was thought.
+
+        Its checkpoint may be an epoch older or younger than its last report, or it may have begun again.
+        """
+        surplus = self._output.counted - self._trial.target_epochs
+        if 0 < self._done < self._output.counted and (surplus > 0 or surplus == -1):
+            self._trial.renumber(self._done, surplus)
 
     def _take_model(self) -> None:
         """Take the model that the script has left, if it has."""
