@@ -12,25 +12,23 @@ from typing import TYPE_CHECKING
 
 from windtunnel.definition.script import CHECKPOINT
 from windtunnel.definition.threads import share
-from windtunnel.errors import WindtunnelError, WorkloadError
+from windtunnel.errors import WorkloadError
 from windtunnel.ledger.model import ONNX
 from windtunnel.workload.placeholders import filled, placeholders
 from windtunnel_trainer import export, preemption
+from windtunnel_trainer.failure import ScriptError
 from windtunnel_trainer.process_group import ProcessGroup
 from windtunnel_trainer.saving import checkpoint_pause
 from windtunnel_trainer.script.checkpoint import CheckpointFolder
 from windtunnel_trainer.script.output import Lines, Output
 from windtunnel_trainer.script.place import Place
 from windtunnel_trainer.script.processes import GRACE, Processes
+from windtunnel_trainer.stopping import TrialStopped
 
 if TYPE_CHECKING:
     from windtunnel_trainer.trial import Trial
 
 _LARGEST_RESULTS = 16 * 1024 * 1024  # bytes of a JSON file of results
-
-
-class ScriptError(WindtunnelError):
-    """A script did not end well."""
 
 
 def run_script(trial: "Trial") -> None:
@@ -90,6 +88,11 @@ class _Run:
         try:
             try:
                 self._listen(processes)
+            except TrialStopped:
+                processes.close()
+                with suppress(WorkloadError):  # it may be half written
+                    self._take_model()
+                raise
             finally:
                 processes.close()
             self._conclude(processes.code)
