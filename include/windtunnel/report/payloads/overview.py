@@ -34,6 +34,7 @@ def overview(snapshot: Snapshot) -> dict[str, Any]:
         "objectives": snapshot.objectives,
         "reference": plain(snapshot.reference),
         "counts": snapshot.counts,
+        "caps": snapshot.caps,
         "sessions": [{"session": each.session, "started": each.started} for each in snapshot.sessions],
         "closed": snapshot.closed,
         "begun": sum(each.name.number > 0 for each in begun),
