@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from copy import deepcopy
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -157,6 +158,15 @@ class Trial(Keeper):
                 self._group.say(f"going on from {trial}, epoch {reports[-1].epoch:g}")
                 return reports[-1].epoch
         return 0.0
+
+    def renumber(self, after: float, by: float) -> None:
+        """Count the reports after an epoch anew, so many epochs less; earlier ones that they replace are dropped."""
+        progress = self._progress
+        kept = [report for report in progress.reports if report.epoch <= min(after, after - by)]
+        moved = [replace(report, epoch=report.epoch - by) for report in progress.reports if report.epoch > after]
+        progress.reports, progress.best = kept + moved, None
+        for report in progress.reports:
+            best.keep_best(progress, self.definition, report, {})
 
     def epochs(self, steps_per_epoch: int) -> Iterator[Epoch]:
         """The epochs that are left to do, the last one perhaps in part.
