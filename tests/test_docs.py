@@ -28,7 +28,7 @@ import pytest
 
 from scripts import definition_page
 from tests.installed import MAKE, ROOT, clean_environment, run
-from windtunnel.definition import load_definition
+from windtunnel.definition import load_any
 from windtunnel.space import Space
 from windtunnel_airflow.environment import airflow_environment
 
@@ -104,7 +104,7 @@ def test_definitions(marks, text, tmp_path, monkeypatch):
     for name in filter(None, marks.get("beside", "").split(",")):
         (tmp_path / name).touch()
     shutil.copy(ROOT / "include" / "pod_template.yaml", tmp_path)  # found beside a definition that needs one
-    definition = load_definition(file)
+    definition = load_any(file)
     if marks["check"] == "space":
         space = Space.parse(definition.space)
         assert all(space.contains(params) for params in (space.sample(random.Random(0)), space.default()))
@@ -138,6 +138,8 @@ def test_dag_files(marks, text, tmp_path):
 def test_the_definitions_tables_are_up_to_date():
     text = definition_page.PAGE.read_text()
     assert text == definition_page.page(text), "run `make schema`"
+    text = definition_page.FLEETS.read_text()
+    assert text == definition_page.fleets_page(text), "run `make schema`"
 
 
 def execute(text, folder):

@@ -1,7 +1,6 @@
 """The script that takes the arguments of PyTorch's MNIST example."""
 
 import re
-import sys
 
 import pytest
 

@@ -66,11 +66,10 @@ def _summary(definition: Definition) -> str:
     objectives = ", ".join(f"{direction} {name}" for name, direction in definition.objectives.items())
     measured = [name for name in (*definition.objectives, *definition.constraints) if name not in free]
     free_or_not, of_results = ", ".join(free) or "nothing", ", ".join(dict.fromkeys(measured))
-    trials = definition.trials.initial + (definition.iterations - 1) * definition.trials.per_iteration
     return (
         f"fine: {objectives} over {'infinitely many' if size is None else size} configurations "
-        f"of {', '.join(space.parameters)}; {definition.iterations} iterations, at most {trials} trials; "
-        f"known before training: {free_or_not}; measured: {of_results}{failing}"
+        f"of {', '.join(space.parameters)}; {definition.iterations} iterations, at most {definition.most_trials} "
+        f"trials; known before training: {free_or_not}; measured: {of_results}{failing}"
     )
 
 

@@ -101,10 +101,22 @@ def _early_stopping(section: dict[str, Any], fields: Mapping[str, Any]) -> Itera
         name = "rungs" if early.halving.rungs else "first"
         text = f"found {rungs[-2]:g}; allowed: below epochs.partial, {partial:g}, which is the last rung"
         yield Fault(("early_stopping", "halving", name), text)
+    enough = "trials" in fields.get("limits", {}) and "iterations" not in fields  # as many as it takes
     iterations = fields.get("iterations", Definition.model_fields["iterations"].default)
-    if iterations < len(rungs):
+    if iterations < len(rungs) and not enough:
         text = f"found {iterations}; allowed: at least {len(rungs)}, as many as early_stopping.halving has rungs"
         yield Fault(("iterations",), text)
+
+
+def _continuous(continuous: bool, fields: Mapping[str, Any]) -> Iterator[Fault]:
+    parallel = fields.get("limits", {}).get("parallel")
+    if continuous and parallel is None and fields.get("launcher") == "kubernetes":
+        yield Fault(("limits", "parallel"), "is missing; with continuous the lanes of a cluster must be given")
+
+
+def _trials(trials: dict[str, Any], fields: Mapping[str, Any]) -> Iterator[Fault]:
+    if trials.get("ahead") is not None and not fields.get("continuous"):
+        yield Fault(("trials", "ahead"), "is given without continuous; allowed: beside `continuous: true`")
 
 
 def _schedule(schedule: str, _: Mapping[str, Any]) -> Iterator[Fault]:
@@ -176,6 +188,8 @@ _CHECKS = {
     "objectives": _objectives,
     "stopping": _stopping,
     "early_stopping": _early_stopping,
+    "continuous": _continuous,
+    "trials": _trials,
     "schedule": _schedule,
     "dag": _dag,
     "store": _store,

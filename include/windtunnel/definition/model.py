@@ -1,8 +1,9 @@
 """The definition of a search: what its YAML file may say, field by field."""
 
-from typing import Annotated, Any, Literal
+import math
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, ModelWrapValidatorHandler, PositiveFloat, PositiveInt, model_validator
 
 from windtunnel.definition.early_stopping import EarlyStopping
 from windtunnel.definition.script import Script
@@ -13,6 +14,9 @@ from windtunnel.validation import LARGEST, Name, StrictModel
 
 Direction = Literal["maximize", "minimize"]
 LAUNCHERS = ("kubernetes", "local")  # by name; `windtunnel.launchers` has a class for each
+_LANES = 8  # of a continuous search, where the definition does not say how many it has
+_MOST_BATCHES = 50  # that a continuous search is cut into by default
+_MOST_ITERATIONS = 1000
 
 
 class Epochs(StrictModel):
@@ -38,7 +42,11 @@ class Trials(StrictModel):
     initial: PositiveInt = 10
     """Trials of the first iteration."""
     per_iteration: PositiveInt = 16
-    """Trials of each later iteration, at most."""
+    """Trials of each later iteration, at most; of a continuous search by default twice as many as there are lanes, and
+    more where `limits.trials` would take more than 50 iterations."""
+    ahead: int | None = Field(default=None, ge=0)
+    """With `continuous`: the next batch is suggested when no more trials than this wait for a lane; by default as many
+    as there are lanes."""
     default_first: bool = False
     """Whether the space's default configuration is one of the first iteration's."""
 
@@ -69,8 +77,12 @@ class Finalists(StrictModel):
 class Limits(StrictModel):
     """What a search may use. Times are seconds or text such as `90s`, `15m`, `2h`; sizes bytes or `500 MB`, `2 GiB`."""
 
+    removed: ClassVar[dict[str, str]] = {
+        "quorum": "is no more: give `continuous: true`, with which no lane waits for a straggler"
+    }
+
     trials: PositiveInt | None = None
-    """Number of configurations that ends the search."""
+    """Number of configurations that ends the search: the most that are ever tried."""
     gpu_hours: PositiveFloat | None = None
     """GPU hours that end the search: the time of every trial times the GPUs that it held, summed over all trials."""
     parallel: PositiveInt | None = None
@@ -93,9 +105,6 @@ class Limits(StrictModel):
     """The most resident memory that one trial may use."""
     artifacts: Bytes = 256 * 1024 * 1024
     """The most bytes of files that one trial may keep, by `trial.save` and in `trial.folder`."""
-    quorum: float = Field(default=1.0, gt=0, le=1)
-    """Share of the lanes that must be done before the next iteration begins. Pays from about eight lanes on: with
-    fewer, the lane that a straggler holds is too much of the whole."""
     threads: PositiveInt | None = None
     """Threads of torch in each trial; by default the cores are shared out among the lanes."""
 
@@ -178,8 +187,11 @@ class Definition(StrictModel):
     """Bounds on values known before training or measured."""
     strategy: StrategyChoice = StrategyChoice()
     """The algorithm that suggests configurations."""
-    iterations: int = Field(default=5, ge=1, le=1000)
-    """The largest number of iterations."""
+    continuous: bool = False
+    """Whether the next batch is suggested while the last one still runs, so that no lane ever waits; the order in which
+    trials end then decides what is suggested. Otherwise each iteration waits for all its trials."""
+    iterations: int = Field(default=5, ge=1, le=_MOST_ITERATIONS)
+    """The largest number of iterations; by default 5, or with `limits.trials` as many as these take."""
     trials: Trials = Trials()
     """How many trials each iteration has."""
     epochs: Epochs = Epochs()
@@ -220,6 +232,29 @@ class Definition(StrictModel):
     """Seed of every trial's training."""
     tags: list[Annotated[str, Field(max_length=100)]] = Field(default_factory=list)
     """Tags of the DAG, to find it by."""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _with_sizes(cls, fields: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:
+        """The definition with those sizes filled in that follow from others."""
+        definition = validate(fields)
+        trials, limits = definition.trials, definition.limits
+        later = max(0, limits.trials - trials.initial) if limits.trials is not None else 0
+        sizes: dict[str, Any] = {}
+        if definition.continuous and "per_iteration" not in trials.model_fields_set:
+            each = max(2 * (limits.parallel or _LANES), math.ceil(later / (_MOST_BATCHES - 1)))
+            trials = trials.model_copy(update={"per_iteration": each})
+            sizes["trials"] = trials
+        if limits.trials is not None and "iterations" not in definition.model_fields_set:
+            batches = math.ceil(later / trials.per_iteration)
+            sizes["iterations"] = min(_MOST_ITERATIONS, batches + len(definition.rungs))
+        return definition.model_copy(update=sizes) if sizes else definition
+
+    @property
+    def most_trials(self) -> int:
+        """The most configurations that the search may try."""
+        batches = self.trials.initial + (self.iterations - 1) * self.trials.per_iteration
+        return min(batches, self.limits.trials or batches)
 
     @property
     def program(self) -> str:

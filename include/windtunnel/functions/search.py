@@ -155,8 +155,7 @@ def _amounts(trials: int | Mapping[str, Any], parallel: int | None, fields: Mapp
         raise DefinitionError.of([Fault(("trials",), f"found {trials!r}; allowed: a whole number above 0")])
     batch = max(parallel or 1, math.ceil(trials / _BATCHES))
     limits["trials"] = trials
-    amounts["trials"] = {"initial": batch, "per_iteration": batch}
-    return amounts | {"iterations": fields.get("iterations", math.ceil(trials / batch))}
+    return amounts | {"trials": {"initial": batch, "per_iteration": batch}}
 
 
 def _workload(train: Train) -> str:

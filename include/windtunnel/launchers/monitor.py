@@ -105,8 +105,6 @@ class StageMonitor:
         offset = sessions[-1].offset if sessions else 0
         begun = [stage for other, stage in zip(earlier, self._earlier, strict=False) if other.number > offset]
         self._own = {unit for stage in (*begun, self._stage) for unit in stage.units}
-        lanes = self._limits.parallel or len(self._stage.jobs)
-        self._may_lack = may_lack(self._limits.quorum, lanes) if self._is_iteration else 0
         self._left = _seconds_left(ledger, self._limits.search_time) if self._is_iteration else math.inf
         self._absent: dict[str, int] = {}
         self._beat_due = self._began
@@ -138,7 +136,7 @@ class StageMonitor:
         total = len(self._stage.units)
         given_up = self._is_iteration and self._hopeless(ended)
         return Progress(
-            done=total - len(own) + late <= self._may_lack or given_up or over,
+            done=(len(own) == total and not late) or given_up or over,
             finished=len(own),
             total=total,
             failed=sum(result.state is State.FAILED for result in own),
@@ -199,11 +197,6 @@ def _seconds_left(ledger: Ledger, search_time: float | None) -> float:
     if search_time is None or not sessions:
         return math.inf
     return datetime.fromisoformat(sessions[-1].started).timestamp() + search_time - time.time()
-
-
-def may_lack(quorum: float, lanes: int) -> int:
-    """How many outstanding trials the next iteration need not wait for: the share of the lanes that may be busy."""
-    return math.floor((1 - quorum) * lanes + 1e-9)
 
 
 def wait(

@@ -181,8 +181,9 @@ def _results(snapshot: Snapshot) -> str:
     best, left = best_trial(snapshot.trials, objective, direction), seconds_left(snapshot)
     parts = [f"best {printable(objective, keep='')} {best.objectives[objective]:.4g}"] if best else []
     parts += [f"front {len(snapshot.front)}"] if snapshot.front else []
+    parts += [", ".join(f"{count} of {most} {name}" for name, (count, most) in snapshot.caps.items())]
     parts += [f"about {_rounded(left)} left"] if left is not None and coming(snapshot) else []
-    return "".join(f" · {part}" for part in parts)
+    return "".join(f" · {part}" for part in parts if part)
 
 
 def _counts(stage: StageProgress) -> str:

@@ -9,9 +9,10 @@ from windtunnel.ledger import Decision, Plan, Request, Selection, State, Trial
 from windtunnel.ledger.curves import EPOCH, latest_reports
 from windtunnel.ledger.ids import retry_id
 from windtunnel.ledger.stage import Stage
-from windtunnel.ledger.trial import ended, furthest, outstanding
+from windtunnel.ledger.trial import configurations, ended, furthest, outstanding
 from windtunnel.objectives.direction import near
 from windtunnel.space import Params
+from windtunnel.stages.continuous import left_behind, what_follows
 from windtunnel.stages.ending import reason_to_fail, reason_to_stop, reason_to_suggest_no_more
 from windtunnel.stages.history import History
 from windtunnel.stages.planning import plan_trials
@@ -51,7 +52,9 @@ def suggest(search: Search, k: int, live: Collection[str] = ()) -> Plan:
     if search.session.retry_failed and k == search.iteration(1):
         requests += _retries(history, stage)
     left_out = "" if any(plan.left_out for plan in history.plans.values()) else _left_out(failing)
-    return plan_trials(search, history, stage, requests, live, note=batch.note, left_out=left_out)
+    tried = _configurations(history, k - 1) + len(batch.suggestions)
+    ahead, last = what_follows(search, k, tried, batch.note)
+    return plan_trials(search, history, stage, requests, live, batch.note, left_out=left_out, ahead=ahead, last=last)
 
 
 def select(search: Search, k: int) -> Selection:
@@ -71,6 +74,9 @@ def select(search: Search, k: int) -> Selection:
     note, left_out = (plan.note, plan.left_out) if plan is not None else ("", "")
     stop = reason_to_stop(search, history, k, tried, stands)
     stop = stop or _used_up(search, history, k, note, promoting=bool(promotions))
+    underway = _reports(search, [request.trial for request in late])
+    ends = stop is not None or (stage in history.plans and history.plans[stage].last)
+    of_trials += left_behind(search, late, tried, underway) if ends else []
     return search.ledger.create_selection(
         Selection(
             stage=stage,
@@ -84,7 +90,7 @@ def select(search: Search, k: int) -> Selection:
                 *_end(stop),
             ],
             promotions=promotions,
-            underway=_reports(search, [request.trial for request in late]),
+            underway=underway,
             stop=stop,
             failure=reason_to_fail(search, configurations, len(stands.front)),
         )
@@ -178,9 +184,8 @@ def _default(search: Search, past: list[Trial]) -> list[Suggestion]:
 
 
 def _configurations(history: History, upto: int) -> int:
-    """How many configurations iterations up to that one have tried; those of a warm start cost nothing."""
-    requests = history.requests(upto).values()
-    return len({request.config for request in requests if request.iteration and not request.infeasible})
+    """How many configurations iterations up to that one have tried."""
+    return configurations(history.requests(upto).values())
 
 
 def _used_up(search: Search, history: History, k: int, note: str, *, promoting: bool) -> str | None:

@@ -5,6 +5,7 @@ from typing import Any
 from windtunnel.errors import SearchError
 from windtunnel.ledger import Model, Verdict
 from windtunnel.ledger.model import best_first
+from windtunnel.ledger.stragglers import newcomers
 from windtunnel.ledger.trial import Trial, ended
 from windtunnel.objectives.front import knee
 from windtunnel.stages.finalists import full_stage
@@ -65,8 +66,16 @@ def write_front(search: Search, history: History | None = None) -> None:
             "reference": selection.reference if selection else [],
             "knee": bend.trial if bend else None,
             "trials": [_described(trial) for trial in front],
+            "late": [_described(trial) for trial in _late(search, history, k)],
         },
     )
+
+
+def _late(search: Search, history: History, k: int) -> list[Trial]:
+    """Trials that ended after the finalists were chosen, and belong on the front."""
+    selection = history.selection(k)
+    tried = ended(history.requests(k).values(), history.results) if selection else []
+    return newcomers(tried, selection.results, search.problem.objectives) if selection else []
 
 
 def _models(search: Search, history: History) -> list[Model]:

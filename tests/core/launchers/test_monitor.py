@@ -6,7 +6,7 @@ from tests.runs import make_run
 from windtunnel.errors import LaunchError, LedgerError, UnavailableError
 from windtunnel.host.machine import host, now
 from windtunnel.launchers.base import JobFailure, Launcher
-from windtunnel.launchers.monitor import Progress, StageMonitor, may_lack, wait
+from windtunnel.launchers.monitor import Progress, StageMonitor, wait
 from windtunnel.ledger import Job, JobKind, Ledger, Plan, Request, Result, State
 from windtunnel.ledger.failures import record_failure
 from windtunnel.ledger.records import Session
@@ -196,38 +196,19 @@ def test_trials_known_already_count_as_finished(run, launcher):
     assert StageMonitor(run.ledger, launcher, "1").poll() == Progress(done=True, finished=1, total=1, failed=0, live=0)
 
 
-@pytest.mark.parametrize(
-    ("quorum", "lanes", "lacking"), [(1, 8, 0), (0.9, 10, 1), (0.75, 8, 2), (0.7, 10, 3), (0.5, 3, 1), (0.01, 2, 1)]
-)
-def test_a_quorum_lets_its_share_of_the_lanes_be_late(quorum, lanes, lacking):
-    assert may_lack(quorum, lanes) == lacking
-
-
-def test_an_iteration_with_a_quorum_does_not_wait_for_its_stragglers(run, launcher):
-    run = run(["a", "b"], ["slow"], quorum=0.5)
-    for job in run.jobs:
-        launcher.launch(run.ledger, job)
-    complete(run, "a")
-    monitor = StageMonitor(run.ledger, launcher, "1")
-    assert not monitor.poll().done
-    complete(run, "b")
-    assert monitor.poll() == Progress(done=True, finished=2, total=3, failed=0, live=2)
-
-
 def test_stragglers_of_earlier_iterations_count_and_are_looked_after(run, launcher):
-    run = run(["slow"], ["a"], quorum=0.5)
+    run = run(["slow"], ["a"])
     complete(run, "a")
     launcher.launch(run.ledger, run.jobs[0])
     units = add_iteration(run.ledger, "2", lanes=1, trials=2)
     launcher.launch(run.ledger, run.ledger.job("2-0"))
     monitor = StageMonitor(run.ledger, launcher, "2")
     run.ledger.record(Result(trial=units[0], state=State.COMPLETED))
-    assert monitor.poll() == Progress(
-        done=False, finished=1, total=2, failed=0, live=1, late=1
-    )  # two of two lanes' trials
+    run.ledger.record(Result(trial=units[1], state=State.COMPLETED))
+    assert monitor.poll() == Progress(done=False, finished=2, total=2, failed=0, live=1, late=1)
     launcher.alive.remove("1-0")
     monitor.poll()
-    assert monitor.poll() == Progress(done=True, finished=1, total=2, failed=0, live=1)
+    assert monitor.poll() == Progress(done=True, finished=2, total=2, failed=0, live=1)
     assert run.result("slow").kind == "gone"
 
 
@@ -250,7 +231,7 @@ def test_trials_that_all_fail_for_one_cause_are_not_waited_for(run, launcher):
 
 
 def test_full_training_waits_for_all_of_its_own_and_no_others(run, launcher):
-    run = run(["slow"], ["a"], quorum=0.5)
+    run = run(["slow"], ["a"])
     asked = [Request(trial=f"{n:016x}-e4", config=f"{n:016x}", params={}, epochs=4, stage="full-1") for n in range(2)]
     units = [run.ledger.begin_trial(request).trial for request in asked]
     job = Job(job="full-1-0", kind=JobKind.TRAIN, stage="full-1", units=units)

@@ -38,6 +38,13 @@ def test_the_overview_says_what_was_found_and_decided(ledger: Ledger) -> None:
     assert found["gpu_seconds"] == 0
 
 
+def test_caps_are_counted_while_trials_run(ledger: Ledger) -> None:
+    caps = {"trials": 20, "parallel": 2, "slots": 3, "failed_trials": 4}
+    made_up.fill(ledger, limits=caps, iterations=1, finalists=0)
+    found = overview(collect(ledger))["caps"]
+    assert found == {"trials": (10, 20), "at once": (0, 6), "failed": (1, 4)}
+
+
 def test_documents_say_which_version_of_the_run_they_are_of(ledger: Ledger) -> None:
     made_up.fill(ledger)
     snapshot = collect(ledger)

@@ -64,6 +64,7 @@ function banners(app) {
   }
   for (const each of found.notes || []) list.push(note(each));
   if (found.refused) list.push(note("The finalists were " + found.refused + ": nothing was trained fully or published."));
+  if (found.late.length) list.push(element("p", { class: "outcome", id: "late" }, "The finalists were chosen before these ended, which belong on the front: ", found.late.flatMap((trial) => [link(app, trial), " "]), "To go on with the run takes them in."));
   if (found.ended_early) list.push(note("The search ended early: " + found.ended_early));
   const active = airflow ? airflow.active && !airflow.behind : found.works;
   if (active && (found.waits_for.length || busy(app).length)) {
@@ -131,6 +132,7 @@ function tiles(app) {
     tile(String(done), "trials ended" + (counts.running ? ", " + counts.running + " running" : "") + (counts.waiting ? ", " + counts.waiting + " waiting" : "")
       + (counts.failed ? ", " + counts.failed + " failed" : "") + (counts.infeasible ? ", " + counts.infeasible + " infeasible" : "") + (counts.stopped ? ", " + counts.stopped + " stopped early" : "")
       + (counts.cancelled ? ", " + counts.cancelled + " cancelled" : "") + (counts["not run"] ? ", " + counts["not run"] + " not run" : "")),
+    ...Object.entries(found.caps).map(([name, [count, most]]) => tile(count + " of " + most, { trials: "trials of limits.trials", "at once": "at once, of limits.parallel", failed: "failed, of limits.failed_trials" }[name], "cap-" + name.replace(" ", "-"))),
     tile(String(found.front.length), "on the front"),
     volume === null ? null : tile(number(volume), "hypervolume"),
     ...best,
