@@ -16,8 +16,8 @@ _DOTTED = r"^\w+(\.\w+)+$"
 def json_schema() -> dict[str, Any]:
     """The schema of a search's file, as plain JSON values."""
     schema = _schema_of(Definition)
-    schema["required"].remove("workload")
-    schema["oneOf"] = [{"required": ["workload"]}, {"required": ["script"]}]  # a script stands for a workload
+    schema["required"].remove("workload")  # a script stands for one
+    schema["oneOf"] = [{"required": ["workload"]}, {"required": ["script"]}]
     properties, definitions = schema["properties"], schema["$defs"]
     properties["script"]["anyOf"].insert(0, {"type": "string"})
     properties["space"] |= {"anyOf": [_space_schema(definitions), {"type": "null"}]}
