@@ -1,6 +1,7 @@
 """The script that takes the arguments of PyTorch's MNIST example."""
 
 import re
+import sys
 
 import pytest
 
