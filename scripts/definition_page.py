@@ -1,15 +1,16 @@
-"""Writes the tables of docs/definition.md from the definition's JSON Schema: `make schema`.
+"""Writes the tables of docs/definition.md and docs/fleets.md from the definitions' JSON Schemas: `make schema`.
 
-What stands above the mark in that page is written by hand; what stands below it is made here.
+What stands above the mark in a page is written by hand; what stands below it is made here.
 """
 
 from pathlib import Path
 from typing import Any
 
-from windtunnel.definition.schema import COMMON, json_schema
+from windtunnel.definition.schema import COMMON, fleet_schema, json_schema
 from windtunnel.space import KINDS
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "definition.md"
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+PAGE, FLEETS = DOCS / "definition.md", DOCS / "fleets.md"
 MARK = "<!-- From here on the page is made by `make schema`. -->\n"
 _TYPES = {
     "object": "mapping",
@@ -25,6 +26,14 @@ Schema = dict[str, Any]
 def page(text: str) -> str:
     """The page with its tables made anew."""
     return text.partition(MARK)[0] + MARK + tables(json_schema())
+
+
+def fleets_page(text: str) -> str:
+    """The page of fleets with its tables made anew; what fleets share with searches stands in the other page."""
+    schema = fleet_schema()
+    own = {"Split": "`split`", "Gather": "`gather`", "RetrySettings": "`retry_settings`", "FleetLimits": "`limits`"}
+    parts = [("The file", schema), *((title, schema["$defs"][name]) for name, title in own.items())]
+    return text.partition(MARK)[0] + MARK + "".join(_table(title, section) for title, section in parts)
 
 
 def tables(schema: Schema) -> str:
@@ -106,3 +115,4 @@ def _cell(text: str) -> str:
 
 if __name__ == "__main__":
     PAGE.write_text(page(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    FLEETS.write_text(fleets_page(FLEETS.read_text(encoding="utf-8")), encoding="utf-8")

@@ -19,12 +19,13 @@ RAW = "tenant,region,sales\n1,north,10\n2,south,20\n1,north,11\n3,north,30\n2,so
 ECHO = "def run(mini_batch):\n    return [{'file': path.rpartition('/')[2]} for path in mini_batch]\n"
 
 
-def fleet_from(folder: Path, *, script: str = ECHO, raw: str = RAW, **fields) -> Fleet:
+def fleet_from(folder: Path, *, code: str = ECHO, raw: str = RAW, **fields) -> Fleet:
     """A fleet over a table in a folder, split by tenant unless the fields say otherwise."""
     folder.mkdir(exist_ok=True)
     (folder / "raw.csv").write_text(raw)
-    (folder / "entry.py").write_text(script)
-    entry = {} if "workload" in fields else {"entry_script": str(folder / "entry.py")}
+    (folder / "code").mkdir(exist_ok=True)
+    (folder / "code" / "entry.py").write_text(code)
+    entry = {} if {"workload", "script"} & fields.keys() else {"entry_script": str(folder / "code" / "entry.py")}
     own = {"split": {"keys": ["tenant"], "name": "tenant_{tenant}.csv"}, "gather": {"append_row_to": "rows.csv"}}
     given = {"kind": "fleet", "name": "toy", "data": str(folder / "raw.csv"), **own, **entry, **fields}
     fleet, faults = read_fleet(given)

@@ -28,7 +28,7 @@ import psutil
 import yaml
 
 from tests.airflow.standalone import FINISHED, Standalone
-from windtunnel.ledger import Ledger
+from windtunnel.ledger import Ledger, State
 from windtunnel.stores import open_store
 
 SEARCH: dict[str, Any] = {
@@ -45,7 +45,6 @@ SEARCH: dict[str, Any] = {
     "trials": {"initial": 6, "per_iteration": 6},
     "epochs": {"partial": 2, "full": 5},
     "finalists": {"max": 3},
-    # A process that is killed for no fault of its own may be hit many times.
     "limits": {"parallel": 2, "trial_retries": 50},
     "seed": 3,
 }
@@ -236,7 +235,8 @@ def check(ledger: Ledger, expected: dict[str, dict[str, float]]) -> None:
     found = front(ledger)
     differ = {trial: (expected.get(trial), found.get(trial)) for trial in expected.keys() | found.keys()}
     differ = {trial: both for trial, both in differ.items() if both[0] != both[1]}
-    assert not differ, f"{ledger.url}: another front: of these, what was expected, and what was found: {differ}"
+    failed = {name: result.message for name, result in ledger.outcomes().items() if result.state is State.FAILED}
+    assert not differ, f"{ledger.url}: another front: what was expected and found: {differ}; failed: {failed}"
     assert not trained_twice(ledger), f"{ledger.url}: trained twice"
     asked = [
         request.trial
@@ -272,6 +272,8 @@ def main() -> None:
     parser.add_argument("--pause", type=float, default=2.0, help="seconds between two kills, in the mean")
     parser.add_argument("--set", action="append", default=[], metavar="FIELD=YAML", help="a field of the definition")
     options = parser.parse_args()
+    # All kills may hit one trial, which has not failed for that.
+    SEARCH["limits"]["trial_retries"] = max(SEARCH["limits"]["trial_retries"], options.kills)
     SEARCH.update({field: yaml.safe_load(value) for field, _, value in (one.partition("=") for one in options.set)})
     with ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="windtunnel-kills-"))

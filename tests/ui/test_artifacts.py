@@ -2,8 +2,6 @@
 
 from io import BytesIO
 
-from matplotlib.figure import Figure
-
 from tests.core.report import made_up
 from tests.ui.pages import open_run, problems, shoot
 from windtunnel.ledger import Ledger
@@ -23,6 +21,8 @@ TABLE = b'class,precision\n"comp, graphics",0.91\n"<img src=x onerror=hit=1>",0.
 
 
 def drawn(shift):
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(4, 2.5))
     axes = figure.subplots()
     axes.plot([1, 2, 3, 4], [1 / (epoch + shift) for epoch in range(4)], marker="o")

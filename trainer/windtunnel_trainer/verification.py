@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from windtunnel.definition import Definition, Fleet
+from windtunnel.definition.model import Definition
 from windtunnel.errors import WindtunnelError, WorkloadError
 from windtunnel.ledger import Ledger, Request
 from windtunnel_trainer import latency
@@ -39,12 +39,12 @@ class Verification:
         trial: its id.
     """
 
-    def __init__(self, ledger: Ledger, definition: Definition | Fleet, request: Request) -> None:
+    def __init__(self, ledger: Ledger, definition: Definition, request: Request) -> None:
         """Verify a trained trial.
 
         Args:
             ledger: of the run.
-            definition: of the search, or of the fleet.
+            definition: of the search.
             request: of the trial.
         """
         self.params = deepcopy(request.params)

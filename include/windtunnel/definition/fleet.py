@@ -10,14 +10,18 @@ from pydantic import Field, PositiveInt, model_validator
 from windtunnel.definition.checks import cross_faults
 from windtunnel.definition.document import Document
 from windtunnel.definition.model import Dag, Direction, Resources, Verification
+from windtunnel.definition.script import Script, script_faults, with_script
 from windtunnel.definition.template import with_template
 from windtunnel.definition.units import Bytes, Seconds
 from windtunnel.errors import DefinitionError, LedgerError
 from windtunnel.ledger import Ledger
 from windtunnel.validation import LARGEST, Fault, Name, StrictModel, read_model, shown
+from windtunnel.workload.files import SCRIPT
 
 KIND = "fleet"
 DATA_VARIABLE = "WINDTUNNEL_DATA"
+_ENTRIES = ("workload", "script", "entry_script")  # what trains; one of them
+_MADE = ("name", "pod_template", "workload")  # fields that are written where a file does not give them
 _ANY = -1  # of a threshold: all failures are ignored
 
 
@@ -92,6 +96,9 @@ class Fleet(StrictModel):
     """How the data is split into partitions."""
     workload: str | None = None
     """Dotted name of the module with `train(partition)`, or with Azure's `init`, `run` and `shutdown`."""
+    script: Script | None = None
+    """A script of yours that is run for each partition, with its keys as flags and its file as `{data}`; its file, or
+    a section as searches have it."""
     entry_script: str | None = None
     """Azure's entry script, untouched, relative to this file; in place of `workload`."""
     mini_batch_size: PositiveInt = 1
@@ -149,7 +156,7 @@ class Fleet(StrictModel):
     @property
     def entry(self) -> str:
         """The script or the module that trains."""
-        return self.entry_script or self.workload or ""
+        return self.entry_script or (self.script.name if self.script is not None else self.workload) or ""
 
     @property
     def summary(self) -> str:
@@ -174,6 +181,9 @@ def load_fleet(path: str | Path) -> Fleet:
     document = Document(Path(path))
     folder = document.file.absolute().parent
     fields = with_template({"name": document.file.stem, **document.data}, document.file.parent)
+    fields = {
+        name: value for name, value in with_script(fields, folder).items() if name in document.data or name in _MADE
+    }
     fleet, faults = read_fleet(_beside(fields, folder))
     faults = document.twice + faults
     if fleet is None or faults:
@@ -194,7 +204,8 @@ def read_fleet(fields: Mapping[str, Any]) -> tuple[Fleet | None, list[Fault]]:
         faults = list(error.faults)
     malformed = {fault.path[0] for fault in faults if fault.path}
     well_formed = {name: value for name, value in fields.items() if name not in malformed}
-    return fleet, faults + list(cross_faults(well_formed)) + list(_faults(well_formed))
+    shared = {name: value for name, value in well_formed.items() if name != "script" and value != SCRIPT}
+    return fleet, faults + list(cross_faults(shared)) + list(_faults(well_formed))
 
 
 def fleet_of(ledger: Ledger) -> Fleet:
@@ -217,10 +228,17 @@ def _beside(fields: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def _faults(fields: Mapping[str, Any]) -> Iterator[Fault]:
-    workload, script = fields.get("workload"), fields.get("entry_script")
-    if (workload is None) == (script is None):
-        found = "both workload and entry_script" if workload is not None else "neither workload nor entry_script"
-        yield Fault(("workload",), f"found {found}; allowed: one of them")
+    script = fields.get("entry_script")
+    given = [name for name in _ENTRIES if fields.get(name) not in (None, SCRIPT)]
+    if len(given) != 1:
+        yield Fault(
+            (given[-1] if given else "workload",),
+            f"found {' and '.join(given) or 'none'}; allowed: one of {', '.join(_ENTRIES)}",
+        )
+    if isinstance(fields.get("script"), Mapping):
+        keys = fields["split"].get("keys") or [] if isinstance(fields.get("split"), Mapping) else []
+        own = {"workload": SCRIPT, "space": dict.fromkeys(keys), "settings": fields.get("settings")}
+        yield from script_faults(Script.model_validate(fields["script"]), own)
     if isinstance(script, str) and not Path(script).is_file():
         yield Fault(("entry_script",), f"there is no file {script}")
     if isinstance(script, str) and PurePosixPath(script).suffix != ".py":

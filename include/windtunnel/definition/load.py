@@ -158,7 +158,7 @@ def _recorded(ledger: Ledger, data: Any, extra: Literal["ignore"] | None = None)
 
 
 def _as_launched(fleet: Fleet) -> Definition:
-    """Where and how a fleet's lanes run, in the fields that launchers read."""
+    """Where and how a fleet's lanes and scripts run, in the fields that launchers, and what runs scripts, read."""
     own = fleet.limits
     limits = Limits(
         parallel=own.parallel,
@@ -175,6 +175,12 @@ def _as_launched(fleet: Fleet) -> Definition:
         launcher=fleet.launcher,
         resources=fleet.resources,
         pod_template=fleet.pod_template,
+        script=fleet.script,
+        verification=fleet.verification,
+        objectives=fleet.objectives,
+        settings=fleet.settings,
+        trial_seed=fleet.seed,
+        data={},
     )
 
 

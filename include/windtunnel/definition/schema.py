@@ -29,7 +29,8 @@ def fleet_schema() -> dict[str, Any]:
     """The schema of a fleet's file, as plain JSON values."""
     schema = _schema_of(Fleet)
     split = schema["$defs"]["Split"]
-    schema["oneOf"] = [{"required": ["workload"]}, {"required": ["entry_script"]}]
+    schema["oneOf"] = [{"required": [name]} for name in ("workload", "script", "entry_script")]
+    schema["properties"]["script"]["anyOf"].insert(0, {"type": "string"})
     split["oneOf"] = [{"required": [name]} for name in ("by", "rows", "keys")]
     return schema
 

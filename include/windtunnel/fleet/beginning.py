@@ -4,6 +4,7 @@ import platform
 
 import windtunnel
 from windtunnel.definition import Fleet
+from windtunnel.definition.threads import share
 from windtunnel.errors import LedgerError
 from windtunnel.fleet.entry import source_of_entry, upload_entry
 from windtunnel.fleet.planning import remember
@@ -58,7 +59,9 @@ def lanes_of(fleet: Fleet, plan: FleetPlan) -> int:
 
 def evaluates(fleet: Fleet) -> bool:
     """Whether the user has an evaluation."""
-    return fleet.evaluation is not None or any(b"def evaluate(" in text for text in source_of_entry(fleet).values())
+    if fleet.evaluation is not None or fleet.script is not None:
+        return fleet.evaluation is not None
+    return any(b"def evaluate(" in text for text in source_of_entry(fleet).values())
 
 
 def evaluation_job(ledger: Ledger) -> Job:
@@ -68,5 +71,5 @@ def evaluation_job(ledger: Ledger) -> Job:
 
 def _with_lanes(fleet: Fleet) -> Fleet:
     """The fleet with its lanes fixed: local ones share out this machine's cores."""
-    lanes = fleet.limits.parallel or max(1, cores() // fleet.limits.slots)
+    lanes = fleet.limits.parallel or share(cores(), fleet.limits.slots)
     return fleet.model_copy(update={"limits": fleet.limits.model_copy(update={"parallel": lanes})})

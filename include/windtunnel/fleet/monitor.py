@@ -14,7 +14,7 @@ from windtunnel.ledger import Job, Ledger, Result, State
 from windtunnel.ledger.claims import Claims
 from windtunnel.ledger.failures import record_failure
 
-_FUTILE = 3  # launches of a lane in a row after which it is given up, if nothing has ended meanwhile
+_FUTILE = 10  # launches of a lane in a row after which it is given up, if nothing has ended meanwhile
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,6 +124,7 @@ def basis_of(ledger: Ledger, fleet: Fleet) -> str:
     facts = {
         "code": ledger.spec.code,
         "entry": Path(fleet.entry).name,
+        "script": fleet.script.identity if fleet.script is not None else None,
         "settings": fleet.settings,
         "arguments": fleet.program_arguments,
         "environment": fleet.environment_variables,

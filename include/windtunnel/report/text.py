@@ -25,7 +25,9 @@ def headline(snapshot: Snapshot) -> str:
     parts += [f"hypervolume {volumes[-1]:.6g}"] if volumes else []
     parts += [finalists(snapshot)] if snapshot.models else []
     parts += [end] if (end := ending(snapshot)) else []
+    late = f"not among the finalists, for they ended later, but on the front: {', '.join(snapshot.late)}"
     lines = [f"{snapshot.search}  {snapshot.url}", *snapshot.notes, " · ".join(parts)]
+    lines += [late] if snapshot.late else []
     return "\n".join(printable(line, keep="") for line in lines)
 
 

@@ -84,7 +84,7 @@ def archived(ledger: Ledger) -> bytes:
 def _named(ledger: Ledger) -> str:
     """What the run tries, as people call it."""
     definition = ledger.spec.definition
-    return str((definition.get("script") or {}).get("file") or definition["workload"])
+    return str((definition.get("script") or {}).get("file") or definition.get("entry_script") or definition["workload"])
 
 
 def _is_here(workload: str, code: str) -> bool:

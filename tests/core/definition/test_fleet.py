@@ -72,7 +72,7 @@ def test_every_mistake_is_named_with_its_line(file):
         "12: error_threshold: found -2; allowed: at least -1",
     ]
     assert faults(file, AZURE + "workload: json\n") == [
-        "17: workload: found both workload and entry_script; allowed: one of them"
+        "6: entry_script: found workload and entry_script; allowed: one of workload, script, entry_script"
     ]
     assert faults(file, AZURE.replace("mini_batch_size", "minibatch_size"))[0].startswith(
         "9: minibatch_size: no such field (did you mean 'mini_batch_size'?)"

@@ -47,7 +47,7 @@ def test_what_has_not_changed_is_taken_over_and_counted(tmp_path):
 @pytest.mark.parametrize(
     "change",
     [
-        {"script": ECHO + "# changed\n"},
+        {"code": ECHO + "# changed\n"},
         {"program_arguments": "--param_1 5"},
         {"environment_variables": {"env_var_1": "x"}},
         {"seed": 1},

@@ -7,6 +7,7 @@ import pytest
 from tests.fleets import fleet_from, prepared
 from windtunnel.errors import WorkloadError
 from windtunnel.fleet.records import batch_name, result_of
+from windtunnel.workload.files import SCRIPT
 from windtunnel_trainer.fleet.returned import elements, metrics_of, placed
 from windtunnel_trainer.fleet.worker import Worker
 
@@ -20,12 +21,12 @@ def worker(tmp_path, monkeypatch):
 
     def make(code, **fields):
         code = textwrap.dedent(code)
-        if "workload" in fields:
+        if "workload" in fields and "script" not in fields:
             (tmp_path / f"{fields['workload']}.py").write_text(code)
-        fleet = fleet_from(tmp_path, script=code, **fields)
+        fleet = fleet_from(tmp_path, code=code, **fields)
         ledger, partitions, plan = prepared(tmp_path, fleet)
         made = Worker(ledger, fleet, partitions, tmp_path / "work", {"lane": "lane-0", "slot": 1})
-        made.load(None if "workload" in fields else tmp_path / "entry.py")
+        made.load(None if "workload" in fields else tmp_path / "code" / "entry.py")
 
         def do(number=0, *, attempt=1, last=True):
             said = made.do(number, list(plan.batches[number]), attempt, last)
@@ -172,6 +173,38 @@ def test_a_partitions_model_is_exported_and_verified(worker):
     assert (outcome.verified, outcome.files) == (True, ("model.onnx",)), outcome.message
     assert outcome.metrics["max_logit_diff"] < 1e-3
     assert ledger.store.stat(ledger.path("trials/p000000/model.onnx")).size
+
+
+def test_a_script_is_run_for_each_partition_with_its_keys_and_its_file(worker, tmp_path):
+    (tmp_path / "scripts").mkdir()
+    (tmp_path / "scripts" / "fit.py").write_text(
+        """import sys
+from pathlib import Path
+rows = Path(sys.argv[1]).read_text().splitlines()
+print(sys.argv[2:])
+print(f"accuracy: {len(rows) / 10}")
+Path("output/model.txt").write_text(sys.argv[2])
+"""
+    )
+    script = {
+        "folder": str(tmp_path / "scripts"),
+        "file": "fit.py",
+        "arguments": "{data} {flags}",
+        "keep": ["output/*"],
+    }
+    ledger, do = worker("", workload=SCRIPT, script=script, objectives={"accuracy": "maximize"}, settings={"depth": 2})
+    _, result = do()
+    (outcome,) = result.outcomes
+    assert (outcome.metrics, outcome.message) == ({"accuracy": 0.3}, "")
+    assert ledger.store.get(ledger.path("trials/p000000/output_model.txt")) == b"--depth=2"
+
+
+def test_a_script_that_fails_says_how(worker, tmp_path):
+    (tmp_path / "scripts").mkdir()
+    (tmp_path / "scripts" / "fit.py").write_text("raise SystemExit(3)")
+    _, do = worker("", workload=SCRIPT, script={"folder": str(tmp_path / "scripts"), "file": "fit.py"})
+    _, result = do()
+    assert "fit.py ended with exit code 3" in result.message
 
 
 def test_a_frame_needs_pandas_and_says_so(worker):

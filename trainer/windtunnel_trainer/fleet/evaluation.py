@@ -73,6 +73,8 @@ def _function(ledger: Ledger, fleet: Fleet) -> Callable[[Any], Any] | None:
         script = fetch_script(ledger, fleet)
     else:
         fetch_source(ledger)
+    if fleet.evaluation is None and fleet.script is not None:
+        return None
     if fleet.evaluation is None:
         outputs = {name: Path(tempfile.gettempdir()) for name in fleet.gather.outputs}
         return load(fleet, script, outputs).evaluate

@@ -41,7 +41,7 @@ _TICK = 0.2  # seconds between two looks at clocks, memory and the cancel file
 _PAUSE = 5.0  # seconds until a store that gave no answer is asked for work again
 _INIT_TIME = 600.0  # seconds that a process may take to import the entry and to come through its init
 _SHUTDOWN_TIME = 10.0  # seconds that a process may take for its shutdown
-_DEATHS = 10  # times that a mini-batch may be begun and lost with its lane, beside its tries
+_DEATHS = 10  # times that a mini-batch may be lost with its lane, or a process be killed before its work, beside tries
 _SHORT = 0.25  # seconds: of mini-batches that take less, the next is claimed before one ends
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
@@ -89,13 +89,14 @@ class Lane:
         self._launch = len(ledger.launches(job.job)) or 1
         self._queue = Queue(ledger, plan, job, lanes_of(fleet, plan), self._launch)
         self._most = 1 + fleet.retry_settings.max_retries
-        self._reuse = fleet.reuse or fleet.workload is None
+        self._reuse = fleet.reuse or fleet.entry_script is not None or fleet.script is not None
         self._due: deque[Task] = deque()
         self._processes: list[Process] = []
         self._work = DeferredWork()
         self._not_before = 0.0
         self._empty = False
         self._init_failures = 0
+        self._hopeless = False
         self._mean = math.inf  # seconds of a mini-batch, lately
         self._told_to_go = False
         self._devices: list[str] = []
@@ -153,7 +154,7 @@ class Lane:
             self._work.try_again()
             self._log.sync()
             self._samples.take([(process.slot, process.pid) for process in self._processes])
-            if self._init_failures >= self._most:
+            if self._hopeless:
                 return 1
         self._dismiss()
         say(f"done but for {', '.join(sorted(self._work.left))}" if self._work.left else "nothing is left to claim")
@@ -310,8 +311,9 @@ class Lane:
     def _init_failed(self, process: Process, code: int) -> None:
         """The entry cannot be imported, or its init fails: after some tries, the run has failed."""
         self._init_failures += 1
-        if self._init_failures < self._most:
+        if self._init_failures < self._most + (_DEATHS if code == -signal.SIGKILL and not process.condemned else 0):
             return
+        self._hopeless = True
         kind, message = process.condemned or ("error", f"its process ended, {_how(code)}")
         log = self._log.tail(f"{self._job.job}-{process.slot}", LOG_TAIL)
         said = [line for line in log.splitlines() if line.strip() and not line.startswith("--- ")]

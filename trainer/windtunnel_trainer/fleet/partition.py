@@ -7,14 +7,14 @@ from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from windtunnel.definition import Fleet
+from windtunnel.definition import Fleet, definition_of
 from windtunnel.errors import WorkloadError
 from windtunnel.ledger import Ledger, Request
 from windtunnel.ledger.stage import Stage
 from windtunnel.stores.base import is_name
 from windtunnel.workload.contract import number
 from windtunnel_trainer import export
-from windtunnel_trainer.trial import NotFiniteError
+from windtunnel_trainer.reports import NotFiniteError
 from windtunnel_trainer.verification import Verification
 
 if TYPE_CHECKING:
@@ -120,10 +120,10 @@ class PartitionVerification(Verification):
         partition: that it was trained on.
     """
 
-    def __init__(self, ledger: Ledger, fleet: Fleet, unit: str, partition: Partition) -> None:
+    def __init__(self, ledger: Ledger, unit: str, partition: Partition) -> None:
         """Verify a partition's model."""
         request = Request(trial=unit, config=unit, params=dict(partition.keys), epochs=0, stage=Stage.iteration(0))
-        super().__init__(ledger, fleet, request)
+        super().__init__(ledger, definition_of(ledger), request)
         self.partition = partition
 
 

@@ -22,6 +22,7 @@ from windtunnel_trainer.failure import why_failed
 from windtunnel_trainer.fleet.contract import Contract, load
 from windtunnel_trainer.fleet.partition import Partition, PartitionVerification, clear, frame
 from windtunnel_trainer.fleet.returned import elements, metrics_of, placed
+from windtunnel_trainer.fleet.script import trains_by_script
 from windtunnel_trainer.seeds import seed_everything
 
 READY = "ready"
@@ -79,7 +80,10 @@ class Worker:
             Exception: whatever importing it raises.
         """
         self._outputs.clear()
-        self._contract = load(self._fleet, script, self._outputs.folders)
+        if self._fleet.script is not None:
+            self._contract = Contract(train=trains_by_script(self._ledger))
+        else:
+            self._contract = load(self._fleet, script, self._outputs.folders)
 
     def serve(self, line: socket.socket) -> None:
         """Do what the lane asks for until it asks no more; `init` comes before all, `shutdown` after."""
@@ -188,7 +192,7 @@ class Worker:
             returned = self._contract.train(partition)
             rows = [] if returned is None else elements([returned] if isinstance(returned, Mapping) else returned)
             if partition.exported and self._contract.verify is not None:
-                verification = PartitionVerification(self._ledger, self._fleet, unit, partition)
+                verification = PartitionVerification(self._ledger, unit, partition)
                 self._contract.verify(verification)
                 partition.metrics |= verification.metrics
                 verified = True

@@ -4,6 +4,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from windtunnel.definition import Definition
 from windtunnel.definition.script import MODEL
 from windtunnel.ledger.model import ONNX
 from windtunnel_trainer.export import exported_model
@@ -26,7 +27,7 @@ def run_check(model: "Verification") -> None:
     from windtunnel_trainer.verification import VerificationError
 
     definition = model.definition
-    assert definition.script is not None
+    assert isinstance(definition, Definition) and definition.script is not None
 
     def note(epoch: float, metrics: dict[str, float]) -> None:
         model.metrics |= metrics
