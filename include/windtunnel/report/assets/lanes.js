@@ -46,7 +46,7 @@ export const lanes = {
     const packed = pack(bars);
     const spans = this.stage ? [Math.min(...bars.map((bar) => bar.start)), Math.max(...bars.map((bar) => bar.end))] : [-Infinity, Infinity];
     const gaps = idle(this.found, spans);
-    const rows = new Map([...new Set(packed.map((bar) => bar.row))].sort((a, b) => a.localeCompare(b, undefined, { numeric: true })).map((row, at) => [row, at]));
+    const rows = new Map([...new Set([...packed, ...gaps].map((bar) => bar.row))].sort((a, b) => a.localeCompare(b, undefined, { numeric: true })).map((row, at) => [row, at]));
     this.chart.style.height = Math.max(220, Math.min(560, 120 + 70 * rows.size)) + "px";
     const [begin, end] = [Math.min(...reduced(packed, "start", Math.min)), Math.max(...reduced(packed, "end", Math.max))];
     let least = (end - begin) / (2 * (this.chart.clientWidth || 900));
