@@ -108,3 +108,11 @@ class FleetEngine:
 def _why(launcher: Launcher, ledger: Ledger, job: Job) -> str:
     reason = launcher.failure_reason(ledger, job)
     return f"the evaluation: {reason.kind}: {reason.message}\n{reason.log}"
+
+
+def summary(outcome: Outcome) -> list[str]:
+    """What came of a run, for people, a line each."""
+    ledger, files = outcome.ledger, outcome.gathered.get("files", [])
+    lines = [f"{outcome.accounts.message}."]
+    lines += [f"{name}: {value:g}" for name, value in outcome.evaluation.items() if value is not None]
+    return [*lines, *(f"{ledger.url}/{name}" for name in files)]
