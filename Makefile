@@ -109,8 +109,8 @@ bench-results-page: $(READY_DEV) ## measure the results page with 5,000 and 10,0
 bench-stores: $(READY_DEV) ## measure listing and reading of results in both stores: ARGS="--sizes 100,1000"
 	@PYTHONPATH=. $(BIN)/python benchmarks/stores.py $(ARGS)
 
-bench-utilisation: $(READY) ## measure how busy the lanes are, with and without a quorum
-	@$(BIN)/python benchmarks/utilisation.py $(ARGS)
+bench-utilisation: $(READY) ## simulate how busy the lanes are, by the length of trials and of Airflow's turns: ARGS="--seeds 10"
+	@$(BIN)/python -m benchmarks.utilisation $(ARGS)
 
 bench-stopping: $(READY) ## measure the epochs that early stopping saves, on curves of real trainings: ARGS="--seeds 20"
 	@$(BIN)/python benchmarks/stopping.py $(ARGS)

@@ -5,7 +5,8 @@ A fenced block says after its language how it is tested:
     sh slow                   its commands succeed, in the slow tests
     sh ci                     .ci/run gives each of its commands
     sh tested-by=test_name    a test of that name does what it says
-    yaml check=definition     it is a right definition; with `path=folder`, its workload is found there
+    yaml check=definition     it is a right definition; with `path=folder`, its workload is found there, with
+                              `beside=a.py,b.py` these files beside it
     yaml check=space          it is a right space, which can be drawn from; `path` as above
     python file=path          it is that file, whole
     python excerpt=path       it stands in that file
@@ -50,7 +51,7 @@ def blocks(language, word):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_block_is_tested(page):
-    known = {"slow", "ci", "tested-by", "check", "path", "file", "excerpt", "in", "runs"}
+    known = {"slow", "ci", "tested-by", "check", "path", "beside", "file", "excerpt", "in", "runs"}
     for block in BLOCK.finditer(page.read_text()):
         words = {word.partition("=")[0] for word in block["words"].split()}
         assert words & known, f"{page.name}: nothing tests\n{block[0]}"
@@ -100,6 +101,8 @@ def test_definitions(marks, text, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / marks.get("path", ".")))
     file = tmp_path / "example.yaml"
     file.write_text(text)
+    for name in filter(None, marks.get("beside", "").split(",")):
+        (tmp_path / name).touch()
     shutil.copy(ROOT / "include" / "pod_template.yaml", tmp_path)  # found beside a definition that needs one
     definition = load_any(file)
     if marks["check"] == "space":

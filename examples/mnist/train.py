@@ -94,7 +94,7 @@ def judge(network, images, labels, batch_size):
 def read(folder, part):
     """Images, N x 1 x 28 x 28 from 0 to 1, and labels: of `train` or of `t10k`, which are the test images."""
     if not folder:
-        return make_up(600 if part == "train" else 100, seed=len(part))
+        return make_up(300 if part == "train" else 100, seed=len(part))
     images = gzip.decompress(Path(folder, f"{part}-images-idx3-ubyte.gz").read_bytes())[16:]
     labels = gzip.decompress(Path(folder, f"{part}-labels-idx1-ubyte.gz").read_bytes())[8:]
     pixels = np.frombuffer(images, np.uint8).reshape(-1, 1, 28, 28).astype(np.float32) / 255

@@ -3,6 +3,8 @@
 import importlib.util
 import sys
 
+import torch
+
 from tests.installed import ROOT
 from windtunnel import stages
 from windtunnel.definition import load_definition, resolve
@@ -16,12 +18,22 @@ EXAMPLES = ROOT / "examples"
 
 def perform(file, folder, **changes):
     """Search by an example's definition, with some fields changed; returns the run."""
-    fields = load_definition(EXAMPLES / file).model_dump(mode="json") | changes
+    return perform_file(EXAMPLES / file, folder, **changes)
+
+
+def perform_file(file, folder, **changes):
+    """Search by a definition, with some fields changed; returns the run."""
+    fields = load_definition(file).model_dump(mode="json") | changes
     definition, faults = read_fields(fields)
     assert faults == []
     ledger = Ledger.open(f"{folder}/{definition.name}/run")
     Engine(stages.begin(resolve(definition), ledger, "test")).perform()
     return Run(ledger)
+
+
+def trials(run):
+    """A run's trials, a row each, with pandas or without it."""
+    return run.trials if isinstance(run.trials, list) else run.trials.to_dict("records")
 
 
 def imported(file, monkeypatch):
@@ -36,10 +48,13 @@ def imported(file, monkeypatch):
 
 
 def lines(module, arguments, capsys):
-    """What a script prints that is given these arguments."""
-    before, sys.argv = sys.argv, [module.__file__, *arguments]
+    """What a script prints that is given these arguments; on one thread, since more would wait for each other."""
+    given, threads = sys.argv, torch.get_num_threads()
+    sys.argv = [module.__file__, *arguments]
+    torch.set_num_threads(1)
     try:
         module.main()
     finally:
-        sys.argv = before
+        sys.argv = given
+        torch.set_num_threads(threads)
     return capsys.readouterr().out.splitlines()

@@ -4,11 +4,12 @@ import json
 import re
 import sys
 import tarfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.examples.performed import EXAMPLES, imported, lines
+from tests.examples.performed import EXAMPLES, imported, lines, perform, trials
 from tests.installed import clean_environment, run
 
 FILE = "newsgroups/newsgroups.yaml"
@@ -22,7 +23,7 @@ def script(monkeypatch):
 
 
 def curve(printed):
-    return [tuple(map(float, re.findall(r"=([\d.]+)", line))) for line in printed if line.startswith("epoch")]
+    return [tuple(map(float, re.findall(r"=([\d.]+)", line))) for line in printed if "loss=" in line]
 
 
 def test_the_script_obeys_each_of_its_arguments(script, tmp_path, capsys):
@@ -89,3 +90,24 @@ def test_two_ranks_train_the_same_network_and_say_so_once(tmp_path):
     together = curve(run(*torchrun, *command, env=environment).splitlines())
     assert len(together) == 2
     assert np.array(together) == pytest.approx(np.array(alone), abs=0.05)
+
+
+@pytest.mark.slow
+def test_it_is_searched_as_the_lab_does_and_the_best_is_trained_again(tmp_path, monkeypatch):
+    monkeypatch.delenv("WINDTUNNEL_DATA", raising=False)
+    fields = {"iterations": 1, "trials": {"initial": 2}, "early_stopping": {}, "resources": {"gpus": 2}}  # two ranks
+    search = perform(FILE, tmp_path, limits={"parallel": 1, "threads": 1}, **fields)
+    for trial in trials(search):
+        folder = Path(search.url) / "trials" / trial["trial"]
+        log = (folder / "log.txt").read_text()
+        command = re.search(r"^running: .* train.py (.*)$", log, re.MULTILINE)[1]
+        for name in ("learning_rate", "num_epochs", "batch_size", "hidden_size"):
+            assert f"--{name}={trial[f'params.{name}']} " in command
+        printed = curve(log.splitlines())
+        assert len(printed) == trial["params.num_epochs"]
+        points = search.curves()[trial["trial"]]
+        assert [(point["loss"], point["accuracy"]) for point in points] == printed
+        assert {file.name for file in folder.rglob("*.png")} == {"loss.png", "accuracy.png"}
+    printed = run(sys.executable, SCRIPT.with_name("retrain.py"), search.url, "--output", tmp_path).splitlines()
+    assert printed[0].startswith(f"{search.best.objectives['accuracy']:.4f} with --learning_rate=")
+    assert printed[-1].endswith("of 240 test posts are right")

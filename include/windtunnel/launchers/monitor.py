@@ -10,10 +10,15 @@ from datetime import datetime
 from windtunnel.definition import definition_of
 from windtunnel.errors import LaunchError
 from windtunnel.launchers.base import JobFailure, Launcher
-from windtunnel.ledger import Job, JobKind, Ledger, Result, State
+from windtunnel.ledger import Job, JobKind, Ledger, Plan, Result, State
+from windtunnel.ledger.claims import Claims
+from windtunnel.ledger.curves import last_report
 from windtunnel.ledger.failures import hopeless, record_failure
 from windtunnel.ledger.ids import last_tries
 from windtunnel.ledger.stage import Stage
+from windtunnel.ledger.stragglers import promising
+from windtunnel.ledger.trial import ended as ended_trials
+from windtunnel.ledger.trial import outstanding
 from windtunnel.ledger.writer import BEAT
 from windtunnel.text import printable
 
@@ -57,6 +62,7 @@ class Progress:
 class _Stage:
     jobs: list[Job]
     units: list[str]
+    plan: Plan | None = None
 
     @classmethod
     def of(cls, ledger: Ledger, name: str) -> "_Stage":
@@ -64,7 +70,7 @@ class _Stage:
         plan = ledger.plan(name)
         jobs = plan.jobs if plan is not None else [ledger.job(name)]
         requested = [request.trial for request in plan.requests] if plan is not None else []
-        return cls(jobs, requested or [unit for job in jobs for unit in job.units])
+        return cls(jobs, requested or [unit for job in jobs for unit in job.units], plan)
 
 
 class StageMonitor:
@@ -96,7 +102,8 @@ class StageMonitor:
         self._launcher = launcher
         self._clock = clock
         self._began = clock()
-        self._limits = definition_of(ledger).limits
+        definition = definition_of(ledger)
+        self._limits, self._objectives = definition.limits, definition.objectives
         self._stage = _Stage.of(ledger, stage)
         self._is_iteration = Stage(stage).is_iteration
         earlier = [other for other in ledger.stages() if other.is_iteration and other.number < Stage(stage).number]
@@ -136,7 +143,7 @@ class StageMonitor:
         total = len(self._stage.units)
         given_up = self._is_iteration and self._hopeless(ended)
         return Progress(
-            done=(len(own) == total and not late) or given_up or over,
+            done=given_up or over or self._is_over(ended),
             finished=len(own),
             total=total,
             failed=sum(result.state is State.FAILED for result in own),
@@ -144,6 +151,26 @@ class StageMonitor:
             late=late,
             over=over,
         )
+
+    def _is_over(self, ended: Mapping[str, Result]) -> bool:
+        """Whether what follows the stage may begin, as its plan has it."""
+        stages, plan = (self._stage, *self._earlier), self._stage.plan
+        open_units = [unit for stage in stages for unit in stage.units if unit not in ended]
+        if plan is None or plan.ahead is None:
+            return not open_units
+        claims = Claims(self._ledger).listing()
+        unclaimed = sum(unit not in claims or claims[unit].released for unit in open_units)
+        if not plan.is_over(len(open_units), unclaimed):
+            return False
+        return not plan.last or not self._promising(ended)
+
+    def _promising(self, ended: Mapping[str, Result]) -> set[str]:
+        """Stragglers that would be on the front by what they have reported."""
+        plans = [stage.plan for stage in (self._stage, *self._earlier) if stage.plan is not None]
+        requests = [request for plan in plans for request in plan.requests]
+        late = outstanding(requests, ended)
+        reports = {request.trial: last_report(self._ledger, request.trial) for request in late}
+        return promising(late, ended_trials(requests, ended), reports, self._objectives)
 
     def _beat(self) -> None:
         if self._ledger.turn is not None and self._clock() >= self._beat_due:

@@ -10,7 +10,7 @@ from windtunnel.objectives.front import pareto_front
 def promising(
     late: Iterable[Request],
     tried: Sequence[Trial],
-    reports: Mapping[str, Mapping[str, float]],
+    reports: Mapping[str, Mapping[str, float | None]],
     objectives: Mapping[str, str],
 ) -> set[str]:
     """The stragglers that would be on the front if they ended now, by what they have reported last.
@@ -26,7 +26,8 @@ def promising(
     front = pareto_front(feasible_trials(tried), objectives)
 
     def would_be_on_it(request: Request) -> bool:
-        values = request.known | dict(reports.get(request.trial, {}))
+        reported = {name: value for name, value in reports.get(request.trial, {}).items() if value is not None}
+        values = request.known | reported
         now = Trial(request, Result(trial=request.trial, state=State.COMPLETED, objectives=values))
         return now in pareto_front([*front, now], objectives)
 

@@ -102,7 +102,9 @@ class Snapshot:
         warnings = self.record.get("warnings")
         said = [each for each in warnings if isinstance(each, str)] if isinstance(warnings, list) else []
         same = alike(self.trials) if self.definition.get("script") else ""
-        return [*warm, *(f"warning: {each}" for each in (*said, *([same] if same else [])))]
+        late = ", ".join(self.late)
+        missed = [f"on the front, but ended after the finalists were chosen: {late}"] if late else []
+        return [*warm, *missed, *(f"warning: {each}" for each in (*said, *([same] if same else [])))]
 
     @property
     def last_iteration(self) -> int:

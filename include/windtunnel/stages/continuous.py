@@ -2,30 +2,27 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
+from windtunnel.definition import Definition
 from windtunnel.ledger import Decision, Request, Trial
 from windtunnel.ledger.curves import EPOCH
 from windtunnel.ledger.stragglers import promising
-from windtunnel.stages.ending import reason_to_suggest_no_more
 from windtunnel.stages.search import Search
 
 
-def what_follows(search: Search, k: int, tried: int, note: str) -> tuple[int | None, bool]:
-    """What iteration k waits for in a continuous search: `Plan.ahead` and `Plan.last`.
+def what_follows(definition: Definition, *, last: bool, more: bool) -> tuple[int | None, bool]:
+    """What an iteration waits for: `Plan.ahead` and `Plan.last`.
 
     Args:
-        search: at work.
-        k: the iteration.
-        tried: configurations that it and those before it have tried.
-        note: why its batch is smaller than was asked for; empty where it is not.
+        definition: of the search, its lanes fixed.
+        last: whether the iteration is the last one that there may be.
+        more: whether the next one would suggest new configurations, rather than promote at most.
     """
-    definition, limits = search.definition, search.definition.limits
     if not definition.continuous:
         return None, False
-    ends = k == search.iteration(search.session.iterations)
-    if not (ends or note or reason_to_suggest_no_more(search, k + 1, tried)):
-        lanes = (limits.parallel or 1) * limits.slots
+    if more and not last:
+        lanes = (definition.limits.parallel or 1) * definition.limits.slots
         return lanes if definition.trials.ahead is None else definition.trials.ahead, False
-    if len(definition.rungs) > 1 and not ends:
+    if len(definition.rungs) > 1 and not last:
         return None, False  # who is promoted once nothing new comes is decided from all results
     return 0, True
 

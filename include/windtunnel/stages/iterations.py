@@ -51,10 +51,14 @@ def suggest(search: Search, k: int, live: Collection[str] = ()) -> Plan:
     requests += promoted(search, history, k)
     if search.session.retry_failed and k == search.iteration(1):
         requests += _retries(history, stage)
-    left_out = "" if any(plan.left_out for plan in history.plans.values()) else _left_out(failing)
     tried = _configurations(history, k - 1) + len(batch.suggestions)
-    ahead, last = what_follows(search, k, tried, batch.note)
-    return plan_trials(search, history, stage, requests, live, batch.note, left_out=left_out, ahead=ahead, last=last)
+    more = not (batch.note or reason_to_suggest_no_more(search, k + 1, tried))
+    ends = k == search.iteration(search.session.iterations)
+    ahead, last = what_follows(search.definition, last=ends, more=more)
+    left_out = "" if any(plan.left_out for plan in history.plans.values()) else _left_out(failing)
+    return plan_trials(
+        search, history, stage, requests, live, note=batch.note, left_out=left_out, ahead=ahead, last=last
+    )
 
 
 def select(search: Search, k: int) -> Selection:

@@ -1,6 +1,7 @@
 """Planning: which trials a stage runs, and in which jobs."""
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 from windtunnel.ledger import Job, JobKind, Plan, Request
 from windtunnel.ledger.stage import Stage
@@ -17,11 +18,7 @@ def plan_trials(
     stage: Stage,
     requests: Sequence[Request],
     live: Collection[str],
-    note: str = "",
-    *,
-    left_out: str = "",
-    ahead: int | None = None,
-    last: bool = False,
+    **facts: Any,
 ) -> Plan:
     """Fix a stage that runs these trials: those without a result, here or in an earlier run, are dealt into jobs.
 
@@ -31,10 +28,7 @@ def plan_trials(
         stage: an iteration, or a full training.
         requests: the stage's trials; infeasible ones have their result with the plan.
         live: names of the run's jobs that live; lanes that stragglers still hold get no job, but one lane always does.
-        note: for people.
-        left_out: of configurations that are not among the trials, for people.
-        ahead: see `Plan`.
-        last: see `Plan`.
+        facts: other fields of the plan.
     """
     infeasible = {request.trial for request in requests if request.infeasible}
     settled = infeasible | adopt_results(search, history, requests)
@@ -42,9 +36,7 @@ def plan_trials(
         request.trial: request for request in outstanding(requests, history.results) if request.trial not in settled
     }
     jobs = deal_into_jobs(search, stage, JobKind.TRAIN, to_do, history.busy_lanes(live))
-    return history.create_plan(
-        Plan(stage=stage, requests=list(requests), jobs=jobs, note=note, left_out=left_out, ahead=ahead, last=last)
-    )
+    return history.create_plan(Plan(stage=stage, requests=list(requests), jobs=jobs, **facts))
 
 
 def deal_into_jobs(

@@ -16,9 +16,7 @@ _MOST_FILES = 10_000
 _IGNORE = ".gitignore"
 _NEVER = (".git", "__pycache__", ".ipynb_checkpoints", _IGNORE)
 _SECRET = re.compile(r"\.env(\..+)?|\.envrc")
-_DEFINITION = re.compile(
-    rb"^objectives\s*:.*^(script|workload)\s*:|^(script|workload)\s*:.*^objectives\s*:|^kind\s*:\s*fleet\b", re.M | re.S
-)
+_FIELDS = (re.compile(rb"^(script|workload|kind)\s*:", re.M), re.compile(rb"^(objectives|split)\s*:", re.M))
 
 
 def files_of_folder(folder: Path) -> dict[str, bytes]:
@@ -122,7 +120,7 @@ def _rules_above(root: Path) -> tuple[_Rules, ...]:
 
 def _is_definition(path: str, content: bytes) -> bool:
     """Whether it is a search's own file: what it says of the script counts, and the rest may change as the run goes."""
-    return path.endswith((".yaml", ".yml")) and _DEFINITION.search(content) is not None
+    return path.endswith((".yaml", ".yml")) and all(field.search(content) for field in _FIELDS)
 
 
 def _too_large(folder: Path, sizes: dict[str, int]) -> WorkloadError:

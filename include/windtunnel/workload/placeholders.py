@@ -1,6 +1,7 @@
 """Texts with `{placeholders}`, and values as command lines and environments spell them."""
 
 import json
+import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from string import Formatter
@@ -8,6 +9,8 @@ from typing import Any
 
 FLAGS = "flags"  # the placeholder that stands for a flag for each parameter
 STYLES = ("--name=value", "--name value", "name=value", "environment")
+
+_NAME = re.compile(r"[^\W\d][\w.-]*")
 
 Words = str | Sequence[str]
 
@@ -85,7 +88,7 @@ def spelled(value: Any) -> str:
 def _parts(text: str) -> Iterator[tuple[str, str | None]]:
     try:
         for literal, name, form, conversion in Formatter().parse(text):
-            if name is not None and (form or conversion or not name.replace(".", "").isidentifier()):
+            if name is not None and (form or conversion or not _NAME.fullmatch(name)):
                 raise ValueError
             yield literal, name
     except ValueError:

@@ -11,7 +11,7 @@ from windtunnel_airflow.triggers.results import ResultsTrigger
 
 
 class AwaitResults(BaseSensorOperator):
-    """Defers until the results of the jobs' stage are in, or as many as the definition's quorum wants.
+    """Defers until the results of the jobs' stage are in, or in a continuous search until few wait for a lane.
 
     Nothing is handed over the deferral but what its own fields hold: `airflow dags test` drops the rest. It has no
     time-out of its own; the definition's limits end every job, and so every wait.

@@ -57,7 +57,7 @@ def launch(job: str, store: str) -> None:
 # Only what was awaited can be shown. A killed worker is a reason to try again; failed trials, which fail it, are none.
 @task(map_index_template="{{ trials }}", trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS, on_failure_callback=[])
 def collect(job: str, store: str) -> None:
-    """Show the job's trials and their logs. Red where a trial failed; skipped where a quorum went on without it."""
+    """Show the job's trials and their logs. Red where a trial failed; skipped where the search went on without it."""
     ledger = current_ledger(store)
     work = ledger.job(job)
     set_label(work)

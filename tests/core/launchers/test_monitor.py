@@ -8,6 +8,8 @@ from windtunnel.host.machine import host, now
 from windtunnel.launchers.base import JobFailure, Launcher
 from windtunnel.launchers.monitor import Progress, StageMonitor, wait
 from windtunnel.ledger import Job, JobKind, Ledger, Plan, Request, Result, State
+from windtunnel.ledger.claims import Claims
+from windtunnel.ledger.curves import METRICS, curve_metadata
 from windtunnel.ledger.failures import record_failure
 from windtunnel.ledger.records import Session
 
@@ -317,4 +319,54 @@ def test_a_run_that_is_moved_away_is_missed_at_once_and_gone_on_with(run, launch
             monitor.poll()
     (tmp_path / "elsewhere").rename(folder)
     complete(run, "a")
+    assert monitor.poll().done
+
+
+@pytest.fixture
+def continuous(run):
+    """A first iteration of six trials on two lanes; `hold` claims some of them."""
+
+    def begin(ahead, *, last=False):
+        made = run([], fields={"continuous": True, "objectives": {"score": "maximize"}}, parallel=2)
+        asked = [
+            Request(trial=f"{n:016x}-e1", config=f"{n:016x}", params={"do": "nothing"}, epochs=1, stage="2")
+            for n in range(6)
+        ]
+        plan = Plan(stage="2", requests=asked, jobs=[], ahead=ahead, last=last)
+        return made.ledger, [request.trial for request in made.ledger.create_plan(plan).requests]
+
+    return begin
+
+
+def hold(ledger, units, lane="lane-1-0"):
+    return [Claims(ledger).take(unit, lane, 1) for unit in units]
+
+
+def test_a_continuous_iteration_is_over_when_few_trials_are_unclaimed(continuous, launcher):
+    ledger, units = continuous(ahead=2)
+    monitor = StageMonitor(ledger, launcher, "2")
+    claims = hold(ledger, units[:3])
+    assert not monitor.poll().done
+    hold(ledger, units[3:4])
+    assert monitor.poll().done
+    Claims(ledger).release(claims[0])
+    assert not monitor.poll().done
+    ledger.record(Result(trial=units[5], state=State.COMPLETED))
+    assert monitor.poll().done
+
+
+def test_the_last_one_waits_for_who_would_be_on_the_front(continuous, launcher):
+    ledger, units = continuous(ahead=0, last=True)
+    hold(ledger, units[:5])
+    for unit in units[:3]:
+        ledger.record(Result(trial=unit, state=State.COMPLETED, objectives={"score": 1.0}))
+    monitor = StageMonitor(ledger, launcher, "2")
+    assert not monitor.poll().done
+    hold(ledger, units[5:])
+    assert monitor.poll().done  # of none of the three that run anything is known
+    curves = ledger.store
+    curves.put(ledger.trial_path(units[3], METRICS), b"", curve_metadata('{"epoch": 1, "score": 2.0}'))
+    curves.put(ledger.trial_path(units[4], METRICS), b"", curve_metadata('{"epoch": 1, "score": 0.5}'))
+    assert not monitor.poll().done
+    ledger.record(Result(trial=units[3], state=State.COMPLETED, objectives={"score": 2.0}))
     assert monitor.poll().done

@@ -1,3 +1,5 @@
+import subprocess
+import sys
 import textwrap
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,10 +11,10 @@ import yaml
 from tests.runs import begin_by_hand
 from windtunnel.definition import Definition, load_definition, resolve
 from windtunnel.definition.program import program_of
-from windtunnel.ledger import Ledger, Request, Result
+from windtunnel.ledger import Job, JobKind, Ledger, Request, Result
 from windtunnel.ledger.curves import read_points
 from windtunnel.ledger.ids import trial_id
-from windtunnel.stores.local import LocalStore
+from windtunnel.stores import open_store
 from windtunnel.workload.files import SCRIPT
 from windtunnel.workload.source import upload_source
 from windtunnel_trainer import units
@@ -31,20 +33,40 @@ class Lab:
     stop: Any = None
     starts: dict[str, int] = field(default_factory=dict)
 
-    def train(self, params: dict[str, Any] | None = None, epochs: float = 3, **more: Any) -> Result:
-        """Train a trial; a second time it is one that is started again."""
-        request = Request(
+    def request(self, params: dict[str, Any] | None = None, epochs: float = 3, **more: Any) -> Request:
+        """What is asked of a trial."""
+        return Request(
             trial=trial_id(CONFIG, epochs),
             config=CONFIG,
-            params={"lr": 0.1} if params is None else params,
+            params=params or {"lr": 0.1},
             epochs=epochs,
             stage="1",
             iteration=1,
             **more,
         )
+
+    def train(self, params: dict[str, Any] | None = None, epochs: float = 3, **more: Any) -> Result:
+        """Train a trial; a second time it is one that is started again."""
+        request = self.request({"lr": 0.1} if params is None else params, epochs, **more)
         self.starts[request.trial] = self.starts.get(request.trial, 0) + 1
         first = self.starts[request.trial] == 1
         return units.train(self.ledger, self.definition, request, self.stop, first_start=first)
+
+    def start_job(self, epochs: float = 3, *, lr: float = 0.1) -> subprocess.Popen[bytes]:
+        """Start a job of one trial, as a launcher does."""
+        trial = trial_id(CONFIG, epochs)
+        if self.ledger.result(trial) is None and "1-0" not in self.starts:
+            self.ledger.begin_trial(self.request({"lr": lr}, epochs))
+            self.ledger.create_job(Job(job="1-0", kind=JobKind.TRAIN, stage="1", units=[trial]))
+        self.starts["1-0"] = 1
+        command = [sys.executable, "-m", "windtunnel_trainer", self.ledger.url, "1-0", "--digest", self.ledger.digest]
+        return subprocess.Popen(command, start_new_session=True)
+
+    def result(self, epochs: float = 3) -> Result:
+        """How a trial has ended."""
+        result = self.ledger.result(trial_id(CONFIG, epochs))
+        assert result is not None
+        return result
 
     def curve(self, metric: str, epochs: float = 3) -> list[tuple[float, float | None]]:
         """What a trial has reported: epochs and values."""
@@ -61,9 +83,7 @@ class Lab:
 def lab(tmp_path):
     """Makes a lab of a script's text, a section `script`, more fields of the definition, and more files."""
 
-    def make(
-        text: str, script: Any = None, files: dict[str, str] | None = None, store: Any = None, **fields: Any
-    ) -> Lab:
+    def make(text: str, script: Any = None, files: dict[str, str] | None = None, store: str = "", **fields: Any) -> Lab:
         folder = tmp_path / "lab"
         folder.mkdir()
         for name, content in {"train.py": text, **(files or {})}.items():
@@ -79,7 +99,7 @@ def lab(tmp_path):
         file = folder / "search.yaml"
         file.write_text(yaml.safe_dump(written))
         definition = resolve(load_definition(file))
-        ledger = Ledger(store or LocalStore(tmp_path / "store"), "lab", "run")
+        ledger = Ledger(open_store(store or str(tmp_path / "store")), "lab", "run")
         archive = upload_source(ledger, SCRIPT, program_of(definition))
         return Lab(folder, definition, begin_by_hand(ledger, definition, archive))
 

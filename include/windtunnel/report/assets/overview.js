@@ -64,7 +64,6 @@ function banners(app) {
   }
   for (const each of found.notes || []) list.push(note(each));
   if (found.refused) list.push(note("The finalists were " + found.refused + ": nothing was trained fully or published."));
-  if (found.late.length) list.push(element("p", { class: "outcome", id: "late" }, "The finalists were chosen before these ended, which belong on the front: ", found.late.flatMap((trial) => [link(app, trial), " "]), "To go on with the run takes them in."));
   if (found.ended_early) list.push(note("The search ended early: " + found.ended_early));
   const active = airflow ? airflow.active && !airflow.behind : found.works;
   if (active && (found.waits_for.length || busy(app).length)) {

@@ -41,7 +41,6 @@ def overview(snapshot: Snapshot) -> dict[str, Any]:
         "planned": snapshot.planned,
         "iterations": [_iteration(snapshot, each) for each in begun],
         "front": [trial.trial for trial in snapshot.trials if trial.trial in snapshot.front],
-        "late": snapshot.late,
         "volume": _steps(snapshot.volumes),
         "best": {name: _best(snapshot, name) for name in snapshot.objectives},
         "models": [model(snapshot, each) for each in snapshot.models],
