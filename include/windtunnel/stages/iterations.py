@@ -26,16 +26,15 @@ def goes_on(search: Search, group: int) -> bool:
     return group == 1 or (before is not None and before.stop is None and before.failure is None)
 
 
-def suggest(search: Search, k: int, live: Collection[str] = ()) -> Plan:
-    """Fix iteration k's trials and jobs.
+def suggest(search: Search, k: int) -> Plan:
+    """Fix iteration k's trials.
 
     Args:
         search: at work.
         k: the iteration, counted from 1.
-        live: names of the run's jobs that live: stragglers among them hold their lanes.
 
     Returns:
-        The plan; trials whose results are known already are in it, but in no job.
+        The plan; trials whose results are known already are in it.
     """
     stage, history = Stage.iteration(k), History(search.ledger)
     plan = history.plan(stage)
@@ -46,7 +45,7 @@ def suggest(search: Search, k: int, live: Collection[str] = ()) -> Plan:
     requests += promoted(search, history, k)
     if search.session.retry_failed and k == search.iteration(1):
         requests += _retries(history, stage)
-    return plan_trials(search, history, stage, requests, live, batch.note)
+    return plan_trials(search, history, stage, requests, batch.note)
 
 
 def select(search: Search, k: int) -> Selection:

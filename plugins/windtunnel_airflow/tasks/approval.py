@@ -4,6 +4,8 @@ from typing import Any
 
 from airflow.providers.standard.operators.hitl import HITLBranchOperator
 
+from windtunnel.launchers import get_launcher
+from windtunnel.launchers.lanes import end_idle
 from windtunnel.ledger import Approval
 from windtunnel.stages import History, Search
 from windtunnel.stages.finalists import full_stage
@@ -49,6 +51,7 @@ class Approve(HITLBranchOperator):
         if not search.definition.approval or self._approved(search, context["ti"]):
             return self.do_branch(context, self.options_mapping[APPROVE])
         self.body = _finalists(search)
+        end_idle(search.ledger, get_launcher(search.definition.launcher))
         return super().execute(context)
 
     def execute_complete(self, context: Any, event: dict[str, Any]) -> Any:
