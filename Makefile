@@ -88,6 +88,7 @@ format: $(READY_DEV) ## mend what the style check can mend by itself
 
 schema: $(READY) ## write the JSON Schema of definitions, and the tables of docs/definition.md
 	@$(BIN)/python -m windtunnel schema
+	@$(BIN)/python -m windtunnel schema --kind fleet
 	@$(BIN)/python scripts/definition_page.py
 
 count: $(READY) ## count classes, statements, copies of rules: ARGS="--at COMMIT" beside a commit, ARGS=--where for the lines
@@ -108,8 +109,11 @@ bench-results-page: $(READY_DEV) ## measure the results page with 5,000 and 10,0
 bench-stores: $(READY_DEV) ## measure listing and reading of results in both stores: ARGS="--sizes 100,1000"
 	@PYTHONPATH=. $(BIN)/python benchmarks/stores.py $(ARGS)
 
-bench-utilisation: $(READY) ## measure how busy the lanes are, with and without a quorum
-	@$(BIN)/python benchmarks/utilisation.py $(ARGS)
+bench-utilisation: $(READY) ## simulate how busy the lanes are, by the length of trials and of Airflow's turns: ARGS="--seeds 10"
+	@$(BIN)/python -m benchmarks.utilisation $(ARGS)
+
+bench-lanes: $(READY_DEV) ## measure how busy lanes are in a run under Airflow, beside the simulation: ARGS="--trials 200 --lanes 8 --mean 3"
+	@$(BIN)/python -m benchmarks.lanes $(ARGS)
 
 bench-stopping: $(READY) ## measure the epochs that early stopping saves, on curves of real trainings: ARGS="--seeds 20"
 	@$(BIN)/python benchmarks/stopping.py $(ARGS)

@@ -1,15 +1,16 @@
-"""Writes the tables of docs/definition.md from the definition's JSON Schema: `make schema`.
+"""Writes the tables of docs/definition.md and docs/fleets.md from the definitions' JSON Schemas: `make schema`.
 
-What stands above the mark in that page is written by hand; what stands below it is made here.
+What stands above the mark in a page is written by hand; what stands below it is made here.
 """
 
 from pathlib import Path
 from typing import Any
 
-from windtunnel.definition.schema import COMMON, json_schema
+from windtunnel.definition.schema import COMMON, fleet_schema, json_schema
 from windtunnel.space import KINDS
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "definition.md"
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+PAGE, FLEETS = DOCS / "definition.md", DOCS / "fleets.md"
 MARK = "<!-- From here on the page is made by `make schema`. -->\n"
 _TYPES = {
     "object": "mapping",
@@ -27,6 +28,14 @@ def page(text: str) -> str:
     return text.partition(MARK)[0] + MARK + tables(json_schema())
 
 
+def fleets_page(text: str) -> str:
+    """The page of fleets with its tables made anew; what fleets share with searches stands in the other page."""
+    schema = fleet_schema()
+    own = {"Split": "`split`", "Gather": "`gather`", "RetrySettings": "`retry_settings`", "FleetLimits": "`limits`"}
+    parts = [("The file", schema), *((title, schema["$defs"][name]) for name, title in own.items())]
+    return text.partition(MARK)[0] + MARK + "".join(_table(title, section) for title, section in parts)
+
+
 def tables(schema: Schema) -> str:
     """A table of the definition's own fields, and one for each section."""
     return "".join(_table(title, section) for title, section in _sections(schema))
@@ -38,6 +47,7 @@ def _sections(schema: Schema) -> list[tuple[str, Schema]]:
     named = {
         field["$ref"].rpartition("/")[2]: f"`{name}`" for name, field in schema["properties"].items() if "$ref" in field
     }
+    named["Script"] = "`script`"
     named["Constraint"] = "`constraints`, each"
     for rule in parts["StrategyChoice"]["allOf"]:
         options = rule["then"]["properties"]["options"]["$ref"].rpartition("/")[2]
@@ -105,3 +115,4 @@ def _cell(text: str) -> str:
 
 if __name__ == "__main__":
     PAGE.write_text(page(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    FLEETS.write_text(fleets_page(FLEETS.read_text(encoding="utf-8")), encoding="utf-8")

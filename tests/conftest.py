@@ -13,6 +13,9 @@ settings.register_profile("explore", deadline=None, suppress_health_check=[Healt
 settings.register_profile("same", settings.get_profile("explore"), derandomize=True)
 settings.load_profile("same")
 
+# No power fails in a test, so nothing that this process writes is waited for until it is on the disk.
+os.fsync = lambda descriptor: None
+
 # A shell's background commands ignore Ctrl-C, and so would the processes that tests send it to.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -1,34 +1,37 @@
 """Kills processes of a search at random moments, and checks that nothing comes of it.
 
-    python -m tests.kills [--kills 20] [--seed 0] [--engine test|scheduler]
+    python -m tests.kills [--kills 20] [--seed 0] [--engine python|test|scheduler] [--pause 2] [--set launcher=local …]
 
 A small search of digits runs once undisturbed. Then it runs again while a task, a job or a trial is killed with
-SIGKILL every few seconds. Under `test`, the engine of `make run`, the same command is given again whenever it was hit;
-under `scheduler` nobody does anything. However often it was hit, the run must end with the undisturbed run's front, and
-no finished trial may have been started again.
+SIGKILL every few seconds. Under `python`, the engine without Airflow, and `test`, the engine of `make run`, the same
+command is given again whenever it was hit; under `scheduler` nobody does anything. However often it was hit, the run
+must end with the undisturbed run's front, and no finished trial may have been started again.
 """
 
 import argparse
 import os
 import random
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import psutil
 import yaml
 
 from tests.airflow.standalone import FINISHED, Standalone
-from windtunnel.ledger import Ledger
+from windtunnel.ledger import Ledger, State
 from windtunnel.stores import open_store
 
-SEARCH = {
+SEARCH: dict[str, Any] = {
     "workload": "windtunnel_trainer.workloads.cnn",
     "data": {"dataset": "digits"},
     "settings": {"image_size": 8, "batch_size": 32, "lr": 5e-3},
@@ -42,19 +45,31 @@ SEARCH = {
     "trials": {"initial": 6, "per_iteration": 6},
     "epochs": {"partial": 2, "full": 5},
     "finalists": {"max": 3},
-    # A process that is killed for no fault of its own may be hit many times.
     "limits": {"parallel": 2, "trial_retries": 50},
     "seed": 3,
 }
 KINDS = ("task", "job", "trial")
-PATIENCE = 600  # seconds for one run, however often it is hit
+PATIENCE = 1800  # seconds for one run, however often it is hit
+
+Run = Callable[["Killer | None"], Ledger]
+Processes = Callable[[], list[psutil.Process]]
 
 
 class Killer:
     """Picks victims among the processes of a store's runs, and remembers what it did."""
 
-    def __init__(self, seed: int, kills: int, store: Path, tasks: Callable[[], list[psutil.Process]]) -> None:
+    def __init__(self, seed: int, kills: int, pause: float, store: Path, tasks: Processes) -> None:
+        """Nobody is killed yet.
+
+        Args:
+            seed: of whom is killed, and when.
+            kills: how many to kill.
+            pause: seconds between two kills, in the mean.
+            store: whose jobs and trials are victims.
+            tasks: finds the processes that are victims as tasks.
+        """
         self.left = kills
+        self._pause = pause
         self.done: Counter[str] = Counter()
         self._random = random.Random(seed)
         self._store = str(store)
@@ -78,7 +93,7 @@ class Killer:
     def _choose(self) -> None:
         """Whom to kill next, and when: each kind as often as the others, for they do not live equally long."""
         self._kind = self._random.choice(KINDS)
-        self._next = time.monotonic() + self._random.uniform(0.2, 4)
+        self._next = time.monotonic() + self._random.uniform(0.1, 1.9) * self._pause
 
     def _trainers(self) -> dict[str, list[psutil.Process]]:
         found: dict[str, list[psutil.Process]] = {"job": [], "trial": []}
@@ -100,35 +115,60 @@ def matching(*words: str) -> list[psutil.Process]:
     return found
 
 
-def run_by_command(folder: Path, killer: Killer | None) -> Ledger:
-    """Perform the search by the command of `make run`, given again until it ends well."""
-    file = folder / "kills.yaml"
-    file.write_text(yaml.safe_dump(SEARCH))
-    environment = os.environ | {"WINDTUNNEL_STORE": str(folder / "runs"), "XDG_CACHE_HOME": str(folder / "cache")}
-    deadline = time.monotonic() + PATIENCE
-    option = ["--fresh"]
-    while time.monotonic() < deadline:
-        command = [sys.executable, "-m", "windtunnel_airflow.run", str(file), *option]
-        option = []
-        with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
-            while process.poll() is None:
-                time.sleep(0.1)
-                if killer is not None:
-                    killer.strike()
-            assert process.stdout is not None
-            said = process.stdout.read().decode()
-        if process.returncode == 0:
-            return Ledger.open(str((folder / "runs" / "latest").resolve()))
-        if killer is None:
-            raise AssertionError(f"the undisturbed run failed:\n{said}")
-    raise AssertionError(f"no end after {PATIENCE} s; the last words were\n{said}")
+class ByCommand:
+    """Runs the search by a command that is given again until it ends well."""
 
+    def __init__(self, engine: str, folder: Path) -> None:
+        """Nothing is run yet.
 
-def commands(folder: str) -> list[psutil.Process]:
-    """The command that works in the folder, and the process of its Airflow."""
-    found = matching("windtunnel_airflow.run ", folder)
-    ids = {process.pid for process in found}
-    return found + [process for process in matching("windtunnel_airflow.run.worker") if process.ppid() in ids]
+        Args:
+            engine: `python` or `test`.
+            folder: of all that is written.
+        """
+        self.store = folder / "runs"
+        self._engine, self._folder = engine, folder
+        self._file = folder / "kills.yaml"
+        self._file.write_text(yaml.safe_dump(SEARCH))
+        self._runs = count(1)
+
+    def __call__(self, killer: Killer | None) -> Ledger:
+        """A run from its beginning to its end."""
+        own = {"WINDTUNNEL_STORE": str(self.store), "XDG_CACHE_HOME": str(self._folder / "cache")}
+        deadline = time.monotonic() + PATIENCE
+        number, tries, said = next(self._runs), count(), ""
+        while time.monotonic() < deadline:
+            with tempfile.TemporaryFile() as output:
+                command = self._command(number, fresh=next(tries) == 0)
+                with subprocess.Popen(command, env=os.environ | own, stdout=output, stderr=output) as process:
+                    while process.poll() is None and time.monotonic() < deadline:
+                        time.sleep(0.05)
+                        if killer is not None:
+                            killer.strike()
+                    process.kill()
+                output.seek(0)
+                said = output.read().decode(errors="replace")
+            if process.returncode == 0:
+                return self._ledger(number)
+            if killer is None:
+                raise AssertionError(f"the undisturbed run failed:\n{said}")
+        raise AssertionError(f"no end after {PATIENCE} s; the last words were\n{said}")
+
+    def tasks(self) -> list[psutil.Process]:
+        """The command that works in the folder, and the process of its Airflow."""
+        found = matching("tests.performs" if self._engine == "python" else "windtunnel_airflow.run ", str(self._folder))
+        ids = {process.pid for process in found}
+        return found + [process for process in matching("windtunnel_airflow.run.worker") if process.ppid() in ids]
+
+    def _command(self, number: int, *, fresh: bool) -> list[str]:
+        if self._engine == "python":
+            return [sys.executable, "-m", "tests.performs", str(self._file), str(self.store), f"run-{number}"]
+        command = [sys.executable, "-m", "windtunnel_airflow.run", str(self._file)]
+        return [*command, "--fresh"] if fresh else command
+
+    def _ledger(self, number: int) -> Ledger:
+        if self._engine == "python":
+            return Ledger(open_store(str(self.store)), "kills", f"run-{number}")
+        return Ledger.open(str((self.store / "latest").resolve()))
 
 
 def run_by_scheduler(airflow: Standalone, killer: Killer | None) -> Ledger:
@@ -148,7 +188,7 @@ def run_by_scheduler(airflow: Standalone, killer: Killer | None) -> Ledger:
     return Ledger(open_store(airflow.environment["WINDTUNNEL_STORE"]), "kills", run)
 
 
-def torment_scheduler(folder: Path, seed: int, kills: int) -> None:
+def torment_scheduler(folder: Path, seed: int, kills: int, pause: float) -> None:
     """Run the search under Airflow's real scheduler; its tasks are processes that name their task instance."""
     for name in ("dags", "searches"):
         (folder / name).mkdir()
@@ -163,7 +203,7 @@ def torment_scheduler(folder: Path, seed: int, kills: int) -> None:
             family = set(mine.children(recursive=True))
             return [process for process in matching("airflow worker -- ") if process in family and is_task(process)]
 
-        torment(lambda killer: run_by_scheduler(airflow, killer), Killer(seed, kills, folder / "runs", tasks))
+        torment(lambda killer: run_by_scheduler(airflow, killer), Killer(seed, kills, pause, folder / "runs", tasks))
 
 
 def is_task(process: psutil.Process) -> bool:
@@ -192,7 +232,11 @@ def trained_twice(ledger: Ledger) -> list[str]:
 
 def check(ledger: Ledger, expected: dict[str, dict[str, float]]) -> None:
     """Hold a disturbed run against the undisturbed one."""
-    assert front(ledger) == expected, f"{ledger.url}: another front"
+    found = front(ledger)
+    differ = {trial: (expected.get(trial), found.get(trial)) for trial in expected.keys() | found.keys()}
+    differ = {trial: both for trial, both in differ.items() if both[0] != both[1]}
+    failed = {name: result.message for name, result in ledger.outcomes().items() if result.state is State.FAILED}
+    assert not differ, f"{ledger.url}: another front: what was expected and found: {differ}; failed: {failed}"
     assert not trained_twice(ledger), f"{ledger.url}: trained twice"
     asked = [
         request.trial
@@ -202,7 +246,7 @@ def check(ledger: Ledger, expected: dict[str, dict[str, float]]) -> None:
     assert set(asked) == set(ledger.outcomes()), f"{ledger.url}: not every trial has a result"
 
 
-def torment(run: Callable[[Killer | None], Ledger], killer: Killer) -> None:
+def torment(run: Run, killer: Killer) -> None:
     """Run the search undisturbed, then disturbed until all kills are used, and compare."""
     began = time.monotonic()
     expected = front(run(None))
@@ -221,20 +265,24 @@ def torment(run: Callable[[Killer | None], Ledger], killer: Killer) -> None:
 
 def main() -> None:
     """Parse the command line, and do it."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--engine", choices=["test", "scheduler"], default="test")
+    parser.add_argument("--engine", choices=["python", "test", "scheduler"], default="test")
+    parser.add_argument("--pause", type=float, default=2.0, help="seconds between two kills, in the mean")
+    parser.add_argument("--set", action="append", default=[], metavar="FIELD=YAML", help="a field of the definition")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="windtunnel-kills-") as name:
-        folder = Path(name)
+    # All kills may hit one trial, which has not failed for that.
+    SEARCH["limits"]["trial_retries"] = max(SEARCH["limits"]["trial_retries"], options.kills)
+    SEARCH.update({field: yaml.safe_load(value) for field, _, value in (one.partition("=") for one in options.set)})
+    with ExitStack() as stack:
+        folder = Path(tempfile.mkdtemp(prefix="windtunnel-kills-"))
+        stack.push(lambda kind, *_: shutil.rmtree(folder) if kind is None else print(f"all of it is in {folder}"))
         if options.engine == "scheduler":
-            torment_scheduler(folder, options.seed, options.kills)
+            torment_scheduler(folder, options.seed, options.kills, options.pause)
         else:
-            killer = Killer(
-                options.seed, options.kills, folder / "runs", lambda: matching("windtunnel_airflow.run", name)
-            )
-            torment(lambda killer: run_by_command(folder, killer), killer)
+            run = ByCommand(options.engine, folder)
+            torment(run, Killer(options.seed, options.kills, options.pause, run.store, run.tasks))
 
 
 if __name__ == "__main__":

@@ -70,9 +70,9 @@ class Run:
         return self.starts[do][0]
 
 
-def begin_by_hand(ledger: Ledger, definition: Definition) -> Ledger:
+def begin_by_hand(ledger: Ledger, definition: Definition, archive: str | None = None) -> Ledger:
     """The run, begun with this definition, for those who run something of it."""
-    spec = Spec(definition=definition.model_dump(mode="json"), code="0")
+    spec = Spec(definition=definition.model_dump(mode="json"), code="0", archive=archive)
     ledger.begin({"definition": spec.definition, "code": spec.code})
     return ledger.write_spec(spec)
 

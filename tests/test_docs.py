@@ -5,7 +5,8 @@ A fenced block says after its language how it is tested:
     sh slow                   its commands succeed, in the slow tests
     sh ci                     .ci/run gives each of its commands
     sh tested-by=test_name    a test of that name does what it says
-    yaml check=definition     it is a right definition; with `path=folder`, its workload is found there
+    yaml check=definition     it is a right definition; with `path=folder`, its workload is found there, with
+                              `beside=a.py,b.py` these files beside it
     yaml check=space          it is a right space, which can be drawn from; `path` as above
     python file=path          it is that file, whole
     python excerpt=path       it stands in that file
@@ -27,7 +28,7 @@ import pytest
 
 from scripts import definition_page
 from tests.installed import MAKE, ROOT, clean_environment, run
-from windtunnel.definition import load_definition
+from windtunnel.definition import load_any
 from windtunnel.space import Space
 from windtunnel_airflow.environment import airflow_environment
 
@@ -50,7 +51,7 @@ def blocks(language, word):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_block_is_tested(page):
-    known = {"slow", "ci", "tested-by", "check", "path", "file", "excerpt", "in", "runs"}
+    known = {"slow", "ci", "tested-by", "check", "path", "beside", "file", "excerpt", "in", "runs"}
     for block in BLOCK.finditer(page.read_text()):
         words = {word.partition("=")[0] for word in block["words"].split()}
         assert words & known, f"{page.name}: nothing tests\n{block[0]}"
@@ -100,8 +101,10 @@ def test_definitions(marks, text, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / marks.get("path", ".")))
     file = tmp_path / "example.yaml"
     file.write_text(text)
+    for name in filter(None, marks.get("beside", "").split(",")):
+        (tmp_path / name).touch()
     shutil.copy(ROOT / "include" / "pod_template.yaml", tmp_path)  # found beside a definition that needs one
-    definition = load_definition(file)
+    definition = load_any(file)
     if marks["check"] == "space":
         space = Space.parse(definition.space)
         assert all(space.contains(params) for params in (space.sample(random.Random(0)), space.default()))
@@ -135,6 +138,8 @@ def test_dag_files(marks, text, tmp_path):
 def test_the_definitions_tables_are_up_to_date():
     text = definition_page.PAGE.read_text()
     assert text == definition_page.page(text), "run `make schema`"
+    text = definition_page.FLEETS.read_text()
+    assert text == definition_page.fleets_page(text), "run `make schema`"
 
 
 def execute(text, folder):

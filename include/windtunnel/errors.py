@@ -82,3 +82,7 @@ class RefusedError(LaunchError):
 
 class SearchError(WindtunnelError):
     """The search itself cannot go on: too many failures, nothing on the front, a refused approval."""
+
+
+class FleetError(WindtunnelError):
+    """A fleet has failed: too many of its items or mini-batches did, no process came up, or its evaluation failed."""

@@ -16,7 +16,10 @@ def error_text(error: BaseException) -> str:
     """An error's class and what it says, whatever it is: without a message, with a broken one, or a call of exit()."""
     if isinstance(error, SystemExit):
         return readable(f"the workload called sys.exit({_shown(error.code)})")
-    return readable("".join(traceback.format_exception_only(error)).strip())
+    try:
+        return readable("".join(traceback.format_exception_only(error)).strip())
+    except BaseException:  # a class that is broken itself
+        return f"an exception that cannot be shown, of a class made by {type(type(error)).__name__}"
 
 
 def readable(said: object) -> str:

@@ -4,7 +4,7 @@ import difflib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar, get_args
+from typing import Annotated, Any, ClassVar, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, ValidationError
 from pydantic.json_schema import JsonSchemaValue
@@ -47,7 +47,12 @@ class StrictModel(BaseModel):
     """Base of all models of what people write: an unknown field is an error, for it is a typing mistake.
 
     Types are strict: `"5"` is no number and `true` no count.
+
+    Attributes:
+        removed: fields that earlier versions had, each with what is said of it.
     """
+
+    removed: ClassVar[dict[str, str]] = {}
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
@@ -148,7 +153,8 @@ def _faults(model: type[StrictModel], detail: ErrorDetails, path: Path) -> list[
 def _fault(model: type[StrictModel], detail: ErrorDetails, location: Path, where: Path) -> Fault:
     kind, context, value = detail["type"], detail.get("ctx", {}), detail["input"]
     if kind == "extra_forbidden":
-        return Fault(where, unknown(str(location[-1]), _fields(model, location[:-1])))
+        name, model = str(location[-1]), _model_at(model, location[:-1])
+        return Fault(where, model.removed.get(name) or unknown(name, model.model_fields))
     if kind == "missing":
         return Fault(where, "is missing; it must be given")
     if kind == "value_error":
@@ -158,14 +164,14 @@ def _fault(model: type[StrictModel], detail: ErrorDetails, location: Path, where
     return Fault(where, f"found {shown(value)}; {detail['msg'][:1].lower()}{detail['msg'][1:]}")
 
 
-def _fields(model: type[StrictModel], location: Path) -> list[str]:
-    """Names of the fields that are allowed at a place inside a model."""
+def _model_at(model: type[StrictModel], location: Path) -> type[StrictModel]:
+    """The model of a place inside a model."""
     for part in location:
         field = model.model_fields.get(str(part))
         nested = [] if field is None else [kind for kind in _inner(field.annotation) if issubclass(kind, StrictModel)]
         if nested:
             model = nested[0]
-    return list(model.model_fields)
+    return model
 
 
 def _inner(annotation: Any) -> list[type]:

@@ -7,6 +7,7 @@ from typing import Any
 from airflow.sdk import get_current_context
 
 from windtunnel.definition import Definition
+from windtunnel.definition.program import program_of
 from windtunnel.errors import LedgerError
 from windtunnel.ledger import Ledger, Spec
 from windtunnel.ledger.ids import config_of, is_trial, trial_of
@@ -14,7 +15,7 @@ from windtunnel.ledger.sources import open_own
 from windtunnel.stages import Search
 from windtunnel.stores import open_store
 from windtunnel.text import printable
-from windtunnel.workload.files import code_digest, source_of
+from windtunnel.workload.files import code_digest
 from windtunnel_airflow.cluster import use_cluster
 from windtunnel_airflow.connection import use_connection
 
@@ -94,9 +95,13 @@ def _begun(context: Any) -> dict[str, str]:
 
 
 def _as_written(context: Any) -> Spec:
-    """The definition as the DAG's file has it now, and its workload's source."""
+    """The definition as the DAG's file has it now, and its workload's source, which tasks import.
+
+    A script's files are not compared: no task reads them, and jobs have those that the run began with.
+    """
     definition: Definition = context["dag"].user_defined_macros[DEFINITION]
-    return Spec(definition=definition.model_dump(mode="json"), code=code_digest(source_of(definition.workload)))
+    code = code_digest(program_of(definition)) if definition.script is None else ""
+    return Spec(definition=definition.model_dump(mode="json"), code=code)
 
 
 def label(units: Sequence[str]) -> str:

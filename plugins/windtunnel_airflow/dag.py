@@ -32,7 +32,7 @@ def search_dag(definition: Definition) -> DAG:
     """
     dag = DAG(
         dag_id=definition.name,
-        description=definition.description or f"Search for models with {definition.workload}",
+        description=definition.description or f"Search for models with {definition.program}",
         doc_md=describe(definition),
         schedule=_schedule(definition),
         start_date=_BEGINNING if definition.schedule == "@continuous" else None,

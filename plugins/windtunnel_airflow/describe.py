@@ -24,11 +24,14 @@ def _bound(low: float | None, high: float | None) -> str:
     )
 
 
+def _kind(definition: Definition) -> str:
+    return "Script" if definition.script is not None else "Workload"
+
+
 def _budget(definition: Definition) -> str:
-    trials, epochs = definition.trials, definition.epochs
-    most = trials.initial + (definition.iterations - 1) * trials.per_iteration
+    epochs, most = definition.epochs, definition.most_trials
     return (
         f"At most {definition.iterations} iterations of `{definition.strategy.name}` and {most} trials of "
         f"{epochs.partial:g} epochs; up to {definition.finalists.max} finalists of {epochs.full:g} epochs. "
-        f"Workload `{definition.workload}`, launcher `{definition.launcher}`."
+        f"{_kind(definition)} `{definition.program}`, launcher `{definition.launcher}`."
     )

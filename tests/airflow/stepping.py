@@ -318,7 +318,7 @@ class _Run:
             "run_id": run_id,
             "ti": ti,
             "task_instance": ti,
-            "task": SimpleNamespace(skip=skip),
+            "task": SimpleNamespace(skip=skip, retries=5),
             "dag_run": SimpleNamespace(triggering_user_name="somebody"),
             "outlet_events": defaultdict(SimpleNamespace),
         }

@@ -7,16 +7,19 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import ClassVar
+from uuid import UUID
 
 import pytest
 
 from tests.airflow.support import SEARCH, dump
 from tests.definitions import definition_from
 from windtunnel.definition.checks import _PRESETS
+from windtunnel.definition.choices import chosen
 from windtunnel.errors import DefinitionError
 from windtunnel_airflow import check_searches, load_searches
-from windtunnel_airflow.params import carried, chosen, trigger_form
+from windtunnel_airflow.params import carried, trigger_form
 
 ROOT = Path(__file__).parents[2]
 DEFINITIONS = sorted((ROOT / "include" / "searches").glob("*.yaml"))
@@ -328,6 +331,58 @@ def test_a_person_who_is_asked_is_told_what_becomes_of_the_models(tmp_path, monk
     assert "They are trained to 4 epochs; then " in asked
     assert ("each model is verified" in asked) == verify
     assert ("no model is verified" in asked) == (not verify)
+
+
+@pytest.mark.parametrize("tries", [(2, 5, 5), (9, 12, 5)])
+def test_an_approval_that_died_with_its_answer_is_not_asked_for_again(bench, monkeypatch, tries):
+    from airflow.sdk.exceptions import TaskAwaitingInput, TaskDeferred
+
+    approve, context = asking(bench, monkeypatch, *tries)
+    with pytest.raises(TaskDeferred) as deferred:
+        approve.execute(context)
+    assert deferred.value.method_name == "follow_or_ask"
+    with pytest.raises(TaskAwaitingInput):
+        approve.follow_or_ask(context, {})
+    answer = {"chosen_options": ["Approve"], "params_input": {}, "responded_at": datetime.now(UTC)}
+    assert approve.follow_or_ask(context, answer | {"responded_by_user": None}) == ["planned"]
+
+
+@pytest.mark.parametrize("tries", [(1, 5, 5), (4, 8, 5)])
+def test_a_task_that_was_cleared_asks_anew(bench, monkeypatch, tries):
+    from airflow.sdk.exceptions import TaskAwaitingInput
+
+    approve, context = asking(bench, monkeypatch, *tries)
+    with pytest.raises(TaskAwaitingInput):
+        approve.execute(context)
+
+
+def asking(bench, monkeypatch, try_number, max_tries, retries):
+    """A task that asks, at one of its tries, and its context."""
+    from airflow.providers.standard.operators import hitl
+
+    from windtunnel_airflow.tasks import approval
+
+    search = bench.begin(approval=True)
+    bench.iterate(search, 1)
+    monkeypatch.setattr(approval, "current_search", lambda store, context: search)
+    monkeypatch.setattr(hitl, "upsert_hitl_detail", lambda **_: None)
+    approve = approval.Approve(task_id="approve", store="", approved="planned", refused="refused", retries=retries)
+    monkeypatch.setattr(approval.Approve, "do_branch", lambda self, context, branches_to_execute: branches_to_execute)
+    ti = SimpleNamespace(
+        id=UUID(int=1),
+        try_number=try_number,
+        max_tries=max_tries,
+        xcom_push=lambda **_: None,
+        xcom_pull=lambda **_: None,
+    )
+    return approve, {"ti": ti, "task_instance": ti, "task": approve}
+
+
+@pytest.fixture
+def bench(tmp_path):
+    from tests.core.stages.conftest import Bench
+
+    return Bench(tmp_path)
 
 
 def test_a_worker_builds_only_the_dag_that_it_runs(tmp_path, monkeypatch):

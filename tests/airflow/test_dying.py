@@ -1,7 +1,5 @@
 """Whatever dies between two writes, its repetition finishes: shown for every write that a search makes."""
 
-import os
-import shutil
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
@@ -82,7 +80,6 @@ def cheap(monkeypatch):
     monkeypatch.setattr(checks, "LAUNCHERS", ("stepped",))
     monkeypatch.syspath_prepend(Path(__file__).parents[1] / "workloads")
     monkeypatch.setattr(SteppedLauncher, "waiting", {})
-    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
     monkeypatch.setattr(context, "use_connection", lambda: None)
     monkeypatch.setattr(units, "read_peak", lambda log: 0)
     monkeypatch.setattr(write, "draw", lambda snapshot: b"")
@@ -99,15 +96,31 @@ def perform(parts, url, fate, **how):
 
 def undisturbed(url, part, fate=None):
     """What the store holds after a part of the story in which nobody died; it is left as it was before the part."""
-    for kept in (False, True):
-        for entry in [*open_store(url).list()]:
-            open_store(url).delete(entry.path)
-        if part not in (first, resumption):
-            perform([first], url, Fate())
-        if not kept:
-            perform([part], url, fate or Fate())
-            expected = objects(open_store(url)), tries(open_store(url))
+    store = open_store(url)
+    for entry in [*store.list()]:
+        store.delete(entry.path)
+    if part not in (first, resumption):
+        perform([first], url, Fate())
+    before = contents(store)
+    perform([part], url, fate or Fate())
+    expected = objects(store), tries(store)
+    restore(store, before)
     return expected
+
+
+def contents(store):
+    """All that a store holds."""
+    return [(entry.path, store.get(entry.path), entry.metadata) for entry in store.list()]
+
+
+def restore(store, before):
+    """Let a store hold that and nothing else; it is written anew, for copied files would lack their metadata."""
+    for entry in [*store.list()]:
+        store.delete(entry.path)
+    for path, content, metadata in before:
+        store.put(path, content, metadata)
+    SteppedLauncher.waiting.clear()
+    warm_start._results.cache_clear()
 
 
 def assert_as(url, expected, other=""):
@@ -189,14 +202,10 @@ def dies_at(tmp_path, part, every=1, resumes=True):
     url, calm = str(tmp_path / "store"), Fate()
     expected = undisturbed(url, part, calm)
     store = open_store(url)
-    before = [(entry.path, store.get(entry.path), entry.metadata) for entry in store.list()]
+    before = contents(store)
     for n in range(1, len(calm.writes) + 1, every):
         for when in ("before", "after"):
-            shutil.rmtree(url)
-            for path, content, metadata in before:  # written anew, for copied files would lack their metadata
-                store.put(path, content, metadata)
-            SteppedLauncher.waiting.clear()
-            warm_start._results.cache_clear()
+            restore(store, before)
             perform([part], url, DiesOnce(n, when), resumes=resumes)
             assert_as(url, expected, "/(sessions|finished|closed)/" if resumes else "")
 

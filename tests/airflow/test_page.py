@@ -176,7 +176,7 @@ def test_a_trial_and_its_files(client, home):
     trial = get(client, "trials").json()["columns"]["trial"][0]
     ledger.store.put(ledger.trial_path(trial, "model.onnx"), b"\x08onnx" * 100_000)
     found = get(client, "trial", trial=trial).json()
-    assert "model.onnx" in [file["name"] for file in found["artifacts"]]
+    assert "model.onnx" in [file["name"] for file in found["files"]]
     query = {"dag_id": "digits_cnn", "run_id": RUN, "trial": trial, "name": "model.onnx"}
     reply = client.get("/windtunnel/file", params=query)
     assert reply.content == b"\x08onnx" * 100_000

@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import signal
+import time
 
 import psutil
 import pytest
@@ -139,3 +140,67 @@ def kill_task(airflow):
 def kill(pid):
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
+
+
+SURE = {
+    "workload": "tests.workloads.sure",
+    "objectives": {"score": "maximize", "cost": "minimize"},
+    "iterations": 1,
+    "trials": {"initial": 3, "per_iteration": 3},
+    "epochs": {"partial": 1, "full": 2},
+    "limits": {"parallel": 2},
+}
+
+
+def add(airflow, **searches):
+    """Write more definitions, and have the DAG file read again."""
+    folder = airflow.home.parent
+    for name, fields in searches.items():
+        (folder / "searches" / f"{name}.yaml").write_text(dump(SURE | fields))
+    (folder / "dags" / "searches.py").touch()
+
+
+@pytest.mark.long
+def test_airflow_calls_the_callbacks_and_notifiers_of_a_definition_and_goes_on_for_ever(airflow, tmp_path):
+    file = tmp_path / "told"
+    options = {"file": str(file), "words": "{{ run_id }}"}
+    add(
+        airflow,
+        forever={
+            "schedule": "@continuous",
+            "dag": {"on_success": [{"name": "tests.airflow.telling.Notifier", "options": options}]},
+        },
+        unprepared={
+            "workload": "tests.workloads.quick",
+            "objectives": {"val_acc": "maximize"},
+            "data": {"fail": True},
+            "dag": {"on_failure": [{"name": "tests.airflow.telling.note", "options": {"file": str(file)}}]},
+        },
+    )
+    failing = airflow.trigger("unprepared")
+    assert airflow.wait("unprepared", failing, LIMIT) == "failed"
+    path = "/api/v2/dags/forever/dagRuns"
+
+    def done():
+        runs = airflow.client.get(path).json()["dag_runs"]
+        return [run["dag_run_id"] for run in runs if run["state"] == "success"]
+
+    airflow.until(lambda: len(done()) >= 2, LIMIT, "there is no second run")
+    airflow.client.patch("/api/v2/dags/forever", json={"is_paused": True}).raise_for_status()
+    expected = {f"unprepared {failing} function", *(f"forever {run} {run}" for run in done()[:2])}
+    airflow.until(lambda: expected <= set(file.read_text().splitlines()), LIMIT, "nothing is told")
+
+
+@pytest.mark.long
+def test_an_answer_that_its_task_dies_with_is_not_asked_for_again(airflow):
+    add(airflow, asked={"approval": True})
+    run = airflow.trigger("asked")
+    airflow.until(lambda: airflow.tasks("asked", run).get("approve", {}).get("state") == "awaiting_input", LIMIT, "no")
+    path = f"/api/v2/dags/asked/dagRuns/{run}/taskInstances/approve/-1/hitlDetails"
+    airflow.client.patch(path, json={"chosen_options": ["Approve"], "params_input": {}}).raise_for_status()
+    end = time.monotonic() + LIMIT
+    while not kill_task(airflow):
+        assert time.monotonic() < end
+    assert airflow.wait("asked", run, LIMIT) == "success"
+    tasks = airflow.tasks("asked", run)
+    assert (tasks["approve"]["try_number"], tasks["publish"]["state"]) == (2, "success")

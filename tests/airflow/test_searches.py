@@ -211,9 +211,9 @@ def test_data_that_cannot_be_prepared_ends_the_run(searches):
     ]
 
 
-def test_a_quorum_does_not_wait_for_a_very_slow_trial(searches):
-    searches.write("quorum", settings={"straggle": True}, limits={"parallel": 4, "quorum": 0.75})
-    run = searches.run("quorum")
+def test_a_continuous_search_does_not_wait_for_a_very_slow_trial(searches):
+    searches.write("continuous", settings={"straggle": True}, limits={"parallel": 4}, continuous=True)
+    run = searches.run("continuous")
     assert run.state == "success"
     slow, *others = partial_trials(run.ledger)
     first, second = run.ledger.selection("1"), run.ledger.selection("2")

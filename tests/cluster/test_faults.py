@@ -223,3 +223,16 @@ def run_again(run):
 
 def node_of(cluster):
     return cluster.core.list_node().items[0].metadata.name
+
+
+def test_a_container_that_does_not_end_by_itself_holds_neither_pod_nor_gpu(cluster, run):
+    """As a service mesh injects one: the pod runs on when its trainer has ended."""
+    template = cluster.template()
+    first = template["spec"]["containers"][0]
+    script = "trap 'exit 0' TERM; while true; do sleep 1; done"
+    mesh = {key: first[key] for key in ("image", "imagePullPolicy") if key in first}
+    template["spec"]["containers"].append(mesh | {"name": "mesh", "command": ["sh", "-c", script]})
+    jobs = [["nothing"], ["sleep 0"], ["sleep 0.0"], ["sleep 0.00"]]
+    run = run(*jobs, template=template, resources={"gpus": 1})
+    run.finish(PATIENCE)
+    assert {run.result(do).state for (do,) in jobs} == {State.COMPLETED}

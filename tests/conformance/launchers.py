@@ -14,7 +14,7 @@ from tests.runs import is_alive, make_run, wait_until
 from windtunnel.launchers import get_launcher
 from windtunnel.ledger import Ledger, State
 
-_PROCESSES = 3
+_PROCESSES = 2
 _THREADS = 5
 
 _LAUNCH = """

@@ -18,6 +18,54 @@ from windtunnel_trainer import child, gpus, logs, supervisor
 from windtunnel_trainer.job import run_job
 from windtunnel_trainer.supervisor import PREEMPTED
 
+FAILING = {
+    "raise": ("error", "deliberately wrong"),
+    "nan": ("nan", "score"),
+    "memory": ("out_of_memory", "MemoryError"),
+    "exit 0": ("error", "exit code 0"),
+    "exit 7": ("error", "exit code 7"),
+    "exit 75": ("error", "exit code 75"),
+    "exit 100": ("error", "exit code 100"),
+    "close": ("error", "deliberately wrong"),
+}
+SPOKEN = {
+    "interrupt": "KeyboardInterrupt",
+    "cancelled": "CancelledError",
+    "own": "Own: of my own",
+    "mute": "Mute: <exception str() failed>",
+    "nothing": "ValueError (",
+    "key": "KeyError: 'lr'",
+    "bytes": r"no file caf\udce9.csv",
+    "control": r"nul \x00 and \x1b[31mred",
+    "exit": "sys.exit('no data')",
+    "nameless": "an exception that cannot be shown",
+}
+TODO = [
+    *("nothing", "sleep 0", "sleep 0.0"),
+    *FAILING,
+    *("hold 200", "kill-once"),
+    *(f"error {name}" for name in SPOKEN),
+    *("error long", "say", "come-back-twice", "daemon", "leave-process", "sleep 0.000"),
+]
+
+
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory):
+    """A run whose one job did all that is in `TODO`, one after the other."""
+    folder = tmp_path_factory.mktemp("ended")
+    run = make_run(str(folder / "store"), folder / "trace", TODO)
+    run.finish()
+    return run
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory):
+    """A run whose job did what a signal ends each time."""
+    folder = tmp_path_factory.mktemp("killed")
+    run = make_run(str(folder / "store"), folder / "trace", ["kill", "bus", "nothing"], trial_retries=1)
+    run.finish()
+    return run
+
 
 @pytest.fixture
 def run(tmp_path):
@@ -46,47 +94,43 @@ def job_process(run, job="1-0"):
     return int(re.findall(r"process (\d+), \d+ of", said)[-1])
 
 
-def test_units_run_in_order_in_processes_of_their_own(run):
-    run = run(["nothing", "sleep 0", "sleep 0.0"])
-    run.finish()
-    results = [run.result(do) for do in ("nothing", "sleep 0", "sleep 0.0")]
+def test_units_run_in_order_in_processes_of_their_own(ended):
+    results = [ended.result(do) for do in ("nothing", "sleep 0", "sleep 0.0")]
     assert [result.state for result in results] == [State.COMPLETED] * 3
+    results = [ended.result(do) for do in TODO if len(ended.starts[do]) == 1]
     assert [result.started for result in results] == sorted(result.started for result in results)
-    pids = [pid for pids in run.starts.values() for pid in pids]
-    assert len(set(pids)) == 3 and job_process(run) not in pids
-    assert "start 1: nothing" in log_of(run, "nothing")
+    pids = [pid for pids in ended.starts.values() for pid in pids]
+    assert len(set(pids)) == len(TODO) + 1  # one is started twice
+    assert job_process(ended) not in pids
+    assert "start 1: nothing" in log_of(ended, "nothing")
 
 
-@pytest.mark.parametrize(
-    ("do", "kind", "message"),
-    [
-        ("raise", "error", "deliberately wrong"),
-        ("nan", "nan", "score"),
-        ("memory", "out_of_memory", "MemoryError"),
-        ("exit 0", "error", "exit code 0"),
-        ("exit 7", "error", "exit code 7"),
-        ("exit 100", "error", "exit code 100"),
-        ("close", "error", "deliberately wrong"),
-    ],
-)
-def test_a_trial_that_fails_is_a_result_and_the_next_one_runs(run, do, kind, message):
-    run = run([do, "nothing"])
-    run.finish()
-    result = run.result(do)
+@pytest.mark.parametrize("do", FAILING)
+def test_a_trial_that_fails_is_a_result_and_the_next_one_runs(ended, do):
+    result = ended.result(do)
+    kind, message = FAILING[do]
     assert (result.state, result.kind, result.attempts) == (State.FAILED, kind, 1)
     assert message in result.message
     assert f"start 1: {do}" in result.log_tail
-    assert run.result("nothing").state is State.COMPLETED
+    after = TODO[TODO.index(do) + 1]
+    assert len(ended.starts[after]) == 1 and ended.result(after).started >= result.started
+    assert ended.result(TODO[-1]).state is State.COMPLETED
+
+
+def test_a_trial_that_breaks_what_the_trainer_needs_says_what_came_last(run):
+    run = run(["break-json"])
+    run.finish()
+    assert run.result("break-json").message.endswith("exit code 1: ZeroDivisionError: division by zero")
 
 
 def test_a_trial_that_takes_too_long_is_killed(run):
-    run = run(["wait", "wait 2"], trial_time=2.0)
+    run = run(["wait", "wait 2"], trial_time=1.0)
     run.finish()
     for do in ("wait", "wait 2"):
         result = run.result(do)
         assert (result.state, result.kind, result.attempts) == (State.FAILED, "timeout", 1)
-        assert "limits.trial_time, 2 s" in result.message
-        assert result.seconds > 1.9
+        assert "limits.trial_time, 1 s" in result.message
+        assert result.seconds > 0.9
         assert not any(map(is_alive, run.starts.get(do, ())))
 
 
@@ -99,12 +143,10 @@ def test_a_job_that_takes_too_long_fails_what_is_left_of_it(run):
     assert "nothing" not in run.starts
 
 
-def test_a_result_says_how_much_memory_its_trial_had_at_most(run):
-    run = run(["hold 200", "nothing"])
-    run.finish()
-    held, nothing = (run.result(do).peak_memory for do in ("hold 200", "nothing"))
+def test_a_result_says_how_much_memory_its_trial_had_at_most(ended):
+    held, nothing = (ended.result(do).peak_memory for do in ("hold 200", "nothing"))
     assert 0 < nothing < held - 180 * 1_000_000
-    assert run.ledger.outcomes()[run.trial("nothing")].peak_memory == nothing
+    assert ended.ledger.outcomes()[ended.trial("nothing")].peak_memory == nothing
 
 
 def test_a_trial_that_uses_too_much_memory_is_killed(run):
@@ -115,28 +157,22 @@ def test_a_trial_that_uses_too_much_memory_is_killed(run):
     assert run.result("allocate 300").peak_memory > 200 << 20
 
 
-def test_a_trial_that_is_killed_once_is_started_again(run):
-    run = run(["kill-once"])
-    run.finish()
-    result = run.result("kill-once")
+def test_a_trial_that_is_killed_once_is_started_again(ended):
+    result = ended.result("kill-once")
     assert (result.state, result.attempts) == (State.COMPLETED, 2)
-    log = log_of(run, "kill-once")
+    log = log_of(ended, "kill-once")
     assert log.index("start 1: kill-once") < log.index("--- start 2") < log.index("start 2: kill-once")
 
 
-def test_a_trial_that_is_killed_always_fails_after_its_retries(run):
-    run = run(["kill", "nothing"], trial_retries=1)
-    run.finish()
-    result = run.result("kill")
-    assert (result.kind, result.attempts, len(run.starts["kill"])) == ("killed", 2, 2)
+def test_a_trial_that_is_killed_always_fails_after_its_retries(killed):
+    result = killed.result("kill")
+    assert (result.kind, result.attempts, len(killed.starts["kill"])) == ("killed", 2, 2)
     assert "SIGKILL" in result.message and "starts: 2" in result.message
-    assert run.result("nothing").state is State.COMPLETED
+    assert killed.result("nothing").state is State.COMPLETED
 
 
-def test_a_bus_error_names_the_shared_memory_and_what_to_do(run):
-    run = run(["bus"], trial_retries=0)
-    run.finish()
-    result = run.result("bus")
+def test_a_bus_error_names_the_shared_memory_and_what_to_do(killed):
+    result = killed.result("bus")
     assert result.kind == "killed"
     assert "killed by SIGBUS: the shared memory in /dev/shm is probably used up" in result.message
     assert "emptyDir with `medium: Memory`" in result.message and "num_workers=0" in result.message
@@ -232,53 +268,33 @@ def test_children_die_with_their_job(run):
     assert {run.result("wait").kind, run.result("wait 2").kind} == {"crashed"}
 
 
-def test_whatever_a_workload_raises_is_told_in_words(run):
-    said = {
-        "interrupt": "KeyboardInterrupt",
-        "cancelled": "CancelledError",
-        "own": "Own: of my own",
-        "mute": "Mute: <exception str() failed>",
-        "nothing": "ValueError (",
-        "key": "KeyError: 'lr'",
-        "bytes": r"no file caf\udce9.csv",
-        "control": r"nul \x00 and \x1b[31mred",
-        "exit": "sys.exit('no data')",
-    }
-    run = run([f"error {name}" for name in said])
-    run.finish()
-    results = {name: run.result(f"error {name}") for name in said}
-    assert {result.state for result in results.values()} == {State.FAILED}
-    assert {name: words in results[name].message for name, words in said.items()} == dict.fromkeys(said, True)
+@pytest.mark.parametrize("name", SPOKEN)
+def test_whatever_a_workload_raises_is_told_in_words(ended, name):
+    result = ended.result(f"error {name}")
+    assert result.state is State.FAILED
+    assert SPOKEN[name] in result.message
 
 
-def test_a_long_message_has_its_beginning_and_its_end(run):
-    run = run(["error long"])
-    run.finish()
-    message = run.result("error long").message
+def test_a_long_message_has_its_beginning_and_its_end(ended):
+    message = ended.result("error long").message
     assert message.startswith("ValueError: xxx") and "in _error)" in message
     assert "characters left out" in message and len(message) < 11_000
 
 
-def test_a_trial_may_write_any_text_and_ends_as_python_does(run):
-    run = run(["say"])
-    run.finish()
-    assert run.result("say").state is State.COMPLETED
-    log = log_of(run, "say")
+def test_a_trial_may_write_any_text_and_ends_as_python_does(ended):
+    assert ended.result("say").state is State.COMPLETED
+    log = log_of(ended, "say")
     assert r"reading caf\udce9.csv" in log and "at exit" in log and "not flushed" in log
 
 
-def test_a_forked_process_that_comes_back_records_nothing(run):
-    run = run(["come-back-twice", "nothing"])
-    run.finish()
-    assert run.result("come-back-twice").objectives == {"score": 1.0}
-    assert len(run.starts["nothing"]) == 1
+def test_a_forked_process_that_comes_back_records_nothing(ended):
+    assert ended.result("come-back-twice").objectives == {"score": 1.0}
+    assert len(ended.starts["daemon"]) == 1  # the one after it
 
 
-def test_a_daemon_ends_with_its_trial(run):
-    run = run(["daemon", "nothing"])
-    run.finish()
-    assert run.result("daemon").state is run.result("nothing").state is State.COMPLETED
-    assert not is_alive(int(re.search(r"daemon (\d+)", log_of(run, "daemon"))[1]))
+def test_a_daemon_ends_with_its_trial(ended):
+    assert ended.result("daemon").state is ended.result("sleep 0.000").state is State.COMPLETED
+    assert not is_alive(int(re.search(r"daemon (\d+)", log_of(ended, "daemon"))[1]))
 
 
 def test_a_daemon_ends_with_its_own_trial_only(run):
@@ -300,10 +316,8 @@ def test_a_daemon_does_not_hold_the_job_of_a_trial_that_was_killed(run):
         os.kill(left, signal.SIGKILL)
 
 
-def test_what_a_trial_leaves_behind_is_ended(run):
-    run = run(["leave-process"])
-    run.finish()
-    left = int(re.search(r"left (\d+)", log_of(run, "leave-process"))[1])
+def test_what_a_trial_leaves_behind_is_ended(ended):
+    left = int(re.search(r"left (\d+)", log_of(ended, "leave-process"))[1])
     wait_until(lambda: not is_alive(left))
 
 
@@ -359,9 +373,9 @@ def test_two_jobs_run_side_by_side(run):
 
 
 @pytest.mark.parametrize("workload", ["tests.workloads.not_importable", "tests.workloads.no_such"])
-def test_a_job_that_cannot_start_fails_its_trials(run, workload):
+def test_a_job_that_cannot_start_fails_its_trials(run, in_this_process, workload):
     run = run(["nothing", "sleep 0"], workload=workload)
-    run.finish()
+    assert in_this_process(run) == 1
     for do in ("nothing", "sleep 0"):
         result = run.result(do)
         assert (result.state, result.kind) == (State.FAILED, "error")

@@ -12,12 +12,12 @@ from windtunnel.ledger import State
 _FULL = """
 import errno, os, sys
 from pathlib import Path
-from windtunnel.stores import local
+from windtunnel.stores.local import store
 from windtunnel_trainer import deferred
 from windtunnel_trainer.__main__ import main
 
-full, work = Path(sys.argv.pop(1)), local._finish
-local._PAUSES, deferred._PAUSE = (0.05, 0.05), 0.05
+full, work = Path(sys.argv.pop(1)), store.finish
+store._PAUSES, deferred._PAUSE = (0.05, 0.05), 0.05
 
 
 def finish(place, temporary, metadata):
@@ -26,7 +26,7 @@ def finish(place, temporary, metadata):
     return work(place, temporary, metadata)
 
 
-local._finish = finish
+store.finish = finish
 sys.exit(main())
 """
 

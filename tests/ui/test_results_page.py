@@ -160,7 +160,7 @@ def test_every_view_of_a_run_in_azure(server, open_page, azure_ledger, tmp_path)
         see_all(page, browser.SIGNS | ACTION, "azure")
         page.goto(run_address(server, dag="in_azure", view=f"trial={trial}"))
         with page.expect_download() as download:
-            page.click("#artifacts a:text-is('model.onnx')")
+            page.click("#files a:text-is('model.onnx')")
         download.value.save_as(tmp_path / "model.onnx")
         assert (tmp_path / "model.onnx").read_bytes() == b"onnx" * 1000
         page.click("#tab-actions")
@@ -303,9 +303,9 @@ def test_a_trials_files_can_be_saved(server, open_page, tmp_path):
     ledger.store.put(ledger.trial_path(trial, "model.onnx"), b"onnx" * 1000)
     ledger.store.put(ledger.trial_path(trial, "log.txt"), b"epoch 1\nepoch 2\n")
     with open_page() as page:
-        open_run(page, server, view=f"trial={trial}", sign="#artifacts")
+        open_run(page, server, view=f"trial={trial}", sign="#files")
         with page.expect_download() as download:
-            page.click("#artifacts a:text-is('model.onnx')")
+            page.click("#files a:text-is('model.onnx')")
         assert download.value.suggested_filename == f"{trial}-model.onnx"
         download.value.save_as(tmp_path / "model.onnx")
         assert (tmp_path / "model.onnx").read_bytes() == b"onnx" * 1000

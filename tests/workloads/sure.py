@@ -23,7 +23,7 @@ def prepare(data):
 
 def train(trial):
     x, y = trial.params["x"], trial.params["y"]
-    request, ledger = trial._request, trial._ledger
+    request, ledger = trial._request, trial.ledger
     if x in trial.settings.get("fail", ()) and ".r" not in request.trial:
         raise ValueError(f"{x} does not train at first")
     trial.report(score=float(-abs(x - 7) * y + request.epochs))

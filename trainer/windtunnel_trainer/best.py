@@ -80,6 +80,8 @@ def _is_better(report: Report, other: Report, definition: Definition) -> bool:
 
 
 def _models(objects: Mapping[str, Any]) -> "dict[str, torch.nn.Module]":
+    if not objects:  # a trial without torch
+        return {}
     import torch
 
     return {name: item for name, item in objects.items() if isinstance(item, torch.nn.Module)}

@@ -1,10 +1,14 @@
 """Why a unit failed whose process, or whose job, could not say so itself: a failure's kind and its message."""
 
+import re
 import signal
 
 from windtunnel.definition.model import Limits
+from windtunnel.errors import StoreError
 from windtunnel.ledger import Attempt
 from windtunnel_trainer import memory, shared_memory
+
+_ERROR = re.compile(r"[\w.]*(Error|Exception|Interrupt|Exit)\w*\b(:|$)")
 
 
 def why_crashed(last: Attempt, starts: int, retries: int) -> tuple[str, str]:
@@ -32,6 +36,23 @@ def why_killed(number: int, kills_before: int, starts: int) -> tuple[str, str]:
         return "out_of_memory", f"the kernel killed its process: the memory was used up; starts: {starts}"
     why = f": {shared_memory.ADVICE}" if number == signal.SIGBUS else ""
     return "killed", f"its process was killed by {signal_name(number)}{why}; starts: {starts}"
+
+
+def is_refusal(line: str) -> bool:
+    """Whether a log that ends with this line ends with what the store refused: any workload may use any exit code."""
+    errors: tuple[type[StoreError], ...] = (StoreError, *StoreError.__subclasses__())
+    return line.startswith(tuple(f"{error.__name__}: " for error in errors))
+
+
+def why_ended(code: int, line: str) -> str:
+    """The message of a unit whose process has ended of itself, without a result.
+
+    Args:
+        code: its exit code.
+        line: the last of its log, which is part of it if it is an error's.
+    """
+    words = f"its process ended without a result, with exit code {code}"
+    return f"{words}: {line}" if _ERROR.match(line) else words
 
 
 def job_too_long(limits: Limits) -> tuple[str, str]:

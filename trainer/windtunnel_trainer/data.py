@@ -42,8 +42,7 @@ class Preparation:
             settings: the definition's `data`.
         """
         self.settings = deepcopy(dict(settings))
-        given = os.environ.get(FOLDER_VARIABLE) or self.settings.get("folder")
-        self.folder = Path(given).expanduser() if given else None
+        self.folder = raw_data_folder(self.settings)
         self._ledger = ledger
         self._files: dict[str, str] = {}
         self._splits: dict[str, dict[str, Any]] = {}
@@ -87,6 +86,16 @@ class Preparation:
         manifest = manifest_of(self._files, self._splits)
         self._ledger.write_json(MANIFEST, manifest)
         return manifest
+
+
+def raw_data_folder(settings: Mapping[str, Any]) -> Path | None:
+    """Where raw data is, if anybody says so: `$WINDTUNNEL_DATA`, else the setting `folder`.
+
+    Args:
+        settings: the definition's `data`.
+    """
+    given = os.environ.get(FOLDER_VARIABLE) or settings.get("folder")
+    return Path(given).expanduser() if given else None
 
 
 def examples(manifest: Mapping[str, Any]) -> dict[str, float | None]:

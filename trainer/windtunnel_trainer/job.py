@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from windtunnel.definition import Definition, definition_of
+from windtunnel.definition.fleet import is_fleet
 from windtunnel.definition.threads import share, threads_of
 from windtunnel.errors import StoreError, WindtunnelError, WorkloadError
 from windtunnel.ledger import Job, JobKind, Ledger
@@ -21,7 +22,7 @@ from windtunnel_trainer.logs import say
 from windtunnel_trainer.source import Listed, Source
 from windtunnel_trainer.supervisor import RunUnit, Supervisor
 
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 class UnfitToForkError(WindtunnelError):
@@ -63,6 +64,10 @@ def run_job(
     if lock is not None:
         child.hold_lock(lock)
     ledger = Ledger.open(url).with_spec(digest)
+    if is_fleet(ledger.spec.definition):
+        from windtunnel_trainer.fleet.job import run_fleet_job
+
+        return run_fleet_job(ledger, ledger.job(name), cancel_file)
     definition = definition_of(ledger)
     job = ledger.job(name)
     source: Source
@@ -110,7 +115,7 @@ def load(definition: Definition, job: Job, *, adopts: bool, units_import: bool =
     """
     processes = processes_of(definition, job)
     threads = share(threads_of(definition), processes)
-    os.environ |= dict.fromkeys(_THREAD_VARIABLES, str(threads))  # read when the libraries are loaded
+    os.environ |= dict.fromkeys(THREAD_VARIABLES, str(threads))  # read when the libraries are loaded
     from windtunnel_trainer import units
 
     if units_import:
@@ -121,10 +126,10 @@ def load(definition: Definition, job: Job, *, adopts: bool, units_import: bool =
         if not child.can_fork():
             raise UnfitToForkError
     run_unit = partial(units.run, definition=definition, adopts=adopts)
-    if processes == 1:
-        return run_unit
     if 0 < len(devices()) < processes:
         raise WorkloadError(f"each trial is to have {processes} GPUs (resources.gpus), and here are {len(devices())}")
+    if processes == 1 or definition.script is not None:  # a script's processes are started side by side by its trial
+        return run_unit
     from windtunnel_trainer.ranks import in_processes
 
     return in_processes(run_unit, processes)

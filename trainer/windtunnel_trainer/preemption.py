@@ -22,6 +22,11 @@ def heed() -> None:
         signal.signal(signal.SIGTERM, _note)
 
 
+def is_unit() -> bool:
+    """Whether this process is a unit's own, whose end by a signal is seen and told by the job."""
+    return os.getpid() == _process
+
+
 def requested() -> bool:
     """Whether this process was told to go."""
     return _requested

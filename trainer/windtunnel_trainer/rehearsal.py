@@ -34,6 +34,8 @@ def rehearse(workload: Workload, ledger: Ledger, definition: Definition, request
     Raises:
         WorkloadError: the model cannot be exported.
     """
+    if definition.script is not None:  # has no epochs but its own
+        return
     source = b"".join(source_of(definition.workload).values())
     if b".epochs(" not in source or b".export_onnx(" not in source:
         return
@@ -130,6 +132,12 @@ class _Rehearsal(Trial):
                 pass
         except WorkloadError as error:
             self.fault = error
+        raise _Over
+
+    def save(self, name: str, content: Any) -> None:
+        """Nothing is kept."""
+
+    def save_model(self, name: str, model: Any) -> None:
         raise _Over
 
     def save_onnx(self, file: bytes | str | Path, model: "torch.nn.Module | None" = None) -> None:

@@ -41,6 +41,8 @@ def add_report(progress: Progress, metrics: Mapping[str, Any], *, target: int | 
         early=progress.position == "early",
         closes=progress.position != "within",
     )
+    if progress.steps_per_epoch is None:  # training that begins again says anew what it said before
+        progress.reports = [earlier for earlier in progress.reports if earlier.epoch <= epoch]
     last = progress.last
     if last is not None and (last.epoch, last.closes) == (report.epoch, report.closes):
         report = replace(report, metrics=last.metrics | report.metrics)

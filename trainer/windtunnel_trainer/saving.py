@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from windtunnel.definition.model import Definition
@@ -43,8 +43,7 @@ class Saver:
         """
         self.objects: dict[str, Any] = {}
         self._ledger, self._definition, self._request, self._group = ledger, definition, request, group
-        fixed = os.environ.get(CHECKPOINT_SECONDS) if every is None else every
-        self._every = None if fixed in (None, "") else float(fixed)
+        self._every = every
         self._checked = False
         self._saved_at = time.monotonic()
 
@@ -55,7 +54,7 @@ class Saver:
         return plain
 
     def latest(self, *, first_start: bool) -> tuple[str, Progress, dict[str, Any]] | None:
-        """The checkpoint of this trial, or of the one it continues: whose it is, its progress, the objects' states.
+        """The checkpoint to go on from: whose it is, its progress, the objects' states.
 
         Args:
             first_start: whether the trial was never started before, so that it cannot have one of its own.
@@ -67,22 +66,33 @@ class Saver:
             LedgerError: the trial continues one of another configuration, or one of a run that cannot be reached.
             WorkloadError: the checkpoint is another configuration's.
         """
-        request, source = self._request, self._ledger
-        own = None if first_start else checkpoints.load(source, request.trial, request.config)
-        if own is not None:
-            return request.trial, *own
-        trial = request.continue_from
+        for trial, ledger in self.sources(first_start=first_start):
+            if (found := checkpoints.load(ledger, trial, self._request.config)) is not None:
+                return trial, *found
+            if trial != self._request.trial:
+                self._group.say(f"{trial} left no checkpoint to go on from: training from the beginning")
+        return None
+
+    def sources(self, *, first_start: bool) -> Iterator[tuple[str, Ledger]]:
+        """The trials that this one may go on from, each with its ledger: itself first, then the one it continues.
+
+        Args:
+            first_start: whether the trial was never started before, so that it cannot have a checkpoint of its own.
+
+        Raises:
+            LedgerError: the trial continues one of another configuration, or one of a run that cannot be reached.
+        """
+        request = self._request
+        if not first_start:
+            yield request.trial, self._ledger
+        trial, source = request.continue_from, self._ledger
         if not trial:
-            return None
+            return
         if not trial.startswith(request.config):
             raise LedgerError(f"{request.trial} cannot continue {trial}, which is another configuration")
         if request.source:
             source = open_source(request.source, source, f"source of {request.trial}", self._definition.warm_start)
-        earlier = checkpoints.load(source, trial, request.config)
-        if earlier is None:
-            self._group.say(f"{trial} left no checkpoint to go on from: training from the beginning")
-            return None
-        return trial, *earlier
+        yield trial, source
 
     def checked(self, objects: Mapping[str, Any]) -> dict[str, Any]:
         """As `named`; the first time it sees that `restore` can be given what it asks for, before hours have gone by.
@@ -133,7 +143,17 @@ class Saver:
 
     def _pause(self, progress: Progress, target: int | None, seconds: float) -> float:
         """Seconds that must lie between two checkpoints."""
-        if self._every is not None:
-            return self._every
         done = progress.step / target if target else 1.0
-        return CHECKPOINT_INTERVAL.pause(self._ledger.store, seconds / done if done else 0.0)
+        return checkpoint_pause(self._ledger, seconds / done if done else 0.0, self._every)
+
+
+def checkpoint_pause(ledger: Ledger, length: float, every: float | None = None) -> float:
+    """Seconds that must lie between two checkpoints.
+
+    Args:
+        ledger: that they are written to.
+        length: of the trial, in seconds, as it looks.
+        every: what it is to be; by default `$WINDTUNNEL_CHECKPOINT_SECONDS`, else as the store and the length tell.
+    """
+    fixed = os.environ.get(CHECKPOINT_SECONDS) if every is None else every
+    return CHECKPOINT_INTERVAL.pause(ledger.store, length) if fixed in (None, "") else float(fixed)

@@ -240,10 +240,10 @@ class Supervisor:
             self._forget(unit)
         elif ended.condemned is not None:
             self._fail(unit, *ended.condemned, ended)
-        elif code == child.NO_STORE:
+        elif code == child.NO_STORE and causes.is_refusal(_last_line(ended)):
             self._try_again(ended)
         elif code >= 0:
-            self._fail(unit, "error", f"its process ended without a result, with exit code {code}", ended)
+            self._fail(unit, "error", causes.why_ended(code, _last_line(ended)), ended)
         elif (starts := self._starts(unit)) >= self._most_starts:
             self._fail(unit, *causes.why_killed(-code, ended.kills_before, starts), ended)
         else:
@@ -259,7 +259,7 @@ class Supervisor:
 
     def _try_again(self, ended: _Running) -> None:
         """Start a unit again that could not read or write its files, unless it has had its starts."""
-        cause = ended.log.tail(LOG_TAIL).strip().rpartition("\n")[2]
+        cause = _last_line(ended)
         if (starts := self._starts(ended.unit)) >= self._most_starts:
             self._fail(ended.unit, "storage", f"{cause}; starts: {starts}", ended)
         else:
@@ -312,6 +312,10 @@ class Supervisor:
             peak_memory=ended.peak_memory if ended is not None else 0,
         )
         self._forget(unit)
+
+
+def _last_line(ended: _Running) -> str:
+    return ended.log.tail(LOG_TAIL).strip().rpartition("\n")[2]
 
 
 def _counted(attempts: list[Attempt]) -> int:

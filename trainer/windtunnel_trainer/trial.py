@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from copy import deepcopy
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from windtunnel.errors import WorkloadError
 from windtunnel.ledger import Ledger, Request
 from windtunnel.stopping.rules import Verdict
 from windtunnel_trainer import best, checkpoints, export, preemption
+from windtunnel_trainer.artifacts import Keeper
 from windtunnel_trainer.checkpoints import Progress, Report
 from windtunnel_trainer.data import Arrays, load_split
 from windtunnel_trainer.epochs import Epoch, begin_epoch, target_step
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     import torch
 
 
-class Trial:
+class Trial(Keeper):
     """One configuration in training.
 
     Attributes:
@@ -37,6 +39,8 @@ class Trial:
         exported: whether a model was exported.
         stopped: the verdict that ended the trial; None where none did.
         resumable: whether there is a checkpoint of where it was stopped.
+        ledger: of the run.
+        definition: of the search.
     """
 
     def __init__(
@@ -49,6 +53,7 @@ class Trial:
         checkpoint_every: float | None = None,
         first_start: bool = False,
         listener: Callable[[Report], None] | None = None,
+        folder: Path | None = None,
     ) -> None:
         """Begin, or go on with, a trial.
 
@@ -61,6 +66,7 @@ class Trial:
                 minute, and where writes are paid for up to an hour: three tenths of the trial's length as it looks.
             first_start: whether the trial was never started before, so that it cannot have a checkpoint of its own.
             listener: told of each report.
+            folder: of the trial's own on this host; by default a temporary one.
         """
         self.params = deepcopy(request.params)  # a workload may change what it is given, here and everywhere
         self.settings = deepcopy(definition.settings)
@@ -69,7 +75,7 @@ class Trial:
         self.exported = False
         self.stopped: Verdict | None = None
         self.resumable = False
-        self._ledger, self._definition, self._request = ledger, definition, request
+        self.ledger, self.definition, self._request = ledger, definition, request
         self._group = ProcessGroup()
         self._stop, self._listener = stop, listener
         self._first_start = first_start
@@ -81,6 +87,7 @@ class Trial:
         watched = definition.watched if definition.early_stopping.rules else None
         self._metrics = MetricsFile(ledger, request.trial, watched)
         self._manifest: dict[str, Any] | None = None
+        super().__init__(ledger, request.trial, definition.limits.artifacts, self._group, folder)
         seed_everything(self.seed)
 
     @cached_property
@@ -110,8 +117,8 @@ class Trial:
             raise WorkloadError(
                 "train() must not see the test data: it judges the finalists, once; use validation data"
             )
-        self._manifest = self._manifest or self._ledger.manifest()
-        return load_split(self._ledger, split, self._manifest)
+        self._manifest = self._manifest or self.ledger.manifest()
+        return load_split(self.ledger, split, self._manifest)
 
     def restore(self, **objects: Any) -> bool:
         """Go on from the last checkpoint of this trial, or of the one it continues; whether there was one.
@@ -134,6 +141,32 @@ class Trial:
         self._began = time.monotonic() - self._progress.seconds
         self._group.say(f"going on from {trial}, step {self._progress.step}")
         return True
+
+    def take_up(self, restore: Callable[[Ledger, str], list[Report] | None]) -> float:
+        """Go on from a state that is not torch's; the epochs that were done then.
+
+        Args:
+            restore: takes up the state of a trial of a ledger; the reports so far, or None where it has none.
+        """
+        for trial, ledger in self._saver.sources(first_start=self._first_start):
+            reports = restore(ledger, trial)
+            if reports:
+                self._progress.reports, self._progress.seconds = reports, reports[-1].seconds
+                for report in reports:
+                    best.keep_best(self._progress, self.definition, report, {})
+                self._began = time.monotonic() - self._progress.seconds
+                self._group.say(f"going on from {trial}, epoch {reports[-1].epoch:g}")
+                return reports[-1].epoch
+        return 0.0
+
+    def renumber(self, after: float, by: float) -> None:
+        """Count the reports after an epoch anew, so many epochs less; earlier ones that they replace are dropped."""
+        progress = self._progress
+        kept = [report for report in progress.reports if report.epoch <= min(after, after - by)]
+        moved = [replace(report, epoch=report.epoch - by) for report in progress.reports if report.epoch > after]
+        progress.reports, progress.best = kept + moved, None
+        for report in progress.reports:
+            best.keep_best(progress, self.definition, report, {})
 
     def epochs(self, steps_per_epoch: int) -> Iterator[Epoch]:
         """The epochs that are left to do, the last one perhaps in part.
@@ -185,12 +218,12 @@ class Trial:
         progress = self._progress
         progress.seconds = self._seconds
         report = add_report(progress, metrics, target=self._target, epochs=self._request.epochs)
-        best.keep_best(progress, self._definition, report, self._saver.objects)
+        best.keep_best(progress, self.definition, report, self._saver.objects)
         self.write_metrics()
         self._group.say(as_line(report))
         if self._listener is not None and self._group.leads:
             self._listener(report)
-        if broken := self._group.agree(not_finite(report, self._definition)):
+        if broken := self._group.agree(not_finite(report, self.definition)):
             raise NotFiniteError(f"{', '.join(broken)} is not finite at epoch {report.epoch:g}")
         self._ask_to_stop()
 
@@ -231,7 +264,7 @@ class Trial:
         model = self._group.unwrap(model)
         self.load_best(model)
         if self._group.leads:
-            export.export(self._ledger, self._request.trial, model, example, opset)
+            export.export(self.ledger, self._request.trial, model, example, opset)
         self.exported = True
 
     def save_onnx(self, file: bytes | str | Path, model: "torch.nn.Module | None" = None) -> None:
@@ -246,12 +279,12 @@ class Trial:
         Raises:
             WorkloadError: it is no valid ONNX model, is larger than 2 GiB, or is not made of the best weights.
         """
-        if best.is_past(self._progress, self._definition) and not self._loaded_best:
+        if best.is_past(self._progress, self.definition) and not self._loaded_best:
             raise WorkloadError(
                 "objective_at is best: call trial.load_best(model) before you make the ONNX model of it"
             )
         if self._group.leads:
-            export.keep(self._ledger, self._request.trial, file, model)
+            export.keep(self.ledger, self._request.trial, file, model)
         self.exported = True
 
     def load_best(self, model: "torch.nn.Module") -> None:
@@ -263,13 +296,13 @@ class Trial:
         Raises:
             WorkloadError: these weights were not kept.
         """
-        if best.is_past(self._progress, self._definition):
+        if best.is_past(self._progress, self.definition):
             best.load_best(self._progress, self._group.unwrap(model), self._saver.objects)
             self._loaded_best = True
 
     def chosen(self) -> Report | None:
         """The report whose values are the trial's: the last, or the best as the definition's `objective_at` says."""
-        return best.chosen_report(self._progress, self._definition)
+        return best.chosen_report(self._progress, self.definition)
 
     def write_metrics(self, *, now: bool = False) -> None:
         """Bring the reports to the ledger, in any case if it is to be `now`."""

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from windtunnel.definition import Definition, load_definition, resolve
+from windtunnel.definition.program import program_of, warnings_of
 from windtunnel.definition.threads import threads_of
 from windtunnel.errors import DefinitionError, WindtunnelError
 from windtunnel.host.machine import now
-from windtunnel.ledger import JobKind, Ledger
+from windtunnel.ledger import JobKind, Ledger, Spec
 from windtunnel.ledger.records import Session
 from windtunnel.ledger.stage import Stage
 from windtunnel.space import Params
@@ -26,9 +27,11 @@ from windtunnel.stages import Search
 from windtunnel.strategies import get_strategy
 from windtunnel.text import printable
 from windtunnel.workload.contract import Workload
-from windtunnel.workload.files import code_digest, source_of
+from windtunnel.workload.files import code_digest
+from windtunnel.workload.source import upload_source
 from windtunnel_trainer import child, units
 from windtunnel_trainer.data import FOLDER_VARIABLE
+from windtunnel_trainer.job import THREAD_VARIABLES
 from windtunnel_trainer.rehearsal import rehearse
 
 
@@ -96,16 +99,19 @@ def attempt(search: Search, params: Params, epochs: float) -> None:
             verified = units.verify(ledger, definition, request)
         _say(f"verified: {_listed(verified.metrics)}")
     else:
-        _say(f"not verified: {definition.workload} has no verify()")
+        _say(f"not verified: {definition.program} has no verify()")
     _say("seconds: " + ", ".join(f"{name} {seconds:.2f}" for name, seconds in clock.seconds.items()))
 
 
 def _use_threads(definition: Definition, workload: Workload) -> None:
-    """Give torch as many threads as a trial gets in a local search, so that the times tell."""
+    """Give torch, or a script, as many threads as a trial gets in a local search, so that times and values tell."""
+    threads = threads_of(definition)
+    if definition.script is not None:
+        os.environ |= dict.fromkeys(THREAD_VARIABLES, str(threads))
     if workload.uses_torch:
         import torch
 
-        torch.set_num_threads(threads_of(definition))
+        torch.set_num_threads(threads)
 
 
 class _Clock:
@@ -146,8 +152,15 @@ def _search(ledger: Ledger, definition: Definition) -> Search:
     session = Session(
         session="try", offset=0, iterations=1, definition=definition.model_dump(mode="json"), started=now()
     )
-    code = code_digest(source_of(definition.workload))
-    return Search(ledger, session, definition, code, origin=None)
+    source = program_of(definition)
+    for warning in warnings_of(definition, source):
+        _say(f"warning: {warning}")
+    spec = Spec(
+        definition=session.definition,
+        code=code_digest(source),
+        archive=upload_source(ledger, definition.workload, source),
+    )
+    return Search(ledger.write_spec(spec), session, definition, spec.code, origin=None)
 
 
 def _params(search: Search, given: str | None, seed: int | None) -> Params:

@@ -10,6 +10,7 @@ from contextlib import nullcontext, suppress
 from pathlib import Path
 
 from windtunnel.definition import Definition, definition_of
+from windtunnel.definition.program import workload_of
 from windtunnel.errors import NotFoundError, StoreError
 from windtunnel.host.machine import now
 from windtunnel.ledger import Attempt, Job, JobKind, Ledger, Request, Result, State
@@ -23,7 +24,7 @@ from windtunnel_trainer.checkpoints import Report
 from windtunnel_trainer.data import Preparation, examples, is_whole
 from windtunnel_trainer.entry import caller
 from windtunnel_trainer.export import exported_model
-from windtunnel_trainer.failure import NoMetricsError, why_failed
+from windtunnel_trainer.failure import NoMetricsError, ScriptError, why_failed
 from windtunnel_trainer.memory import read_peak
 from windtunnel_trainer.process_group import ProcessGroup
 from windtunnel_trainer.ranks import pause
@@ -75,7 +76,8 @@ def run(
             workload = preload(definition, JobKind.TRAIN)
             goes_on = attempt.number > 1 or request.continue_from
             with nullcontext() if goes_on or not log else rehearsed(workload, ledger, definition, request, log):
-                result = train(ledger, definition, request, stop, first_start=first_start)
+                folder = log and log.with_suffix(f".{attempt.number}")  # gone with the job's own folder
+                result = train(ledger, definition, request, stop, first_start=first_start, folder=folder)
         else:
             result = verify(ledger, definition, request)
     except BaseException as error:  # a workload may raise anything
@@ -83,7 +85,8 @@ def run(
             raise
         pause()
         with suppress(OSError, ValueError, AttributeError):  # a workload may have closed it
-            traceback.print_exc()
+            if not isinstance(error, ScriptError):  # whose cause is in what the script wrote
+                traceback.print_exc()
         kind, message = why_failed(error)
         result = failed(ledger, unit, kind, message, _log_tail(log))
     if result.state is State.FAILED or ProcessGroup().leads:
@@ -110,7 +113,7 @@ def preload(definition: Definition, kind: JobKind) -> Workload:
     Raises:
         WorkloadError: the workload cannot be loaded.
     """
-    workload = load_workload(definition.workload)
+    workload = workload_of(definition)
     import_libraries(kind, torch=workload.uses_torch)
     return workload
 
@@ -154,6 +157,7 @@ def train(
     listener: Callable[[Report], None] | None = None,
     *,
     first_start: bool = False,
+    folder: Path | None = None,
 ) -> Result:
     """Train a trial, and say what came of it; the arguments are those of `Trial`.
 
@@ -162,12 +166,13 @@ def train(
         Exception: whatever the workload raises.
     """
     workload = preload(definition, JobKind.TRAIN)  # before the trial, which seeds what is loaded
-    trial = Trial(ledger, definition, request, stop=stop, first_start=first_start, listener=listener)
+    trial = Trial(ledger, definition, request, stop=stop, first_start=first_start, listener=listener, folder=folder)
     try:
         with suppress(TrialStopped):
             child.alone(caller(workload.train), trial)
     finally:
         trial.write_metrics(now=True)
+        trial.keep_folder()
     state, kind, message, exported = State.COMPLETED, "", "", trial.exported
     if trial.stopped is not None:
         no_model = "" if exported else export_stopped(ledger, definition, request, trial)
@@ -211,12 +216,15 @@ def export_stopped(ledger: Ledger, definition: Definition, request: Request, sto
     Returns:
         Why there is no model; empty where there is one.
     """
+    if definition.script is not None:
+        return "the script left no model.onnx"
     if not stopped.resumable:
         return "train() gives trial.restore() nothing to keep"
     there = request.model_copy(update={"epochs": stopped.reports[-1].epoch})
     again = Trial(ledger, definition, there)
     try:
         child.alone(caller(load_workload(definition.workload).train), again)
+        again.keep_folder()
     except BaseException as error:
         traceback.print_exc()
         return error_text(error)
@@ -233,11 +241,12 @@ def verify(ledger: Ledger, definition: Definition, request: Request) -> Result:
     verification = Verification(ledger, definition, request)
     check = preload(definition, JobKind.VERIFY).verify
     if check is None:
-        raise VerificationError(f"{definition.workload} has no verify()")
+        raise VerificationError(f"{definition.program} has no verify()")
     child.alone(check, verification)
     if not verification.checked:
         raise VerificationError(
-            "verify() compared nothing: call model.classification(…), or model.compare() with what torch and ONNX give"
+            "verify() compared nothing: call model.classification(…) or regression(…), model.compare() with what the "
+            "model and ONNX give, or model.open() with the name of what trial.save_model() kept"
         )
     return Result(trial=verification_id(request.trial), state=State.COMPLETED, metrics=dict(verification.metrics))
 
@@ -251,6 +260,12 @@ def violation(definition: Definition, values: Mapping[str, float]) -> float:
 def _never_came(definition: Definition, missing: Collection[str], metrics: Collection[str]) -> str:
     names = ", ".join(map(repr, sorted(missing)))
     what = "objective" if definition.objectives.keys() & set(missing) else "constrained value"
+    if definition.script is not None:
+        told = ", ".join(sorted(metrics)) or "nothing"
+        return (
+            f"{', '.join(sorted(missing))} never came: the script's output tells {told}; it must "
+            f"write a line such as {min(missing)}=0.9, or script.metrics have the pattern of its own"
+        )
     return (
         f"{', '.join(sorted(missing))} never came: trials report {', '.join(sorted(metrics)) or 'nothing'}; the {what} "
         f"is {names}: train() must give it to trial.report(), or cost() know it, or the definition call it as they do"

@@ -9,14 +9,17 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from windtunnel.ledger import Ledger
     from windtunnel.report.reader import RunReader
     from windtunnel.report.snapshot import Snapshot
 
 _SHORTEST = 1.0  # seconds between two looks
 _SHARE = 0.1  # of the time that may go into looking
+_SILENCE = 120.0  # seconds without a sign of life that are worth a word
 _CLEAR = "\x1b[H\x1b[J"  # to a terminal: the cursor to the top, and nothing below it
 
 
@@ -34,7 +37,10 @@ def run(arguments: argparse.Namespace) -> int:
     reader = RunReader(find_run(arguments.url))
     terminal = sys.stdout.isatty()
     if not arguments.follow:
-        _print_table(reader.read(), terminal)
+        snapshot = reader.read()
+        _print_table(snapshot, terminal)
+        if silence := _silence(reader.ledger, snapshot):
+            print(silence)
     elif terminal:
         for snapshot in _snapshots(reader):
             print(_CLEAR, end="")
@@ -42,6 +48,26 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         _print_lines(reader)
     return 0
+
+
+def _silence(ledger: "Ledger", snapshot: "Snapshot") -> str:
+    """What is known of a run that goes on by its ledger, but of which nothing has been heard for long; else empty.
+
+    A ledger does not tell what its engine knows: Airflow's page says which of the causes it is.
+    """
+    from windtunnel.ledger.writer import last_sign
+
+    session = snapshot.session
+    if session is None or not snapshot.works or snapshot.asking:
+        return ""
+    sign = last_sign(ledger.store, ledger.root, session.number)
+    if sign is None or (seconds := time.time() - sign) < _SILENCE:
+        return ""
+    since = datetime.fromtimestamp(sign, UTC)
+    return (
+        f"nothing was heard of it for {seconds / 60:.0f} min, since {since:%Y-%m-%d %H:%M} UTC: whoever performs it is"
+        " stopped, or its DAG is paused, or its definition gone; the same command, or resume, goes on with it"
+    )
 
 
 def _print_table(snapshot: "Snapshot", terminal: bool, whole: bool = True) -> None:

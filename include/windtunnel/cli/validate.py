@@ -4,20 +4,20 @@ import argparse
 import sys
 from pathlib import Path
 
-from windtunnel.definition import Definition, load_definition, resolve
+from windtunnel.definition import Definition, Fleet, load_any, resolve
+from windtunnel.definition.program import program_of, warnings_of
 from windtunnel.errors import WindtunnelError, WorkloadError
 from windtunnel.space import Params, Space
 from windtunnel.strategies import Problem, generator, get_strategy
 from windtunnel.text import printable
 from windtunnel.workload.contract import known_values
-from windtunnel.workload.files import source_of
 
 _DRAWN = 20  # configurations that the workload's cost is tried with
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("files", nargs="+", metavar="FILE", type=Path, help="a search's YAML file")
+    parser.add_argument("files", nargs="+", metavar="FILE", type=Path, help="a search's or a fleet's YAML file")
     parser.add_argument(
         "--source", action="store_true", help="name the files of the workload's source, which ids depend on"
     )
@@ -28,10 +28,18 @@ def run(arguments: argparse.Namespace) -> int:
     wrong = 0
     for file in arguments.files:
         try:
-            definition = resolve(load_definition(file))
+            definition = load_any(file)
+            if isinstance(definition, Fleet):
+                print(printable(f"{file}: fine: {definition.summary}"))
+                continue
+            definition = resolve(definition)
             print(printable(f"{file}: {_summary(definition)}"))
-            for path in source_of(definition.workload) if arguments.source else ():
-                print(printable(f"  {path}"))
+            source = program_of(definition)
+            for line in (
+                *(f"warning: {each}" for each in warnings_of(definition, source)),
+                *(source if arguments.source else ()),
+            ):
+                print(printable(f"  {line}"))
         except WindtunnelError as error:
             print(printable(_named(str(error), file)), file=sys.stderr)
             wrong += 1
@@ -58,11 +66,10 @@ def _summary(definition: Definition) -> str:
     objectives = ", ".join(f"{direction} {name}" for name, direction in definition.objectives.items())
     measured = [name for name in (*definition.objectives, *definition.constraints) if name not in free]
     free_or_not, of_results = ", ".join(free) or "nothing", ", ".join(dict.fromkeys(measured))
-    trials = definition.trials.initial + (definition.iterations - 1) * definition.trials.per_iteration
     return (
         f"fine: {objectives} over {'infinitely many' if size is None else size} configurations "
-        f"of {', '.join(space.parameters)}; {definition.iterations} iterations, at most {trials} trials; "
-        f"known before training: {free_or_not}; measured: {of_results}{failing}"
+        f"of {', '.join(space.parameters)}; {definition.iterations} iterations, at most {definition.most_trials} "
+        f"trials; known before training: {free_or_not}; measured: {of_results}{failing}"
     )
 
 

@@ -1,11 +1,13 @@
 """What the types of a definition's fields cannot say: names that must exist, and fields that must fit each other."""
 
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from windtunnel.definition.early_stopping import EarlyStopping
-from windtunnel.definition.model import LAUNCHERS, Definition, Epochs
+from windtunnel.definition.model import LAUNCHERS, Definition, Epochs, StrategyChoice
+from windtunnel.definition.script import Script, script_faults
 from windtunnel.definition.template import template_faults
 from windtunnel.errors import DefinitionError, WorkloadError
 from windtunnel.ledger import is_run
@@ -16,9 +18,10 @@ from windtunnel.space import Space
 from windtunnel.stores.open import ALLOWED, SCHEMES
 from windtunnel.strategies import get_strategy
 from windtunnel.validation import Fault, shown, unknown
-from windtunnel.workload.files import module_file
+from windtunnel.workload.files import SCRIPT, module_file
 
 _PRESETS = ("@once", "@continuous", "@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly")
+_SOME_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 _WITHOUT_HOUR = ("@once", "@continuous")
 
 
@@ -41,20 +44,26 @@ def _name(name: str, _: Mapping[str, Any]) -> Iterator[Fault]:
         )
 
 
-def _workload(name: str, _: Mapping[str, Any]) -> Iterator[Fault]:
+def _workload(name: str, fields: Mapping[str, Any]) -> Iterator[Fault]:
+    if name == SCRIPT and fields.get("script") is None:
+        yield Fault(("script",), "is missing; give the script that is to run")
     try:
         module_file(name)
     except WorkloadError as error:
         yield Fault(("workload",), str(error))
 
 
+def _script(section: Any, fields: Mapping[str, Any]) -> Iterator[Fault]:
+    yield from script_faults(Script.model_validate(section), fields)
+
+
 def _space(space: dict[str, Any], _: Mapping[str, Any]) -> Iterator[Fault]:
     yield from _inner("space", lambda: Space.parse(space))
 
 
-def _strategy(choice: dict[str, Any], _: Mapping[str, Any]) -> Iterator[Fault]:
-    if "name" in choice:
-        yield from _inner("strategy", lambda: get_strategy(choice["name"], choice.get("options")))
+def _strategy(section: Any, _: Mapping[str, Any]) -> Iterator[Fault]:
+    choice = StrategyChoice.model_validate(section)
+    yield from _inner("strategy", lambda: get_strategy(choice.name, choice.options))
 
 
 def _launcher(name: str, _: Mapping[str, Any]) -> Iterator[Fault]:
@@ -94,18 +103,37 @@ def _early_stopping(section: dict[str, Any], fields: Mapping[str, Any]) -> Itera
         name = "rungs" if early.halving.rungs else "first"
         text = f"found {rungs[-2]:g}; allowed: below epochs.partial, {partial:g}, which is the last rung"
         yield Fault(("early_stopping", "halving", name), text)
+    enough = "trials" in fields.get("limits", {}) and "iterations" not in fields  # as many as it takes
     iterations = fields.get("iterations", Definition.model_fields["iterations"].default)
-    if iterations < len(rungs):
+    if iterations < len(rungs) and not enough:
         text = f"found {iterations}; allowed: at least {len(rungs)}, as many as early_stopping.halving has rungs"
         yield Fault(("iterations",), text)
 
 
-def _schedule(schedule: str, _: Mapping[str, Any]) -> Iterator[Fault]:
-    from croniter import croniter
+def _continuous(continuous: bool, fields: Mapping[str, Any]) -> Iterator[Fault]:
+    parallel = fields.get("limits", {}).get("parallel")
+    if continuous and parallel is None and fields.get("launcher") == "kubernetes":
+        yield Fault(("limits", "parallel"), "is missing; with continuous the lanes of a cluster must be given")
 
-    if schedule not in _PRESETS and not (len(schedule.split()) in (5, 6) and croniter.is_valid(schedule)):
+
+def _trials(trials: dict[str, Any], fields: Mapping[str, Any]) -> Iterator[Fault]:
+    if trials.get("ahead") is not None and not fields.get("continuous"):
+        yield Fault(("trials", "ahead"), "is given without continuous; allowed: beside `continuous: true`")
+
+
+def _schedule(schedule: str, _: Mapping[str, Any]) -> Iterator[Fault]:
+    from croniter import CroniterBadDateError, croniter
+
+    if schedule in _PRESETS:
+        return
+    if not (len(schedule.split()) in (5, 6) and croniter.is_valid(schedule)):
         allowed = f"a cron expression of five fields such as '0 3 * * 1', or one of {', '.join(_PRESETS)}"
         yield Fault(("schedule",), f"found {shown(schedule)}; allowed: {allowed}")
+        return
+    try:
+        croniter(schedule, _SOME_DAY).get_next()
+    except CroniterBadDateError:
+        yield Fault(("schedule",), f"found {shown(schedule)}; allowed: an hour that comes")
 
 
 def _dag(section: dict[str, Any], fields: Mapping[str, Any]) -> Iterator[Fault]:
@@ -143,8 +171,23 @@ def _plain_values(field: str) -> Any:
             canonical_json(value)
         except (ValueError, TypeError, RecursionError) as error:
             yield Fault((field,), f"holds what JSON has no word for: {error}")
+        else:
+            yield from _other_keys(value, (field,))
 
     return check
+
+
+def _other_keys(value: Any, path: tuple[str | int, ...]) -> Iterator[Fault]:
+    """Keys that are no text: a run, whose definition travels as JSON, would have them as text, `try` as they are."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            if isinstance(key, str):
+                yield from _other_keys(item, (*path, key))
+            else:
+                yield Fault((*path, f"{key}"), f"found {shown(key)}; allowed: text (put it in quotes)")
+    elif isinstance(value, (list, tuple)):
+        for index, item in enumerate(value):
+            yield from _other_keys(item, (*path, index))
 
 
 def _inner(field: str, build: Any) -> Iterator[Fault]:
@@ -159,6 +202,7 @@ def _inner(field: str, build: Any) -> Iterator[Fault]:
 _CHECKS = {
     "name": _name,
     "workload": _workload,
+    "script": _script,
     "data": _plain_values("data"),
     "settings": _plain_values("settings"),
     "space": _space,
@@ -168,6 +212,8 @@ _CHECKS = {
     "objectives": _objectives,
     "stopping": _stopping,
     "early_stopping": _early_stopping,
+    "continuous": _continuous,
+    "trials": _trials,
     "schedule": _schedule,
     "dag": _dag,
     "store": _store,

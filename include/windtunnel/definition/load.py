@@ -8,7 +8,9 @@ from pydantic import ValidationError
 
 from windtunnel.definition.checks import cross_faults
 from windtunnel.definition.document import Document
-from windtunnel.definition.model import Definition
+from windtunnel.definition.fleet import Fleet, fleet_of, is_fleet, load_fleet
+from windtunnel.definition.model import Definition, Limits
+from windtunnel.definition.script import with_script
 from windtunnel.definition.template import with_template
 from windtunnel.errors import DefinitionError, LedgerError
 from windtunnel.ledger import Ledger
@@ -18,6 +20,15 @@ from windtunnel.workload.contract import described_space
 
 # What may be chosen anew for every run, by path: the DAG's trigger form.
 OVERRIDES = ("seed", "iterations", "epochs.partial", "epochs.full", "limits.parallel", "warm_start", "approval")
+
+
+def load_any(path: str | Path) -> Definition | Fleet:
+    """Read a file that is a fleet's where it says `kind: fleet`, else a search's.
+
+    Raises:
+        DefinitionError: as `load_fleet` and `load_definition` do.
+    """
+    return load_fleet(path) if is_fleet(Document(Path(path)).data) else load_definition(path)
 
 
 def load_definition(path: str | Path) -> Definition:
@@ -31,7 +42,7 @@ def load_definition(path: str | Path) -> Definition:
     """
     document = Document(Path(path))
     fields = {"name": document.file.stem, **document.data}
-    definition, faults = read_fields(with_template(fields, document.file.parent))
+    definition, faults = read_fields(with_script(with_template(fields, document.file.parent), document.file.parent))
     faults = document.twice + faults
     if definition is None or faults:
         raise document.error(faults)
@@ -55,11 +66,13 @@ def read_fields(fields: Mapping[str, Any]) -> tuple[Definition | None, list[Faul
 
 
 def definition_of(ledger: Ledger) -> Definition:
-    """The definition that a run is performed by, as its digest proves.
+    """The definition that a run is performed by, as its digest proves; of a fleet, what launchers ask of it.
 
     Raises:
         LedgerError: no digest was given, or the ledger holds something else under it.
     """
+    if is_fleet(ledger.spec.definition):
+        return _as_launched(fleet_of(ledger))
     return _recorded(ledger, ledger.spec.definition)
 
 
@@ -121,9 +134,8 @@ def resolve(definition: Definition) -> Definition:
     if space is None:
         space, origin = described_space(definition.workload), f"{definition.workload}.space()"
         if space is None:
-            raise DefinitionError(
-                f"{definition.name}: space: is missing; give it in the definition, or as {definition.workload}.space()"
-            )
+            elsewhere = "" if definition.script else f", or as {definition.workload}.space()"
+            raise DefinitionError(f"{definition.name}: space: is missing; give it in the definition{elsewhere}")
     if not isinstance(space, Mapping):
         raise DefinitionError(f"{definition.name}: {origin}: found {shown(space)}; allowed: parameters by name")
     try:
@@ -143,6 +155,33 @@ def _recorded(ledger: Ledger, data: Any, extra: Literal["ignore"] | None = None)
         raise LedgerError(
             f"{ledger.url} has a definition that this version cannot read: {field}: {first['msg']}"
         ) from error
+
+
+def _as_launched(fleet: Fleet) -> Definition:
+    """Where and how a fleet's lanes and scripts run, in the fields that launchers, and what runs scripts, read."""
+    own = fleet.limits
+    limits = Limits(
+        parallel=own.parallel,
+        slots=own.slots,
+        pending=own.pending,
+        memory=own.memory,
+        threads=own.threads,
+        trial_retries=fleet.retry_settings.max_retries,
+    )
+    return Definition.model_construct(
+        name=fleet.name,
+        workload=fleet.entry,
+        limits=limits,
+        launcher=fleet.launcher,
+        resources=fleet.resources,
+        pod_template=fleet.pod_template,
+        script=fleet.script,
+        verification=fleet.verification,
+        objectives=fleet.objectives,
+        settings=fleet.settings,
+        trial_seed=fleet.seed,
+        data={},
+    )
 
 
 def _flat(overrides: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -1,27 +1,32 @@
 """The definition of a search: what its YAML file may say, field by field."""
 
-from typing import Annotated, Any, Literal
+import math
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, ModelWrapValidatorHandler, PositiveFloat, model_validator
 
 from windtunnel.definition.early_stopping import EarlyStopping
-from windtunnel.definition.units import Bytes, Seconds
+from windtunnel.definition.script import Script
+from windtunnel.definition.units import Bytes, Count, EpochCount, Seconds
 from windtunnel.ledger.stage import Stage, StageKind
 from windtunnel.objectives.constraint import Constraint
 from windtunnel.validation import LARGEST, Name, StrictModel
 
 Direction = Literal["maximize", "minimize"]
 LAUNCHERS = ("kubernetes", "local")  # by name; `windtunnel.launchers` has a class for each
+_LANES = 8  # of a continuous search, where the definition does not say how many it has
+_MOST_BATCHES = 50  # that a continuous search is cut into by default
+_MOST_ITERATIONS = 1000
 
 
 class Epochs(StrictModel):
     """How far to train. Fractions are allowed."""
 
-    partial: PositiveFloat = 1.0
+    partial: EpochCount = 1.0
     """Epochs of every trial, by which trials are ranked."""
-    full: PositiveFloat = 10.0
+    full: EpochCount = 10.0
     """Epochs of the finalists."""
-    horizon: PositiveFloat | None = None
+    horizon: EpochCount | None = None
     """Epochs that schedules of the learning rate are laid out for, however many a trial has; by default `full`."""
 
     @model_validator(mode="after")
@@ -34,27 +39,36 @@ class Epochs(StrictModel):
 class Trials(StrictModel):
     """How many trials to suggest."""
 
-    initial: PositiveInt = 10
+    initial: Count = 10
     """Trials of the first iteration."""
-    per_iteration: PositiveInt = 16
-    """Trials of each later iteration, at most."""
+    per_iteration: Count = 16
+    """Trials of each later iteration, at most; of a continuous search by default twice as many as there are lanes, and
+    more where `limits.trials` would take more than 50 iterations."""
+    ahead: int | None = Field(default=None, ge=0)
+    """With `continuous`: the next batch is suggested when no more trials than this wait for a lane; by default as many
+    as there are lanes."""
     default_first: bool = False
     """Whether the space's default configuration is one of the first iteration's."""
 
 
 class StrategyChoice(StrictModel):
-    """What suggests configurations."""
+    """What suggests configurations; a name alone is short for `{name: …}`."""
 
     name: str = "pareto"
     """`pareto`, another of docs/strategies.md, or the dotted name of your own class: `my_module.MyStrategy`."""
     options: dict[str, Any] = Field(default_factory=dict)
     """Options of the strategy; its class lists them."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
+
 
 class Finalists(StrictModel):
     """Which trials are trained fully, and how."""
 
-    max: PositiveInt = 6
+    max: Count = 6
     """The largest number of finalists: at least two, spread over the front; with one objective, as many of the best."""
     go_on: bool = True
     """Whether finalists go on from the weights of their partial training."""
@@ -63,13 +77,17 @@ class Finalists(StrictModel):
 class Limits(StrictModel):
     """What a search may use. Times are seconds or text such as `90s`, `15m`, `2h`; sizes bytes or `500 MB`, `2 GiB`."""
 
-    trials: PositiveInt | None = None
-    """Number of configurations that ends the search."""
+    removed: ClassVar[dict[str, str]] = {
+        "quorum": "is no more: give `continuous: true`, with which no lane waits for a straggler"
+    }
+
+    trials: Count | None = None
+    """Number of configurations that ends the search: the most that are ever tried."""
     gpu_hours: PositiveFloat | None = None
     """GPU hours that end the search: the time of every trial times the GPUs that it held, summed over all trials."""
-    parallel: PositiveInt | None = None
+    parallel: Count | None = None
     """Lanes, that is jobs at once; by default the launcher's own number, which is that of the cores for `local`."""
-    slots: PositiveInt = 1
+    slots: Count = 1
     """Trials at once within one job."""
     trial_time: Seconds | None = None
     """The longest time that a trial of the search may take; a finalist gets as much more as it has more epochs."""
@@ -81,26 +99,25 @@ class Limits(StrictModel):
     """The longest time that a job may wait to be started, while no other pod of its run holds a place."""
     linger: Seconds = 120.0
     """The longest time that a lane waits for work before it ends; it is started again when there is some."""
-    failed_trials: PositiveInt = 10
+    failed_trials: Count = 10
     """Number of failed trials that ends the search."""
     trial_retries: int = Field(default=2, ge=0)
     """Starts after the first that a trial gets when its process or its job dies."""
     memory: Bytes | None = None
     """The most resident memory that one trial may use."""
-    quorum: float = Field(default=1.0, gt=0, le=1)
-    """Share of the lanes that must be done before the next iteration begins. Pays from about eight lanes on: with
-    fewer, the lane that a straggler holds is too much of the whole."""
-    threads: PositiveInt | None = None
+    artifacts: Bytes = 256 * 1024 * 1024
+    """The most bytes of files that one trial may keep, by `trial.save` and in `trial.folder`."""
+    threads: Count | None = None
     """Threads of torch in each trial; by default the cores are shared out among the lanes."""
 
 
 class Resources(StrictModel):
-    """What a job's pod asks the cluster for, in place of what the pod template says; of a local job, `gpus` only."""
+    """What a job's pod asks for, in place of what the pod template says; of a local job, `gpus` and `cpu`."""
 
     gpus: int | None = Field(default=None, ge=0)
     """GPUs of each job. Its slots share them out, and a trial trains in as many processes as it has GPUs."""
     cpu: PositiveFloat | None = None
-    """Cores of each pod."""
+    """Cores of each pod. Of a local job they are its threads, and there are as many lanes as there are cores for."""
     memory: Bytes | None = None
     """Memory of each pod, which is killed when it uses more."""
     priority: str | None = None
@@ -123,7 +140,7 @@ class Stopping(StrictModel):
 
     target: dict[Name, float] = Field(default_factory=dict)
     """Objectives and the values that one trial on the front must reach, all of them."""
-    stale_iterations: PositiveInt | None = None
+    stale_iterations: Count | None = None
     """Number of iterations that ends the search if the front's hypervolume did not grow in any of them."""
 
 
@@ -157,7 +174,9 @@ class Definition(StrictModel):
     description: str = ""
     """Text for the DAG's page."""
     workload: str
-    """Dotted name of the module that prepares, trains and verifies."""
+    """Dotted name of the module that prepares, trains and verifies; or `script` is given."""
+    script: Script | None = None
+    """A script of yours that trains, instead of a workload; its file, or a section."""
     data: dict[str, Any] = Field(default_factory=dict)
     """Settings for the workload's `prepare`."""
     settings: dict[str, Any] = Field(default_factory=dict)
@@ -170,8 +189,11 @@ class Definition(StrictModel):
     """Bounds on values known before training or measured."""
     strategy: StrategyChoice = StrategyChoice()
     """The algorithm that suggests configurations."""
-    iterations: int = Field(default=5, ge=1, le=1000)
-    """The largest number of iterations."""
+    continuous: bool = False
+    """Whether the next batch is suggested while the last one still runs, so that no lane ever waits; the order in which
+    trials end then decides what is suggested. Otherwise each iteration waits for all its trials."""
+    iterations: int = Field(default=5, ge=1, le=_MOST_ITERATIONS)
+    """The largest number of iterations; by default 5, or with `limits.trials` as many as these take."""
     trials: Trials = Trials()
     """How many trials each iteration has."""
     epochs: Epochs = Epochs()
@@ -212,6 +234,34 @@ class Definition(StrictModel):
     """Seed of every trial's training."""
     tags: list[Annotated[str, Field(max_length=100)]] = Field(default_factory=list)
     """Tags of the DAG, to find it by."""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _with_sizes(cls, fields: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:
+        """The definition with those sizes filled in that follow from others."""
+        definition = validate(fields)
+        trials, limits = definition.trials, definition.limits
+        later = max(0, limits.trials - trials.initial) if limits.trials is not None else 0
+        sizes: dict[str, Any] = {}
+        if definition.continuous and "per_iteration" not in trials.model_fields_set:
+            each = max(2 * (limits.parallel or _LANES), math.ceil(later / (_MOST_BATCHES - 1)))
+            trials = trials.model_copy(update={"per_iteration": each})
+            sizes["trials"] = trials
+        if limits.trials is not None and "iterations" not in definition.model_fields_set:
+            batches = math.ceil(later / trials.per_iteration)
+            sizes["iterations"] = min(_MOST_ITERATIONS, batches + len(definition.rungs))
+        return definition.model_copy(update=sizes) if sizes else definition
+
+    @property
+    def most_trials(self) -> int:
+        """The most configurations that the search may try."""
+        batches = self.trials.initial + (self.iterations - 1) * self.trials.per_iteration
+        return min(batches, self.limits.trials or batches)
+
+    @property
+    def program(self) -> str:
+        """What trains, as people call it: the script or the workload."""
+        return self.script.name if self.script is not None else self.workload
 
     @property
     def rungs(self) -> list[float]:

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from windtunnel.definition.fleet import KIND, Fleet
 from windtunnel.definition.model import LAUNCHERS, Definition
 from windtunnel.space import KINDS, Custom, Parameter
 from windtunnel.space.base import ANY_PARAMETER
@@ -13,20 +14,38 @@ _DOTTED = r"^\w+(\.\w+)+$"
 
 
 def json_schema() -> dict[str, Any]:
-    """The schema, as plain JSON values."""
-    schema = Definition.model_json_schema()
-    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
-    schema["required"] = [field for field in schema["required"] if field != "name"]  # the file's stem is the default
+    """The schema of a search's file, as plain JSON values."""
+    schema = _schema_of(Definition)
+    schema["required"].remove("workload")  # a script stands for one
+    schema["oneOf"] = [{"required": ["workload"]}, {"required": ["script"]}]
     properties, definitions = schema["properties"], schema["$defs"]
-    properties["launcher"]["enum"] = list(LAUNCHERS)
+    properties["script"]["anyOf"].insert(0, {"type": "string"})
     properties["space"] |= {"anyOf": [_space_schema(definitions), {"type": "null"}]}
     _type_options(definitions)
     return schema
 
 
-def schema_text() -> str:
-    """The schema as the file that is committed beside the searches."""
-    return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
+def fleet_schema() -> dict[str, Any]:
+    """The schema of a fleet's file, as plain JSON values."""
+    schema = _schema_of(Fleet)
+    split = schema["$defs"]["Split"]
+    schema["oneOf"] = [{"required": [name]} for name in ("workload", "script", "entry_script")]
+    schema["properties"]["script"]["anyOf"].insert(0, {"type": "string"})
+    split["oneOf"] = [{"required": [name]} for name in ("by", "rows", "keys")]
+    return schema
+
+
+def schema_text(kind: str = "search") -> str:
+    """The schema of a kind of definition, `search` or `fleet`, as the file that is committed beside the definitions."""
+    schema = fleet_schema() if kind == KIND else json_schema()
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+def _schema_of(model: type[Definition | Fleet]) -> dict[str, Any]:
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **model.model_json_schema()}
+    schema["required"] = [field for field in schema["required"] if field != "name"]  # the file's stem is the default
+    schema["properties"]["launcher"]["enum"] = list(LAUNCHERS)
+    return schema
 
 
 def _space_schema(definitions: dict[str, Any]) -> dict[str, Any]:
@@ -69,8 +88,9 @@ def _with_references(schema: Any) -> Any:
 def _type_options(definitions: dict[str, Any]) -> None:
     """Give each strategy that comes with Windtunnel the type of its options; one's own takes any."""
     choice = definitions["StrategyChoice"]
-    dotted = {"type": "string", "pattern": _DOTTED}
-    choice["properties"]["name"] |= {"anyOf": [{"enum": strategy_names()}, dotted]}
+    names = [{"enum": strategy_names()}, {"type": "string", "pattern": _DOTTED}]
+    choice["properties"]["name"] |= {"anyOf": names}
+    choice |= {"type": ["object", "string"], "anyOf": [{"type": "object"}, *names]}
     choice["allOf"] = []
     default = choice["properties"]["name"]["default"]
     for name in strategy_names():

@@ -4,6 +4,7 @@ import itertools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import ParamSpec, TypeVar
 
 from windtunnel import stages
@@ -90,7 +91,10 @@ class Engine:
             self.say(plan.note)
 
     def _iterate(self, k: int) -> None:
-        self._train(self._patiently(stages.suggest, self.search, k))
+        plan = self._patiently(stages.suggest, self.search, k)
+        if plan.left_out:
+            self.say(plan.left_out)
+        self._train(plan)
         selection = self._patiently(stages.select, self.search, k)
         if selection.failure:
             raise SearchError(f"the search ends, for it only fails: {selection.failure}")
@@ -125,12 +129,24 @@ class Engine:
         self._patiently(launch, self.search.ledger, self._launcher, jobs, self.say)
 
     def _patiently(self, work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
-        """Do what may be repeated at any time, and repeat it while the store does not answer."""
-        delay = _FIRST_DELAY
-        while True:
-            try:
-                return work(*arguments, **named)
-            except UnavailableError as error:
-                self.say(f"{error}; asking again in {delay:.0f} s")
-                self.sleep(delay)
-                delay = min(2 * delay, _LONGEST_DELAY)
+        return patiently(partial(work, *arguments, **named), self.say, self.sleep)
+
+
+def patiently(work: Callable[[], T], say: Callable[[str], None], sleep: Callable[[float], None] = time.sleep) -> T:
+    """Do what may be repeated at any time, and repeat it while the store does not answer.
+
+    Args:
+        work: to do.
+        say: told why it is repeated, the first time.
+        sleep: waits for some seconds.
+    """
+    delay, said = _FIRST_DELAY, False
+    while True:
+        try:
+            return work()
+        except UnavailableError as error:
+            if not said:
+                say(f"waiting: {error}")
+            said = True
+            sleep(delay)
+            delay = min(2 * delay, _LONGEST_DELAY)

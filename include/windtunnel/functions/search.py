@@ -4,27 +4,23 @@ import math
 import os
 import sys
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
-from windtunnel import stages
 from windtunnel.definition import Definition, recorded_definition, resolve
 from windtunnel.definition.load import read_fields
-from windtunnel.engine import Engine
+from windtunnel.engine.session import begin, moment, perform_shown
 from windtunnel.errors import DefinitionError, WindtunnelError
 from windtunnel.functions.capture import is_importable, make_module
 from windtunnel.functions.run import Run
 from windtunnel.ledger import Ledger
 from windtunnel.ledger.find import find_run
-from windtunnel.report import RunReader
-from windtunnel.report.display import Display
 from windtunnel.stores import open_store
+from windtunnel.text import printable
 from windtunnel.validation import Fault
 
 _BATCHES = 5  # that so many trials are suggested in, at least
 
 Train = Callable[..., Any]
-_over: set[str] = set()  # sessions of this process that have ended, however they did: nobody waits for their heartbeat
 
 
 def search(
@@ -72,7 +68,7 @@ def search(
     given = {"space": dict(space), "objectives": dict(objectives)} | fields
     definition = _definition(given | _amounts(trials, parallel, fields), train)
     place = store or definition.store or os.environ.get("WINDTUNNEL_STORE") or "runs"
-    return _perform(definition, Ledger(open_store(place), definition.name, _moment()), progress, approve)
+    return _perform(definition, Ledger(open_store(place), definition.name, moment()), progress, approve)
 
 
 def resume(
@@ -105,29 +101,18 @@ def resume(
 
 
 def _perform(definition: Definition, ledger: Ledger, progress: bool, approve: Callable[[Run], bool]) -> Run:
-    session = f"python-{_moment()}-{os.getpid()}"
-    begun = stages.begin(resolve(definition), ledger, session, running=_runs)
-    engine = Engine(begun, approve=lambda plan: approve(Run(ledger)))
-    try:
-        if progress:
-            with Display(RunReader(ledger), f"{definition.name}: {ledger.url}") as display:
-                engine.look = lambda progress: display.update()
-                engine.perform()
-                display.update(now=True)
-        else:
-            engine.perform()
-    finally:
-        _over.add(session)
+    engine = begin(resolve(definition), ledger, _say)
+    if progress:
+        heading = f"{definition.name}: {ledger.url}"
+        perform_shown(engine, heading, lambda display, plan: approve(Run(ledger)))
+    else:
+        engine.approve = lambda plan: approve(Run(ledger))
+        engine.perform()
     return Run(ledger)
 
 
-def _moment() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%S-%f")
-
-
-def _runs(session: str) -> bool | None:
-    """Whether another session is at work, where this process knows; else its heartbeat tells."""
-    return False if session in _over else None
+def _say(line: str) -> None:
+    print(printable(line), file=sys.stderr, flush=True)  # noqa: T201
 
 
 def _definition(fields: Mapping[str, Any], train: Train) -> Definition:
@@ -150,8 +135,7 @@ def _amounts(trials: int | Mapping[str, Any], parallel: int | None, fields: Mapp
         raise DefinitionError.of([Fault(("trials",), f"found {trials!r}; allowed: a whole number above 0")])
     batch = max(parallel or 1, math.ceil(trials / _BATCHES))
     limits["trials"] = trials
-    amounts["trials"] = {"initial": batch, "per_iteration": batch}
-    return amounts | {"iterations": fields.get("iterations", math.ceil(trials / batch))}
+    return amounts | {"trials": {"initial": batch, "per_iteration": batch}}
 
 
 def _workload(train: Train) -> str:

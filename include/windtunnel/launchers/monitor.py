@@ -10,10 +10,15 @@ from windtunnel.definition import definition_of
 from windtunnel.errors import LaunchError
 from windtunnel.launchers.base import JobFailure, Launcher
 from windtunnel.launchers.lanes import LaneWatch, lanes, seconds_left
-from windtunnel.ledger import Job, JobKind, Ledger, Result, State
+from windtunnel.ledger import Job, JobKind, Ledger, Plan, Result, State
+from windtunnel.ledger.claims import Claims
+from windtunnel.ledger.curves import last_report
 from windtunnel.ledger.failures import hopeless, record_failure
 from windtunnel.ledger.ids import last_tries
 from windtunnel.ledger.stage import Stage
+from windtunnel.ledger.stragglers import promising
+from windtunnel.ledger.trial import ended as ended_trials
+from windtunnel.ledger.trial import outstanding
 from windtunnel.ledger.writer import BEAT
 from windtunnel.text import printable
 
@@ -60,6 +65,7 @@ class Progress:
 class _Stage:
     jobs: list[Job]
     units: list[str]
+    plan: Plan | None = None
 
     @classmethod
     def of(cls, ledger: Ledger, name: str) -> "_Stage":
@@ -67,7 +73,7 @@ class _Stage:
         plan = ledger.plan(name)
         jobs = plan.jobs if plan is not None else [ledger.job(name)]
         requested = [request.trial for request in plan.requests] if plan is not None else []
-        return cls(jobs, requested or [unit for job in jobs for unit in job.units])
+        return cls(jobs, requested or [unit for job in jobs for unit in job.units], plan)
 
 
 class StageMonitor:
@@ -100,7 +106,7 @@ class StageMonitor:
         self._clock = clock
         self._began = clock()
         definition = definition_of(ledger)
-        self._limits = definition.limits
+        self._limits, self._objectives = definition.limits, definition.objectives
         self._stage = _Stage.of(ledger, stage)
         self._is_iteration = Stage(stage).is_iteration
         earlier = [other for other in ledger.stages() if other.is_iteration and other.number < Stage(stage).number]
@@ -111,8 +117,6 @@ class StageMonitor:
         self._own = {unit for stage in (*begun, self._stage) for unit in stage.units}
         own_lanes = [] if self._stage.jobs else lanes(ledger, definition, len(self._stage.units))
         self._lanes = LaneWatch(ledger, launcher, definition, own_lanes, clock) if own_lanes else None
-        at_once = self._limits.parallel or len(self._stage.jobs) or len(own_lanes)
-        self._may_lack = may_lack(self._limits.quorum, at_once) if self._is_iteration else 0
         self._left = seconds_left(ledger, self._limits.search_time) if self._is_iteration else math.inf
         self._absent: dict[str, int] = {}
         self._beat_due = self._began
@@ -138,7 +142,7 @@ class StageMonitor:
         total = len(self._stage.units)
         given_up = self._is_iteration and self._hopeless(ended)
         return Progress(
-            done=total - len(own) + late <= self._may_lack or given_up or over,
+            done=given_up or over or self._is_over(ended),
             finished=len(own),
             total=total,
             failed=sum(result.state is State.FAILED for result in own),
@@ -170,6 +174,26 @@ class StageMonitor:
             if failure is not None:
                 self._fail(failure, owed, ended)
         return wanted
+
+    def _is_over(self, ended: Mapping[str, Result]) -> bool:
+        """Whether what follows the stage may begin, as its plan has it."""
+        stages, plan = (self._stage, *self._earlier), self._stage.plan
+        open_units = [unit for stage in stages for unit in stage.units if unit not in ended]
+        if plan is None or plan.ahead is None:
+            return not open_units
+        claims = Claims(self._ledger).listing()
+        unclaimed = sum(unit not in claims or claims[unit].released for unit in open_units)
+        if not plan.is_over(len(open_units), unclaimed):
+            return False
+        return not plan.last or not self._promising(ended)
+
+    def _promising(self, ended: Mapping[str, Result]) -> set[str]:
+        """Stragglers that would be on the front by what they have reported."""
+        plans = [stage.plan for stage in (self._stage, *self._earlier) if stage.plan is not None]
+        requests = [request for plan in plans for request in plan.requests]
+        late = outstanding(requests, ended)
+        reports = {request.trial: last_report(self._ledger, request.trial) for request in late}
+        return promising(late, ended_trials(requests, ended), reports, self._objectives)
 
     def _beat(self) -> None:
         if self._ledger.turn is not None and self._clock() >= self._beat_due:
@@ -219,11 +243,6 @@ class StageMonitor:
             record_failure(self._ledger, unit, failure.kind, failure.message, log_tail=failure.log)
         failed = {unit: self._ledger.outcome(unit) for unit in units}
         ended.update({unit: result for unit, result in failed.items() if result is not None})
-
-
-def may_lack(quorum: float, lanes: int) -> int:
-    """How many outstanding trials the next iteration need not wait for: the share of the lanes that may be busy."""
-    return math.floor((1 - quorum) * lanes + 1e-9)
 
 
 def wait(

@@ -27,6 +27,7 @@ def config_id(
     data: str,
     params: Mapping[str, Any],
     seed: int,
+    script: Mapping[str, Any] | None = None,
 ) -> str:
     """The id of a configuration: 16 hex digits that depend on everything that decides its training.
 
@@ -39,6 +40,7 @@ def config_id(
         data: digest of the prepared data.
         params: the searched parameters.
         seed: of the trial's training; the search's own seed is not part of the id.
+        script: how a script is run and read; None for a workload.
     """
     facts = {
         "workload": workload,
@@ -49,7 +51,7 @@ def config_id(
         "data": data,
         "params": params,
         "seed": seed,
-    }
+    } | ({"script": script} if script is not None else {})
     return hashlib.sha256(canonical_json(facts)).hexdigest()[:16]
 
 

@@ -1,12 +1,14 @@
 """One finalist's model: its full training, its verification, and whether there is a file of it."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from windtunnel.ledger.ids import verification_id
 from windtunnel.ledger.records import Plan, Result, State
 from windtunnel.ledger.trial import Trial
+from windtunnel.objectives.direction import loss
 
 ONNX = "model.onnx"  # the file, in a trial's folder
 
@@ -89,3 +91,23 @@ class Model:
     def partial(self) -> str | None:
         """Id of the trial whose checkpoint the full training goes on from, where there is one."""
         return self.trial.request.continue_from
+
+
+def best_first(models: Iterable[Model], objective: str, direction: str) -> list[Model]:
+    """The models in the order in which one would use them, equal ones as they were.
+
+    First those that may be used, of these the verified ones, of these the ones that keep the constraints; then by the
+    objective, as the search compares it.
+
+    Args:
+        models: of finalists.
+        objective: the search's first.
+        direction: `maximize` or `minimize`.
+    """
+
+    def rank(model: Model) -> tuple[bool, bool, bool, float]:
+        value = model.trial.objectives.get(objective)
+        worth = math.inf if value is None else loss(value, direction)
+        return not model.usable, model.verdict is not Verdict.VERIFIED, model.trial.violation > 0, worth
+
+    return sorted(models, key=rank)

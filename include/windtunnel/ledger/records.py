@@ -41,11 +41,12 @@ class State(StrEnum):
 
 
 class JobKind(StrEnum):
-    """What a job's units are: trials to train, data to prepare, models to verify."""
+    """What a job's units are: trials to train, data to prepare, models to verify, a fleet's mini-batches to claim."""
 
     PREPARE = "prepare"
     TRAIN = "train"
     VERIFY = "verify"
+    FLEET = "fleet"
 
 
 class Request(Record):
@@ -136,12 +137,28 @@ class Plan(Record):
         requests: the trials that the stage needs, those with a result already included.
         jobs: those that the stage launches for itself, such as verifications; trials are claimed by lanes.
         note: what the strategy says of the whole batch, such as a space that is used up.
+        left_out: which configurations were passed over since the workload's cost failed; said once a run.
+        ahead: of an iteration of a continuous search: so many trials may be unclaimed when the next batch is suggested;
+            None where all must have ended.
+        last: whether no batch follows in a continuous search, so that finalists are chosen while stragglers still end.
     """
 
     stage: Stage
     requests: list[Request]
     jobs: list[Job]
     note: str = ""
+    left_out: str = ""
+    ahead: int | None = Field(default=None, ge=0)
+    last: bool = False
+
+    def is_over(self, unended: int, unclaimed: int) -> bool:
+        """Whether what follows an iteration may begin.
+
+        Args:
+            unended: how many trials of this iteration and earlier ones have no result.
+            unclaimed: how many of these no lane has claimed.
+        """
+        return unended == 0 if self.ahead is None else unclaimed <= self.ahead
 
 
 def _finite(value: Any) -> Any:

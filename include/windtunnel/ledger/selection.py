@@ -10,8 +10,9 @@ class Decision(Record):
     """One thing that was decided of a search or of a trial, and why.
 
     Attributes:
-        what: one word for machines. Of a trial: `promote` (it goes on to more epochs), `hold` (it does not, for now) or
-            `stop` (a rule ended its training). Of the search: `front`, `late`, `note`, or `end`.
+        what: one word for machines. Of a trial: `promote` (it goes on to more epochs), `hold` (it does not, for now),
+            `stop` (a rule ended its training) or `late` (the search ends without it). Of the search: `front`, `late`,
+            `note`, or `end`.
         reason: a sentence for people.
         trial: that it is about; empty where it is about the search.
     """

@@ -171,6 +171,11 @@ def outstanding(requests: Iterable[Request], results: Mapping[str, Result]) -> l
     return [request for request in requests if request.trial not in results]
 
 
+def configurations(requests: Iterable[Request]) -> int:
+    """How many configurations a search has tried by these requests; those of a warm start cost nothing."""
+    return len({request.config for request in requests if request.iteration and not request.infeasible})
+
+
 def furthest(trials: Iterable[Trial]) -> list[Trial]:
     """How far each configuration has come, in order of request: under halving, its trial at the highest rung."""
     latest: dict[str, Trial] = {}

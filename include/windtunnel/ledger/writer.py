@@ -143,6 +143,17 @@ def beats(store: Store, root: str, number: int, sleep: Callable[[float], None] =
     return False
 
 
+def last_sign(store: Store, root: str, number: int) -> float | None:
+    """When a session of the run at `root` last showed that it is at work, in seconds since 1970 by the store's clock.
+
+    None where it never has.
+    """
+    try:
+        return store.stat(_beat(root, number)).modified.timestamp()
+    except NotFoundError:
+        return None
+
+
 def _last_beat(store: Store, root: str, number: int) -> str | None:
     try:
         return store.stat(_beat(root, number)).etag

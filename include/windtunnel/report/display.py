@@ -48,7 +48,7 @@ class Display:
         self._heading = printable(heading, keep="")
         self._stages: list[StageProgress] = []
         self._coming = [Stage.preparation(0)]
-        self._warm_start = ""
+        self._notes: list[str] = []
         self._results = ""
         self._over = False
         self._trouble = ""
@@ -94,12 +94,16 @@ class Display:
         if self._live is None:
             self._print_line()
 
-    def _tell_warm_start(self, snapshot: Snapshot) -> None:
-        """Show what was taken from earlier runs, once that is known."""
-        if snapshot.warm_start and not self._warm_start:
-            self._warm_start = printable(f"warm start: {snapshot.warm_start}", keep="")
-            if self._live is None:
-                self.console.print(self._warm_start, soft_wrap=True)
+    def say(self, line: str) -> None:
+        """Show a line of its own, above what is redrawn."""
+        self.console.print(printable(line, keep=""), soft_wrap=True)
+
+    def _tell_notes(self, snapshot: Snapshot) -> None:
+        """Show what there is to know of the run; where lines are printed, each kind of note once."""
+        before, self._notes = self._notes, [printable(note, keep="") for note in snapshot.notes]
+        if self._live is None:
+            for note in self._notes[len(before) :]:
+                self.console.print(note, soft_wrap=True)
 
     def _read(self) -> None:
         trouble = ""
@@ -113,7 +117,7 @@ class Display:
             self._stages, self._coming = stages(snapshot), coming(snapshot)
             self._results = _results(snapshot)
             self._over = not snapshot.works
-            self._tell_warm_start(snapshot)
+            self._tell_notes(snapshot)
             trouble = snapshot.blocked
         if self._live is None and bool(trouble) != bool(self._trouble):
             self.console.print(printable(trouble or "the run goes on", keep=""), soft_wrap=True)
@@ -165,8 +169,8 @@ class Display:
             )
         for name in self._coming[: max(0, _ROWS - len(self._stages))]:
             grid.add_row(Text("·", style="dim"), Text(name.label, style="dim"))
-        foot = f"elapsed{self._results}" if self._stages else "elapsed · Airflow is starting"
-        heads = [Text(self._heading, style="bold"), *([Text(self._warm_start)] if self._warm_start else [])]
+        foot = f"elapsed{self._results}" if self._stages else "elapsed · the run is starting"
+        heads = [Text(self._heading, style="bold"), *map(Text, self._notes)]
         trouble = [Text(printable(self._trouble, keep=""), style="bold red")] if self._trouble else []
         return Group(*heads, grid, *trouble, Text(f"{_time(self._elapsed())} {foot}"))
 
@@ -181,8 +185,9 @@ def _results(snapshot: Snapshot) -> str:
     best, left = best_trial(snapshot.trials, objective, direction), seconds_left(snapshot)
     parts = [f"best {printable(objective, keep='')} {best.objectives[objective]:.4g}"] if best else []
     parts += [f"front {len(snapshot.front)}"] if snapshot.front else []
+    parts += [", ".join(f"{count} of {most} {name}" for name, (count, most) in snapshot.caps.items())]
     parts += [f"about {_rounded(left)} left"] if left is not None and coming(snapshot) else []
-    return "".join(f" · {part}" for part in parts)
+    return "".join(f" · {part}" for part in parts if part)
 
 
 def _counts(stage: StageProgress) -> str:

@@ -12,6 +12,7 @@ from windtunnel.report.pages import asset, plotly_js, report_page
 from windtunnel.report.snapshot import Snapshot
 
 _DETAILED = 200  # trials of which the file has more than the tables show: finalists, failures, the front
+_LARGEST, _ALL = 500_000, 10_000_000  # bytes of one artifact that the file holds, and of all that it holds
 
 
 def render(snapshot: Snapshot, ledger: Ledger) -> str:
@@ -44,14 +45,27 @@ def _data(snapshot: Snapshot, ledger: Ledger) -> dict[str, Any]:
         each.trial for each in snapshot.trials if snapshot.state(each) == "failed" or each.trial in snapshot.front
     ]
     detailed = [trial for name in dict.fromkeys(names) if (trial := snapshot.find(name))][:_DETAILED]
+    details = {trial.trial: payloads.trial(snapshot, ledger, trial) for trial in detailed}
+    _hold_artifacts(ledger, details)
     return {
         "overview": payloads.overview(snapshot),
         "trials": payloads.trials(snapshot),
         "curves": payloads.curves(snapshot, payloads.Curves(ledger)) | {"next": None},
         "importance": payloads.importance(snapshot),
         "lanes": payloads.lanes(snapshot),
-        "details": {trial.trial: payloads.trial(snapshot, ledger, trial) for trial in detailed},
+        "details": details,
     }
+
+
+def _hold_artifacts(ledger: Ledger, details: dict[str, dict[str, Any]]) -> None:
+    """Put small artifacts into the page: one in a folder may not read other files. The rest are links."""
+    left = _ALL
+    for trial, detail in details.items():
+        for file in detail["artifacts"]:
+            if file["size"] <= min(_LARGEST, left):
+                content = ledger.store.read(ledger.trial_path(trial, file["name"]), 0, _LARGEST)
+                file["content"] = base64.b64encode(content).decode()
+                left -= len(content)
 
 
 def _json(value: Any) -> str:

@@ -20,6 +20,7 @@ _SCRIPTS = {
         "overview.js",
         "front.js",
         "curves.js",
+        "artifacts.js",
         "trial.js",
         "trials.js",
         "parallel.js",

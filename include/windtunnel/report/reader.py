@@ -35,8 +35,8 @@ class RunReader:
     """Keeps what a ledger never changes: plans, selections and results are read once.
 
     The first reading takes one listing each of sessions, stages, claims, results, steps and jobs, and one read each of
-    a plan, a selection, and a result with a message too long for a listing. A later one lists sessions and stages, and while
-    results are still to come claims, and asks for them. Threads may share a reader.
+    a plan, a selection, and a result with a message too long for a listing. A later one lists sessions and stages, and
+    while results are still to come claims, and asks for them. Threads may share a reader.
     """
 
     def __init__(self, ledger: Ledger) -> None:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -11,11 +10,13 @@ from typing import Any
 from windtunnel.ledger import Approval, Decision, Job, Model, Plan, Result, Selection, State, Trial
 from windtunnel.ledger.claims import Claim
 from windtunnel.ledger.ids import full_stage, is_trial
+from windtunnel.ledger.model import best_first
 from windtunnel.ledger.records import Session
 from windtunnel.ledger.stage import Stage, StageKind
-from windtunnel.ledger.trial import feasible_trials
-from windtunnel.objectives.direction import loss
+from windtunnel.ledger.stragglers import newcomers
+from windtunnel.ledger.trial import configurations, ended, feasible_trials
 from windtunnel.objectives.front import hypervolumes, pareto_front, reference_point
+from windtunnel.report.alike import alike
 
 WAITING = "waiting"  # the state of a trial that is planned and has neither started nor ended
 RUNNING = "running"  # the state of a trial without a result whose job was launched and whose turn has come
@@ -97,6 +98,17 @@ class Snapshot:
         plan = self.plans.get(Stage.iteration(0))
         return plan.note if plan is not None else ""
 
+    @cached_property
+    def notes(self) -> list[str]:
+        """What a person should know of the run: what was taken from earlier ones, and what may not be meant so."""
+        warm = [f"warm start: {self.warm_start}"] if self.warm_start else []
+        warnings = self.record.get("warnings")
+        said = [each for each in warnings if isinstance(each, str)] if isinstance(warnings, list) else []
+        same = alike(self.trials) if self.definition.get("script") else ""
+        late = ", ".join(self.late)
+        missed = [f"on the front, but ended after the finalists were chosen: {late}"] if late else []
+        return [*warm, *missed, *(f"warning: {each}" for each in (*said, *([same] if same else [])))]
+
     @property
     def last_iteration(self) -> int:
         """The last iteration of the latest session: the planned one, or an earlier one that ended the search."""
@@ -152,14 +164,9 @@ class Snapshot:
 
     @cached_property
     def models(self) -> list[Model]:
-        """The finalists of all sessions, the best in the first objective first."""
-        name, direction = next(iter(self.objectives.items()))
-
-        def rank(trial: Trial) -> float:
-            value = self.objectives_of(trial).get(name) if trial.state is not State.FAILED else None
-            return math.inf if value is None else loss(value, direction)
-
-        return [self._model(trial) for trial in sorted(self._full_trainings, key=rank)]
+        """The finalists of all sessions, the best first."""
+        models = [self._model(trial) for trial in self._full_trainings]
+        return best_first(models, *next(iter(self.objectives.items())))
 
     @cached_property
     def all_trials(self) -> dict[str, Trial]:
@@ -206,6 +213,19 @@ class Snapshot:
             counts[self.state(trial)] += 1
         return counts
 
+    @cached_property
+    def caps(self) -> dict[str, tuple[int, int]]:
+        """What the search's caps count, `trials`, `at once` and `failed`: how many there are, and the most allowed."""
+        limits = self.definition.get("limits") or {}
+        requests = [trial.request for trial in self.trials]
+        tried = ended(requests, self.results)
+        caps = {
+            "trials": (configurations(requests), limits.get("trials")),
+            "at once": (len(self.running), (limits.get("parallel") or 0) * limits.get("slots", 1)),
+            "failed": (sum(trial.state is State.FAILED for trial in tried), limits.get("failed_trials")),
+        }
+        return {name: (count, most) for name, (count, most) in caps.items() if most}
+
     def find(self, trial: str) -> Trial | None:
         """The trial or full training of that id, if there is one."""
         return self.all_trials.get(trial)
@@ -245,6 +265,15 @@ class Snapshot:
         if self._last_selection:
             return frozenset(self._last_selection.front)
         return frozenset(trial.trial for trial in pareto_front(feasible_trials(self.trials), self.objectives))
+
+    @cached_property
+    def late(self) -> list[str]:
+        """Ids of trials that belong on the front and ended after the finalists were chosen."""
+        last = self._last_selection
+        if last is None or last.stage.number < self.last_iteration:
+            return []
+        tried = ended((trial.request for trial in self.trials), self.results)
+        return [trial.trial for trial in newcomers(tried, last.results, self.objectives)]
 
     @cached_property
     def reference(self) -> list[float]:

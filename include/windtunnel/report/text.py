@@ -15,7 +15,7 @@ _NARROW = 7  # characters that a column's name may have even if its values are s
 
 
 def headline(snapshot: Snapshot) -> str:
-    """The run in a few lines: where it is, what was taken from earlier runs, and how far it is."""
+    """The run in a few lines: where it is, what there is to know of it, and how far it is."""
     counts = [f"{snapshot.counts[state]} {state}" for state in (*State, *UNENDED) if snapshot.counts[state]]
     parts = [f"{sum(snapshot.counts.values())} trials{': ' if counts else ''}{', '.join(counts)}"]
     begun = [stage for stage in snapshot.plans if stage.is_iteration]
@@ -25,8 +25,9 @@ def headline(snapshot: Snapshot) -> str:
     parts += [f"hypervolume {volumes[-1]:.6g}"] if volumes else []
     parts += [finalists(snapshot)] if snapshot.models else []
     parts += [end] if (end := ending(snapshot)) else []
-    warm = [f"warm start: {snapshot.warm_start}"] if snapshot.warm_start else []
-    lines = [f"{snapshot.search}  {snapshot.url}", *warm, " · ".join(parts)]
+    late = f"not among the finalists, for they ended later, but on the front: {', '.join(snapshot.late)}"
+    lines = [f"{snapshot.search}  {snapshot.url}", *snapshot.notes, " · ".join(parts)]
+    lines += [late] if snapshot.late else []
     return "\n".join(printable(line, keep="") for line in lines)
 
 

@@ -10,9 +10,10 @@ from pydantic import ValidationError
 
 import windtunnel
 from windtunnel.definition import Definition, recorded_definition
-from windtunnel.definition.threads import threads_of
+from windtunnel.definition.program import program_of, warnings_of, workload_of
+from windtunnel.definition.threads import local_lanes, threads_of
 from windtunnel.errors import LedgerError
-from windtunnel.host.machine import cores, now
+from windtunnel.host.machine import now
 from windtunnel.ledger import Ledger, Spec
 from windtunnel.ledger.format import has_other_ids, maker
 from windtunnel.ledger.reading import unreadable
@@ -21,13 +22,13 @@ from windtunnel.ledger.sources import open_source
 from windtunnel.ledger.writer import Writer, beats, look, take
 from windtunnel.stages.ending import ends_otherwise
 from windtunnel.stages.search import Search
-from windtunnel.workload.contract import load_workload
-from windtunnel.workload.files import code_digest, source_of
+from windtunnel.workload.files import code_digest
 from windtunnel.workload.source import upload_source
 
 # A trial of one run must mean the same throughout: these may not change while the run goes on.
 _FIXED = (
     "workload",
+    "script",
     "data",
     "settings",
     "space",
@@ -95,8 +96,8 @@ def begin(
         origin = before
     if origin is not None:
         definition = _with_horizon_of(open_source(origin["from_run"], ledger, "from_run"), definition)
-    load_workload(definition.workload)
-    source = source_of(definition.workload)
+    workload_of(definition)
+    source = program_of(definition)
     spec = Spec(
         definition=definition.model_dump(mode="json"),
         code=code_digest(source),
@@ -111,6 +112,7 @@ def begin(
             "versions": {"windtunnel": windtunnel.__version__, "python": platform.python_version()},
             "started": now(),
             "origin": origin,
+            "warnings": warnings_of(definition, source),
         }
     )
     _check_unchanged(record, definition, spec.code, ledger)
@@ -200,7 +202,7 @@ def _with_lanes(
     """
     if definition.launcher == "local":
         opened = {one.session: one.definition for one in sessions}.get(session)
-        parallel = definition.limits.parallel or _count(opened, "parallel") or cores()
+        parallel = definition.limits.parallel or _count(opened, "parallel") or local_lanes(definition)
         threads = _count(begun and begun.get("definition"), "threads") or definition.limits.threads
         definition = _with_limits(definition, {"parallel": parallel, "threads": threads})
     elif definition.launcher != "kubernetes":
@@ -231,12 +233,14 @@ def _check_unchanged(record: dict[str, Any], definition: Definition, code: str, 
         raise unreadable(ledger.store, ledger.path("search.json"), "does not tell which code the run began with")
     begun = recorded_definition(ledger, record).model_dump(mode="json")
     wanted = definition.model_dump(mode="json")
+    for each in (begun, wanted):
+        each["script"] = (each.get("script") or {}) | {"folder": None, "keep": None, "verify": None}
     fields = [field for field in _FIXED if begun[field] != wanted[field]]
     fields += ["epochs." + part for part in ("partial", "horizon") if begun["epochs"][part] != wanted["epochs"][part]]
     if begun["epochs"]["horizon"] is None and begun["epochs"]["full"] != wanted["epochs"]["full"]:
         fields.append("epochs.full (set epochs.horizon from the beginning to be free to change it)")
     if record.get("code") != code:
-        fields.append(f"source of {definition.workload}")
+        fields.append(f"source of {definition.program}")
     if fields:
         counts = ", and name this one in warm_start" if set(fields) <= _MAY_DIFFER else ""
         raise LedgerError(f"{ledger.url} began with another {', '.join(fields)}: begin a new run{counts}")

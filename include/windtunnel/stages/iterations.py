@@ -2,20 +2,24 @@
 
 from collections.abc import Collection, Mapping
 from copy import deepcopy
+from dataclasses import replace
 
+from windtunnel.errors import WorkloadError
 from windtunnel.ledger import Decision, Plan, Request, Selection, State, Trial
 from windtunnel.ledger.curves import EPOCH, latest_reports
 from windtunnel.ledger.ids import retry_id
 from windtunnel.ledger.stage import Stage
-from windtunnel.ledger.trial import ended, furthest, outstanding
+from windtunnel.ledger.trial import configurations, ended, furthest, outstanding
 from windtunnel.objectives.direction import near
+from windtunnel.space import Params
+from windtunnel.stages.continuous import left_behind, what_follows
 from windtunnel.stages.ending import reason_to_fail, reason_to_stop, reason_to_suggest_no_more
 from windtunnel.stages.history import History
 from windtunnel.stages.planning import plan_trials
 from windtunnel.stages.promotion import promote, promoted
 from windtunnel.stages.search import Search
 from windtunnel.stages.standing import standing
-from windtunnel.strategies import Batch, Suggestion, get_strategy
+from windtunnel.strategies import Batch, Problem, Suggestion, get_strategy
 
 
 def goes_on(search: Search, group: int) -> bool:
@@ -40,12 +44,18 @@ def suggest(search: Search, k: int) -> Plan:
     plan = history.plan(stage)
     if plan is not None:
         return plan
-    batch = _batch(search, history, k)
+    failing: dict[str, str] = {}
+    batch = _batch(search, history, k, _watched(search.problem, failing))
     requests = [_first_rung(search, stage, suggestion) for suggestion in batch.suggestions]
     requests += promoted(search, history, k)
     if search.session.retry_failed and k == search.iteration(1):
         requests += _retries(history, stage)
-    return plan_trials(search, history, stage, requests, batch.note)
+    tried = _configurations(history, k - 1) + len(batch.suggestions)
+    more = not (batch.note or reason_to_suggest_no_more(search, k + 1, tried))
+    ends = k == search.iteration(search.session.iterations)
+    ahead, last = what_follows(search.definition, last=ends, more=more)
+    left_out = "" if any(plan.left_out for plan in history.plans.values()) else _left_out(failing)
+    return plan_trials(search, history, stage, requests, note=batch.note, left_out=left_out, ahead=ahead, last=last)
 
 
 def select(search: Search, k: int) -> Selection:
@@ -61,9 +71,13 @@ def select(search: Search, k: int) -> Selection:
     configurations = furthest(tried)
     stands = standing(search, history, k, configurations)
     promotions, of_trials = promote(search, history, k, tried)
-    note = history.plans[stage].note if stage in history.plans else ""
+    plan = history.plans.get(stage)
+    note, left_out = (plan.note, plan.left_out) if plan is not None else ("", "")
     stop = reason_to_stop(search, history, k, tried, stands)
     stop = stop or _used_up(search, history, k, note, promoting=bool(promotions))
+    underway = _reports(search, [request.trial for request in late])
+    ends = stop is not None or (stage in history.plans and history.plans[stage].last)
+    of_trials += left_behind(search, late, tried, underway) if ends else []
     return search.ledger.create_selection(
         Selection(
             stage=stage,
@@ -71,21 +85,27 @@ def select(search: Search, k: int) -> Selection:
             front=stands.trials,
             hypervolume=stands.hypervolume,
             reference=stands.reference,
-            decisions=[*_of_search(len(stands.front), len(in_time), len(late), note), *of_trials, *_end(stop)],
+            decisions=[
+                *_of_search(len(stands.front), len(in_time), len(late), note, left_out),
+                *of_trials,
+                *_end(stop),
+            ],
             promotions=promotions,
-            underway=_reports(search, [request.trial for request in late]),
+            underway=underway,
             stop=stop,
             failure=reason_to_fail(search, configurations, len(stands.front)),
         )
     )
 
 
-def _of_search(front: int, in_time: int, late: int, note: str) -> list[Decision]:
+def _of_search(front: int, in_time: int, late: int, note: str, left_out: str) -> list[Decision]:
     decisions = [Decision(what="front", reason=f"{front} of {in_time} trials are on the front")]
     if late:
         decisions.append(Decision(what="late", reason=f"{late} late trials count once they have results"))
     if note:
         decisions.append(Decision(what="note", reason=note))
+    if left_out:
+        decisions.append(Decision(what="left out", reason=left_out))
     return decisions
 
 
@@ -105,7 +125,27 @@ def _first_rung(search: Search, stage: Stage, suggestion: Suggestion) -> Request
     )
 
 
-def _batch(search: Search, history: History, k: int) -> Batch:
+def _watched(problem: Problem, failing: dict[str, str]) -> Problem:
+    """The same problem, which notes the configurations that the workload's cost fails for, and why."""
+
+    def known(params: Params) -> Mapping[str, float]:
+        try:
+            return problem.known(params)
+        except WorkloadError as error:
+            failing.setdefault(problem.space.key(params), str(error))
+            raise
+
+    return replace(problem, known=known)
+
+
+def _left_out(failing: Mapping[str, str]) -> str:
+    if not failing:
+        return ""
+    count = f"{len(failing)} configurations are" if len(failing) > 1 else "1 configuration is"
+    return f"{count} left out, since what they cost is not known: {next(iter(failing.values()))}"
+
+
+def _batch(search: Search, history: History, k: int, problem: Problem) -> Batch:
     """The iteration's new configurations, the space's default one first where that is wanted."""
     definition = search.definition
     begun = _configurations(history, k - 1)
@@ -122,7 +162,7 @@ def _batch(search: Search, history: History, k: int) -> Batch:
     wanted -= len(first)
     strategy = get_strategy(definition.strategy.name, definition.strategy.options)
     learnt = [_to_learn_from(trial) for trial in past]
-    rest = strategy.suggest(search.problem, learnt, wanted, definition.seed, k) if wanted else Batch([])
+    rest = strategy.suggest(problem, learnt, wanted, definition.seed, k) if wanted else Batch([])
     return Batch(first + rest.suggestions, rest.note)
 
 
@@ -145,9 +185,8 @@ def _default(search: Search, past: list[Trial]) -> list[Suggestion]:
 
 
 def _configurations(history: History, upto: int) -> int:
-    """How many configurations iterations up to that one have tried; those of a warm start cost nothing."""
-    requests = history.requests(upto).values()
-    return len({request.config for request in requests if request.iteration and not request.infeasible})
+    """How many configurations iterations up to that one have tried."""
+    return configurations(history.requests(upto).values())
 
 
 def _used_up(search: Search, history: History, k: int, note: str, *, promoting: bool) -> str | None:

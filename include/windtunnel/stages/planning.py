@@ -1,6 +1,7 @@
 """Planning: which trials a stage runs, and which jobs it launches for itself."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from windtunnel.ledger import Job, JobKind, Plan, Request
 from windtunnel.ledger.stage import Stage
@@ -9,7 +10,7 @@ from windtunnel.stages.search import Search
 from windtunnel.stages.warm_start import adopt_results
 
 
-def plan_trials(search: Search, history: History, stage: Stage, requests: Sequence[Request], note: str = "") -> Plan:
+def plan_trials(search: Search, history: History, stage: Stage, requests: Sequence[Request], **facts: Any) -> Plan:
     """Fix a stage that runs these trials; lanes claim those without a result, here or in an earlier run.
 
     Args:
@@ -17,10 +18,10 @@ def plan_trials(search: Search, history: History, stage: Stage, requests: Sequen
         history: of the run.
         stage: an iteration, or a full training.
         requests: the stage's trials; infeasible ones have their result with the plan.
-        note: for people.
+        facts: other fields of the plan.
     """
     adopt_results(search, history, requests)
-    return history.create_plan(Plan(stage=stage, requests=list(requests), jobs=[], note=note))
+    return history.create_plan(Plan(stage=stage, requests=list(requests), jobs=[], **facts))
 
 
 def jobs_of(search: Search, stage: Stage, kind: JobKind, units: Sequence[str]) -> list[Job]:

@@ -1,10 +1,10 @@
 """Preparing the data is one job of one unit, which is done already where the workload needs no data."""
 
+from windtunnel.definition.program import workload_of
 from windtunnel.ledger import Job, JobKind, Result, State
 from windtunnel.ledger.manifest import MANIFEST, manifest_of
 from windtunnel.ledger.stage import Stage, StageKind
 from windtunnel.stages.search import Search
-from windtunnel.workload.contract import load_workload
 
 
 def prepare_job(search: Search) -> Job:
@@ -13,7 +13,7 @@ def prepare_job(search: Search) -> Job:
     failures = sum(step.trial.startswith(StageKind.PREPARE) and step.state is State.FAILED for step in ended)
     stage = Stage.preparation(failures)
     job = search.ledger.create_job(Job(job=stage, kind=JobKind.PREPARE, stage=stage, units=[stage]))
-    if load_workload(search.definition.workload).prepare is None:
+    if workload_of(search.definition).prepare is None:
         search.ledger.write_json(MANIFEST, manifest_of({}, {}))
         search.ledger.record(Result(trial=stage, state=State.COMPLETED))
     return job

@@ -3,9 +3,11 @@
 from typing import Any
 
 from windtunnel.errors import SearchError
-from windtunnel.ledger import Model, Verdict
+from windtunnel.ledger import Ledger, Model, Verdict
+from windtunnel.ledger.artifacts import artifacts, is_model
+from windtunnel.ledger.model import best_first
+from windtunnel.ledger.stragglers import newcomers
 from windtunnel.ledger.trial import Trial, ended
-from windtunnel.objectives.direction import loss
 from windtunnel.objectives.front import knee
 from windtunnel.stages.finalists import full_stage
 from windtunnel.stages.history import History
@@ -15,8 +17,7 @@ from windtunnel.stages.search import Search
 def publish(search: Search) -> list[Model]:
     """Write `pareto.json` and `models.json`, and tell the models that may be used, the best first.
 
-    That is the best by the first objective of those that keep the constraints, or of all where none does. Models that
-    nobody asked to verify come after the verified ones.
+    Which is the best is for `best_first` to say.
 
     Raises:
         SearchError: no finalist is trained, or none passed verification.
@@ -32,14 +33,8 @@ def publish(search: Search) -> list[Model]:
         raise SearchError(
             f"{search.ledger.url}: no finalist passed, so nothing is published ({reasons or 'no finalists'})"
         )
-    name, direction = next(iter(search.definition.objectives.items()))
-
-    def rank(model: Model) -> tuple[bool, bool, float]:
-        trial = model.trial
-        return model.verdict is not Verdict.VERIFIED, trial.violation > 0, loss(trial.objectives[name], direction)
-
     search.ledger.finish(search.session.session)
-    return sorted(usable, key=rank)
+    return best_first(usable, *next(iter(search.definition.objectives.items())))
 
 
 def refuse(search: Search) -> None:
@@ -72,8 +67,16 @@ def write_front(search: Search, history: History | None = None) -> None:
             "reference": selection.reference if selection else [],
             "knee": bend.trial if bend else None,
             "trials": [_described(trial) for trial in front],
+            "late": [_described(trial) for trial in _late(search, history, k)],
         },
     )
+
+
+def _late(search: Search, history: History, k: int) -> list[Trial]:
+    """Trials that ended after the finalists were chosen, and belong on the front."""
+    selection = history.selection(k)
+    tried = ended(history.requests(k).values(), history.results) if selection else []
+    return newcomers(tried, selection.results, search.problem.objectives) if selection else []
 
 
 def _models(search: Search, history: History) -> list[Model]:
@@ -107,5 +110,12 @@ def _described_model(search: Search, model: Model) -> dict[str, Any]:
         "test": model.test,
         "onnx": model.onnx,
         "sha256": model.sha256,
+        "files": [] if model.onnx else _own_files(search.ledger, model.trial.trial),
         "error": f"{failure.kind}: {failure.message}" if failure else "",
     }
+
+
+def _own_files(ledger: Ledger, trial: str) -> list[str]:
+    """Paths, in the run's folder, of the models that a trial saved in formats of their own."""
+    base = ledger.path("")
+    return [entry.path.removeprefix(base) for entry in artifacts(ledger, trial).values() if is_model(entry)]

@@ -139,7 +139,8 @@ def identity(definition: Definition, code: Any, data: Any) -> dict[str, Any]:
         data: digest of the prepared data.
     """
     epochs, objectives = definition.epochs, definition.objectives
-    return {
+    script = {"script": definition.script.identity} if definition.script is not None else {}
+    return script | {
         "workload": definition.workload,
         "code": code,
         "settings": definition.settings,

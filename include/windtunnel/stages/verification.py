@@ -1,5 +1,6 @@
 """Verifying the finalists' exported models."""
 
+from windtunnel.definition.program import workload_of
 from windtunnel.ledger import JobKind, Plan, State
 from windtunnel.ledger.ids import verification_id
 from windtunnel.ledger.trial import ended
@@ -7,7 +8,6 @@ from windtunnel.stages.finalists import full_stage
 from windtunnel.stages.history import History
 from windtunnel.stages.planning import jobs_of
 from windtunnel.stages.search import Search
-from windtunnel.workload.contract import load_workload
 
 
 def plan_verification(search: Search) -> Plan:
@@ -19,7 +19,7 @@ def plan_verification(search: Search) -> Plan:
     if plan is not None:
         return plan
     requests = history.plans[training].requests if training in history.plans else []
-    verifies = load_workload(search.definition.workload).verify is not None
+    verifies = workload_of(search.definition).verify is not None
     trained = ended(requests, history.results) if verifies else []
     checked = search.ledger.step_outcomes()
     units = [verification_id(trial.trial) for trial in trained if trial.state is State.COMPLETED]

@@ -26,6 +26,7 @@ __all__ = [
 
 # By name, the class; imported when asked for, since a strategy may need packages that other searches do without.
 _STRATEGIES = {
+    "bayesian": "windtunnel.strategies.gp.Gp",  # as Azure ML's HyperDrive and its sweep call it
     "evolution_pareto": "windtunnel.strategies.evolution_pareto.EvolutionPareto",
     "gp": "windtunnel.strategies.gp.Gp",
     "grid": "windtunnel.strategies.grid.Grid",

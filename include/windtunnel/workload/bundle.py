@@ -8,7 +8,7 @@ from pathlib import Path
 from windtunnel.errors import WorkloadError
 from windtunnel.stores.base import MOST_AT_ONCE
 
-_LARGEST = MOST_AT_ONCE  # bytes of all files together
+LARGEST = MOST_AT_ONCE  # bytes of all files together
 _NO_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that a ZIP file can tell: equal files make equal archives
 
 
@@ -25,33 +25,40 @@ def pack(files: Mapping[str, bytes]) -> bytes:
     with zipfile.ZipFile(buffer, "w") as archive:
         for path, content in sorted(files.items()):
             archive.writestr(zipfile.ZipInfo(path, _NO_TIME), content)
-    if buffer.tell() > _LARGEST:
+    if buffer.tell() > LARGEST:
         most, size = max(files, key=lambda path: len(files[path])), buffer.tell()
         raise WorkloadError(
-            f"the workload's source has {size:,} bytes, the largest file being {most}: at most {_LARGEST:,} are packed"
+            f"the workload's source has {size:,} bytes, the largest file being {most}: at most {LARGEST:,} are packed"
         )
     return buffer.getvalue()
 
 
-def unpack(content: bytes, folder: Path) -> list[str]:
-    """Unpack an archive that `pack` has made of Python files; what it never makes is refused.
+def unpack(content: bytes, folder: Path, suffix: str = ".py") -> list[str]:
+    """Unpack an archive that `pack` has made; what it never makes is refused. What begins with `#!` can be executed.
+
+    Args:
+        content: of the archive.
+        folder: to unpack into.
+        suffix: that all files have; a script's may have any, `""`.
 
     Returns:
         The files' paths below the folder.
 
     Raises:
-        WorkloadError: it is too large, or holds what is no Python file below the folder.
+        WorkloadError: it is too large, or holds another file, or one that is not below the folder.
     """
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         entries = archive.infolist()
-        if sum(entry.file_size for entry in entries) > _LARGEST:
-            raise WorkloadError(f"the archive of the source unpacks to more than {_LARGEST:,} bytes")
+        if sum(entry.file_size for entry in entries) > LARGEST:
+            raise WorkloadError(f"the archive of the source unpacks to more than {LARGEST:,} bytes")
         for entry in entries:
             file = (folder / entry.filename).resolve()
-            if file.suffix != ".py" or not file.is_relative_to(folder.resolve()):
-                raise WorkloadError(
-                    f"the archive of the source holds {entry.filename!r}, which is no Python file in it"
-                )
+            if not file.name.endswith(suffix) or not file.is_relative_to(folder.resolve()):
+                kind = "Python file" if suffix else "file"
+                raise WorkloadError(f"the archive of the source holds {entry.filename!r}, which is no {kind} in it")
+            data = archive.read(entry)
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(archive.read(entry))
+            file.write_bytes(data)
+            if data.startswith(b"#!"):
+                file.chmod(0o755)
         return [entry.filename for entry in entries]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from windtunnel.errors import WorkloadError
 
+SCRIPT = "windtunnel_trainer.script"  # the workload that runs a script
 EVERYWHERE = ("windtunnel", "windtunnel_trainer")  # packages that every job has, and is to have its own version of
 _INSTALLED = ("site-packages", "dist-packages")
 _ALL = "*"  # as the last part of a module's name: all modules of the package

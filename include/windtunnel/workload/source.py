@@ -12,7 +12,9 @@ from pathlib import Path
 from windtunnel.errors import NotFoundError, WorkloadError
 from windtunnel.ledger import Ledger
 from windtunnel.workload.bundle import pack, unpack
-from windtunnel.workload.files import EVERYWHERE, code_digest, module_of, source_of
+from windtunnel.workload.files import EVERYWHERE, SCRIPT, code_digest, module_of, source_of
+
+_archives: dict[str, bytes] = {}  # by digest; the last one that was read
 
 
 def upload_source(ledger: Ledger, workload: str, source: Mapping[str, bytes]) -> str | None:
@@ -24,7 +26,7 @@ def upload_source(ledger: Ledger, workload: str, source: Mapping[str, bytes]) ->
     Raises:
         WorkloadError: it is too large.
     """
-    if module_of(workload).partition(".")[0] in EVERYWHERE:
+    if workload != SCRIPT and module_of(workload).partition(".")[0] in EVERYWHERE:
         return None
     content = pack(source)
     digest = hashlib.sha256(content).hexdigest()
@@ -33,7 +35,7 @@ def upload_source(ledger: Ledger, workload: str, source: Mapping[str, bytes]) ->
 
 
 def fetch_source(ledger: Ledger) -> None:
-    """Make the run's workload importable in this process, as it was when the session began.
+    """Make the run's workload importable in this process, as it was when the session began; a script's files are read.
 
     Where this host has the very same source it is imported from here; else the ledger's archive is unpacked into a
     folder of this process's own, which goes before all else on Python's path.
@@ -45,14 +47,11 @@ def fetch_source(ledger: Ledger) -> None:
         WorkloadError: the archive is missing, or is not what was uploaded.
     """
     workload, digest = str(ledger.spec.definition["workload"]), ledger.spec.archive
-    if digest is None or _is_here(workload, ledger.spec.code):
+    if digest is None or (workload != SCRIPT and _is_here(workload, ledger.spec.code)):
         return
-    try:
-        content = ledger.store.get(_path(ledger, digest))
-    except NotFoundError as error:
-        raise WorkloadError(f"{ledger.url} lacks the source of {workload}, code/{digest}.zip") from error
-    if hashlib.sha256(content).hexdigest() != digest:
-        raise WorkloadError(f"{ledger.url}/code/{digest}.zip is not the source of {workload} that was uploaded")
+    content = archived(ledger)
+    if workload == SCRIPT:
+        return
     folder = tempfile.mkdtemp(prefix="windtunnel-code-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     paths = unpack(content, Path(folder))
@@ -61,6 +60,31 @@ def fetch_source(ledger: Ledger) -> None:
         del sys.modules[name]
     sys.path.insert(0, folder)
     importlib.invalidate_caches()
+
+
+def archived(ledger: Ledger) -> bytes:
+    """The archive of the run's source; it is read once, so that processes that are forked from this one have it.
+
+    Raises:
+        WorkloadError: it is missing, or is not what was uploaded.
+    """
+    digest, name = str(ledger.spec.archive), _named(ledger)
+    if digest not in _archives:
+        try:
+            content = ledger.store.get(_path(ledger, digest))
+        except NotFoundError as error:
+            raise WorkloadError(f"{ledger.url} lacks the source of {name}, code/{digest}.zip") from error
+        if hashlib.sha256(content).hexdigest() != digest:
+            raise WorkloadError(f"{ledger.url}/code/{digest}.zip is not the source of {name} that was uploaded")
+        _archives.clear()
+        _archives[digest] = content
+    return _archives[digest]
+
+
+def _named(ledger: Ledger) -> str:
+    """What the run tries, as people call it."""
+    definition = ledger.spec.definition
+    return str((definition.get("script") or {}).get("file") or definition.get("entry_script") or definition["workload"])
 
 
 def _is_here(workload: str, code: str) -> bool:

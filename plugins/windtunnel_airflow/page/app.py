@@ -13,9 +13,10 @@ from starlette.background import BackgroundTask
 
 from windtunnel.errors import LedgerError, NotFoundError, UnreadableError, WindtunnelError
 from windtunnel.ledger import Trial
+from windtunnel.ledger.artifacts import FOLDER
 from windtunnel.report import Snapshot, payloads
 from windtunnel.report.pages import ASSETS, asset, run_page, searches_page
-from windtunnel.report.payloads.trial import is_artifact
+from windtunnel.report.payloads.trial import is_offered
 from windtunnel.text import printable
 from windtunnel_airflow.page.access import ReadableDag, ReadableDags, check
 from windtunnel_airflow.page.readers import RunCache, compressed, run_cache
@@ -185,6 +186,18 @@ def data_trial(request: Request, cache: CacheDep, snapshot: SnapshotDep, trial: 
     return _reply(request, payloads.trial(snapshot, cache.ledger, trial))
 
 
+@app.get("/data/artifacts")
+def data_artifacts(
+    request: Request,
+    cache: CacheDep,
+    snapshot: SnapshotDep,
+    trial: Annotated[list[str], Query(max_length=20)] = [],  # noqa: B006  (FastAPI copies it)
+) -> Response:
+    """What the chosen trials have saved."""
+    there = [each for each in trial if snapshot.find(each) is not None]
+    return _reply(request, {each: payloads.saved_files(cache.ledger, each) for each in there})
+
+
 @app.get("/data/curves")
 def data_curves(
     request: Request,
@@ -231,9 +244,10 @@ def file(cache: CacheDep, snapshot: SnapshotDep, name: Text, trial: Text = "") -
     """A file of the run, or of one of its trials: only such as a page offers."""
     if not trial and name in _RUN_FILES:
         return download(cache.ledger.store, cache.ledger.path(name), name)
-    if trial and is_artifact(name):
+    if trial and is_offered(name):
         unit = trial_of(snapshot, trial).trial
-        return download(cache.ledger.store, cache.ledger.trial_path(unit, name), f"{unit}-{name}")
+        shown = name.removeprefix(f"{FOLDER}/")
+        return download(cache.ledger.store, cache.ledger.trial_path(unit, name), f"{unit}-{shown}")
     raise HTTPException(status.HTTP_404_NOT_FOUND, "There is no such file")
 
 

@@ -13,7 +13,7 @@ from windtunnel_airflow.triggers.results import ResultsTrigger
 
 
 class AwaitResults(BaseSensorOperator):
-    """Defers until the results of a stage are in, or as many as the definition's quorum wants.
+    """Defers until the results of a stage are in, or in a continuous search until few wait for a lane.
 
     What the trigger finds gone, it does not launch again itself: the triggerer may have neither the rights nor the
     libraries. It says so, and this task launches, and waits again.

@@ -9,8 +9,9 @@ from windtunnel.launchers.lanes import end_idle
 from windtunnel.ledger import Approval
 from windtunnel.stages import History, Search
 from windtunnel.stages.finalists import full_stage
-from windtunnel.workload.contract import load_workload
+from windtunnel.stages.question import QUESTION, describe_finalists
 from windtunnel_airflow.context import current_search
+from windtunnel_airflow.triggers.answer import AnswerTrigger
 
 APPROVE, REJECT = "Approve", "Reject"
 _ANSWER = "answer"  # key of the XCom that proves an answer
@@ -22,7 +23,8 @@ class Approve(HITLBranchOperator):
     The ledger shows it, and names the DAG run that has it from Airflow: an answer that nobody gave there counts for
     nothing.
 
-    Finalists that were approved are not asked for again when the run is resumed; after a refusal they are. The answer
+    Finalists that were approved are not asked for again when the run is resumed; after a refusal they are. Nor are they
+    where the task died with the answer, which Airflow still has; where a person cleared the task, they are. The answer
     chooses the branch: `approved` or `refused`, so that a refusal reads as what it is.
     """
 
@@ -38,7 +40,7 @@ class Approve(HITLBranchOperator):
             **kwargs: the operator's.
         """
         super().__init__(
-            subject="Train these finalists fully?",
+            subject=QUESTION,
             options=[APPROVE, REJECT],
             options_mapping={APPROVE: approved, REJECT: refused},
             **kwargs,
@@ -50,9 +52,15 @@ class Approve(HITLBranchOperator):
         search = current_search(self.store, context)
         if not search.definition.approval or self._approved(search, context["ti"]):
             return self.do_branch(context, self.options_mapping[APPROVE])
-        self.body = _finalists(search)
-        end_idle(search.ledger, get_launcher(search.definition.launcher))
-        return super().execute(context)
+        if _is_retry(context["ti"], context["task"].retries):
+            self.defer(trigger=AnswerTrigger(str(context["ti"].id)), method_name="follow_or_ask")
+        return self._ask(search, context)
+
+    def follow_or_ask(self, context: Any, event: dict[str, Any]) -> Any:
+        """Follow the answer that was given before the task died, or ask where there was none."""
+        if "chosen_options" in event:
+            return self.execute_complete(context, event)
+        return self._ask(current_search(self.store, context), context)
 
     def execute_complete(self, context: Any, event: dict[str, Any]) -> Any:
         """Keep the answer in the ledger, and follow it."""
@@ -69,6 +77,11 @@ class Approve(HITLBranchOperator):
             context["ti"].xcom_push(key=_ANSWER, value={"approved": approval.approved, "stage": approval.stage})
         return super().execute_complete(context, event)
 
+    def _ask(self, search: Search, context: Any) -> Any:
+        self.body = describe_finalists(search)
+        end_idle(search.ledger, get_launcher(search.definition.launcher))
+        return super().execute(context)
+
     def _approved(self, search: Search, ti: Any) -> bool:
         """Whether these finalists were approved before, in this run's DAG run or another."""
         stage, approval = full_stage(search, History(search.ledger)), search.ledger.approval()
@@ -78,18 +91,6 @@ class Approve(HITLBranchOperator):
         return given is not None and Approval.model_validate(given).allows(stage)
 
 
-def _finalists(search: Search) -> str:
-    from windtunnel.stages import choose_finalists
-
-    outcomes = search.ledger.outcomes()
-    names = list(search.definition.objectives)
-    rows = [f"| trial | {' | '.join(names)} | parameters |", "|---" * (len(names) + 2) + "|"]
-    for request in choose_finalists(search).requests:
-        seen = outcomes.get(request.continue_from or request.trial)
-        values = [f"{seen.objectives[name]:.6g}" if seen and name in seen.objectives else "" for name in names]
-        rows.append(f"| {request.trial} | {' | '.join(values)} | {request.params} |")
-    checked = load_workload(search.definition.workload).verify is not None
-    then = (
-        "each model is verified on the test data" if checked else "no model is verified: the workload has no `verify`"
-    )
-    return "\n".join([*rows, "", f"They are trained to {search.definition.epochs.full:g} epochs; then {then}."])
+def _is_retry(ti: Any, retries: int) -> bool:
+    """Whether the task died at its last try; clearing it, which asks anew, adds to the tries that it may have."""
+    return bool(ti.try_number - (ti.max_tries - retries) > 1)

@@ -40,6 +40,8 @@ def suggest(group: int, store: str) -> list[dict[str, str]]:
     plan = stages.suggest(search, k)
     parts = lanes_of(search, plan)
     tell(f"Iteration {k}: {len(plan.requests)} trials for {len(parts)} lanes. {plan.note}".strip())
+    if plan.left_out:
+        tell(plan.left_out)
     return parts
 
 

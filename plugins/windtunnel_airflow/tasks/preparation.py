@@ -4,12 +4,12 @@ from airflow.sdk import TaskGroup, get_current_context, task
 
 from windtunnel import stages
 from windtunnel.definition import Definition
+from windtunnel.definition.choices import chosen, origin
+from windtunnel.engine.runs import is_current
 from windtunnel.launchers import get_launcher
 from windtunnel.launchers.lanes import end_other_sessions
 from windtunnel.ledger.sources import check_begun
 from windtunnel_airflow.context import current_ledger, current_search, skip_iterations, tell, tell_spec
-from windtunnel_airflow.params import chosen, origin
-from windtunnel_airflow.run.runs import is_current
 from windtunnel_airflow.run_lock import hold_lock, is_at_work
 from windtunnel_airflow.sensors.results import AwaitResults
 from windtunnel_airflow.tasks.training import parts_of
@@ -41,8 +41,10 @@ def prepare_data(definition: Definition, store: str) -> TaskGroup:
         session = search.session
         tell(
             f"{session.session} works on {search.ledger.url}: {session.iterations} iterations after {session.offset},"
-            f" by {search.definition.strategy.name} with {search.definition.workload}."
+            f" by {search.definition.strategy.name} with {search.definition.program}."
         )
+        for warning in search.ledger.search_record().get("warnings", []):
+            tell(f"warning: {warning}")
         job = stages.prepare_job(search)
         get_launcher(search.definition.launcher).launch(search.ledger, job)
         tell(f"Launched job {job.job}, which prepares the data, by {search.definition.launcher}.")

@@ -67,6 +67,21 @@ def test_status_shows_every_trial_with_what_became_of_it(ledger, capsys):
     assert f" {outcomes[trial].seconds:.1f} s" in rows[0]
 
 
+def test_status_says_since_when_nothing_was_heard_of_a_run(ledger, capsys):
+    (session,) = ledger.sessions()
+    for name in ("closed", "finished"):
+        for entry in list(ledger.store.list(ledger.path(f"{name}/"))):
+            ledger.store.delete(entry.path)
+    assert "nothing was heard" not in said(capsys, "status", ledger.url)
+    beat = ledger.path(f"beats/{session.number}.json")
+    ledger.store.put(beat, b"{}")
+    assert "nothing was heard" not in said(capsys, "status", ledger.url)
+    os.utime(ledger.store.local_file(beat), (0, time.time() - 600))
+    assert "nothing was heard of it for 10 min, since " in said(capsys, "status", ledger.url)
+    ledger.close(session.session)
+    assert "nothing was heard" not in said(capsys, "status", ledger.url)
+
+
 def test_status_keeps_to_a_terminals_width(ledger, capsys, monkeypatch):
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     monkeypatch.setenv("COLUMNS", "90")

@@ -7,6 +7,7 @@ import pytest
 from tests.core.definition.conftest import GOOD
 from tests.definitions import definition_from
 from windtunnel.definition import Definition, load_definition, resolve, with_overrides
+from windtunnel.definition.checks import cross_faults
 from windtunnel.errors import DefinitionError, WorkloadError
 from windtunnel.ledger.stage import Stage
 from windtunnel.space import Int, List
@@ -29,6 +30,10 @@ def test_the_shortest_definition_is_named_after_its_file(write):
     assert definition.name == "tiny_search"
     assert definition.strategy.name == "pareto"
     assert definition.launcher == "local"
+
+
+def test_a_strategy_is_named_in_one_word(write):
+    assert load_definition(write(f"{BASE}strategy: bayesian\n")).strategy.name == "bayesian"
 
 
 def test_a_name_in_the_file_wins(write):
@@ -127,9 +132,10 @@ def test_every_fault_is_told_at_once_with_its_line_field_and_mend(write):
         ({"constraints": {"cost": {"max": float("nan")}}}, "constraints.cost.max: found NaN; allowed: a finite number"),
         ({"constraints": {"cost": 5}}, "constraints.cost: found 5; allowed: a mapping of fields"),
         ({"epochs": {"partial": 3, "full": 1}}, "epochs: partial 3 is above full 1"),
-        ({"epochs": {"partial": 0}}, "epochs.partial: found 0; allowed: above 0"),
+        ({"epochs": {"partial": 0}}, "epochs.partial: found 0; allowed: at least 1e-06"),
         ({"workload": "tests.workloads.none"}, "workload: workload 'tests.workloads.none' cannot be found"),
         ({"strategy": {"name": "evolution"}}, "strategy.name: found 'evolution'; no such strategy"),
+        ({"strategy": "evolution"}, "strategy.name: found 'evolution'; no such strategy"),
         (
             {"stopping": {"target": {"qualty": 0.9}}},
             "stopping.target.qualty: no such objective (did you mean 'quality'",
@@ -152,7 +158,8 @@ def test_every_fault_is_told_at_once_with_its_line_field_and_mend(write):
         ),
         ({"warm_start": ["runs"]}, 'warm_start[0]: found "runs"; allowed: a run\'s folder, <store>/<search>/<run>'),
         ({"warm_start": "runs/a/b"}, 'warm_start: found "runs/a/b"; allowed: a list'),
-        ({"limits": {"quorum": 1.5}}, "limits.quorum: found 1.5; allowed: at most 1"),
+        ({"limits": {"quorum": 0.9}}, "limits.quorum: is no more: give `continuous: true`"),
+        ({"trials": {"ahead": 2}}, "trials.ahead: is given without continuous"),
         (
             {"limits": {"trial_time": "15 parsecs"}},
             'limits.trial_time: found "15 parsecs"; allowed: a number of seconds',
@@ -160,6 +167,14 @@ def test_every_fault_is_told_at_once_with_its_line_field_and_mend(write):
         ({"limits": {"trial_time": 0}}, "limits.trial_time: found 0; allowed: above 0"),
         ({"limits": {"memory": "2 gigs"}}, 'limits.memory: found "2 gigs"; allowed: a number of bytes'),
         ({"settings": {"lr": float("inf")}}, "settings: holds what JSON has no word for"),
+        ({"settings": {"a": [{1: 2}]}}, "settings.a[0].1: found 1; allowed: text (put it in quotes)"),
+        ({"settings": {"a": {None: 2}}}, "settings.a.None: found null; allowed: text (put it in quotes)"),
+        ({"space": {"x": [{1: 2}, {1: 3}]}}, "space.x.choices: keys that are text, not 1: put it in quotes"),
+        ({"schedule": "0 0 30 2 *"}, 'schedule: found "0 0 30 2 *"; allowed: an hour that comes'),
+        ({"limits": {"parallel": 10**9}}, "limits.parallel: found 1000000000; allowed: at most 100000"),
+        ({"trials": {"initial": 10**12}}, "trials.initial: found 1000000000000; allowed: at most 100000"),
+        ({"epochs": {"partial": 5e-324}}, "epochs.partial: found 5e-324; allowed: at least 1e-06"),
+        ({"epochs": {"full": 1e308}}, "epochs.full: found 1e+308; allowed: at most 1000000000.0"),
         ({"space": {}}, "space: a space needs at least one parameter"),
         ({"space": {"x": {"type": "int", "low": 3, "high": 1}}}, "space.x: low 3 is above high 1"),
         ({"space": [1]}, "space: found [1]; allowed: a mapping"),
@@ -415,3 +430,41 @@ def test_a_workloads_space_that_fails_names_it(module):
 def test_no_search_is_named_as_the_link_to_the_last_run(name):
     with pytest.raises(DefinitionError, match=r"name: found \"[Ll]atest\"; allowed: another name, for <store>/latest"):
         definition_from({"name": name, "workload": "tests.workloads.quick", "objectives": {"val_acc": "maximize"}})
+
+
+@pytest.mark.parametrize(
+    ("fields", "iterations", "per_iteration"),
+    [
+        ({}, 5, 16),
+        ({"limits": {"trials": 10}}, 1, 16),
+        ({"limits": {"trials": 100}, "trials": {"initial": 4}}, 7, 16),
+        ({"limits": {"trials": 100}, "iterations": 3}, 3, 16),
+        ({"continuous": True}, 5, 16),
+        ({"continuous": True, "limits": {"trials": 10, "parallel": 2}, "trials": {"initial": 4}}, 3, 4),
+        ({"continuous": True, "limits": {"parallel": 8, "trials": 740}}, 47, 16),
+        ({"continuous": True, "limits": {"parallel": 2, "trials": 1000}}, 49, 21),
+        ({"continuous": True, "limits": {"parallel": 8}, "trials": {"per_iteration": 3}}, 5, 3),
+        (
+            {"limits": {"trials": 26}, "early_stopping": {"halving": {"first": 1}}, "epochs": {"partial": 9}},
+            4,
+            16,
+        ),  # and two that promote only
+    ],
+)
+def test_iterations_are_as_many_as_the_trials_take(fields, iterations, per_iteration):
+    found = definition_from(GOOD | fields)
+    assert (found.iterations, found.trials.per_iteration) == (iterations, per_iteration)
+    again = definition_from(found.model_dump(mode="json"))
+    assert again == found
+
+
+def test_a_search_tries_no_more_than_its_limit():
+    assert definition_from(GOOD | {"limits": {"trials": 20}}).most_trials == 20
+    assert definition_from(GOOD | {"iterations": 2}).most_trials == 26
+
+
+def test_a_continuous_search_of_a_cluster_says_how_many_lanes_it_has():
+    faults = list(cross_faults({"continuous": True, "launcher": "kubernetes", "limits": {"slots": 2}}))
+    assert list(map(str, faults)) == [
+        "limits.parallel: is missing; with continuous the lanes of a cluster must be given"
+    ]

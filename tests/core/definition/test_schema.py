@@ -65,6 +65,7 @@ def test_the_name_may_be_left_to_the_file():
         ({"space": {"x": {"type": "quniform", "min_value": 1, "max_value": 2}}}, "$.space"),
         ({"space": {"x": {"type": "my_module.Graphs", "nodes": 3}}}, "$.space"),
         ({"strategy": {"name": "evolution"}}, "$.strategy.name"),
+        ({"strategy": "evolution"}, "$.strategy"),
         ({"strategy": {"options": {"num_crossover": 1}}}, "$.strategy.options"),
         ({"strategy": {"name": "random", "options": {"num_crossovers": 1}}}, "$.strategy.options"),
         ({"limits": {"trial_time": "15 parsecs"}}, "$.limits.trial_time"),
@@ -80,6 +81,7 @@ def test_editors_take_what_loading_takes():
     assert mistakes(space=EVERYTHING) == []
     assert mistakes(space={"x": {"type": "my_module.Graphs", "options": {"nodes": 3}}}) == []
     assert mistakes(strategy={"name": "my_module.MyStrategy", "options": {"anything": 1}}) == []
+    assert mistakes(strategy="bayesian") == mistakes(strategy="my_module.MyStrategy") == []
     assert mistakes(limits={"trial_time": "15m", "memory": "2 GiB", "search_time": 90.5}) == []
 
 

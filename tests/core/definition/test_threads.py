@@ -1,7 +1,7 @@
 import pytest
 
 from windtunnel.definition.model import Definition
-from windtunnel.definition.threads import share, threads_of
+from windtunnel.definition.threads import local_lanes, share, threads_of
 
 
 @pytest.mark.parametrize(
@@ -12,6 +12,8 @@ from windtunnel.definition.threads import share, threads_of
         ("local", {"parallel": 2, "slots": 2}, None, 2),
         ("local", {"parallel": 64}, None, 1),
         ("local", {"parallel": 2, "threads": 3}, None, 3),
+        ("local", {}, 2, 2),
+        ("local", {"parallel": 2, "slots": 2}, 4, 2),
         ("kubernetes", {"parallel": 2, "slots": 2}, 6, 3),
         ("kubernetes", {}, None, 1),
         ("elsewhere", {}, None, 8),
@@ -22,6 +24,22 @@ def test_cores_are_shared_out_among_what_runs_at_once(monkeypatch, launcher, lim
     fields = {"workload": "a", "objectives": {"x": "maximize"}, "launcher": launcher, "limits": limits}
     definition = Definition.model_validate({"name": "toy", **fields, "resources": {"cpu": cpu} if cpu else {}})
     assert threads_of(definition) == threads
+
+
+@pytest.mark.parametrize(
+    ("limits", "cpu", "lanes"),
+    [({}, None, 8), ({}, 2, 4), ({}, 3, 2), ({}, 0.5, 8), ({}, 99, 1), ({"parallel": 3}, 2, 3)],
+)
+def test_there_are_as_many_local_lanes_as_cores_for_them(monkeypatch, limits, cpu, lanes):
+    monkeypatch.setattr("windtunnel.definition.threads.cores", lambda: 8)
+    fields = {
+        "name": "toy",
+        "workload": "a",
+        "objectives": {"x": "maximize"},
+        "limits": limits,
+        "resources": {"cpu": cpu},
+    }
+    assert local_lanes(Definition.model_validate(fields)) == lanes
 
 
 def test_everyone_has_one_at_least():

@@ -1,15 +1,19 @@
 """The engine without Airflow: the same stages, in one process."""
 
+import errno
+import os
+
 import pytest
 
 from tests.definitions import definition_from
 from windtunnel import stages
 from windtunnel.definition import resolve
-from windtunnel.engine import Engine
+from windtunnel.engine import Engine, patiently
 from windtunnel.errors import SearchError, UnavailableError
 from windtunnel.launchers import get_launcher
 from windtunnel.ledger import Ledger
 from windtunnel.stores import open_store
+from windtunnel.stores.local import LocalStore
 
 FIELDS = {
     "name": "toy",
@@ -104,7 +108,7 @@ def test_a_store_that_does_not_answer_is_asked_again(begin, monkeypatch):
     engine = Engine(search, say=lines.append, sleep=lambda seconds: pauses.append(seconds))
     engine._prepare()
     assert pauses[:2] == [1.0, 2.0]
-    assert len(lines) == 2
+    assert lines == ["waiting: busy"]
 
 
 def test_trials_of_a_job_that_cannot_be_launched_have_failed(begin, monkeypatch):
@@ -123,3 +127,20 @@ def test_trials_of_a_job_that_cannot_be_launched_have_failed(begin, monkeypatch)
     with pytest.raises(SearchError, match="failed"):
         Engine(search).perform()
     assert {outcome.kind for outcome in search.ledger.outcomes().values()} == {"launch_failed"}
+
+
+def test_what_waits_for_the_store_says_so_once(tmp_path, monkeypatch):
+    monkeypatch.setattr("windtunnel.stores.local._PAUSES", (0.0, 0.0))
+    store, sync, refused, said, slept = LocalStore(tmp_path), os.fsync, [], [], []
+
+    def full(descriptor):
+        if len(refused) < 3:
+            refused.append(descriptor)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full)
+    patiently(lambda: store.put("a", b"1"), said.append, slept.append)
+    assert store.get("a") == b"1"
+    assert slept == [1.0, 2.0, 4.0]
+    assert len(said) == 1 and "free some space" in said[0]

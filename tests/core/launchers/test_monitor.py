@@ -6,8 +6,10 @@ from tests.runs import make_run
 from windtunnel.errors import LaunchError, LedgerError, UnavailableError
 from windtunnel.host.machine import host, now
 from windtunnel.launchers.base import JobFailure, Launcher
-from windtunnel.launchers.monitor import Progress, StageMonitor, may_lack, wait
+from windtunnel.launchers.monitor import Progress, StageMonitor, wait
 from windtunnel.ledger import Job, JobKind, Ledger, Plan, Request, Result, State
+from windtunnel.ledger.claims import Claims
+from windtunnel.ledger.curves import METRICS, curve_metadata
 from windtunnel.ledger.failures import record_failure
 from windtunnel.ledger.records import Session
 
@@ -199,38 +201,19 @@ def test_trials_known_already_count_as_finished(run, launcher):
     assert StageMonitor(run.ledger, launcher, "1").poll() == Progress(done=True, finished=1, total=1, failed=0, live=0)
 
 
-@pytest.mark.parametrize(
-    ("quorum", "lanes", "lacking"), [(1, 8, 0), (0.9, 10, 1), (0.75, 8, 2), (0.7, 10, 3), (0.5, 3, 1), (0.01, 2, 1)]
-)
-def test_a_quorum_lets_its_share_of_the_lanes_be_late(quorum, lanes, lacking):
-    assert may_lack(quorum, lanes) == lacking
-
-
-def test_an_iteration_with_a_quorum_does_not_wait_for_its_stragglers(run, launcher):
-    run = run(["a", "b"], ["slow"], quorum=0.5)
-    for job in run.jobs:
-        launcher.launch(run.ledger, job)
-    complete(run, "a")
-    monitor = StageMonitor(run.ledger, launcher, "1")
-    assert not monitor.poll().done
-    complete(run, "b")
-    assert monitor.poll() == Progress(done=True, finished=2, total=3, failed=0, live=2)
-
-
 def test_stragglers_of_earlier_iterations_count_and_are_looked_after(run, launcher):
-    run = run(["slow"], ["a"], quorum=0.5)
+    run = run(["slow"], ["a"])
     complete(run, "a")
     launcher.launch(run.ledger, run.jobs[0])
     units = add_iteration(run.ledger, "2", lanes=1, trials=2)
     launcher.launch(run.ledger, run.ledger.job("2-0"))
     monitor = StageMonitor(run.ledger, launcher, "2")
     run.ledger.record(Result(trial=units[0], state=State.COMPLETED))
-    assert monitor.poll() == Progress(
-        done=False, finished=1, total=2, failed=0, live=1, late=1
-    )  # two of two lanes' trials
+    run.ledger.record(Result(trial=units[1], state=State.COMPLETED))
+    assert monitor.poll() == Progress(done=False, finished=2, total=2, failed=0, live=1, late=1)
     launcher.alive.remove("1-0")
     monitor.poll()
-    assert monitor.poll() == Progress(done=True, finished=1, total=2, failed=0, live=1)
+    assert monitor.poll() == Progress(done=True, finished=2, total=2, failed=0, live=1)
     assert run.result("slow").kind == "gone"
 
 
@@ -253,7 +236,7 @@ def test_trials_that_all_fail_for_one_cause_are_not_waited_for(run, launcher):
 
 
 def test_full_training_waits_for_all_of_its_own_and_no_others(run, launcher):
-    run = run(["slow"], ["a"], quorum=0.5)
+    run = run(["slow"], ["a"])
     asked = [Request(trial=f"{n:016x}-e4", config=f"{n:016x}", params={}, epochs=4, stage="full-1") for n in range(2)]
     units = [run.ledger.begin_trial(request).trial for request in asked]
     job = Job(job="full-1-0", kind=JobKind.TRAIN, stage="full-1", units=units)
@@ -339,4 +322,54 @@ def test_a_run_that_is_moved_away_is_missed_at_once_and_gone_on_with(run, launch
             monitor.poll()
     (tmp_path / "elsewhere").rename(folder)
     complete(run, "a")
+    assert monitor.poll().done
+
+
+@pytest.fixture
+def continuous(run):
+    """A first iteration of six trials on two lanes; `hold` claims some of them."""
+
+    def begin(ahead, *, last=False):
+        made = run([], fields={"continuous": True, "objectives": {"score": "maximize"}}, parallel=2)
+        asked = [
+            Request(trial=f"{n:016x}-e1", config=f"{n:016x}", params={"do": "nothing"}, epochs=1, stage="2")
+            for n in range(6)
+        ]
+        plan = Plan(stage="2", requests=asked, jobs=[], ahead=ahead, last=last)
+        return made.ledger, [request.trial for request in made.ledger.create_plan(plan).requests]
+
+    return begin
+
+
+def hold(ledger, units, lane="lane-0-0"):
+    return [Claims(ledger).take(unit, lane, 1) for unit in units]
+
+
+def test_a_continuous_iteration_is_over_when_few_trials_are_unclaimed(continuous, launcher):
+    ledger, units = continuous(ahead=2)
+    monitor = StageMonitor(ledger, launcher, "2")
+    claims = hold(ledger, units[:3])
+    assert not monitor.poll().done
+    hold(ledger, units[3:4])
+    assert monitor.poll().done
+    Claims(ledger).release(claims[0])
+    assert not monitor.poll().done
+    ledger.record(Result(trial=units[5], state=State.COMPLETED))
+    assert monitor.poll().done
+
+
+def test_the_last_one_waits_for_who_would_be_on_the_front(continuous, launcher):
+    ledger, units = continuous(ahead=0, last=True)
+    hold(ledger, units[:5])
+    for unit in units[:3]:
+        ledger.record(Result(trial=unit, state=State.COMPLETED, objectives={"score": 1.0}))
+    monitor = StageMonitor(ledger, launcher, "2")
+    assert not monitor.poll().done
+    hold(ledger, units[5:])
+    assert monitor.poll().done  # of none of the three that run anything is known
+    curves = ledger.store
+    curves.put(ledger.trial_path(units[3], METRICS), b"", curve_metadata('{"epoch": 1, "score": 2.0}'))
+    curves.put(ledger.trial_path(units[4], METRICS), b"", curve_metadata('{"epoch": 1, "score": 0.5}'))
+    assert not monitor.poll().done
+    ledger.record(Result(trial=units[3], state=State.COMPLETED, objectives={"score": 2.0}))
     assert monitor.poll().done

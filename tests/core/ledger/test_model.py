@@ -5,6 +5,7 @@ import hashlib
 import pytest
 
 from windtunnel.ledger import Job, JobKind, Ledger, Model, Plan, Result, State, Trial, Verdict
+from windtunnel.ledger.model import best_first
 from windtunnel.stores.local import LocalStore
 
 TRIAL = "0123456789abcdef-e4"
@@ -48,3 +49,24 @@ def test_a_file_has_a_digest_whoever_wrote_it(tmp_path):
     assert digest == hashlib.sha256(b"onnx").hexdigest()
     model = Model.of(trained(), {}, NOT_ASKED, digest)
     assert (model.onnx, model.sha256) == (f"trials/{TRIAL}/model.onnx", digest)
+
+
+def test_the_best_model_is_usable_verified_within_bounds_and_then_the_best_by_the_objective():
+    def model(name, accuracy, verdict=State.COMPLETED, violation=0.0, state=State.COMPLETED):
+        config = f"{name:>016}".replace(" ", "0")
+        objectives = {"acc": accuracy} if state is State.COMPLETED else {}
+        trial = Trial.of({}, config, state=state, objectives=objectives, violation=violation)
+        checked = (
+            {} if verdict is None else {f"verify-{trial.trial}": Result(trial=f"verify-{trial.trial}", state=verdict)}
+        )
+        return Model.of(trial, checked, NOT_ASKED, None)
+
+    ordered = [
+        model("1", 0.8),
+        model("2", 0.7),
+        model("3", 0.99, violation=0.1),
+        model("4", 0.95, verdict=None),
+        model("5", 0.999, verdict=State.FAILED),
+        model("6", 0, state=State.FAILED),
+    ]
+    assert best_first(reversed(ordered), "acc", "maximize") == ordered

@@ -65,10 +65,11 @@ def fill(
     seed: int = 1,
     hostile: bool = False,
     session: str = SESSION,
+    **fields: Any,
 ) -> list[Result]:
     """Write a run with failures of several kinds and its finalists, the first of which does not pass verification."""
     rng = random.Random(seed)
-    of = definition()
+    of = definition(**fields)
     begin(ledger, of, session)
     known: list[Trial] = []
     for k in range(1, iterations + 1):

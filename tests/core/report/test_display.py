@@ -33,6 +33,15 @@ def test_without_a_terminal_a_line_is_printed_where_something_begins_or_ends(led
     assert "\x1b" not in file.getvalue()
 
 
+def test_caps_are_counted(ledger: Ledger) -> None:
+    caps = {"trials": 20, "parallel": 2, "failed_trials": 4}
+    made_up.fill(ledger, limits=caps, iterations=1, finalists=0)
+    file = io.StringIO()
+    with Display(RunReader(ledger), "digits_cnn: run first", file) as display:
+        display.update(now=True)
+    assert " · 10 of 20 trials, 0 of 2 at once, 1 of 4 failed · " in file.getvalue()
+
+
 def test_what_a_warm_start_took_is_said_once(ledger: Ledger, monkeypatch) -> None:
     made_up.fill(ledger, iterations=1, finalists=0)
     ledger.create_plan(Plan(stage="0", requests=[], jobs=[], note="0 of 7 trials taken from runs/a/b; 7 failed"))

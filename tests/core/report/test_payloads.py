@@ -38,6 +38,13 @@ def test_the_overview_says_what_was_found_and_decided(ledger: Ledger) -> None:
     assert found["gpu_seconds"] == 0
 
 
+def test_caps_are_counted_while_trials_run(ledger: Ledger) -> None:
+    caps = {"trials": 20, "parallel": 2, "slots": 3, "failed_trials": 4}
+    made_up.fill(ledger, limits=caps, iterations=1, finalists=0)
+    found = overview(collect(ledger))["caps"]
+    assert found == {"trials": (10, 20), "at once": (0, 6), "failed": (1, 4)}
+
+
 def test_documents_say_which_version_of_the_run_they_are_of(ledger: Ledger) -> None:
     made_up.fill(ledger)
     snapshot = collect(ledger)
@@ -242,7 +249,7 @@ def test_a_trial_has_its_kin_files_and_reason(ledger: Ledger) -> None:
     assert found["message"] == made_up.HOSTILE
     assert found["log_tail"].endswith("the end")
     assert len(found["log_tail"]) == 16 * 1024
-    assert [each["name"] for each in found["artifacts"]] == ["log.txt", "request.json"]
+    assert [each["name"] for each in found["files"]] == ["log.txt", "request.json"]
     child = next(each for each in snapshot.trials if each.parents)
     parent = trial(snapshot, ledger, child)["parents"][0]["trials"][0]
     whole = snapshot.find(parent)
@@ -300,6 +307,19 @@ def test_lanes_say_how_busy_each_stage_was(ledger: Ledger) -> None:
     assert first["busy"] == pytest.approx(sum(result.seconds for result in results[:10]))
     assert first["lanes"] == 2
     assert first["busy"] <= first["room"]
+
+
+def test_lanes_are_busy_or_idle(ledger: Ledger) -> None:
+    made_up.fill(ledger, limits={"parallel": 3}, finalists=0)
+    found = lanes(collect(ledger))
+    whole, idle = found["whole"], found["idle"]
+    spans = list(zip(idle["lane"], idle["start"], idle["end"], strict=True))
+    assert whole["busy"] + sum(end - start for _, start, end in spans) >= whole["room"] - 1e-3
+    assert [end - start for lane, start, end in spans if lane == 2] == [whole["seconds"]]  # it never had any
+    work = list(zip(*(found["columns"][name] for name in ("lane", "start", "end")), strict=True))
+    for lane, start, end in spans:
+        assert start < end
+        assert not [one for one in work if one[0] == lane and one[1] < end and one[2] > start]
 
 
 def test_a_running_trial_is_on_its_lane_without_an_end(ledger: Ledger) -> None:
@@ -365,8 +385,8 @@ def test_a_trials_many_files_and_starts_are_counted_rather_than_listed(ledger: L
     for number in range(len(ledger.attempts(of.trial)), 140):
         ledger.begin_attempt(of.trial, "1-0", "here", "2026-11-28T00:00:00+00:00", number)
     found = trial(snapshot, ledger, of)
-    names = [each["name"] for each in found["artifacts"]]
+    names = [each["name"] for each in found["files"]]
     assert len(names) == 100 and {"log.txt", "model.onnx"} <= set(names)
     assert [each["number"] for each in found["attempts"]] == list(range(41, 141))
     assert found["left_out"]["attempts"] == 40
-    assert found["left_out"]["artifacts"] == len(ledger.files(of.trial)) - 100
+    assert found["left_out"]["files"] == len(ledger.files(of.trial)) - 100

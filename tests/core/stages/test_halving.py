@@ -106,7 +106,7 @@ def test_a_repeated_task_repeats_itself_and_a_replayed_run_is_the_same(bench):
         assert (plan, known) == (one.ledger.plan(str(k)), one.ledger.selection(str(k)))
 
 
-def test_with_a_quorum_promotion_is_decided_from_what_is_known(bench):
+def test_promotion_is_decided_from_what_is_known(bench):
     search = bench.begin(objectives={"score": "maximize"}, **HALVING)
     plan = suggest(search, 1)
     units = units_of(plan)

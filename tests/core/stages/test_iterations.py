@@ -1,4 +1,5 @@
 import math
+import re
 import sys
 
 import pytest
@@ -257,6 +258,23 @@ def test_a_configuration_that_cost_fails_for_is_left_out(bench, monkeypatch, str
     assert len(plan.requests) == 6
     assert 15 not in {request.params["x"] for request in plan.requests}
     assert search.problem.broken({"x": 15}).endswith("failed: ZeroDivisionError: float division by zero")
+
+
+def test_what_cost_fails_for_is_told_once_with_its_count(bench, monkeypatch):
+    def cost(params, settings):
+        if params["x"] in (13, 15):
+            raise ArithmeticError("no size")
+        return {"cost": float(params["x"])}
+
+    monkeypatch.setattr(formula, "cost", cost)
+    space = {"x": {"type": "int", "low": 12, "high": 16}, "y": {"type": "categorical", "choices": [1, 2, 4]}}
+    search = bench.begin(strategy={"name": "grid"}, space=space, iterations=2)
+    bench.iterate(search, 2)
+    told = [search.ledger.plan(k).left_out for k in ("1", "2")]
+    assert re.match(r"\d configurations are left out, since what they cost is not known: ", told[0])
+    assert told[0].endswith("ArithmeticError: no size") and told[1] == ""
+    shown = [one.reason for k in ("1", "2") for one in search.ledger.selection(k).decisions if one.what == "left out"]
+    assert shown == told[:1]
 
 
 def test_a_strategy_may_change_what_it_is_given(bench):

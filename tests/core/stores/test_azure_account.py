@@ -19,7 +19,10 @@ PLACE = "https://acc.blob.core.windows.net"
 
 @pytest.mark.parametrize(
     "text",
-    [f"{TEXT}\n", f"\n {TEXT}\r\n", f'"{TEXT}"', f"'{TEXT}'\n", f' "{TEXT}\n" ', TEXT.replace(";Acc", ";\nAcc")],
+    [
+        *(f"{TEXT}\n", f"\n {TEXT}\r\n", f'"{TEXT}"', f"'{TEXT}'\n", f' "{TEXT}\n" ', TEXT.replace(";Acc", ";\nAcc")),
+        *(TEXT.replace(";Acc", ";\r\n    Acc"), f"\u201c{TEXT}\u201d", f"\ufeff{TEXT}", f'{TEXT}"'),
+    ],
 )
 def test_what_copying_leaves_around_a_connection_string_is_taken_off(text):
     given = {"AZURE_STORAGE_CONNECTION_STRING": text}

@@ -8,13 +8,13 @@ import pytest
 
 from windtunnel.errors import NotFoundError, UnavailableError
 from windtunnel.ledger import Ledger
-from windtunnel.stores import local
 from windtunnel.stores.local import LocalStore
+from windtunnel.stores.local import store as local_store
 
 
 @pytest.fixture
 def store(tmp_path, monkeypatch):
-    monkeypatch.setattr(local, "_PAUSES", (0.0, 0.0))
+    monkeypatch.setattr(local_store, "_PAUSES", (0.0, 0.0))
     return LocalStore(tmp_path / "store")
 
 
@@ -57,7 +57,7 @@ def test_a_write_waits_for_a_full_disk_and_tells_so_once(store, monkeypatch, tmp
         assert "No space left" in told[0] and "free some space" in told[0]
         assert told[1] == f"{store.url} takes writes again"
         monkeypatch.undo()
-        monkeypatch.setattr(local, "_PAUSES", (0.0, 0.0))
+        monkeypatch.setattr(local_store, "_PAUSES", (0.0, 0.0))
     assert [store.get(name) for name in "abc"] == [b"1", b"2", b"3"]
     assert not [file for file in (store.folder / ".meta").iterdir() if file.suffix == ".tmp"]
 
@@ -113,7 +113,7 @@ def small_disk(tmp_path):
 
 
 def test_a_disk_that_is_really_full_is_told_before_and_by_a_write(small_disk, monkeypatch):
-    monkeypatch.setattr(local, "_PAUSES", (0.0, 0.0))
+    monkeypatch.setattr(local_store, "_PAUSES", (0.0, 0.0))
     store = LocalStore(small_disk / "store")
     store.put("before", b"1")
     assert store.refusal() == ""

@@ -20,8 +20,10 @@ class FirstComeFirstServed(Strategy):
 
 
 def test_every_name_gives_a_strategy():
-    assert strategy_names() == ["evolution_pareto", "gp", "grid", "nsga2", "pareto", "random", "sobol", "tpe"]
-    assert all(isinstance(get_strategy(name), Strategy) for name in strategy_names())
+    names = ["bayesian", "evolution_pareto", "gp", "grid", "nsga2", "pareto", "random", "sobol", "tpe"]
+    assert strategy_names() == names
+    assert all(isinstance(get_strategy(name), Strategy) for name in names)
+    assert type(get_strategy("bayesian")) is type(get_strategy("gp"))
 
 
 def test_ones_own_strategy_is_named_by_its_dotted_name():

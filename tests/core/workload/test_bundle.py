@@ -28,7 +28,7 @@ def test_what_is_packed_can_be_unpacked(tmp_path):
 
 
 def test_a_source_that_is_too_large_is_refused_by_its_largest_file(monkeypatch):
-    monkeypatch.setattr(bundle, "_LARGEST", 1000)
+    monkeypatch.setattr(bundle, "LARGEST", 1000)
     with pytest.raises(WorkloadError, match=r"the largest file being table\.py: at most 1,000 are packed"):
         bundle.pack({"mine.py": b"1", "table.py": b"0" * 2000})
 
@@ -43,7 +43,7 @@ def test_a_name_that_leads_out_or_is_no_python_is_refused(tmp_path, name):
 
 
 def test_a_bomb_is_not_unpacked(tmp_path, monkeypatch):
-    monkeypatch.setattr(bundle, "_LARGEST", 1000)
+    monkeypatch.setattr(bundle, "LARGEST", 1000)
     with pytest.raises(WorkloadError, match="unpacks to more than 1,000 bytes"):
         bundle.unpack(archive(**{"a.py": b"0" * 2000}), tmp_path)
     assert list(tmp_path.iterdir()) == []

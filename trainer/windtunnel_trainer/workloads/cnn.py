@@ -82,7 +82,17 @@ def prepare(data: "Preparation") -> None:
 
 
 def train(trial: "Trial") -> None:
-    """Train with Adam on cross entropy; report `val_acc` on the validation data and `loss` on the training data."""
+    """Train the network: see `fit`."""
+    fit(trial, build(trial.params))
+
+
+def fit(trial: "Trial", network: "torch.nn.Module") -> None:
+    """Train with Adam on cross entropy; report `val_acc` on the validation data and `loss` on the training data.
+
+    Args:
+        trial: that is trained.
+        network: from images N x 1 x H x W to logits N x 10.
+    """
     import torch
     from torch.nn.functional import cross_entropy
 
@@ -92,7 +102,7 @@ def train(trial: "Trial") -> None:
     images, labels = (torch.from_numpy(data[name]).to(trial.device) for name in ("images", "labels"))
     held_images, held_labels = (torch.from_numpy(validation[name]).to(trial.device) for name in ("images", "labels"))
     scale = _scale(data["images"], settings)
-    model = trial.wrap(build(trial.params).to(trial.device))
+    model = trial.wrap(network.to(trial.device))
     optimizer = torch.optim.Adam(model.parameters(), lr=settings.lr, fused=True)
     trial.restore(model=model, optimizer=optimizer)
     steps = math.ceil(len(labels) / settings.batch_size)
@@ -115,14 +125,18 @@ def train(trial: "Trial") -> None:
 
 def verify(model: "Verification") -> None:
     """Hold the exported model against torch's over the whole test set."""
+    compare(model, build(model.params))
+
+
+def compare(model: "Verification", network: "torch.nn.Module") -> None:
+    """Hold the exported model against a network with its weights, over the whole test set."""
     import torch
 
     settings = _read(model.settings)
     scale = _scale(model.load("train")["images"], settings)
     test = model.load("test")
-    net = build(model.params)
-    model.restore(model=net)
-    model.classification(net, scale(torch.from_numpy(test["images"])).numpy(), test["labels"])
+    model.restore(model=network)
+    model.classification(network, scale(torch.from_numpy(test["images"])).numpy(), test["labels"])
 
 
 def build(params: Mapping[str, Any]) -> "torch.nn.Sequential":

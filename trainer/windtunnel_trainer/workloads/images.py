@@ -18,7 +18,8 @@ class DataSettings(StrictModel):
     """The definition's `data`.
 
     Attributes:
-        dataset: `digits`, which scikit-learn brings along, or `mnist`, read from a folder.
+        dataset: `digits`, which scikit-learn brings along; `mnist`, read from a folder; or `mnist_or_digits`: MNIST
+            where a folder is given, and without one the digits, enlarged to MNIST's 28 pixels and brightness.
         folder: of MNIST's files; `$WINDTUNNEL_DATA` says otherwise.
         validation: share of the training images that selection judges by.
         test: share of all digits kept for the finalists; MNIST has test images of its own.
@@ -26,7 +27,7 @@ class DataSettings(StrictModel):
         seed: of the splits.
     """
 
-    dataset: Literal["digits", "mnist"] = "digits"
+    dataset: Literal["digits", "mnist", "mnist_or_digits"] = "digits"
     folder: str | None = None
     validation: float = Field(default=0.15, gt=0, lt=1)
     test: float = Field(default=0.2, gt=0, lt=1)
@@ -38,8 +39,8 @@ def write_splits(data: Preparation) -> None:
     """Write `train`, `validation` and `test`: uint8 images N x 1 x H x W, and labels; stratified and seeded."""
     options = read_model(DataSettings, data.settings, ("data",))
     rng = np.random.default_rng(options.seed)
-    if options.dataset == "digits":
-        images, labels = _digits()
+    if options.dataset == "digits" or (options.dataset == "mnist_or_digits" and data.folder is None):
+        images, labels = _digits(like_mnist=options.dataset != "digits")
         rest, test = _split(labels, options.test, rng)
         held_out = (images[test], labels[test])
         images, labels = images[rest], labels[rest]
@@ -70,11 +71,15 @@ def _split(labels: npt.NDArray[Any], share: float, rng: np.random.Generator) -> 
     return np.setdiff1d(np.arange(len(labels)), taken), taken
 
 
-def _digits() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+def _digits(*, like_mnist: bool) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
     from sklearn.datasets import load_digits
 
     digits = load_digits()
-    return digits.images.astype(np.uint8), digits.target.astype(np.int64)
+    images = digits.images.astype(np.uint8)  # 8 x 8 pixels of 0 to 16
+    if like_mnist:
+        enlarged = images.repeat(3, axis=1).repeat(3, axis=2)
+        images = np.pad(np.minimum(enlarged, 15) * np.uint8(17), ((0, 0), (2, 2), (2, 2)))
+    return images, digits.target.astype(np.int64)
 
 
 def _mnist(folder: Path | None, part: str) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:

@@ -1,5 +1,6 @@
 // The chosen trials side by side, and this run beside another.
 
+import { artifactsBeside } from "./artifacts.js";
 import { $, arrow, button, duration, element, hours, note, number, OKABE_ITO, plain, refill, select, short } from "./base.js";
 import { draw, layout } from "./charts.js";
 import { frontOf, stairs, wide } from "./front.js";
@@ -19,14 +20,17 @@ export const compare = {
   mount(root, app) {
     this.app = app;
     this.trials = element("div", { id: "compare-trials" });
+    this.saved = element("div", { id: "compare-artifacts" });
     this.bar = element("div", { class: "bar" });
     this.body = element("div", { id: "compare-runs" });
-    root.append(element("section", { class: "card" }, element("h2", {}, "Chosen trials"), this.trials),
+    root.append(element("section", { class: "card" }, element("h2", {}, "Chosen trials"), this.trials, this.saved),
       element("section", { class: "card" }, element("h2", {}, "Another run"), this.bar, this.body));
   },
 
   async update(app) {
-    refill(this.trials, side(app));
+    const shown = chosenTrials(app).slice(0, MOST);
+    refill(this.trials, side(app, shown));
+    refill(this.saved, shown.length ? artifactsBeside(app, shown.map((row) => row.trial), await app.source.get("artifacts", { trial: shown.map((row) => row.trial) })) : null);
     this.bar.parentElement.hidden = !app.source.live;
     if (!app.source.live) return;
     if (!this.runs) {
@@ -110,10 +114,9 @@ function decades(values) {
 }
 
 // A column a trial; what differs stands out.
-function side(app) {
-  const chosen = [...app.chosen].map((id) => app.trials.byId.get(id)).filter(Boolean);
-  if (!chosen.length) return element("p", { class: "quiet" }, "None. Choose some in the table of trials.");
-  const shown = chosen.slice(0, MOST);
+function side(app, shown) {
+  if (!shown.length) return element("p", { class: "quiet" }, "None. Choose some in the table of trials.");
+  const count = chosenTrials(app).length;
   const store = app.trials;
   const lines = [
     ["state", (row) => row.state], ["iteration", (row) => row.iteration],
@@ -127,5 +130,9 @@ function side(app) {
     return element("tr", { class: differs ? "differs" : null }, element("th", { scope: "row" }, name), values.map((value) => element("td", {}, number(value))));
   });
   return element("div", { class: "scroll" }, element("table", {}, element("thead", {}, element("tr", {}, element("th", {}, ""), shown.map((row) => element("th", { scope: "col" }, link(app, row.trial))))), element("tbody", {}, body)),
-    chosen.length > MOST ? element("p", { class: "quiet" }, "The first " + MOST + " of " + chosen.length + ".") : null);
+    count > MOST ? element("p", { class: "quiet" }, "The first " + MOST + " of " + count + ".") : null);
+}
+
+function chosenTrials(app) {
+  return [...app.chosen].map((id) => app.trials.byId.get(id)).filter(Boolean);
 }

@@ -62,6 +62,7 @@ function banners(app) {
     if (!airflow || !airflow.behind) list.push(note("The run has not begun: its ledger is empty." + (airflow && !airflow.active ? " It ended as " + airflow.state + " before anything was recorded." : "")));
     return list;
   }
+  for (const each of found.notes || []) list.push(note(each));
   if (found.refused) list.push(note("The finalists were " + found.refused + ": nothing was trained fully or published."));
   if (found.ended_early) list.push(note("The search ended early: " + found.ended_early));
   const active = airflow ? airflow.active && !airflow.behind : found.works;
@@ -130,6 +131,7 @@ function tiles(app) {
     tile(String(done), "trials ended" + (counts.running ? ", " + counts.running + " running" : "") + (counts.waiting ? ", " + counts.waiting + " waiting" : "")
       + (counts.failed ? ", " + counts.failed + " failed" : "") + (counts.infeasible ? ", " + counts.infeasible + " infeasible" : "") + (counts.stopped ? ", " + counts.stopped + " stopped early" : "")
       + (counts.cancelled ? ", " + counts.cancelled + " cancelled" : "") + (counts["not run"] ? ", " + counts["not run"] + " not run" : "")),
+    ...Object.entries(found.caps).map(([name, [count, most]]) => tile(count + " of " + most, { trials: "trials of limits.trials", "at once": "at once, of limits.parallel", failed: "failed, of limits.failed_trials" }[name], "cap-" + name.replace(" ", "-"))),
     tile(String(found.front.length), "on the front"),
     volume === null ? null : tile(number(volume), "hypervolume"),
     ...best,

@@ -21,6 +21,13 @@ export class LiveSource {
     return this.address("file", trial ? { name, trial } : { name });
   }
 
+  // An artifact's bytes.
+  async content(file, trial) {
+    const reply = await fetch(this.file(file.name, trial), { credentials: "same-origin" });
+    if (!reply.ok) throw new Error("it cannot be read (" + reply.status + ")");
+    return reply.blob();
+  }
+
   // Triggers a DAG through Airflow's own REST API, as whoever is logged in.
   async trigger(dag, conf) {
     const reply = await fetch("../api/v2/dags/" + encodeURIComponent(dag) + "/dagRuns", {
@@ -45,11 +52,18 @@ export class EmbeddedSource {
       const chosen = new Set([more.trial].flat());
       return { ...this.documents.curves, next: null, curves: this.documents.curves.curves.filter((curve) => chosen.has(curve.trial)) };
     }
+    if (name === "artifacts") return Object.fromEntries(more.trial.map((id) => [id, (this.documents.details[id] || { artifacts: [] }).artifacts]));
     return this.documents[name] || null;
   }
 
   file(name, trial = "") {
-    return trial ? "trials/" + encodeURIComponent(trial) + "/" + encodeURIComponent(name) : encodeURIComponent(name);
+    const path = name.split("/").map(encodeURIComponent).join("/");
+    return trial ? "trials/" + encodeURIComponent(trial) + "/" + path : path;
+  }
+
+  // Of an artifact that the page holds itself; null of another, which a page in a folder may not read.
+  async content(file) {
+    return file.content ? new Blob([Uint8Array.from(atob(file.content), (character) => character.charCodeAt(0))]) : null;
   }
 }
 

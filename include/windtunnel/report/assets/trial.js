@@ -1,5 +1,6 @@
 // One trial: parameters, curve, files, kin, attempts, and the end of its log, live while it runs.
 
+import { artifact } from "./artifacts.js";
 import { $, button, duration, element, facts, moment, note, number, pill, refill, size, table, text } from "./base.js";
 import { link, verdict } from "./overview.js";
 import { drawCurves, metricsOf } from "./curves.js";
@@ -76,8 +77,9 @@ function parts(app, found, choices) {
     model ? card(model.trial === found.trial ? "Verification" : "Full training", facts([
       ["Full training", kin([model.trial])], ["Verification", verdict(model)], ["ONNX, SHA-256", model.sha256],
       ...Object.entries(model.test).map(([name, value]) => [name, number(value)]), ["Reason", model.error]])) : null,
+    found.artifacts.length ? card("Artifacts", element("div", { id: "artifacts", class: "artifacts" }, found.artifacts.map((file) => artifact(app, found.trial, file))), element("p", { class: "quiet" }, leftOut(found.left_out.artifacts, "artifacts"))) : null,
     card("Files and attempts",
-      found.artifacts.length ? element("p", { id: "artifacts" }, found.artifacts.map((file, at) => [at ? " · " : "", element("a", { href: app.source.file(file.name, found.trial), download: "" }, file.name), " " + size(file.size)]).flat(), leftOut(found.left_out.artifacts, "files")) : element("p", { class: "quiet" }, "There are no files."),
+      found.files.length ? element("p", { id: "files" }, found.files.map((file, at) => [at ? " · " : "", element("a", { href: app.source.file(file.name, found.trial), download: "" }, file.name), " " + size(file.size)]).flat(), leftOut(found.left_out.files, "files")) : element("p", { class: "quiet" }, "There are no files."),
       found.attempts.length ? table(["start", "job", "host", "at", ""], found.attempts.map((each) => [String(each.number), each.job, each.host, moment(each.started), each.preempted ? "preempted" : each.kind || ""])) : null,
       element("p", { class: "quiet" }, leftOut(found.left_out.attempts, "earlier starts"))),
     found.log_tail ? card(found.state === "running" ? "End of the log, live" : "End of the log", element("pre", { id: "log", tabindex: "0" }, found.log_tail)) : null,

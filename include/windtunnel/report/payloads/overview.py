@@ -34,6 +34,7 @@ def overview(snapshot: Snapshot) -> dict[str, Any]:
         "objectives": snapshot.objectives,
         "reference": plain(snapshot.reference),
         "counts": snapshot.counts,
+        "caps": snapshot.caps,
         "sessions": [{"session": each.session, "started": each.started} for each in snapshot.sessions],
         "closed": snapshot.closed,
         "begun": sum(each.name.number > 0 for each in begun),
@@ -53,6 +54,7 @@ def overview(snapshot: Snapshot) -> dict[str, Any]:
         "ended_early": snapshot.ended_early,
         "refused": str(snapshot.refusal) if snapshot.refusal else "",
         "causes": [{"cause": cause, "units": len(units), "unit": units[0]} for cause, units in _causes(snapshot)],
+        "notes": plain(snapshot.notes),
         "preparation": _preparation(snapshot),
     }
 

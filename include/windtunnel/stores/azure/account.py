@@ -22,6 +22,7 @@ VARIABLES = (CONNECTION_STRING, ACCOUNT_URL, SAS_TOKEN, KEY, TENANT, CLIENT, SEC
 """All that may tell how to reach an account. `DefaultAzureCredential` looks at more of the environment by itself."""
 
 PART = 8 * 1024 * 1024  # bytes; larger objects travel in parts of this size, so that memory stays small
+_AROUND = " \t\"'`\u2018\u2019\u201c\u201d\ufeff\u200b"  # what copying leaves at the ends of a credential
 _RETRIES = 6  # of a request that got no answer, or "busy": about a minute with the pauses between
 _FIRST_PAUSE = 1  # seconds; 2, 4, 8, … are added to it later
 _READ_TIME = 30  # seconds that an answer may take
@@ -30,7 +31,7 @@ _READ_TIME = 30  # seconds that an answer may take
 def cleaned(credentials: Credentials) -> dict[str, str]:
     """The credentials that are given, without what copying leaves around them: spaces, line breaks, quotes."""
     given = {name: credentials[name].strip() for name in VARIABLES if credentials.get(name)}
-    copied = {name: _unquoted("".join(value.splitlines())) for name, value in given.items() if name != SECRET}
+    copied = {name: _unquoted(value) for name, value in given.items() if name != SECRET}
     return {name: value for name, value in (given | copied).items() if value}
 
 
@@ -86,8 +87,8 @@ def _credential(credentials: Credentials) -> Any:
 
 
 def _unquoted(text: str) -> str:
-    quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "\"'"
-    return text[1:-1].strip() if quoted else text
+    """On one line, without the quotes around it, straight or typographic, even if only one was copied: none has any."""
+    return "".join(map(str.strip, text.splitlines())).strip(_AROUND)
 
 
 def _check_endpoint(container: str, credentials: Credentials) -> None:

@@ -8,8 +8,9 @@ import pytest
 from tests.core.report import made_up
 from windtunnel.ledger import Job, JobKind, Ledger, Plan, Request, Result, State
 from windtunnel.report import collect
+from windtunnel.report.summary import results
 from windtunnel.stores.local import LocalStore
-from windtunnel_airflow.run.summary import busy_spans, covered
+from windtunnel_airflow.run.times import busy_spans, covered
 
 CONFIG = "0123456789abcdef"
 BEGAN = made_up.BEGAN.timestamp()
@@ -37,6 +38,17 @@ def test_a_stage_is_busy_from_its_launch_to_its_last_result(ledger):
     # The first launch was another session's: the time between the two is nobody's work.
     assert busy_spans(snapshot, since=BEGAN + 30) == [(BEGAN + 60, BEGAN + 70)]
     assert busy_spans(snapshot, since=BEGAN + 100) == []
+
+
+def test_the_best_finalist_is_the_one_that_is_published_whatever_the_test_data_say(ledger):
+    made_up.fill(ledger)
+    snapshot = collect(ledger)
+    second, third = snapshot.finalists[:2]
+    check = ledger.result(f"verify-{third.trial.trial}")
+    ledger.store.delete(ledger.path(f"results/{check.trial}.json"))
+    ledger.record(check.model_copy(update={"metrics": check.metrics | {"test_acc": 1.0}}))
+    said = "\n".join(results(collect(ledger), 1.0))
+    assert f"best finalist  {second.trial.trial}" in said
 
 
 def run_stage(ledger, launched, started, seconds):

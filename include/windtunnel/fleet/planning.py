@@ -1,0 +1,196 @@
+"""What a run does: which partitions it trains, which it takes over from earlier runs, and in which mini-batches."""
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from itertools import islice
+from pathlib import Path
+
+from windtunnel.definition import Fleet
+from windtunnel.errors import DefinitionError, NotFoundError
+from windtunnel.fleet.partitions import Partition, Partitions, identity
+from windtunnel.fleet.records import FleetPlan, Past, batch_number, create_plan, read_plan, results
+from windtunnel.ledger import Ledger, State
+from windtunnel.ledger.ids import canonical_json
+from windtunnel.validation import Fault, unknown
+
+_TAKEN = "taken.jsonl"
+_LAST = "last.json"
+_BACK = 5  # earlier runs that are looked at for partitions that the last one did not come to
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a person chose for one run.
+
+    Attributes:
+        partitions: names, keys or patterns of those to train, such as `tenant_1*` or `region=north`; None for all.
+        only_failed: whether only those are trained that have failed in the last run, or were never come to.
+        force: whether those chosen are trained even where nothing has changed.
+    """
+
+    partitions: Sequence[str] | None = None
+    only_failed: bool = False
+    force: bool = False
+
+
+def plan(ledger: Ledger, fleet: Fleet, partitions: Partitions, choice: Choice | None = None) -> FleetPlan:
+    """Fix what the run does, unless it is fixed.
+
+    A partition whose data, code and settings are those of an earlier run that trained it is taken over. Of the others,
+    those that were chosen are trained.
+
+    Raises:
+        DefinitionError: a pattern fits no partition.
+    """
+    there = read_plan(ledger)
+    if there is not None:
+        return there
+    choice = choice or Choice()
+    basis = basis_of(ledger, fleet)
+    chosen = _chosen(partitions, choice)
+    last = _last_run(ledger)
+    known = _take_over(ledger, partitions, basis, last, chosen if choice.force else set())
+    if choice.only_failed:
+        chosen = {place for place in chosen if partitions[place].name not in known.trained}
+    to_do = [place for place in range(len(partitions)) if place in chosen and place not in known.taken]
+    skipped = [place for place in range(len(partitions)) if place not in chosen and place not in known.taken]
+    size = fleet.mini_batch_size
+    return create_plan(
+        ledger,
+        FleetPlan(
+            basis=basis,
+            batches=tuple(tuple(to_do[first : first + size]) for first in range(0, len(to_do), size)),
+            taken=tuple(sorted(known.taken)),
+            skipped=tuple(skipped),
+            last=last,
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What earlier runs know: places of partitions that are taken over, and names of those that were trained."""
+
+    taken: set[int]
+    trained: set[str]
+
+
+def _take_over(ledger: Ledger, partitions: Partitions, basis: str, last: str | None, again: set[int]) -> _Known:
+    """Write what has not changed since an earlier run to the ledger, but for what is to be trained again anyway."""
+    places = {identity(partition, basis): place for place, partition in enumerate(partitions)}
+    known, seen = _Known(set(), set()), set[str]()
+    with tempfile.TemporaryDirectory(prefix="windtunnel-") as folder:
+        file = Path(folder) / _TAKEN
+        with file.open("w", encoding="utf-8") as lines:
+            for partition, its_basis, past in _history(ledger, last):
+                if partition.name in seen:
+                    continue  # a later run knows better
+                seen.add(partition.name)
+                if past.outcome.state is State.FAILED:
+                    continue
+                known.trained.add(partition.name)
+                place = places.get(identity(partition, its_basis))
+                if place is not None and place not in again:
+                    taken_over = past.model_copy(update={"partition": place})
+                    lines.write(taken_over.model_dump_json(exclude_defaults=True) + "\n")
+                    known.taken.add(place)
+        if known.taken:
+            ledger.store.upload(ledger.path(_TAKEN), file)
+    return known
+
+
+def taken(ledger: Ledger) -> Iterator[Past]:
+    """The partitions that the run has taken over, one at a time."""
+    try:
+        with ledger.store.open(ledger.path(_TAKEN)) as file:
+            for line in file:
+                yield Past.model_validate_json(line)
+    except NotFoundError:
+        return
+
+
+def remember(ledger: Ledger) -> None:
+    """Let the fleet's next run know of this one."""
+    content = json.dumps({"run": ledger.run}).encode() + b"\n"
+    ledger.store.put(f"{ledger.root.rpartition('/')[0]}/{_LAST}", content)
+
+
+def basis_of(ledger: Ledger, fleet: Fleet) -> str:
+    """Digest of all that decides a model beside its partition."""
+    facts = {
+        "code": ledger.spec.code,
+        "entry": Path(fleet.entry).name,
+        "script": fleet.script.identity if fleet.script is not None else None,
+        "settings": fleet.settings,
+        "arguments": fleet.program_arguments,
+        "environment": fleet.environment_variables,
+        "type": fleet.mini_batch_type,
+        "outputs": fleet.gather.outputs,
+        "seed": fleet.seed,
+    }
+    return hashlib.sha256(canonical_json(facts)).hexdigest()[:16]
+
+
+def _chosen(partitions: Partitions, choice: Choice) -> set[int]:
+    """Places of the partitions that a person named."""
+    if choice.partitions is None:
+        return set(range(len(partitions)))
+    names = [_names(partitions, partition) for partition in partitions]
+    chosen: set[int] = set()
+    faults = []
+    for pattern in choice.partitions:
+        fitting = {place for place, known in enumerate(names) if any(fnmatchcase(name, pattern) for name in known)}
+        if not fitting:
+            allowed = (known[1] for known in islice(names, 1000))
+            faults.append(Fault(("partitions",), f"{pattern}: {unknown(pattern, allowed, 'partition')[:500]}"))
+        chosen |= fitting
+    if faults:
+        raise DefinitionError.of(faults)
+    return chosen
+
+
+def _names(partitions: Partitions, partition: Partition) -> list[str]:
+    """What a person may call a partition: its file, its name, its keys."""
+    keys = partitions.keys_of(partition)
+    stem = partition.name.removesuffix(".csv")
+    return [partition.name, stem, ",".join(keys.values()), *(f"{key}={value}" for key, value in keys.items())]
+
+
+def _last_run(ledger: Ledger) -> str | None:
+    """Name of the fleet's last run, if it is another one."""
+    try:
+        content = json.loads(ledger.store.get(f"{ledger.root.rpartition('/')[0]}/{_LAST}"))
+    except (NotFoundError, ValueError):
+        return None
+    run = content.get("run") if isinstance(content, dict) else None
+    return run if isinstance(run, str) and run != ledger.run else None
+
+
+def _history(ledger: Ledger, last: str | None) -> Iterator[tuple[Partition, str, Past]]:
+    """Every partition whose end a run before this one knows, with the basis of its model, the last run's first."""
+    for _ in range(_BACK):
+        run = Ledger(ledger.store, ledger.search, last) if last is not None else None
+        plan, partitions = (read_plan(run), Partitions.read(run)) if run is not None else (None, None)
+        if run is None or plan is None or partitions is None:
+            return
+        for past in taken(run):
+            yield partitions[past.partition], plan.basis, past
+        for place, past in trained(run, plan):
+            yield partitions[place], plan.basis, past
+        last = plan.last
+
+
+def trained(run: Ledger, plan: FleetPlan) -> Iterator[tuple[int, Past]]:
+    """Each partition that the run itself trained, with its place, one at a time, in the order of mini-batches."""
+    for result in results(run):
+        number = batch_number(result.batch)
+        places = plan.batches[number] if number < len(plan.batches) else ()
+        rows: dict[int, list[dict[str, object]]] = {}
+        for place, row in result.rows:
+            rows.setdefault(place, []).append(row)
+        for place, outcome in zip(places, result.outcomes, strict=False):
+            yield place, Past(partition=place, source=run.run, outcome=outcome, rows=tuple(rows.get(place, ())))

@@ -1,0 +1,5 @@
+"""A store in a local folder."""
+
+from windtunnel.stores.local.store import LocalStore
+
+__all__ = ["LocalStore"]

@@ -1,0 +1,106 @@
+"""A fleet's definition: names that Azure's users know, errors by line, and a schema that agrees."""
+
+import json
+
+import jsonschema
+import pytest
+
+from windtunnel.cli import main
+from windtunnel.definition import Definition, Fleet, load_any, load_definition, load_fleet
+from windtunnel.definition.schema import fleet_schema
+from windtunnel.errors import DefinitionError
+
+AZURE = """kind: fleet
+data: raw_data.csv
+split:
+  keys: [tenant_id]
+  name: tenant_{tenant_id}.csv
+entry_script: training.py
+program_arguments: --param_1 4 --out ${{outputs.predictions}}
+environment_variables: {env_var_1: hello}
+mini_batch_size: 1
+retry_settings: {max_retries: 2, timeout: 60}
+mini_batch_error_threshold: -1
+error_threshold: -1
+gather:
+  append_row_to: predictions.csv
+  outputs: {predictions: ""}
+limits: {parallel: 2, slots: 2}
+"""
+
+
+@pytest.fixture
+def file(tmp_path):
+    (tmp_path / "training.py").write_text("def run(mini_batch):\n    return mini_batch\n")
+    file = tmp_path / "tenants.yaml"
+    file.write_text(AZURE)
+    return file
+
+
+def faults(file, text):
+    file.write_text(text)
+    with pytest.raises(DefinitionError) as error:
+        load_fleet(file)
+    return str(error.value).replace(f"{file}:", "").splitlines()
+
+
+def test_a_file_says_by_its_kind_that_it_is_a_fleets(file, monkeypatch):
+    fleet = load_any(file)
+    assert isinstance(fleet, Fleet)
+    assert (fleet.name, fleet.limits.parallel, fleet.retry_settings.timeout) == ("tenants", 2, 60)
+    assert fleet.data == str(file.parent / "raw_data.csv")
+    assert fleet.entry_script == str(file.parent / "training.py")
+    monkeypatch.setenv("WINDTUNNEL_DATA", "/elsewhere")
+    assert load_fleet(file).data == "/elsewhere/raw_data.csv"
+
+
+def test_a_search_is_read_beside_fleets():
+    assert isinstance(load_any("include/searches/digits_cnn.yaml"), Definition)
+    with pytest.raises(DefinitionError, match=r"nope\.yaml"):
+        load_definition("nope.yaml")
+
+
+def test_every_mistake_is_named_with_its_line(file):
+    text = AZURE.replace("split:\n  keys: [tenant_id]", "split:\n  rows: 3\n  keys: [tenant_id]")
+    assert faults(file, text) == ["3: split: found rows and keys; allowed: one of by, rows, keys"]
+    assert faults(file, AZURE.replace("training.py", "missing.py")) == [
+        f"6: entry_script: there is no file {file.parent}/missing.py"
+    ]
+    assert faults(file, AZURE.replace("{tenant_id}", "{tenant}"))[0].startswith("5: split.name: found")
+    assert faults(file, AZURE.replace("error_threshold: -1", "error_threshold: -2")) == [
+        "11: mini_batch_error_threshold: found -2; allowed: at least -1",
+        "12: error_threshold: found -2; allowed: at least -1",
+    ]
+    assert faults(file, AZURE + "workload: json\n") == [
+        "6: entry_script: found workload and entry_script; allowed: one of workload, script, entry_script"
+    ]
+    assert faults(file, AZURE.replace("mini_batch_size", "minibatch_size"))[0].startswith(
+        "9: minibatch_size: no such field (did you mean 'mini_batch_size'?)"
+    )
+
+
+def test_the_schema_takes_what_the_reader_takes(file):
+    from windtunnel.definition.document import Document
+
+    schema = fleet_schema()
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.validate(Document(file).data, schema)
+    for wrong in (
+        {"split": {"rows": 1, "keys": ["a"]}},
+        {"error_threshold": -2},
+        {"kind": "search"},
+        {"workload": "m"},
+    ):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(Document(file).data | wrong, schema)
+
+
+def test_the_schema_beside_the_definitions_is_up_to_date(capsys):
+    assert main(["schema", "--kind", "fleet", "--check"]) == 0
+    assert main(["schema", "-", "--kind", "fleet"]) == 0
+    assert json.loads(capsys.readouterr().out) == fleet_schema()
+
+
+def test_validate_says_what_a_fleet_does(file, capsys):
+    assert main(["validate", str(file)]) == 0
+    assert "one model for each partition of" in capsys.readouterr().out

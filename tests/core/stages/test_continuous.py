@@ -1,0 +1,149 @@
+"""A continuous search, stepped: which trials run, wait and have ended is what each test says."""
+
+import json
+
+import pytest
+
+from tests.core.stages.conftest import outcome
+from windtunnel.ledger.curves import METRICS, curve_metadata
+from windtunnel.ledger.ids import first_id
+from windtunnel.report import collect
+from windtunnel.stages import choose_finalists, goes_on, select, suggest
+from windtunnel.stages.publishing import write_front
+
+CONTINUOUS = {"continuous": True, "limits": {"parallel": 2}}
+
+
+def end(search, plan, trials, **how):
+    for request in plan.requests:
+        if request.trial in trials:
+            search.ledger.record(outcome(request, **how))
+
+
+def report(search, request, score):
+    values = {"epoch": 1.0, "score": score}
+    search.ledger.store.put(search.ledger.trial_path(request.trial, METRICS), b"", curve_metadata(json.dumps(values)))
+
+
+def test_a_batch_is_suggested_while_the_last_one_runs_and_waits(bench):
+    search = bench.begin(**CONTINUOUS)
+    first = suggest(search, 1)
+    assert (first.ahead, first.last) == (2, False)
+    begun = [request.trial for request in first.requests]
+    end(search, first, begun[:2])
+    known = select(search, 1)
+    assert known.results == begun[:2] and known.stop is None and goes_on(search, 2)
+    second = suggest(search, 2)
+    configs = [request.config for plan in (first, second) for request in plan.requests]
+    assert len(configs) == len(set(configs)) == 12
+
+
+def test_what_runs_counts_as_under_way_with_what_it_has_reported(bench):
+    search = bench.begin(**CONTINUOUS)
+    first = suggest(search, 1)
+    report(search, first.requests[0], 7.0)
+    known = select(search, 1)
+    assert known.underway == {first.requests[0].trial: {"epoch": 1.0, "score": 7.0}}
+
+
+@pytest.mark.parametrize(
+    ("ahead", "parallel", "slots", "expected"), [(None, 2, 1, 2), (None, 2, 3, 6), (5, 2, 1, 5), (0, 2, 1, 0)]
+)
+def test_as_many_trials_wait_as_lanes_can_take(bench, ahead, parallel, slots, expected):
+    trials = {"initial": 6, "per_iteration": 6} | ({"ahead": ahead} if ahead is not None else {})
+    search = bench.begin(continuous=True, trials=trials, limits={"parallel": parallel, "slots": slots})
+    assert suggest(search, 1).ahead == expected
+
+
+def test_the_barrier_is_the_default(bench):
+    plan = suggest(bench.begin(), 1)
+    assert (plan.ahead, plan.last) == (None, False)
+    assert not plan.is_over(1, 0) and plan.is_over(0, 0)
+
+
+def test_an_iteration_is_over_by_what_no_lane_has_claimed(bench):
+    plan = suggest(bench.begin(**CONTINUOUS), 1)
+    assert not plan.is_over(6, 3)
+    assert plan.is_over(4, 2) and plan.is_over(0, 0)
+
+
+def test_the_last_batch_waits_for_a_lane_for_every_trial(bench):
+    search = bench.begin(iterations=2, **CONTINUOUS)
+    suggest(search, 1)
+    select(search, 1)
+    last = suggest(search, 2)
+    assert (last.ahead, last.last) == (0, True)
+
+
+def test_the_batch_that_reaches_the_limit_is_the_last(bench):
+    search = bench.begin(continuous=True, limits={"parallel": 2, "trials": 9})
+    assert not suggest(search, 1).last
+    select(search, 1)
+    plan = suggest(search, 2)
+    assert len(plan.requests) == 3 and plan.last
+    assert "limits.trials of 9 is reached" in select(search, 2).stop
+    assert not goes_on(search, 3)
+
+
+def test_promotions_are_decided_from_what_is_known_and_at_the_end_from_all(bench):
+    halving = {"early_stopping": {"halving": {"first": 1}}, "epochs": {"partial": 3, "full": 9}}
+    search = bench.begin(iterations=3, objectives={"score": "maximize"}, **CONTINUOUS, **halving)
+    first = suggest(search, 1)
+    begun = [request.trial for request in first.requests]
+    end(search, first, begun[:3])
+    promotions = select(search, 1).promotions
+    assert len(promotions) == 1 and set(promotions) <= set(begun[:3])
+    second = suggest(search, 2)
+    assert {request.epochs for request in second.requests} == {1, 3}
+    assert (second.ahead, second.last) == (None, False)  # the third iteration only promotes
+    end(search, first, begun)
+    end(search, second, {request.trial for request in second.requests})
+    assert len(select(search, 2).results) == len(first.requests) + len(second.requests)
+    assert suggest(search, 3).last
+
+
+def test_finalists_are_chosen_while_stragglers_end_and_each_of_these_is_named(bench):
+    search = bench.begin(iterations=1, **CONTINUOUS)
+    plan = suggest(search, 1)
+    *done, good, bad, silent = plan.requests
+    end(search, plan, {request.trial for request in done})
+    report(search, good, 1e6)
+    report(search, bad, -1e6)
+    known = select(search, 1)
+    said = {one.trial: one.reason for one in known.decisions if one.what == "late" and one.trial}
+    assert said.keys() == {good.trial, bad.trial, silent.trial}
+    assert "it would be on the front" in said[good.trial]
+    assert "it has reported nothing yet" in said[silent.trial]
+    chosen = {first_id(request.continue_from) for request in choose_finalists(search).requests}
+    assert chosen <= {request.trial for request in done}
+
+
+def test_what_ends_later_and_belongs_on_the_front_is_named_in_the_end(bench):
+    search = bench.begin(iterations=1, **CONTINUOUS)
+    plan = suggest(search, 1)
+    best = max(plan.requests, key=lambda request: outcome(request).objectives["score"])
+    end(search, plan, {request.trial for request in plan.requests} - {best.trial})
+    select(search, 1)
+    assert collect(search.ledger).late == []
+    end(search, plan, {best.trial})
+    write_front(search)
+    assert [trial["trial"] for trial in search.ledger.read_json("pareto.json")["late"]] == [best.trial]
+    assert collect(search.ledger).late == [best.trial]
+
+
+def test_failures_and_time_end_it_as_they_end_every_search(bench):
+    search = bench.begin(continuous=True, limits={"parallel": 2, "failed_trials": 2})
+    plan = suggest(search, 1)
+    end(search, plan, {request.trial for request in plan.requests[:2]}, failed=True)
+    assert "limits.failed_trials is 2" in select(search, 1).failure
+    assert not goes_on(search, 2)
+
+
+def test_a_repeated_task_repeats_itself_whatever_ended_meanwhile(bench):
+    search = bench.begin(**CONTINUOUS)
+    first = suggest(search, 1)
+    end(search, first, {first.requests[0].trial})
+    known, second = select(search, 1), suggest(search, 2)
+    end(search, first, {request.trial for request in first.requests})
+    assert select(search, 1) == known
+    assert suggest(search, 2) == second

@@ -1,0 +1,26 @@
+"""Performs a search without Airflow: `python -m tests.performs DEFINITION STORE RUN`, given again to go on.
+
+Whoever gives it again knows that the one before works no more.
+"""
+
+import os
+import sys
+import time
+
+from windtunnel import stages
+from windtunnel.definition import load_definition, resolve
+from windtunnel.engine import Engine
+from windtunnel.ledger import Ledger
+from windtunnel.stores import open_store
+
+
+def main(file: str, store: str, run: str) -> None:
+    """Begin the run, or go on with it, and perform it to its end."""
+    definition = load_definition(file)
+    ledger = Ledger(open_store(store), definition.name, run)
+    session = f"{run}-{os.getpid()}-{time.time_ns()}"
+    Engine(stages.begin(resolve(definition), ledger, session, running=lambda session: False)).perform()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,86 @@
+"""Scripts in jobs: killed ones are started again, and a job that must go gives them time to save their state."""
+
+import signal
+from itertools import count
+
+import pytest
+
+from tests.runs import is_alive, wait_until
+from windtunnel.ledger import State
+
+pytestmark = pytest.mark.slow
+
+_containers = count()
+EPOCHS = {"partial": 3, "full": 6}
+COUNTING = {"arguments": "{checkpoint} {epochs} {trace}"}
+DIES = """
+    import os, signal, sys, time
+    file = sys.argv[1] + "/epoch"
+    done = int(open(file).read()) if os.path.exists(file) else 0
+    starts = open(sys.argv[3], "a")
+    print(os.getpid(), file=starts, flush=True)
+    signal.signal(signal.SIGTERM, lambda *_: (open(file, "w").write(str(epoch)), os._exit(0)))
+    for epoch in range(done + 1, int(sys.argv[2]) + 1):
+        print(f"accuracy={epoch / 10 + done / 100:.2f}", flush=True)
+        if epoch == 2 and not done:
+            THEN
+        open(file, "w").write(str(epoch))
+"""
+
+
+@pytest.fixture(params=["folder", pytest.param("azure", marks=pytest.mark.azure)])
+def store(request, monkeypatch, tmp_path):
+    if request.param == "folder":
+        return str(tmp_path / "store")
+    server = request.getfixturevalue("azurite_server")
+    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", server.connection_string)
+    return f"azure://scripts-{next(_containers)}/runs"
+
+
+def test_a_script_that_is_killed_is_started_again_and_goes_on(lab, store, tmp_path):
+    trace = tmp_path / "trace"
+    text = DIES.replace("THEN", "os.kill(os.getpid(), signal.SIGKILL)")
+    made = lab(text, COUNTING, epochs=EPOCHS, settings={"trace": str(trace)}, store=store)
+    assert made.start_job().wait(300) == 0
+    result = made.result()
+    assert (result.state, result.attempts, result.objectives) == (State.COMPLETED, 2, {"accuracy": 0.31})
+    assert made.curve("accuracy") == [(1, 0.1), (2, 0.21), (3, 0.31)]
+    assert len(trace.read_text().split()) == 2
+
+
+def test_a_script_that_is_always_killed_is_recorded_so(lab):
+    text = "import os\nprint('hello', flush=True)\nos.kill(os.getpid(), 11)"
+    made = lab(text, epochs=EPOCHS, limits={"trial_retries": 1})
+    assert made.start_job().wait(300) == 0
+    result = made.result()
+    assert (result.state, result.kind) == (State.FAILED, "killed")
+    assert "SIGSEGV; starts: 2" in result.message
+    assert "hello" in result.log_tail
+
+
+def test_a_job_that_must_go_gives_its_script_time(lab, tmp_path):
+    trace = tmp_path / "trace"
+    text = DIES.replace("THEN", "print('asleep', file=starts, flush=True); time.sleep(600)")
+    made = lab(text, COUNTING, epochs=EPOCHS, settings={"trace": str(trace)})
+    job = made.start_job()
+    wait_until(lambda: trace.exists() and trace.read_text().endswith("asleep\n"))
+    job.send_signal(signal.SIGTERM)
+    assert job.wait(300) == 143
+    assert not is_alive(int(trace.read_text().split()[0]))
+    assert made.start_job().wait(300) == 0
+    assert made.curve("accuracy") == [(1, 0.1), (2, 0.2), (3, 0.32)]
+
+
+def test_a_script_that_takes_too_long_is_ended_with_its_children(lab, tmp_path):
+    trace = tmp_path / "trace"
+    text = f"""
+        import os, subprocess, sys, time
+        child = subprocess.Popen(["sleep", "600"])
+        print(os.getpid(), child.pid, file=open({str(trace)!r}, "w"), flush=True)
+        print("accuracy=1", flush=True)
+        time.sleep(600)
+    """
+    made = lab(text, epochs=EPOCHS, limits={"trial_time": 5})
+    assert made.start_job().wait(300) == 0
+    assert (made.result().state, made.result().kind) == (State.FAILED, "timeout")
+    assert not any(is_alive(int(pid)) for pid in trace.read_text().split())

@@ -1,0 +1,143 @@
+"""Reports from what scripts write."""
+
+import json
+import math
+
+import pytest
+
+from windtunnel.definition.script import Script
+from windtunnel.errors import WorkloadError
+from windtunnel_trainer.script.output import Lines, Output, number_of
+
+
+class Heard:
+    def __init__(self, *compared, done=0.0, **script):
+        self.reports = []
+        note = lambda epoch, metrics: self.reports.append((epoch, metrics))  # noqa: E731
+        self.output = Output(Script(**script), compared or ("accuracy",), note, done)
+
+    def lines(self, *lines):
+        for line in lines:
+            self.output.line(line)
+        self.output.end()
+        return self.reports
+
+
+def test_reports_are_counted_where_nothing_names_the_epoch():
+    assert Heard().lines("start", "accuracy=0.1", "accuracy: 0.2") == [(1, {"accuracy": 0.1}), (2, {"accuracy": 0.2})]
+
+
+def test_counting_goes_on_from_what_was_done():
+    assert Heard(done=3).lines("accuracy=0.1") == [(4, {"accuracy": 0.1})]
+
+
+def test_a_report_is_complete_when_every_metric_has_come_again():
+    heard = Heard("loss", "accuracy")
+    heard.lines("loss=3", "loss=2", "accuracy=0.1", "loss=1.5", "loss=1")
+    assert heard.reports == [(1, {"loss": 2, "accuracy": 0.1}), (2, {"loss": 1})]
+
+
+def test_an_epoch_may_be_named_on_a_line_of_its_own_or_in_the_metrics_pattern():
+    lines = ["Epoch 5", "accuracy=0.1", "accuracy=0.2", "Epoch 6", "accuracy=0.3"]
+    assert Heard(epoch=r"Epoch (\d+)").lines(*lines)[-1] == (6, {"accuracy": 0.3})
+    heard = Heard(metrics={"accuracy": r"\[(?P<epoch>\d+)\] acc (\S+)"})
+    assert heard.lines("[7] acc 0.5", "[8] acc 0.6") == [(7, {"accuracy": 0.5}), (8, {"accuracy": 0.6})]
+
+
+def test_json_lines_name_their_epoch_and_may_be_nested():
+    heard = Heard("eval_acc", epoch="step")
+    heard.lines('{"step": 2, "eval": {"acc": 0.5}, "loss": NaN, "text": "x", "on": true}', '{"other": 1}')
+    ((epoch, metrics),) = heard.reports
+    assert (epoch, metrics["eval_acc"], math.isnan(metrics["loss"]), metrics.keys()) == (
+        2,
+        0.5,
+        True,
+        {"eval_acc", "loss"},
+    )
+    assert Heard(metrics={"accuracy": "eval/acc"}).lines('{"eval/acc": "93%"}') == [(1, {"accuracy": 93})]
+
+
+def test_what_is_said_in_two_ways_counts_once():
+    lines = [
+        line for epoch in (1, 2) for line in ("accuracy=0.5", json.dumps({"accuracy": 0.1 * epoch, "epoch": epoch}))
+    ]
+    heard = Heard()
+    heard.lines(*lines)
+    assert [epoch for epoch, _ in heard.reports] == [1, 1, 2]
+    heard.output.told('{"accuracy": 0.3}')
+    heard.lines("accuracy=0.9", '{"accuracy": 0.9}')
+    assert heard.reports[3:] == [(1, {"accuracy": 0.3})]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("0.93", 0.93),
+        ("93.5%", 93.5),
+        ("1,234.5", 1234.5),
+        ("1e-3", 1e-3),
+        ("-2E+4", -2e4),
+        ("inf", math.inf),
+        ("-Infinity", -math.inf),
+        ("1_000", 1000),
+        ("0.5.", 0.5),
+        ("'7'", 7),
+        (3, 3.0),
+        ("x", None),
+        ("", None),
+        (True, None),
+        (None, None),
+        ([1], None),
+    ],
+)
+def test_numbers(text, value):
+    assert number_of(text) == value
+
+
+def test_nan_is_a_number_that_is_none():
+    assert math.isnan(number_of("nan"))
+
+
+def test_colours_are_no_part_of_a_line():
+    assert Heard().lines("\x1b[1;32maccuracy\x1b[0m=\x1b[33m0.5\x1b[0m", "\x1b]0;title\x07accuracy=1") == [
+        (1, {"accuracy": 0.5}),
+        (2, {"accuracy": 1}),
+    ]
+
+
+def test_lines_come_in_pieces_end_with_either_character_and_may_be_anything():
+    lines = Lines()
+    assert list(lines.add(b"accu")) == []
+    assert list(lines.add(b"racy=1\n 10%|#\r 20%|##\rb")) == ["accuracy=1", " 10%|#", " 20%|##"]
+    assert list(lines.add(b"\xff\xfe=1\r\n")) == ["b��=1", ""]
+    assert list(lines.add(b"x" * 10_000_000)) == []
+    (long,) = lines.add(b"y\n")
+    assert len(long) == 64 * 1024
+    list(lines.add(b"accuracy=2"))
+    assert list(lines.end()) == ["accuracy=2"]
+
+
+def test_a_pattern_that_takes_for_ever_is_ended_and_named():
+    heard = Heard(metrics={"accuracy": r"(?:a|a?)+(b)"}, epoch="epoch")
+    with pytest.raises(WorkloadError, match="the pattern of accuracy takes more than 1 s"):
+        heard.lines("a" * 4000 + "c")
+
+
+@pytest.mark.parametrize(
+    ("content", "reports"),
+    [
+        ('{"accuracy": 0.5, "epoch": 2}', [(2, {"accuracy": 0.5})]),
+        ('{"accuracy": 0.5}', [(6, {"accuracy": 0.5})]),
+        ('[{"accuracy": 0.1}, {"accuracy": 0.2}]', [(1, {"accuracy": 0.1}), (2, {"accuracy": 0.2})]),
+        ('{"accuracy": 0.1}\n{"accuracy": 0.2}\n', [(1, {"accuracy": 0.1}), (2, {"accuracy": 0.2})]),
+    ],
+)
+def test_a_file_at_the_end(content, reports):
+    heard = Heard()
+    heard.output.results(content, None, 6)
+    assert heard.reports == reports
+
+
+def test_a_file_that_is_none_is_an_error():
+    with pytest.raises(WorkloadError, match=r"script\.results"):
+        Heard().output.results("accuracy 3", None, 6)

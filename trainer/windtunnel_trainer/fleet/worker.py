@@ -1,0 +1,227 @@
+"""A process that does one mini-batch after another: it starts once, then is told what to do, line by line."""
+
+import json
+import os
+import socket
+import time
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from windtunnel.definition import Fleet
+from windtunnel.fleet.accounts import SHORT
+from windtunnel.fleet.outputs import Outputs
+from windtunnel.fleet.partitions import Partition as Part
+from windtunnel.fleet.partitions import Partitions
+from windtunnel.fleet.records import BatchResult, Outcome, Row, batch_name, record
+from windtunnel.host.machine import host, now
+from windtunnel.ledger import Ledger, State
+from windtunnel_trainer.failure import why_failed
+from windtunnel_trainer.fleet.contract import Contract, load
+from windtunnel_trainer.fleet.partition import Partition, PartitionVerification, clear, frame
+from windtunnel_trainer.fleet.returned import elements, metrics_of, placed
+from windtunnel_trainer.fleet.script import trains_by_script
+from windtunnel_trainer.seeds import seed_everything
+
+READY = "ready"
+
+
+@dataclass
+class Tried:
+    """What came of one try of a mini-batch.
+
+    Attributes:
+        outcomes: of its partitions.
+        items, succeeded: what it had to do, and how much of it was done.
+        rows: that came back.
+        kind, message: of the failure; empty where it succeeded.
+    """
+
+    outcomes: list[Outcome]
+    items: int
+    succeeded: int
+    rows: list[Row] = field(default_factory=list)
+    kind: str = ""
+    message: str = ""
+
+
+class Worker:
+    """Does mini-batches in this process."""
+
+    def __init__(
+        self, ledger: Ledger, fleet: Fleet, partitions: Partitions, folder: Path, facts: Mapping[str, Any]
+    ) -> None:
+        """Nothing is done yet.
+
+        Args:
+            ledger: of the run.
+            fleet: its definition.
+            partitions: of the run.
+            folder: of this process alone, for the partitions' files and what is written to outputs.
+            facts: of every result: lane, slot.
+        """
+        self._ledger = ledger
+        self._fleet = fleet
+        self._partitions = partitions
+        self._outputs = Outputs(ledger, fleet, folder / "outputs")
+        self._folder = folder / "data"
+        self._facts = dict(facts) | {"process": os.getpid(), "host": host()}
+        self._contract = Contract()
+
+    def load(self, script: Path | None) -> None:
+        """Import the entry; the folders that its arguments name are there.
+
+        Args:
+            script: its file, where it is a script.
+
+        Raises:
+            Exception: whatever importing it raises.
+        """
+        self._outputs.clear()
+        if self._fleet.script is not None:
+            self._contract = Contract(train=trains_by_script(self._ledger))
+        else:
+            self._contract = load(self._fleet, script, self._outputs.folders)
+
+    def serve(self, line: socket.socket) -> None:
+        """Do what the lane asks for until it asks no more; `init` comes before all, `shutdown` after."""
+        if self._contract.init is not None:
+            self._contract.init()
+        _say(line, {"state": READY})
+        with line.makefile("rb") as asked:
+            for request in asked:
+                _say(line, self.do(**json.loads(request)))
+        if self._contract.shutdown is not None:
+            self._contract.shutdown()
+
+    def do(self, number: int, places: list[int], attempt: int, last: bool) -> dict[str, str]:
+        """Try a mini-batch, and record how it ended: where it failed, only the last try does.
+
+        Args:
+            number: of the mini-batch.
+            places: of its partitions.
+            attempt: how often it was begun, this try included.
+            last: whether there is no other try.
+        """
+        started, began = now(), time.monotonic()
+        tried = self._try(places)
+        state = State.FAILED if tried.kind else State.COMPLETED
+        if state is State.COMPLETED or last:
+            brought = tuple(self._outputs.bring())
+            result = BatchResult(
+                batch=batch_name(number),
+                state=state,
+                items=tried.items,
+                succeeded=tried.succeeded,
+                outcomes=tuple(one.model_copy(update={"files": one.files + brought}) for one in tried.outcomes),
+                rows=tuple(tried.rows),
+                attempts=attempt,
+                started=started,
+                seconds=round(time.monotonic() - began, 6),
+                kind=tried.kind,
+                message=tried.message,
+                **self._facts,
+            )
+            record(self._ledger, result)
+        return {"state": state, "kind": tried.kind, "message": tried.message}
+
+    def _try(self, places: list[int]) -> Tried:
+        self._outputs.clear()
+        clear(self._folder)
+        parts = [self._partitions[place] for place in places]
+        files = [self._fetch(part) for part in parts]
+        if self._contract.run is not None:
+            return self._run(places, files)
+        return self._train(places, parts, files)
+
+    def _fetch(self, part: Part) -> Path:
+        """The partition's file, a copy: what a mini-batch does to it changes nothing for others."""
+        file = self._folder / part.name
+        self._ledger.store.download(self._ledger.path(part.path), file)
+        return file
+
+    def _run(self, places: list[int], files: list[Path]) -> Tried:
+        """Azure's contract: one call for all, one returned element for each success."""
+        assert self._contract.run is not None
+        items = places
+        try:
+            if self._fleet.mini_batch_type == "frame":
+                frames = [frame([file]) for file in files]
+                items = [place for place, one in zip(places, frames, strict=True) for _ in range(len(one))]
+                returned = self._contract.run(frame(files))
+            else:
+                returned = self._contract.run([str(file) for file in files])
+            rows = elements(returned)
+        except (Exception, SystemExit) as error:
+            _print_trace()
+            kind, message = why_failed(error)
+            failed = Outcome(state=State.FAILED, message=message)
+            return Tried([failed] * len(places), len(items), 0, kind=kind, message=message)
+        if len(rows) < len(items):
+            message = f"run() returned {len(rows)} of {len(items)} elements; each missing one is a failed item"
+            failed = Outcome(state=State.FAILED, message=message)
+            return Tried([failed] * len(places), len(items), len(rows), placed(rows, items), SHORT, message)
+        of_places = placed(rows, items)
+        outcomes = [
+            Outcome(state=State.COMPLETED, metrics=metrics_of([row for other, row in of_places if other == place]))
+            for place in places
+        ]
+        return Tried(outcomes, len(items), len(items), of_places)
+
+    def _train(self, places: list[int], parts: list[Part], files: list[Path]) -> Tried:
+        """Our contract: one call for each partition, and each has its own outcome."""
+        tried = Tried([], len(places), 0)
+        for place, part, file in zip(places, parts, files, strict=True):
+            outcome, rows = self._train_one(place, part, file)
+            tried.outcomes.append(outcome)
+            tried.succeeded += outcome.state is State.COMPLETED
+            tried.rows += [(place, row) for row in rows]
+            if outcome.state is State.FAILED:
+                tried.kind, tried.message = "error", f"{part.name}: {outcome.message}"
+        return tried
+
+    def _train_one(self, place: int, part: Part, file: Path) -> tuple[Outcome, list[dict[str, Any]]]:
+        assert self._contract.train is not None
+        unit, began = unit_of(place), time.monotonic()
+        partition = Partition(self._ledger, self._fleet, unit, part.name, self._partitions.keys_of(part), [file])
+        verified: bool | None = None
+        try:
+            seed_everything(self._fleet.seed)
+            returned = self._contract.train(partition)
+            rows = [] if returned is None else elements([returned] if isinstance(returned, Mapping) else returned)
+            if partition.exported and self._contract.verify is not None:
+                verification = PartitionVerification(self._ledger, unit, partition)
+                self._contract.verify(verification)
+                partition.metrics |= verification.metrics
+                verified = True
+        except (Exception, SystemExit) as error:
+            _print_trace()
+            message = ": ".join(why_failed(error))
+            return Outcome(state=State.FAILED, message=message, seconds=_since(began)), []
+        files = [*partition.saved, *(["model.onnx"] if partition.exported else [])]
+        return Outcome(
+            state=State.COMPLETED,
+            metrics=partition.metrics,
+            files=tuple(files),
+            seconds=_since(began),
+            verified=verified,
+        ), rows
+
+
+def unit_of(place: int) -> str:
+    """The name of a partition's folder in the ledger, by its place in the run."""
+    return f"p{place:06}"
+
+
+def _say(line: socket.socket, message: Mapping[str, Any]) -> None:
+    line.sendall(json.dumps(message).encode() + b"\n")
+
+
+def _since(began: float) -> float:
+    return round(time.monotonic() - began, 6)
+
+
+def _print_trace() -> None:
+    traceback.print_exc()
