@@ -147,3 +147,11 @@ def test_a_repeated_task_repeats_itself_whatever_ended_meanwhile(bench):
     end(search, first, {request.trial for request in first.requests})
     assert select(search, 1) == known
     assert suggest(search, 2) == second
+
+
+def test_the_first_failure_ends_nothing_while_others_run(bench):
+    search = bench.begin(**CONTINUOUS)
+    plan = suggest(search, 1)
+    end(search, plan, {plan.requests[0].trial}, failed=True)
+    assert select(search, 1).failure is None
+    assert goes_on(search, 2)
