@@ -96,9 +96,13 @@ def _begun(context: Any) -> dict[str, str]:
 
 
 def _as_written(context: Any) -> Spec:
-    """The definition as the DAG's file has it now, and its workload's source."""
+    """The definition as the DAG's file has it now, and its workload's source, which tasks import.
+
+    A script's files are not compared: no task reads them, and jobs have those that the run began with.
+    """
     definition: Definition = context["dag"].user_defined_macros[DEFINITION]
-    return Spec(definition=definition.model_dump(mode="json"), code=code_digest(program_of(definition)))
+    code = code_digest(program_of(definition)) if definition.script is None else ""
+    return Spec(definition=definition.model_dump(mode="json"), code=code)
 
 
 def live_jobs(search: Search) -> Collection[str]:

@@ -20,7 +20,7 @@ from windtunnel_trainer.gpus import devices
 from windtunnel_trainer.logs import say
 from windtunnel_trainer.supervisor import RunUnit, Supervisor
 
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 class UnfitToForkError(WindtunnelError):
@@ -104,7 +104,7 @@ def load(definition: Definition, job: Job, *, adopts: bool, units_import: bool =
     """
     processes = processes_of(definition, job)
     threads = share(threads_of(definition), processes)
-    os.environ |= dict.fromkeys(_THREAD_VARIABLES, str(threads))  # read when the libraries are loaded
+    os.environ |= dict.fromkeys(THREAD_VARIABLES, str(threads))  # read when the libraries are loaded
     from windtunnel_trainer import units
 
     if units_import:

@@ -24,7 +24,7 @@ from windtunnel_trainer.checkpoints import Report
 from windtunnel_trainer.data import Preparation, examples, is_whole
 from windtunnel_trainer.entry import caller
 from windtunnel_trainer.export import exported_model
-from windtunnel_trainer.failure import NoMetricsError, why_failed
+from windtunnel_trainer.failure import NoMetricsError, ScriptError, why_failed
 from windtunnel_trainer.memory import read_peak
 from windtunnel_trainer.process_group import ProcessGroup
 from windtunnel_trainer.ranks import pause
@@ -85,7 +85,8 @@ def run(
             raise
         pause()
         with suppress(OSError, ValueError, AttributeError):  # a workload may have closed it
-            traceback.print_exc()
+            if not isinstance(error, ScriptError):  # whose cause is in what the script wrote
+                traceback.print_exc()
         kind, message = why_failed(error)
         result = failed(ledger, unit, kind, message, _log_tail(log))
     if result.state is State.FAILED or ProcessGroup().leads:
@@ -244,7 +245,8 @@ def verify(ledger: Ledger, definition: Definition, request: Request) -> Result:
     child.alone(check, verification)
     if not verification.checked:
         raise VerificationError(
-            "verify() compared nothing: call model.classification(…), or model.compare() with what torch and ONNX give"
+            "verify() compared nothing: call model.classification(…) or regression(…), model.compare() with what the "
+            "model and ONNX give, or model.open() with the name of what trial.save_model() kept"
         )
     return Result(trial=verification_id(request.trial), state=State.COMPLETED, metrics=dict(verification.metrics))
 
