@@ -11,7 +11,7 @@ from windtunnel.ledger.stage import Stage
 from windtunnel.ledger.trial import best_trial
 from windtunnel.report.reader import RunReader
 from windtunnel.report.snapshot import Snapshot
-from windtunnel.report.stages import StageProgress, coming, seconds_left, stages
+from windtunnel.report.stages import StageProgress, caps, coming, seconds_left, stages
 from windtunnel.text import printable
 
 if TYPE_CHECKING:
@@ -185,7 +185,7 @@ def _results(snapshot: Snapshot) -> str:
     best, left = best_trial(snapshot.trials, objective, direction), seconds_left(snapshot)
     parts = [f"best {printable(objective, keep='')} {best.objectives[objective]:.4g}"] if best else []
     parts += [f"front {len(snapshot.front)}"] if snapshot.front else []
-    parts += [", ".join(f"{count} of {most} {name}" for name, (count, most) in snapshot.caps.items())]
+    parts += [", ".join(f"{count} of {most} {name}" for name, (count, most) in caps(snapshot).items())]
     parts += [f"about {_rounded(left)} left"] if left is not None and coming(snapshot) else []
     return "".join(f" · {part}" for part in parts if part)
 

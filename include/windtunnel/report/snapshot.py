@@ -13,7 +13,7 @@ from windtunnel.ledger.model import best_first
 from windtunnel.ledger.records import Session
 from windtunnel.ledger.stage import Stage, StageKind
 from windtunnel.ledger.stragglers import newcomers
-from windtunnel.ledger.trial import configurations, ended, feasible_trials
+from windtunnel.ledger.trial import feasible_trials
 from windtunnel.objectives.front import hypervolumes, pareto_front, reference_point
 from windtunnel.report.alike import alike
 
@@ -207,19 +207,6 @@ class Snapshot:
             counts[self.state(trial)] += 1
         return counts
 
-    @cached_property
-    def caps(self) -> dict[str, tuple[int, int]]:
-        """What the search's caps count, `trials`, `at once` and `failed`: how many there are, and the most allowed."""
-        limits = self.definition.get("limits") or {}
-        requests = [trial.request for trial in self.trials]
-        tried = ended(requests, self.results)
-        caps = {
-            "trials": (configurations(requests), limits.get("trials")),
-            "at once": (len(self.running), (limits.get("parallel") or 0) * limits.get("slots", 1)),
-            "failed": (sum(trial.state is State.FAILED for trial in tried), limits.get("failed_trials")),
-        }
-        return {name: (count, most) for name, (count, most) in caps.items() if most}
-
     def find(self, trial: str) -> Trial | None:
         """The trial or full training of that id, if there is one."""
         return self.all_trials.get(trial)
@@ -264,10 +251,8 @@ class Snapshot:
     def late(self) -> list[str]:
         """Ids of trials that belong on the front and ended after the finalists were chosen."""
         last = self._last_selection
-        if last is None or last.stage.number < self.last_iteration:
-            return []
-        tried = ended((trial.request for trial in self.trials), self.results)
-        return [trial.trial for trial in newcomers(tried, last.results, self.objectives)]
+        known = last.results if last and last.stage.number >= self.last_iteration else None
+        return [trial.trial for trial in newcomers(self.trials, known, self.objectives)] if known is not None else []
 
     @cached_property
     def reference(self) -> list[float]:

@@ -8,7 +8,7 @@ from windtunnel.ledger.failures import cause, causes
 from windtunnel.objectives.direction import better
 from windtunnel.report.payloads.plain import plain, seconds
 from windtunnel.report.snapshot import Snapshot
-from windtunnel.report.stages import StageProgress, iterations
+from windtunnel.report.stages import StageProgress, caps, iterations
 
 
 def overview(snapshot: Snapshot) -> dict[str, Any]:
@@ -34,7 +34,7 @@ def overview(snapshot: Snapshot) -> dict[str, Any]:
         "objectives": snapshot.objectives,
         "reference": plain(snapshot.reference),
         "counts": snapshot.counts,
-        "caps": snapshot.caps,
+        "caps": caps(snapshot),
         "sessions": [{"session": each.session, "started": each.started} for each in snapshot.sessions],
         "closed": snapshot.closed,
         "begun": sum(each.name.number > 0 for each in begun),
