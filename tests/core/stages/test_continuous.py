@@ -8,6 +8,7 @@ from tests.core.stages.conftest import outcome
 from windtunnel.ledger.curves import METRICS, curve_metadata
 from windtunnel.ledger.ids import first_id
 from windtunnel.report import collect
+from windtunnel.report.notes import late
 from windtunnel.stages import choose_finalists, goes_on, select, suggest
 from windtunnel.stages.publishing import write_front
 
@@ -124,11 +125,11 @@ def test_what_ends_later_and_belongs_on_the_front_is_named_in_the_end(bench):
     best = max(plan.requests, key=lambda request: outcome(request).objectives["score"])
     end(search, plan, {request.trial for request in plan.requests} - {best.trial})
     select(search, 1)
-    assert collect(search.ledger).late == []
+    assert late(collect(search.ledger)) == []
     end(search, plan, {best.trial})
     write_front(search)
     assert [trial["trial"] for trial in search.ledger.read_json("pareto.json")["late"]] == [best.trial]
-    assert collect(search.ledger).late == [best.trial]
+    assert late(collect(search.ledger)) == [best.trial]
 
 
 def test_failures_and_time_end_it_as_they_end_every_search(bench):
