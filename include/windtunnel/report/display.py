@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Self, TextIO
 from windtunnel.errors import LedgerError, StoreError, UnreadableError
 from windtunnel.ledger.stage import Stage
 from windtunnel.ledger.trial import best_trial
+from windtunnel.report.notes import notes
 from windtunnel.report.reader import RunReader
 from windtunnel.report.snapshot import Snapshot
-from windtunnel.report.stages import StageProgress, coming, seconds_left, stages
+from windtunnel.report.stages import StageProgress, caps, coming, seconds_left, stages
 from windtunnel.text import printable
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ class Display:
 
     def _tell_notes(self, snapshot: Snapshot) -> None:
         """Show what there is to know of the run; where lines are printed, each kind of note once."""
-        before, self._notes = self._notes, [printable(note, keep="") for note in snapshot.notes]
+        before, self._notes = self._notes, [printable(note, keep="") for note in notes(snapshot)]
         if self._live is None and self._cell is None:
             for note in self._notes[len(before) :]:
                 self.console.print(note, soft_wrap=True)
@@ -205,7 +206,7 @@ def _results(snapshot: Snapshot) -> str:
     best, left = best_trial(snapshot.trials, objective, direction), seconds_left(snapshot)
     parts = [f"best {printable(objective, keep='')} {best.objectives[objective]:.4g}"] if best else []
     parts += [f"front {len(snapshot.front)}"] if snapshot.front else []
-    parts += [", ".join(f"{count} of {most} {name}" for name, (count, most) in snapshot.caps.items())]
+    parts += [", ".join(f"{count} of {most} {name}" for name, (count, most) in caps(snapshot).items())]
     parts += [f"about {_rounded(left)} left"] if left is not None and coming(snapshot) else []
     return "".join(f" · {part}" for part in parts if part)
 
