@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self, TextIO
 from windtunnel.errors import LedgerError, StoreError, UnreadableError
 from windtunnel.ledger.stage import Stage
 from windtunnel.ledger.trial import best_trial
+from windtunnel.report.notes import notes
 from windtunnel.report.reader import RunReader
 from windtunnel.report.snapshot import Snapshot
 from windtunnel.report.stages import StageProgress, coming, seconds_left, stages
@@ -96,7 +97,7 @@ class Display:
 
     def _tell_notes(self, snapshot: Snapshot) -> None:
         """Show what there is to know of the run; where lines are printed, each kind of note once."""
-        before, self._notes = self._notes, [printable(note, keep="") for note in snapshot.notes]
+        before, self._notes = self._notes, [printable(note, keep="") for note in notes(snapshot)]
         if self._live is None:
             for note in self._notes[len(before) :]:
                 self.console.print(note, soft_wrap=True)

@@ -15,7 +15,6 @@ from windtunnel.ledger.stage import Stage, StageKind
 from windtunnel.ledger.stragglers import newcomers
 from windtunnel.ledger.trial import configurations, ended, feasible_trials
 from windtunnel.objectives.front import hypervolumes, pareto_front, reference_point
-from windtunnel.report.alike import alike
 
 WAITING = "waiting"  # the state of a trial that is planned and has neither started nor ended
 RUNNING = "running"  # the state of a trial without a result whose job was launched and whose turn has come
@@ -94,17 +93,6 @@ class Snapshot:
         """What was taken from earlier runs, and why the rest was not; empty without a warm start."""
         plan = self.plans.get(Stage.iteration(0))
         return plan.note if plan is not None else ""
-
-    @cached_property
-    def notes(self) -> list[str]:
-        """What a person should know of the run: what was taken from earlier ones, and what may not be meant so."""
-        warm = [f"warm start: {self.warm_start}"] if self.warm_start else []
-        warnings = self.record.get("warnings")
-        said = [each for each in warnings if isinstance(each, str)] if isinstance(warnings, list) else []
-        same = alike(self.trials) if self.definition.get("script") else ""
-        late = ", ".join(self.late)
-        missed = [f"on the front, but ended after the finalists were chosen: {late}"] if late else []
-        return [*warm, *missed, *(f"warning: {each}" for each in (*said, *([same] if same else [])))]
 
     @property
     def last_iteration(self) -> int:

@@ -6,6 +6,7 @@ from typing import Any
 from windtunnel.ledger import Model, State, Trial
 from windtunnel.ledger.failures import cause, causes
 from windtunnel.objectives.direction import better
+from windtunnel.report.notes import notes
 from windtunnel.report.payloads.plain import plain, seconds
 from windtunnel.report.snapshot import Snapshot
 from windtunnel.report.stages import StageProgress, iterations
@@ -54,7 +55,7 @@ def overview(snapshot: Snapshot) -> dict[str, Any]:
         "ended_early": snapshot.ended_early,
         "refused": str(snapshot.refusal) if snapshot.refusal else "",
         "causes": [{"cause": cause, "units": len(units), "unit": units[0]} for cause, units in _causes(snapshot)],
-        "notes": plain(snapshot.notes),
+        "notes": plain(notes(snapshot)),
         "preparation": _preparation(snapshot),
     }
 

@@ -1,13 +1,23 @@
-"""Trials that differ in their parameters and yet come to the very same values, as where a script reads none of them."""
+"""What a person should know of a run: what it took from earlier ones, and what may not be meant as it is."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from windtunnel.ledger import Trial
+from windtunnel.report.snapshot import Snapshot
 from windtunnel.validation import shown
 
 _FEWEST = 3  # trials that come to the same by more than chance
 _COMPARED = 200  # trials, the first ones: the warning is one of a search's beginning
+
+
+def notes(snapshot: Snapshot) -> list[str]:
+    """A line each: of a warm start, of the definition's warnings, of a script's trials that are alike."""
+    warm = [f"warm start: {snapshot.warm_start}"] if snapshot.warm_start else []
+    recorded = snapshot.record.get("warnings")
+    warnings = [each for each in recorded if isinstance(each, str)] if isinstance(recorded, list) else []
+    same = alike(snapshot.trials) if snapshot.definition.get("script") else ""
+    return [*warm, *(f"warning: {each}" for each in (*warnings, same) if each)]
 
 
 def alike(trials: Iterable[Trial]) -> str:
