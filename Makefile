@@ -112,6 +112,9 @@ bench-stores: $(READY_DEV) ## measure listing and reading of results in both sto
 bench-utilisation: $(READY) ## simulate how busy the lanes are, by the length of trials and of Airflow's turns: ARGS="--seeds 10"
 	@$(BIN)/python -m benchmarks.utilisation $(ARGS)
 
+bench-lanes: $(READY_DEV) ## measure how busy lanes are in a run under Airflow, beside the simulation: ARGS="--trials 200 --lanes 8 --mean 3"
+	@$(BIN)/python -m benchmarks.lanes $(ARGS)
+
 bench-stopping: $(READY) ## measure the epochs that early stopping saves, on curves of real trainings: ARGS="--seeds 20"
 	@$(BIN)/python benchmarks/stopping.py $(ARGS)
 

@@ -1,13 +1,12 @@
-"""The trigger form: what a person may change for one run, and what the definition becomes by it."""
+"""The trigger form: what a person may change for one run."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from airflow.sdk import Param
 
-from windtunnel.definition import OVERRIDES, Definition, resolve, with_overrides
-from windtunnel.errors import DefinitionError
-from windtunnel.validation import Fault, unknown
+from windtunnel.definition import OVERRIDES, Definition
+from windtunnel.definition.choices import choice_name
 
 _SEARCH, _RUNS, _RETRAIN = "Search", "Other runs", "Retrain"
 
@@ -87,44 +86,11 @@ def trigger_form(definition: Definition) -> dict[str, Param]:
     }
 
 
-def chosen(definition: Definition, params: Mapping[str, Any]) -> Definition:
-    """The definition as the form has it, its space written out.
-
-    Raises:
-        DefinitionError: a choice is wrong, or contradicts another.
-        WorkloadError: the workload cannot be imported.
-    """
-    form = trigger_form(definition)
-    faults = [Fault((name,), unknown(name, form, "choice")) for name in params if name not in form]
-    if faults:
-        raise DefinitionError.of(faults)
-    overrides = {path: params[_field(path)] for path in OVERRIDES}
-    return resolve(with_overrides(definition, overrides))
-
-
 def carried(conf: Mapping[str, Any]) -> dict[str, Any]:
     """The form's choices that a DAG run was triggered with, for the one that goes on from it to make the same.
 
     Args:
         conf: of the DAG run, as Airflow has it: what a ledger says of it must not come into a form.
     """
-    names = [_field(path) for path in OVERRIDES if path != "iterations"]
+    names = [choice_name(path) for path in OVERRIDES if path != "iterations"]
     return {name: conf[name] for name in names if conf.get(name) is not None}
-
-
-def origin(params: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Which trials of which run are to be trained fully, where the form says so.
-
-    Raises:
-        DefinitionError: only one of `from_run` and `trials` is given.
-    """
-    run, trials = params["from_run"], list(params["trials"] or [])
-    if bool(run) != bool(trials):
-        missing, given = ("trials", "from_run") if run else ("from_run", "trials")
-        raise DefinitionError(f"{missing}: is missing; it must be given along with {given}")
-    return {"from_run": run, "trials": trials} if run else None
-
-
-def _field(path: str) -> str:
-    """The form's name for a choice: `epochs_full` for `epochs.full`, `parallel` for `limits.parallel`."""
-    return path.removeprefix("limits.").replace(".", "_")

@@ -245,7 +245,8 @@ def verify(ledger: Ledger, definition: Definition, request: Request) -> Result:
     child.alone(check, verification)
     if not verification.checked:
         raise VerificationError(
-            "verify() compared nothing: call model.classification(…), or model.compare() with what torch and ONNX give"
+            "verify() compared nothing: call model.classification(…) or regression(…), model.compare() with what the "
+            "model and ONNX give, or model.open() with the name of what trial.save_model() kept"
         )
     return Result(trial=verification_id(request.trial), state=State.COMPLETED, metrics=dict(verification.metrics))
 

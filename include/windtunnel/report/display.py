@@ -95,6 +95,10 @@ class Display:
         if self._live is None:
             self._print_line()
 
+    def say(self, line: str) -> None:
+        """Show a line of its own, above what is redrawn."""
+        self.console.print(printable(line, keep=""), soft_wrap=True)
+
     def _tell_notes(self, snapshot: Snapshot) -> None:
         """Show what there is to know of the run; where lines are printed, each kind of note once."""
         before, self._notes = self._notes, [printable(note, keep="") for note in notes(snapshot)]
@@ -166,7 +170,7 @@ class Display:
             )
         for name in self._coming[: max(0, _ROWS - len(self._stages))]:
             grid.add_row(Text("·", style="dim"), Text(name.label, style="dim"))
-        foot = f"elapsed{self._results}" if self._stages else "elapsed · Airflow is starting"
+        foot = f"elapsed{self._results}" if self._stages else "elapsed · the run is starting"
         heads = [Text(self._heading, style="bold"), *map(Text, self._notes)]
         trouble = [Text(printable(self._trouble, keep=""), style="bold red")] if self._trouble else []
         return Group(*heads, grid, *trouble, Text(f"{_time(self._elapsed())} {foot}"))

@@ -4,11 +4,11 @@ from airflow.sdk import TaskGroup, get_current_context, task
 
 from windtunnel import stages
 from windtunnel.definition import Definition
+from windtunnel.definition.choices import chosen, origin
+from windtunnel.engine.runs import is_current
 from windtunnel.launchers import get_launcher
 from windtunnel.ledger.sources import check_begun
 from windtunnel_airflow.context import current_ledger, current_search, skip_iterations, tell, tell_spec
-from windtunnel_airflow.params import chosen, origin
-from windtunnel_airflow.run.runs import is_current
 from windtunnel_airflow.run_lock import hold_lock, is_at_work
 from windtunnel_airflow.sensors.results import AwaitResults
 
