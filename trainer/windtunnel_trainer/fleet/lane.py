@@ -13,14 +13,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from windtunnel.definition import Fleet, fleet_of
+from windtunnel.definition import Fleet
 from windtunnel.definition.threads import threads_of
-from windtunnel.errors import LedgerError, StoreError, UnavailableError
+from windtunnel.errors import StoreError, UnavailableError
 from windtunnel.fleet.beginning import lanes_of
 from windtunnel.fleet.entry import fetch_script
 from windtunnel.fleet.partitions import Partitions
 from windtunnel.fleet.queue import Queue
-from windtunnel.fleet.records import FleetPlan, batch_name, read_plan
+from windtunnel.fleet.records import FleetPlan, batch_name
 from windtunnel.host.machine import host, now
 from windtunnel.ledger import Job, Ledger
 from windtunnel.workload.source import fetch_source
@@ -45,33 +45,11 @@ _SHORT = 0.25  # seconds: of mini-batches that take less, the next is claimed be
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
-def run_lane(ledger: Ledger, job: Job, cancel_file: Path | None = None) -> int:
-    """Do mini-batches until none can be claimed any more.
-
-    Returns:
-        The exit code: 0 when nothing is left for this lane, 143 when it was told to go, 1 when it cannot work.
-
-    Raises:
-        LedgerError: the run has no plan.
-        WorkloadError: the entry's source cannot be had.
-    """
-    fleet, plan, partitions = fleet_of(ledger), read_plan(ledger), Partitions.read(ledger)
-    if plan is None or partitions is None:
-        raise LedgerError(f"{ledger.url} has no plan yet: its lanes were launched too early")
-    return Lane(ledger, fleet, plan, partitions, job, cancel_file).run()
-
-
 class Lane:
     """Claims, hands out, watches over and retries; free of threads, so that it can fork at any moment."""
 
     def __init__(
-        self,
-        ledger: Ledger,
-        fleet: Fleet,
-        plan: FleetPlan,
-        partitions: Partitions,
-        job: Job,
-        cancel_file: Path | None = None,
+        self, ledger: Ledger, fleet: Fleet, plan: FleetPlan, partitions: Partitions, job: Job, cancel_file: Path | None
     ) -> None:
         """Nothing is claimed or started yet.
 
@@ -81,7 +59,7 @@ class Lane:
             plan: what it does.
             partitions: of its data.
             job: this lane.
-            cancel_file: the lane ends as soon as this file is there.
+            cancel_file: the lane ends as soon as this file is there; None where none tells it so.
         """
         self._ledger, self._fleet, self._plan, self._partitions = ledger, fleet, plan, partitions
         self._job, self._cancel_file = job, cancel_file
