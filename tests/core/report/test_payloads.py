@@ -309,6 +309,19 @@ def test_lanes_say_how_busy_each_stage_was(ledger: Ledger) -> None:
     assert first["busy"] <= first["room"]
 
 
+def test_lanes_are_busy_or_idle(ledger: Ledger) -> None:
+    made_up.fill(ledger, limits={"parallel": 3}, finalists=0)
+    found = lanes(collect(ledger))
+    whole, idle = found["whole"], found["idle"]
+    spans = list(zip(idle["lane"], idle["start"], idle["end"], strict=True))
+    assert whole["busy"] + sum(end - start for _, start, end in spans) >= whole["room"] - 1e-3
+    assert [end - start for lane, start, end in spans if lane == 2] == [whole["seconds"]]  # it never had any
+    work = list(zip(*(found["columns"][name] for name in ("lane", "start", "end")), strict=True))
+    for lane, start, end in spans:
+        assert start < end
+        assert not [one for one in work if one[0] == lane and one[1] < end and one[2] > start]
+
+
 def test_a_running_trial_is_on_its_lane_without_an_end(ledger: Ledger) -> None:
     made_up.fill(ledger, iterations=1, finalists=0)
     plan = ledger.plan("1")
