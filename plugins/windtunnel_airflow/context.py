@@ -1,7 +1,7 @@
 """From an Airflow task to the search that it works on."""
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from airflow.sdk import get_current_context
@@ -9,8 +9,7 @@ from airflow.sdk import get_current_context
 from windtunnel.definition import Definition
 from windtunnel.definition.program import program_of
 from windtunnel.errors import LedgerError
-from windtunnel.launchers import get_launcher
-from windtunnel.ledger import Job, Ledger, Spec
+from windtunnel.ledger import Ledger, Spec
 from windtunnel.ledger.ids import config_of, is_trial, trial_of
 from windtunnel.ledger.sources import open_own
 from windtunnel.stages import Search
@@ -105,22 +104,17 @@ def _as_written(context: Any) -> Spec:
     return Spec(definition=definition.model_dump(mode="json"), code=code)
 
 
-def live_jobs(search: Search) -> Collection[str]:
-    """Names of the run's jobs that live."""
-    return get_launcher(search.definition.launcher).live(search.ledger)
-
-
 def label(units: Sequence[str]) -> str:
-    """A job's units in a few words, for the grid: `3: 0a1b2c3d-e1, …`."""
+    """Units in a few words, for the grid: `3: 0a1b2c3d-e1, …`."""
     if not units:
         return "nothing to do"
     short = [_shortened(unit) for unit in units[:_LABELLED]]
     return f"{len(units)}: {', '.join(short)}{', …' if len(units) > _LABELLED else ''}"
 
 
-def set_label(job: Job) -> None:
-    """Name the mapped task at work by its job's units; the template is `{{ trials }}`."""
-    get_current_context()["trials"] = label(job.units)  # type: ignore[typeddict-unknown-key]
+def set_label(text: str) -> None:
+    """Name the mapped task at work; the template is `{{ trials }}`."""
+    get_current_context()["trials"] = text  # type: ignore[typeddict-unknown-key]
 
 
 def skip_iterations(first: int) -> None:

@@ -71,7 +71,7 @@ def run(
         if request is None:
             result = prepare(ledger, definition, unit)
         elif job.kind is JobKind.TRAIN:
-            stop = rules_of(ledger, definition, request, job)
+            stop = rules_of(ledger, definition, request)
             first_start = attempt.number == 1 and not adopts
             workload = preload(definition, JobKind.TRAIN)
             goes_on = attempt.number > 1 or request.continue_from
@@ -101,9 +101,9 @@ def run(
         ledger.record(result.model_copy(update=facts))
 
 
-def rules_of(ledger: Ledger, definition: Definition, request: Request, job: Job) -> Stopper | None:
-    """What may stop a trial of this job; None without rules, and for finalists, which are trained to the end."""
-    searching = job.stage.is_iteration
+def rules_of(ledger: Ledger, definition: Definition, request: Request) -> Stopper | None:
+    """What may stop a trial; None without rules, and for finalists, which are trained to the end."""
+    searching = request.stage.is_iteration
     return Rules(ledger, definition, request) if searching and definition.early_stopping.rules else None
 
 

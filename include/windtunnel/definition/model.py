@@ -92,11 +92,13 @@ class Limits(StrictModel):
     trial_time: Seconds | None = None
     """The longest time that a trial of the search may take; a finalist gets as much more as it has more epochs."""
     job_time: Seconds | None = None
-    """The longest time that one job may take; by default what its trials may take together."""
+    """The time after which a lane begins no more trials and is started anew, and a job of another kind is ended."""
     search_time: Seconds | None = None
     """Time after which no further iteration begins, and what still runs of the present one is cancelled."""
     pending: Seconds = 3600.0
     """The longest time that a job may wait to be started, while no other pod of its run holds a place."""
+    linger: Seconds = 120.0
+    """The longest time that a lane waits for work before it ends; it is started again when there is some."""
     failed_trials: Count = 10
     """Number of failed trials that ends the search."""
     trial_retries: int = Field(default=2, ge=0)

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from windtunnel.ledger import Approval, Decision, Job, Model, Plan, Result, Selection, State, Trial
+from windtunnel.ledger.claims import Claim
 from windtunnel.ledger.ids import full_stage, is_trial
 from windtunnel.ledger.model import best_first
 from windtunnel.ledger.records import Session
@@ -40,6 +41,7 @@ class Snapshot:
         plans: of the stages that have begun, in the order in which they happen.
         selections: what each iteration's selection knew and decided, in order.
         results: how trials and other units ended, by id.
+        claims: which lane runs or ran each trial, by trial.
         launches: when each job was launched, in seconds since 1970 by the store's clock.
         exported: SHA-256 of the finalists' ONNX files, by trial; those without a file are left out.
         blocked: why the store takes no writes, where it tells; see `Store.refusal`.
@@ -58,6 +60,7 @@ class Snapshot:
     plans: Mapping[Stage, Plan]
     selections: Mapping[Stage, Selection]
     results: Mapping[str, Result]
+    claims: Mapping[str, Claim]
     launches: Mapping[str, list[float]]
     exported: Mapping[str, str]
     blocked: str = ""
@@ -177,19 +180,22 @@ class Snapshot:
 
     @cached_property
     def jobs(self) -> dict[str, Job]:
-        """The job of each unit, by the unit's id; results that were taken over have none."""
-        return {unit: job for job in self._all_jobs for unit in job.units}
+        """The job or lane of each unit, by the unit's id; what was taken over, or not claimed yet, has none."""
+        given = {unit: job for job in self._all_jobs for unit in job.units}
+        lanes = {unit: Job.named_lane(claim.lane) for unit, claim in self.claims.items()}
+        return given | {unit: lane for unit, lane in lanes.items() if lane is not None}
 
     @cached_property
     def running(self) -> frozenset[str]:
-        """The units at work: of each job that was launched the next ones without a result, as many as it has slots."""
+        """The units at work: those that a lane holds, and of other jobs the next ones, as many as it has slots."""
         return self.in_turn if self.works else frozenset()
 
     @cached_property
     def in_turn(self) -> frozenset[str]:
         """The units that are at work, or were when the run ended."""
         launched = [job for job in self._all_jobs if job.job in self.launches]
-        return frozenset(unit for job in launched for unit in job.owed(self.results)[: job.slots])
+        held = {unit for unit, claim in self.claims.items() if not claim.released} - self.results.keys()
+        return frozenset(unit for job in launched for unit in job.owed(self.results)[: job.slots]) | held
 
     @cached_property
     def counts(self) -> dict[str, int]:
@@ -224,7 +230,7 @@ class Snapshot:
 
     def source(self, trial: Trial) -> str | None:
         """URL of the ledger that its result was taken from; None where a job of this run trains it."""
-        return None if trial.trial in self.jobs else trial.request.source
+        return trial.result.source if trial.result is not None else None
 
     def own(self) -> list[Trial]:
         """The trials and full trainings of this run's own jobs; results of earlier runs have cost it nothing."""

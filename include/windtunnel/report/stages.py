@@ -39,7 +39,7 @@ class StageProgress:
 def stages(snapshot: Snapshot) -> list[StageProgress]:
     """The stages that have begun, in the order in which they happen."""
     job = snapshot.preparation
-    preparation = [_progress(snapshot, job.stage, job.units)] if job else []
+    preparation = [_progress(snapshot, job.stage, job.units)] if job and job.stage else []
     return preparation + [_progress(snapshot, stage, _units(plan)) for stage, plan in snapshot.plans.items()]
 
 
@@ -87,7 +87,7 @@ def seconds_left(snapshot: Snapshot) -> float | None:
     seconds, done = map(sum, zip(*trained, strict=True))
     cost = sum(trial.request.cost for trial in snapshot.all_trials.values() if not trial.result)
     later = coming(snapshot)
-    lanes = snapshot.definition["limits"]["parallel"] or max(1, *(len(plan.jobs) for plan in snapshot.plans.values()))
+    lanes = snapshot.definition["limits"]["parallel"] or len({claim.lane for claim in snapshot.claims.values()}) or 1
     return seconds / max(done, 1e-9) * (cost + _cost(snapshot, later)) / lanes + _OVERHEAD * (len(later) + 1)
 
 

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from windtunnel.ledger import Job
 from windtunnel.report.snapshot import Snapshot
 from windtunnel.report.summary import duration
 
@@ -30,15 +29,22 @@ def times(snapshot: Snapshot, whole: Span, tasks: Sequence[dict[str, Any]], answ
 
 
 def busy_spans(snapshot: Snapshot, since: float) -> list[Span]:
-    """When there were jobs: of each stage from its first launch to its last result.
+    """When there were jobs: of each stage from its first launch or claim to its last result.
 
     Args:
         snapshot: of the run.
         since: seconds since 1970; what was launched before counts from then on, as far as it had results later.
     """
-    stages = [plan.jobs for plan in snapshot.plans.values()]
-    stages += [[snapshot.preparation]] if snapshot.preparation else []
-    spans = [_span(snapshot, jobs, since) for jobs in stages]
+    given = [[snapshot.preparation]] if snapshot.preparation else []
+    given += [plan.jobs for plan in snapshot.plans.values() if plan.jobs]
+    spans = [
+        _span(snapshot, [time for job in jobs for time in snapshot.launches.get(job.job, [])], units, since)
+        for jobs in given
+        for units in [[unit for job in jobs for unit in job.units]]
+    ]
+    for plan in snapshot.plans.values():
+        units = [request.trial for request in plan.requests if request.trial in snapshot.claims]
+        spans.append(_span(snapshot, [snapshot.claims[unit].since for unit in units], units, since))
     return [(begin, end) for begin, end in spans if begin < end]
 
 
@@ -53,9 +59,9 @@ def covered(spans: Iterable[Span], within: Span) -> float:
     return total
 
 
-def _span(snapshot: Snapshot, jobs: Sequence[Job], since: float) -> Span:
-    launches = [time for job in jobs for time in snapshot.launches.get(job.job, []) if time >= since]
-    results = [snapshot.results[unit] for job in jobs for unit in job.units if unit in snapshot.results]
+def _span(snapshot: Snapshot, begun: Iterable[float], units: Iterable[str], since: float) -> Span:
+    launches = [time for time in begun if time >= since]
+    results = [snapshot.results[unit] for unit in units if unit in snapshot.results]
     ends = [datetime.fromisoformat(each.started).timestamp() + each.seconds for each in results if each.started]
     return min(launches, default=since), max(ends, default=0.0)
 

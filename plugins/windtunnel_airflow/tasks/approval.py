@@ -4,6 +4,8 @@ from typing import Any
 
 from airflow.providers.standard.operators.hitl import HITLBranchOperator
 
+from windtunnel.launchers import get_launcher
+from windtunnel.launchers.lanes import end_idle
 from windtunnel.ledger import Approval
 from windtunnel.stages import History, Search
 from windtunnel.stages.finalists import full_stage
@@ -77,6 +79,7 @@ class Approve(HITLBranchOperator):
 
     def _ask(self, search: Search, context: Any) -> Any:
         self.body = describe_finalists(search)
+        end_idle(search.ledger, get_launcher(search.definition.launcher))
         return super().execute(context)
 
     def _approved(self, search: Search, ti: Any) -> bool:

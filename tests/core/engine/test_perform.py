@@ -118,7 +118,7 @@ def test_trials_of_a_job_that_cannot_be_launched_have_failed(begin, monkeypatch)
     launch = LocalLauncher.launch
 
     def refuse(launcher, ledger, job):
-        if job.stage.is_iteration:
+        if job.session is not None:
             raise LaunchError("no such queue")
         launch(launcher, ledger, job)
 
