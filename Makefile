@@ -100,6 +100,9 @@ lock: $(READY_DEV) ## resolve all versions into requirements.lock after a change
 bench-launcher: $(READY) ## measure trials per minute of the local launcher: ARGS="--trials 200"
 	@$(BIN)/python benchmarks/launcher.py $(ARGS)
 
+bench-functions: $(READY) ## measure a search of a function that does nothing beside Optuna and Ray Tune: ARGS="--trials 20 --ray PYTHON"
+	@$(BIN)/python -m benchmarks.functions $(ARGS)
+
 bench-kubernetes: $(READY) ## measure what pods cost on the cluster of KUBECONFIG: ARGS="--trials 200 --seconds 8"
 	@$(BIN)/python -m benchmarks.kubernetes_jobs $(ARGS)
 
@@ -111,6 +114,9 @@ bench-stores: $(READY_DEV) ## measure listing and reading of results in both sto
 
 bench-utilisation: $(READY) ## simulate how busy the lanes are, by the length of trials and of Airflow's turns: ARGS="--seeds 10"
 	@$(BIN)/python -m benchmarks.utilisation $(ARGS)
+
+bench-lanes: $(READY_DEV) ## measure how busy lanes are in a run under Airflow, beside the simulation: ARGS="--trials 200 --lanes 8 --mean 3"
+	@$(BIN)/python -m benchmarks.lanes $(ARGS)
 
 bench-stopping: $(READY) ## measure the epochs that early stopping saves, on curves of real trainings: ARGS="--seeds 20"
 	@$(BIN)/python benchmarks/stopping.py $(ARGS)

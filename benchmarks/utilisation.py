@@ -47,23 +47,32 @@ class Simulation:
     Attributes:
         definition: of the search, with its lanes.
         times: the seconds that a trial takes.
+        suggest: so many further trials, as an iteration that is over asks for them.
         turn: seconds from an iteration's end to the next one's first claims.
+        ended: the trials that have ended, in order.
     """
 
     definition: Definition
     times: Times
+    suggest: Callable[[int], list[Request]]
     turn: float
+    ended: list[Request] = field(default_factory=list)
     _now: float = 0.0
     _worked: float = 0.0
     _queue: list[Request] = field(default_factory=list)  # who is next, first
     _running: list[tuple[float, str, Request]] = field(default_factory=list)  # by their ends, a heap
-    _timed: list[tuple[Request, float]] = field(default_factory=list)
 
-    def busy(self, trials: Iterator[Request]) -> float:
+    @property
+    def underway(self) -> list[Request]:
+        """The trials that run, and those that wait for a lane."""
+        return [*(request for *_, request in self._running), *self._queue]
+
+    def busy(self) -> float:
         """Perform the whole search; the share of the lanes' time that trials took."""
-        for number, plan in enumerate(self._plans(trials)):
+        for number, plan in enumerate(self._plans()):
             self._turn(self.turn if number else 0.0)
-            self._queue = in_order([*self._queue, *plan.requests], self._timed[-_TIMED:])
+            timed = [(request, self.times(request)) for request in self.ended[-_TIMED:]]
+            self._queue = in_order([*self._queue, *plan.requests], timed)
             self._claim()
             while not plan.is_over(len(self._running) + len(self._queue), len(self._queue)):
                 self._step()
@@ -75,11 +84,11 @@ class Simulation:
     def _lanes(self) -> int:
         return self.definition.limits.parallel or 1
 
-    def _plans(self, trials: Iterator[Request]) -> Iterator[Plan]:
+    def _plans(self) -> Iterator[Plan]:
         left = self.definition.most_trials
         for k in itertools.count(1):
             size = self.definition.trials.initial if k == 1 else self.definition.trials.per_iteration
-            requests = list(itertools.islice(trials, min(size, left)))
+            requests = self.suggest(min(size, left))
             left -= len(requests)
             ahead, last = what_follows(self.definition, last=k == self.definition.iterations, more=left > 0)
             yield Plan(stage=str(k), requests=requests, jobs=[], ahead=ahead, last=last)
@@ -97,7 +106,7 @@ class Simulation:
         """Go on to the next end of a trial, whose lane claims another."""
         end, _, request = heapq.heappop(self._running)
         self._now = end
-        self._timed.append((request, self.times(request)))
+        self.ended.append(request)
         self._claim()
 
     def _turn(self, seconds: float) -> None:
@@ -143,7 +152,10 @@ def _busy(of: Definition, turn: float, mean: float, trials: Sequence[Request], s
     used = trials[: of.most_trials]
     second = mean / statistics.mean(request.cost for request in used)
     times = {request.trial: request.cost * second * rng.lognormvariate(0, NOISE) for request in used}
-    return Simulation(of, lambda request: times[request.trial], turn).busy(iter(used))
+    source = iter(used)
+    return Simulation(
+        of, lambda request: times[request.trial], lambda n: list(itertools.islice(source, n)), turn
+    ).busy()
 
 
 def main() -> None:

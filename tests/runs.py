@@ -10,6 +10,7 @@ from typing import Any
 from tests.workloads import faults
 from windtunnel.definition.model import Definition
 from windtunnel.launchers import get_launcher
+from windtunnel.launchers.lanes import launch
 from windtunnel.launchers.monitor import StageMonitor, wait
 from windtunnel.ledger import Job, JobKind, Ledger, Plan, Request, Spec
 from windtunnel.stores import open_store
@@ -55,7 +56,13 @@ class Run:
         def check(progress):
             assert time.monotonic() < end, progress.message
 
-        wait(StageMonitor(self.ledger, get_launcher(self.launcher), "1"), 0.05, check)
+        launcher = get_launcher(self.launcher)
+        wait(
+            StageMonitor(self.ledger, launcher, "1"),
+            lambda jobs: launch(self.ledger, launcher, jobs, print),
+            0.05,
+            check,
+        )
 
     def wait_for_start(self, do: str, timeout: float | None = None) -> int:
         """The process of the trial's first start, as soon as there is one."""

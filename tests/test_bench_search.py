@@ -57,6 +57,13 @@ def test_a_variant_judges_by_the_mean_what_strategies_saw_of_single_trainings(fo
     assert "noise: error and flops, batches of 20, 3 seeds" in told(monkeypatch, capsys, *words)
 
 
+def test_a_continuous_search_tries_as_many(folder, monkeypatch, capsys):
+    words = (folder, "--quick", "--only", "continuous with 8 lanes", "--strategies", "random", "--out", folder / "out")
+    assert "error and flops, continuous on 8 lanes, 3 seeds" in told(monkeypatch, capsys, *words)
+    lines = (folder / "out/continuous_with_8_lanes.jsonl").read_text().splitlines()
+    assert [len(set(json.loads(line)["rows"])) for line in lines] == [100] * 3
+
+
 def test_every_ablation_leaves_something_of_pareto_out():
     whole = get_strategy("pareto").options
     left_out = [get_strategy("pareto", options).options for options in bench.ABLATION.values()]

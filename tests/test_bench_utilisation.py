@@ -35,7 +35,9 @@ def test_lanes_that_never_wait_are_busy_all_the_time():
     networks = utilisation.networks(load_definition(utilisation.SEARCH), random.Random(0))
     same = [request.model_copy(update={"cost": 1.0}) for request in itertools.islice(networks, 80)]
     of = utilisation.sized(8, 80)
-    assert utilisation.Simulation(of, lambda request: 60.0, 1.0).busy(iter(same)) == pytest.approx(1.0, abs=0.01)
+    simulation = utilisation.Simulation(of, lambda request: 60.0, lambda n: [same.pop() for _ in range(n)], 1.0)
+    assert simulation.busy() == pytest.approx(1.0, abs=0.01)
+    assert len(simulation.ended) == 80 and not simulation.underway
 
 
 def test_the_benchmark_runs(monkeypatch, capsys):

@@ -34,6 +34,8 @@ MARKS = (40, 100, 200, 400)
 VARIANTS = {
     "batches of 1": {"batch": 1},
     "batches of 100": {"batch": 100},
+    "batches of 8": {"batch": 8},
+    "continuous with 8 lanes": {"lanes": 8},
     "noise": {"noise": True},
     "parameters": {"cost": "params"},
 }
@@ -87,7 +89,8 @@ def show(folder: Path, title: str, setting: Setting, labels: Iterable[str], runs
     if not seeds:
         print(f"\n{title}: no seed is done by all")
         return
-    print(f"\n{title}: error and {setting.cost}, batches of {setting.batch}, {len(seeds)} seeds")
+    way = f"continuous on {setting.lanes} lanes" if setting.lanes else f"batches of {setting.batch}"
+    print(f"\n{title}: error and {setting.cost}, {way}, {len(seeds)} seeds")
     print(f"| strategy | {' | '.join(map(str, marks))} | distinct | s a batch |")
     print(f"|---|{'---|' * (len(marks) + 2)}")
     data = table(folder, setting.cost)
@@ -138,7 +141,11 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=400)
     parser.add_argument("--strategies", help="names, comma-separated; by default all of ours and the peers")
     parser.add_argument("--quick", action="store_true", help="3 seeds and 100 trials")
-    parser.add_argument("--variants", action="store_true", help="also batches of 1 and 100, noise, parameters")
+    parser.add_argument(
+        "--variants",
+        action="store_true",
+        help="the main table and each of VARIANTS",
+    )
     parser.add_argument("--only", choices=list(VARIANTS), help="this variant alone")
     parser.add_argument("--ablation", action="store_true", help="what each ingredient of pareto contributes, alone")
     parser.add_argument("--processes", type=int, default=2)

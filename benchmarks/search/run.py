@@ -6,7 +6,11 @@ from dataclasses import dataclass
 
 from benchmarks.search.peers import PEERS, Genes, Values, peer
 from benchmarks.search.table import OPERATIONS, Table
+from benchmarks.utilisation import Simulation, sized
+from windtunnel.ledger import Request, State
 from windtunnel.strategies import Trial, get_strategy
+
+_SPREAD = 1.5  # standard deviation of a time's logarithm, beside that of the cost
 
 
 @dataclass(frozen=True)
@@ -19,12 +23,14 @@ class Setting:
             their mean, by which it is judged.
         cost: `flops` or `params`.
         trials: in all.
+        lanes: of a continuous search, which claim trials that take unequally long; 0 of one in batches.
     """
 
     batch: int = 20
     noise: bool = False
     cost: str = "flops"
     trials: int = 400
+    lanes: int = 0
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,8 @@ class Run:
 def search(table: Table, label: str, setting: Setting, seed: int, options: dict | None = None) -> Run:
     """Perform one search."""
     name = label.split(" without ")[0]
+    if setting.lanes:
+        return continuous(table, label, Ours(table, name, options or {}, seed), setting, seed)
     asker = peer(name, seed, setting.batch) if name in PEERS else Ours(table, name, options or {}, seed)
     draws = random.Random(f"noise {seed}")
     rows: list[int] = []
@@ -65,6 +73,32 @@ def search(table: Table, label: str, setting: Setting, seed: int, options: dict 
     return Run(label, seed, rows, spent / batches)
 
 
+def continuous(table: Table, label: str, asker: "Ours", setting: Setting, seed: int) -> Run:
+    """Perform one continuous search, as `benchmarks.utilisation` simulates it; its rows are in order of their ends.
+
+    A trial takes a time in proportion to its cost and a random factor, all together as widely spread as on MNIST.
+    """
+    rng = random.Random(f"times {seed}")
+    rows: dict[str, int] = {}
+    spent: list[float] = []
+
+    def suggest(n: int) -> list[Request]:
+        begun = time.process_time()
+        ended, underway = ([rows[one.trial] for one in part] for part in (simulation.ended, simulation.underway))
+        suggestions = asker.ask_beside(n, ended, underway)
+        spent.append(time.process_time() - begun)
+        places = [table.place(genes) for genes in suggestions]
+        asked = [(f"{row:016x}-e1", float(table.cost[row]) * rng.lognormvariate(0, _SPREAD)) for row in places]
+        rows.update(zip((trial for trial, _ in asked), places, strict=True))
+        return [
+            Request(trial=trial, config=trial[:16], params={}, epochs=1, stage="1", cost=cost) for trial, cost in asked
+        ]
+
+    simulation = Simulation(sized(setting.lanes, setting.trials), lambda request: request.cost, suggest, 0.0)
+    simulation.busy()
+    return Run(label, seed, [rows[request.trial] for request in simulation.ended], sum(spent) / len(spent))
+
+
 class Ours:
     """One of Windtunnel's strategies, which is given the whole history each time."""
 
@@ -81,15 +115,23 @@ class Ours:
         batch = self._strategy.suggest(self._problem, self._history, n, self._seed, self._iteration)
         return [tuple(OPERATIONS.index(value) for value in one.params.values()) for one in batch.suggestions]
 
+    def ask_beside(self, n: int, ended: list[int], underway: list[int]) -> list[Genes]:
+        """Ask, given these rows of the table: those that have ended, and those that are under way."""
+        self._history = [self._trial(row, self._table.error[row]) for row in ended]
+        self._history += [self._trial(row, None) for row in underway]
+        return self.ask(n)
+
     def tell(self, suggestions: list[Genes], values: list[Values]) -> None:
-        for genes, (error, cost) in zip(suggestions, values, strict=True):
-            row = self._table.place(genes)
-            self._history.append(
-                Trial.of(
-                    params=self._table.params(row),
-                    config=f"{row:016x}",
-                    iteration=self._iteration,
-                    objectives={"error": error, self._table.cost_name: cost},
-                    known={self._table.cost_name: cost},
-                )
-            )
+        for genes, (error, _) in zip(suggestions, values, strict=True):
+            self._history.append(self._trial(self._table.place(genes), error))
+
+    def _trial(self, row: int, error: float | None) -> Trial:
+        known = {self._table.cost_name: float(self._table.cost[row])}
+        return Trial.of(
+            params=self._table.params(row),
+            config=f"{row:016x}",
+            iteration=self._iteration,
+            state=None if error is None else State.COMPLETED,
+            objectives={"error": float(error), **known} if error is not None else None,
+            known=known,
+        )

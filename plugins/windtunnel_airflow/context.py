@@ -1,7 +1,7 @@
 """From an Airflow task to the search that it works on."""
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from airflow.sdk import get_current_context
@@ -9,8 +9,7 @@ from airflow.sdk import get_current_context
 from windtunnel.definition import Definition, Fleet, fleet_of
 from windtunnel.definition.program import program_of
 from windtunnel.errors import LedgerError
-from windtunnel.launchers import get_launcher
-from windtunnel.ledger import Job, Ledger, Spec
+from windtunnel.ledger import Ledger, Spec
 from windtunnel.ledger.ids import config_of, is_trial, trial_of
 from windtunnel.ledger.sources import open_own
 from windtunnel.stages import Search
@@ -112,27 +111,26 @@ def _begun(context: Any) -> dict[str, str]:
 
 
 def _as_written(context: Any) -> Spec:
-    """The definition as the DAG's file has it now, and its workload's source."""
+    """The definition as the DAG's file has it now, and its workload's source, which tasks import.
+
+    A script's files are not compared: no task reads them, and jobs have those that the run began with.
+    """
     definition: Definition = context["dag"].user_defined_macros[DEFINITION]
-    return Spec(definition=definition.model_dump(mode="json"), code=code_digest(program_of(definition)))
-
-
-def live_jobs(search: Search) -> Collection[str]:
-    """Names of the run's jobs that live."""
-    return get_launcher(search.definition.launcher).live(search.ledger)
+    code = code_digest(program_of(definition)) if definition.script is None else ""
+    return Spec(definition=definition.model_dump(mode="json"), code=code)
 
 
 def label(units: Sequence[str]) -> str:
-    """A job's units in a few words, for the grid: `3: 0a1b2c3d-e1, …`."""
+    """Units in a few words, for the grid: `3: 0a1b2c3d-e1, …`."""
     if not units:
         return "nothing to do"
     short = [_shortened(unit) for unit in units[:_LABELLED]]
     return f"{len(units)}: {', '.join(short)}{', …' if len(units) > _LABELLED else ''}"
 
 
-def set_label(job: Job) -> None:
-    """Name the mapped task at work by its job's units; the template is `{{ trials }}`."""
-    get_current_context()["trials"] = label(job.units)  # type: ignore[typeddict-unknown-key]
+def set_label(text: str) -> None:
+    """Name the mapped task at work; the template is `{{ trials }}`."""
+    get_current_context()["trials"] = text  # type: ignore[typeddict-unknown-key]
 
 
 def skip_iterations(first: int) -> None:

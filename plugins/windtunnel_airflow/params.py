@@ -1,11 +1,12 @@
-"""The trigger form: what a person may change for one run, and what the definition becomes by it."""
+"""The trigger form: what a person may change for one run."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from airflow.sdk import Param
 
-from windtunnel.definition import OVERRIDES, Definition, Fleet, resolve, with_overrides
+from windtunnel.definition import OVERRIDES, Definition, Fleet
+from windtunnel.definition.choices import choice_name
 from windtunnel.errors import DefinitionError
 from windtunnel.fleet.planning import Choice
 from windtunnel.validation import Fault, unknown
@@ -130,24 +131,15 @@ def chosen_fleet(fleet: Fleet, params: Mapping[str, Any]) -> tuple[Fleet, Choice
     Raises:
         DefinitionError: there is no such choice.
     """
-    _check_names(params, fleet_form(fleet))
+    form = fleet_form(fleet)
+    faults = [Fault((name,), unknown(name, form, "choice")) for name in params if name not in form]
+    if faults:
+        raise DefinitionError.of(faults)
     limits = fleet.limits.model_copy(update={"parallel": params["parallel"] or fleet.limits.parallel})
     names = params["partitions"]
     names = [names] if isinstance(names, str) else names
     choice = Choice(list(names) if names else None, only_failed=params["only_failed"], force=params["force"])
     return fleet.model_copy(update={"limits": limits}), choice
-
-
-def chosen(definition: Definition, params: Mapping[str, Any]) -> Definition:
-    """The definition as the form has it, its space written out.
-
-    Raises:
-        DefinitionError: a choice is wrong, or contradicts another.
-        WorkloadError: the workload cannot be imported.
-    """
-    _check_names(params, trigger_form(definition))
-    overrides = {path: params[_field(path)] for path in OVERRIDES}
-    return resolve(with_overrides(definition, overrides))
 
 
 def carried(conf: Mapping[str, Any]) -> dict[str, Any]:
@@ -156,29 +148,5 @@ def carried(conf: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         conf: of the DAG run, as Airflow has it: what a ledger says of it must not come into a form.
     """
-    names = [_field(path) for path in OVERRIDES if path != "iterations"]
+    names = [choice_name(path) for path in OVERRIDES if path != "iterations"]
     return {name: conf[name] for name in names if conf.get(name) is not None}
-
-
-def origin(params: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Which trials of which run are to be trained fully, where the form says so.
-
-    Raises:
-        DefinitionError: only one of `from_run` and `trials` is given.
-    """
-    run, trials = params["from_run"], list(params["trials"] or [])
-    if bool(run) != bool(trials):
-        missing, given = ("trials", "from_run") if run else ("from_run", "trials")
-        raise DefinitionError(f"{missing}: is missing; it must be given along with {given}")
-    return {"from_run": run, "trials": trials} if run else None
-
-
-def _check_names(params: Mapping[str, Any], form: Mapping[str, Param]) -> None:
-    faults = [Fault((name,), unknown(name, form, "choice")) for name in params if name not in form]
-    if faults:
-        raise DefinitionError.of(faults)
-
-
-def _field(path: str) -> str:
-    """The form's name for a choice: `epochs_full` for `epochs.full`, `parallel` for `limits.parallel`."""
-    return path.removeprefix("limits.").replace(".", "_")

@@ -8,6 +8,8 @@ from typing import ClassVar
 from tests.workloads import quick
 from windtunnel.launchers.base import JobFailure, Launcher
 from windtunnel.ledger import JobKind, Result, State
+from windtunnel.ledger.claims import Claims
+from windtunnel.ledger.queue import in_order, open_stages, unfinished
 
 
 class InstantLauncher(Launcher):
@@ -20,8 +22,8 @@ class InstantLauncher(Launcher):
     def launch(self, ledger, job):
         ledger.begin_launch(job.job, "here", datetime.now(UTC).isoformat())
         settings = ledger.search_record()["definition"]["settings"]
-        for unit in ledger.owed(job):
-            if settings.get("straggle") and job.stage == "1" and unit == ledger.plan("1").requests[0].trial:
+        for unit in self._claimed(ledger, job) if job.session is not None else ledger.owed(job):
+            if settings.get("straggle") and unit == ledger.plan("1").requests[0].trial:
                 self._later(ledger, job, unit)
             else:
                 self._do(ledger, job, unit)
@@ -29,8 +31,15 @@ class InstantLauncher(Launcher):
     def live(self, ledger):
         return {job for url, job in self._busy if url == ledger.url}
 
-    def relaunch(self, ledger, job):
+    def may_relaunch(self, ledger, job):
         return False
+
+    def _claimed(self, ledger, job):
+        """Each lane has its share, so that all have something to show."""
+        claims, lanes = Claims(ledger), ledger.search_record()["definition"]["limits"]["parallel"]
+        units = in_order(unfinished(ledger, open_stages(ledger.writer())))
+        mine = [one.trial for number, one in enumerate(units) if number % (lanes - job.lane) == 0]
+        return [unit for unit in mine if claims.take(unit, job.job, 1)]
 
     def failure_reason(self, ledger, job):
         return JobFailure("gone", "it is gone")

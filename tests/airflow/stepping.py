@@ -21,6 +21,8 @@ from tests.dying import Fate, Killed
 from windtunnel.definition import definition_of
 from windtunnel.launchers.base import JobFailure, Launcher
 from windtunnel.ledger import Job, Ledger
+from windtunnel.ledger.claims import Claims
+from windtunnel.ledger.queue import owed
 from windtunnel.stores import open_store
 from windtunnel_airflow.sensors.results import AwaitResults
 from windtunnel_airflow.tasks.approval import APPROVE
@@ -37,15 +39,14 @@ class SteppedLauncher(Launcher):
     waiting: ClassVar[dict[tuple[str, str], str]] = {}
 
     def launch(self, ledger: Ledger, job: Job) -> None:
-        if ledger.owed(job) and (ledger.url, job.job) not in self.waiting:
+        if owed(ledger, job) and (ledger.url, job.job) not in self.waiting:
             ledger.begin_launch(job.job, "here", datetime.now(UTC).isoformat())
             self.waiting[ledger.url, job.job] = ledger.digest
 
     def live(self, ledger: Ledger) -> set[str]:
         return {job for url, job in self.waiting if url == ledger.url}
 
-    def relaunch(self, ledger: Ledger, job: Job) -> bool:
-        self.launch(ledger, job)
+    def may_relaunch(self, ledger: Ledger, job: Job) -> bool:
         return True
 
     def failure_reason(self, ledger: Ledger, job: Job) -> JobFailure:
@@ -157,12 +158,12 @@ class _Run:
         self._stage("verify", self._task("verify.plan", store))
         self._task("publish")
 
-    def _stage(self, group: str, jobs: list[str]) -> None:
-        for index, job in enumerate(jobs):
-            self._task(f"{group}.train.launch", job, self._store, index=index)
-        self._await(group, jobs)
-        for index, job in enumerate(jobs):
-            self._task(f"{group}.train.collect", job, self._store, index=index)
+    def _stage(self, group: str, parts: list[dict[str, str]]) -> None:
+        for index, part in enumerate(parts):
+            self._task(f"{group}.train.launch", part, self._store, index=index)
+        self._await(group, parts)
+        for index, part in enumerate(parts):
+            self._task(f"{group}.train.collect", part, self._store, index=index)
 
     def _task(self, name: str, *arguments: Any, index: int = -1) -> Any:
         task = self._dag.task_dict[name]
@@ -190,12 +191,12 @@ class _Run:
             raise _CutShort
         return done
 
-    def _await(self, group: str, jobs: list[str]) -> None:
+    def _await(self, group: str, parts: list[dict[str, str]]) -> None:
         """The sensor, and between its looks the jobs."""
         name = f"{group}.await_results"
-        sensor = AwaitResults(task_id="await", store=self._store, jobs=jobs)
-        ledger = self._stepping.repeated(self._name(name), lambda: self._search(name).ledger)
-        stage = ledger.job(sensor.jobs[0]).stage
+        sensor = AwaitResults(task_id="await", store=self._store, parts=parts)
+        search = self._stepping.repeated(self._name(name), lambda: self._search(name))
+        ledger, stage = search.ledger, sensor.parts[0]["stage"]
         deaths, looks = self._stepping.fate.deaths, 0
         monitor = None
         while True:
@@ -203,9 +204,12 @@ class _Run:
             allowed = LOOKS + 4 * (self._stepping.fate.deaths - deaths)
             assert looks <= allowed, f"{name}: {looks} looks and no end"
             try:
-                monitor = monitor or ResultsTrigger(ledger.url, ledger.digest, stage).monitor()
-                if self._stepping.process(self._name(f"{name} look"), monitor.poll).done:
+                monitor = monitor or ResultsTrigger(ledger.url, ledger.digest, stage, search.session.number).monitor()
+                progress = self._stepping.process(self._name(f"{name} look"), monitor.poll)
+                if progress.done:
                     return
+                for job in progress.wanted:
+                    SteppedLauncher().launch(ledger, job)
             except Killed:
                 if self._stepping.resumes:
                     raise
@@ -227,7 +231,9 @@ class _Run:
         """A job: its units, one after another; one that has died alone is started again."""
         ledger = Ledger.open(url).with_spec(digest)
         definition, job = definition_of(ledger), ledger.job(name)
-        for unit in ledger.owed(job):
+        for unit in owed(ledger, job):
+            if job.session is not None and not self._claims(ledger, unit, job):
+                continue
             while ledger.result(unit) is None:
                 started = datetime.now(UTC).isoformat()
                 first = ledger.begin_first_attempt(unit, name, "here", started)
@@ -241,6 +247,13 @@ class _Run:
                     if not self._stepping.alone:
                         raise
                 self._stepping.fate.begin(f"{url} {name}")
+
+    def _claims(self, ledger: Ledger, unit: str, lane: Job) -> bool:
+        """Whether the lane holds the unit, now or from before it died."""
+        claims = Claims(ledger)
+        last = claims.listing().get(unit)
+        held = last is not None and last.lane == lane.job and not last.released
+        return held or claims.take(unit, lane.job, ledger.last_launch(lane.job), last) is not None
 
     def _approve(self, operator: Any) -> str:
         context = self._context("approve")

@@ -16,9 +16,10 @@ import pytest
 from tests.airflow.support import SEARCH, dump
 from tests.definitions import definition_from
 from windtunnel.definition.checks import _PRESETS
+from windtunnel.definition.choices import chosen
 from windtunnel.errors import DefinitionError
 from windtunnel_airflow import check_searches, load_searches
-from windtunnel_airflow.params import carried, chosen, trigger_form
+from windtunnel_airflow.params import carried, trigger_form
 
 ROOT = Path(__file__).parents[2]
 DEFINITIONS = sorted((ROOT / "include" / "searches").glob("*.yaml"))

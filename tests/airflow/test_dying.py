@@ -36,7 +36,7 @@ SEARCH = {
     "epochs": {"partial": 2.0, "full": 4.0},
     "early_stopping": {"halving": {"rungs": [1], "factor": 2}},
     "finalists": {"max": 2},
-    "limits": {"parallel": 2},
+    "limits": {"parallel": 2, "trial_retries": 1000},  # of processes that die at every write
     "launcher": "stepped",
     "seed": 3,
 }

@@ -17,15 +17,14 @@ import yaml
 from tests.airflow.support import SEARCH
 from tests.core.report import made_up
 from windtunnel.definition import Definition
+from windtunnel.engine.runs import choose, link_latest
 from windtunnel.errors import LedgerError
 from windtunnel.launchers import get_launcher
 from windtunnel.ledger import Ledger, Selection
-from windtunnel.report import collect
+from windtunnel.report import collect, summary
 from windtunnel.stores.local import LocalStore
 from windtunnel_airflow.home import home_of
-from windtunnel_airflow.run import summary
 from windtunnel_airflow.run.command import _place, main
-from windtunnel_airflow.run.runs import choose, link_latest
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 240.0  # seconds: the machine may be busy
@@ -231,7 +230,7 @@ def test_a_run_that_was_cut_short_is_chosen_again_and_a_finished_one_is_not(tmp_
     assert choose(store, "digits_cnn")[1] == "resumed"  # its report may still be missing
     first.close(session)
     assert choose(store, "digits_cnn", extend=True)[1] == "extended"
-    monkeypatch.setattr("windtunnel_airflow.run.runs._name", lambda: "second")
+    monkeypatch.setattr("windtunnel.engine.runs._name", lambda: "second")
     second, how = choose(store, "digits_cnn")
     assert (second.run, how) == ("second", "new")
     assert choose(store, "digits_cnn")[0].run == "second"
@@ -248,7 +247,7 @@ def test_a_hopeless_run_is_gone_on_with_where_more_failures_are_allowed(tmp_path
     made_up.open_session(first, made_up.definition(), "second", offset=1)  # and is interrupted
     assert choose(store, "digits_cnn", failed_trials=limit)[0].run == first.run
     first.create_selection(Selection(stage="2", results=[], front=[], hypervolume=None, failure="all failed"))
-    monkeypatch.setattr("windtunnel_airflow.run.runs._name", lambda: "anew")
+    monkeypatch.setattr("windtunnel.engine.runs._name", lambda: "anew")
     assert choose(store, "digits_cnn", failed_trials=limit)[0].run == "anew"
 
 

@@ -9,6 +9,7 @@ from airflow.sdk.exceptions import AirflowException
 from tests.airflow.support import partial_trials
 from windtunnel import stages
 from windtunnel.ledger import Ledger, State
+from windtunnel.ledger.claims import Claims
 from windtunnel.ledger.ids import safe_name
 from windtunnel.ledger.stage import Stage
 from windtunnel.ledger.writer import look, take
@@ -32,7 +33,7 @@ def test_a_search_publishes_its_best_model(searches, monkeypatch):
     url = run.ledger.url
     for room, words in (
         ("preparation", [f"{run.run_id} works on {url}: 2 iterations after 0", "Launched job prepare"]),
-        ("training", ["Launched job 1-0 by instant, on lane 0: ", "Launched job verify-2-0"]),
+        ("training", ["Launched lane-1-0 by instant", "Launched verify-2-0"]),
         ("completion", [f"{url}/models.json", f"Wrote {url}/report.html", "Nothing ran any more", f"{url} is closed"]),
     ):
         assert all(any(each in told for told in said[room]) for each in words), said[room]
@@ -63,11 +64,22 @@ def test_mapped_tasks_are_labelled_with_their_trials(searches):
     searches.write("labels")
     run = searches.run("labels", iterations=1)
     for stage, group in (("1", "iteration_1"), ("full-1", "full_training"), ("verify-1", "verify")):
-        for lane, job in enumerate(run.ledger.plan(stage).jobs):
-            for task in ("launch", "collect"):
-                label = run.labels[f"{group}.train.{task}[{lane}]"]
-                assert label.startswith(f"{len(job.units)}: ")
-                assert all(unit.removeprefix("verify-")[:8] in label for unit in job.units)
+        jobs = {job.job: job.units for job in run.ledger.plan(stage).jobs} or claimed(run.ledger, stage)
+        for place, (job, units) in enumerate(sorted(jobs.items())):
+            label = run.labels[f"{group}.train.collect[{place}]"]
+            assert label.startswith(f"{len(units)}: ")
+            assert all(unit.removeprefix("verify-")[:8] in label for unit in units)
+            launched = run.labels[f"{group}.train.launch[{place}]"]
+            assert launched == (job if job.startswith("lane-") else label)
+
+
+def claimed(ledger, stage):
+    """What each lane has claimed of a stage."""
+    asked, lanes = {request.trial for request in ledger.plan(stage).requests}, {}
+    for unit, claim in Claims(ledger).listing().items():
+        if unit in asked:
+            lanes.setdefault(claim.lane, []).append(unit)
+    return lanes
 
 
 def test_the_form_changes_the_run(searches):
@@ -83,7 +95,10 @@ def test_the_form_changes_the_run(searches):
     definition = run.ledger.search_record()["definition"]
     assert definition["seed"] == 5
     assert definition["epochs"] | {"horizon": None} == {"partial": 0.5, "full": 4.0, "horizon": None}
-    assert len(run.ledger.plan("1").jobs) == 3
+    assert definition["limits"]["parallel"] == 3
+    assert {task for task in run.states if "iteration_1.train.launch" in task} == {
+        f"iteration_1.train.launch[{lane}]" for lane in range(3)
+    }
     assert all(trial.endswith("-e0.5") for trial in partial_trials(run.ledger))
 
 
@@ -151,8 +166,8 @@ def test_a_failed_trial_leaves_its_collect_red_and_the_run_successful(searches):
     failed = {trial for trial, outcome in outcomes.items() if outcome.state is State.FAILED}
     assert failed and failed != set(outcomes)
     assert run.state == "success"
-    for lane, job in enumerate(run.ledger.plan("1").jobs):
-        red = bool(failed & set(job.units))
+    for lane, (_, units) in enumerate(sorted(claimed(run.ledger, "1").items())):
+        red = bool(failed & set(units))
         assert run.states[f"iteration_1.train.collect[{lane}]"] == ("failed" if red else "success")
     assert run.states["iteration_1.select"] == "success"
 
@@ -205,6 +220,8 @@ def test_a_continuous_search_does_not_wait_for_a_very_slow_trial(searches):
     assert slow not in first.results and first.results == others[:3]
     assert "1 late trials count once they have results" in map(str, first.decisions)
     assert slow in second.results and set(second.results) == {slow, *others}
+    lane = Claims(run.ledger).listing()[slow].lane.rpartition("-")[2]
+    assert run.states[f"iteration_1.train.collect[{lane}]"] in ("skipped", "success")
 
 
 def test_a_refusal_is_an_end_of_its_own(searches, answers):

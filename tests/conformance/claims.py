@@ -51,6 +51,14 @@ class ClaimsConformance:
             assert sum(claim is not None for claim in taken) == 1
             assert (claims.listing()[unit].number, claims.listing()[unit].released) == (2, False)
 
+    def test_one_claim_is_read_as_a_listing_has_it(self, claims):
+        first = claims.take(UNITS[0], "lane-1-0", 3)
+        assert claims.read(UNITS[0], 1) == claims.listing()[UNITS[0]]
+        claims.release(first)
+        assert claims.read(UNITS[0], 1) == claims.listing()[UNITS[0]]
+        assert claims.read(UNITS[0], 1).released
+        assert claims.read(UNITS[0], 2) is None
+
     def test_a_release_that_comes_late_takes_nothing_from_the_next_lane(self, claims):
         first = claims.take(UNITS[0], "lane-1-0", 1)
         claims.release(first)

@@ -222,8 +222,7 @@ def report(epoch):
 
 
 def rules(made, request):
-    job = made.ledger.create_job(made.job(request.trial, "1"))
-    return units.rules_of(made.ledger, made.definition, request, job)
+    return units.rules_of(made.ledger, made.definition, request)
 
 
 def cut_off(made, request, *more):

@@ -301,7 +301,7 @@ def test_a_difference_fails_the_model_loudly(bench):
     made.ledger.store.put(made.ledger.trial_path(trial_id(CONFIG, 2), "model.onnx"), other)
     result = made.verify(2)
     assert (result.state, result.kind) == (State.FAILED, "verification")
-    assert "ONNX and torch differ by" in result.message and "must not be used" in result.message
+    assert "ONNX and the model differ by" in result.message and "must not be used" in result.message
 
 
 @pytest.mark.parametrize("content", [b"", b"no onnx at all", None])

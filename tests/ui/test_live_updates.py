@@ -232,3 +232,12 @@ def test_an_action_that_is_being_confirmed_stays_while_trials_end(live):
     live.active = False
     live.poll()
     assert page.is_hidden("#action-resume :text('The run is at work')")
+
+
+def test_lanes_say_how_busy_they_are_and_show_where_they_are_idle(live):
+    made_up.fill(live.ledger, limits={"parallel": 3}, finalists=0)
+    page = live.open("lanes")
+    page.wait_for_selector("#lanes-share:has-text('% busy')")
+    page.wait_for_selector("#lanes-share:has-text('3 lanes')")
+    page.wait_for_selector("#lanes-chart .legendtext:text-is('idle')")
+    assert page.problems == []

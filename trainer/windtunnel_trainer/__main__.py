@@ -27,6 +27,7 @@ def main() -> int:
     parser.add_argument("ledger", help="URL of the run's ledger: <store>/<search>/<run>")
     parser.add_argument("job", help="id of the job")
     parser.add_argument("--digest", required=True, help="of what the run was begun with; nothing else is run")
+    parser.add_argument("--launch", type=int, default=1, help="number of this launch of the job")
     parser.add_argument("--lock-fd", type=int, help="an open file whose lock proves that the job lives")
     parser.add_argument("--cancel-file", type=Path, help="end as soon as this file is there")
     parser.add_argument(_UNITS_IMPORT, action="store_true", help="let each trial's process import the workload")
@@ -44,6 +45,7 @@ def main() -> int:
             arguments.lock_fd,
             arguments.cancel_file,
             units_import=arguments.units_import,
+            launch=arguments.launch,
         )
     except UnfitToForkError:
         say("importing the workload starts threads or CUDA: each trial's own process imports it, which takes longer")

@@ -6,19 +6,21 @@ from collections.abc import Callable
 from windtunnel.errors import StoreError, UnavailableError
 from windtunnel_trainer.logs import say
 
-_PAUSE = 5.0  # seconds until a store that failed for now is tried again
+_ROUND = 30.0  # seconds until a lane tries what was left
+PAUSE = 5.0  # seconds until a store that failed for now is tried again
 
 
 class DeferredWork:
     """Does work for units one by one; whatever the store refuses of one, others go on.
 
     Attributes:
-        left: units whose work the store refuses for good; they are left to the job's next start.
+        left: work that the store refuses for good, by unit; it is left to the job's next start, but for `try_left`.
     """
 
     def __init__(self) -> None:
         """Nothing is deferred yet."""
-        self.left: set[str] = set()
+        self.left: dict[str, Callable[[], None]] = {}
+        self._next_round = 0.0
         self._waiting: list[tuple[str, Callable[[], None]]] = []
         self._next_try = 0.0
 
@@ -34,9 +36,16 @@ class DeferredWork:
             if not self._waiting:
                 say(f"{unit}: waiting: {error}")
             self._waiting.append((unit, work))
-            self._next_try = time.monotonic() + _PAUSE
+            self._next_try = time.monotonic() + PAUSE
         except StoreError as error:
-            self._leave(unit, error)
+            self._leave(unit, work, error)
+
+    def try_left(self) -> None:
+        """Do once more what was left, now and then: a lane may have no next start for a long time."""
+        if self.left and time.monotonic() >= self._next_round:
+            left, self.left = self.left, {}
+            for unit, work in left.items():
+                self.do(unit, work)
 
     def try_again(self) -> None:
         """Do what waits, once its time has come and the store takes the first of it."""
@@ -48,14 +57,15 @@ class DeferredWork:
             first()
         except UnavailableError:  # told before
             self._waiting = waiting
-            self._next_try = time.monotonic() + _PAUSE
+            self._next_try = time.monotonic() + PAUSE
             return
         except StoreError as error:
-            self._leave(unit, error)
+            self._leave(unit, first, error)
         say("the store answers again")
         for unit, work in others:
             self.do(unit, work)
 
-    def _leave(self, unit: str, error: StoreError) -> None:
+    def _leave(self, unit: str, work: Callable[[], None], error: StoreError) -> None:
         say(f"{unit}: {error}; it is left to the job's next start")
-        self.left.add(unit)
+        self.left[unit] = work
+        self._next_round = time.monotonic() + _ROUND

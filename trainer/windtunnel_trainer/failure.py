@@ -14,6 +14,10 @@ class NoMetricsError(WindtunnelError):
     """The workload never reported a value that the search compares."""
 
 
+class ScriptError(WindtunnelError):
+    """A script did not end well; what it wrote tells why."""
+
+
 _KINDS: dict[type[BaseException], str] = {
     NotFiniteError: "nan",
     NoMetricsError: "no_metrics",

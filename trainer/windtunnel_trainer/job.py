@@ -17,10 +17,12 @@ from windtunnel.text import error_text
 from windtunnel.workload.source import fetch_source
 from windtunnel_trainer import child
 from windtunnel_trainer.gpus import devices
+from windtunnel_trainer.lane import Lane
 from windtunnel_trainer.logs import say
+from windtunnel_trainer.source import Listed, Source
 from windtunnel_trainer.supervisor import RunUnit, Supervisor
 
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 class UnfitToForkError(WindtunnelError):
@@ -38,8 +40,9 @@ def run_job(
     cancel_file: Path | None = None,
     *,
     units_import: bool = False,
+    launch: int = 1,
 ) -> int:
-    """Run a job's units, those with a result excepted.
+    """Run a job's units, those with a result excepted, or as a lane what it claims.
 
     Args:
         url: of the run's ledger.
@@ -48,9 +51,11 @@ def run_job(
         lock: descriptor of an open file whose lock proves that the job lives; the units' processes inherit it.
         cancel_file: the job ends as soon as this file is there.
         units_import: whether each unit's process imports the workload by itself, rather than this one for all.
+        launch: number of this launch of the job.
 
     Returns:
-        The exit code: 0 when every unit has a result, 143 when the job was told to go before, 1 when it cannot start.
+        The exit code: 0 when every unit has a result, or a lane has nothing left to do, 143 when the job was told to go
+        before, 1 when it cannot start.
 
     Raises:
         WindtunnelError: the ledger or the job cannot be read, or the ledger holds something else under the digest.
@@ -65,10 +70,17 @@ def run_job(
         return run_fleet_job(ledger, ledger.job(name), cancel_file)
     definition = definition_of(ledger)
     job = ledger.job(name)
-    job = job.model_copy(update={"slots": min(job.slots, definition.limits.slots)})
-    units = ledger.owed(job)
-    say(f"job {name}: process {os.getpid()}, {len(units)} of {len(job.units)} units to do")
-    if not units:
+    source: Source
+    if job.session is not None:
+        job = job.model_copy(update={"slots": definition.limits.slots})
+        source = Lane(ledger, job, launch, definition)
+        say(f"lane {name}: process {os.getpid()}, launch {launch}")
+    else:
+        job = job.model_copy(update={"slots": min(job.slots, definition.limits.slots)})
+        units = ledger.owed(job)
+        say(f"job {name}: process {os.getpid()}, {len(units)} of {len(job.units)} units to do")
+        source = Listed(units, definition.trial_time(job.stage) if job.stage else None)
+    if source.done():
         return 0
     try:
         fetch_source(ledger)
@@ -79,14 +91,13 @@ def run_job(
         trace = traceback.format_exc()
         say(trace)
         message = f"job {name} cannot start: {error_text(error)}"
-        for unit in units:
+        while (unit := source.next()) is not None:
             record_failure(ledger, unit, "error", message, log_tail=trace[-LOG_TAIL:])
         return 1
     gc.collect()
     gc.freeze()  # the collector would write to what the children share with this process, and so copy it
     processes = processes_of(definition, job)
-    trial_time = definition.trial_time(job.stage)
-    return Supervisor(ledger, job, definition.limits, run_unit, cancel_file, processes, trial_time).run(units)
+    return Supervisor(ledger, job, definition.limits, run_unit, cancel_file, processes).run(source)
 
 
 def load(definition: Definition, job: Job, *, adopts: bool, units_import: bool = False) -> RunUnit:
@@ -104,7 +115,7 @@ def load(definition: Definition, job: Job, *, adopts: bool, units_import: bool =
     """
     processes = processes_of(definition, job)
     threads = share(threads_of(definition), processes)
-    os.environ |= dict.fromkeys(_THREAD_VARIABLES, str(threads))  # read when the libraries are loaded
+    os.environ |= dict.fromkeys(THREAD_VARIABLES, str(threads))  # read when the libraries are loaded
     from windtunnel_trainer import units
 
     if units_import:

@@ -77,6 +77,12 @@ class UnitLog:
         except StoreError as error:
             say(f"the log stays here for now: {error}")
 
+    def remove(self) -> None:
+        """Leave nothing of the unit on this host; what it wrote is in the ledger."""
+        for file in (self.file, *(self.file.with_suffix(suffix) for suffix in (".done", ".peak"))):
+            with suppress(OSError):
+                file.unlink()
+
     def _fetch(self) -> None:
         """Take over what an earlier start of the job left here or brought to the ledger."""
         if self.file.exists():

@@ -137,5 +137,8 @@ class _Rehearsal(Trial):
     def save(self, name: str, content: Any) -> None:
         """Nothing is kept."""
 
+    def save_model(self, name: str, model: Any) -> None:
+        raise _Over
+
     def save_onnx(self, file: bytes | str | Path, model: "torch.nn.Module | None" = None) -> None:
         raise _Over

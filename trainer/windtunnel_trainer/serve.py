@@ -78,7 +78,7 @@ class Service:
             with folder.gate():
                 if self._spool.ticket(ticket.ledger, ticket.job) != ticket:
                     return  # cancelled, or taken by another service
-                if not ticket.expired and start_job(folder, ticket.ledger, ticket.job, ticket.digest, {}):
+                if not ticket.expired and start_job(folder, ticket, {}):
                     say(f"started job {ticket.job} of {ticket.ledger}")
                 self._spool.drop(ticket.ledger, ticket.job)
         except (OSError, subprocess.SubprocessError) as error:

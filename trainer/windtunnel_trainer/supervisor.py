@@ -13,13 +13,15 @@ from functools import partial
 from pathlib import Path
 
 from windtunnel.definition.model import Limits
+from windtunnel.errors import StoreError
 from windtunnel.host.machine import host, now
 from windtunnel.ledger import Attempt, Job, Ledger
 from windtunnel.ledger.failures import LOG_TAIL, record_failure
 from windtunnel_trainer import causes, child, memory
-from windtunnel_trainer.deferred import DeferredWork
+from windtunnel_trainer.deferred import PAUSE, DeferredWork
 from windtunnel_trainer.gpus import devices, visible_to
 from windtunnel_trainer.logs import UnitLog, log_folder, say
+from windtunnel_trainer.source import Listed, Source
 from windtunnel_trainer.wakeup import wake_up
 
 RunUnit = Callable[[Ledger, Job, str, Attempt, Path], None]
@@ -42,11 +44,12 @@ class _Running:
     measured: float = -math.inf  # when its memory was last measured
     peak_memory: int = 0
     kills_before: int = field(default_factory=memory.kernel_kills)
+    longest: float | None = None  # seconds that it may take
     condemned: tuple[str, str] | None = None  # kind and message, where the supervisor killed it
 
 
 class Supervisor:
-    """Runs the units in order, up to `job.slots` at once, and keeps them to their limits.
+    """Runs the units of a source in order, up to `job.slots` at once, and keeps them to their limits.
 
     It stays free of threads and computes nothing, so that it can fork at any moment and survives what its units do.
     """
@@ -59,7 +62,6 @@ class Supervisor:
         run_unit: RunUnit,
         cancel_file: Path | None = None,
         gpus: int = 1,
-        trial_time: float | None = None,
     ) -> None:
         """Nothing is started yet.
 
@@ -70,7 +72,6 @@ class Supervisor:
             run_unit: runs one unit in a child and records its result.
             cancel_file: the job ends as soon as this file is there.
             gpus: that a unit gets, where there are any.
-            trial_time: the seconds that a unit may take; by default those of the limits.
         """
         self._ledger = ledger
         self._job = job
@@ -78,8 +79,10 @@ class Supervisor:
         self._run_unit = run_unit
         self._cancel_file = cancel_file
         self._most_starts = 1 + limits.trial_retries
-        self._deadline = time.monotonic() + limits.job_time if limits.job_time else None
-        self._trial_time = limits.trial_time if trial_time is None else trial_time
+        ends = limits.job_time and job.session is None  # a lane is started anew instead
+        self._deadline = time.monotonic() + limits.job_time if ends and limits.job_time else None
+        self._source: Source = Listed([])
+        self._next_question = -math.inf  # when to ask the source again that the store refused
         self._waiting: deque[str] = deque()
         self._running: list[_Running] = []
         self._logs: dict[str, UnitLog] = {}
@@ -89,16 +92,16 @@ class Supervisor:
         self._work = DeferredWork()
         self._folder = log_folder(ledger, job)
 
-    def run(self, units: list[str]) -> int:
+    def run(self, source: Source) -> int:
         """Run the units until each has a result; returns the job's exit code: 1 where the store refused some."""
-        self._waiting.extend(units)
+        self._source = source
         self._lifeline = child.Lifeline()
         child.adopt()
         self._not_units = child.children()  # what importing the workload has started
         self._folder.mkdir(parents=True, exist_ok=True)
         with wake_up(self._note_going) as wake:
             try:
-                while self._waiting or self._running or self._work:
+                while self._waiting or self._running or self._work or not source.done():
                     if self._told_to_go or (self._cancel_file is not None and self._cancel_file.exists()):
                         return self._go()
                     self._fill_slots()
@@ -109,6 +112,8 @@ class Supervisor:
                     for ended, code in self._reap():
                         self._work.do(ended.unit, partial(self._settle, ended, code))
                     self._work.try_again()
+                    if self._job.session is not None:
+                        self._work.try_left()
                     for running in self._running:
                         running.log.sync()
             finally:
@@ -125,9 +130,22 @@ class Supervisor:
         self._told_to_go = True
 
     def _fill_slots(self) -> None:
-        while self._waiting and len(self._running) < self._job.slots and not self._told_to_go and not self._work:
-            unit = self._waiting.popleft()
+        while len(self._running) < self._job.slots and not self._told_to_go and not self._work:
+            unit = self._waiting.popleft() if self._waiting else self._ask()
+            if unit is None:
+                return
             self._work.do(unit, partial(self._begin, unit))
+
+    def _ask(self) -> str | None:
+        """The source's next unit; what the store refuses is asked for again after a pause."""
+        if time.monotonic() < self._next_question:
+            return None
+        try:
+            return self._source.next()
+        except StoreError as error:
+            say(f"asking again: {error}")
+            self._next_question = time.monotonic() + PAUSE
+            return None
 
     def _begin(self, unit: str) -> None:
         first = self._ledger.begin_first_attempt(unit, self._job.job, host(), now())
@@ -170,7 +188,7 @@ class Supervisor:
             self._run_unit(ledger.with_spec(spec), self._job, unit, attempt, log.file)
 
         pid = child.start(run, log.file, self._lifeline, environment)
-        self._running.append(_Running(unit, slot, pid, attempt, log))
+        self._running.append(_Running(unit, slot, pid, attempt, log, longest=self._source.trial_time(unit)))
         say(f"{unit}: start {attempt.number}, process {pid}")
 
     def _measure(self) -> None:
@@ -190,16 +208,15 @@ class Supervisor:
         moment = time.monotonic()
         over = self._deadline is not None and moment > self._deadline
         if over:
-            while self._waiting:
-                unit = self._waiting.popleft()
-                self._work.do(unit, partial(self._fail, unit, *causes.job_too_long(self._limits)))
+            while (left := self._waiting.popleft() if self._waiting else self._source.next()) is not None:
+                self._work.do(left, partial(self._fail, left, *causes.job_too_long(self._limits)))
         for running in self._running:
             if running.condemned is not None:
                 continue
             if over:
                 running.condemned = causes.job_too_long(self._limits)
-            elif self._trial_time is not None and moment - running.began > self._trial_time:
-                running.condemned = causes.trial_too_long(self._limits, self._trial_time)
+            elif running.longest is not None and moment - running.began > running.longest:
+                running.condemned = causes.trial_too_long(self._limits, running.longest)
             elif (limit := self._limits.memory) is not None and (used := memory.beyond(running.pid, limit)):
                 running.condemned = causes.too_big(limit, used)
                 running.peak_memory = max(running.peak_memory, used)
@@ -220,6 +237,7 @@ class Supervisor:
         unit = ended.unit
         if child.is_done(code, ended.log.file) or self._ledger.result(unit) is not None:
             say(f"{unit}: has its result")
+            self._forget(unit)
         elif ended.condemned is not None:
             self._fail(unit, *ended.condemned, ended)
         elif code == child.NO_STORE and causes.is_refusal(_last_line(ended)):
@@ -231,6 +249,13 @@ class Supervisor:
         else:
             say(f"{unit}: killed by {causes.signal_name(-code)}, is started again")
             self._waiting.appendleft(unit)
+
+    def _forget(self, unit: str) -> None:
+        """Keep nothing of a unit that has its result: a lane may come to run thousands."""
+        log = self._logs.pop(unit, None)
+        if log is not None:
+            log.remove()
+        self._source.settle(unit)
 
     def _try_again(self, ended: _Running) -> None:
         """Start a unit again that could not read or write its files, unless it has had its starts."""
@@ -286,6 +311,7 @@ class Supervisor:
             gpus=min(self._gpus, len(self._devices)) if attempt else 0,
             peak_memory=ended.peak_memory if ended is not None else 0,
         )
+        self._forget(unit)
 
 
 def _last_line(ended: _Running) -> str:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from copy import deepcopy
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from windtunnel.errors import WorkloadError
 from windtunnel.ledger import Ledger, Request
 from windtunnel.stopping.rules import Verdict
 from windtunnel_trainer import best, checkpoints, export, preemption
-from windtunnel_trainer.artifacts import Artifacts
+from windtunnel_trainer.artifacts import Keeper
 from windtunnel_trainer.checkpoints import Progress, Report
 from windtunnel_trainer.data import Arrays, load_split
 from windtunnel_trainer.epochs import Epoch, begin_epoch, target_step
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     import torch
 
 
-class Trial:
+class Trial(Keeper):
     """One configuration in training.
 
     Attributes:
@@ -86,7 +87,7 @@ class Trial:
         watched = definition.watched if definition.early_stopping.rules else None
         self._metrics = MetricsFile(ledger, request.trial, watched)
         self._manifest: dict[str, Any] | None = None
-        self._artifacts = Artifacts(ledger, request.trial, definition.limits.artifacts, folder)
+        super().__init__(ledger, request.trial, definition.limits.artifacts, self._group, folder)
         seed_everything(self.seed)
 
     @cached_property
@@ -157,6 +158,15 @@ class Trial:
                 self._group.say(f"going on from {trial}, epoch {reports[-1].epoch:g}")
                 return reports[-1].epoch
         return 0.0
+
+    def renumber(self, after: float, by: float) -> None:
+        """Count the reports after an epoch anew, so many epochs less; earlier ones that they replace are dropped."""
+        progress = self._progress
+        kept = [report for report in progress.reports if report.epoch <= min(after, after - by)]
+        moved = [replace(report, epoch=report.epoch - by) for report in progress.reports if report.epoch > after]
+        progress.reports, progress.best = kept + moved, None
+        for report in progress.reports:
+            best.keep_best(progress, self.definition, report, {})
 
     def epochs(self, steps_per_epoch: int) -> Iterator[Epoch]:
         """The epochs that are left to do, the last one perhaps in part.
@@ -276,34 +286,6 @@ class Trial:
         if self._group.leads:
             export.keep(self.ledger, self._request.trial, file, model)
         self.exported = True
-
-    @property
-    def folder(self) -> Path:
-        """A folder of this trial's own, empty at its start. What lies there when the trial ends is kept as artifacts.
-
-        Nothing hidden is kept, and no links. What must outlive a crash is saved by `save`, or is a checkpoint.
-        """
-        return self._artifacts.folder
-
-    def save(self, name: str, content: Any) -> None:
-        """Keep a file for people at once: the results page shows pictures, tables and text, and gives out the rest.
-
-        Args:
-            name: such as `loss.png` or `tables/confusion.csv`; an earlier file of that name is replaced.
-            content: bytes, the path of a file, or matplotlib's figure, drawn in the format that the name ends with.
-
-        Raises:
-            WorkloadError: the name leads out of the trial's folder or is hidden, it is none of the above, or the
-                trial's files would have more bytes than `limits.artifacts`.
-        """
-        if self._group.leads:
-            self._artifacts.save(name, content)
-
-    def keep_folder(self) -> None:
-        """Keep what lies in the trial's folder, and say what cannot be."""
-        if self._group.leads:
-            for line in self._artifacts.keep_folder():
-                self._group.say(line)
 
     def load_best(self, model: "torch.nn.Module") -> None:
         """Put the weights into the model that the trial's values are of: the best epoch's, with `objective_at: best`.

@@ -31,6 +31,7 @@ from windtunnel.workload.files import code_digest
 from windtunnel.workload.source import upload_source
 from windtunnel_trainer import child, units
 from windtunnel_trainer.data import FOLDER_VARIABLE
+from windtunnel_trainer.job import THREAD_VARIABLES
 from windtunnel_trainer.rehearsal import rehearse
 
 
@@ -103,11 +104,14 @@ def attempt(search: Search, params: Params, epochs: float) -> None:
 
 
 def _use_threads(definition: Definition, workload: Workload) -> None:
-    """Give torch as many threads as a trial gets in a local search, so that the times tell."""
+    """Give torch, or a script, as many threads as a trial gets in a local search, so that times and values tell."""
+    threads = threads_of(definition)
+    if definition.script is not None:
+        os.environ |= dict.fromkeys(THREAD_VARIABLES, str(threads))
     if workload.uses_torch:
         import torch
 
-        torch.set_num_threads(threads_of(definition))
+        torch.set_num_threads(threads)
 
 
 class _Clock:

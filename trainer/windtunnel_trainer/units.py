@@ -24,7 +24,7 @@ from windtunnel_trainer.checkpoints import Report
 from windtunnel_trainer.data import Preparation, examples, is_whole
 from windtunnel_trainer.entry import caller
 from windtunnel_trainer.export import exported_model
-from windtunnel_trainer.failure import NoMetricsError, why_failed
+from windtunnel_trainer.failure import NoMetricsError, ScriptError, why_failed
 from windtunnel_trainer.memory import read_peak
 from windtunnel_trainer.process_group import ProcessGroup
 from windtunnel_trainer.ranks import pause
@@ -71,7 +71,7 @@ def run(
         if request is None:
             result = prepare(ledger, definition, unit)
         elif job.kind is JobKind.TRAIN:
-            stop = rules_of(ledger, definition, request, job)
+            stop = rules_of(ledger, definition, request)
             first_start = attempt.number == 1 and not adopts
             workload = preload(definition, JobKind.TRAIN)
             goes_on = attempt.number > 1 or request.continue_from
@@ -85,7 +85,8 @@ def run(
             raise
         pause()
         with suppress(OSError, ValueError, AttributeError):  # a workload may have closed it
-            traceback.print_exc()
+            if not isinstance(error, ScriptError):  # whose cause is in what the script wrote
+                traceback.print_exc()
         kind, message = why_failed(error)
         result = failed(ledger, unit, kind, message, _log_tail(log))
     if result.state is State.FAILED or ProcessGroup().leads:
@@ -100,9 +101,9 @@ def run(
         ledger.record(result.model_copy(update=facts))
 
 
-def rules_of(ledger: Ledger, definition: Definition, request: Request, job: Job) -> Stopper | None:
-    """What may stop a trial of this job; None without rules, and for finalists, which are trained to the end."""
-    searching = job.stage.is_iteration
+def rules_of(ledger: Ledger, definition: Definition, request: Request) -> Stopper | None:
+    """What may stop a trial; None without rules, and for finalists, which are trained to the end."""
+    searching = request.stage.is_iteration
     return Rules(ledger, definition, request) if searching and definition.early_stopping.rules else None
 
 
@@ -244,7 +245,8 @@ def verify(ledger: Ledger, definition: Definition, request: Request) -> Result:
     child.alone(check, verification)
     if not verification.checked:
         raise VerificationError(
-            "verify() compared nothing: call model.classification(…), or model.compare() with what torch and ONNX give"
+            "verify() compared nothing: call model.classification(…) or regression(…), model.compare() with what the "
+            "model and ONNX give, or model.open() with the name of what trial.save_model() kept"
         )
     return Result(trial=verification_id(request.trial), state=State.COMPLETED, metrics=dict(verification.metrics))
 

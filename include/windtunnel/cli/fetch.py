@@ -58,10 +58,12 @@ def _report(ledger: "Ledger") -> list[str]:
 
 def _models(ledger: "Ledger", *, checkpoints: bool) -> list[str]:
     """The finalists' files."""
+    from windtunnel.ledger.artifacts import artifacts, is_model
     from windtunnel.ledger.stage import StageKind
 
     plans = [plan for stage in ledger.stages() if stage.kind is StageKind.FULL and (plan := ledger.plan(stage))]
     trials = dict.fromkeys(request.trial for plan in plans for request in plan.requests)
-    names = [entry.path.removeprefix(ledger.path("")) for trial in trials for entry in ledger.files(trial)]
     wanted = (".onnx", ".onnx.data", *((".pt",) if checkpoints else ()))
-    return [name for name in names if name.endswith(wanted)]
+    paths = [entry.path for trial in trials for entry in ledger.files(trial) if entry.path.endswith(wanted)]
+    paths += [entry.path for trial in trials for entry in artifacts(ledger, trial).values() if is_model(entry)]
+    return [path.removeprefix(ledger.path("")) for path in paths]

@@ -1,6 +1,7 @@
 """What the types of a definition's fields cannot say: names that must exist, and fields that must fit each other."""
 
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
@@ -20,6 +21,7 @@ from windtunnel.validation import Fault, shown, unknown
 from windtunnel.workload.files import SCRIPT, module_file
 
 _PRESETS = ("@once", "@continuous", "@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly")
+_SOME_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 _WITHOUT_HOUR = ("@once", "@continuous")
 
 
@@ -120,11 +122,18 @@ def _trials(trials: dict[str, Any], fields: Mapping[str, Any]) -> Iterator[Fault
 
 
 def _schedule(schedule: str, _: Mapping[str, Any]) -> Iterator[Fault]:
-    from croniter import croniter
+    from croniter import CroniterBadDateError, croniter
 
-    if schedule not in _PRESETS and not (len(schedule.split()) in (5, 6) and croniter.is_valid(schedule)):
+    if schedule in _PRESETS:
+        return
+    if not (len(schedule.split()) in (5, 6) and croniter.is_valid(schedule)):
         allowed = f"a cron expression of five fields such as '0 3 * * 1', or one of {', '.join(_PRESETS)}"
         yield Fault(("schedule",), f"found {shown(schedule)}; allowed: {allowed}")
+        return
+    try:
+        croniter(schedule, _SOME_DAY).get_next()
+    except CroniterBadDateError:
+        yield Fault(("schedule",), f"found {shown(schedule)}; allowed: an hour that comes")
 
 
 def _dag(section: dict[str, Any], fields: Mapping[str, Any]) -> Iterator[Fault]:
@@ -162,8 +171,23 @@ def _plain_values(field: str) -> Any:
             canonical_json(value)
         except (ValueError, TypeError, RecursionError) as error:
             yield Fault((field,), f"holds what JSON has no word for: {error}")
+        else:
+            yield from _other_keys(value, (field,))
 
     return check
+
+
+def _other_keys(value: Any, path: tuple[str | int, ...]) -> Iterator[Fault]:
+    """Keys that are no text: a run, whose definition travels as JSON, would have them as text, `try` as they are."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            if isinstance(key, str):
+                yield from _other_keys(item, (*path, key))
+            else:
+                yield Fault((*path, f"{key}"), f"found {shown(key)}; allowed: text (put it in quotes)")
+    elif isinstance(value, (list, tuple)):
+        for index, item in enumerate(value):
+            yield from _other_keys(item, (*path, index))
 
 
 def _inner(field: str, build: Any) -> Iterator[Fault]:

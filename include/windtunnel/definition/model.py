@@ -3,11 +3,11 @@
 import math
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, ModelWrapValidatorHandler, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, ModelWrapValidatorHandler, PositiveFloat, model_validator
 
 from windtunnel.definition.early_stopping import EarlyStopping
 from windtunnel.definition.script import Script
-from windtunnel.definition.units import Bytes, Seconds
+from windtunnel.definition.units import Bytes, Count, EpochCount, Seconds
 from windtunnel.ledger.stage import Stage, StageKind
 from windtunnel.objectives.constraint import Constraint
 from windtunnel.validation import LARGEST, Name, StrictModel
@@ -22,11 +22,11 @@ _MOST_ITERATIONS = 1000
 class Epochs(StrictModel):
     """How far to train. Fractions are allowed."""
 
-    partial: PositiveFloat = 1.0
+    partial: EpochCount = 1.0
     """Epochs of every trial, by which trials are ranked."""
-    full: PositiveFloat = 10.0
+    full: EpochCount = 10.0
     """Epochs of the finalists."""
-    horizon: PositiveFloat | None = None
+    horizon: EpochCount | None = None
     """Epochs that schedules of the learning rate are laid out for, however many a trial has; by default `full`."""
 
     @model_validator(mode="after")
@@ -39,9 +39,9 @@ class Epochs(StrictModel):
 class Trials(StrictModel):
     """How many trials to suggest."""
 
-    initial: PositiveInt = 10
+    initial: Count = 10
     """Trials of the first iteration."""
-    per_iteration: PositiveInt = 16
+    per_iteration: Count = 16
     """Trials of each later iteration, at most; of a continuous search by default twice as many as there are lanes, and
     more where `limits.trials` would take more than 50 iterations."""
     ahead: int | None = Field(default=None, ge=0)
@@ -68,7 +68,7 @@ class StrategyChoice(StrictModel):
 class Finalists(StrictModel):
     """Which trials are trained fully, and how."""
 
-    max: PositiveInt = 6
+    max: Count = 6
     """The largest number of finalists: at least two, spread over the front; with one objective, as many of the best."""
     go_on: bool = True
     """Whether finalists go on from the weights of their partial training."""
@@ -81,23 +81,25 @@ class Limits(StrictModel):
         "quorum": "is no more: give `continuous: true`, with which no lane waits for a straggler"
     }
 
-    trials: PositiveInt | None = None
+    trials: Count | None = None
     """Number of configurations that ends the search: the most that are ever tried."""
     gpu_hours: PositiveFloat | None = None
     """GPU hours that end the search: the time of every trial times the GPUs that it held, summed over all trials."""
-    parallel: PositiveInt | None = None
+    parallel: Count | None = None
     """Lanes, that is jobs at once; by default the launcher's own number, which is that of the cores for `local`."""
-    slots: PositiveInt = 1
+    slots: Count = 1
     """Trials at once within one job."""
     trial_time: Seconds | None = None
     """The longest time that a trial of the search may take; a finalist gets as much more as it has more epochs."""
     job_time: Seconds | None = None
-    """The longest time that one job may take; by default what its trials may take together."""
+    """The time after which a lane begins no more trials and is started anew, and a job of another kind is ended."""
     search_time: Seconds | None = None
     """Time after which no further iteration begins, and what still runs of the present one is cancelled."""
     pending: Seconds = 3600.0
     """The longest time that a job may wait to be started, while no other pod of its run holds a place."""
-    failed_trials: PositiveInt = 10
+    linger: Seconds = 120.0
+    """The longest time that a lane waits for work before it ends; it is started again when there is some."""
+    failed_trials: Count = 10
     """Number of failed trials that ends the search."""
     trial_retries: int = Field(default=2, ge=0)
     """Starts after the first that a trial gets when its process or its job dies."""
@@ -105,7 +107,7 @@ class Limits(StrictModel):
     """The most resident memory that one trial may use."""
     artifacts: Bytes = 256 * 1024 * 1024
     """The most bytes of files that one trial may keep, by `trial.save` and in `trial.folder`."""
-    threads: PositiveInt | None = None
+    threads: Count | None = None
     """Threads of torch in each trial; by default the cores are shared out among the lanes."""
 
 
@@ -138,7 +140,7 @@ class Stopping(StrictModel):
 
     target: dict[Name, float] = Field(default_factory=dict)
     """Objectives and the values that one trial on the front must reach, all of them."""
-    stale_iterations: PositiveInt | None = None
+    stale_iterations: Count | None = None
     """Number of iterations that ends the search if the front's hypervolume did not grow in any of them."""
 
 

@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, PositiveFloat, PositiveInt, WithJsonSchema
+from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, WithJsonSchema
 
 _SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 _BYTES = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
@@ -34,5 +34,7 @@ def _schema(kind: str, units: dict[str, int]) -> WithJsonSchema:
     return WithJsonSchema({"anyOf": [{"type": kind, "exclusiveMinimum": 0}, {"type": "string", "pattern": pattern}]})
 
 
+Count = Annotated[int, Field(gt=0, le=100_000)]  # of trials, lanes and the like: each costs a record at least
+EpochCount = Annotated[float, Field(ge=1e-6, le=1e9)]  # ids have all its digits
 Seconds = Annotated[PositiveFloat, BeforeValidator(_seconds), _schema("number", _SECONDS)]
 Bytes = Annotated[PositiveInt, BeforeValidator(_bytes), _schema("integer", _BYTES)]

@@ -8,12 +8,14 @@ from functools import partial
 from typing import ParamSpec, TypeVar
 
 from windtunnel import stages
-from windtunnel.errors import LaunchError, SearchError, UnavailableError
+from windtunnel.errors import SearchError, UnavailableError
 from windtunnel.launchers import get_launcher
 from windtunnel.launchers.base import Launcher
+from windtunnel.launchers.lanes import end_idle, end_other_sessions, lanes_for, launch
 from windtunnel.launchers.monitor import Progress, StageMonitor, wait
 from windtunnel.ledger import Job, Model, Plan, State
-from windtunnel.ledger.failures import record_unlaunched
+from windtunnel.ledger.queue import open_queue, owed
+from windtunnel.ledger.stage import Stage
 from windtunnel.stages import Search
 from windtunnel.text import error_text
 
@@ -55,7 +57,8 @@ class Engine:
         session = self.search.session.session
         try:
             self._prepare()
-            self._go_on_with_what_is_left()
+            self._patiently(end_other_sessions, self.search.ledger, self._launcher)
+            self._start()
             for group in itertools.count(1):
                 if not self._patiently(stages.goes_on, self.search, group):
                     break
@@ -75,58 +78,55 @@ class Engine:
 
     def _prepare(self) -> None:
         job = self._patiently(stages.prepare_job, self.search)
-        self._train([job])
+        self._run(job.stage, [job])
         for unit in job.units:
             result = self._patiently(self.search.ledger.result, unit)
             if result is not None and result.state is State.FAILED:
                 raise SearchError(f"the data cannot be prepared: {result.kind}: {result.message}")
 
-    def _go_on_with_what_is_left(self) -> None:
-        """Launch stragglers that an earlier session left, and take over what earlier runs know."""
-        history = stages.History(self.search.ledger)
-        self._launch(self._patiently(history.stragglers, self.search.session.offset))
+    def _start(self) -> None:
+        """Take over what earlier runs know."""
         plan = self._patiently(stages.start, self.search)
         if plan is not None:
             self.say(plan.note)
 
     def _iterate(self, k: int) -> None:
-        plan = self._patiently(stages.suggest, self.search, k, self._live())
+        plan = self._patiently(stages.suggest, self.search, k)
         if plan.left_out:
             self.say(plan.left_out)
-        self._train(plan.jobs)
+        self._train(plan)
         selection = self._patiently(stages.select, self.search, k)
         if selection.failure:
             raise SearchError(f"the search ends, for it only fails: {selection.failure}")
 
     def _finish(self) -> list[Model]:
         """The finalists: trained fully, verified and published, unless a person refuses them."""
-        plan = self._patiently(stages.choose_finalists, self.search, self._live())
-        if self.search.definition.approval and not self.approve(plan):
-            self._patiently(stages.refuse, self.search)
-            return []
-        self._train(plan.jobs)
-        self._train(self._patiently(stages.plan_verification, self.search).jobs)
+        plan = self._patiently(stages.choose_finalists, self.search)
+        if self.search.definition.approval:
+            self._patiently(end_idle, self.search.ledger, self._launcher)
+            if not self.approve(plan):
+                self._patiently(stages.refuse, self.search)
+                return []
+        self._train(plan)
+        checks = self._patiently(stages.plan_verification, self.search)
+        self._run(checks.stage, checks.jobs)
         return self._patiently(stages.publish, self.search)
 
-    def _train(self, jobs: Sequence[Job]) -> None:
-        """Launch a stage's jobs, and wait for their results."""
-        if not any(job.units for job in jobs):
+    def _train(self, plan: Plan) -> None:
+        """Let the lanes train a stage's trials."""
+        self._patiently(open_queue, self.search.ledger, plan.stage)
+        self._run(plan.stage, self._patiently(lanes_for, self.search.ledger, self.search.definition, plan))
+
+    def _run(self, stage: Stage | None, jobs: Sequence[Job]) -> None:
+        """Launch what works for a stage, and wait for its results."""
+        if stage is None or not any(self._patiently(owed, self.search.ledger, job) for job in jobs):
             return
         self._launch(jobs)
-        monitor = self._patiently(StageMonitor, self.search.ledger, self._launcher, jobs[0].stage)
-        self._patiently(wait, monitor, _INTERVAL, self.look, self.sleep)
+        monitor = self._patiently(StageMonitor, self.search.ledger, self._launcher, stage)
+        self._patiently(wait, monitor, self._launch, _INTERVAL, self.look, self.sleep)
 
     def _launch(self, jobs: Sequence[Job]) -> None:
-        """Launch jobs. The trials of one that cannot be launched have failed."""
-        for job in jobs:
-            try:
-                self._patiently(self._launcher.launch, self.search.ledger, job)
-            except LaunchError as error:
-                self.say(f"job {job.job} cannot be launched: {error}")
-                record_unlaunched(self.search.ledger, job, error)
-
-    def _live(self) -> set[str]:
-        return self._patiently(self._launcher.live, self.search.ledger)
+        self._patiently(launch, self.search.ledger, self._launcher, jobs, self.say)
 
     def _patiently(self, work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
         return patiently(partial(work, *arguments, **named), self.say, self.sleep)

@@ -4,6 +4,7 @@ import csv
 import hashlib
 import os
 import tempfile
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -61,7 +62,8 @@ class _Writer:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._pool = ThreadPoolExecutor(_WRITERS)
-        self._due: list[Future[Partition]] = []
+        self._due: deque[Future[Partition]] = deque()
+        self._written: list[Partition] = []
         self._names: set[str] = set()
 
     def __enter__(self) -> "_Writer":
@@ -76,10 +78,13 @@ class _Writer:
             raise WorkloadError(f"data: two partitions have the name {name!r}; give split.name all keys")
         self._names.add(name)
         self._due.append(self._pool.submit(self._write, name, keys, file, rows))
+        if len(self._due) > 4 * _WRITERS:
+            self._written.append(self._due.popleft().result())
 
     def finish(self) -> list[Partition]:
         """All of them, once they are there."""
-        return [each.result() for each in self._due]
+        self._written += [each.result() for each in self._due]
+        return self._written
 
     def _write(self, name: str, keys: tuple[str, ...], file: Path, rows: int) -> Partition:
         with file.open("rb") as opened:

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from windtunnel.definition import recorded_definition
 from windtunnel.definition.document import written
+from windtunnel.errors import LedgerError
 from windtunnel.functions.capture import made_modules
 from windtunnel.ledger import Ledger, Trial
+from windtunnel.ledger.artifacts import artifacts
 from windtunnel.ledger.curves import Point, read_points
 from windtunnel.ledger.find import find_run
 from windtunnel.ledger.trial import best_trial
@@ -16,7 +18,7 @@ from windtunnel.report.export import flat, records
 from windtunnel.workload.files import module_file
 
 if TYPE_CHECKING:
-    import pandas  # type: ignore[import-untyped]
+    import pandas
     from matplotlib.figure import Figure
 
 
@@ -76,6 +78,26 @@ class Run:
         except ImportError:
             return rows
         return pandas.DataFrame(rows)
+
+    def artifacts(self, trial: str) -> list[str]:
+        """Names of the files that a trial saved, in order.
+
+        Args:
+            trial: its id.
+        """
+        return list(artifacts(self._ledger, trial))
+
+    def read(self, trial: str, name: str) -> bytes:
+        """The content of a file that a trial saved.
+
+        Raises:
+            LedgerError: the trial saved none of that name.
+        """
+        there = artifacts(self._ledger, trial)
+        if name not in there:
+            raise LedgerError(f"{trial} saved no {name!r}; it has {', '.join(there) or 'none'}")
+        with self._ledger.store.open(there[name].path) as file:
+            return file.read()
 
     def curves(self) -> dict[str, list[Point]]:
         """What each trial reported, by its id: for each epoch the metrics, and `epoch` and `seconds`."""

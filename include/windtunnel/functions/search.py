@@ -4,20 +4,16 @@ import math
 import os
 import sys
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
-from windtunnel import stages
 from windtunnel.definition import Definition, recorded_definition, resolve
 from windtunnel.definition.load import read_fields
-from windtunnel.engine import Engine, patiently
+from windtunnel.engine.session import begin, moment, perform_shown
 from windtunnel.errors import DefinitionError, WindtunnelError
 from windtunnel.functions.capture import is_importable, make_module
 from windtunnel.functions.run import Run
 from windtunnel.ledger import Ledger
 from windtunnel.ledger.find import find_run
-from windtunnel.report import RunReader
-from windtunnel.report.display import Display
 from windtunnel.stores import open_store
 from windtunnel.text import printable
 from windtunnel.validation import Fault
@@ -25,7 +21,6 @@ from windtunnel.validation import Fault
 _BATCHES = 5  # that so many trials are suggested in, at least
 
 Train = Callable[..., Any]
-_over: set[str] = set()  # sessions of this process that have ended, however they did: nobody waits for their heartbeat
 
 
 def search(
@@ -73,7 +68,7 @@ def search(
     given = {"space": dict(space), "objectives": dict(objectives)} | fields
     definition = _definition(given | _amounts(trials, parallel, fields), train)
     place = store or definition.store or os.environ.get("WINDTUNNEL_STORE") or "runs"
-    return _perform(definition, Ledger(open_store(place), definition.name, _moment()), progress, approve)
+    return _perform(definition, Ledger(open_store(place), definition.name, moment()), progress, approve)
 
 
 def resume(
@@ -106,33 +101,18 @@ def resume(
 
 
 def _perform(definition: Definition, ledger: Ledger, progress: bool, approve: Callable[[Run], bool]) -> Run:
-    session = f"python-{_moment()}-{os.getpid()}"
-    begun = patiently(lambda: stages.begin(resolve(definition), ledger, session, running=_runs), _say)
-    engine = Engine(begun, approve=lambda plan: approve(Run(ledger)), say=_say)
-    try:
-        if progress:
-            with Display(RunReader(ledger), f"{definition.name}: {ledger.url}") as display:
-                engine.look = lambda progress: display.update()
-                engine.perform()
-                display.update(now=True)
-        else:
-            engine.perform()
-    finally:
-        _over.add(session)
+    engine = begin(resolve(definition), ledger, _say)
+    if progress:
+        heading = f"{definition.name}: {ledger.url}"
+        perform_shown(engine, heading, lambda display, plan: approve(Run(ledger)))
+    else:
+        engine.approve = lambda plan: approve(Run(ledger))
+        engine.perform()
     return Run(ledger)
 
 
 def _say(line: str) -> None:
     print(printable(line), file=sys.stderr, flush=True)  # noqa: T201
-
-
-def _moment() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%S-%f")
-
-
-def _runs(session: str) -> bool | None:
-    """Whether another session is at work, where this process knows; else its heartbeat tells."""
-    return False if session in _over else None
 
 
 def _definition(fields: Mapping[str, Any], train: Train) -> Definition:

@@ -37,10 +37,10 @@ class Launcher(ABC):
         """Ids of the run's jobs that run or wait to run: one listing, whatever the number of jobs."""
 
     @abstractmethod
-    def relaunch(self, ledger: Ledger, job: Job) -> bool:
-        """Start a job again that is gone without results, if the launcher's rules allow; whether it did.
+    def may_relaunch(self, ledger: Ledger, job: Job) -> bool:
+        """Whether a job that is gone, and has work left, may be launched again.
 
-        A launcher whose platform retries jobs by itself always says no: gone means gone there.
+        Where the platform starts jobs again by itself, one that it has given up stays gone.
         """
 
     @abstractmethod

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from windtunnel.launchers.job_folder import JobFolder, try_lock
+from windtunnel.launchers.spool import Ticket
 
 # A shell puts the job into the background and ends: the job has no living ancestor that could take it along or would
 # have to reap it.
@@ -15,7 +16,7 @@ _DETACH = ["/bin/sh", "-c", '"$@" &', "sh"]
 _SECRET_PREFIXES = ("AIRFLOW__", "AIRFLOW_CONN_", "AIRFLOW_VAR_")
 
 
-def start_job(folder: JobFolder, ledger: str, job: str, digest: str, credentials: Mapping[str, str]) -> bool:
+def start_job(folder: JobFolder, ticket: Ticket, credentials: Mapping[str, str]) -> bool:
     """Start the job unless it lives; the caller has passed the folder's gate.
 
     The job's lock is handed down to its process, whose children inherit it in turn: it is held from this moment until
@@ -24,9 +25,7 @@ def start_job(folder: JobFolder, ledger: str, job: str, digest: str, credentials
 
     Args:
         folder: of the run's jobs.
-        ledger: URL of the run's ledger.
-        job: its id.
-        digest: of what the run was begun with, by which the job checks what it reads.
+        ticket: what is to be started.
         credentials: variables that the ledger's store needs, beside those of this process.
 
     Returns:
@@ -36,11 +35,12 @@ def start_job(folder: JobFolder, ledger: str, job: str, digest: str, credentials
         OSError: the folder cannot be written, or no process started.
         subprocess.SubprocessError: the process could not be started.
     """
-    with folder.open_lock(job) as lock, folder.open_log(job) as log:
+    with folder.open_lock(ticket.job) as lock, folder.open_log(ticket.job) as log:
         if not try_lock(lock.fileno()):
             return False
-        command = [sys.executable, "-P", "-m", "windtunnel_trainer", ledger, job, "--digest", digest]
-        command += ["--lock-fd", str(lock.fileno()), "--cancel-file", str(folder.cancel_file(job))]
+        command = [sys.executable, "-P", "-m", "windtunnel_trainer", ticket.ledger, ticket.job]
+        command += ["--digest", ticket.digest, "--launch", str(ticket.launch)]
+        command += ["--lock-fd", str(lock.fileno()), "--cancel-file", str(folder.cancel_file(ticket.job))]
         subprocess.run(
             [*_DETACH, *command],
             check=True,

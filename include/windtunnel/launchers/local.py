@@ -14,6 +14,7 @@ from windtunnel.launchers.job_process import start_job
 from windtunnel.launchers.spool import Spool, Ticket
 from windtunnel.ledger import Job, Ledger
 from windtunnel.ledger.failures import LOG_TAIL
+from windtunnel.ledger.queue import owed
 
 _CANCEL_TIME = 30.0  # seconds that a cancelled job gets to end
 
@@ -27,7 +28,7 @@ class LocalLauncher(Launcher):
 
     def launch(self, ledger: Ledger, job: Job) -> None:
         """Start the job, or let it wait for a service, unless it lives or is done."""
-        if not ledger.owed(job):
+        if not owed(ledger, job):
             return
         folder, spool = JobFolder.of(ledger), Spool.given()
         try:
@@ -35,12 +36,13 @@ class LocalLauncher(Launcher):
                 if job.job in _living(folder, spool, ledger):
                     return
                 folder.forget_cancel(job.job)
-                ledger.begin_launch(job.job, host(), now())
+                expires = time.time() + _limits(ledger).pending
+                number = ledger.begin_launch(job.job, host(), now()).number
+                ticket = Ticket(ledger=ledger.url, job=job.job, digest=ledger.digest, launch=number, expires=expires)
                 if spool is None:
-                    start_job(folder, ledger.url, job.job, ledger.digest, ledger.store.credentials())
+                    start_job(folder, ticket, ledger.store.credentials())
                 else:
-                    expires = time.time() + _limits(ledger).pending
-                    spool.leave(Ticket(ledger=ledger.url, job=job.job, digest=ledger.digest, expires=expires))
+                    spool.leave(ticket)
         except (OSError, subprocess.SubprocessError) as error:
             raise LaunchError(f"cannot start job {job.job}: {error}") from error
 
@@ -55,20 +57,20 @@ class LocalLauncher(Launcher):
         except OSError as error:
             raise LaunchError(f"cannot look for jobs in {folder.path}: {error}") from error
 
-    def relaunch(self, ledger: Ledger, job: Job) -> bool:
-        """Start a job again that ended without results.
+    def may_relaunch(self, ledger: Ledger, job: Job) -> bool:
+        """Whether a job that ended without results may be started again.
 
         Each of its units may take it down `1 + trial_retries` times before it is passed over, so a job that has been
         launched more often than that ends for reasons of its own, and stays gone; starts that were given back, when the
-        job was told to go, are not counted. One stays gone too that was cancelled, or that no service took in time.
+        job was told to go, are not counted; of a lane whoever looks after it counts its launches. One stays gone too
+        that was cancelled, or that no service took in time.
         """
-        given_back = sum(attempt.preempted for unit in job.units for attempt in ledger.attempts(unit))
-        most = 2 + _limits(ledger).trial_retries * len(job.units) + given_back
-        cancelled = JobFolder.of(ledger).cancelled(job.job)
-        if cancelled or _ignored(ledger, job) or len(ledger.launches(job.job)) >= most:
+        if JobFolder.of(ledger).cancelled(job.job) or _ignored(ledger, job):
             return False
-        self.launch(ledger, job)
-        return True
+        if job.session is not None:
+            return True
+        given_back = sum(attempt.preempted for unit in job.units for attempt in ledger.attempts(unit))
+        return ledger.last_launch(job.job) < 2 + _limits(ledger).trial_retries * len(job.units) + given_back
 
     def failure_reason(self, ledger: Ledger, job: Job) -> JobFailure:
         """What can be said of a process that is no more: the end of its log."""

@@ -3,13 +3,13 @@
 import logging
 import math
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from windtunnel.definition import definition_of
 from windtunnel.errors import LaunchError
 from windtunnel.launchers.base import JobFailure, Launcher
+from windtunnel.launchers.lanes import LaneWatch, lanes, seconds_left
 from windtunnel.ledger import Job, JobKind, Ledger, Plan, Result, State
 from windtunnel.ledger.claims import Claims
 from windtunnel.ledger.curves import last_report
@@ -37,6 +37,7 @@ class Progress:
         live: the stage's jobs that run or wait to run.
         late: trials of earlier iterations that have no result yet.
         over: whether the search's time is used up.
+        wanted: jobs that are gone and are to be launched again before the next look.
     """
 
     done: bool
@@ -46,6 +47,7 @@ class Progress:
     live: int
     late: int = 0
     over: bool = False
+    wanted: tuple[Job, ...] = ()
 
     @property
     def message(self) -> str:
@@ -55,6 +57,7 @@ class Progress:
         parts += [f"{self.live} {'job' if self.live == 1 else 'jobs'} live"]
         parts += [f"{self.late} late from before"] if self.late else []
         parts += ["limits.search_time is used up"] if self.over else []
+        parts += [f"{', '.join(job.job for job in self.wanted)} to be launched again"] if self.wanted else []
         return ", ".join(parts)
 
 
@@ -74,14 +77,14 @@ class _Stage:
 
 
 class StageMonitor:
-    """Looks at a stage's jobs and results now and then, and sees that every unit comes to a result.
+    """Looks at a stage's jobs or lanes and at its results now and then, and sees that every unit comes to a result.
 
     An iteration's monitor looks after the stragglers of earlier iterations too, and waits no longer once the search is
-    hopeless by its failures, or its time is used up: jobs that still run are cancelled then. A job is gone when two
-    looks in a row find that it does not live, and it still lacks results. It is started again where the launcher's
-    rules allow. Where not, its units have failed, and so they have where it was never launched, for monitoring begins
-    once all launches are tried. The number of looks is the monitor's only state: one that is lost and made anew takes
-    one look longer.
+    hopeless by its failures, or its time is used up: what still runs is cancelled then. A job is gone when two looks in
+    a row find that it does not live, and work is left for it. The monitor launches nothing itself: `Progress.wanted`
+    names what is to be launched again, where the launcher's rules allow. Where not, the units of a job have failed, and
+    so they have where it was never launched, for monitoring begins once all launches are tried; what a lane held goes
+    to the others, see `LaneWatch`. What a monitor remembers may be lost: one that is made anew takes one look longer.
     """
 
     def __init__(
@@ -112,12 +115,14 @@ class StageMonitor:
         offset = sessions[-1].offset if sessions else 0
         begun = [stage for other, stage in zip(earlier, self._earlier, strict=False) if other.number > offset]
         self._own = {unit for stage in (*begun, self._stage) for unit in stage.units}
-        self._left = _seconds_left(ledger, self._limits.search_time) if self._is_iteration else math.inf
+        own_lanes = [] if self._stage.jobs else lanes(ledger, definition, len(self._stage.units))
+        self._lanes = LaneWatch(ledger, launcher, definition, own_lanes, clock) if own_lanes else None
+        self._left = seconds_left(ledger, self._limits.search_time) if self._is_iteration else math.inf
         self._absent: dict[str, int] = {}
         self._beat_due = self._began
 
     def poll(self) -> Progress:
-        """Look once: one listing of live jobs, then one of results; jobs that are gone are dealt with.
+        """Look once: a listing of live jobs, one of claims where lanes work, one of results.
 
         Now and then it shows that the session is at work, before it looks.
 
@@ -131,46 +136,60 @@ class StageMonitor:
             self._cancel()
         live = self._launcher.live(self._ledger)  # before the results: a job may end between the two listings
         ended = self._ended()
-        for stage in (self._stage, *self._earlier):
-            for job in stage.jobs:
-                missing = job.owed(ended)
-                if missing and job.job not in live and not over:
-                    ended |= self._missed(job, missing)
-                else:
-                    self._absent.pop(job.job, None)
+        wanted = [] if over else self._look_after(live, ended)
         own = [ended[unit] for unit in self._stage.units if unit in ended]
-        late = sum(len(job.owed(ended)) for stage in self._earlier for job in stage.jobs)
+        late = sum(unit not in ended for stage in self._earlier for unit in stage.units)
         total = len(self._stage.units)
         given_up = self._is_iteration and self._hopeless(ended)
         return Progress(
-            done=given_up or over or self._is_over(ended),
+            done=(len(own) == total and not late) or given_up or over or self._may_go_on(ended),
             finished=len(own),
             total=total,
             failed=sum(result.state is State.FAILED for result in own),
-            live=sum(job.job in live for job in self._stage.jobs),
+            live=len(live & self._jobs),
             late=late,
             over=over,
+            wanted=tuple(wanted),
         )
 
-    def _is_over(self, ended: Mapping[str, Result]) -> bool:
-        """Whether what follows the stage may begin, as its plan has it."""
-        stages, plan = (self._stage, *self._earlier), self._stage.plan
-        open_units = [unit for stage in stages for unit in stage.units if unit not in ended]
-        if plan is None or plan.ahead is None:
-            return not open_units
-        claims = Claims(self._ledger).listing()
-        unclaimed = sum(unit not in claims or claims[unit].released for unit in open_units)
-        if not plan.is_over(len(open_units), unclaimed):
-            return False
-        return not plan.last or not self._promising(ended)
+    @property
+    def _jobs(self) -> set[str]:
+        """Ids of the jobs that work for the stage."""
+        return {job.job for job in (self._lanes.lanes if self._lanes else self._stage.jobs)}
 
-    def _promising(self, ended: Mapping[str, Result]) -> set[str]:
-        """Stragglers that would be on the front by what they have reported."""
+    def _look_after(self, live: set[str], ended: dict[str, Result]) -> list[Job]:
+        """See that nothing stalls: which jobs are to be launched again; what nobody will do any more has failed."""
+        wanted = []
+        for stage in (self._stage, *self._earlier):
+            for job in stage.jobs:
+                missing = job.owed(ended)
+                if missing and job.job not in live:
+                    wanted += self._missed(job, missing, ended)
+                else:
+                    self._absent.pop(job.job, None)
+        if self._lanes is not None:
+            owed = [unit for stage in (self._stage, *self._earlier) for unit in stage.units if unit not in ended]
+            launched, failure = self._lanes.look(live, owed, ended)
+            wanted += launched
+            if failure is not None:
+                self._fail(failure, owed, ended)
+        return wanted
+
+    def _may_go_on(self, ended: Mapping[str, Result]) -> bool:
+        """Whether what follows an iteration of a continuous search may begin though trials have not ended."""
+        plan = self._stage.plan
+        if plan is None or plan.ahead is None:
+            return False
         plans = [stage.plan for stage in (self._stage, *self._earlier) if stage.plan is not None]
-        requests = [request for plan in plans for request in plan.requests]
-        late = outstanding(requests, ended)
+        requests = [request for each in plans for request in each.requests]
+        late, claims = outstanding(requests, ended), Claims(self._ledger).listing()
+        unclaimed = sum(request.trial not in claims or claims[request.trial].released for request in late)
+        if not plan.is_over(len(late), unclaimed):
+            return False
+        if not plan.last:
+            return True
         reports = {request.trial: last_report(self._ledger, request.trial) for request in late}
-        return promising(late, ended_trials(requests, ended), reports, self._objectives)
+        return not promising(late, ended_trials(requests, ended), reports, self._objectives)
 
     def _beat(self) -> None:
         if self._ledger.turn is not None and self._clock() >= self._beat_due:
@@ -179,7 +198,7 @@ class StageMonitor:
 
     def _cancel(self) -> None:
         """Cancel what still runs of this iteration and earlier ones; its trials are begun again if the run goes on."""
-        jobs = {job.job for stage in (self._stage, *self._earlier) for job in stage.jobs}
+        jobs = self._jobs | {job.job for stage in self._earlier for job in stage.jobs}
         running = self._launcher.live(self._ledger) & jobs
         if running:
             self._launcher.cancel(self._ledger, running)
@@ -194,48 +213,47 @@ class StageMonitor:
         trials = all(job.kind is JobKind.TRAIN for job in self._stage.jobs)
         return self._ledger.outcomes() if trials else self._ledger.step_outcomes()
 
-    def _missed(self, job: Job, missing: Collection[str]) -> dict[str, Result]:
-        """Deal with a job that lacks results and was not found alive; returns how the units ended that failed by it."""
+    def _missed(self, job: Job, missing: Collection[str], ended: dict[str, Result]) -> list[Job]:
+        """Deal with a job that lacks results and was not found alive; whether it is to be launched again."""
         self._absent[job.job] = self._absent.get(job.job, 0) + 1
         if self._absent[job.job] < 2:
-            return {}
+            return []
         if not self._ledger.launches(job.job):
-            failure = JobFailure(
-                "never_launched", f"job {job.job} was not launched: the log of its task `launch` says why"
-            )
-        elif self._launcher.relaunch(self._ledger, job):
+            words = f"job {job.job} was not launched: the log of its task `launch` says why"
+            failure = JobFailure("never_launched", words)
+        elif self._launcher.may_relaunch(self._ledger, job):
             self._absent[job.job] = 0
-            return {}
+            return [job]
         else:
             failure = self._launcher.failure_reason(self._ledger, job)
             if failure.kind == "cancelled":
                 raise LaunchError(f"{failure.message} while its results are awaited: launch it again to go on")
-        _log.warning("%s; %d failed by it", printable(failure.message), len(missing))
-        for unit in missing:
-            record_failure(self._ledger, unit, failure.kind, failure.message, log_tail=failure.log)
+        self._fail(failure, missing, ended)
         self._launcher.cancel(self._ledger, [job.job])  # what is given up must not begin later
-        failed = {unit: self._ledger.outcome(unit) for unit in missing}
-        return {unit: result for unit, result in failed.items() if result is not None}
+        return []
 
-
-def _seconds_left(ledger: Ledger, search_time: float | None) -> float:
-    """How much of its time the search, as its latest session performs it, still has."""
-    sessions = ledger.sessions() if search_time is not None else []
-    if search_time is None or not sessions:
-        return math.inf
-    return datetime.fromisoformat(sessions[-1].started).timestamp() + search_time - time.time()
+    def _fail(self, failure: JobFailure, units: Collection[str], ended: dict[str, Result]) -> None:
+        """Record that units have failed, for nobody will do them, and add how they ended."""
+        _log.warning("%s; %d failed by it", printable(failure.message), len(units))
+        for unit in units:
+            record_failure(self._ledger, unit, failure.kind, failure.message, log_tail=failure.log)
+        failed = {unit: self._ledger.outcome(unit) for unit in units}
+        ended.update({unit: result for unit, result in failed.items() if result is not None})
 
 
 def wait(
     monitor: StageMonitor,
+    launch: Callable[[Sequence[Job]], None],
     interval: float = 1.0,
     report: Callable[[Progress], None] = lambda progress: None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Progress:
-    """Poll until the stage is done, every `interval` seconds, and report each look."""
+    """Poll until the stage is done, every `interval` seconds, report each look, and launch what it wants launched."""
     while True:
         progress = monitor.poll()
         report(progress)
         if progress.done:
             return progress
+        if progress.wanted:
+            launch(progress.wanted)
         sleep(interval)

@@ -25,12 +25,14 @@ class Ticket(Record):
         ledger: URL of its run's ledger.
         job: its id.
         digest: of what the run was begun with: the job runs nothing else.
+        launch: number of this launch of the job.
         expires: until when it may be taken, in seconds since 1970.
     """
 
     ledger: str
     job: Id
     digest: Annotated[str, Field(pattern=f"^{DIGEST}$")]
+    launch: int = Field(default=1, ge=1)
     expires: float
 
     @property

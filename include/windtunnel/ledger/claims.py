@@ -20,10 +20,12 @@ release `claims/<unit>.<n>.released.json`. Both are created once.
 
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Final, Literal
 
 from pydantic import Field, ValidationError
 
+from windtunnel.errors import NotFoundError
 from windtunnel.ledger.ledger import Ledger
 from windtunnel.ledger.reading import named, read_record
 from windtunnel.ledger.records import Id, Record
@@ -81,6 +83,18 @@ class Claims:
     def release(self, claim: Claim) -> None:
         """Let others claim the unit: its lane is gone for good. A claim that is released already stays so."""
         self._ledger.store.create(self._path(claim, _RELEASED), b"{}\n")
+
+    def read(self, unit: str, number: int) -> Claim | None:
+        """A unit's claim of that number, without a listing; None where there is none."""
+        path = self._ledger.path(f"claims/{unit}.{number}")
+        try:
+            claim = self._claim(unit, number, self._ledger.store.stat(f"{path}.json"))
+        except NotFoundError:
+            return None
+        with suppress(NotFoundError):
+            self._ledger.store.stat(f"{path}{_RELEASED}.json")
+            return claim.model_copy(update={"released": True})
+        return claim
 
     def listing(self) -> dict[str, Claim]:
         """The latest claim of each unit that was ever claimed, by unit: one listing."""

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 
 from windtunnel.host.machine import now
-from windtunnel.ledger import Attempt, Job, Ledger, Result, State
+from windtunnel.ledger import Attempt, Ledger, Result, State
 from windtunnel.ledger.curves import EPOCH, SECONDS, last_report
 
 LOG_TAIL = 4096  # bytes of a log that go into a failed result
@@ -49,18 +49,6 @@ def record_failure(
         "attempts": attempt.number if attempt else 0,
     }
     return ledger.record(failed(ledger, unit, kind, message, log_tail).model_copy(update=facts))
-
-
-def record_unlaunched(ledger: Ledger, job: Job, error: Exception) -> None:
-    """Record that a job's units have failed, for it cannot be launched; those that have a result keep it.
-
-    Args:
-        ledger: of the run.
-        job: that cannot be launched.
-        error: why; its `kind`, if it has one, is the failures'.
-    """
-    for unit in job.units:
-        record_failure(ledger, unit, getattr(error, "kind", "launch_failed"), str(error))
 
 
 def failed(ledger: Ledger, unit: str, kind: str, message: str, log_tail: str = "") -> Result:

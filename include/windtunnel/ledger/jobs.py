@@ -1,5 +1,6 @@
 """A run's jobs, and each job's launches."""
 
+import json
 import re
 
 from windtunnel.errors import LedgerError
@@ -57,13 +58,29 @@ class Jobs(RunObjects):
                 return launch
             number = max(number, len(self.launches(job))) + 1
 
+    def last_launch(self, job: str) -> int:
+        """Number of the job's latest launch; 0 before the first."""
+        return max((number for number, _ in self._numbered(f"jobs/{job}/launches/")), default=0)
+
+    def refuse_launch(self, job: str, kind: str, message: str) -> None:
+        """Say why the job cannot be launched once more; a later launch that succeeds is another matter."""
+        self.store.put(self.path(self._refusal(job)), json.dumps({"kind": kind, "message": message}).encode())
+
+    def refused_launch(self, job: str) -> tuple[str, str] | None:
+        """Kind and message of what keeps the job from being launched once more, as far as that was tried."""
+        refusal = self.read_json(self._refusal(job))
+        return (str(refusal.get("kind")), str(refusal.get("message"))) if refusal else None
+
+    def _refusal(self, job: str) -> str:
+        return f"jobs/{job}/refused/{self.last_launch(job)}.json"
+
     def cancel_launch(self, job: str) -> None:
         """Say that the job's last launch is cancelled; a later one is not."""
-        self.store.create(self.path(f"jobs/{job}/cancelled/{len(self.launches(job))}.json"), b"{}\n")
+        self.store.create(self.path(f"jobs/{job}/cancelled/{self.last_launch(job)}.json"), b"{}\n")
 
     def cancelled(self, job: str) -> bool:
         """Whether the job's last launch was cancelled."""
-        return self._has(f"jobs/{job}/cancelled/{len(self.launches(job))}.json")
+        return self._has(f"jobs/{job}/cancelled/{self.last_launch(job)}.json")
 
     def launches(self, job: str) -> list[Launch]:
         """All launches of a job, in order; one whose record cannot be read counts too."""

@@ -112,10 +112,10 @@ class Ledger(Sessions, Jobs, Trials):
     def create_plan(self, plan: Plan) -> Plan:
         """Fix a stage's plan unless it is fixed, write what follows from it, and return the one that holds.
 
-        That is the requests of a stage that has jobs, the results of its infeasible trials, and its jobs.
+        That is its requests, unless it is a warm start, the results of its infeasible trials, and its jobs.
         """
         plan = self._fix("planned", plan.stage, f"iterations/{plan.stage}/{_PLAN}", plan)
-        for request in plan.requests if plan.jobs else ():
+        for request in plan.requests if plan.stage != Stage.iteration(0) else ():
             self.begin_trial(request)
             if request.infeasible:
                 self._end(infeasible(request))

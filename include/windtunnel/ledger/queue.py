@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from windtunnel.ledger.ledger import Ledger
 from windtunnel.ledger.prediction import predicted
-from windtunnel.ledger.records import Job, Request, Result
+from windtunnel.ledger.records import Job, Request
 from windtunnel.ledger.stage import Stage
 from windtunnel.ledger.trial import outstanding
 from windtunnel.ledger.writer import Writer
@@ -60,11 +60,13 @@ def owed(ledger: Ledger, job: Job) -> list[str]:
     return [request.trial for request in unfinished(ledger, open_stages(ledger.writer()))]
 
 
-def unfinished(ledger: Ledger, stages: Iterable[Stage]) -> list[Request]:
-    """The requests of these stages whose trials have no result yet."""
+def requested(ledger: Ledger, stages: Iterable[Stage]) -> list[Request]:
+    """What these stages ask for, infeasible trials aside, whether it has a result or not."""
     plans = [plan for stage in stages if (plan := ledger.plan(stage)) is not None]
-    requests = [request for plan in plans for request in plan.requests]
-    if not requests:
-        return []
-    results: dict[str, Result] = ledger.outcomes()
-    return [request for request in outstanding(requests, results) if not request.infeasible]
+    return [request for plan in plans for request in plan.requests if not request.infeasible]
+
+
+def unfinished(ledger: Ledger, stages: Iterable[Stage]) -> list[Request]:
+    """Those of the stages' requests whose trials have no result yet."""
+    requests = requested(ledger, stages)
+    return outstanding(requests, ledger.outcomes()) if requests else []

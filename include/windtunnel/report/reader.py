@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from windtunnel.errors import LedgerError, StoreError, UnavailableError
 from windtunnel.ledger import Approval, Decision, Job, Ledger, Plan, Result, Selection, State
+from windtunnel.ledger.claims import Claim, Claims
 from windtunnel.ledger.ids import is_trial
 from windtunnel.ledger.reading import unreadable
 from windtunnel.ledger.records import Session
@@ -33,9 +34,9 @@ def collect(ledger: Ledger) -> Snapshot:
 class RunReader:
     """Keeps what a ledger never changes: plans, selections and results are read once.
 
-    The first reading takes one listing each of sessions, stages, results, steps and jobs, and one read each of a plan,
-    a selection, and a result with a message too long for a listing. A later one lists sessions and stages, and asks
-    for the results that are still to come. Threads may share a reader.
+    The first reading takes one listing each of sessions, stages, claims, results, steps and jobs, and one read each of
+    a plan, a selection, and a result with a message too long for a listing. A later one lists sessions and stages, and
+    while results are still to come claims, and asks for them. Threads may share a reader.
     """
 
     def __init__(self, ledger: Ledger) -> None:
@@ -56,6 +57,7 @@ class RunReader:
         self._plans: dict[Stage, Plan] = {}
         self._selections: dict[Stage, Selection] = {}
         self._results: dict[str, Result] = {}
+        self._claims: dict[str, Claim] = {}
         self._launches: dict[str, list[float]] = {}
         self._exported: dict[str, str | None] = {}
         self._listed = False
@@ -76,6 +78,7 @@ class RunReader:
             else:
                 self._launches = self.ledger.launch_times()
                 self._add(self.ledger.outcomes() | self.ledger.step_outcomes())
+                self._claims = Claims(self.ledger).listing()  # after the results, which all have one
                 self._listed = True
             self._read_exported()
             return Snapshot(
@@ -92,6 +95,7 @@ class RunReader:
                 plans=_in_order(self._plans),
                 selections=_in_order(self._selections),
                 results=dict(self._results),
+                claims=dict(self._claims),
                 launches=dict(self._launches),
                 exported={trial: digest for trial, digest in self._exported.items() if digest},
                 blocked=self.ledger.store.refusal(),
@@ -136,13 +140,17 @@ class RunReader:
         jobs += [self._preparation] if self._preparation else []
         due = {request.trial for plan in self._plans.values() for request in plan.requests} - self._results.keys()
         due.update(*(job.owed(self._results) for job in jobs))
-        for stage in {job.stage for job in jobs if job.owed(self._results)}:
+        for stage in {job.stage for job in jobs if job.stage and job.owed(self._results)}:
             self._launches |= self.ledger.launch_times(stage.jobs)
+        trials = any(map(is_trial, due))
         if len(due) <= _FEW:
             self._add(_read_all(self.ledger.outcome, due))
-            return
-        self._add(self.ledger.outcomes() if any(map(is_trial, due)) else {})
-        self._add({} if all(map(is_trial, due)) else self.ledger.step_outcomes())
+        else:
+            self._add(self.ledger.outcomes() if trials else {})
+            self._add({} if all(map(is_trial, due)) else self.ledger.step_outcomes())
+        if trials:
+            self._launches |= self.ledger.launch_times("lane-")
+            self._claims = Claims(self.ledger).listing()
 
     def _read_exported(self) -> None:
         """Ask once for the model of each finalist that is trained."""

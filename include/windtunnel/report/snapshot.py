@@ -8,14 +8,13 @@ from functools import cached_property
 from typing import Any
 
 from windtunnel.ledger import Approval, Decision, Job, Model, Plan, Result, Selection, State, Trial
+from windtunnel.ledger.claims import Claim
 from windtunnel.ledger.ids import full_stage, is_trial
 from windtunnel.ledger.model import best_first
 from windtunnel.ledger.records import Session
 from windtunnel.ledger.stage import Stage, StageKind
-from windtunnel.ledger.stragglers import newcomers
-from windtunnel.ledger.trial import configurations, ended, feasible_trials
+from windtunnel.ledger.trial import feasible_trials
 from windtunnel.objectives.front import hypervolumes, pareto_front, reference_point
-from windtunnel.report.alike import alike
 
 WAITING = "waiting"  # the state of a trial that is planned and has neither started nor ended
 RUNNING = "running"  # the state of a trial without a result whose job was launched and whose turn has come
@@ -42,6 +41,7 @@ class Snapshot:
         plans: of the stages that have begun, in the order in which they happen.
         selections: what each iteration's selection knew and decided, in order.
         results: how trials and other units ended, by id.
+        claims: which lane runs or ran each trial, by trial.
         launches: when each job was launched, in seconds since 1970 by the store's clock.
         exported: SHA-256 of the finalists' ONNX files, by trial; those without a file are left out.
         blocked: why the store takes no writes, where it tells; see `Store.refusal`.
@@ -60,6 +60,7 @@ class Snapshot:
     plans: Mapping[Stage, Plan]
     selections: Mapping[Stage, Selection]
     results: Mapping[str, Result]
+    claims: Mapping[str, Claim]
     launches: Mapping[str, list[float]]
     exported: Mapping[str, str]
     blocked: str = ""
@@ -94,17 +95,6 @@ class Snapshot:
         """What was taken from earlier runs, and why the rest was not; empty without a warm start."""
         plan = self.plans.get(Stage.iteration(0))
         return plan.note if plan is not None else ""
-
-    @cached_property
-    def notes(self) -> list[str]:
-        """What a person should know of the run: what was taken from earlier ones, and what may not be meant so."""
-        warm = [f"warm start: {self.warm_start}"] if self.warm_start else []
-        warnings = self.record.get("warnings")
-        said = [each for each in warnings if isinstance(each, str)] if isinstance(warnings, list) else []
-        same = alike(self.trials) if self.definition.get("script") else ""
-        late = ", ".join(self.late)
-        missed = [f"on the front, but ended after the finalists were chosen: {late}"] if late else []
-        return [*warm, *missed, *(f"warning: {each}" for each in (*said, *([same] if same else [])))]
 
     @property
     def last_iteration(self) -> int:
@@ -152,6 +142,11 @@ class Snapshot:
         done = max((stage.number for stage in self.selections), default=0) if iterations is None else iterations
         return full_stage(done, self.sessions, chosen=self.record.get("origin") is not None)
 
+    @property
+    def last_selection(self) -> Selection | None:
+        """What the last iteration that has selected knew and decided."""
+        return list(self.selections.values())[-1] if self.selections else None
+
     # Trials
 
     @cached_property
@@ -185,19 +180,22 @@ class Snapshot:
 
     @cached_property
     def jobs(self) -> dict[str, Job]:
-        """The job of each unit, by the unit's id; results that were taken over have none."""
-        return {unit: job for job in self._all_jobs for unit in job.units}
+        """The job or lane of each unit, by the unit's id; what was taken over, or not claimed yet, has none."""
+        given = {unit: job for job in self._all_jobs for unit in job.units}
+        lanes = {unit: Job.named_lane(claim.lane) for unit, claim in self.claims.items()}
+        return given | {unit: lane for unit, lane in lanes.items() if lane is not None}
 
     @cached_property
     def running(self) -> frozenset[str]:
-        """The units at work: of each job that was launched the next ones without a result, as many as it has slots."""
+        """The units at work: those that a lane holds, and of other jobs the next ones, as many as it has slots."""
         return self.in_turn if self.works else frozenset()
 
     @cached_property
     def in_turn(self) -> frozenset[str]:
         """The units that are at work, or were when the run ended."""
         launched = [job for job in self._all_jobs if job.job in self.launches]
-        return frozenset(unit for job in launched for unit in job.owed(self.results)[: job.slots])
+        held = {unit for unit, claim in self.claims.items() if not claim.released} - self.results.keys()
+        return frozenset(unit for job in launched for unit in job.owed(self.results)[: job.slots]) | held
 
     @cached_property
     def counts(self) -> dict[str, int]:
@@ -206,19 +204,6 @@ class Snapshot:
         for trial in self.trials:
             counts[self.state(trial)] += 1
         return counts
-
-    @cached_property
-    def caps(self) -> dict[str, tuple[int, int]]:
-        """What the search's caps count, `trials`, `at once` and `failed`: how many there are, and the most allowed."""
-        limits = self.definition.get("limits") or {}
-        requests = [trial.request for trial in self.trials]
-        tried = ended(requests, self.results)
-        caps = {
-            "trials": (configurations(requests), limits.get("trials")),
-            "at once": (len(self.running), (limits.get("parallel") or 0) * limits.get("slots", 1)),
-            "failed": (sum(trial.state is State.FAILED for trial in tried), limits.get("failed_trials")),
-        }
-        return {name: (count, most) for name, (count, most) in caps.items() if most}
 
     def find(self, trial: str) -> Trial | None:
         """The trial or full training of that id, if there is one."""
@@ -245,7 +230,7 @@ class Snapshot:
 
     def source(self, trial: Trial) -> str | None:
         """URL of the ledger that its result was taken from; None where a job of this run trains it."""
-        return None if trial.trial in self.jobs else trial.request.source
+        return trial.result.source if trial.result is not None else None
 
     def own(self) -> list[Trial]:
         """The trials and full trainings of this run's own jobs; results of earlier runs have cost it nothing."""
@@ -256,24 +241,15 @@ class Snapshot:
     @cached_property
     def front(self) -> frozenset[str]:
         """Ids of the trials on the front of the last selection; before that, of those that have ended."""
-        if self._last_selection:
-            return frozenset(self._last_selection.front)
+        if self.last_selection:
+            return frozenset(self.last_selection.front)
         return frozenset(trial.trial for trial in pareto_front(feasible_trials(self.trials), self.objectives))
-
-    @cached_property
-    def late(self) -> list[str]:
-        """Ids of trials that belong on the front and ended after the finalists were chosen."""
-        last = self._last_selection
-        if last is None or last.stage.number < self.last_iteration:
-            return []
-        tried = ended((trial.request for trial in self.trials), self.results)
-        return [trial.trial for trial in newcomers(tried, last.results, self.objectives)]
 
     @cached_property
     def reference(self) -> list[float]:
         """Worst corner of the hypervolume, in the order of the objectives; empty without a front."""
-        if self._last_selection:
-            return self._last_selection.reference
+        if self.last_selection:
+            return self.last_selection.reference
         return reference_point(feasible_trials(self.trials), self.objectives)
 
     @cached_property
@@ -297,10 +273,6 @@ class Snapshot:
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
     # Parts of the above
-
-    @property
-    def _last_selection(self) -> Selection | None:
-        return list(self.selections.values())[-1] if self.selections else None
 
     @cached_property
     def _all_jobs(self) -> list[Job]:

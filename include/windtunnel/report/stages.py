@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from windtunnel.ledger import Plan, Selection, State
 from windtunnel.ledger.stage import Stage, StageKind
+from windtunnel.ledger.trial import configurations, ended
 from windtunnel.report.snapshot import Snapshot
 
 _OVERHEAD = 2.0  # seconds that a stage takes beside its trials
@@ -38,7 +39,7 @@ class StageProgress:
 def stages(snapshot: Snapshot) -> list[StageProgress]:
     """The stages that have begun, in the order in which they happen."""
     job = snapshot.preparation
-    preparation = [_progress(snapshot, job.stage, job.units)] if job else []
+    preparation = [_progress(snapshot, job.stage, job.units)] if job and job.stage else []
     return preparation + [_progress(snapshot, stage, _units(plan)) for stage, plan in snapshot.plans.items()]
 
 
@@ -59,6 +60,21 @@ def coming(snapshot: Snapshot) -> list[Stage]:
     return preparation + [stage for stage in later if stage not in snapshot.plans]
 
 
+def caps(snapshot: Snapshot) -> dict[str, tuple[int, int]]:
+    """What the search's caps count, `trials`, `at once` and `failed`: how many there are, and the most allowed."""
+    limits = snapshot.definition.get("limits") or {}
+    requests = [trial.request for trial in snapshot.trials]
+    counts = {
+        "trials": (configurations(requests), limits.get("trials")),
+        "at once": (len(snapshot.running), (limits.get("parallel") or 0) * limits.get("slots", 1)),
+        "failed": (
+            sum(trial.state is State.FAILED for trial in ended(requests, snapshot.results)),
+            limits.get("failed_trials"),
+        ),
+    }
+    return {name: (count, most) for name, (count, most) in counts.items() if most}
+
+
 def seconds_left(snapshot: Snapshot) -> float | None:
     """About how many seconds are left, in proportion to predicted costs; None before a trial has ended."""
     trained = [
@@ -71,7 +87,7 @@ def seconds_left(snapshot: Snapshot) -> float | None:
     seconds, done = map(sum, zip(*trained, strict=True))
     cost = sum(trial.request.cost for trial in snapshot.all_trials.values() if not trial.result)
     later = coming(snapshot)
-    lanes = snapshot.definition["limits"]["parallel"] or max(1, *(len(plan.jobs) for plan in snapshot.plans.values()))
+    lanes = snapshot.definition["limits"]["parallel"] or len({claim.lane for claim in snapshot.claims.values()}) or 1
     return seconds / max(done, 1e-9) * (cost + _cost(snapshot, later)) / lanes + _OVERHEAD * (len(later) + 1)
 
 

@@ -16,13 +16,21 @@ from windtunnel.validation import shown
 
 
 def json_form(value: Any) -> Any:
-    """A value of Python code as JSON's: lists for tuples, the values of enumerations and of NumPy's numbers."""
+    """A value of Python code as JSON's: lists for tuples, the values of enumerations and of NumPy's numbers.
+
+    Raises:
+        ValueError: a mapping has a key that is no text, which JSON would make another one.
+    """
     if isinstance(value, enum.Enum):
         return json_form(value.value)
     if isinstance(value, list | tuple):
         return [json_form(part) for part in value]
     if isinstance(value, dict):
-        return {name: json_form(part) for name, part in value.items()}
+        names = [json_form(name) for name in value]
+        others = [name for name in names if not isinstance(name, str)]
+        if others:
+            raise ValueError(f"keys that are text, not {shown(others[0])}: put it in quotes")
+        return {name: json_form(part) for name, part in zip(names, value.values(), strict=True)}
     return value.item() if hasattr(value, "dtype") and hasattr(value, "item") else value
 
 

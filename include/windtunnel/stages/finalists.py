@@ -23,12 +23,11 @@ def full_stage(search: Search, history: History) -> Stage:
     return ids.full_stage(history.iterations_done, earlier, chosen=chosen)
 
 
-def choose_finalists(search: Search, live: Collection[str] = ()) -> Plan:
+def choose_finalists(search: Search) -> Plan:
     """Fix the full training of the front's members, spread over it, or of the trials that the session names.
 
     Args:
         search: at work.
-        live: names of the run's jobs that live: stragglers among them hold their lanes.
 
     Raises:
         SearchError: no trial is on the front.
@@ -40,7 +39,7 @@ def choose_finalists(search: Search, live: Collection[str] = ()) -> Plan:
     if plan is not None:
         return plan
     requests = _chosen(search, stage) if search.origin else _front(search, history, stage)
-    return plan_trials(search, history, stage, _last_tries(search, history, requests), live)
+    return plan_trials(search, history, stage, _last_tries(search, history, requests))
 
 
 def _front(search: Search, history: History, stage: Stage) -> list[Request]:

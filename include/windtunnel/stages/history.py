@@ -1,9 +1,9 @@
 """What a stage knows of its run: fixed by the iterations' records, so that a stage done again knows the same."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from functools import cached_property
 
-from windtunnel.ledger import Job, JobKind, Ledger, Plan, Request, Result, Selection, Trial
+from windtunnel.ledger import Ledger, Plan, Request, Result, Selection, Trial
 from windtunnel.ledger.plans import copied_plans, read_plans, write_plans
 from windtunnel.ledger.reading import unreadable
 from windtunnel.ledger.stage import Stage
@@ -73,20 +73,6 @@ class History:
             raise unreadable(self.ledger.store, path, f"names {strange}, which no plan.json beside it has")
         return [requests[trial] for trial in names]
 
-    def stragglers(self, upto: int) -> list[Job]:
-        """The jobs of iterations up to `upto` that still owe results."""
-        plans = [plan for stage, plan in self.plans.items() if stage.is_iteration and 0 < stage.number <= upto]
-        return [job for plan in plans for job in plan.jobs if job.owed(self.results)]
-
-    def busy_lanes(self, live: Collection[str]) -> set[int]:
-        """Lanes that jobs of earlier stages still hold; a job with all its results is only about to end.
-
-        Args:
-            live: names of the run's jobs that live.
-        """
-        jobs = [job for plan in self.plans.values() for job in plan.jobs if job.job in live]
-        return {job.lane for job in jobs if job.owed(self.results if job.kind is JobKind.TRAIN else self._steps)}
-
     def plan(self, stage: Stage) -> Plan | None:
         """The stage's plan, if it is fixed, for whoever works on the stage: all that follows from it is written."""
         plan = self.plans.get(stage)
@@ -113,7 +99,3 @@ class History:
     @cached_property
     def _stages(self) -> tuple[list[Stage], list[Stage]]:
         return self.ledger.stage_records()
-
-    @cached_property
-    def _steps(self) -> dict[str, Result]:
-        return self.ledger.step_outcomes()

@@ -30,16 +30,15 @@ def goes_on(search: Search, group: int) -> bool:
     return group == 1 or (before is not None and before.stop is None and before.failure is None)
 
 
-def suggest(search: Search, k: int, live: Collection[str] = ()) -> Plan:
-    """Fix iteration k's trials and jobs.
+def suggest(search: Search, k: int) -> Plan:
+    """Fix iteration k's trials.
 
     Args:
         search: at work.
         k: the iteration, counted from 1.
-        live: names of the run's jobs that live: stragglers among them hold their lanes.
 
     Returns:
-        The plan; trials whose results are known already are in it, but in no job.
+        The plan; trials whose results are known already are in it.
     """
     stage, history = Stage.iteration(k), History(search.ledger)
     plan = history.plan(stage)
@@ -56,9 +55,7 @@ def suggest(search: Search, k: int, live: Collection[str] = ()) -> Plan:
     ends = k == search.iteration(search.session.iterations)
     ahead, last = what_follows(search.definition, last=ends, more=more)
     left_out = "" if any(plan.left_out for plan in history.plans.values()) else _left_out(failing)
-    return plan_trials(
-        search, history, stage, requests, live, note=batch.note, left_out=left_out, ahead=ahead, last=last
-    )
+    return plan_trials(search, history, stage, requests, note=batch.note, left_out=left_out, ahead=ahead, last=last)
 
 
 def select(search: Search, k: int) -> Selection:
@@ -96,7 +93,7 @@ def select(search: Search, k: int) -> Selection:
             promotions=promotions,
             underway=underway,
             stop=stop,
-            failure=reason_to_fail(search, configurations, len(stands.front)),
+            failure=reason_to_fail(search, configurations, len(stands.front), len(late)),
         )
     )
 

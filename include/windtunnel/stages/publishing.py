@@ -3,7 +3,8 @@
 from typing import Any
 
 from windtunnel.errors import SearchError
-from windtunnel.ledger import Model, Verdict
+from windtunnel.ledger import Ledger, Model, Verdict
+from windtunnel.ledger.artifacts import artifacts, is_model
 from windtunnel.ledger.model import best_first
 from windtunnel.ledger.stragglers import newcomers
 from windtunnel.ledger.trial import Trial, ended
@@ -109,5 +110,12 @@ def _described_model(search: Search, model: Model) -> dict[str, Any]:
         "test": model.test,
         "onnx": model.onnx,
         "sha256": model.sha256,
+        "files": [] if model.onnx else _own_files(search.ledger, model.trial.trial),
         "error": f"{failure.kind}: {failure.message}" if failure else "",
     }
+
+
+def _own_files(ledger: Ledger, trial: str) -> list[str]:
+    """Paths, in the run's folder, of the models that a trial saved in formats of their own."""
+    base = ledger.path("")
+    return [entry.path.removeprefix(base) for entry in artifacts(ledger, trial).values() if is_model(entry)]

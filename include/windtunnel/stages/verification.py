@@ -6,7 +6,7 @@ from windtunnel.ledger.ids import verification_id
 from windtunnel.ledger.trial import ended
 from windtunnel.stages.finalists import full_stage
 from windtunnel.stages.history import History
-from windtunnel.stages.planning import deal_into_jobs
+from windtunnel.stages.planning import jobs_of
 from windtunnel.stages.search import Search
 
 
@@ -22,10 +22,7 @@ def plan_verification(search: Search) -> Plan:
     verifies = workload_of(search.definition).verify is not None
     trained = ended(requests, history.results) if verifies else []
     checked = search.ledger.step_outcomes()
-    units = {
-        verification_id(trial.trial): trial.request
-        for trial in trained
-        if trial.state is State.COMPLETED and verification_id(trial.trial) not in checked
-    }
-    jobs = deal_into_jobs(search, stage, JobKind.VERIFY, units)
+    units = [verification_id(trial.trial) for trial in trained if trial.state is State.COMPLETED]
+    units = [unit for unit in units if unit not in checked]
+    jobs = jobs_of(search, stage, JobKind.VERIFY, units)
     return history.create_plan(Plan(stage=stage, requests=[], jobs=jobs))

@@ -58,12 +58,8 @@ def start(search: Search) -> Plan | None:
     return plan
 
 
-def adopt_results(search: Search, history: History, requests: Iterable[Request]) -> set[str]:
-    """Copy the results that earlier runs have of these trials, and the files that going on from them needs.
-
-    Returns:
-        The trials whose results were copied.
-    """
+def adopt_results(search: Search, history: History, requests: Iterable[Request]) -> None:
+    """Copy the results that earlier runs have of these trials, and the files that going on from them needs."""
     sources = list(search.definition.warm_start)
     if search.origin is not None:
         sources.append(open_source(search.origin["from_run"], search.ledger, "from_run").url)
@@ -84,7 +80,6 @@ def adopt_results(search: Search, history: History, requests: Iterable[Request])
                 adopted.add(request.trial)
             elif theirs.state is State.STOPPED:  # by other rules: it goes on from there
                 _copy(source, theirs.trial, search.ledger, request.trial, "checkpoint.pt")
-    return adopted
 
 
 def _same_trials(search: Search, url: str) -> tuple[list[Request], str]:

@@ -8,11 +8,12 @@ from typing import Self
 from windtunnel.errors import WindtunnelError
 from windtunnel.fleet.accounts import Accounts
 from windtunnel.fleet.gathering import LEADERBOARD
-from windtunnel.fleet.publishing import published, summary
+from windtunnel.fleet.publishing import is_over, published, summary
 from windtunnel.fleet.records import FleetPlan, ended, read_plan
 from windtunnel.ledger import Ledger
+from windtunnel.report import RunReader
+from windtunnel.report.summary import duration
 from windtunnel.text import printable
-from windtunnel_airflow.run.summary import duration, reasons
 
 _EVERY = 2.0  # seconds between looks
 
@@ -20,9 +21,9 @@ _EVERY = 2.0  # seconds between looks
 class FleetDisplay:
     """Shows how far a fleet's run is until the block ends."""
 
-    def __init__(self, ledger: Ledger, heading: str) -> None:
+    def __init__(self, reader: RunReader, heading: str) -> None:
         """Show a run, which need not have begun."""
-        self._ledger = ledger
+        self._ledger = reader.ledger
         self._heading = heading
         self._plan: FleetPlan | None = None
         self._shown = ""
@@ -71,7 +72,7 @@ def results_of_fleet(ledger: Ledger, seconds: float, latest: Path | None) -> lis
     return [*lines, f"  run            {ledger.url}"]
 
 
-def failure_of_fleet(ledger: Ledger, log: bytes) -> list[str]:
-    """Why a run failed: by its ledger where that knows, and by the exceptions of Airflow's log."""
+def failure_of_fleet(ledger: Ledger) -> list[str]:
+    """Why a run failed, by its ledger; nothing where that does not know."""
     plan = read_plan(ledger)
-    return [*(summary(ledger, plan) if plan is not None else []), *reasons(log)]
+    return summary(ledger, plan) if plan is not None and is_over(ledger) else []

@@ -4,10 +4,12 @@ from typing import Any
 
 from airflow.providers.standard.operators.hitl import HITLBranchOperator
 
-from windtunnel.definition.program import workload_of
+from windtunnel.launchers import get_launcher
+from windtunnel.launchers.lanes import end_idle
 from windtunnel.ledger import Approval
 from windtunnel.stages import History, Search
 from windtunnel.stages.finalists import full_stage
+from windtunnel.stages.question import QUESTION, describe_finalists
 from windtunnel_airflow.context import current_search
 from windtunnel_airflow.triggers.answer import AnswerTrigger
 
@@ -38,7 +40,7 @@ class Approve(HITLBranchOperator):
             **kwargs: the operator's.
         """
         super().__init__(
-            subject="Train these finalists fully?",
+            subject=QUESTION,
             options=[APPROVE, REJECT],
             options_mapping={APPROVE: approved, REJECT: refused},
             **kwargs,
@@ -76,7 +78,8 @@ class Approve(HITLBranchOperator):
         return super().execute_complete(context, event)
 
     def _ask(self, search: Search, context: Any) -> Any:
-        self.body = _finalists(search)
+        self.body = describe_finalists(search)
+        end_idle(search.ledger, get_launcher(search.definition.launcher))
         return super().execute(context)
 
     def _approved(self, search: Search, ti: Any) -> bool:
@@ -91,20 +94,3 @@ class Approve(HITLBranchOperator):
 def _is_retry(ti: Any, retries: int) -> bool:
     """Whether the task died at its last try; clearing it, which asks anew, adds to the tries that it may have."""
     return bool(ti.try_number - (ti.max_tries - retries) > 1)
-
-
-def _finalists(search: Search) -> str:
-    from windtunnel.stages import choose_finalists
-
-    outcomes = search.ledger.outcomes()
-    names = list(search.definition.objectives)
-    rows = [f"| trial | {' | '.join(names)} | parameters |", "|---" * (len(names) + 2) + "|"]
-    for request in choose_finalists(search).requests:
-        seen = outcomes.get(request.continue_from or request.trial)
-        values = [f"{seen.objectives[name]:.6g}" if seen and name in seen.objectives else "" for name in names]
-        rows.append(f"| {request.trial} | {' | '.join(values)} | {request.params} |")
-    checked = workload_of(search.definition).verify is not None
-    then = (
-        "each model is verified on the test data" if checked else "no model is verified: the workload has no `verify`"
-    )
-    return "\n".join([*rows, "", f"They are trained to {search.definition.epochs.full:g} epochs; then {then}."])

@@ -9,9 +9,9 @@ from airflow.sdk.exceptions import AirflowFailException
 from windtunnel import stages
 from windtunnel.errors import LedgerError
 from windtunnel.launchers import get_launcher
-from windtunnel_airflow.context import current_ledger, current_search, live_jobs, search_to_end, tell
+from windtunnel_airflow.context import current_ledger, current_search, search_to_end, tell
 from windtunnel_airflow.failures import failures
-from windtunnel_airflow.tasks.training import run_jobs
+from windtunnel_airflow.tasks.training import lanes_of, parts_of, run_jobs
 
 _NOTHING = "nothing was published"
 
@@ -21,7 +21,7 @@ _NOTHING = "nothing was published"
 def finalists(store: str) -> list[str]:
     """Fix which trials are trained fully: of the front, or those that the trigger names."""
     search = current_search(store)
-    plan = stages.choose_finalists(search, live_jobs(search))
+    plan = stages.choose_finalists(search)
     for request in plan.requests:
         tell(f"{request.trial} {request.params}")
     return [request.trial for request in plan.requests]
@@ -38,27 +38,29 @@ def verification(store: str) -> tuple[Any, Any, Any]:
 
 
 def _stage(name: str, tooltip: str, plan: Callable[[str], Any], store: str) -> tuple[Any, Any, Any]:
-    """Plan → train[job] → await_results.
+    """Plan → train[part] → await_results.
 
     Returns:
         The group's first task, its sensor, and its collecting task.
     """
     with TaskGroup(name, tooltip=tooltip):
-        jobs = plan(store)
-        wait, collected = run_jobs(jobs, store)
-    return jobs, wait, collected
+        parts = plan(store)
+        wait, collected = run_jobs(parts, store)
+    return parts, wait, collected
 
 
 @task(task_id="plan")
-def plan_full_training(store: str) -> list[str]:
-    """The jobs of the finalists' full training."""
-    return [job.job for job in stages.choose_finalists(current_search(store)).jobs]
+def plan_full_training(store: str) -> list[dict[str, str]]:
+    """The lanes of the finalists' full training."""
+    search = current_search(store)
+    return lanes_of(search, stages.choose_finalists(search))
 
 
 @task(task_id="plan")
-def plan_verification(store: str) -> list[str]:
+def plan_verification(store: str) -> list[dict[str, str]]:
     """The jobs that verify the finalists' models."""
-    return [job.job for job in stages.plan_verification(current_search(store)).jobs]
+    plan = stages.plan_verification(current_search(store))
+    return parts_of(plan.stage, plan.jobs)
 
 
 def publish(asset: Asset, store: str) -> Any:

@@ -6,6 +6,7 @@ from airflow.sdk import Asset, TaskGroup, TriggerRule, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException
 
 from windtunnel.definition import Fleet
+from windtunnel.engine.runs import is_current
 from windtunnel.errors import LedgerError
 from windtunnel.fleet import gathering, publishing
 from windtunnel.fleet.accounts import Accounts
@@ -20,7 +21,6 @@ from windtunnel.ledger.sources import check_begun
 from windtunnel_airflow.context import current_fleet, current_ledger, tell, tell_fleet
 from windtunnel_airflow.failures import failures
 from windtunnel_airflow.params import chosen_fleet
-from windtunnel_airflow.run.runs import is_current
 from windtunnel_airflow.run_lock import hold_lock
 from windtunnel_airflow.sensors.fleet import AwaitFleet
 

@@ -7,12 +7,12 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from windtunnel import stages
 from windtunnel.ledger import Selection
-from windtunnel_airflow.context import current_search, live_jobs, skip_iterations, tell
-from windtunnel_airflow.tasks.training import run_jobs
+from windtunnel_airflow.context import current_search, skip_iterations, tell
+from windtunnel_airflow.tasks.training import lanes_of, run_jobs
 
 
 def iteration(group: int, store: str, *, last: bool) -> tuple[Any, Any, Any]:
-    """The session's `group`-th iteration: suggest → train[job] → await_results → select.
+    """The session's `group`-th iteration: suggest → train[lane] → await_results → select.
 
     Args:
         group: counted from 1; which of the ledger's iterations it performs, the session's offset says.
@@ -33,15 +33,16 @@ def iteration(group: int, store: str, *, last: bool) -> tuple[Any, Any, Any]:
 
 
 @task
-def suggest(group: int, store: str) -> list[str]:
-    """Fix the iteration's trials and deal them into jobs; at least one, or the expansion would skip what follows."""
+def suggest(group: int, store: str) -> list[dict[str, str]]:
+    """Fix the iteration's trials, and name the lanes that they need."""
     search = current_search(store)
     k = search.iteration(group)
-    plan = stages.suggest(search, k, live_jobs(search))
-    tell(f"Iteration {k}: {len(plan.requests)} trials in {len(plan.jobs)} jobs. {plan.note}".strip())
+    plan = stages.suggest(search, k)
+    parts = lanes_of(search, plan)
+    tell(f"Iteration {k}: {len(plan.requests)} trials for {len(parts)} lanes. {plan.note}".strip())
     if plan.left_out:
         tell(plan.left_out)
-    return [job.job for job in plan.jobs]
+    return parts
 
 
 def select(group: int, store: str) -> bool:

@@ -4,20 +4,22 @@ from airflow.sdk import TaskGroup, get_current_context, task
 
 from windtunnel import stages
 from windtunnel.definition import Definition
+from windtunnel.definition.choices import chosen, origin
+from windtunnel.engine.runs import is_current
 from windtunnel.launchers import get_launcher
+from windtunnel.launchers.lanes import end_other_sessions
 from windtunnel.ledger.sources import check_begun
 from windtunnel_airflow.context import current_ledger, current_search, skip_iterations, tell, tell_spec
-from windtunnel_airflow.params import chosen, origin
-from windtunnel_airflow.run.runs import is_current
 from windtunnel_airflow.run_lock import hold_lock, is_at_work
 from windtunnel_airflow.sensors.results import AwaitResults
+from windtunnel_airflow.tasks.training import parts_of
 
 
 def prepare_data(definition: Definition, store: str) -> TaskGroup:
     """Begin → await_results → start, which skips the first iteration where there is none to perform."""
 
     @task
-    def begin() -> list[str]:
+    def begin() -> list[dict[str, str]]:
         """Claim the run for this DAG run, fix what it performs, and launch the preparation of the data."""
         context = get_current_context()
         params = context["params"]
@@ -46,14 +48,13 @@ def prepare_data(definition: Definition, store: str) -> TaskGroup:
         job = stages.prepare_job(search)
         get_launcher(search.definition.launcher).launch(search.ledger, job)
         tell(f"Launched job {job.job}, which prepares the data, by {search.definition.launcher}.")
-        return [job.job]
+        return parts_of(job.stage, [job])
 
     @task.short_circuit(ignore_downstream_trigger_rules=False)
     def start() -> bool:
-        """Take over what earlier runs know, launch stragglers that were cut off, and go on, if there is more to do."""
+        """End what earlier sessions left, take over what earlier runs know, and go on, if there is more to do."""
         search = current_search(store)
-        for job in stages.History(search.ledger).stragglers(search.session.offset):
-            get_launcher(search.definition.launcher).launch(search.ledger, job)
+        end_other_sessions(search.ledger, get_launcher(search.definition.launcher))
         plan = stages.start(search)
         if plan is not None:
             tell(plan.note)
@@ -63,7 +64,7 @@ def prepare_data(definition: Definition, store: str) -> TaskGroup:
         return going_on
 
     with TaskGroup("prepare_data", tooltip="The data and its splits, once a run") as group:
-        jobs = begin()
-        wait = AwaitResults(task_id="await_results", store=store, jobs=jobs, essential=True)
+        parts = begin()
+        wait = AwaitResults(task_id="await_results", store=store, parts=parts, essential=True)
         wait >> start()
     return group

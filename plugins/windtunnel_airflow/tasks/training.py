@@ -1,21 +1,36 @@
-"""A stage's jobs: launched side by side, awaited together, shown one by one."""
+"""A stage's jobs or lanes: launched side by side, awaited together, shown one by one."""
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from airflow.sdk import TriggerRule, get_current_context, task, task_group
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from windtunnel.launchers import get_launcher
-from windtunnel.ledger import Ledger, Result, State
-from windtunnel.ledger.failures import record_unlaunched
+from windtunnel.launchers.lanes import lanes_for, record_unlaunched
+from windtunnel.ledger import Job, Ledger, Plan, Result, State
+from windtunnel.ledger.claims import Claims
+from windtunnel.ledger.queue import open_queue, requested
 from windtunnel.ledger.records import Params
-from windtunnel_airflow.context import current_ledger, current_search, set_label, tell
+from windtunnel.ledger.stage import Stage
+from windtunnel.stages import Search
+from windtunnel_airflow.context import current_ledger, current_search, label, set_label, tell
 from windtunnel_airflow.retries import is_last_try
 from windtunnel_airflow.sensors.results import AwaitResults
 
 
-def run_jobs(jobs: Any, store: str) -> tuple[AwaitResults, Any]:
-    """The mapped group `train` over the jobs, and the sensor that waits for their results.
+def parts_of(stage: Stage | None, jobs: Iterable[Job]) -> list[dict[str, str]]:
+    """What the group `train` is mapped over: the jobs or lanes of a stage, never none of them."""
+    return [{"stage": str(stage), "job": job.job} for job in jobs]
+
+
+def lanes_of(search: Search, plan: Plan) -> list[dict[str, str]]:
+    """The lanes that a planned stage needs; at least one, or the expansion would skip what follows."""
+    return parts_of(plan.stage, lanes_for(search.ledger, search.definition, plan))
+
+
+def run_jobs(parts: Any, store: str) -> tuple[AwaitResults, Any]:
+    """The mapped group `train` over the parts of a stage, and the sensor that waits for their results.
 
     The sensor comes after every launch: `airflow dags test` runs tasks in random order and triggers inline, so that a
     sensor beside the launches would wait for jobs that nobody launches.
@@ -24,46 +39,49 @@ def run_jobs(jobs: Any, store: str) -> tuple[AwaitResults, Any]:
         The sensor, and the collecting task.
     """
     wait = AwaitResults(
-        task_id="await_results", store=store, jobs=jobs, trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS
+        task_id="await_results", store=store, parts=parts, trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS
     )
 
-    @task_group(tooltip="One job: its trials run one after another, on one lane")
-    def train(job: str) -> Any:
-        launched = launch(job, store)
-        collected = collect(job, store)
+    @task_group(tooltip="One lane, which trains trial after trial for the whole search: its part in this stage")
+    def train(part: dict[str, str]) -> Any:
+        launched = launch(part, store)
+        collected = collect(part, store)
         launched >> wait >> collected
         launched >> collected
         return collected
 
-    return wait, train.expand(job=jobs)
+    return wait, train.expand(part=parts)
 
 
 @task(map_index_template="{{ trials }}")
-def launch(job: str, store: str) -> None:
-    """Submit the job and return at once. If that cannot be done at all, its trials' results say so."""
+def launch(part: dict[str, str], store: str) -> None:
+    """See that the job or the lane lives, and return at once. If that cannot be done at all, it is recorded why."""
     search = current_search(store)
-    work = search.ledger.job(job)
-    set_label(work)
+    work = search.ledger.job(part["job"])
+    set_label(work.job if work.session is not None else label(work.units))
+    if work.session is not None:
+        open_queue(search.ledger, Stage(part["stage"]))
     try:
         get_launcher(search.definition.launcher).launch(search.ledger, work)
     except Exception as error:
         if is_last_try(get_current_context()["ti"], error):
             record_unlaunched(search.ledger, work, error)
         raise
-    units = ", ".join(work.units) or "nothing to do"
-    tell(f"Launched job {job} by {search.definition.launcher}, on lane {work.lane}: {units}.")
+    what = "it claims trials as it comes to them" if work.session is not None else label(work.units)
+    tell(f"Launched {work.job} by {search.definition.launcher}, unless it lived: {what}.")
 
 
 # Only what was awaited can be shown. A killed worker is a reason to try again; failed trials, which fail it, are none.
 @task(map_index_template="{{ trials }}", trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS, on_failure_callback=[])
-def collect(job: str, store: str) -> None:
-    """Show the job's trials and their logs. Red where a trial failed; skipped where the search went on without it."""
+def collect(part: dict[str, str], store: str) -> None:
+    """Show what the job or the lane did in this stage. Red where a trial failed; skipped where one still runs."""
     ledger = current_ledger(store)
-    work = ledger.job(job)
-    set_label(work)
-    plan = ledger.plan(work.stage)
+    work, stage = ledger.job(part["job"]), Stage(part["stage"])
+    plan = ledger.plan(stage)
     params = {request.trial: request.params for request in plan.requests} if plan is not None else {}
-    results = {unit: ledger.result(unit) for unit in work.units}
+    units = work.units if work.session is None else _done_by(ledger, work, stage)
+    set_label(label(units))
+    results = {unit: ledger.result(unit) for unit in units}
     for unit, result in results.items():
         _show(ledger, unit, params.get(unit, {}), result)
     ended = [result for result in results.values() if result is not None]
@@ -71,7 +89,27 @@ def collect(job: str, store: str) -> None:
     if failed:
         raise AirflowFailException(f"{len(failed)} of {len(results)} failed\n" + "\n".join(failed))
     if len(ended) < len(results):
-        raise AirflowSkipException("not all of its trials are done; they count in a later iteration")
+        raise AirflowSkipException("not all of its trials are done; they count, and are shown, in a later iteration")
+
+
+def _done_by(ledger: Ledger, lane: Job, stage: Stage) -> Sequence[str]:
+    """The trials of a stage that a lane claimed, and those of earlier iterations that the last selection lacked.
+
+    What failed though nobody claimed it is the first lane's.
+    """
+    asked = [request.trial for request in requested(ledger, [stage])]
+    if stage.is_iteration and stage.number > 1:
+        before = ledger.selection(Stage.iteration(stage.number - 1))
+        known = set(before.results) if before is not None else set()
+        iterations = [one for one in ledger.stages() if one.is_iteration and 0 < one.number < stage.number]
+        asked += [request.trial for request in requested(ledger, iterations) if request.trial not in known]
+    claims = Claims(ledger).listing()
+    own = [unit for unit in asked if unit in claims and claims[unit].lane == lane.job]
+    if lane.lane:
+        return own
+    ended = ledger.outcomes()
+    nobodys = [unit for unit in asked if unit not in claims and unit in ended]
+    return own + [unit for unit in nobodys if ended[unit].state is State.FAILED]
 
 
 def _show(ledger: Ledger, unit: str, params: Params, result: Result | None) -> None:

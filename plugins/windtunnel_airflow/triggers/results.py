@@ -40,7 +40,7 @@ class Monitor(Protocol):
 
 
 class ResultsTrigger(BaseTrigger):
-    """Polls a stage until its results are in: one listing of live jobs and one of results a poll.
+    """Polls a stage until its results are in, or jobs are to be launched again: a poll is three listings at most.
 
     What it remembers between polls may be lost: after a restart of the triggerer a job that is gone is noticed one poll
     later, and that is all. A store that is busy, silent or away is asked again after ever longer pauses, for as long as
@@ -69,14 +69,19 @@ class ResultsTrigger(BaseTrigger):
         return name, fields
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Yield one event: the `message` of the finished wait, or the `error` that makes waiting senseless."""
+        """Yield one event.
+
+        It has the `message` of the wait and the jobs `wanted`, none where it is finished, or the `error` that makes
+        waiting senseless.
+        """
         try:
             await use_cluster_async()
             progress = await self._wait()
         except WindtunnelError as error:
             yield TriggerEvent({"error": str(error)})  # type: ignore[no-untyped-call]
         else:
-            yield TriggerEvent({"message": progress.message})  # type: ignore[no-untyped-call]
+            wanted = [job.job for job in progress.wanted]
+            yield TriggerEvent({"message": progress.message, "wanted": wanted})  # type: ignore[no-untyped-call]
 
     def monitor(self, credentials: Credentials | None = None) -> Monitor:
         """The stage's monitor, new."""
@@ -110,7 +115,7 @@ class ResultsTrigger(BaseTrigger):
             if progress.message != logged:
                 logged = progress.message
                 self.log.info(logged)
-            if progress.done:
+            if progress.done or progress.wanted:
                 return progress
             await asyncio.sleep(pause(time.monotonic() - began))
 

@@ -33,11 +33,10 @@ class StagedLauncher(Launcher):
         self.listings += 1
         return set(self.alive)
 
-    def relaunch(self, ledger, job):
+    def may_relaunch(self, ledger, job):
         if len(self.relaunched) == self.relaunches:
             return False
         self.relaunched.append(job.job)
-        self.launch(ledger, job)
         return True
 
     def failure_reason(self, ledger, job):
@@ -147,8 +146,12 @@ def test_a_gone_job_is_revived_while_its_launcher_allows(run):
     monitor = StageMonitor(run.ledger, launcher, "1")
     for times in (1, 2):
         launcher.alive.clear()
-        assert monitor.poll().finished == 1
-        assert monitor.poll().finished == 1
+        assert monitor.poll().wanted == ()
+        progress = monitor.poll()
+        assert progress.finished == 1
+        assert launcher.alive == set(), "the monitor launches nothing itself"
+        for job in progress.wanted:
+            launcher.launch(run.ledger, job)
         assert len(launcher.relaunched) == times
         assert monitor.poll().live == 1
     launcher.alive.clear()
@@ -271,7 +274,7 @@ def test_waiting_polls_until_done(run, launcher):
         if len(slept) == 2:
             complete(run, "a")
 
-    progress = wait(StageMonitor(run.ledger, launcher, "1"), 3.0, seen.append, sleep)
+    progress = wait(StageMonitor(run.ledger, launcher, "1"), pytest.fail, 3.0, seen.append, sleep)
     assert progress.done and seen[-1] == progress
     assert slept == [3.0, 3.0]
 
@@ -338,7 +341,7 @@ def continuous(run):
     return begin
 
 
-def hold(ledger, units, lane="lane-1-0"):
+def hold(ledger, units, lane="lane-0-0"):
     return [Claims(ledger).take(unit, lane, 1) for unit in units]
 
 
@@ -369,4 +372,14 @@ def test_the_last_one_waits_for_who_would_be_on_the_front(continuous, launcher):
     curves.put(ledger.trial_path(units[4], METRICS), b"", curve_metadata('{"epoch": 1, "score": 0.5}'))
     assert not monitor.poll().done
     ledger.record(Result(trial=units[3], state=State.COMPLETED, objectives={"score": 2.0}))
+    assert monitor.poll().done
+
+
+def test_without_a_front_the_last_one_waits_for_everyone(continuous, launcher):
+    ledger, units = continuous(ahead=0, last=True)
+    hold(ledger, units)
+    ledger.record(Result(trial=units[0], state=State.FAILED, kind="error"))
+    monitor = StageMonitor(ledger, launcher, "2")
+    assert not monitor.poll().done
+    ledger.record(Result(trial=units[1], state=State.COMPLETED, objectives={"score": 1.0}))
     assert monitor.poll().done

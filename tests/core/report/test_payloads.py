@@ -5,6 +5,7 @@ import pytest
 
 from tests.core.report import made_up
 from windtunnel.ledger import Approval, Ledger, Plan
+from windtunnel.ledger.claims import Claims
 from windtunnel.ledger.records import Session
 from windtunnel.report import RunReader, collect
 from windtunnel.report.payloads import Curves, compare, curves, importance, lanes, overview, trial, trials
@@ -309,6 +310,19 @@ def test_lanes_say_how_busy_each_stage_was(ledger: Ledger) -> None:
     assert first["busy"] <= first["room"]
 
 
+def test_lanes_are_busy_or_idle(ledger: Ledger) -> None:
+    made_up.fill(ledger, limits={"parallel": 3}, finalists=0)
+    found = lanes(collect(ledger))
+    whole, idle = found["whole"], found["idle"]
+    spans = list(zip(idle["lane"], idle["start"], idle["end"], strict=True))
+    assert whole["busy"] + sum(end - start for _, start, end in spans) >= whole["room"] - 1e-3
+    assert [end - start for lane, start, end in spans if lane == 2] == [whole["seconds"]]  # it never had any
+    work = list(zip(*(found["columns"][name] for name in ("lane", "start", "end")), strict=True))
+    for lane, start, end in spans:
+        assert start < end
+        assert not [one for one in work if one[0] == lane and one[1] < end and one[2] > start]
+
+
 def test_a_running_trial_is_on_its_lane_without_an_end(ledger: Ledger) -> None:
     made_up.fill(ledger, iterations=1, finalists=0)
     plan = ledger.plan("1")
@@ -320,6 +334,22 @@ def test_a_running_trial_is_on_its_lane_without_an_end(ledger: Ledger) -> None:
     assert columns["end"][place] is None
     before = columns["unit"].index(plan.jobs[0].units[-2])
     assert columns["start"][place] >= columns["end"][before]
+
+
+def test_a_claimed_trial_is_on_the_lane_that_claimed_it_from_then_on(ledger: Ledger) -> None:
+    made_up.fill(ledger, iterations=1, finalists=0)
+    plan = ledger.plan("1")
+    assert plan is not None
+    unit = plan.requests[-1].trial
+    ledger.store.delete(ledger.path(f"results/{unit}.json"))
+    before = lanes(collect(ledger))
+    assert unit not in before["columns"]["unit"]
+    Claims(ledger).take(unit, "lane-1-5", 1)
+    found = lanes(collect(ledger))
+    assert found["version"] != before["version"]
+    place = found["columns"]["unit"].index(unit)
+    assert found["columns"]["lane"][place] == 5 and found["columns"]["end"][place] is None
+    assert found["columns"]["start"][place] == Claims(ledger).listing()[unit].since
 
 
 def test_two_runs_compare_over_one_reference(ledger: Ledger) -> None:

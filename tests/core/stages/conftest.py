@@ -4,6 +4,7 @@ import pytest
 
 from windtunnel.definition.model import Definition
 from windtunnel.ledger import Ledger, Result, State
+from windtunnel.ledger.queue import unfinished
 from windtunnel.stages import begin, goes_on, select, start, suggest
 from windtunnel.stages.search import Search
 from windtunnel.stores.local import LocalStore
@@ -44,12 +45,10 @@ class Bench:
         return search
 
     def train(self, search: Search, plan, fail=lambda request: False, only=None):
-        requests = {request.trial: request for request in plan.requests}
-        for job in plan.jobs:
-            for unit in job.units:
-                if only is None or unit in only:
-                    self.trained.append(unit)
-                    search.ledger.record(outcome(requests[unit], fail(requests[unit])))
+        for request in unfinished(search.ledger, [plan.stage]):
+            if only is None or request.trial in only:
+                self.trained.append(request.trial)
+                search.ledger.record(outcome(request, fail(request)))
 
     def iterate(self, search, groups, **how):
         for group in range(1, groups + 1):
@@ -71,3 +70,8 @@ def outcome(request, failed=False):
 @pytest.fixture
 def bench(tmp_path):
     return Bench(tmp_path)
+
+
+def units_of(plan):
+    """The trials that a stage asks for, infeasible ones aside."""
+    return [request.trial for request in plan.requests if not request.infeasible]

@@ -11,7 +11,7 @@ from windtunnel.cli import main
 from windtunnel.errors import StoreError, UnreadableError, WindtunnelError
 from windtunnel.launchers.base import JobFailure, Launcher
 from windtunnel.launchers.monitor import StageMonitor
-from windtunnel.ledger import Approval, Ledger, Result, Selection, State
+from windtunnel.ledger import Approval, Job, JobKind, Ledger, Result, Selection, State
 from windtunnel.ledger.curves import read_curves
 from windtunnel.ledger.find import find_run
 from windtunnel.report import collect, payloads
@@ -44,7 +44,7 @@ class Idle(Launcher):
     def live(self, ledger):
         return set()
 
-    def relaunch(self, ledger, job):
+    def may_relaunch(self, ledger, job):
         return False
 
     def failure_reason(self, ledger, job):
@@ -120,6 +120,7 @@ def whole(tmp_path_factory):
     bench.train(search, choose_finalists(search))
     plan_verification(search)
     ledger.begin_trial(ledger.plan("1").requests[0])
+    ledger.create_job(Job(job="1-0", kind=JobKind.VERIFY, stage="verify-1", units=["verify-" + trial(ledger)]))
     ledger.begin_first_attempt(trial(ledger), "1-0", "here", "2026-11-28T00:00:00+00:00")
     ledger.begin_launch("1-0", "here", "2026-11-28T00:00:00+00:00")
     ledger.cancel_launch("1-0")

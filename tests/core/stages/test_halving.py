@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.core.stages.conftest import units_of
 from windtunnel.ledger import State
 from windtunnel.stages import choose_finalists, goes_on, select, suggest
 from windtunnel.stages.history import History
@@ -108,7 +109,7 @@ def test_a_repeated_task_repeats_itself_and_a_replayed_run_is_the_same(bench):
 def test_promotion_is_decided_from_what_is_known(bench):
     search = bench.begin(objectives={"score": "maximize"}, **HALVING)
     plan = suggest(search, 1)
-    units = [unit for job in plan.jobs for unit in job.units]
+    units = units_of(plan)
     late = units[:3]
     bench.train(search, plan, only=set(units) - set(late))
     known = select(search, 1)
@@ -128,7 +129,7 @@ def test_a_straggler_of_a_higher_rung_counts_by_its_lower_one(bench):
     select(search, 1)
     plan = suggest(search, 2)
     high = {request.trial for request in plan.requests if request.epochs == 3}
-    units = {unit for job in plan.jobs for unit in job.units}
+    units = set(units_of(plan))
     bench.train(search, plan, only=units - high)
     select(search, 2)
     seen = {one.config: one for one in History(search.ledger).trials(2)}
@@ -177,7 +178,7 @@ def test_a_warm_start_brings_every_rung_and_promotes(bench):
     assert len(second.ledger.selection("0").promotions) == 3
     plan = suggest(second, 1)
     assert epochs_of(plan) == [1] * 9 + [3] * 3
-    assert not {unit for job in plan.jobs for unit in job.units} & set(bench.trained)
+    assert not set(units_of(plan)) & set(bench.trained)
 
 
 def test_a_used_up_space_is_promoted_to_the_end_with_the_best_of_each_objective(bench):

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from tests.core.space.spaces import EVERYTHING
-from tests.core.stages.conftest import SPACE, outcome
+from tests.core.stages.conftest import SPACE, outcome, units_of
 from tests.workloads import formula
 from windtunnel.ledger import Result, State
 from windtunnel.ledger.curves import METRICS, curve_metadata
@@ -21,29 +21,10 @@ def test_a_plan_is_fixed_and_a_repeated_task_repeats_itself(bench):
     assert suggest(search, 1) == suggest(search, 1)
 
 
-def test_jobs_hold_every_trial_once_dealt_into_the_lanes(bench):
+def test_a_plan_holds_every_trial_once_and_deals_none_out(bench):
     plan = suggest(bench.begin(), 1)
-    units = [unit for job in plan.jobs for unit in job.units]
-    assert len(plan.jobs) == 2
-    assert sorted(units) == sorted(request.trial for request in plan.requests)
-    assert len(set(units)) == 6
-
-
-def test_busy_lanes_get_no_new_job_but_one_is_always_free(bench):
-    search = bench.begin(limits={"parallel": 4})
-    plan = suggest(search, 1)
-    jobs = {job.job: job for job in plan.jobs}
-    assert set(jobs) == {"1-0", "1-1", "1-2", "1-3"}
-    bench.train(search, plan, only=jobs["1-2"].units)
-    select(search, 1)
-    assert [job.lane for job in suggest(search, 2, live=jobs.keys()).jobs] == [2]  # lane 2 is only about to end
-    assert [job.lane for job in suggest(search, 3, live={"1-0", "1-3", "2-2"}).jobs] == [1]
-    assert [job.lane for job in suggest(search, 4, live={"1-0", "1-1", "1-3", "2-2"}).jobs] == [0]
-
-
-def test_without_a_limit_every_trial_is_a_job(bench):
-    search = bench.begin(limits={}, launcher="kubernetes")
-    assert [len(job.units) for job in suggest(search, 1).jobs] == [1] * 6
+    assert plan.jobs == []
+    assert len(set(units_of(plan))) == 6
 
 
 def test_no_trial_is_suggested_twice(bench):
@@ -58,7 +39,7 @@ def test_the_same_results_in_another_order_give_the_same_search(bench):
     for k in (1, 2, 3):
         plan = suggest(backward, k)
         requests = {request.trial: request for request in plan.requests}
-        for unit in sorted((unit for job in plan.jobs for unit in job.units), reverse=True):
+        for unit in sorted(units_of(plan), reverse=True):
             backward.ledger.record(outcome(requests[unit]))
         select(backward, k)
     assert [forward.ledger.plan(str(k)) for k in (1, 2, 3)] == [backward.ledger.plan(str(k)) for k in (1, 2, 3)]
@@ -75,8 +56,8 @@ def test_another_seed_gives_another_search_but_ids_of_the_same_things_are_the_sa
 def test_selection_is_fixed_and_late_results_count_in_the_next_one(bench):
     search = bench.begin()
     plan = suggest(search, 1)
-    late = plan.jobs[0].units[-1]
-    bench.train(search, plan, only={unit for job in plan.jobs for unit in job.units} - {late})
+    late = units_of(plan)[-1]
+    bench.train(search, plan, only=set(units_of(plan)) - {late})
     known = select(search, 1)
     assert late not in known.results and "1 late trial" in " ".join(map(str, known.decisions))
     bench.train(search, plan, only={late})
@@ -93,7 +74,7 @@ def test_a_search_replayed_from_its_records_suggests_the_same(bench):
     for name, late_before in (("early", True), ("late", False)):
         search = bench.begin(name)
         plan = suggest(search, 1)
-        units = [unit for job in plan.jobs for unit in job.units]
+        units = units_of(plan)
         bench.train(search, plan, only=set(units[:-1]))
         select(search, 1)
         if late_before:
@@ -122,7 +103,7 @@ def test_the_front_holds_no_failed_trial_and_no_dominated_one(bench):
 def test_too_many_failures_end_the_search_with_one_reason(bench):
     search = bench.begin(limits={"parallel": 2, "failed_trials": 4})
     plan = suggest(search, 1)
-    bench.train(search, plan, fail=lambda request: request.trial in plan.jobs[0].units + plan.jobs[1].units[:1])
+    bench.train(search, plan, fail=lambda request: request.trial in units_of(plan)[:4])
     known = select(search, 1)
     assert known.failure == "4 of 6 trials failed, and limits.failed_trials is 4; 4 times error: as asked"
     assert not goes_on(search, 2)
@@ -195,7 +176,6 @@ def test_an_iteration_whose_trials_are_all_known_still_has_a_job(bench):
     again = bench.begin("again", warm_start=[search.ledger.url])
     # the same seed and no history but iteration 0: what it suggests is new, so force the same by a used up space
     plan = suggest(again, 1)
-    assert plan.jobs
     assert not {request.trial for request in plan.requests} & set(bench.trained)
 
 
@@ -235,8 +215,8 @@ def test_every_strategy_searches_a_space_of_all_kinds_through_the_ledger(bench, 
 def test_what_late_trials_have_reported_is_fixed_and_learnt_from(bench):
     search = bench.begin(strategy={"name": f"{__name__}.Listening"})
     plan = suggest(search, 1)
-    late, silent = plan.jobs[0].units[-2:]
-    bench.train(search, plan, only={unit for job in plan.jobs for unit in job.units} - {late, silent})
+    late, silent = units_of(plan)[-2:]
+    bench.train(search, plan, only=set(units_of(plan)) - {late, silent})
     path = search.ledger.trial_path(late, METRICS)
     search.ledger.store.put(path, b"", curve_metadata('{"epoch": 0.5, "seconds": 3, "score": 7.0, "loss": NaN}'))
     assert select(search, 1).underway == {late: {"epoch": 0.5, "score": 7.0}}

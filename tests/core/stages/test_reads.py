@@ -5,6 +5,7 @@ from collections import Counter
 
 import pytest
 
+from tests.core.stages.conftest import units_of
 from windtunnel.ledger.curves import METRICS, curve_metadata
 from windtunnel.stages import choose_finalists, select, suggest
 
@@ -60,9 +61,9 @@ def searched(bench, reads, search, iterations, late=False):
     """Perform iterations, one trial of each always late where that is wanted; what their stages cost."""
     costs = []
     for k in iterations:
-        cost, plan = reads(suggest, search, k, {f"{k - 1}-{lane}" for lane in range(8)})
+        cost, plan = reads(suggest, search, k)
         costs.append(cost)
-        units = [unit for job in plan.jobs for unit in job.units]
+        units = units_of(plan)
         for unit in units[:1] if late else []:
             report = json.dumps({"epoch": 0.5, "score": 1.0})
             search.ledger.store.put(search.ledger.trial_path(unit, METRICS), b"{}\n", curve_metadata(report))

@@ -2,10 +2,12 @@ import sys
 
 import pytest
 
+from tests.core.stages.conftest import units_of
 from windtunnel.errors import LedgerError, SearchError
 from windtunnel.ledger import Result, State
+from windtunnel.ledger.queue import unfinished
+from windtunnel.ledger.stage import Stage
 from windtunnel.stages import (
-    History,
     choose_finalists,
     goes_on,
     plan_verification,
@@ -88,7 +90,7 @@ def test_a_search_whose_time_ended_before_the_first_result_goes_on_with_more_tim
     assert bench.begin(session="s2", iterations=iterations, limits=limits).session.iterations == 0
     again = bench.begin(session="s3", iterations=iterations, limits=limits | {"search_time": 1e9})
     assert again.session.iterations == max(1, iterations - 1)
-    assert stragglers_of(again) == late.jobs
+    assert stragglers_of(again) == units_of(late)
     bench.train(again, late)
     bench.iterate(again, iterations)
     assert again.ledger.selection(str(again.ledger.iterations_done())).front
@@ -249,18 +251,19 @@ def test_a_preparation_that_failed_is_not_the_last_word(bench):
 
 
 def stragglers_of(search):
-    return History(search.ledger).stragglers(search.session.offset)
+    stages = [Stage.iteration(k) for k in range(1, search.session.offset + 1)]
+    return [request.trial for request in unfinished(search.ledger, stages)]
 
 
 def test_stragglers_of_earlier_sessions_are_known(bench):
     search = bench.begin(session="s1")
     plan = suggest(search, 1)
-    late = plan.jobs[0].units[-1]
-    bench.train(search, plan, only={unit for job in plan.jobs for unit in job.units} - {late})
+    late = units_of(plan)[-1]
+    bench.train(search, plan, only=set(units_of(plan)) - {late})
     select(search, 1)
     assert stragglers_of(search) == []  # of this session's own: they run
     again = bench.begin(session="s2")
-    assert stragglers_of(again) == [plan.jobs[0]]
+    assert stragglers_of(again) == [late]
     bench.train(again, plan, only={late})
     assert stragglers_of(again) == []
 

@@ -33,17 +33,21 @@ class Lab:
     stop: Any = None
     starts: dict[str, int] = field(default_factory=dict)
 
-    def train(self, params: dict[str, Any] | None = None, epochs: float = 3, **more: Any) -> Result:
-        """Train a trial; a second time it is one that is started again."""
-        request = Request(
+    def request(self, params: dict[str, Any] | None = None, epochs: float = 3, **more: Any) -> Request:
+        """What is asked of a trial."""
+        return Request(
             trial=trial_id(CONFIG, epochs),
             config=CONFIG,
-            params={"lr": 0.1} if params is None else params,
+            params=params or {"lr": 0.1},
             epochs=epochs,
             stage="1",
             iteration=1,
             **more,
         )
+
+    def train(self, params: dict[str, Any] | None = None, epochs: float = 3, **more: Any) -> Result:
+        """Train a trial; a second time it is one that is started again."""
+        request = self.request({"lr": 0.1} if params is None else params, epochs, **more)
         self.starts[request.trial] = self.starts.get(request.trial, 0) + 1
         first = self.starts[request.trial] == 1
         return units.train(self.ledger, self.definition, request, self.stop, first_start=first)
@@ -51,9 +55,8 @@ class Lab:
     def start_job(self, epochs: float = 3, *, lr: float = 0.1) -> subprocess.Popen[bytes]:
         """Start a job of one trial, as a launcher does."""
         trial = trial_id(CONFIG, epochs)
-        request = Request(trial=trial, config=CONFIG, params={"lr": lr}, epochs=epochs, stage="1", iteration=1)
         if self.ledger.result(trial) is None and "1-0" not in self.starts:
-            self.ledger.begin_trial(request)
+            self.ledger.begin_trial(self.request({"lr": lr}, epochs))
             self.ledger.create_job(Job(job="1-0", kind=JobKind.TRAIN, stage="1", units=[trial]))
         self.starts["1-0"] = 1
         command = [sys.executable, "-m", "windtunnel_trainer", self.ledger.url, "1-0", "--digest", self.ledger.digest]

@@ -50,7 +50,7 @@ def test_a_script_that_is_killed_is_started_again_and_goes_on(lab, store, tmp_pa
 
 def test_a_script_that_is_always_killed_is_recorded_so(lab):
     text = "import os\nprint('hello', flush=True)\nos.kill(os.getpid(), 11)"
-    made = lab(text, limits={"trial_retries": 1})
+    made = lab(text, epochs=EPOCHS, limits={"trial_retries": 1})
     assert made.start_job().wait(300) == 0
     result = made.result()
     assert (result.state, result.kind) == (State.FAILED, "killed")
@@ -80,7 +80,7 @@ def test_a_script_that_takes_too_long_is_ended_with_its_children(lab, tmp_path):
         print("accuracy=1", flush=True)
         time.sleep(600)
     """
-    made = lab(text, limits={"trial_time": 5})
+    made = lab(text, epochs=EPOCHS, limits={"trial_time": 5})
     assert made.start_job().wait(300) == 0
     assert (made.result().state, made.result().kind) == (State.FAILED, "timeout")
     assert not any(is_alive(int(pid)) for pid in trace.read_text().split())

@@ -11,9 +11,10 @@ from tests.runs import is_alive
 from windtunnel.errors import WorkloadError
 from windtunnel.ledger import State
 from windtunnel.stopping.rules import Verdict
-from windtunnel_trainer.failure import NoMetricsError
+from windtunnel_trainer import units
+from windtunnel_trainer.failure import NoMetricsError, ScriptError
 from windtunnel_trainer.reports import NotFiniteError
-from windtunnel_trainer.script.run import ScriptError
+from windtunnel_trainer.verification import VerificationError
 
 SAYS_ALL = """
     import json, os, sys
@@ -303,3 +304,53 @@ def test_a_daemon_that_holds_the_output_open_does_not_hold_the_trial(lab):
         print("accuracy=1")
     """
     assert lab(text).train().objectives == {"accuracy": 1}
+
+
+MODEL = """
+    import onnx
+    from onnx import helper
+    x, y = (helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["n"]) for name in ("input", "output"))
+    graph = helper.make_graph([helper.make_node("Identity", ["input"], ["output"])], "same", [x], [y])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), "model.onnx")
+    print("accuracy=1")
+"""
+CHECK = """
+    import os, sys
+    from windtunnel.script import report
+    assert open(sys.argv[1], "rb").read()
+    report(size=os.path.getsize(sys.argv[1]))
+    print("accuracy=0.5")
+    raise SystemExit(int(sys.argv[2]))
+"""
+
+
+@pytest.mark.parametrize(("code", "state"), [(0, "verified"), (4, "failed")])
+def test_a_model_that_is_left_is_checked_by_what_the_definition_names(lab, code, state):
+    made = lab(MODEL, {"verify": "check.py {model} {code}"}, {"check.py": CHECK}, settings={"code": code})
+    trained = made.train()
+    assert "model.onnx" in made.files()
+    request = made.ledger.begin_trial(made.request())
+    if state == "verified":
+        verified = units.verify(made.ledger, made.definition, request)
+        assert (verified.trial, verified.metrics.keys()) == (f"verify-{trained.trial}", {"accuracy", "size"})
+        return
+    with pytest.raises(VerificationError, match=r"script\.verify: the check ended with exit code 4"):
+        units.verify(made.ledger, made.definition, request)
+
+
+def test_a_model_that_was_there_before_is_not_the_trials(lab):
+    made = lab("print('accuracy=1')", files={"model.onnx": "x"})
+    made.train()
+    assert "model.onnx" not in made.files()
+
+
+def test_a_file_that_is_no_model_is_told(lab):
+    with pytest.raises(WorkloadError, match="this is no ONNX model"):
+        lab("print('accuracy=1'); open('output/model.onnx', 'w').write('x')").train()
+
+
+def test_a_stopped_script_may_leave_its_model(lab):
+    made = lab(MODEL.replace("print(", "import time\n    print(").replace('=1")', '=1", flush=True); time.sleep(600)'))
+    made.stop = lambda reports: Verdict("bandit", 1, True, "too bad")
+    assert made.train().message == "too bad"
+    assert "model.onnx" in made.files()

@@ -8,11 +8,12 @@ from windtunnel.definition import definition_of
 from windtunnel.ledger import Ledger
 from windtunnel.ledger.model import ONNX
 from windtunnel.workload.placeholders import filled
+from windtunnel_trainer.failure import ScriptError
 from windtunnel_trainer.fleet.partition import Partition
 from windtunnel_trainer.script.output import Lines, Output
 from windtunnel_trainer.script.place import Place
 from windtunnel_trainer.script.processes import Processes
-from windtunnel_trainer.script.run import ScriptError, describe_end, show
+from windtunnel_trainer.script.run import describe_end, show
 
 
 def trains_by_script(ledger: Ledger) -> Callable[[Partition], None]:

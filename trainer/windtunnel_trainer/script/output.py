@@ -75,6 +75,11 @@ class Output:
         self._epoch: float | None = None
         self._pending: dict[str, float] = {}
 
+    @property
+    def counted(self) -> float:
+        """The last epoch that was counted, rather than named; what was done before where none was."""
+        return self._counted
+
     def line(self, line: str) -> None:
         """Take a line of output.
 

@@ -34,6 +34,10 @@ if _spec is not None and _spec.loader is not None:
 '''
 
 
+# Lines come at once; of the processes that torchrun starts, the first one's do: each metric counts once.
+_DEFAULTS = {"PYTHONUNBUFFERED": "1", "PET_LOCAL_RANKS_FILTER": "0"}
+
+
 class Place:
     """The folders of one run of a script.
 
@@ -140,7 +144,7 @@ class Place:
         plain = {name: spelled(value) for name, value in given.items()} if self.script.style == "environment" else {}
         texts = {name: filled(text, values) for name, text in self.script.environment.items()}
         own = {name: text for name, text in texts.items() if text is not None}
-        before = {"PYTHONUNBUFFERED": "1"} | dict(os.environ) | plain | own
+        before = _DEFAULTS | dict(os.environ) | plain | own
         paths = {
             "PATH": (str(Path(sys.executable).parent), before.get("PATH", os.defpath)),
             "PYTHONPATH": (str(self._base / "path"), before.get("PYTHONPATH", "")),

@@ -12,25 +12,23 @@ from typing import TYPE_CHECKING
 
 from windtunnel.definition.script import CHECKPOINT
 from windtunnel.definition.threads import share
-from windtunnel.errors import WindtunnelError, WorkloadError
+from windtunnel.errors import WorkloadError
 from windtunnel.ledger.model import ONNX
 from windtunnel.workload.placeholders import filled, placeholders
 from windtunnel_trainer import export, preemption
+from windtunnel_trainer.failure import ScriptError
 from windtunnel_trainer.process_group import ProcessGroup
 from windtunnel_trainer.saving import checkpoint_pause
 from windtunnel_trainer.script.checkpoint import CheckpointFolder
 from windtunnel_trainer.script.output import Lines, Output
 from windtunnel_trainer.script.place import Place
 from windtunnel_trainer.script.processes import GRACE, Processes
+from windtunnel_trainer.stopping import TrialStopped
 
 if TYPE_CHECKING:
     from windtunnel_trainer.trial import Trial
 
 _LARGEST_RESULTS = 16 * 1024 * 1024  # bytes of a JSON file of results
-
-
-class ScriptError(WindtunnelError):
-    """A script did not end well."""
 
 
 def run_script(trial: "Trial") -> None:
@@ -90,10 +88,16 @@ class _Run:
         try:
             try:
                 self._listen(processes)
+            except TrialStopped:
+                processes.close()
+                with suppress(WorkloadError):  # it may be half written
+                    self._take_model()
+                raise
             finally:
                 processes.close()
             self._conclude(processes.code)
             self._take_results(values)
+            self._count_anew()
         finally:
             self._keep()
         if processes.code == 0:
@@ -156,6 +160,15 @@ class _Run:
         reports = self._trial.reports
         last = reports[-1].epoch if reports else None
         self._output.results(file.read_text(encoding="utf-8", errors="replace"), last, self._trial.target_epochs)
+
+    def _count_anew(self) -> None:
+        """Number counted epochs by their end, which is known, where the script did not go on from where it was thought.
+
+        Its checkpoint may be an epoch older or younger than its last report, or it may have begun again.
+        """
+        surplus = self._output.counted - self._trial.target_epochs
+        if 0 < self._done < self._output.counted and (surplus > 0 or surplus == -1):
+            self._trial.renumber(self._done, surplus)
 
     def _take_model(self) -> None:
         """Take the model that the script has left, if it has."""

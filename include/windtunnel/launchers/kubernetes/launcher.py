@@ -22,13 +22,16 @@ from windtunnel.launchers.kubernetes.states import (
     judge,
     last_words,
     never_began,
+    out_of_time,
     outlived,
     pods_of,
     taken_down,
 )
 from windtunnel.launchers.kubernetes.trouble import trouble
 from windtunnel.ledger import Attempt, Job, Ledger
+from windtunnel.ledger.claims import Claim, Claims, held_by
 from windtunnel.ledger.failures import LOG_TAIL
+from windtunnel.ledger.queue import owed
 
 _TIME_TO_END = 60.0  # seconds that cancelled pods get to end; their grace is 30 s unless the template says another
 _FUTILE = 3  # pods that die before they begin anything: the next ones will, too
@@ -57,8 +60,8 @@ class KubernetesLauncher(Launcher):
         definition = definition_of(ledger)
         client = self._client(definition.resources.namespace)
         deadline = time.monotonic() + _TIME_TO_END
-        while ledger.owed(job):
-            wanted = manifest(ledger, job, definition, len(ledger.launches(job.job)) + 1)
+        while owed(ledger, job):
+            wanted = manifest(ledger, job, definition, ledger.last_launch(job.job) + 1)
             there = wanted if client.create_job(wanted) else client.job(wanted["metadata"]["name"])
             if there is None:
                 continue  # deleted since
@@ -85,21 +88,25 @@ class KubernetesLauncher(Launcher):
         hopeful = {job_id(job) for job in jobs if not self._judge(ledger, definition, job, pods_of(job, pods), moment)}
         return hopeful | {job_id(pod) for pod in pods if ending(pod, moment)}
 
-    def relaunch(self, ledger: Ledger, job: Job) -> bool:
-        """Start a job again whose trainer has ended while another container runs on, as often as the cluster would.
+    def may_relaunch(self, ledger: Ledger, job: Job) -> bool:
+        """Whether the job's Job may be replaced by another.
 
-        All others the cluster starts again itself, and what it has given up is gone.
+        That is so where the trainer has ended while another container runs on, as often as the cluster would start it
+        again, and of a lane where the Job is complete, out of time or deleted. All others the cluster starts again
+        itself, and what it has given up is gone.
         """
         _, client = self._search(ledger)
         there = client.job(job_name(ledger, job.job))
-        if there is None or ledger.cancelled(job.job) or not self._outlived(ledger, client, there):
+        if ledger.cancelled(job.job):
             return False
-        launches = len(ledger.launches(job.job))
-        futile = launches - _starts(ledger, job) >= _FUTILE
-        if futile or launches > there["spec"]["backoffLimit"]:
+        if job.session is not None and (there is None or finished(there) == "Complete" or out_of_time(there)):
+            return True
+        if there is None or not self._outlived(ledger, client, there):
             return False
-        self.launch(ledger, job)
-        return True
+        if job.session is not None:
+            return True
+        launches = ledger.last_launch(job.job)
+        return launches - _starts(ledger, job) < _FUTILE and launches <= there["spec"]["backoffLimit"]
 
     def failure_reason(self, ledger: Ledger, job: Job) -> JobFailure:
         """Why, in the cluster's words, with the end of the pod's log."""
@@ -152,8 +159,9 @@ class KubernetesLauncher(Launcher):
         verdict = judge(job, pods, definition.limits.pending, moment, busy, lambda pod: trouble(_warnings(client, pod)))
         if verdict is not None or len(dead := deaths(pods)) < _FUTILE:
             return verdict
-        starts = _starts(ledger, ledger.job(job_id(job)))
-        return never_began(dead) if len(dead) - starts >= _FUTILE else None
+        own = ledger.job(job_id(job))
+        dead = dead if own.session is None else deaths(pods, since=_progress(ledger, own))
+        return never_began(dead) if len(dead) - _starts(ledger, own) >= _FUTILE else None
 
     def _outlived(self, ledger: Ledger, client: Client, job: Object) -> bool:
         return any(map(outlived, pods_of(job, client.pods(selector(ledger, job_id(job)), _NOT_DONE))))
@@ -162,7 +170,7 @@ class KubernetesLauncher(Launcher):
         """Delete jobs that are done but for containers beside the trainer's: they would hold their places for ever."""
         for job in jobs:
             over = any(map(outlived, pods_of(job, pods)))
-            if over and "deletionTimestamp" not in job["metadata"] and not ledger.owed(ledger.job(job_id(job))):
+            if over and "deletionTimestamp" not in job["metadata"] and not owed(ledger, ledger.job(job_id(job))):
                 client.delete_job(job)
 
     def _tell(self, ledger: Ledger, pods: Iterable[Object]) -> None:
@@ -194,13 +202,27 @@ class KubernetesLauncher(Launcher):
 
 def _starts(ledger: Ledger, job: Job) -> int:
     """How often the job has begun one of its units."""
-    return sum(attempt.job == job.job for unit in job.units for attempt in ledger.attempts(unit))
+    units = job.units if job.session is None else [claim.unit for claim in _claimed(ledger, job)]
+    return sum(attempt.job == job.job for unit in units for attempt in ledger.attempts(unit))
+
+
+def _claimed(ledger: Ledger, lane: Job) -> list[Claim]:
+    """What a lane holds and has no result yet."""
+    return [claim for claim in held_by(Claims(ledger).listing().values(), lane.job) if not ledger.outcome(claim.unit)]
+
+
+def _progress(ledger: Ledger, lane: Job) -> datetime:
+    """When a lane last claimed a unit, or a unit of its had a result, by the store's clock."""
+    own = [claim for claim in Claims(ledger).listing().values() if claim.lane == lane.job]
+    ended = ledger.outcomes() if own else {}
+    moments = [*(claim.since for claim in own), *(ended[one.unit].recorded for one in own if one.unit in ended)]
+    return datetime.fromtimestamp(max(moments, default=0.0), UTC)
 
 
 def _held(ledger: Ledger, job: Job, moment: datetime) -> Iterator[tuple[str, Attempt]]:
     """The units without a result that the job had begun last before a moment, each with that start."""
     latest = (moment + _SECOND).isoformat()  # the cluster's clock tells whole seconds
-    for unit in ledger.owed(job):
+    for unit in ledger.owed(job) if job.session is None else [claim.unit for claim in _claimed(ledger, job)]:
         begun = [one for one in ledger.attempts(unit) if one.job == job.job and one.started < latest]
         if begun and not begun[-1].preempted:
             yield unit, begun[-1]

@@ -8,6 +8,7 @@ from typing import Any
 
 from windtunnel.definition.model import Definition, Resources
 from windtunnel.definition.template import GPU, TRAINER
+from windtunnel.launchers.lanes import seconds_left
 from windtunnel.ledger import Job, Ledger
 from windtunnel.ledger.ids import safe_name
 from windtunnel.ledger.sources import STORES_VARIABLE
@@ -18,6 +19,7 @@ RUN, JOB, LAUNCH = "windtunnel/run", "windtunnel/job", "windtunnel/launch"
 
 _KEPT = 3600  # seconds that a finished Job stays, for a person to look at
 _SPARE = 1800.0  # seconds beyond a job's own time-out: a pod's clock runs while its image is pulled
+_MANY = 10_000  # deaths of a lane's pods, which are counted since it last brought something about
 _OTHER_DEATHS = 1  # of a job's pods, beside those that its units may cause
 
 
@@ -48,12 +50,12 @@ def manifest(ledger: Ledger, job: Job, definition: Definition, launch: int) -> O
         "app.kubernetes.io/managed-by": "windtunnel",
         "windtunnel/search": safe_name(ledger.search)[:63].strip("-_."),
         RUN: _digest(ledger.url),
-        "windtunnel/stage": job.stage,
+        "windtunnel/stage": job.stage or "lanes",
         JOB: job.job,
     }
     annotations = {"windtunnel/ledger": ledger.url, "windtunnel/units": " ".join(job.units), LAUNCH: str(launch)}
+    tries = len(job.units) * (1 + definition.limits.trial_retries) if job.session is None else _MANY
     queue = definition.resources.queue
-    limits = definition.limits
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -63,17 +65,17 @@ def manifest(ledger: Ledger, job: Job, definition: Definition, launch: int) -> O
             "annotations": annotations,
         },
         "spec": {
-            "backoffLimit": _OTHER_DEATHS + (1 + limits.trial_retries) * len(job.units),
+            "backoffLimit": _OTHER_DEATHS + tries,
             "ttlSecondsAfterFinished": _KEPT,
             "podFailurePolicy": {
                 "rules": [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}]
             },
-            "template": _pod(ledger, job, definition, labels, annotations),
+            "template": _pod(ledger, job, definition, labels, annotations, launch),
         },
     }
 
 
-def _pod(ledger: Ledger, job: Job, definition: Definition, labels: Object, annotations: Object) -> Object:
+def _pod(ledger: Ledger, job: Job, definition: Definition, labels: Object, annotations: Object, launch: int) -> Object:
     template = deepcopy(definition.pod_template)
     assert isinstance(template, dict), "checked where the definition is read"
     given = template.get("metadata", {})
@@ -82,12 +84,12 @@ def _pod(ledger: Ledger, job: Job, definition: Definition, labels: Object, annot
     resources = definition.resources
     if resources.priority is not None:
         spec["priorityClassName"] = resources.priority
-    deadline = _deadline(job, definition)
+    deadline = _deadline(ledger, job, definition)
     if deadline is not None:
         spec.setdefault("activeDeadlineSeconds", deadline)  # of the pod: waiting for a node does not count
     container = next(one for one in spec["containers"] if one.get("name") == TRAINER)
     container.setdefault("command", ["python", "-m", "windtunnel_trainer"])
-    container["args"] = [ledger.url, job.job, "--digest", ledger.digest]
+    container["args"] = [ledger.url, job.job, "--digest", ledger.digest, "--launch", str(launch)]
     stores = os.environ.get(STORES_VARIABLE)
     if stores and not any(variable.get("name") == STORES_VARIABLE for variable in container.get("env") or []):
         container["env"] = [*(container.get("env") or []), {"name": STORES_VARIABLE, "value": stores}]
@@ -118,14 +120,20 @@ def _ask_for(container: Object, resources: Resources) -> None:
         requests["memory"] = limits["memory"] = str(resources.memory)
 
 
-def _deadline(job: Job, definition: Definition) -> int | None:
-    """Seconds after which a pod is ended that its trainer should have ended: only one that hangs comes so far."""
-    limits, trial_time = definition.limits, definition.trial_time(job.stage)
+def _deadline(ledger: Ledger, job: Job, definition: Definition) -> int | None:
+    """Seconds after which a pod is ended that its trainer should have ended: only one that hangs comes so far.
+
+    A lane's is what is left of the search's time: how many trials it will run nobody knows.
+    """
+    limits, trial_time = definition.limits, definition.trial_time(job.stage) if job.stage else None
     time = limits.job_time
-    if time is None and trial_time is not None:
+    if job.session is not None:
+        left = seconds_left(ledger, limits.search_time)
+        time = left if left < math.inf else None
+    elif time is None and trial_time is not None:
         rounds = math.ceil(len(job.units) / job.slots)
         time = trial_time * rounds * (1 + limits.trial_retries)
-    return None if time is None else math.ceil(time + _SPARE)
+    return None if time is None else math.ceil(max(0.0, time) + _SPARE)
 
 
 def _digest(text: str) -> str:

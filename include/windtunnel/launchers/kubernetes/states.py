@@ -23,6 +23,7 @@ _TAKES_DOWN = ("out_of_memory", "evicted", "node_lost")  # kinds
 _START_PATIENCE = 120.0  # seconds for such a fault to pass, from when it first showed
 _BACK_OFF = 360.0  # seconds, the longest that a cluster waits before it starts a job's pod again
 _TOLD_TO_GO = 143  # exit code of a process that was sent SIGTERM
+_EVER = datetime.fromtimestamp(0, UTC)
 _LOST = 15.0  # seconds after which a pod that should have ended runs on a node that does not answer
 
 
@@ -57,6 +58,11 @@ def finished(job: Object) -> str | None:
     conditions = job.get("status", {}).get("conditions") or []
     ends = [one["type"] for one in conditions if one["status"] == "True" and one["type"] in ("Complete", "Failed")]
     return str(ends[0]) if ends else None
+
+
+def out_of_time(job: Object) -> bool:
+    """Whether the cluster ended the Job for its time being over."""
+    return any(one.get("reason") == "DeadlineExceeded" for one in job.get("status", {}).get("conditions") or [])
 
 
 def ending(pod: Object, moment: datetime) -> bool:
@@ -117,9 +123,10 @@ def judge(
     return None if there else _without_pod(job, pods, pending, moment, busy)
 
 
-def deaths(pods: Sequence[Object]) -> list[Object]:
-    """Those of a job's pods that failed for reasons of their own: neither evicted nor told to go."""
+def deaths(pods: Sequence[Object], since: datetime = _EVER) -> list[Object]:
+    """Those of a job's pods that failed, since a moment, for reasons of their own: neither evicted nor told to go."""
     failed = [pod for pod in pods if _phase(pod) == "Failed" and not pod["status"].get("reason")]
+    failed = [pod for pod in failed if _end_time(pod) >= since]
     return [pod for pod in failed if (_terminated(pod) or {}).get("exitCode") != _TOLD_TO_GO]
 
 

@@ -1,9 +1,10 @@
-// What ran on which lane, when: gaps are idle lanes.
+// What runs on which lane, when, and where a lane is idle.
 
 import { css, duration, element, note, number, plain, refill, select, short, stateColour, table } from "./base.js";
 import { draw, layout } from "./charts.js";
 
 const MOST_LANES = 64;
+const IDLE = "idle";
 const MOST_BARS = 1500; // more would take seconds to draw
 
 export const lanes = {
@@ -13,15 +14,17 @@ export const lanes = {
 
   mount(root, app) {
     this.bar = element("div", { class: "bar" });
+    this.share = element("p", { id: "lanes-share" });
     this.chart = element("div", { class: "chart tall", id: "lanes-chart" });
     this.caption = element("p", { class: "quiet" });
     this.stages = element("div", {});
-    root.append(element("section", { class: "card" }, this.bar, this.chart, this.caption), element("section", { class: "card" }, element("h2", {}, "How busy the lanes were"), this.stages));
+    root.append(element("section", { class: "card" }, this.share, this.bar, this.chart, this.caption), element("section", { class: "card" }, element("h2", {}, "How busy the lanes were"), this.stages));
   },
 
   async update(app) {
     if (app.overview && (this.found || {}).version !== app.overview.version) this.found = await app.source.get("lanes");
     const found = this.found;
+    refill(this.share, found && found.whole ? share(found) : []);
     if (!found || !found.columns.unit.length) {
       refill(this.stages);
       return void this.chart.replaceChildren(note("Nothing has run yet."));
@@ -41,27 +44,44 @@ export const lanes = {
     let bars = columns.unit.map((unit, at) => ({ unit, stage: columns.stage[at], lane: columns.lane[at], state: columns.state[at], start: columns.start[at], end: columns.end[at] ?? now }));
     if (this.stage) bars = bars.filter((bar) => bar.stage === this.stage);
     const packed = pack(bars);
-    const rows = new Map([...new Set(packed.map((bar) => bar.row))].sort((a, b) => a.localeCompare(b, undefined, { numeric: true })).map((row, at) => [row, at]));
+    const spans = this.stage ? [Math.min(...bars.map((bar) => bar.start)), Math.max(...bars.map((bar) => bar.end))] : [-Infinity, Infinity];
+    const gaps = idle(this.found, spans);
+    const rows = new Map([...new Set([...packed, ...gaps].map((bar) => bar.row))].sort((a, b) => a.localeCompare(b, undefined, { numeric: true })).map((row, at) => [row, at]));
     this.chart.style.height = Math.max(220, Math.min(560, 120 + 70 * rows.size)) + "px";
     const [begin, end] = [Math.min(...reduced(packed, "start", Math.min)), Math.max(...reduced(packed, "end", Math.max))];
     let least = (end - begin) / (2 * (this.chart.clientWidth || 900));
     let shown = merge(packed, least);
     while (shown.length > MOST_BARS) shown = merge(packed, (least *= 2));
+    shown = shown.concat(gaps.filter((gap) => rows.has(gap.row) && gap.end - gap.start > least));
     const states = [...new Set(shown.map((bar) => bar.state))];
     const traces = states.map((state) => {
       const of = shown.filter((bar) => bar.state === state);
       return {
         type: "bar", orientation: "h", name: state, y: of.map((bar) => rows.get(bar.row)), base: of.map((bar) => new Date(bar.start * 1000).toISOString()), x: of.map((bar) => Math.max((bar.end - bar.start) * 1000, 1)),
-        customdata: of.map((bar) => (bar.count > 1 ? null : bar.unit)), text: of.map((bar) => (bar.count > 1 ? bar.count + " units" : plain(short(bar.unit))) + " · " + plain(title(bar.stage)) + "<br>" + duration(bar.end - bar.start)), textposition: "none",
-        hovertemplate: "%{text}<extra>" + state + "</extra>", marker: { color: stateColour(state), line: { width: 0.5, color: css("--card") } }, width: 0.75,
+        customdata: of.map((bar) => (bar.count > 1 ? null : bar.unit)), text: of.map((bar) => state === IDLE ? "nothing to do<br>" + duration(bar.end - bar.start) : (bar.count > 1 ? bar.count + " units" : plain(short(bar.unit))) + " · " + plain(title(bar.stage)) + "<br>" + duration(bar.end - bar.start)), textposition: "none",
+        hovertemplate: "%{text}<extra>" + state + "</extra>", marker: { color: state === IDLE ? css("--idle") : stateColour(state), line: { width: 0.5, color: css("--card") } }, width: 0.75,
       };
     });
     draw(this.chart, traces, layout({ type: "date" }, { tickvals: [...rows.values()], ticktext: [...rows.keys()].map(plain), autorange: "reversed", title: { text: "lane" } }, { barmode: "overlay" }),
       (unit) => app.trials.byId.has(unit) && app.open(unit));
     const wait = waits(this.found, this.stage);
-    this.caption.textContent = (shown.length < packed.length ? "Units too short to be told apart are drawn as one; choose a stage to see them apart. " : "") + "Times are UTC." + (wait === null ? "" : " From a job's launch to its first start: " + number(wait, 3) + " s (median).");
+    this.caption.textContent = (shown.filter((bar) => bar.state !== IDLE).length < packed.length ? "Units too short to be told apart are drawn as one; choose a stage to see them apart. " : "") + "Times are UTC." + (wait === null ? "" : " From a job's launch to its first start: " + number(wait, 3) + " s (median).");
   },
 };
+
+// The share of the lanes' time in which they had work.
+function share(found) {
+  const { lanes: count, seconds, busy: worked, room } = found.whole;
+  return [element("b", {}, room ? Math.round((100 * worked) / room / found.slots) + " % busy" : "not busy yet"), element("span", { class: "quiet" }, " · " + count + (count === 1 ? " lane" : " lanes") + " over " + duration(seconds))];
+}
+
+// Idle time within a span, as bars; with one row a lane only.
+function idle(found, [from, to]) {
+  const columns = found.idle;
+  if (new Set(found.columns.lane).size > MOST_LANES) return [];
+  const bars = columns.lane.map((lane, at) => ({ unit: null, stage: "", row: String(lane), state: IDLE, start: Math.max(from, columns.start[at]), end: Math.min(to, columns.end[at]), count: 1 }));
+  return bars.filter((bar) => bar.end > bar.start);
+}
 
 export function title(stage) {
   if (/^\d+$/.test(stage)) return stage === "0" ? "warm start" : "iteration " + stage;

@@ -2,7 +2,7 @@
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -45,16 +45,22 @@ def hidden_folder(folder: int, *, make: bool = False) -> Iterator[int]:
             os.close(hidden)
 
 
-def children_of(folder: int, base: str, start: str) -> list[tuple[str, Entry | None]]:
-    """The objects of an open folder, and its folders, which have no entry, in the order of their objects' paths."""
+def names_in(folder: int, start: str) -> list[tuple[str, bool]]:
+    """The names in an open folder that begin so, and whether each is a folder's, in the order of their objects' paths.
+
+    A folder sorts as what its objects' paths go on with.
+    """
     with os.scandir(folder) as scanned:
         names = [
             (child.name, child.is_dir(follow_symlinks=False))
             for child in scanned
             if child.name.startswith(start) and is_name(child.name) and not child.is_symlink()
         ]
-    # A folder sorts as what its objects' paths go on with.
-    names.sort(key=lambda child: child[0] + "/" * child[1])
+    return sorted(names, key=lambda child: child[0] + "/" * child[1])
+
+
+def children_of(folder: int, base: str, names: Iterable[tuple[str, bool]]) -> list[tuple[str, Entry | None]]:
+    """The objects of an open folder by these names, in order; folders have no entry."""
     children: list[tuple[str, Entry | None]] = []
     with hidden_folder(folder) as hidden:
         for name, is_folder in names:

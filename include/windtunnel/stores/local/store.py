@@ -1,5 +1,6 @@
 """A store in a local folder, or on any file system that several hosts mount."""
 
+import itertools
 import os
 import shutil
 import time
@@ -23,12 +24,14 @@ from windtunnel.stores.local.objects import (
     entry_of,
     etag_of,
     hidden_folder,
+    names_in,
     version_of,
 )
 from windtunnel.stores.local.writing import finish, locked, put_there, sweep_folder, temporary_file
 
 _FULL = 1024 * 1024  # bytes: a disk with less room is full
 _PAUSES = (1.0, 15.0)  # seconds between two tries of a write, the first and the longest
+_BLOCK = 200  # entries of a listing that are held at once
 _COPIED = 1024 * 1024  # bytes that are copied at once
 _GONE = (FileNotFoundError, NotADirectoryError)
 
@@ -206,20 +209,25 @@ class LocalStore(Store):
         base = "".join(f"{part}/" for part in parts)
         if len(base) > PATH_LIMIT:
             return
-        children: list[tuple[str, Entry | None]] = []
-        with self._explained("list", base):
-            try:
-                with opened_folder(self.folder, parts) as folder:
-                    children = children_of(folder, base, start)
-            except OSError as error:
-                if error.errno not in NO_OBJECT:
-                    raise
-                self._check_run()
-        for name, entry in children:
-            if entry is None:
-                yield from self._walk((*parts, name), "")
-            else:
-                yield entry
+        names: list[tuple[str, bool]] | None = None
+        for first in itertools.count(0, _BLOCK):
+            children: list[tuple[str, Entry | None]] = []
+            with self._explained("list", base):
+                try:
+                    with opened_folder(self.folder, parts) as folder:
+                        names = names_in(folder, start) if names is None else names
+                        children = children_of(folder, base, names[first : first + _BLOCK])
+                except OSError as error:
+                    if error.errno not in NO_OBJECT:
+                        raise
+                    self._check_run()
+            for name, entry in children:
+                if entry is None:
+                    yield from self._walk((*parts, name), "")
+                else:
+                    yield entry
+            if first + _BLOCK >= len(names or ()):
+                return
 
     @contextmanager
     def _to_write(self, path: str) -> Iterator[Place]:

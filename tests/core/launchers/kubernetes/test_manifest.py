@@ -66,7 +66,7 @@ def test_the_users_template_stays_but_for_what_the_job_needs(ledger):
     assert spec["restartPolicy"] == "Never"
     assert spec["containers"][0] == TEMPLATE["spec"]["containers"][0]
     assert trainer(found)["command"] == ["python", "-m", "windtunnel_trainer"]
-    assert trainer(found)["args"] == [ledger.url, "1-0", "--digest", ledger.digest]
+    assert trainer(found)["args"] == [ledger.url, "1-0", "--digest", ledger.digest, "--launch", "3"]
     assert found["spec"]["template"]["metadata"]["labels"]["team"] == "models"
     assert "activeDeadlineSeconds" not in spec
     assert trainer(found)["resources"]["limits"] == {"nvidia.com/gpu": "1", "cpu": "2"}

@@ -8,8 +8,9 @@ import pytest
 from tests.core.report import made_up
 from windtunnel.ledger import Job, JobKind, Ledger, Plan, Request, Result, State
 from windtunnel.report import collect
+from windtunnel.report.summary import results
 from windtunnel.stores.local import LocalStore
-from windtunnel_airflow.run.summary import busy_spans, covered, results
+from windtunnel_airflow.run.times import busy_spans, covered
 
 CONFIG = "0123456789abcdef"
 BEGAN = made_up.BEGAN.timestamp()

@@ -1,0 +1,44 @@
+"""A search of a script, without Airflow."""
+
+import pytest
+
+from windtunnel import stages
+from windtunnel.definition import load_definition, resolve
+from windtunnel.engine import Engine
+from windtunnel.ledger import Ledger, Verdict
+from windtunnel.report import RunReader
+from windtunnel.report.text import headline
+from windtunnel.stores import open_store
+
+IGNORES = "import sys\nprint('accuracy=0.5')  # lr\n"
+SEARCH = """\
+script: { file: train.py, arguments: --quiet }
+space: { lr: { type: float, low: 0.0, high: 1.0 } }
+objectives: { accuracy: maximize }
+trials: { initial: 3 }
+iterations: 1
+limits: { parallel: 2 }
+"""
+
+
+@pytest.mark.slow
+def test_a_script_is_searched_and_what_it_ignores_is_told(tmp_path):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "train.py").write_text(IGNORES)
+    file = folder / "search.yaml"
+    file.write_text(SEARCH)
+    ledger = Ledger(open_store(str(tmp_path / "runs")), "search", "run")
+    models = Engine(stages.begin(resolve(load_definition(file)), ledger, "local")).perform()
+    snapshot = RunReader(ledger).read()
+    assert {model.trial.trial for model in models} <= {trial.trial for trial in snapshot.trials}  # nothing is retrained
+    assert {model.verdict for model in models} == {Verdict.UNVERIFIED}
+    lines = headline(snapshot).splitlines()
+    assert lines[1:-1] == [
+        "warning: script.arguments: train.py is never told of lr: write {lr}, {flags} or {params}",
+        "warning: 3 trials that differ in lr came to the same accuracy 0.5: does the script use what it is given?",
+    ]
+    file.write_text(SEARCH + "description: another\n")
+    (folder / "elsewhere").mkdir()
+    again = stages.begin(resolve(load_definition(file)), ledger, "again")
+    assert again.code == snapshot.record["code"]  # the definition's own file is no part of what trials are
