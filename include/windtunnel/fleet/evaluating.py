@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from windtunnel.errors import FleetError, LaunchError
 from windtunnel.fleet.beginning import EVALUATION, evaluation_job
 from windtunnel.launchers.base import Launcher
-from windtunnel.ledger import Ledger, State
+from windtunnel.ledger import Job, Ledger, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +14,11 @@ class EvaluationProgress:
 
     done: bool
     metrics: dict[str, float | None]
+
+    @property
+    def wanted(self) -> tuple[Job, ...]:
+        """Jobs that are to be launched again: none, for an evaluation that is gone has failed."""
+        return ()
 
     @property
     def message(self) -> str:

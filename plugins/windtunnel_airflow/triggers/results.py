@@ -11,7 +11,7 @@ from windtunnel.definition import definition_of
 from windtunnel.errors import StoreError, UnavailableError, WindtunnelError
 from windtunnel.launchers import get_launcher
 from windtunnel.launchers.monitor import StageMonitor
-from windtunnel.ledger import Ledger
+from windtunnel.ledger import Job, Ledger
 from windtunnel.stores.credentials import Credentials
 from windtunnel_airflow.cluster import use_cluster_async
 from windtunnel_airflow.connection import connection_credentials_async
@@ -30,6 +30,10 @@ class Progress(Protocol):
     @property
     def message(self) -> str:
         """The progress as one line."""
+
+    @property
+    def wanted(self) -> tuple[Job, ...]:
+        """Jobs that are gone and are to be launched again."""
 
 
 class Monitor(Protocol):
