@@ -142,7 +142,7 @@ class StageMonitor:
         total = len(self._stage.units)
         given_up = self._is_iteration and self._hopeless(ended)
         return Progress(
-            done=given_up or over or self._is_over(ended),
+            done=(len(own) == total and not late) or given_up or over or self._may_go_on(ended),
             finished=len(own),
             total=total,
             failed=sum(result.state is State.FAILED for result in own),
@@ -175,25 +175,21 @@ class StageMonitor:
                 self._fail(failure, owed, ended)
         return wanted
 
-    def _is_over(self, ended: Mapping[str, Result]) -> bool:
-        """Whether what follows the stage may begin, as its plan has it."""
-        stages, plan = (self._stage, *self._earlier), self._stage.plan
-        open_units = [unit for stage in stages for unit in stage.units if unit not in ended]
+    def _may_go_on(self, ended: Mapping[str, Result]) -> bool:
+        """Whether what follows an iteration of a continuous search may begin though trials have not ended."""
+        plan = self._stage.plan
         if plan is None or plan.ahead is None:
-            return not open_units
-        claims = Claims(self._ledger).listing()
-        unclaimed = sum(unit not in claims or claims[unit].released for unit in open_units)
-        if not plan.is_over(len(open_units), unclaimed):
             return False
-        return not plan.last or not self._promising(ended)
-
-    def _promising(self, ended: Mapping[str, Result]) -> set[str]:
-        """Stragglers that would be on the front by what they have reported."""
         plans = [stage.plan for stage in (self._stage, *self._earlier) if stage.plan is not None]
-        requests = [request for plan in plans for request in plan.requests]
-        late = outstanding(requests, ended)
+        requests = [request for each in plans for request in each.requests]
+        late, claims = outstanding(requests, ended), Claims(self._ledger).listing()
+        unclaimed = sum(request.trial not in claims or claims[request.trial].released for request in late)
+        if not plan.is_over(len(late), unclaimed):
+            return False
+        if not plan.last:
+            return True
         reports = {request.trial: last_report(self._ledger, request.trial) for request in late}
-        return promising(late, ended_trials(requests, ended), reports, self._objectives)
+        return not promising(late, ended_trials(requests, ended), reports, self._objectives)
 
     def _beat(self) -> None:
         if self._ledger.turn is not None and self._clock() >= self._beat_due:

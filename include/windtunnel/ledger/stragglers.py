@@ -15,7 +15,7 @@ def promising(
 ) -> set[str]:
     """The stragglers that would be on the front if they ended now, by what they have reported last.
 
-    One that has yet to report an objective is not among them: nothing is known of it.
+    One that has yet to report an objective is not among them: nothing is known of it. Without a front all are.
 
     Args:
         late: what was asked of them.
@@ -24,6 +24,8 @@ def promising(
         objectives: by name, their direction.
     """
     front = pareto_front(feasible_trials(tried), objectives)
+    if not front:
+        return {request.trial for request in late}
 
     def would_be_on_it(request: Request) -> bool:
         reported = {name: value for name, value in reports.get(request.trial, {}).items() if value is not None}

@@ -13,10 +13,8 @@ from windtunnel.ledger.ids import full_stage, is_trial
 from windtunnel.ledger.model import best_first
 from windtunnel.ledger.records import Session
 from windtunnel.ledger.stage import Stage, StageKind
-from windtunnel.ledger.stragglers import newcomers
-from windtunnel.ledger.trial import configurations, ended, feasible_trials
+from windtunnel.ledger.trial import feasible_trials
 from windtunnel.objectives.front import hypervolumes, pareto_front, reference_point
-from windtunnel.report.alike import alike
 
 WAITING = "waiting"  # the state of a trial that is planned and has neither started nor ended
 RUNNING = "running"  # the state of a trial without a result whose job was launched and whose turn has come
@@ -98,17 +96,6 @@ class Snapshot:
         plan = self.plans.get(Stage.iteration(0))
         return plan.note if plan is not None else ""
 
-    @cached_property
-    def notes(self) -> list[str]:
-        """What a person should know of the run: what was taken from earlier ones, and what may not be meant so."""
-        warm = [f"warm start: {self.warm_start}"] if self.warm_start else []
-        warnings = self.record.get("warnings")
-        said = [each for each in warnings if isinstance(each, str)] if isinstance(warnings, list) else []
-        same = alike(self.trials) if self.definition.get("script") else ""
-        late = ", ".join(self.late)
-        missed = [f"on the front, but ended after the finalists were chosen: {late}"] if late else []
-        return [*warm, *missed, *(f"warning: {each}" for each in (*said, *([same] if same else [])))]
-
     @property
     def last_iteration(self) -> int:
         """The last iteration of the latest session: the planned one, or an earlier one that ended the search."""
@@ -154,6 +141,11 @@ class Snapshot:
         """The stage that trains the finalists fully, after so many iterations or those that have selected."""
         done = max((stage.number for stage in self.selections), default=0) if iterations is None else iterations
         return full_stage(done, self.sessions, chosen=self.record.get("origin") is not None)
+
+    @property
+    def last_selection(self) -> Selection | None:
+        """What the last iteration that has selected knew and decided."""
+        return list(self.selections.values())[-1] if self.selections else None
 
     # Trials
 
@@ -213,19 +205,6 @@ class Snapshot:
             counts[self.state(trial)] += 1
         return counts
 
-    @cached_property
-    def caps(self) -> dict[str, tuple[int, int]]:
-        """What the search's caps count, `trials`, `at once` and `failed`: how many there are, and the most allowed."""
-        limits = self.definition.get("limits") or {}
-        requests = [trial.request for trial in self.trials]
-        tried = ended(requests, self.results)
-        caps = {
-            "trials": (configurations(requests), limits.get("trials")),
-            "at once": (len(self.running), (limits.get("parallel") or 0) * limits.get("slots", 1)),
-            "failed": (sum(trial.state is State.FAILED for trial in tried), limits.get("failed_trials")),
-        }
-        return {name: (count, most) for name, (count, most) in caps.items() if most}
-
     def find(self, trial: str) -> Trial | None:
         """The trial or full training of that id, if there is one."""
         return self.all_trials.get(trial)
@@ -262,24 +241,15 @@ class Snapshot:
     @cached_property
     def front(self) -> frozenset[str]:
         """Ids of the trials on the front of the last selection; before that, of those that have ended."""
-        if self._last_selection:
-            return frozenset(self._last_selection.front)
+        if self.last_selection:
+            return frozenset(self.last_selection.front)
         return frozenset(trial.trial for trial in pareto_front(feasible_trials(self.trials), self.objectives))
-
-    @cached_property
-    def late(self) -> list[str]:
-        """Ids of trials that belong on the front and ended after the finalists were chosen."""
-        last = self._last_selection
-        if last is None or last.stage.number < self.last_iteration:
-            return []
-        tried = ended((trial.request for trial in self.trials), self.results)
-        return [trial.trial for trial in newcomers(tried, last.results, self.objectives)]
 
     @cached_property
     def reference(self) -> list[float]:
         """Worst corner of the hypervolume, in the order of the objectives; empty without a front."""
-        if self._last_selection:
-            return self._last_selection.reference
+        if self.last_selection:
+            return self.last_selection.reference
         return reference_point(feasible_trials(self.trials), self.objectives)
 
     @cached_property
@@ -303,10 +273,6 @@ class Snapshot:
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
     # Parts of the above
-
-    @property
-    def _last_selection(self) -> Selection | None:
-        return list(self.selections.values())[-1] if self.selections else None
 
     @cached_property
     def _all_jobs(self) -> list[Job]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from windtunnel.ledger import Plan, Selection, State
 from windtunnel.ledger.stage import Stage, StageKind
+from windtunnel.ledger.trial import configurations, ended
 from windtunnel.report.snapshot import Snapshot
 
 _OVERHEAD = 2.0  # seconds that a stage takes beside its trials
@@ -57,6 +58,21 @@ def coming(snapshot: Snapshot) -> list[Stage]:
     later = [*map(Stage.iteration, range(begun + 1, last + 1)), full, full.verification]
     preparation = [] if snapshot.preparation else [Stage.preparation(0)]
     return preparation + [stage for stage in later if stage not in snapshot.plans]
+
+
+def caps(snapshot: Snapshot) -> dict[str, tuple[int, int]]:
+    """What the search's caps count, `trials`, `at once` and `failed`: how many there are, and the most allowed."""
+    limits = snapshot.definition.get("limits") or {}
+    requests = [trial.request for trial in snapshot.trials]
+    counts = {
+        "trials": (configurations(requests), limits.get("trials")),
+        "at once": (len(snapshot.running), (limits.get("parallel") or 0) * limits.get("slots", 1)),
+        "failed": (
+            sum(trial.state is State.FAILED for trial in ended(requests, snapshot.results)),
+            limits.get("failed_trials"),
+        ),
+    }
+    return {name: (count, most) for name, (count, most) in counts.items() if most}
 
 
 def seconds_left(snapshot: Snapshot) -> float | None:

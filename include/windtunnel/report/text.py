@@ -6,6 +6,7 @@ from typing import Any
 from windtunnel.ledger import State, Verdict
 from windtunnel.ledger.failures import causes, commonest
 from windtunnel.report.export import records
+from windtunnel.report.notes import notes
 from windtunnel.report.snapshot import NOT_RUN, UNENDED, WAITING, Snapshot
 from windtunnel.text import printable
 
@@ -25,9 +26,7 @@ def headline(snapshot: Snapshot) -> str:
     parts += [f"hypervolume {volumes[-1]:.6g}"] if volumes else []
     parts += [finalists(snapshot)] if snapshot.models else []
     parts += [end] if (end := ending(snapshot)) else []
-    late = f"not among the finalists, for they ended later, but on the front: {', '.join(snapshot.late)}"
-    lines = [f"{snapshot.search}  {snapshot.url}", *snapshot.notes, " · ".join(parts)]
-    lines += [late] if snapshot.late else []
+    lines = [f"{snapshot.search}  {snapshot.url}", *notes(snapshot), " · ".join(parts)]
     return "\n".join(printable(line, keep="") for line in lines)
 
 

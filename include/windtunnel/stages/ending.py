@@ -62,13 +62,20 @@ def reason_to_suggest_no_more(search: Search, k: int, configurations: int) -> st
     return None
 
 
-def reason_to_fail(search: Search, seen: Sequence[Trial], front: int) -> str | None:
-    """Why the search is hopeless; None where it is not."""
+def reason_to_fail(search: Search, seen: Sequence[Trial], front: int, late: int = 0) -> str | None:
+    """Why the search is hopeless; None where it is not.
+
+    Args:
+        search: at work.
+        seen: the trials that have ended, each configuration once.
+        front: how many of them are on the front.
+        late: how many trials have not ended.
+    """
     ended = [trial.result for trial in seen if trial.result is not None]
     own = {trial.trial for trial in seen if trial.request.stage.number > search.session.offset}
     reason = hopeless(ended, search.definition.limits.failed_trials, own)
     groups = causes(ended)
-    if reason is None and groups and not front and sum(len(units) for _, units in groups) == len(ended):
+    if reason is None and groups and not (front or late) and sum(len(units) for _, units in groups) == len(ended):
         return f"all {len(ended)} trials failed; {commonest(groups)}"
     return reason
 

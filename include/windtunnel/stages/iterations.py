@@ -93,7 +93,7 @@ def select(search: Search, k: int) -> Selection:
             promotions=promotions,
             underway=underway,
             stop=stop,
-            failure=reason_to_fail(search, configurations, len(stands.front)),
+            failure=reason_to_fail(search, configurations, len(stands.front), len(late)),
         )
     )
 

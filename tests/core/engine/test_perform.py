@@ -144,3 +144,11 @@ def test_what_waits_for_the_store_says_so_once(tmp_path, monkeypatch):
     assert store.get("a") == b"1"
     assert slept == [1.0, 2.0, 4.0]
     assert len(said) == 1 and "free some space" in said[0]
+
+
+def test_a_continuous_search_tries_as_many_as_it_may(begin):
+    limits = {"parallel": 2, "trials": 9}
+    search = begin(continuous=True, limits=limits, iterations=5)
+    assert Engine(search).perform()
+    tried = [trial for trial in search.ledger.outcomes() if trial.endswith("-e1")]
+    assert len(tried) == 9

@@ -373,3 +373,13 @@ def test_the_last_one_waits_for_who_would_be_on_the_front(continuous, launcher):
     assert not monitor.poll().done
     ledger.record(Result(trial=units[3], state=State.COMPLETED, objectives={"score": 2.0}))
     assert monitor.poll().done
+
+
+def test_without_a_front_the_last_one_waits_for_everyone(continuous, launcher):
+    ledger, units = continuous(ahead=0, last=True)
+    hold(ledger, units)
+    ledger.record(Result(trial=units[0], state=State.FAILED, kind="error"))
+    monitor = StageMonitor(ledger, launcher, "2")
+    assert not monitor.poll().done
+    ledger.record(Result(trial=units[1], state=State.COMPLETED, objectives={"score": 1.0}))
+    assert monitor.poll().done

@@ -5,6 +5,7 @@ import pytest
 
 from tests.core.report import made_up
 from windtunnel.ledger import Approval, Ledger, Plan
+from windtunnel.ledger.claims import Claims
 from windtunnel.ledger.records import Session
 from windtunnel.report import RunReader, collect
 from windtunnel.report.payloads import Curves, compare, curves, importance, lanes, overview, trial, trials
@@ -333,6 +334,22 @@ def test_a_running_trial_is_on_its_lane_without_an_end(ledger: Ledger) -> None:
     assert columns["end"][place] is None
     before = columns["unit"].index(plan.jobs[0].units[-2])
     assert columns["start"][place] >= columns["end"][before]
+
+
+def test_a_claimed_trial_is_on_the_lane_that_claimed_it_from_then_on(ledger: Ledger) -> None:
+    made_up.fill(ledger, iterations=1, finalists=0)
+    plan = ledger.plan("1")
+    assert plan is not None
+    unit = plan.requests[-1].trial
+    ledger.store.delete(ledger.path(f"results/{unit}.json"))
+    before = lanes(collect(ledger))
+    assert unit not in before["columns"]["unit"]
+    Claims(ledger).take(unit, "lane-1-5", 1)
+    found = lanes(collect(ledger))
+    assert found["version"] != before["version"]
+    place = found["columns"]["unit"].index(unit)
+    assert found["columns"]["lane"][place] == 5 and found["columns"]["end"][place] is None
+    assert found["columns"]["start"][place] == Claims(ledger).listing()[unit].since
 
 
 def test_two_runs_compare_over_one_reference(ledger: Ledger) -> None:

@@ -8,6 +8,7 @@ from tests.core.stages.conftest import outcome
 from windtunnel.ledger.curves import METRICS, curve_metadata
 from windtunnel.ledger.ids import first_id
 from windtunnel.report import collect
+from windtunnel.report.notes import late
 from windtunnel.stages import choose_finalists, goes_on, select, suggest
 from windtunnel.stages.publishing import write_front
 
@@ -124,11 +125,11 @@ def test_what_ends_later_and_belongs_on_the_front_is_named_in_the_end(bench):
     best = max(plan.requests, key=lambda request: outcome(request).objectives["score"])
     end(search, plan, {request.trial for request in plan.requests} - {best.trial})
     select(search, 1)
-    assert collect(search.ledger).late == []
+    assert late(collect(search.ledger)) == []
     end(search, plan, {best.trial})
     write_front(search)
     assert [trial["trial"] for trial in search.ledger.read_json("pareto.json")["late"]] == [best.trial]
-    assert collect(search.ledger).late == [best.trial]
+    assert late(collect(search.ledger)) == [best.trial]
 
 
 def test_failures_and_time_end_it_as_they_end_every_search(bench):
@@ -147,3 +148,11 @@ def test_a_repeated_task_repeats_itself_whatever_ended_meanwhile(bench):
     end(search, first, {request.trial for request in first.requests})
     assert select(search, 1) == known
     assert suggest(search, 2) == second
+
+
+def test_the_first_failure_ends_nothing_while_others_run(bench):
+    search = bench.begin(**CONTINUOUS)
+    plan = suggest(search, 1)
+    end(search, plan, {plan.requests[0].trial}, failed=True)
+    assert select(search, 1).failure is None
+    assert goes_on(search, 2)

@@ -12,6 +12,7 @@ from windtunnel.definition import load_definition, resolve
 from windtunnel.engine import Engine
 from windtunnel.ledger import Ledger, State
 from windtunnel.report import collect
+from windtunnel.report.stages import caps
 from windtunnel.space import Space
 from windtunnel.stores import open_store
 from windtunnel_trainer.data import Preparation, load_split
@@ -60,6 +61,6 @@ def test_the_example_keeps_vertex_caps(tmp_path, monkeypatch):
     ledger = Ledger(open_store(str(tmp_path)), "vertex_mnist", "run")
     models = Engine(stages.begin(definition.model_copy(update=small), ledger, "s")).perform()
     snapshot = collect(ledger)
-    assert snapshot.caps == {"trials": (10, 10), "at once": (0, 2), "failed": (0, 3)}
+    assert caps(snapshot) == {"trials": (10, 10), "at once": (0, 2), "failed": (0, 3)}
     assert len(snapshot.trials) == 10 and {trial.state for trial in snapshot.trials} == {State.COMPLETED}
     assert len(models) == 1

@@ -43,16 +43,21 @@ def _ended(snapshot: Snapshot, result: Result) -> dict[str, Any]:
 
 
 def _running(snapshot: Snapshot, ended: list[Result]) -> list[dict[str, Any]]:
-    """Trials that run now: each began when the one before it on its job ended, or else with the job's launch."""
+    """Trials that run now: since their claim; of given jobs since the one before ended, or else since the launch."""
     free: dict[str, float] = {}  # when each job ended its last trial
     for result in ended:
         if result.started:
             job = snapshot.jobs[result.trial].job
             free[job] = max(free.get(job, 0.0), (seconds(result.started) or 0.0) + result.seconds)
     running = [trial.trial for trial in snapshot.own() if trial.trial in snapshot.running]
-    jobs = [snapshot.jobs[unit].job for unit in running]
-    starts = [free.get(job) or max(snapshot.launches.get(job, [0.0])) for job in jobs]
-    return [_row(snapshot, unit, start, None) for unit, start in zip(running, starts, strict=True)]
+
+    def start(unit: str) -> float:
+        if unit in snapshot.claims:
+            return snapshot.claims[unit].since
+        job = snapshot.jobs[unit].job
+        return free.get(job) or max(snapshot.launches.get(job, [0.0]))
+
+    return [_row(snapshot, unit, start(unit), None) for unit in running]
 
 
 def _row(snapshot: Snapshot, unit: str, start: float, end: float | None) -> dict[str, Any]:

@@ -6,9 +6,10 @@ from typing import Any
 from windtunnel.ledger import Model, State, Trial
 from windtunnel.ledger.failures import cause, causes
 from windtunnel.objectives.direction import better
+from windtunnel.report.notes import notes
 from windtunnel.report.payloads.plain import plain, seconds
 from windtunnel.report.snapshot import Snapshot
-from windtunnel.report.stages import StageProgress, iterations
+from windtunnel.report.stages import StageProgress, caps, iterations
 
 
 def overview(snapshot: Snapshot) -> dict[str, Any]:
@@ -34,7 +35,7 @@ def overview(snapshot: Snapshot) -> dict[str, Any]:
         "objectives": snapshot.objectives,
         "reference": plain(snapshot.reference),
         "counts": snapshot.counts,
-        "caps": snapshot.caps,
+        "caps": caps(snapshot),
         "sessions": [{"session": each.session, "started": each.started} for each in snapshot.sessions],
         "closed": snapshot.closed,
         "begun": sum(each.name.number > 0 for each in begun),
@@ -54,7 +55,7 @@ def overview(snapshot: Snapshot) -> dict[str, Any]:
         "ended_early": snapshot.ended_early,
         "refused": str(snapshot.refusal) if snapshot.refusal else "",
         "causes": [{"cause": cause, "units": len(units), "unit": units[0]} for cause, units in _causes(snapshot)],
-        "notes": plain(snapshot.notes),
+        "notes": plain(notes(snapshot)),
         "preparation": _preparation(snapshot),
     }
 
