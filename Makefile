@@ -100,6 +100,9 @@ lock: $(READY_DEV) ## resolve all versions into requirements.lock after a change
 bench-launcher: $(READY) ## measure trials per minute of the local launcher: ARGS="--trials 200"
 	@$(BIN)/python benchmarks/launcher.py $(ARGS)
 
+bench-functions: $(READY) ## measure a search of a function that does nothing beside Optuna and Ray Tune: ARGS="--trials 20 --ray PYTHON"
+	@$(BIN)/python -m benchmarks.functions $(ARGS)
+
 bench-kubernetes: $(READY) ## measure what pods cost on the cluster of KUBECONFIG: ARGS="--trials 200 --seconds 8"
 	@$(BIN)/python -m benchmarks.kubernetes_jobs $(ARGS)
 

@@ -21,7 +21,6 @@ from windtunnel.host.machine import cores
 from windtunnel.launchers import get_launcher
 from windtunnel.launchers.monitor import StageMonitor, wait
 from windtunnel.ledger import Job, JobKind, Ledger, Plan, Request, Spec, State
-from windtunnel.stages.lanes import deal
 from windtunnel.stores import open_store
 
 AUTOGLUON_COST = 0.60  # seconds a trial
@@ -73,8 +72,8 @@ def run(workload: str, trials: int, lanes: int, folder: str) -> Row:
         for n in range(trials)
     ]
     jobs = [
-        Job(job=f"1-{lane}", kind=JobKind.TRAIN, stage="1", units=[request.trial for request in dealt], lane=lane)
-        for lane, dealt in enumerate(deal(requests, lanes))
+        Job(job=f"1-{lane}", kind=JobKind.TRAIN, stage="1", units=[request.trial for request in requests[lane::lanes]], lane=lane)
+        for lane in range(lanes)
     ]
     ledger.create_plan(Plan(stage="1", requests=requests, jobs=jobs))
     launcher = get_launcher("local")

@@ -1,4 +1,4 @@
-"""Run a search without Airflow, by the very stages that its DAG performs, and report.
+"""Run a search or a fleet without Airflow, by the very stages that its DAG performs, and report.
 
 A run that was cut short, by Ctrl-C or a crash, is gone on with by the same command. Exit codes: 0, or 1 where the run
 failed, 2 where the command is wrong, 128 and the signal's number where one ended it.
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run a search; the exit code is 0 only where it succeeded."""
-    from windtunnel.definition import load_definition
+    from windtunnel.definition import Fleet, load_any
     from windtunnel.engine.command import (
         WRONG,
         Stopped,
@@ -42,9 +42,13 @@ def run(arguments: argparse.Namespace) -> int:
     heed_signals()
     try:
         file = definition_file(arguments.search)
-        definition, choices = load_definition(file), choices_of(arguments)
         if arguments.data is not None:
             os.environ["WINDTUNNEL_DATA"] = str(arguments.data.resolve())
+        definition, choices = load_any(file), choices_of(arguments)
+        if isinstance(definition, Fleet):
+            from windtunnel.engine.fleet_command import run_fleet
+
+            return run_fleet(definition, store_of(file, definition), arguments, choices)
         ledger, how = choose_run(arguments, choices, definition, store_of(file, definition))
         return _perform(arguments.search, definition, choices, ledger, how)
     except WindtunnelError as error:

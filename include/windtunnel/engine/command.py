@@ -9,7 +9,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-from windtunnel.definition import Definition
+from windtunnel.definition import Definition, Fleet
 from windtunnel.engine.runs import Choice, choose
 from windtunnel.errors import WindtunnelError
 from windtunnel.ledger import Ledger, Spec
@@ -110,7 +110,7 @@ def project_of(file: Path) -> Path | None:
     return file.parents[2] if file.parent.match(str(SEARCHES)) else None
 
 
-def store_of(file: Path, definition: Definition) -> str:
+def store_of(file: Path, definition: Definition | Fleet) -> str:
     """Where a definition's runs are kept; a relative path counts from its project, else from the working directory."""
     store = definition.store or os.environ.get("WINDTUNNEL_STORE") or "runs"
     return store if "://" in store else str((project_of(file) or Path.cwd()) / Path(store).expanduser())

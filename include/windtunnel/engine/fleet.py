@@ -3,19 +3,21 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from windtunnel.definition import Fleet
 from windtunnel.errors import FleetError, LaunchError
 from windtunnel.fleet.accounts import Accounts
-from windtunnel.fleet.beginning import EVALUATION, begin, evaluates, evaluation_job, lanes
+from windtunnel.fleet.beginning import EVALUATION, RUN, begin, evaluates, evaluation_job, lanes
 from windtunnel.fleet.gathering import gather
 from windtunnel.fleet.monitor import FleetMonitor, FleetProgress
-from windtunnel.fleet.planning import Choice, plan
+from windtunnel.fleet.planning import Choice, last_run, plan
 from windtunnel.fleet.split import split
 from windtunnel.launchers import get_launcher
 from windtunnel.launchers.base import Launcher
 from windtunnel.ledger import Job, Ledger, State
+from windtunnel.stores import Store
 
 _SHORTEST, _SHARE = 0.05, 4.0  # seconds between two looks, and how many times as long as a look they are at least
 
@@ -108,3 +110,28 @@ class FleetEngine:
 def _why(launcher: Launcher, ledger: Ledger, job: Job) -> str:
     reason = launcher.failure_reason(ledger, job)
     return f"the evaluation: {reason.kind}: {reason.message}\n{reason.log}"
+
+
+def summary(outcome: Outcome) -> list[str]:
+    """What came of a run, for people, a line each."""
+    ledger, files = outcome.ledger, outcome.gathered.get("files", [])
+    lines = [f"{outcome.accounts.message}."]
+    lines += [f"{name}: {value:g}" for name, value in outcome.evaluation.items() if value is not None]
+    return [*lines, *(f"{ledger.url}/{name}" for name in files)]
+
+
+def run_to_do(store: Store, fleet: str, *, fresh: bool = False, resume: str | None = None) -> Ledger:
+    """The run that a command works on: the last one if it was cut short, else a new one.
+
+    Args:
+        store: where the fleet's runs are kept.
+        fleet: its name.
+        fresh: begin a new run in any case.
+        resume: name of the run to go on with.
+    """
+    new = Ledger(store, fleet, datetime.now(UTC).strftime("%Y-%m-%d-%H%M%S-%f"))
+    name = resume or (None if fresh else last_run(new))
+    if name is None:
+        return new
+    last = Ledger(store, fleet, name)
+    return last if resume or last.outcome(RUN) is None else new

@@ -52,7 +52,7 @@ def plan(ledger: Ledger, fleet: Fleet, partitions: Partitions, choice: Choice | 
     choice = choice or Choice()
     basis = basis_of(ledger, fleet)
     chosen = _chosen(partitions, choice)
-    last = _last_run(ledger)
+    last = last_run(ledger)
     known = _take_over(ledger, partitions, basis, last, chosen if choice.force else set())
     if choice.only_failed:
         chosen = {place for place in chosen if partitions[place].name not in known.trained}
@@ -160,7 +160,7 @@ def _names(partitions: Partitions, partition: Partition) -> list[str]:
     return [partition.name, stem, ",".join(keys.values()), *(f"{key}={value}" for key, value in keys.items())]
 
 
-def _last_run(ledger: Ledger) -> str | None:
+def last_run(ledger: Ledger) -> str | None:
     """Name of the fleet's last run, if it is another one."""
     try:
         content = json.loads(ledger.store.get(f"{ledger.root.rpartition('/')[0]}/{_LAST}"))

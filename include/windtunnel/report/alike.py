@@ -1,4 +1,4 @@
-"""Trials that differ in their parameters and yet come to the very same values, as where a script reads none of them."""
+"""Trials whose values are alike beyond chance, though their parameters differ."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence

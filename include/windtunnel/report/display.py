@@ -3,8 +3,9 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import StringIO
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TextIO
+from typing import TYPE_CHECKING, Any, Self, TextIO
 
 from windtunnel.errors import LedgerError, StoreError, UnreadableError
 from windtunnel.ledger.stage import Stage
@@ -61,6 +62,7 @@ class Display:
         self._printed: list[tuple[Stage, bool]] = []
         self._printed_at = 0.0
         self._live: Live | None = None
+        self._cell: Any = None  # what a notebook shows, where this runs in one
 
     def __enter__(self) -> Self:
         if self.console.is_terminal:
@@ -70,6 +72,10 @@ class Display:
                 console=self.console, get_renderable=self._render, refresh_per_second=8, redirect_stdout=False
             )
             self._live.start()
+        elif self.console.is_jupyter:
+            from IPython import display
+
+            self._cell = display.display(self._drawn(), raw=True, display_id=True)  # type: ignore[no-untyped-call]
         else:
             self.console.print(self._heading, soft_wrap=True)
         return self
@@ -92,7 +98,9 @@ class Display:
             self._begun.setdefault(stage.name, began)
             if stage.done:
                 self._ended.setdefault(stage.name, began)
-        if self._live is None:
+        if self._cell is not None:
+            self._cell.update(self._drawn(), raw=True)
+        elif self._live is None:
             self._print_line()
 
     def say(self, line: str) -> None:
@@ -102,7 +110,7 @@ class Display:
     def _tell_notes(self, snapshot: Snapshot) -> None:
         """Show what there is to know of the run; where lines are printed, each kind of note once."""
         before, self._notes = self._notes, [printable(note, keep="") for note in notes(snapshot)]
-        if self._live is None:
+        if self._live is None and self._cell is None:
             for note in self._notes[len(before) :]:
                 self.console.print(note, soft_wrap=True)
 
@@ -120,7 +128,7 @@ class Display:
             self._over = not snapshot.works
             self._tell_notes(snapshot)
             trouble = snapshot.blocked
-        if self._live is None and bool(trouble) != bool(self._trouble):
+        if self._live is None and self._cell is None and bool(trouble) != bool(self._trouble):
             self.console.print(printable(trouble or "the run goes on", keep=""), soft_wrap=True)
         self._trouble = trouble
 
@@ -132,6 +140,18 @@ class Display:
         yield self.console
         if self._live is not None:
             self._live.start()
+
+    def _drawn(self) -> dict[str, str]:
+        """What a terminal would show, as a notebook's cell has it."""
+        from rich.console import Console
+
+        drawer = Console(file=StringIO(), record=True, force_jupyter=False, force_terminal=True, width=110)
+        drawer.print(self._render())
+        text = drawer.export_text(clear=False)
+        return {
+            "text/plain": text,
+            "text/html": drawer.export_html(inline_styles=True, code_format="<pre>{code}</pre>"),
+        }
 
     def _print_line(self) -> None:
         """A line where a stage begins or ends, and now and then between."""

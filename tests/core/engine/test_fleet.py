@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from tests.fleets import fleet_from, table
-from windtunnel.engine.fleet import FleetEngine
+from windtunnel.engine.fleet import FleetEngine, summary
 from windtunnel.errors import FleetError
 from windtunnel.fleet.planning import Choice
 from windtunnel.fleet.records import result_of, results
@@ -235,6 +235,7 @@ def test_a_workload_trains_each_partition_in_a_process_of_its_own_unless_they_ar
     pids = {result.outcomes[0].metrics["pid"] for result in results(ledger)}
     assert len(pids) == (1 if reuse else 4)
     assert outcome.evaluation == {"rows": 4}
+    assert summary(outcome)[:2] == ["4 of 4 partitions trained.", "rows: 4"]
     assert [row["tenant"] for row in table(ledger)] == ["0", "1", "2", "3"]  # the keys are the data's
 
 

@@ -65,7 +65,7 @@ def test_of_a_run_that_has_not_begun_the_first_stage_is_to_come(ledger: Ledger, 
     file = Terminal()
     with Display(RunReader(ledger), "digits_cnn: run first", file) as display:
         display.update(now=True)
-    assert "data" in file.getvalue() and "Airflow is starting" in file.getvalue()
+    assert "data" in file.getvalue() and "the run is starting" in file.getvalue()
 
 
 def test_on_a_terminal_it_draws_every_stage(ledger: Ledger, monkeypatch) -> None:

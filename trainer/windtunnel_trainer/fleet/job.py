@@ -2,15 +2,22 @@
 
 from pathlib import Path
 
+from windtunnel.definition import fleet_of
+from windtunnel.errors import LedgerError
 from windtunnel.fleet.beginning import EVALUATION
+from windtunnel.fleet.partitions import Partitions
+from windtunnel.fleet.records import read_plan
 from windtunnel.ledger import Job, Ledger
 from windtunnel_trainer.fleet.evaluation import run_evaluation
-from windtunnel_trainer.fleet.lane import run_lane
+from windtunnel_trainer.fleet.lane import Lane
 from windtunnel_trainer.logs import say
 
 
 def run_fleet_job(ledger: Ledger, job: Job, cancel_file: Path | None = None) -> int:
-    """Run one of a fleet's jobs, whichever it is; returns its exit code.
+    """Run one of a fleet's jobs, whichever it is.
+
+    Returns:
+        The exit code: 0 when nothing is left to do, 143 when a lane was told to go, 1 when the job cannot do its work.
 
     Raises:
         WindtunnelError: the run has no plan, or the entry's source cannot be had.
@@ -18,4 +25,7 @@ def run_fleet_job(ledger: Ledger, job: Job, cancel_file: Path | None = None) -> 
     say(f"job {job.job}")
     if job.job == EVALUATION:
         return run_evaluation(ledger)
-    return run_lane(ledger, job, cancel_file)
+    plan, partitions = read_plan(ledger), Partitions.read(ledger)
+    if plan is None or partitions is None:
+        raise LedgerError(f"{ledger.url} has no plan yet: its lanes were launched too early")
+    return Lane(ledger, fleet_of(ledger), plan, partitions, job, cancel_file).run()

@@ -13,22 +13,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from windtunnel.definition import Fleet, fleet_of
+from windtunnel.definition import Fleet
 from windtunnel.definition.threads import threads_of
-from windtunnel.errors import LedgerError, StoreError, UnavailableError
-from windtunnel.fleet.beginning import RUN, lanes_of
+from windtunnel.errors import StoreError, UnavailableError
+from windtunnel.fleet.beginning import lanes_of
 from windtunnel.fleet.entry import fetch_script
-from windtunnel.fleet.monitor import fail
 from windtunnel.fleet.partitions import Partitions
 from windtunnel.fleet.queue import Queue
-from windtunnel.fleet.records import FleetPlan, batch_name, read_plan
+from windtunnel.fleet.records import FleetPlan, batch_name
 from windtunnel.host.machine import host, now
 from windtunnel.ledger import Job, Ledger
-from windtunnel.ledger.failures import LOG_TAIL, record_failure
 from windtunnel.workload.source import fetch_source
 from windtunnel_trainer import causes, child, memory
 from windtunnel_trainer.deferred import DeferredWork
 from windtunnel_trainer.fleet.logs import LaneLog
+from windtunnel_trainer.fleet.losses import how, record_hopeless, record_lost, why
 from windtunnel_trainer.fleet.process import Process, Task, start
 from windtunnel_trainer.fleet.samples import Samples
 from windtunnel_trainer.fleet.worker import READY
@@ -46,33 +45,11 @@ _SHORT = 0.25  # seconds: of mini-batches that take less, the next is claimed be
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
-def run_lane(ledger: Ledger, job: Job, cancel_file: Path | None = None) -> int:
-    """Do mini-batches until none can be claimed any more.
-
-    Returns:
-        The exit code: 0 when nothing is left for this lane, 143 when it was told to go, 1 when it cannot work.
-
-    Raises:
-        LedgerError: the run has no plan.
-        WorkloadError: the entry's source cannot be had.
-    """
-    fleet, plan, partitions = fleet_of(ledger), read_plan(ledger), Partitions.read(ledger)
-    if plan is None or partitions is None:
-        raise LedgerError(f"{ledger.url} has no plan yet: its lanes were launched too early")
-    return Lane(ledger, fleet, plan, partitions, job, cancel_file).run()
-
-
 class Lane:
     """Claims, hands out, watches over and retries; free of threads, so that it can fork at any moment."""
 
     def __init__(
-        self,
-        ledger: Ledger,
-        fleet: Fleet,
-        plan: FleetPlan,
-        partitions: Partitions,
-        job: Job,
-        cancel_file: Path | None = None,
+        self, ledger: Ledger, fleet: Fleet, plan: FleetPlan, partitions: Partitions, job: Job, cancel_file: Path | None
     ) -> None:
         """Nothing is claimed or started yet.
 
@@ -82,7 +59,7 @@ class Lane:
             plan: what it does.
             partitions: of its data.
             job: this lane.
-            cancel_file: the lane ends as soon as this file is there.
+            cancel_file: the lane ends as soon as this file is there; None where none tells it so.
         """
         self._ledger, self._fleet, self._plan, self._partitions = ledger, fleet, plan, partitions
         self._job, self._cancel_file = job, cancel_file
@@ -290,23 +267,17 @@ class Lane:
             self._processes.remove(process)
             process.line.close()
             child.end_orphans(self._strangers | {other.pid for other in self._processes})
-            self._log.say(f"{self._job.job}-{process.slot}", f"process {process.pid} ended, {_how(code)}")
+            self._log.say(f"{self._job.job}-{process.slot}", f"process {process.pid} ended, {how(code)}")
             if not process.ready:
                 self._init_failed(process, code)
             elif process.task is not None:
-                kind, message = process.condemned or _why(process, code)
+                kind, message = process.condemned or why(process, code)
                 if not self._try_again(process.task, kind, message):
                     unit = batch_name(process.task.claimed.number)
                     self._work.do(unit, partial(self._fail, process.task, kind, message, process))
 
     def _fail(self, task: Task, kind: str, message: str, process: Process | None = None) -> None:
-        number = task.claimed.number
-        facts: dict[str, str | int | float] = {"attempts": task.attempt, "lane": self._job.job, "host": host()}
-        if process is not None:
-            seconds = round(time.monotonic() - task.began, 6)
-            facts |= {"slot": process.slot, "process": process.pid, "started": task.started, "seconds": seconds}
-            facts |= {"log_tail": self._log.tail(f"{self._job.job}-{process.slot}", LOG_TAIL)}
-        fail(self._ledger, number, self._plan.batches[number], kind, message, **facts)
+        record_lost(self._ledger, self._plan, self._job, self._log, task, kind, message, process)
 
     def _init_failed(self, process: Process, code: int) -> None:
         """The entry cannot be imported, or its init fails: after some tries, the run has failed."""
@@ -314,18 +285,8 @@ class Lane:
         if self._init_failures < self._most + (_DEATHS if code == -signal.SIGKILL and not process.condemned else 0):
             return
         self._hopeless = True
-        kind, message = process.condemned or ("error", f"its process ended, {_how(code)}")
-        log = self._log.tail(f"{self._job.job}-{process.slot}", LOG_TAIL)
-        said = [line for line in log.splitlines() if line.strip() and not line.startswith("--- ")]
-        cause = said[-1] if said else message
         with suppress(StoreError):
-            record_failure(
-                self._ledger,
-                RUN,
-                kind,
-                f"no process of {self._job.job} came through the import of {self._fleet.entry} and its init: {cause}",
-                log_tail=log,
-            )
+            record_hopeless(self._ledger, self._fleet, self._job, self._log, process, code)
 
     def _dismiss(self) -> None:
         """Let all processes shut down, within some time."""
@@ -335,17 +296,3 @@ class Lane:
         while self._processes and time.monotonic() < end:
             self._reap()
             time.sleep(0.005)
-
-
-def _why(process: Process, code: int) -> tuple[str, str]:
-    if code >= 0:
-        return "error", f"its process ended in the midst of it, {_how(code)}"
-    if code == -signal.SIGKILL and memory.kernel_kills() > process.kills_before:
-        return "out_of_memory", "the kernel killed its process: the memory was used up"
-    return "killed", f"its process was {_how(code)}"
-
-
-def _how(code: int) -> str:
-    if code >= 0:
-        return "as it should" if code == child.DONE else f"with exit code {code}"
-    return f"killed by {causes.signal_name(-code)}"

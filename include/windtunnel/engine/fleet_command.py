@@ -1,0 +1,57 @@
+"""What `windtunnel run` does with a fleet's file."""
+
+import argparse
+import sys
+from typing import Any
+
+from windtunnel.definition import Fleet
+from windtunnel.engine.command import FAILED
+from windtunnel.engine.fleet import FleetEngine, run_to_do, summary
+from windtunnel.errors import DefinitionError, FleetError
+from windtunnel.fleet.monitor import FleetProgress
+from windtunnel.fleet.planning import Choice
+from windtunnel.stores import open_store
+from windtunnel.text import printable
+from windtunnel.validation import unknown
+
+_CHOICES = ("partitions", "only_failed", "force", "parallel")
+
+
+def run_fleet(fleet: Fleet, store: str, arguments: argparse.Namespace, choices: dict[str, Any]) -> int:
+    """Perform a fleet and say what came of it: the run that was cut short, or a new one.
+
+    Args:
+        fleet: its definition.
+        store: where its runs are kept.
+        arguments: of the command: `fresh`, `resume`.
+        choices: by name: `partitions`, `only_failed`, `force`, `parallel`.
+
+    Returns:
+        The exit code: 0 only where it succeeded.
+
+    Raises:
+        DefinitionError: there is no such choice.
+    """
+    wrong = [name for name in choices if name not in _CHOICES]
+    if wrong:
+        raise DefinitionError(f"--set {wrong[0]}: {unknown(wrong[0], _CHOICES, 'choice')}")
+    parallel = choices.pop("parallel", None)
+    if parallel is not None:
+        fleet = fleet.model_copy(update={"limits": fleet.limits.model_copy(update={"parallel": int(parallel)})})
+    ledger = run_to_do(open_store(store), fleet.name, fresh=arguments.fresh, resume=arguments.resume)
+    print(printable(f"{fleet.name}: run {ledger.run}"))  # noqa: T201
+    said = ""
+
+    def look(progress: FleetProgress) -> None:
+        nonlocal said
+        if progress.accounts.message != said:
+            said = progress.accounts.message
+            print(printable(progress.message), flush=True)  # noqa: T201
+
+    try:
+        outcome = FleetEngine(fleet, ledger, Choice(**choices), look).perform()
+    except FleetError as error:
+        print(printable(f"{error}\nWhat there is: {ledger.url}/gathered/batches.csv"), file=sys.stderr)  # noqa: T201
+        return FAILED
+    print(printable("\n".join(summary(outcome))))  # noqa: T201
+    return 0
