@@ -72,7 +72,13 @@ def run(workload: str, trials: int, lanes: int, folder: str) -> Row:
         for n in range(trials)
     ]
     jobs = [
-        Job(job=f"1-{lane}", kind=JobKind.TRAIN, stage="1", units=[request.trial for request in requests[lane::lanes]], lane=lane)
+        Job(
+            job=f"1-{lane}",
+            kind=JobKind.TRAIN,
+            stage="1",
+            units=[request.trial for request in requests[lane::lanes]],
+            lane=lane,
+        )
         for lane in range(lanes)
     ]
     ledger.create_plan(Plan(stage="1", requests=requests, jobs=jobs))

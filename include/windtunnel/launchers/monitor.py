@@ -15,6 +15,7 @@ from windtunnel.ledger.claims import Claims
 from windtunnel.ledger.curves import last_report
 from windtunnel.ledger.failures import hopeless, record_failure
 from windtunnel.ledger.ids import last_tries
+from windtunnel.ledger.records import owed
 from windtunnel.ledger.stage import Stage
 from windtunnel.ledger.stragglers import promising
 from windtunnel.ledger.trial import ended as ended_trials
@@ -138,7 +139,7 @@ class StageMonitor:
         ended = self._ended()
         wanted = [] if over else self._look_after(live, ended)
         own = [ended[unit] for unit in self._stage.units if unit in ended]
-        late = sum(unit not in ended for stage in self._earlier for unit in stage.units)
+        late = sum(len(owed(stage.units, ended)) for stage in self._earlier)
         total = len(self._stage.units)
         given_up = self._is_iteration and self._hopeless(ended)
         return Progress(
@@ -168,11 +169,11 @@ class StageMonitor:
                 else:
                     self._absent.pop(job.job, None)
         if self._lanes is not None:
-            owed = [unit for stage in (self._stage, *self._earlier) for unit in stage.units if unit not in ended]
-            launched, failure = self._lanes.look(live, owed, ended)
+            due = [unit for stage in (self._stage, *self._earlier) for unit in owed(stage.units, ended)]
+            launched, failure = self._lanes.look(live, due, ended)
             wanted += launched
             if failure is not None:
-                self._fail(failure, owed, ended)
+                self._fail(failure, due, ended)
         return wanted
 
     def _may_go_on(self, ended: Mapping[str, Result]) -> bool:

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -126,7 +126,12 @@ class Job(Record):
 
     def owed(self, ended: Container[str]) -> list[str]:
         """Its units that have no result yet, given those that have one."""
-        return [unit for unit in self.units if unit not in ended]
+        return owed(self.units, ended)
+
+
+def owed(units: Iterable[str], ended: Container[str]) -> list[str]:
+    """The units that have no result yet, given those that have one."""
+    return [unit for unit in units if unit not in ended]
 
 
 class Plan(Record):

@@ -3,6 +3,7 @@
 from windtunnel.definition.program import workload_of
 from windtunnel.ledger import JobKind, Plan, State
 from windtunnel.ledger.ids import verification_id
+from windtunnel.ledger.records import owed
 from windtunnel.ledger.trial import ended
 from windtunnel.stages.finalists import full_stage
 from windtunnel.stages.history import History
@@ -22,7 +23,6 @@ def plan_verification(search: Search) -> Plan:
     verifies = workload_of(search.definition).verify is not None
     trained = ended(requests, history.results) if verifies else []
     checked = search.ledger.step_outcomes()
-    units = [verification_id(trial.trial) for trial in trained if trial.state is State.COMPLETED]
-    units = [unit for unit in units if unit not in checked]
+    units = owed((verification_id(trial.trial) for trial in trained if trial.state is State.COMPLETED), checked)
     jobs = jobs_of(search, stage, JobKind.VERIFY, units)
     return history.create_plan(Plan(stage=stage, requests=[], jobs=jobs))

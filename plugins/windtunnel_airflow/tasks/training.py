@@ -108,8 +108,8 @@ def _done_by(ledger: Ledger, lane: Job, stage: Stage) -> Sequence[str]:
     if lane.lane:
         return own
     ended = ledger.outcomes()
-    nobodys = [unit for unit in asked if unit not in claims and unit in ended]
-    return own + [unit for unit in nobodys if ended[unit].state is State.FAILED]
+    failed = {unit for unit, result in ended.items() if result.state is State.FAILED}
+    return own + [unit for unit in asked if unit in failed - claims.keys()]
 
 
 def _show(ledger: Ledger, unit: str, params: Params, result: Result | None) -> None:
