@@ -5,7 +5,7 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
-from windtunnel.definition import Definition
+from windtunnel.definition import Definition, Fleet
 from windtunnel.definition.model import Callback
 from windtunnel.errors import DefinitionError
 from windtunnel.validation import Fault, shown
@@ -13,7 +13,7 @@ from windtunnel.validation import Fault, shown
 EVENTS = ("on_failure", "on_success")
 
 
-def callbacks(definition: Definition) -> dict[str, Any]:
+def callbacks(definition: Definition | Fleet) -> dict[str, Any]:
     """The DAG's callbacks, as arguments of `DAG`.
 
     Raises:

@@ -6,7 +6,7 @@ from typing import Any
 
 from airflow.sdk import get_current_context
 
-from windtunnel.definition import Definition
+from windtunnel.definition import Definition, Fleet, fleet_of
 from windtunnel.definition.program import program_of
 from windtunnel.errors import LedgerError
 from windtunnel.ledger import Ledger, Spec
@@ -78,6 +78,22 @@ def search_to_end(store: str) -> Search:
         return Search.open(ledger.with_spec(_begun(context)["digest"]), context["run_id"])
     except LedgerError:
         return Search.open(ledger.with_spec(_as_written(context)), context["run_id"])
+
+
+def current_fleet(store: str, context: Any = None) -> tuple[Ledger, Fleet]:
+    """The fleet's run as the DAG run performs it, by what `begin` has told, and what it performs.
+
+    Raises:
+        LedgerError: the DAG run has not begun it.
+    """
+    context = context or get_current_context()
+    ledger = current_ledger(store, context).with_spec(_begun(context)["digest"])
+    return ledger, fleet_of(ledger)
+
+
+def tell_fleet(ledger: Ledger, context: Any) -> None:
+    """Tell the DAG run's other tasks what they are to run."""
+    context["ti"].xcom_push(key=_KEY, value={"digest": ledger.digest})
 
 
 def tell_spec(search: Search, context: Any) -> None:

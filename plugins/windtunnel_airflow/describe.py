@@ -1,6 +1,6 @@
 """The DAG's page: what a search is about, in Markdown."""
 
-from windtunnel.definition import Definition
+from windtunnel.definition import Definition, Fleet
 
 
 def describe(definition: Definition) -> str:
@@ -15,6 +15,23 @@ def describe(definition: Definition) -> str:
     space = definition.space or {}
     parts.append("### Space\n" + "\n".join(f"- `{name}`: {value}" for name, value in space.items()))
     parts.append("### Budget\n" + _budget(definition))
+    return "\n\n".join(part for part in parts if part)
+
+
+def describe_fleet(fleet: Fleet) -> str:
+    """Data, entry, and what may fail of a fleet."""
+    per_lane = f"{fleet.limits.slots} {'process' if fleet.limits.slots == 1 else 'processes'}"
+    retries = fleet.retry_settings
+    parts = [
+        fleet.description,
+        f"### Fleet\n{fleet.summary[:1].upper()}{fleet.summary[1:]}.",
+        "### Objectives\n" + "\n".join(f"- {way} `{name}`" for name, way in fleet.objectives.items())
+        if fleet.objectives
+        else "",
+        f"### Budget\n{fleet.limits.parallel or 'As many as the cores allow'} lanes of {per_lane}, launcher"
+        f" `{fleet.launcher}`; mini-batches of {fleet.mini_batch_size}, each with {retries.max_retries} retries of at"
+        f" most {retries.timeout:g} s.",
+    ]
     return "\n\n".join(part for part in parts if part)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from windtunnel.definition import Definition, load_definition
+from windtunnel.definition import Definition, Fleet, load_any
 from windtunnel.definition.document import Document
 from windtunnel.errors import DefinitionError
 from windtunnel_airflow.callbacks import callbacks
@@ -39,9 +39,9 @@ def load_searches(folder: str | Path, namespace: dict[str, Any]) -> None:
     for definition in definitions:
         if wanted not in (None, definition.name):
             continue
-        from windtunnel_airflow.dag import search_dag
+        from windtunnel_airflow.dag import dag_of
 
-        namespace[f"search_{definition.name}"] = search_dag(definition)
+        namespace[f"search_{definition.name}"] = dag_of(definition)
 
 
 def check_searches(folder: str | Path, dag_file: str) -> None:
@@ -71,13 +71,13 @@ def _beside(folder: str | Path, dag_file: str) -> Path:
     return path.resolve()
 
 
-def _read(folder: Path) -> tuple[list[Definition], list[str]]:
+def _read(folder: Path) -> tuple[list[Definition | Fleet], list[str]]:
     """The right definitions, and the errors of the others."""
-    definitions: dict[str, tuple[Path, Definition]] = {}
+    definitions: dict[str, tuple[Path, Definition | Fleet]] = {}
     errors = []
     for file in sorted(_yaml_files(folder)):
         try:
-            definition = load_definition(file)
+            definition = load_any(file)
         except DefinitionError as error:
             errors.append(str(error))
             continue

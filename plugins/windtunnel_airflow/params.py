@@ -5,10 +5,13 @@ from typing import Any
 
 from airflow.sdk import Param
 
-from windtunnel.definition import OVERRIDES, Definition
+from windtunnel.definition import OVERRIDES, Definition, Fleet
 from windtunnel.definition.choices import choice_name
+from windtunnel.errors import DefinitionError
+from windtunnel.fleet.planning import Choice
+from windtunnel.validation import Fault, unknown
 
-_SEARCH, _RUNS, _RETRAIN = "Search", "Other runs", "Retrain"
+_SEARCH, _FLEET, _RUNS, _RETRAIN = "Search", "Fleet", "Other runs", "Retrain"
 
 
 def trigger_form(definition: Definition) -> dict[str, Param]:
@@ -84,6 +87,59 @@ def trigger_form(definition: Definition) -> dict[str, Param]:
             description_md="Ids of the trials of *from_run*, one a line.",
         ),
     }
+
+
+def fleet_form(fleet: Fleet) -> dict[str, Param]:
+    """The Params of a fleet's DAG."""
+    return {
+        "partitions": Param(
+            [],
+            type="array",
+            items={"type": "string"},
+            section=_FLEET,
+            description_md="Those to train, one a line: names, keys or patterns, such as `tenant_1*` or"
+            " `region=north`. Empty: all.",
+        ),
+        "only_failed": Param(
+            False,
+            type="boolean",
+            section=_FLEET,
+            description_md="Train only what failed in the last run, or was never come to.",
+        ),
+        "force": Param(
+            False, type="boolean", section=_FLEET, description_md="Train what is chosen even if nothing has changed."
+        ),
+        "parallel": Param(
+            fleet.limits.parallel,
+            type=["null", "integer"],
+            minimum=1,
+            section=_FLEET,
+            description_md="Lanes at once. Empty: as many as the cores allow.",
+        ),
+        "resume": Param(
+            None,
+            type=["null", "string"],
+            section=_RUNS,
+            description_md="Name or URL of an earlier run of this fleet that was cut short, to finish it.",
+        ),
+    }
+
+
+def chosen_fleet(fleet: Fleet, params: Mapping[str, Any]) -> tuple[Fleet, Choice]:
+    """The fleet as the form has it, and which partitions are to be trained.
+
+    Raises:
+        DefinitionError: there is no such choice.
+    """
+    form = fleet_form(fleet)
+    faults = [Fault((name,), unknown(name, form, "choice")) for name in params if name not in form]
+    if faults:
+        raise DefinitionError.of(faults)
+    limits = fleet.limits.model_copy(update={"parallel": params["parallel"] or fleet.limits.parallel})
+    names = params["partitions"]
+    names = [names] if isinstance(names, str) else names
+    choice = Choice(list(names) if names else None, only_failed=params["only_failed"], force=params["force"])
+    return fleet.model_copy(update={"limits": limits}), choice
 
 
 def carried(conf: Mapping[str, Any]) -> dict[str, Any]:

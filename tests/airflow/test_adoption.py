@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from tests.installed import ROOT, build_wheel, clean_environment, run, team_environment
-from windtunnel.definition import load_definition
+from windtunnel.definition import load_any
 from windtunnel_airflow.environment import airflow_environment
 
 pytestmark = pytest.mark.slow
@@ -82,7 +82,7 @@ def test_the_repository_is_an_airflow_project(repository):
     repository("dags", "reserialize")
     assert _rows(repository("dags", "list-import-errors", "-o", "json")) == []
     found = {dag["dag_id"] for dag in _rows(repository("dags", "list", "-o", "json"))}
-    assert found == {load_definition(file).name for file in (ROOT / "include" / "searches").glob("*.yaml")}
+    assert found == {load_any(file).name for file in (ROOT / "include" / "searches").glob("*.yaml")}
 
 
 def _rows(output):

@@ -178,7 +178,11 @@ def load_fleet(path: str | Path) -> Fleet:
         DefinitionError: with everything that is wrong, one line each: file and line, field, what was found and what is
             allowed.
     """
-    document = Document(Path(path))
+    return fleet_in(Document(Path(path)))
+
+
+def fleet_in(document: Document) -> Fleet:
+    """The fleet that a file holds, as `load_fleet` has it."""
     folder = document.file.absolute().parent
     fields = with_template({"name": document.file.stem, **document.data}, document.file.parent)
     fields = {

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from windtunnel.definition.checks import cross_faults
 from windtunnel.definition.document import Document
-from windtunnel.definition.fleet import Fleet, fleet_of, is_fleet, load_fleet
+from windtunnel.definition.fleet import Fleet, fleet_in, fleet_of, is_fleet
 from windtunnel.definition.model import Definition, Limits
 from windtunnel.definition.script import with_script
 from windtunnel.definition.template import with_template
@@ -28,7 +28,8 @@ def load_any(path: str | Path) -> Definition | Fleet:
     Raises:
         DefinitionError: as `load_fleet` and `load_definition` do.
     """
-    return load_fleet(path) if is_fleet(Document(Path(path)).data) else load_definition(path)
+    document = Document(Path(path))  # read once: a DAG file's parsing pays for it
+    return fleet_in(document) if is_fleet(document.data) else _definition_in(document)
 
 
 def load_definition(path: str | Path) -> Definition:
@@ -40,7 +41,10 @@ def load_definition(path: str | Path) -> Definition:
         DefinitionError: with everything that is wrong, one line each: file and line, field, what was found and what is
             allowed.
     """
-    document = Document(Path(path))
+    return _definition_in(Document(Path(path)))
+
+
+def _definition_in(document: Document) -> Definition:
     fields = {"name": document.file.stem, **document.data}
     definition, faults = read_fields(with_script(with_template(fields, document.file.parent), document.file.parent))
     faults = document.twice + faults

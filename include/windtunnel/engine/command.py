@@ -117,7 +117,7 @@ def store_of(file: Path, definition: Definition | Fleet) -> str:
 
 
 def choose_run(
-    arguments: argparse.Namespace, choices: dict[str, Any], definition: Definition, store: str
+    arguments: argparse.Namespace, choices: dict[str, Any], definition: Definition | Fleet, store: str
 ) -> tuple[Ledger, Choice]:
     """The run that a command works on.
 
@@ -132,16 +132,16 @@ def choose_run(
         fresh=arguments.fresh,
         extend=arguments.extend,
         resume=arguments.resume or choices.get("resume"),
-        failed_trials=definition.limits.failed_trials,
+        failed_trials=None if isinstance(definition, Fleet) else definition.limits.failed_trials,
     )
 
 
-def greeting(ledger: Ledger, definition: Definition, how: Choice) -> str:
+def greeting(ledger: Ledger, definition: Definition | Fleet, how: Choice) -> str:
     """The first line of a command's output."""
     return _GREETING[how].format(name=definition.name, run=ledger.run)
 
 
-def spec_to_cancel(definition: Definition) -> Spec:
+def spec_to_cancel(definition: Definition | Fleet) -> Spec:
     """What tells where a definition's jobs run, and for how long they may wait; nothing is launched by it."""
     return Spec(definition=definition.model_dump(mode="json"), code="")
 

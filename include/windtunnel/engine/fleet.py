@@ -7,16 +7,17 @@ from datetime import UTC, datetime
 from typing import Any
 
 from windtunnel.definition import Fleet
-from windtunnel.errors import FleetError, LaunchError
+from windtunnel.errors import FleetError
 from windtunnel.fleet.accounts import Accounts
-from windtunnel.fleet.beginning import EVALUATION, RUN, begin, evaluates, evaluation_job, lanes
+from windtunnel.fleet.beginning import RUN, begin, evaluates, evaluation_job, lanes
+from windtunnel.fleet.evaluating import EvaluationMonitor
 from windtunnel.fleet.gathering import gather
 from windtunnel.fleet.monitor import FleetMonitor, FleetProgress
 from windtunnel.fleet.planning import Choice, last_run, plan
 from windtunnel.fleet.split import split
 from windtunnel.launchers import get_launcher
 from windtunnel.launchers.base import Launcher
-from windtunnel.ledger import Job, Ledger, State
+from windtunnel.ledger import Ledger
 from windtunnel.stores import Store
 
 _SHORTEST, _SHARE = 0.05, 4.0  # seconds between two looks, and how many times as long as a look they are at least
@@ -91,25 +92,11 @@ class FleetEngine:
             self.sleep(max(_SHORTEST, _SHARE * (time.monotonic() - began)))
 
     def _evaluate(self, ledger: Ledger, launcher: Launcher) -> dict[str, float | None]:
-        job = evaluation_job(ledger)
-        launcher.launch(ledger, job)
-        absent = 0
-        while True:
-            lives = EVALUATION in launcher.live(ledger)
-            result = ledger.result(EVALUATION)
-            if result is not None:
-                if result.state is State.FAILED:
-                    raise FleetError(f"the evaluation failed: {result.message}")
-                return result.metrics
-            absent = 0 if lives else absent + 1
-            if absent == 2:
-                raise LaunchError(_why(launcher, ledger, job))
+        launcher.launch(ledger, evaluation_job(ledger))
+        monitor = EvaluationMonitor(ledger, launcher)
+        while not (progress := monitor.poll()).done:
             self.sleep(_SHORTEST)
-
-
-def _why(launcher: Launcher, ledger: Ledger, job: Job) -> str:
-    reason = launcher.failure_reason(ledger, job)
-    return f"the evaluation: {reason.kind}: {reason.message}\n{reason.log}"
+        return progress.metrics
 
 
 def summary(outcome: Outcome) -> list[str]:

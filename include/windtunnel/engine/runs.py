@@ -8,6 +8,7 @@ from typing import Literal
 
 from windtunnel.definition import recorded_definition
 from windtunnel.errors import NotFoundError, UnreadableError
+from windtunnel.fleet.publishing import is_over
 from windtunnel.ledger import Ledger
 from windtunnel.ledger.ids import safe_name
 from windtunnel.ledger.reading import read_object
@@ -63,13 +64,15 @@ def is_current(ledger: Ledger) -> bool:
 def finished(ledger: Ledger, failed_trials: int | None = None) -> bool:
     """Whether nothing is left to go on with: the last session has ended well, or the search was hopeless.
 
+    A fleet has no sessions: it is finished once it is published, or has failed for good.
+
     Args:
         ledger: of the run.
         failed_trials: limit of the search as it is now, if it may have been raised since.
     """
     sessions = ledger.sessions()
     if not sessions:
-        return False
+        return is_over(ledger)
     if ledger.closed(sessions[-1].session):
         return True
     done = ledger.iterations_done()

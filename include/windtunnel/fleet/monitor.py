@@ -34,6 +34,11 @@ class FleetProgress:
     failure: str = ""
 
     @property
+    def wanted(self) -> tuple[Job, ...]:
+        """Jobs that are to be launched: none, for the monitor itself launches lanes that are gone."""
+        return ()
+
+    @property
     def message(self) -> str:
         """The progress as one line."""
         lanes = f"{self.live} {'lane' if self.live == 1 else 'lanes'} live"

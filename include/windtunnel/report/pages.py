@@ -30,6 +30,7 @@ _SCRIPTS = {
         "actions.js",
         "run.js",
     ),
+    "fleet.js": ("base.js", "source.js", "fleet.js"),
     "searches.js": ("base.js", "source.js", "searches.js"),
 }
 _VENDOR = ("tabulator.min.js", "tabulator.min.css")
@@ -115,6 +116,12 @@ def run_page() -> str:
     """The page of a run; the page's URL says which."""
     plotly = asset("plotly.min.js").address if plotly_js() else ""
     return _page(_links("run.js", "Search"), _RUN_HEADER, _RUN_BODY, attributes=f' data-plotly="{plotly}"')
+
+
+@cache
+def fleet_page() -> str:
+    """The page of a fleet's run; the page's URL says which."""
+    return _page(_links("fleet.js", "Fleet"), _RUN_HEADER, '<main id="views"></main>')
 
 
 @cache

@@ -12,10 +12,11 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.background import BackgroundTask
 
 from windtunnel.errors import LedgerError, NotFoundError, UnreadableError, WindtunnelError
+from windtunnel.fleet.overview import overview
 from windtunnel.ledger import Trial
 from windtunnel.ledger.artifacts import FOLDER
 from windtunnel.report import Snapshot, payloads
-from windtunnel.report.pages import ASSETS, asset, run_page, searches_page
+from windtunnel.report.pages import ASSETS, asset, fleet_page, run_page, searches_page
 from windtunnel.report.payloads.trial import is_offered
 from windtunnel.text import printable
 from windtunnel_airflow.page.access import ReadableDag, ReadableDags, check
@@ -107,6 +108,8 @@ def searches(_user: GetUserDep) -> HTMLResponse:
 @app.get("/run")
 def run(dag_id: ReadableDag, session: SessionDep, run_id: Text = "") -> HTMLResponse:
     """The page of one run, which its address names; the run is read while the browser asks for the page's scripts."""
+    if search_dag(dag_id).is_fleet:
+        return HTMLResponse(fleet_page())
     dag_run = find_run(session, dag_id, run_id)
     ahead = BackgroundTask(_cache(dag_run).read_ahead) if dag_run else None
     return HTMLResponse(run_page(), background=ahead)
@@ -168,6 +171,20 @@ def data_overview(request: Request, run: RunDep, cache: CacheDep, session: Sessi
         "choices": carried(run.conf),
     }
     return _reply(request, {"airflow": airflow, "overview": cache.overview(snapshot) if snapshot else None})
+
+
+@app.get("/data/fleet")
+def data_fleet(request: Request, run: RunDep, cache: CacheDep, session: SessionDep) -> Response:
+    """A fleet's run, and the names of the fleet's other runs."""
+    if not search_dag(run.dag_id).is_fleet:
+        raise HTTPException(status.HTTP_404_NOT_FOUND, f"{run.dag_id} is no fleet")
+    others, _ = list_runs(session, {run.dag_id}, _MOST_RUNS)
+    payload = {
+        "airflow": run.to_json(),
+        "fleet": overview(cache.ledger),
+        "runs": [{"run_id": other.run_id, "state": other.state} for other in others if other.run_id != run.run_id],
+    }
+    return _reply(request, payload)
 
 
 @app.get("/data/trials")

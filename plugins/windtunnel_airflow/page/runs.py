@@ -66,10 +66,12 @@ class SearchDag:
     Attributes:
         store: where their ledgers live; None of a DAG that is no search.
         most_iterations: how many iterations one of them may be asked for, as the trigger form has it.
+        is_fleet: whether it is a fleet's, as the trigger form has partitions.
     """
 
     store: str | None
     most_iterations: int
+    is_fleet: bool
 
 
 def is_search(session: Session, dag_id: str) -> bool:
@@ -162,11 +164,13 @@ def search_dag(dag_id: str) -> SearchDag:
     row = SerializedDagModel.get(dag_id)
     dag = row.data["dag"] if row and row.data else {}
     stores = [task.get("__var", {}).get("store") for task in dag.get("tasks", [])]
-    schema = dict(dag.get("params", [])).get("iterations", {}).get("schema", {})
+    params = dict(dag.get("params", []))
+    schema = params.get("iterations", {}).get("schema", {})
     schema = schema.get("__var", schema)
     return SearchDag(
         store=next((store for store in stores if isinstance(store, str)), None),
         most_iterations=schema.get("maximum", 1),
+        is_fleet="partitions" in params,
     )
 
 

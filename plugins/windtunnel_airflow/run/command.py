@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from windtunnel.definition import Definition, load_definition
+from windtunnel.definition import Definition, Fleet, load_any
 from windtunnel.engine.command import (
     AGAIN,
     BUSY,
@@ -32,6 +32,7 @@ from windtunnel.engine.command import (
 )
 from windtunnel.engine.runs import link_latest
 from windtunnel.errors import WindtunnelError
+from windtunnel.fleet.publishing import REPORT
 from windtunnel.launchers import get_launcher
 from windtunnel.ledger import Ledger, Spec
 from windtunnel.report import RunReader, summary
@@ -39,6 +40,7 @@ from windtunnel.report.display import Display
 from windtunnel.text import printable
 from windtunnel_airflow.environment import airflow_environment
 from windtunnel_airflow.home import BusyError, home_of, only_one, private_home
+from windtunnel_airflow.run.fleet import FleetDisplay, failure_of_fleet, results_of_fleet
 from windtunnel_airflow.run.process import AirflowProcess
 from windtunnel_airflow.run.times import times
 from windtunnel_airflow.run.worker import dag_file
@@ -62,13 +64,13 @@ class Place:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a search; the exit code is 0 only where it succeeded."""
+    """Run a search or a fleet; the exit code is 0 only where it succeeded."""
     began = time.time()
     chosen = _parser().parse_args(arguments)
     heed_signals()
     try:
         file = definition_file(chosen.search)
-        definition = load_definition(file)
+        definition = load_any(file)
         place = _place(file, definition)
         private_home(place.home)
         with only_one(place.home) as lock:
@@ -80,8 +82,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return stopped.exit_code
 
 
-def _perform(chosen: argparse.Namespace, definition: Definition, place: Place, lock: int, began: float) -> int:
+def _perform(chosen: argparse.Namespace, definition: Definition | Fleet, place: Place, lock: int, began: float) -> int:
     params = choices_of(chosen)
+    is_fleet = isinstance(definition, Fleet)
+    if is_fleet and (chosen.extend or chosen.approve):
+        raise WindtunnelError(f"{definition.name} is a fleet: it has no iterations to add, and no finalists to approve")
     ledger, how = choose_run(chosen, params, definition, place.store)
     params["resume"] = ledger.run
     _clear_leftovers(place.home, ledger, definition)
@@ -102,7 +107,7 @@ def _perform(chosen: argparse.Namespace, definition: Definition, place: Place, l
             AirflowProcess(
                 place.definition, params, at, environment=_environment(chosen, place), log=log, hold=lock
             ) as airflow,
-            Display(reader, greeting(ledger, definition, how)) as display,
+            (FleetDisplay if is_fleet else Display)(reader, greeting(ledger, definition, how)) as display,
         ):
             ended, answering = _follow(airflow, display)
     except Stopped:
@@ -114,10 +119,13 @@ def _perform(chosen: argparse.Namespace, definition: Definition, place: Place, l
         raise
     if ended is None:
         launcher.cancel(ledger)
-        return _explain_failure("Airflow's process ended without a word", reader, log, log_begin)
+        return _explain_failure("Airflow's process ended without a word", reader, log, log_begin, is_fleet=is_fleet)
     if ended["state"] != "success":
-        return _explain_failure("The run failed", reader, log, log_begin)
+        return _explain_failure("The run failed", reader, log, log_begin, is_fleet=is_fleet)
     _note(place.home).unlink()
+    if is_fleet:
+        print(printable("\n".join(results_of_fleet(ledger, time.time() - began, latest))))
+        return 0
     snapshot, now = reader.read(), time.time()
     lines = summary.results(snapshot, now - began - answering) + summary.where(ledger, latest)
     lines += times(snapshot, (began, now), ended["tasks"], answering)
@@ -126,7 +134,7 @@ def _perform(chosen: argparse.Namespace, definition: Definition, place: Place, l
     return 0
 
 
-def _follow(airflow: AirflowProcess, display: Display) -> tuple[dict[str, Any] | None, float]:
+def _follow(airflow: AirflowProcess, display: Display | FleetDisplay) -> tuple[dict[str, Any] | None, float]:
     """Show the run until it ends; how it ended, and how many seconds a person took to answer."""
     answering = 0.0
     while True:
@@ -135,7 +143,7 @@ def _follow(airflow: AirflowProcess, display: Display) -> tuple[dict[str, Any] |
             if event["event"] == "ended":
                 display.update(now=True)
                 return event, answering
-            if event["event"] == "question":
+            if event["event"] == "question" and isinstance(display, Display):
                 began = time.time()
                 yes = ask(display, event["subject"], event["body"] or "")
                 airflow.answer(event["options"][0 if yes else -1])
@@ -145,11 +153,14 @@ def _follow(airflow: AirflowProcess, display: Display) -> tuple[dict[str, Any] |
         display.update()
 
 
-def _explain_failure(what: str, reader: RunReader, log: Path, begin: int) -> int:
+def _explain_failure(what: str, reader: RunReader, log: Path, begin: int, *, is_fleet: bool) -> int:
     """Say why the run failed; its log begins at `begin`."""
-    why = summary.failure(reader) or _exceptions(log.read_bytes()[begin:])
+    why = (failure_of_fleet(reader.ledger) if is_fleet else summary.failure(reader)) or _exceptions(
+        log.read_bytes()[begin:]
+    )
     print(printable("\n".join(why)), file=sys.stderr)
-    print(f"{what}. Airflow's log: {log}; the report so far: {reader.ledger.url}/report.html\n{AGAIN}", file=sys.stderr)
+    report = f"{reader.ledger.url}/{REPORT if is_fleet else 'report.html'}"
+    print(f"{what}. Airflow's log: {log}; the report so far: {report}\n{AGAIN}", file=sys.stderr)
     return FAILED
 
 
@@ -165,7 +176,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _place(file: Path, definition: Definition) -> Place:
+def _place(file: Path, definition: Definition | Fleet) -> Place:
     """Where all is of a definition's project: that is its own folder, or that above a folder `include/searches`.
 
     So searches of different projects run side by side.
@@ -183,7 +194,7 @@ def _environment(chosen: argparse.Namespace, place: Place) -> dict[str, str]:
     return environment
 
 
-def _clear_leftovers(home: Path, ledger: Ledger, definition: Definition) -> None:
+def _clear_leftovers(home: Path, ledger: Ledger, definition: Definition | Fleet) -> None:
     """End the jobs of a killed command, unless they are this run's own, which are taken over as they are."""
     note = _note(home)
     if note.is_file():

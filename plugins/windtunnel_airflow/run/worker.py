@@ -35,7 +35,7 @@ def main() -> None:
         _migrate(Path(os.environ["AIRFLOW_HOME"]))
         dag = _build(order["definition"])
         _forget_dead_runs(dag.dag_id)
-        if order["params"].get("approval", dag.params["approval"]):
+        if order["params"].get("approval", dag.params.get("approval")):
             _beside(_ask, session_of(at), events)
         run = dag.test(run_after=at, logical_date=at, run_conf=order["params"])
         _send(events, event="ended", state=str(run.state), tasks=_tasks(run))
@@ -50,13 +50,13 @@ def session_of(at: datetime) -> str:
 
 
 def dag_file(definition: Path) -> str:
-    """A DAG file of one search, so that Airflow reads no other."""
+    """A DAG file of one search or fleet, so that Airflow reads no other."""
     return f'''"""The search that is under way: a dag for airflow."""
 
-from windtunnel.definition import load_definition
-from windtunnel_airflow.dag import search_dag
+from windtunnel.definition import load_any
+from windtunnel_airflow.dag import dag_of
 
-search = search_dag(load_definition({str(definition)!r}))
+search = dag_of(load_any({str(definition)!r}))
 '''
 
 
@@ -74,10 +74,10 @@ def _migrate(home: Path) -> None:
 
 
 def _build(definition: str) -> "DAG":
-    from windtunnel.definition import load_definition
-    from windtunnel_airflow.dag import search_dag
+    from windtunnel.definition import load_any
+    from windtunnel_airflow.dag import dag_of
 
-    return search_dag(load_definition(definition))
+    return dag_of(load_any(definition))
 
 
 def _forget_dead_runs(dag_id: str) -> None:

@@ -7,11 +7,13 @@ import pytest
 from tests.core.definition.conftest import GOOD
 from tests.core.space.spaces import EVERYTHING
 from windtunnel.definition.document import Document
+from windtunnel.definition.fleet import is_fleet, load_fleet
 from windtunnel.definition.load import load_definition, resolve
 from windtunnel.definition.schema import json_schema, schema_text
 
 SEARCHES = Path(__file__).parents[3] / "include" / "searches"
-FILES = sorted(SEARCHES.glob("*.yaml"))
+FLEETS = [file for file in sorted(SEARCHES.glob("*.yaml")) if is_fleet(Document(file).data)]
+FILES = [file for file in sorted(SEARCHES.glob("*.yaml")) if file not in FLEETS]
 
 
 def mistakes(**fields):
@@ -44,6 +46,13 @@ def test_the_searches_keep_to_the_schema_and_are_sound(file):
     jsonschema.validate(Document(file).data, json_schema())
     assert resolve(load_definition(file)).name == file.stem
     assert file.read_text().startswith("# yaml-language-server: $schema=schema.json\n")
+
+
+@pytest.mark.parametrize("file", FLEETS, ids=lambda file: file.stem)
+def test_the_fleets_keep_to_their_schema_and_are_sound(file):
+    jsonschema.validate(Document(file).data, json.loads((SEARCHES / "fleet.schema.json").read_text()))
+    assert load_fleet(file).name == file.stem
+    assert file.read_text().startswith("# yaml-language-server: $schema=fleet.schema.json\n")
 
 
 def test_the_name_may_be_left_to_the_file():

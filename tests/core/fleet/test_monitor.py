@@ -25,7 +25,7 @@ class Lanes(Launcher):
     def live(self, ledger):
         return set(self.living)
 
-    def relaunch(self, ledger, job):
+    def may_relaunch(self, ledger, job):
         raise AssertionError
 
     def failure_reason(self, ledger, job):

@@ -1,0 +1,58 @@
+"""Waiting for the user's evaluation of the gathered table."""
+
+from dataclasses import dataclass
+
+from windtunnel.errors import FleetError, LaunchError
+from windtunnel.fleet.beginning import EVALUATION, evaluation_job
+from windtunnel.launchers.base import Launcher
+from windtunnel.ledger import Job, Ledger, State
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationProgress:
+    """Whether the evaluation has ended, and what it returned."""
+
+    done: bool
+    metrics: dict[str, float | None]
+
+    @property
+    def wanted(self) -> tuple[Job, ...]:
+        """Jobs that are to be launched again: none, for an evaluation that is gone has failed."""
+        return ()
+
+    @property
+    def message(self) -> str:
+        """The progress as one line."""
+        if not self.done:
+            return "the evaluation is at work"
+        values = ", ".join(f"{name} {value:.6g}" for name, value in self.metrics.items() if value is not None)
+        return f"evaluated: {values}" if values else "evaluated"
+
+
+class EvaluationMonitor:
+    """Looks now and then whether the evaluation has ended."""
+
+    def __init__(self, ledger: Ledger, launcher: Launcher) -> None:
+        """Watch over the run's evaluation, which was launched."""
+        self._ledger = ledger
+        self._launcher = launcher
+        self._absent = 0
+
+    def poll(self) -> EvaluationProgress:
+        """Look once: one listing of live jobs, and the result.
+
+        Raises:
+            FleetError: the evaluation failed.
+            LaunchError: its job is gone without a result, as two looks in a row found.
+        """
+        lives = EVALUATION in self._launcher.live(self._ledger)  # first: it may end between the two looks
+        result = self._ledger.result(EVALUATION)
+        if result is not None:
+            if result.state is State.FAILED:
+                raise FleetError(f"the evaluation failed: {result.message}")
+            return EvaluationProgress(True, result.metrics)
+        self._absent = 0 if lives else self._absent + 1
+        if self._absent == 2:
+            reason = self._launcher.failure_reason(self._ledger, evaluation_job(self._ledger))
+            raise LaunchError(f"the evaluation: {reason.kind}: {reason.message}\n{reason.log}")
+        return EvaluationProgress(False, {})

@@ -1,0 +1,203 @@
+"""A fleet's tasks: split the data, train on lanes, gather, evaluate, publish, report, clean up."""
+
+from typing import Any
+
+from airflow.sdk import Asset, TaskGroup, TriggerRule, get_current_context, task, task_group
+from airflow.sdk.exceptions import AirflowFailException
+
+from windtunnel.definition import Fleet
+from windtunnel.engine.runs import is_current
+from windtunnel.errors import LedgerError
+from windtunnel.fleet import gathering, publishing
+from windtunnel.fleet.accounts import Accounts
+from windtunnel.fleet.beginning import EVALUATION, RUN, begin, evaluates, evaluation_job, lanes
+from windtunnel.fleet.partitions import Partitions
+from windtunnel.fleet.planning import plan
+from windtunnel.fleet.records import FleetPlan, read_plan, results
+from windtunnel.fleet.split import split
+from windtunnel.launchers import get_launcher
+from windtunnel.ledger import Ledger, State
+from windtunnel.ledger.sources import check_begun
+from windtunnel_airflow.context import current_fleet, current_ledger, tell, tell_fleet
+from windtunnel_airflow.failures import failures
+from windtunnel_airflow.params import chosen_fleet
+from windtunnel_airflow.run_lock import hold_lock
+from windtunnel_airflow.sensors.fleet import AwaitFleet
+
+_SHOWN = 50  # failed mini-batches that a lane's task names
+
+
+def wire_fleet(fleet: Fleet, store: str) -> None:
+    """The tasks of a fleet's DAG, in the DAG at hand."""
+    split_up, jobs = _prepare_data(fleet, store)
+    awaited, collected = _training(jobs, store)
+    gathered = gather(store)
+    evaluated = _evaluation(store)
+    published = publish(Asset(name=f"{fleet.name}_models", group="windtunnel"), store)
+    reported = report(store)
+    cleaned_up = clean_up(store).as_teardown(on_failure_fail_dagrun=True)
+
+    split_up >> awaited >> gathered >> evaluated[0]
+    evaluated[1] >> published
+    [collected, published] >> reported
+    [published, reported] >> cleaned_up
+
+
+def _prepare_data(fleet: Fleet, store: str) -> tuple[Any, Any]:
+    @task(task_id="begin")
+    def begin_run() -> None:
+        """Begin the run for this DAG run, and fix what it performs."""
+        context = get_current_context()
+        params = context["params"]
+        hold_lock(context)
+        ledger = current_ledger(store, context)
+        if params["resume"] and not is_current(ledger):
+            check_begun(ledger)
+        ledger = begin(chosen_fleet(fleet, params)[0], ledger)
+        tell_fleet(ledger, context)
+        tell(f"{context['run_id']} works on {ledger.url}: {fleet.summary}.")
+
+    @task(task_id="split")
+    def split_data() -> list[str]:
+        """Split the data, decide which partitions are trained and which taken over, and name the lanes' jobs."""
+        ledger, own = current_fleet(store)
+        _, choice = chosen_fleet(fleet, get_current_context()["params"])
+        partitions = split(ledger, own)
+        what = plan(ledger, own, partitions, choice)
+        tell(f"{len(partitions)} partitions: {Accounts.of(what, ()).message}.")
+        return [job.job for job in lanes(ledger, own, what)]
+
+    with TaskGroup("prepare_data", tooltip="The data's partitions, each with its keys and a digest"):
+        jobs = split_data()
+        begin_run() >> jobs
+    return jobs, jobs
+
+
+def _training(jobs: Any, store: str) -> tuple[AwaitFleet, Any]:
+    """The mapped group `train` over the lanes, and the sensor that waits for all their mini-batches.
+
+    The sensor comes after every launch, as in a search. It runs where nothing is to be launched, too: all was taken
+    over.
+    """
+    with TaskGroup("training", tooltip="Lanes that claim one mini-batch after another"):
+        wait = AwaitFleet(task_id="await_results", store=store, stage=RUN, trigger_rule=TriggerRule.ALL_DONE)
+
+        @task_group(tooltip="One lane: a job whose processes live over many mini-batches")
+        def train(job: str) -> Any:
+            launched = launch(job, store)
+            collected = collect(job, store)
+            launched >> wait >> collected
+            launched >> collected
+            return collected
+
+        return wait, train.expand(job=jobs)
+
+
+@task(map_index_template="{{ lane }}")
+def launch(job: str, store: str) -> None:
+    """Submit a lane's job and return at once."""
+    ledger, fleet = current_fleet(store)
+    get_current_context()["lane"] = job  # type: ignore[typeddict-unknown-key]
+    get_launcher(fleet.launcher).launch(ledger, ledger.job(job))
+    tell(f"Launched {job} by {fleet.launcher}, with {fleet.limits.slots} processes.")
+
+
+# Only what was awaited can be shown. A killed worker is a reason to try again; failed mini-batches are none.
+@task(map_index_template="{{ lane }}", trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS, on_failure_callback=[])
+def collect(job: str, store: str) -> None:
+    """Show what the lane's mini-batches came to. Red where one failed."""
+    ledger, _ = current_fleet(store)
+    get_current_context()["lane"] = job  # type: ignore[typeddict-unknown-key]
+    lane, succeeded, failed = ledger.job(job).lane, 0, []
+    for result in results(ledger):
+        if result.lane == lane and result.state is State.FAILED:
+            failed.append(f"{result.batch}: {result.kind}: {result.message}")
+        elif result.lane == lane:
+            succeeded += 1
+    tell(f"{job}: {succeeded} mini-batches succeeded, {len(failed)} failed.")
+    if failed:
+        shown = "\n".join(failed[:_SHOWN])
+        raise AirflowFailException(f"{len(failed)} of {succeeded + len(failed)} failed\n{shown}")
+
+
+@task
+def gather(store: str) -> None:
+    """Put rows, leaderboard, reports and logs together. Fails, once that is done, where a threshold was gone beyond."""
+    ledger, fleet = current_fleet(store)
+    partitions = Partitions.read(ledger)
+    assert partitions is not None
+    gathered = gathering.gather(ledger, fleet, _plan(ledger), partitions)
+    tell(f"Gathered {gathered['rows']} rows; in {ledger.url}: {', '.join(gathered['files'])}.")
+    over = ledger.outcome(RUN)
+    if over is not None and over.state is State.FAILED:
+        raise AirflowFailException(f"the fleet has failed: {over.message}")
+
+
+def _evaluation(store: str) -> tuple[Any, Any]:
+    with TaskGroup("evaluation", tooltip="The user's function over the gathered table"):
+
+        @task.short_circuit(task_id="launch", ignore_downstream_trigger_rules=False)
+        def evaluate() -> bool:
+            """Launch the evaluation, where the fleet has one."""
+            ledger, fleet = current_fleet(store)
+            if not evaluates(fleet):
+                return False
+            get_launcher(fleet.launcher).launch(ledger, evaluation_job(ledger))
+            return True
+
+        launched = evaluate()
+        wait = AwaitFleet(task_id="await_results", store=store, stage=EVALUATION)
+        launched >> wait
+    return launched, wait
+
+
+def publish(asset: Asset, store: str) -> Any:
+    """Publish the run: the asset's consumers learn its counts, its evaluation and where its table is."""
+
+    @task(outlets=[asset], trigger_rule=TriggerRule.NONE_FAILED)
+    def publish() -> None:
+        """Write published.json."""
+        ledger, fleet = current_fleet(store)
+        content = publishing.publish(ledger, fleet, _plan(ledger))
+        table = content["table"] or content["leaderboard"]
+        event = get_current_context()["outlet_events"][asset]
+        event.extra = {"uri": f"{ledger.url}/{table}", **content["accounts"], **content["evaluation"]}
+        tell(f"Published {ledger.url}/{table}.")
+
+    return publish()
+
+
+# Downstream of every collect, or a red one would be a leaf of the DAG and fail the run.
+@task(trigger_rule=TriggerRule.ALL_DONE)
+def report(store: str) -> None:
+    """Write report.txt: how many were trained, taken over and failed, and why."""
+    ledger = current_ledger(store)
+    what = read_plan(ledger)
+    if what is None:
+        tell("The run has no plan: there is nothing to report.")
+        return
+    lines = publishing.summary(ledger, what)
+    publishing.write_report(ledger, lines)
+    tell("\n".join(lines))
+
+
+@task
+def clean_up(store: str) -> None:
+    """Cancel what still runs. Fails where nothing was published, so that the run's state tells the truth."""
+    why = "; ".join(failures(get_current_context())) or "nothing was published"
+    try:
+        ledger, fleet = current_fleet(store)
+    except LedgerError as error:
+        raise AirflowFailException(f"Nothing was published: {error}. {why}") from error
+    get_launcher(fleet.launcher).cancel(ledger)
+    left = ledger.store.sweep(ledger.path(""))
+    if left:
+        tell(f"Removed {left} files that killed processes had left in {ledger.url}.")
+    if publishing.published(ledger) is None:
+        raise AirflowFailException(f"Nothing was published: {why}")
+
+
+def _plan(ledger: Ledger) -> FleetPlan:
+    what = read_plan(ledger)
+    assert what is not None  # the lanes were launched by it
+    return what

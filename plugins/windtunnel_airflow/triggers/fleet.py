@@ -1,0 +1,32 @@
+"""Waiting for a fleet's mini-batches or its evaluation in Airflow's triggerer."""
+
+from windtunnel.definition import fleet_of
+from windtunnel.errors import LedgerError
+from windtunnel.fleet.beginning import EVALUATION, lanes
+from windtunnel.fleet.evaluating import EvaluationMonitor
+from windtunnel.fleet.monitor import FleetMonitor
+from windtunnel.fleet.records import read_plan
+from windtunnel.launchers import get_launcher
+from windtunnel.ledger import Ledger
+from windtunnel.stores.credentials import Credentials
+from windtunnel_airflow.triggers.results import Monitor, ResultsTrigger
+
+
+class FleetTrigger(ResultsTrigger):
+    """Polls a fleet's run; its stage is `fleet` for the mini-batches, or `evaluate`."""
+
+    def monitor(self, credentials: Credentials | None = None) -> Monitor:
+        """The monitor of what is waited for, new.
+
+        Raises:
+            LedgerError: the run has no plan.
+        """
+        ledger = Ledger.open(self.ledger, credentials).with_spec(self.digest)
+        fleet = fleet_of(ledger)
+        launcher = get_launcher(fleet.launcher)
+        if self.stage == EVALUATION:
+            return EvaluationMonitor(ledger, launcher)
+        plan = read_plan(ledger)
+        if plan is None:
+            raise LedgerError(f"{ledger.url} has no plan: its data is not split")
+        return FleetMonitor(ledger, fleet, plan, lanes(ledger, fleet, plan), launcher)
