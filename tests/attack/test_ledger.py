@@ -8,6 +8,7 @@ import hashlib
 import importlib
 import io
 import json
+import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -20,7 +21,8 @@ from tests.runs import wait_until
 from windtunnel.errors import LaunchError, LedgerError
 from windtunnel.launchers import get_launcher
 from windtunnel.launchers.spool import SPOOL_VARIABLE, Spool
-from windtunnel.ledger import Ledger, State
+from windtunnel.ledger import Job, Ledger, State
+from windtunnel.ledger.queue import open_queue
 from windtunnel.stages import begin, prepare_job, suggest
 from windtunnel_trainer.serve import Service
 
@@ -79,7 +81,7 @@ class Victim:
             "launcher": launcher,
             "strategy": {"name": "random"},
             "trials": {"initial": 1},
-            "limits": {"parallel": 1, "trial_retries": 0},
+            "limits": {"parallel": 1, "trial_retries": 0, "linger": 1},
         }
         ledger = Ledger.open(f"{folder}/store/own/run")
         self.launcher = get_launcher(launcher)
@@ -98,7 +100,13 @@ class Victim:
     def trial(self) -> str:
         """A trial that is planned, its data prepared."""
         self.search.ledger.write_json("data/manifest.json", {"digest": "d", "files": {}, "splits": {}})
-        return suggest(self.search, 1).requests[0].trial
+        plan = suggest(self.search, 1)
+        open_queue(self.search.ledger, plan.stage)
+        return plan.requests[0].trial
+
+    def train(self) -> str:
+        """Launch a lane, wait until it has ended, and return its log."""
+        return self.run(Job.of_lane(1, 0).job)
 
     def run(self, job: str) -> str:
         """Launch a job, wait until it has ended, and return its log."""
@@ -174,12 +182,16 @@ def test_code_that_is_put_into_the_ledger_is_not_run(victim):
 
 def test_a_job_whose_definition_was_changed_everywhere_runs_nothing_and_says_why(victim):
     victim = victim()
-    victim.job()
+    job, url, digest = victim.job(), victim.ledger.url, victim.ledger.digest
     victim.plant()
-    log = victim.run("prepare")
+    with pytest.raises(LedgerError, match="is not what begin wrote there: somebody changed it"):
+        victim.launcher.launch(victim.ledger, job)
+    trainer = [sys.executable, "-m", "windtunnel_trainer", url, job.job, "--digest", digest]  # launched just before
+    done = subprocess.run(trainer, capture_output=True, text=True, check=False, timeout=PATIENCE)
+    assert done.returncode == 1
+    assert "is not what begin wrote there: somebody changed it" in done.stderr
     assert not victim.marker.exists()
     assert victim.ledger.result("prepare") is None
-    assert "is not what begin wrote there: somebody changed it" in log
 
 
 def test_an_archive_that_was_changed_is_not_unpacked(victim, tmp_path):
@@ -242,7 +254,7 @@ def test_a_request_that_is_not_of_the_search_is_refused(victim, changes, said):
     victim = victim()
     trial = victim.trial()
     victim.rewrite(f"trials/{trial}/request.json", **changes)
-    victim.run("1-0")
+    victim.train()
     assert not victim.trace.exists()
     result = victim.ledger.result(trial)
     assert (result.state, result.kind) == (State.FAILED, "refused")
@@ -252,19 +264,19 @@ def test_a_request_that_is_not_of_the_search_is_refused(victim, changes, said):
 def test_a_request_of_the_search_is_trained(victim):
     victim = victim()
     trial = victim.trial()
-    victim.run("1-0")
+    victim.train()
     assert victim.trace.read_text() == f"{victim.ledger.request(trial).params['n']}\n"
 
 
 @pytest.mark.parametrize(
     ("name", "changes"),
     [
-        ("jobs/1-0.json", {"job": "1-7"}),
-        ("jobs/1-0.json", {"units": ["../../../../elsewhere"]}),
-        ("jobs/1-0.json", {"units": ["--cancel-file=/etc/passwd"]}),
-        ("jobs/1-0.json", {"stage": "1/../../x"}),
-        ("jobs/1-0.json", {"slots": -1}),
-        ("jobs/1-0.json", {"kind": "shell"}),
+        ("jobs/prepare.json", {"job": "1-7"}),
+        ("jobs/prepare.json", {"units": ["../../../../elsewhere"]}),
+        ("jobs/prepare.json", {"units": ["--cancel-file=/etc/passwd"]}),
+        ("jobs/prepare.json", {"stage": "1/../../x"}),
+        ("jobs/prepare.json", {"slots": -1}),
+        ("jobs/prepare.json", {"kind": "shell"}),
         ("iterations/1/plan.json", {"stage": "2"}),
         ("iterations/1/plan.json", {"jobs": [{"job": "../x", "kind": "train", "stage": "1", "units": []}]}),
         ("iterations/1/plan.json", {"requests": "none"}),
@@ -272,10 +284,11 @@ def test_a_request_of_the_search_is_trained(victim):
 )
 def test_a_record_with_names_that_are_none_is_refused_by_name(victim, name, changes):
     victim = victim()
+    victim.job()
     victim.trial()
     victim.rewrite(name, **changes)
-    with pytest.raises(LedgerError, match=r"plan|1-0|says that it is"):
-        victim.ledger.job("1-0") if name.startswith("jobs") else victim.ledger.plan("1")
+    with pytest.raises(LedgerError, match=r"plan|prepare|says that it is"):
+        victim.ledger.job("prepare") if name.startswith("jobs") else victim.ledger.plan("1")
 
 
 def test_parameters_that_a_forged_plan_has_are_not_trained_on(victim):
@@ -360,6 +373,9 @@ def test_absurd_numbers_of_a_record_are_not_taken_over(victim):
     victim = victim()
     limits = victim.search.definition.limits
     victim.redefine(limits=limits.model_dump() | {"threads": 10**6, "parallel": 10**6})
+    with pytest.raises(LedgerError, match=r"limits\.parallel: Input should be less than or equal to 100000"):
+        begin(victim.search.definition, Ledger.open(victim.search.ledger.url), "second")
+    victim.redefine(limits=limits.model_dump() | {"threads": 10**5, "parallel": 10**5})  # the most that is allowed
     again = begin(victim.search.definition, Ledger.open(victim.search.ledger.url), "second")
     assert again.definition.limits == limits
 

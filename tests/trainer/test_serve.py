@@ -122,7 +122,7 @@ def started(monkeypatch):
     """The jobs that a service in this process would have started."""
     found = []
     monkeypatch.setattr(
-        "windtunnel_trainer.serve.start_job", lambda folder, ledger, job, digest, environment: found.append(job) or True
+        "windtunnel_trainer.serve.start_job", lambda folder, ticket, credentials: found.append(ticket.job) or True
     )
     return found
 

@@ -91,7 +91,7 @@ def test_a_stopped_trial_can_be_gone_on_with_bit_for_bit(low):
 def test_finalists_are_trained_to_the_end(low):
     made = low()
     peer(made, 1, 0.9, 0.9)
-    request = made.ledger.begin_trial(made.request(4))
+    request = made.ledger.begin_trial(made.request(4).model_copy(update={"stage": "full-1"}))
     assert made.run_stage(request.trial, "full-1").state is State.COMPLETED
 
 
