@@ -128,6 +128,7 @@ def test_a_threshold_that_is_gone_beyond_fails_the_run_once_all_is_gathered(flee
     run = fleets.run("shops")
     assert run.state == "failed"
     assert run.of("gather", "publish", "report", "clean_up") == ["failed", "upstream_failed", "success", "failed"]
+    assert run.of("training.train.collect[0]") == ["failed"]  # its lane had the mini-batch
     report = run.ledger.store.get(run.ledger.path("report.txt")).decode()
     assert "failed: tenant_2.csv: ValueError: broken sales" in report
     assert "mini_batch_error_threshold allows 0" in report
