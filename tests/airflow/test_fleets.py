@@ -1,9 +1,13 @@
 """Fleets as DAGs: a definition becomes one, and `dag.test()` performs it."""
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
+from tests.airflow.standalone import ROOT
 from tests.airflow.support import dump, sign_in
 from tests.fleets import fall_short, prepared, succeed
 from windtunnel.definition import load_fleet
@@ -128,6 +132,7 @@ def test_a_threshold_that_is_gone_beyond_fails_the_run_once_all_is_gathered(flee
     run = fleets.run("shops")
     assert run.state == "failed"
     assert run.of("gather", "publish", "report", "clean_up") == ["failed", "upstream_failed", "success", "failed"]
+    assert run.of("training.train.collect[0]") == ["failed"]  # its lane had the mini-batch
     report = run.ledger.store.get(run.ledger.path("report.txt")).decode()
     assert "failed: tenant_2.csv: ValueError: broken sales" in report
     assert "mini_batch_error_threshold allows 0" in report
@@ -173,3 +178,32 @@ def test_the_page_shows_every_partition_and_only_to_who_may_look(fleets, home):
     assert fleet["accounts"]["partitions_done"] == 2 and not fleet["over"]
     assert [run["run_id"] for run in shown["runs"]] == ["second"]
     assert unbegun["fleet"] is None and [run["run_id"] for run in unbegun["runs"]] == ["first"]
+
+
+def test_the_command_refuses_what_a_fleet_does_not_have(tmp_path, monkeypatch, capsys):
+    from windtunnel_airflow.run.command import main
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    fields = {"workload": "tests.workloads.quick", "data": "raw.csv"}
+    own = {name: value for name, value in FLEET.items() if name != "entry_script"}
+    (tmp_path / "shops.yaml").write_text(dump(own | fields))
+    assert main([str(tmp_path / "shops.yaml"), "--extend"]) == 2
+    assert "shops is a fleet: it has no iterations to add" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_command_runs_a_fleet_and_takes_over_what_has_not_changed(tmp_path):
+    (tmp_path / "code").mkdir()  # what lies beside the script is its code
+    (tmp_path / "code" / "entry.py").write_text(ENTRY)
+    (tmp_path / "raw.csv").write_text(RAW)
+    fields = {"data": "raw.csv", "entry_script": "code/entry.py", "store": str(tmp_path / "runs")}
+    (tmp_path / "shops.yaml").write_text(dump(FLEET | fields))
+    command = [sys.executable, "-m", "windtunnel_airflow.run", str(tmp_path / "shops.yaml")]
+    said = []
+    for _ in range(2):
+        environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        said.append(done.stdout)
+    assert "3 of 3 partitions trained." in said[0] and "evaluation: rows 4" in said[0]
+    assert "0 of 0 partitions trained, 3 taken over." in said[1]

@@ -8,6 +8,9 @@ from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessE
 from airflow.api_fastapi.core_api.security import GetUserDep
 from airflow.models.dag import DagModel
 from fastapi import Depends, HTTPException, Query, status
+from sqlalchemy.orm import Session
+
+from windtunnel_airflow.page.runs import Run, find_run, is_search
 
 
 def check(dag_id: str, user: BaseUser) -> str:
@@ -31,6 +34,16 @@ def readable_dags(user: GetUserDep) -> set[str]:
     dags = get_auth_manager().get_authorized_dag_ids(user=user, method="GET")
     teams = DagModel.get_dag_id_to_team_name_mapping(list(dags))
     return {dag for dag in dags if _may_read(dag, teams.get(dag), user)}
+
+
+def existing_run(session: Session, dag_id: str, run_id: str) -> Run:
+    """The run of a search or a fleet: 404 where there is none."""
+    dag_run = find_run(session, dag_id, run_id)
+    if dag_run is None and not is_search(session, dag_id):
+        raise HTTPException(status.HTTP_404_NOT_FOUND, f"{dag_id} is no search: there is nothing to show of its runs")
+    if dag_run is None:
+        raise HTTPException(status.HTTP_404_NOT_FOUND, "There is no such run of a search")
+    return dag_run
 
 
 def _may_read(dag_id: str, team: str | None, user: BaseUser) -> bool:

@@ -12,14 +12,14 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.background import BackgroundTask
 
 from windtunnel.errors import LedgerError, NotFoundError, UnreadableError, WindtunnelError
-from windtunnel.fleet.overview import overview
 from windtunnel.ledger import Trial
 from windtunnel.ledger.artifacts import FOLDER
 from windtunnel.report import Snapshot, payloads
 from windtunnel.report.pages import ASSETS, asset, fleet_page, run_page, searches_page
 from windtunnel.report.payloads.trial import is_offered
 from windtunnel.text import printable
-from windtunnel_airflow.page.access import ReadableDag, ReadableDags, check
+from windtunnel_airflow.page.access import ReadableDag, ReadableDags, check, existing_run
+from windtunnel_airflow.page.fleet import fleet_payload
 from windtunnel_airflow.page.readers import RunCache, compressed, run_cache
 from windtunnel_airflow.page.replies import HEADERS, download, json_reply
 from windtunnel_airflow.page.runs import (
@@ -29,7 +29,6 @@ from windtunnel_airflow.page.runs import (
     busy_tasks,
     failed_tasks,
     find_run,
-    is_search,
     list_runs,
     list_searches,
     search_dag,
@@ -72,7 +71,7 @@ def failed(_request: Request, error: WindtunnelError) -> JSONResponse:
 
 def run_of(dag_id: ReadableDag, run_id: Text, session: SessionDep) -> Run:
     """The run of the request: 404 where there is none."""
-    return _existing(session, dag_id, run_id)
+    return existing_run(session, dag_id, run_id)
 
 
 def cache_of(run: "RunDep") -> RunCache:
@@ -176,15 +175,7 @@ def data_overview(request: Request, run: RunDep, cache: CacheDep, session: Sessi
 @app.get("/data/fleet")
 def data_fleet(request: Request, run: RunDep, cache: CacheDep, session: SessionDep) -> Response:
     """A fleet's run, and the names of the fleet's other runs."""
-    if not search_dag(run.dag_id).is_fleet:
-        raise HTTPException(status.HTTP_404_NOT_FOUND, f"{run.dag_id} is no fleet")
-    others, _ = list_runs(session, {run.dag_id}, _MOST_RUNS)
-    payload = {
-        "airflow": run.to_json(),
-        "fleet": overview(cache.ledger),
-        "runs": [{"run_id": other.run_id, "state": other.state} for other in others if other.run_id != run.run_id],
-    }
-    return _reply(request, payload)
+    return _reply(request, fleet_payload(cache.ledger, run, session))
 
 
 @app.get("/data/trials")
@@ -251,7 +242,7 @@ def data_compare(
     session: SessionDep,
 ) -> Response:
     """This run beside another, whose DAG's runs the user must be allowed to read as well."""
-    other = _snapshot(_cache(_existing(session, check(other_dag, user), other_run)), other_dag, session)
+    other = _snapshot(_cache(existing_run(session, check(other_dag, user), other_run)), other_dag, session)
     version = f"{snapshot.version}.{other.version}"
     return _kept_reply(request, cache, f"compare {other.url}", version, lambda: payloads.compare(snapshot, other))
 
@@ -266,15 +257,6 @@ def file(cache: CacheDep, snapshot: SnapshotDep, name: Text, trial: Text = "") -
         shown = name.removeprefix(f"{FOLDER}/")
         return download(cache.ledger.store, cache.ledger.trial_path(unit, name), f"{unit}-{shown}")
     raise HTTPException(status.HTTP_404_NOT_FOUND, "There is no such file")
-
-
-def _existing(session: Any, dag_id: str, run_id: str) -> Run:
-    dag_run = find_run(session, dag_id, run_id)
-    if dag_run is None and not is_search(session, dag_id):
-        raise HTTPException(status.HTTP_404_NOT_FOUND, f"{dag_id} is no search: there is nothing to show of its runs")
-    if dag_run is None:
-        raise HTTPException(status.HTTP_404_NOT_FOUND, "There is no such run of a search")
-    return dag_run
 
 
 def _cache(run: Run) -> RunCache:

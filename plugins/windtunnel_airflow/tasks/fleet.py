@@ -108,11 +108,11 @@ def collect(job: str, store: str) -> None:
     """Show what the lane's mini-batches came to. Red where one failed."""
     ledger, _ = current_fleet(store)
     get_current_context()["lane"] = job  # type: ignore[typeddict-unknown-key]
-    lane, succeeded, failed = ledger.job(job).lane, 0, []
+    succeeded, failed = 0, list[str]()
     for result in results(ledger):
-        if result.lane == lane and result.state is State.FAILED:
+        if result.lane == job and result.state is State.FAILED:
             failed.append(f"{result.batch}: {result.kind}: {result.message}")
-        elif result.lane == lane:
+        elif result.lane == job:
             succeeded += 1
     tell(f"{job}: {succeeded} mini-batches succeeded, {len(failed)} failed.")
     if failed:
