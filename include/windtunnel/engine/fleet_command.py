@@ -41,7 +41,8 @@ def run_fleet(fleet: Fleet, store: str, arguments: argparse.Namespace, choices: 
     if parallel is not None:
         fleet = fleet.model_copy(update={"limits": fleet.limits.model_copy(update={"parallel": int(parallel)})})
     ledger = run_to_do(open_store(store), fleet.name, fresh=arguments.fresh, resume=arguments.resume)
-    print(printable(f"{fleet.name}: run {ledger.run}"))  # noqa: T201
+    heads = (f"{fleet.name}: run {ledger.run}", *(f"warning: {each}" for each in fleet.warnings))
+    print(printable("\n".join(heads)), flush=True)  # noqa: T201
     said = ""
 
     def look(progress: FleetProgress) -> None:
