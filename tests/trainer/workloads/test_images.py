@@ -89,5 +89,7 @@ def test_a_torn_file_is_named(tmp_path):
 
 
 def test_settings_name_what_is_wrong(tmp_path):
-    with pytest.raises(DefinitionError, match=r"data\.dataset: found .cifar.; allowed: 'digits', 'mnist' or 'mnist_or_digits'"):
+    with pytest.raises(
+        DefinitionError, match=r"data\.dataset: found .cifar.; allowed: 'digits', 'mnist' or 'mnist_or_digits'"
+    ):
         splits(tmp_path, dataset="cifar")
