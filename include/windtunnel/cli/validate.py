@@ -31,6 +31,8 @@ def run(arguments: argparse.Namespace) -> int:
             definition = load_any(file)
             if isinstance(definition, Fleet):
                 print(printable(f"{file}: fine: {definition.summary}"))
+                for each in definition.warnings:
+                    print(printable(f"  warning: {each}"))
                 continue
             definition = resolve(definition)
             print(printable(f"{file}: {_summary(definition)}"))

@@ -17,6 +17,7 @@ from windtunnel.errors import DefinitionError, LedgerError
 from windtunnel.ledger import Ledger
 from windtunnel.validation import LARGEST, Fault, Name, StrictModel, read_model, shown
 from windtunnel.workload.files import SCRIPT
+from windtunnel.workload.placeholders import placeholders
 
 KIND = "fleet"
 DATA_VARIABLE = "WINDTUNNEL_DATA"
@@ -164,6 +165,14 @@ class Fleet(StrictModel):
         split = self.split
         parts = f"{split.rows} rows" if split.rows else f"values of {', '.join(split.keys)}" if split.keys else "files"
         return f"one model for each partition of {self.data} by {parts}, trained by {self.entry}"
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is right and yet may not be meant."""
+        script = self.script
+        if script is None or any("data" in placeholders(text) for text in script.texts):
+            return []
+        return [f"script.arguments: {script.name} is never told which file its partition is: write {{data}}"]
 
 
 def is_fleet(fields: Mapping[str, Any]) -> bool:

@@ -14,6 +14,8 @@ from windtunnel.fleet.evaluating import EvaluationMonitor
 from windtunnel.fleet.gathering import gather
 from windtunnel.fleet.monitor import FleetMonitor, FleetProgress
 from windtunnel.fleet.planning import Choice, last_run, plan
+from windtunnel.fleet.publishing import why_failed
+from windtunnel.fleet.records import read_plan
 from windtunnel.fleet.split import split
 from windtunnel.launchers import get_launcher
 from windtunnel.launchers.base import Launcher
@@ -102,7 +104,8 @@ class FleetEngine:
 def summary(outcome: Outcome) -> list[str]:
     """What came of a run, for people, a line each."""
     ledger, files = outcome.ledger, outcome.gathered.get("files", [])
-    lines = [f"{outcome.accounts.message}."]
+    what = read_plan(ledger)
+    lines = [f"{outcome.accounts.message}.", *(why_failed(ledger, what) if what is not None else [])]
     lines += [f"{name}: {value:g}" for name, value in outcome.evaluation.items() if value is not None]
     return [*lines, *(f"{ledger.url}/{name}" for name in files)]
 

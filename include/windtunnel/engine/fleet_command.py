@@ -10,6 +10,8 @@ from windtunnel.engine.fleet import FleetEngine, run_to_do, summary
 from windtunnel.errors import DefinitionError, FleetError
 from windtunnel.fleet.monitor import FleetProgress
 from windtunnel.fleet.planning import Choice
+from windtunnel.fleet.publishing import why_failed
+from windtunnel.fleet.records import read_plan
 from windtunnel.stores import open_store
 from windtunnel.text import printable
 from windtunnel.validation import unknown
@@ -39,7 +41,8 @@ def run_fleet(fleet: Fleet, store: str, arguments: argparse.Namespace, choices: 
     if parallel is not None:
         fleet = fleet.model_copy(update={"limits": fleet.limits.model_copy(update={"parallel": int(parallel)})})
     ledger = run_to_do(open_store(store), fleet.name, fresh=arguments.fresh, resume=arguments.resume)
-    print(printable(f"{fleet.name}: run {ledger.run}"))  # noqa: T201
+    heads = (f"{fleet.name}: run {ledger.run}", *(f"warning: {each}" for each in fleet.warnings))
+    print(printable("\n".join(heads)), flush=True)  # noqa: T201
     said = ""
 
     def look(progress: FleetProgress) -> None:
@@ -51,7 +54,9 @@ def run_fleet(fleet: Fleet, store: str, arguments: argparse.Namespace, choices: 
     try:
         outcome = FleetEngine(fleet, ledger, Choice(**choices), look).perform()
     except FleetError as error:
-        print(printable(f"{error}\nWhat there is: {ledger.url}/gathered/batches.csv"), file=sys.stderr)  # noqa: T201
+        what = read_plan(ledger)
+        lines = [str(error), *(why_failed(ledger, what) if what is not None else [])]
+        print(printable("\n".join([*lines, f"What there is: {ledger.url}/gathered/batches.csv"])), file=sys.stderr)  # noqa: T201
         return FAILED
     print(printable("\n".join(summary(outcome))))  # noqa: T201
     return 0

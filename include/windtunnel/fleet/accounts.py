@@ -57,11 +57,13 @@ class Accounts:
     @property
     def message(self) -> str:
         """The accounts as one line."""
-        parts = [f"{self.partitions_done} of {self.partitions - self.taken - self.skipped} partitions trained"]
+        trained, to_do = self.partitions_done - self.partitions_failed, self.partitions - self.taken - self.skipped
+        retried = f"{self.batches_retried} mini-{'batch' if self.batches_retried == 1 else 'batches'} retried"
+        parts = [f"{trained} of {to_do} partitions trained"]
         parts += [f"{self.partitions_failed} failed"] if self.partitions_failed else []
         parts += [f"{self.taken} taken over"] if self.taken else []
         parts += [f"{self.skipped} skipped"] if self.skipped else []
-        parts += [f"{self.batches_retried} mini-batches retried"] if self.batches_retried else []
+        parts += [retried] if self.batches_retried else []
         return ", ".join(parts)
 
 

@@ -42,7 +42,20 @@ def is_over(ledger: Ledger) -> bool:
 
 def summary(ledger: Ledger, plan: FleetPlan) -> list[str]:
     """What came of the run, line by line: the accounts, what failed and why, the evaluation."""
-    lines = [Accounts.of(plan, ended(ledger)).message]
+    lines = [Accounts.of(plan, ended(ledger)).message, *why_failed(ledger, plan)]
+    over = ledger.outcome(RUN)
+    if over is not None and over.state is State.FAILED:
+        lines.append(f"the fleet has failed: {over.message}")
+    evaluation = ledger.result(EVALUATION)
+    if evaluation is not None:
+        values = ", ".join(f"{name} {value:.6g}" for name, value in evaluation.metrics.items() if value is not None)
+        lines.append(f"evaluation: {values or evaluation.message or evaluation.state}")
+    return lines
+
+
+def why_failed(ledger: Ledger, plan: FleetPlan) -> list[str]:
+    """The partitions that failed, and why, line by line; of many the first ones."""
+    lines: list[str] = []
     partitions = Partitions.read(ledger) or ()
     failed = 0
     for one in standings(ledger, plan):
@@ -52,13 +65,6 @@ def summary(ledger: Ledger, plan: FleetPlan) -> list[str]:
                 lines.append(f"failed: {partitions[one.place].name}: {one.past.outcome.message}")
     if failed > _SHOWN:
         lines.append(f"… and {failed - _SHOWN} more: {LEADERBOARD}")
-    over = ledger.outcome(RUN)
-    if over is not None and over.state is State.FAILED:
-        lines.append(f"the fleet has failed: {over.message}")
-    evaluation = ledger.result(EVALUATION)
-    if evaluation is not None:
-        values = ", ".join(f"{name} {value:.6g}" for name, value in evaluation.metrics.items() if value is not None)
-        lines.append(f"evaluation: {values or evaluation.message or evaluation.state}")
     return lines
 
 

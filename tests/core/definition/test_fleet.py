@@ -54,6 +54,15 @@ def test_a_file_says_by_its_kind_that_it_is_a_fleets(file, monkeypatch):
     assert load_fleet(file).data == "/elsewhere/raw_data.csv"
 
 
+@pytest.mark.parametrize(("arguments", "warned"), [("{flags}", True), ("--data={data} {flags}", False)])
+def test_a_script_that_is_never_told_its_file_is_warned_of(file, capsys, arguments, warned):
+    script = f"script: {{file: training.py, arguments: '{arguments}'}}"
+    file.write_text(f"kind: fleet\ndata: raw_data.csv\nsplit: {{by: files}}\n{script}\n")
+    assert main(["validate", str(file)]) == 0
+    warning = "warning: script.arguments: training.py is never told which file its partition is: write {data}"
+    assert (warning in capsys.readouterr().out) == warned
+
+
 def test_a_search_is_read_beside_fleets():
     assert isinstance(load_any("include/searches/digits_cnn.yaml"), Definition)
     with pytest.raises(DefinitionError, match=r"nope\.yaml"):

@@ -33,7 +33,7 @@ def test_items_batches_and_partitions_are_counted(tmp_path):
         partitions_done=4,
         partitions_failed=2,
     )
-    assert accounts.message == "4 of 4 partitions trained, 2 failed, 1 mini-batches retried"
+    assert accounts.message == "2 of 4 partitions trained, 2 failed, 1 mini-batch retried"
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,12 @@ def test_the_helper_needs_nothing_but_pythons_library(lab):
 
 def test_an_exit_code_is_told_with_the_scripts_name(lab):
     with pytest.raises(ScriptError, match=r"^train\.py ended with exit code 3$"):
-        lab("print('accuracy=1'); raise SystemExit(3)").train()
+        lab("raise SystemExit(3)").train()
+
+
+def test_an_error_of_a_script_is_told_by_the_last_line_that_it_wrote(lab):
+    with pytest.raises(ScriptError, match=r"^train\.py ended with exit code 1: ValueError: no such layer$"):
+        lab("print('accuracy=1')\nraise ValueError('no such layer')").train()
 
 
 @pytest.mark.parametrize(("code", "said"), [("137", "exit code 137, which stands for SIGKILL"), ("1", "exit code 1$")])

@@ -16,6 +16,7 @@ from windtunnel.workload.patterns import found, is_word, pattern_of
 
 _LONGEST = 64 * 1024  # bytes of a line that are kept
 _SEARCHED = 4096  # characters of a line that patterns are tried on
+_SHOWN = 300  # characters of a line that tell a person why a script failed
 _PATIENCE = 1.0  # seconds that a pattern may take for a line
 _MOST_EXTRA = 50  # metrics of a record that nobody asked for
 _COLOURS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[@-Z\\-_]")
@@ -26,9 +27,14 @@ Emit = Callable[[float, dict[str, float]], None]
 
 
 class Lines:
-    """Lines from bytes as they come. A line ends at a line feed or, as those of progress bars, a carriage return."""
+    """Lines from bytes as they come. A line ends at a line feed or, as those of progress bars, a carriage return.
+
+    Attributes:
+        last: the last line that is not blank: of a script that failed, mostly the error.
+    """
 
     def __init__(self) -> None:
+        self.last = ""
         self._rest = b""
 
     def add(self, content: bytes) -> Iterator[str]:
@@ -39,13 +45,18 @@ class Lines:
             self._rest = b""
         self._rest = (self._rest + rest)[:_LONGEST]
         for line in lines:
-            yield line[:_LONGEST].decode(errors="replace")
+            yield self._said(line[:_LONGEST])
 
     def end(self) -> Iterator[str]:
         """The last line, where nothing ends it."""
         rest, self._rest = self._rest, b""
         if rest:
-            yield rest.decode(errors="replace")
+            yield self._said(rest)
+
+    def _said(self, line: bytes) -> str:
+        text = line.decode(errors="replace")
+        self.last = _COLOURS.sub("", text).strip()[:_SHOWN] or self.last
+        return text
 
 
 class Output:

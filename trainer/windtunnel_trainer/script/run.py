@@ -63,6 +63,7 @@ class _Run:
         self._output = Output(
             self._script, [name for name in compared if name != "latency_ms"], self._report, self._done
         )
+        self._lines = Lines()
         self._read = 0  # bytes of the helper's file
         self._began = self._saved = time.monotonic()
         self._unsaved = False
@@ -105,7 +106,7 @@ class _Run:
 
     def _listen(self, processes: Processes) -> None:
         """Take in what the processes write until they have ended."""
-        lines = Lines()
+        lines = self._lines
         decode = getincrementaldecoder("utf-8")("replace").decode
         told_to_go: float | None = None
         for rank, piece in processes.output():
@@ -141,7 +142,7 @@ class _Run:
         if code < 0 and preemption.is_unit():
             self._keep()
             preemption.die_of(-code)  # a process that is killed is a killed trial: it is started again
-        raise ScriptError(f"{self._script.name} {describe_end(code)}")
+        raise ScriptError(f"{self._script.name} {describe_end(code, self._lines.last)}")
 
     def _take_results(self, values: dict[str, object]) -> None:
         """Read the JSON file that the definition names, and report what has come of a last report."""
@@ -216,15 +217,20 @@ class _Run:
         self._trial.report(epoch=epoch, **metrics)
 
 
-def describe_end(code: int) -> str:
-    """How a process ended, in words, by its exit code or minus the number of a signal."""
+def describe_end(code: int, last: str = "") -> str:
+    """How a process ended, in words.
+
+    Args:
+        code: its exit code, or minus the number of a signal.
+        last: the last line that it wrote, which an exit code alone does not tell.
+    """
     number = -code if code < 0 else code - 128
     name = ""
     with suppress(ValueError):
         name = signal.Signals(number).name if number > 0 else ""
     if code < 0:
         return f"was killed by {name or f'signal {number}'}"
-    return f"ended with exit code {code}{f', which stands for {name}' if name else ''}"
+    return f"ended with exit code {code}{f', which stands for {name}' if name else ''}{f': {last}' if last else ''}"
 
 
 def _plain(epochs: float) -> float:
