@@ -237,14 +237,14 @@ def test_no_other_file_can_be_reached(client, trial, name):
 
 
 def test_the_documentation_tells_which_files_can_be_saved():
-    from windtunnel.report.payloads.trial import _ARTIFACT
+    from windtunnel.report.payloads.trial import _OFFERED
     from windtunnel_airflow.page.app import _RUN_FILES
 
     page = (ROOT / "docs" / "results-page.md").read_text()
     of_a_run, of_a_trial = (row for row in page.splitlines() if row.startswith(("| a run |", "| a trial or")))
     assert set(re.findall(r"`([\w.]+)`", of_a_run)) == set(_RUN_FILES)
     endings = re.findall(r"`\.(\w+)`", of_a_trial)
-    assert f"({'|'.join(endings)})" in _ARTIFACT.pattern
+    assert f"({'|'.join(endings)})" in _OFFERED.pattern
 
 
 @pytest.mark.parametrize("run", ["../secret/hidden", "..", "nonsense", "manual__2026", "", "a" * 600])
@@ -302,6 +302,8 @@ def paths(trial="0123456789abcdef-e1"):
     yield f"/windtunnel/run?{run}"
     yield f"/windtunnel/file?{run}&name=report.html"
     yield f"/windtunnel/data/trial?{run}&trial={trial}"
+    yield f"/windtunnel/data/artifacts?{run}&trial={trial}"
+    yield f"/windtunnel/data/fleet?{run}"
     yield f"/windtunnel/data/compare?{run}&other_dag=secret&other_run=hidden"
     yield from (f"/windtunnel/data/{name}?{run}" for name in DATA)
 

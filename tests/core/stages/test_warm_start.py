@@ -230,7 +230,7 @@ def test_chosen_trials_that_failed_are_tried_again_on_request(bench, first):
     epochs = {"partial": 1, "full": 8}
     search = bench.begin("retrain", session="s1", origin=origin, epochs=epochs)
     plan = choose_finalists(search)
-    bench.train(search, plan, fail=lambda request: request is plan.requests[0])
+    bench.train(search, plan, fail=lambda request: request == plan.requests[0])
     again = bench.begin("retrain", session="s2", epochs=epochs, retry_failed=True)
     wanted = [f"{plan.requests[0].trial}.r1", plan.requests[1].trial]
     chosen = choose_finalists(again)
