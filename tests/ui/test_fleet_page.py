@@ -51,7 +51,7 @@ def names(page):
 
 
 def test_tiles_leaderboard_and_failures(page):
-    tiles = page.locator("#tiles .tile")
+    tiles = page.locator("#tiles .square")
     assert [tile.get_attribute("data-state") for tile in tiles.all()] == ["completed", "completed", "failed"]
     assert names(page) == ["tenant_2.csv", "tenant_1.csv", "tenant_3.csv"]
     page.get_by_role("button", name="accuracy").click()
@@ -59,11 +59,11 @@ def test_tiles_leaderboard_and_failures(page):
     assert "short" in page.locator("#failures").inner_text()
     before = tiles.first.evaluate("tile => tile.style.background")
     page.select_option("#colour", "accuracy")
-    assert page.locator("#tiles .tile").first.evaluate("tile => tile.style.background") != before
+    assert page.locator("#tiles .square").first.evaluate("tile => tile.style.background") != before
 
 
 def test_a_tile_opens_its_partition(page):
-    page.locator("#tiles .tile").nth(2).click()
+    page.locator("#tiles .square").nth(2).click()
     page.wait_for_selector("#partition")
     assert "tenant_3.csv" in page.locator("#partition").inner_text()
     assert "short" in page.locator("#partition").inner_text()

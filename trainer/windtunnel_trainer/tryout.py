@@ -81,11 +81,13 @@ def attempt(search: Search, params: Params, epochs: float) -> None:
     ledger.begin({"definition": definition.model_dump(mode="json"), "code": search.code})
     with clock.stage("prepare"):
         prepared = units.prepare(ledger, definition)
-    _say(f"data: {_listed(prepared.metrics)}")
+    if prepared.metrics:
+        _say(f"data: {_listed(prepared.metrics)}")
     search.known(params)  # an error of cost() is told, where a search would pass the configuration over
     request = search.request(params, epochs, Stage.iteration(1))
     ledger.begin_trial(request)
-    _say(f"trial: {json.dumps(params)}, {epochs:g} epochs, {_listed(request.known) or 'nothing known before training'}")
+    many = f"{epochs:g} {'epoch' if epochs == 1 else 'epochs'}"
+    _say(f"trial: {json.dumps(params)}, {many}, {_listed(request.known) or 'nothing known before training'}")
     with clock.stage("rehearsal"):
         rehearse(workload, ledger, definition, request)
     with clock.stage("train"):
@@ -99,7 +101,8 @@ def attempt(search: Search, params: Params, epochs: float) -> None:
             verified = units.verify(ledger, definition, request)
         _say(f"verified: {_listed(verified.metrics)}")
     else:
-        _say(f"not verified: {definition.program} has no verify()")
+        why = "there is no script.verify" if definition.script is not None else f"{definition.program} has no verify()"
+        _say(f"not verified: {why}")
     _say("seconds: " + ", ".join(f"{name} {seconds:.2f}" for name, seconds in clock.seconds.items()))
 
 

@@ -212,6 +212,8 @@ def _results(snapshot: Snapshot) -> str:
 
 
 def _counts(stage: StageProgress) -> str:
+    if not stage.total:
+        return f"{stage.name.label}: nothing to do"
     failed = f", {stage.failed} failed" if stage.failed else ""
     running = f", {stage.running} running" if stage.running else ""
     return f"{stage.name.label}: {stage.finished} of {stage.total} done{running}{failed}"

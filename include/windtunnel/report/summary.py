@@ -19,12 +19,15 @@ def results(snapshot: Snapshot, seconds: float) -> list[str]:
     """
     counts = snapshot.counts
     iterations = [stage for stage in snapshot.plans if stage.is_iteration]
-    done = sum(counts.values()) - sum(counts[state] for state in UNENDED)
-    failed = f" ({counts['failed']} failed)" if counts["failed"] else ""
+    unended = sum(counts[state] for state in UNENDED)
+    done = sum(counts.values()) - unended
+    among = [f"{counts['failed']} failed"] if counts["failed"] else []
+    among += [f"{unended} more did not end"] if unended else []
+    other = f" ({', '.join(among)})" if among else ""
     usable = [model for model in snapshot.finalists if model.usable]
     models = "" if snapshot.refusal else f", {finalists(snapshot)}"
     lines = [
-        f"{snapshot.search} took {duration(seconds)}: {done} trials{failed} in {len(iterations)} iterations, "
+        f"{snapshot.search} took {duration(seconds)}: {done} trials{other} in {len(iterations)} iterations, "
         f"{len(snapshot.front)} on the front{models}."
     ]
     if snapshot.ended_early:

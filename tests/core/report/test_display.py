@@ -139,3 +139,12 @@ def test_of_a_run_that_has_failed_no_stage_turns(ledger: Ledger, monkeypatch) ->
     last = file.getvalue().rpartition("iteration 1")[0].rpartition("\n")[2]
     assert "\u2013" in last
     assert "full training" not in file.getvalue()
+
+
+def test_a_stage_without_units_has_nothing_to_do(ledger: Ledger) -> None:
+    made_up.fill(ledger, iterations=1, finalists=0)
+    ledger.create_plan(Plan(stage="verify-1", requests=[], jobs=[]))
+    file = io.StringIO()
+    with Display(RunReader(ledger), "digits_cnn: run first", file) as display:
+        display.update(now=True)
+    assert " verification: nothing to do · best val_acc" in file.getvalue()

@@ -37,7 +37,7 @@ function tiles() {
   const range = [found.reduce((a, b) => Math.min(a, b), Infinity), found.reduce((a, b) => Math.max(a, b), -Infinity)];
   return fleet.partitions.map((row) => {
     const told = row.name + ": " + row.state + (colour !== "state" ? ", " + colour + " " + number(value(row, colour)) : "");
-    return element("a", { class: "tile", href: "#" + encodeURIComponent(row.name), title: told, "aria-label": told, "data-state": row.state, style: { background: colour === "state" ? COLOURS[row.state] : tint(row, colour, range) } });
+    return element("a", { class: "square", href: "#" + encodeURIComponent(row.name), title: told, "aria-label": told, "data-state": row.state, style: { background: colour === "state" ? COLOURS[row.state] : tint(row, colour, range) } });
   });
 }
 
@@ -86,10 +86,10 @@ function overview() {
   const facts = [["partitions", fleet.message], ["throughput", fleet.pace.throughput === null ? "–" : number(fleet.pace.throughput) + " partitions a second"],
     ["time left", fleet.over ? "it is over" : duration(fleet.pace.left)], ...Object.entries(fleet.evaluation).map(([name, found]) => [name, number(found)])];
   const choice = element("select", { id: "colour", "aria-label": "Colour tiles by", onchange: (event) => { colour = event.target.value; draw(); } }, ["state", ...metrics()].map((name) => element("option", { value: name, selected: name === colour }, name)));
-  const legend = colour === "state" ? Object.entries(COLOURS).filter(([state]) => fleet.partitions.some((row) => row.state === state)).map(([state, shown]) => [element("span", { class: "tile", style: { background: shown } }), " " + state + " "]) : "from worse, orange, to better, blue";
+  const legend = colour === "state" ? Object.entries(COLOURS).filter(([state]) => fleet.partitions.some((row) => row.state === state)).map(([state, shown]) => [element("span", { class: "square", style: { background: shown } }), " " + state + " "]) : "from worse, orange, to better, blue";
   return element("section", { class: "card" }, fleet.failure ? element("p", { class: "outcome bad" }, "The fleet has failed: " + fleet.failure) : null,
     element("dl", {}, facts.map(([name, found]) => [element("dt", {}, name), element("dd", {}, found)])),
-    element("div", { class: "bar" }, element("label", {}, "Colour by ", choice), element("span", { class: "quiet" }, legend)), element("div", { class: "tiles", id: "tiles" }, tiles()));
+    element("div", { class: "bar" }, element("label", {}, "Colour by ", choice), element("span", { class: "quiet" }, legend)), element("div", { class: "squares", id: "tiles" }, tiles()));
 }
 
 function partition(name) {
