@@ -20,6 +20,7 @@ from airflow.sdk.execution_time.context import set_current_context
 from tests.dying import Fate, Killed
 from windtunnel.definition import definition_of
 from windtunnel.launchers.base import JobFailure, Launcher
+from windtunnel.launchers.lanes import launch
 from windtunnel.ledger import Job, Ledger
 from windtunnel.ledger.claims import Claims
 from windtunnel.ledger.queue import owed
@@ -208,8 +209,7 @@ class _Run:
                 progress = self._stepping.process(self._name(f"{name} look"), monitor.poll)
                 if progress.done:
                     return
-                for job in progress.wanted:
-                    SteppedLauncher().launch(ledger, job)
+                launch(ledger, SteppedLauncher(), progress.wanted, print)
             except Killed:
                 if self._stepping.resumes:
                     raise

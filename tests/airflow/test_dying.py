@@ -11,7 +11,7 @@ from tests.definitions import definition_from
 from tests.dying import DiesEverywhere, DiesOnce, Fate, assert_same, mortal, objects, tries
 from windtunnel import launchers
 from windtunnel.definition import checks
-from windtunnel.errors import LedgerError
+from windtunnel.errors import LaunchError, SearchError
 from windtunnel.ledger import Ledger, State
 from windtunnel.report import write
 from windtunnel.stages import warm_start
@@ -216,23 +216,19 @@ def test_a_job_that_cannot_be_launched_has_failed_at_once(tmp_path, monkeypatch,
     launch = SteppedLauncher.launch
 
     def refuse(launcher, ledger, job):
-        if job.job == "1-1":
-            raise LedgerError("the cluster refuses it")
+        if job.session is not None:
+            raise LaunchError("the cluster refuses it")
         launch(launcher, ledger, job)
 
     monkeypatch.setattr(SteppedLauncher, "launch", refuse)
     if not told:
         monkeypatch.setattr(training, "record_unlaunched", lambda *_: None)
     url = str(tmp_path)
-    perform([first], url, Fate())
+    with pytest.raises(SearchError, match="no trial is on the front"):
+        perform([first], url, Fate())
     ledger = Ledger(open_store(url), "story", "first")
-    lost = [ledger.result(unit) for unit in ledger.job("1-1").units]
-    assert {(result.kind, result.message) for result in lost} == {
-        ("launch_failed", "the cluster refuses it")
-        if told
-        else ("never_launched", "job 1-1 was not launched: the log of its task `launch` says why")
-    }
-    assert ledger.closed("first")
+    lost = [ledger.result(request.trial) for request in ledger.plan("1").requests if not request.infeasible]
+    assert {(result.kind, result.message) for result in lost} == {("launch_failed", "the cluster refuses it")}
 
 
 def test_failures_of_mapped_tasks_are_told_too():

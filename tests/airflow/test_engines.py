@@ -1,5 +1,7 @@
 """Both engines perform the same stages: Airflow's tasks, and the one without Airflow."""
 
+import pytest
+
 from tests.airflow.instant import InstantLauncher
 from tests.airflow.support import SEARCH
 from tests.definitions import definition_from
@@ -23,6 +25,7 @@ def told(ledger):
     }
 
 
+@pytest.mark.slow
 def test_both_engines_come_to_the_same_front_and_models(searches, tmp_path):
     searches.write("toy", seed=7)
     by_airflow = searches.run("toy")

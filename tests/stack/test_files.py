@@ -33,7 +33,7 @@ def test_an_image_is_locked_runs_as_nobody_special_and_needs_no_buildkit(file):
 
 
 def test_the_trainers_image_has_no_airflow_and_airflows_no_torch():
-    assert "locked.py trainer,azure,front" in DOCKERFILES[1].read_text()
+    assert "locked.py torch,azure,front" in DOCKERFILES[1].read_text()
     assert "locked.py server,report" in DOCKERFILES[0].read_text()
     assert "without-hashes" not in DOCKERFILES[0].read_text()
 

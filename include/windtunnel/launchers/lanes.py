@@ -93,7 +93,7 @@ class LaneWatch:
         living = [lane for lane in self.lanes if lane.job in live and lane not in wanted]
         needed = min(len(self.lanes), len(owed))
         missing = needed - len(living) - len(wanted)
-        for lane in self._absentees(held):
+        for lane in self._absentees(held) if missing > 0 else ():
             if missing <= 0 or (len(self._given_up) >= needed and not living):
                 break
             failure = self._given_up.get(lane.job) or self._why_not(lane, claims, ended)
@@ -112,10 +112,13 @@ class LaneWatch:
             self._absent[lane.job] = 0 if lane.job in live else self._absent.get(lane.job, 0) + 1
 
     def _absentees(self, held: Iterable[Claim]) -> list[Job]:
-        """Lanes that two looks in a row missed, those that hold units first: they go on with them."""
+        """Lanes that two looks in a row missed, or that cannot be launched; those that hold units go on first."""
         holders = {claim.lane for claim in held}
-        gone = [lane for lane in self.lanes if self._absent[lane.job] > 1]
+        gone = [lane for lane in self.lanes if self._absent[lane.job] > 1 or self._is_refused(lane)]
         return sorted(gone, key=lambda lane: (lane.job not in holders, lane.lane))
+
+    def _is_refused(self, lane: Job) -> bool:
+        return self._absent[lane.job] > 0 and self.ledger.refused_launch(lane.job) is not None
 
     def _why_not(self, lane: Job, claims: Mapping[str, Claim], ended: Mapping[str, Result]) -> JobFailure | None:
         """Why a lane that is gone is not to be launched again; None where it is."""

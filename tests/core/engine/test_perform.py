@@ -130,7 +130,7 @@ def test_trials_of_a_job_that_cannot_be_launched_have_failed(begin, monkeypatch)
 
 
 def test_what_waits_for_the_store_says_so_once(tmp_path, monkeypatch):
-    monkeypatch.setattr("windtunnel.stores.local._PAUSES", (0.0, 0.0))
+    monkeypatch.setattr("windtunnel.stores.local.store._PAUSES", (0.0, 0.0))
     store, sync, refused, said, slept = LocalStore(tmp_path), os.fsync, [], [], []
 
     def full(descriptor):
