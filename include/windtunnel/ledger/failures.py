@@ -10,7 +10,7 @@ from windtunnel.ledger.curves import EPOCH, SECONDS, last_report
 
 LOG_TAIL = 4096  # bytes of a log that go into a failed result
 _SAME = 5  # trials that have failed for one cause, with no other yet, after which a search is hopeless
-_VARYING = re.compile(r"0x[0-9a-f]+|[0-9a-f]{8,}|\d+(?:\.\d+)?(?:e[+-]?\d+)?", re.IGNORECASE)  # ids and numbers
+_VARYING = re.compile(r"(?<==)\S+|0x[0-9a-f]+|[0-9a-f]{8,}|\d+(?:\.\d+)?(?:e[+-]?\d+)?", re.IGNORECASE)
 
 
 def record_failure(
@@ -76,7 +76,7 @@ def cause(result: Result) -> str:
 def causes(results: Iterable[Result]) -> list[tuple[str, list[str]]]:
     """Why units failed, the commonest cause first: in the words of the first unit that has it, with all their ids.
 
-    Causes that differ in numbers and ids only are one.
+    Causes that differ in numbers, ids and what stands behind a `=` only are one.
     """
     groups: dict[str, tuple[str, list[str]]] = {}
     for result in results:

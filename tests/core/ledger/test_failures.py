@@ -49,6 +49,11 @@ def test_causes_are_counted_the_commonest_first_numbers_and_ids_aside() -> None:
     ]
 
 
+def test_causes_that_differ_in_the_values_of_flags_are_one() -> None:
+    refused = [f"train.py: error: unrecognized arguments: --lr={lr} --opt={opt}" for lr, opt in ((1, "a"), (2e-5, "b"))]
+    assert [len(units) for _, units in causes(ended(*refused))] == [2]
+
+
 def test_a_search_whose_first_trials_fail_for_one_cause_is_hopeless() -> None:
     same = [f"acc never came in trial {number}" for number in range(5)]
     own = {result.trial for result in ended(*same, "another")}

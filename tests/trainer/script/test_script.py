@@ -128,6 +128,11 @@ def test_an_exit_code_is_told_with_the_scripts_name(lab):
         lab("raise SystemExit(3)").train()
 
 
+def test_the_folder_that_a_script_ran_in_is_no_part_of_its_error(lab):
+    with pytest.raises(ScriptError, match=r"exit code 1: FileNotFoundError: .* directory: 'none\.csv'$"):
+        lab("import pathlib\npathlib.Path('none.csv').absolute().open()").train()
+
+
 def test_an_error_of_a_script_is_told_by_the_last_line_that_it_wrote(lab):
     with pytest.raises(ScriptError, match=r"^train\.py ended with exit code 1: ValueError: no such layer$"):
         lab("print('accuracy=1')\nraise ValueError('no such layer')").train()

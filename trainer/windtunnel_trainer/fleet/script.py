@@ -60,7 +60,7 @@ def _run(ledger: Ledger, partition: Partition, base: Path) -> None:
             output.told(line)
     output.end()
     if processes.code:
-        raise ScriptError(f"{definition.script.name} {describe_end(processes.code, lines.last)}")
+        raise ScriptError(f"{definition.script.name} {describe_end(processes.code, place.told(lines.last))}")
     results = definition.script.results and filled(definition.script.results, values)
     if results and (place.folder / results).is_file():
         output.results((place.folder / results).read_text(encoding="utf-8", errors="replace"), None, 1.0)

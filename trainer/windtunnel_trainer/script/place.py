@@ -79,6 +79,10 @@ class Place:
         """Whether a file of the working directory is the script's doing, rather than one that it began with."""
         return self._source.get(file.relative_to(self.folder).as_posix()) != _facts(file)
 
+    def told(self, line: str) -> str:
+        """A line that a script wrote without the place's own folders, which nobody knows and which go."""
+        return line.replace(f"{self.folder}/", "").replace(f"{self._base}/", "")
+
     def kept(self) -> list[Path]:
         """The files that the definition keeps and the script has made; no links, and nothing hidden."""
         found = {file for pattern in self.script.keep for file in self.folder.glob(pattern)}

@@ -142,7 +142,7 @@ class _Run:
         if code < 0 and preemption.is_unit():
             self._keep()
             preemption.die_of(-code)  # a process that is killed is a killed trial: it is started again
-        raise ScriptError(f"{self._script.name} {describe_end(code, self._lines.last)}")
+        raise ScriptError(f"{self._script.name} {describe_end(code, self._place.told(self._lines.last))}")
 
     def _take_results(self, values: dict[str, object]) -> None:
         """Read the JSON file that the definition names, and report what has come of a last report."""
