@@ -49,6 +49,7 @@ def test_the_function_is_searched(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_notebook_runs_from_its_first_cell_to_its_last(tmp_path, monkeypatch):
     import nbclient
     import nbformat

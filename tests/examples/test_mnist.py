@@ -40,6 +40,7 @@ def test_by_hand_and_by_windtunnel_it_comes_to_the_same_accuracy(tmp_path, monke
     amounts = {
         "iterations": 1,
         "trials": {"initial": 2},
+        "epochs": {"partial": 1, "full": 2},
         "finalists": {"max": 1},
         "limits": {"threads": 1, "parallel": 2},
     }

@@ -11,6 +11,7 @@ import pytest
 
 from tests.examples.performed import EXAMPLES, imported, lines, perform, trials
 from tests.installed import clean_environment, run
+from windtunnel.definition import load_definition
 
 FILE = "newsgroups/newsgroups.yaml"
 SCRIPT = EXAMPLES / "newsgroups" / "train.py"
@@ -96,7 +97,8 @@ def test_two_ranks_train_the_same_network_and_say_so_once(tmp_path):
 def test_it_is_searched_as_the_lab_does_and_the_best_is_trained_again(tmp_path, monkeypatch):
     monkeypatch.delenv("WINDTUNNEL_DATA", raising=False)
     fields = {"iterations": 1, "trials": {"initial": 2}, "early_stopping": {}, "resources": {"gpus": 2}}  # two ranks
-    search = perform(FILE, tmp_path, limits={"parallel": 1, "threads": 1}, **fields)
+    space = load_definition(EXAMPLES / FILE).space | {"num_epochs": [2, 3]}
+    search = perform(FILE, tmp_path, limits={"parallel": 1, "threads": 1}, space=space, **fields)
     for trial in trials(search):
         folder = Path(search.url) / "trials" / trial["trial"]
         log = (folder / "log.txt").read_text()
