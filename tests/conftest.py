@@ -1,5 +1,6 @@
 import os
 import signal
+from itertools import count
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -18,6 +19,8 @@ os.fsync = lambda descriptor: None
 
 # A shell's background commands ignore Ctrl-C, and so would the processes that tests send it to.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+_containers = count()
 
 
 @pytest.fixture(autouse=True)
@@ -39,3 +42,13 @@ def azurite_server():
         pytest.skip(reason)
     with azurite() as server:
         yield server
+
+
+@pytest.fixture(params=["folder", pytest.param("azure", marks=pytest.mark.azure)])
+def each_store(request, monkeypatch, tmp_path) -> str:
+    """An empty place for runs: once a folder, once in Azurite, which this process and its jobs may reach."""
+    if request.param == "folder":
+        return str(tmp_path / "store")
+    server = request.getfixturevalue("azurite_server")
+    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", server.connection_string)
+    return f"azure://each-{next(_containers)}/runs"

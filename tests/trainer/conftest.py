@@ -7,6 +7,7 @@ from windtunnel.definition.model import Definition
 from windtunnel.host.machine import now
 from windtunnel.ledger import Job, JobKind, Ledger, Request, Result
 from windtunnel.ledger.ids import trial_id
+from windtunnel.stores import open_store
 from windtunnel_trainer import units
 
 CONFIG = "0123456789abcdef"
@@ -61,7 +62,7 @@ def bench(tmp_path):
     """Makes a run whose data is prepared."""
     count = iter(range(9))
 
-    def make(workload="tests.workloads.scripted", settings=None, **fields) -> Bench:
+    def make(workload="tests.workloads.scripted", settings=None, store="", **fields) -> Bench:
         definition = Definition(
             name="bench",
             workload=workload,
@@ -70,7 +71,7 @@ def bench(tmp_path):
             epochs={"partial": 1, "full": 4},
             **fields,
         )
-        ledger = begin_by_hand(Ledger.open(f"{tmp_path}/bench/run-{next(count)}"), definition)
+        ledger = begin_by_hand(Ledger(open_store(store or str(tmp_path)), "bench", f"run-{next(count)}"), definition)
         made = Bench(ledger, definition)
         assert made.run(JobKind.PREPARE, "prepare").state == "completed"
         return made

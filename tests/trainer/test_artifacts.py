@@ -34,8 +34,8 @@ def kept(bench):
     return made, Trial(made.ledger, made.definition, made.request())
 
 
-def test_what_is_saved_and_what_lies_in_the_folder_is_kept(bench, tmp_path):
-    made = bench("tests.workloads.keeps")
+def test_what_is_saved_and_what_lies_in_the_folder_is_kept(bench, each_store, tmp_path):
+    made = bench("tests.workloads.keeps", store=each_store)
     result = made.train(log=tmp_path / "unit.log")
     there = artifacts(made.ledger, result.trial)
     assert list(there) == ["big.bin", "notes/said.txt", "plots/loss.csv"]

@@ -1,7 +1,6 @@
 """Scripts in jobs: killed ones are started again, and a job that must go gives them time to save their state."""
 
 import signal
-from itertools import count
 
 import pytest
 
@@ -10,7 +9,6 @@ from windtunnel.ledger import State
 
 pytestmark = pytest.mark.slow
 
-_containers = count()
 EPOCHS = {"partial": 3, "full": 6}
 COUNTING = {"arguments": "{checkpoint} {epochs} {trace}"}
 DIES = """
@@ -28,19 +26,10 @@ DIES = """
 """
 
 
-@pytest.fixture(params=["folder", pytest.param("azure", marks=pytest.mark.azure)])
-def store(request, monkeypatch, tmp_path):
-    if request.param == "folder":
-        return str(tmp_path / "store")
-    server = request.getfixturevalue("azurite_server")
-    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", server.connection_string)
-    return f"azure://scripts-{next(_containers)}/runs"
-
-
-def test_a_script_that_is_killed_is_started_again_and_goes_on(lab, store, tmp_path):
+def test_a_script_that_is_killed_is_started_again_and_goes_on(lab, each_store, tmp_path):
     trace = tmp_path / "trace"
     text = DIES.replace("THEN", "os.kill(os.getpid(), signal.SIGKILL)")
-    made = lab(text, COUNTING, epochs=EPOCHS, settings={"trace": str(trace)}, store=store)
+    made = lab(text, COUNTING, epochs=EPOCHS, settings={"trace": str(trace)}, store=each_store)
     assert made.start_job().wait(300) == 0
     result = made.result()
     assert (result.state, result.attempts, result.objectives) == (State.COMPLETED, 2, {"accuracy": 0.31})
