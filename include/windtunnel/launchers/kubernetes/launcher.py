@@ -65,7 +65,7 @@ class KubernetesLauncher(Launcher):
             there = wanted if client.create_job(wanted) else client.job(wanted["metadata"]["name"])
             if there is None:
                 continue  # deleted since
-            if finished(there) or (there is not wanted and self._outlived(ledger, client, there)):
+            if finished(there) or (there is not wanted and self._is_over(ledger, client, there)):
                 client.delete_job(there)
             elif "deletionTimestamp" not in there["metadata"]:
                 number = int(there["metadata"]["annotations"][LAUNCH])
@@ -99,12 +99,10 @@ class KubernetesLauncher(Launcher):
         there = client.job(job_name(ledger, job.job))
         if ledger.cancelled(job.job):
             return False
-        if job.session is not None and (there is None or finished(there) == "Complete" or out_of_time(there)):
-            return True
+        if job.session is not None:
+            return there is None or finished(there) == "Complete" or self._is_over(ledger, client, there)
         if there is None or not self._outlived(ledger, client, there):
             return False
-        if job.session is not None:
-            return True
         launches = ledger.last_launch(job.job)
         return launches - _starts(ledger, job) < _FUTILE and launches <= there["spec"]["backoffLimit"]
 
@@ -162,6 +160,11 @@ class KubernetesLauncher(Launcher):
         own = ledger.job(job_id(job))
         dead = dead if own.session is None else deaths(pods, since=_progress(ledger, own))
         return never_began(dead) if len(dead) - _starts(ledger, own) >= _FUTILE else None
+
+    def _is_over(self, ledger: Ledger, client: Client, job: Object) -> bool:
+        """Whether a Job brings nothing about any more, though the cluster may not be done with it."""
+        pods = pods_of(job, client.pods(selector(ledger, job_id(job)), _NOT_DONE))
+        return out_of_time(job, pods) or any(map(outlived, pods))
 
     def _outlived(self, ledger: Ledger, client: Client, job: Object) -> bool:
         return any(map(outlived, pods_of(job, client.pods(selector(ledger, job_id(job)), _NOT_DONE))))

@@ -8,7 +8,6 @@ from typing import Any
 
 from windtunnel.definition.model import Definition, Resources
 from windtunnel.definition.template import GPU, TRAINER
-from windtunnel.launchers.lanes import seconds_left
 from windtunnel.ledger import Job, Ledger
 from windtunnel.ledger.ids import safe_name
 from windtunnel.ledger.sources import STORES_VARIABLE
@@ -84,7 +83,7 @@ def _pod(ledger: Ledger, job: Job, definition: Definition, labels: Object, annot
     resources = definition.resources
     if resources.priority is not None:
         spec["priorityClassName"] = resources.priority
-    deadline = _deadline(ledger, job, definition)
+    deadline = _deadline(job, definition)
     if deadline is not None:
         spec.setdefault("activeDeadlineSeconds", deadline)  # of the pod: waiting for a node does not count
     container = next(one for one in spec["containers"] if one.get("name") == TRAINER)
@@ -120,17 +119,16 @@ def _ask_for(container: Object, resources: Resources) -> None:
         requests["memory"] = limits["memory"] = str(resources.memory)
 
 
-def _deadline(ledger: Ledger, job: Job, definition: Definition) -> int | None:
+def _deadline(job: Job, definition: Definition) -> int | None:
     """Seconds after which a pod is ended that its trainer should have ended: only one that hangs comes so far.
 
-    A lane's is what is left of the search's time: how many trials it will run nobody knows.
+    A lane has none: how many trials it will run nobody knows, and full training goes on beyond the search's time.
     """
+    if job.session is not None:
+        return None
     limits, trial_time = definition.limits, definition.trial_time(job.stage) if job.stage else None
     time = limits.job_time
-    if job.session is not None:
-        left = seconds_left(ledger, limits.search_time)
-        time = left if left < math.inf else None
-    elif time is None and trial_time is not None:
+    if time is None and trial_time is not None:
         rounds = math.ceil(len(job.units) / job.slots)
         time = trial_time * rounds * (1 + limits.trial_retries)
     return None if time is None else math.ceil(max(0.0, time) + _SPARE)

@@ -60,9 +60,11 @@ def finished(job: Object) -> str | None:
     return str(ends[0]) if ends else None
 
 
-def out_of_time(job: Object) -> bool:
-    """Whether the cluster ended the Job for its time being over."""
-    return any(one.get("reason") == "DeadlineExceeded" for one in job.get("status", {}).get("conditions") or [])
+def out_of_time(job: Object, pods: Iterable[Object]) -> bool:
+    """Whether the cluster ended the Job, or a pod of it, for its time being over."""
+    conditions = job.get("status", {}).get("conditions") or []
+    reasons = [one.get("reason") for one in [*conditions, *(pod.get("status", {}) for pod in pods)]]
+    return "DeadlineExceeded" in reasons
 
 
 def ending(pod: Object, moment: datetime) -> bool:

@@ -13,6 +13,7 @@ from windtunnel.errors import LaunchError, RefusedError
 from windtunnel.launchers import get_launcher
 from windtunnel.launchers.kubernetes import client, states
 from windtunnel.launchers.kubernetes.manifest import job_name
+from windtunnel.launchers.lanes import launch
 from windtunnel.launchers.monitor import StageMonitor
 from windtunnel.ledger import Result, State
 
@@ -56,9 +57,15 @@ def run(cluster, tmp_path):
 
 
 def result_of(run):
-    """The first trial's result, once the watch has it."""
+    """The first trial's result, once the watch has it; what it wants launched again is launched."""
     monitor = StageMonitor(run.ledger, get_launcher("kubernetes"), "1")
-    wait_for(lambda: monitor.poll().done)
+
+    def look():
+        progress = monitor.poll()
+        launch(run.ledger, get_launcher("kubernetes"), progress.wanted, print)
+        return progress.done
+
+    wait_for(look)
     return run.result("nothing")
 
 

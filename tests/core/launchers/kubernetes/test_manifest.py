@@ -98,6 +98,20 @@ def test_a_pod_ends_some_time_after_its_trainer_should_have(ledger, limits, slot
     assert found["spec"]["template"]["spec"]["activeDeadlineSeconds"] == seconds + 1800  # in which the image is pulled
 
 
+def test_a_lanes_pod_may_live_into_full_training(ledger):
+    """However long that takes, and whatever the search's time is: it is the stages that end lanes."""
+    limits = {"search_time": 60, "trial_time": 10, "job_time": 100}
+    lane = Job.of_lane(1, 0)
+    assert "activeDeadlineSeconds" not in made(ledger, lane, limits=limits)["spec"]["template"]["spec"]
+
+
+def test_a_lanes_pods_are_started_again_as_long_as_it_brings_something_about(ledger):
+    """A Job's `backoffLimit` counts for its whole life, which for a lane is that of the search."""
+    limits = [{"trial_retries": 0}, {"trial_retries": 9}]
+    found = {made(ledger, Job.of_lane(1, 0), limits=each)["spec"]["backoffLimit"] for each in limits}
+    assert len(found) == 1 and min(found) > 1000
+
+
 def test_every_unit_may_take_its_pod_down_as_often_as_it_is_retried(ledger):
     assert made(ledger, limits={"trial_retries": 2})["spec"]["backoffLimit"] >= 2 * 3
     assert made(ledger)["spec"]["ttlSecondsAfterFinished"] > 0
