@@ -364,6 +364,14 @@ def test_a_lane_without_work_lingers_and_ends(stage):
     assert lane.done()
 
 
+def test_a_lane_looks_for_work_before_it_ends_however_long_its_imports_take(stage):
+    stage = stage(linger=60)
+    lane = stage.lane(0)
+    stage.clock.now += 100
+    assert not lane.done()
+    assert lane.next() == stage.plan.requests[0].trial
+
+
 def test_a_lane_that_lingers_takes_up_the_next_iteration(stage):
     stage = stage(linger=60)
     (lane,) = stage.launch(0)

@@ -1,5 +1,6 @@
 """A lane: claims one unit after the other, as long as the search has any."""
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable
@@ -51,7 +52,8 @@ class Lane:
         self._goes_on: deque[str] = deque()
         self._held: dict[str, Request] = {}
         self._timed: deque[tuple[Request, float]] = deque(maxlen=_TIMED)
-        self._corrected = self._began = self._worked = clock()
+        self._corrected = self._began = clock()
+        self._worked = math.inf  # since when there is no work: not before the first look, which imports may delay
         self._due = self._began  # when to look for work again
         self._ended = ""
 
@@ -62,6 +64,7 @@ class Lane:
             StoreError: the store refused; asking again does no harm.
             LedgerError: a plan or a request cannot be read.
         """
+        self._worked = min(self._worked, self._clock())
         if self._clock() < self._due or self._over():
             return None
         unit = self._take()
