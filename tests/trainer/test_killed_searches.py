@@ -8,7 +8,8 @@ import sys
 import pytest
 
 from windtunnel.definition.model import Definition
-from windtunnel.ledger import Ledger, State
+from windtunnel.ledger import Job, Ledger, State
+from windtunnel.ledger.queue import open_queue, unfinished
 from windtunnel.stages import begin, goes_on, prepare_job, select, suggest
 from windtunnel.stores.local import LocalStore
 
@@ -55,7 +56,7 @@ def search(folder, early_stopping, *, kill):
             "trials": {"initial": 4, "per_iteration": 3},
             "epochs": {"partial": 6, "full": 6},
             "early_stopping": early_stopping,
-            "limits": {"parallel": 1},
+            "limits": {"parallel": 1, "linger": 0.1},
         }
     )
     session = begin(definition, Ledger(LocalStore(folder), "toy", "run"), "s1")
@@ -67,9 +68,10 @@ def search(folder, early_stopping, *, kill):
     for group in (1, 2):
         if not goes_on(session, group):
             break
-        for job in suggest(session, group).jobs:
-            while train(ledger, job.job, **settings) == -signal.SIGKILL:
-                pass
+        stage = suggest(session, group).stage
+        open_queue(ledger, stage)
+        while unfinished(ledger, [stage]):
+            assert train(ledger, Job.of_lane(ledger.own_turn.number, 0).job, **settings) in (0, -signal.SIGKILL)
         select(session, group)
     return ledger
 
