@@ -9,6 +9,7 @@ import os
 import sys
 import sysconfig
 from contextlib import contextmanager
+from functools import partial
 
 import yaml
 
@@ -16,8 +17,10 @@ from tests.cluster.cluster import IMAGE, ROOT
 from tests.cluster.searches import searches_on
 from tests.definitions import definition_from
 from windtunnel.launchers import get_launcher
+from windtunnel.launchers.lanes import lanes_for, launch
 from windtunnel.launchers.monitor import StageMonitor, wait
 from windtunnel.ledger import Ledger, State
+from windtunnel.ledger.queue import open_queue
 from windtunnel.stages import begin, prepare_job, suggest
 
 TRAINER_IMAGE = os.environ.get("WINDTUNNEL_TEST_TRAINER_IMAGE")
@@ -90,9 +93,9 @@ def only_here(folder, monkeypatch):
 
 def done(ledger, stage, jobs):
     launcher = get_launcher("kubernetes")
-    for job in jobs:
-        launcher.launch(ledger, job)
-    wait(StageMonitor(ledger, launcher, stage), 0.5)
+    start = partial(launch, ledger, launcher, say=print)
+    start(jobs)
+    wait(StageMonitor(ledger, launcher, stage), start, 0.5)
 
 
 def test_a_workload_of_ones_own_trains_in_pods_without_rights(cluster, tmp_path, monkeypatch):
@@ -115,7 +118,8 @@ def test_a_workload_of_ones_own_trains_in_pods_without_rights(cluster, tmp_path,
         done(ledger, "prepare", [prepare_job(search)])
         assert ledger.result("prepare").state is State.COMPLETED, ledger.result("prepare").message
         plan = suggest(search, 1)
-        done(ledger, "1", plan.jobs)
+        open_queue(ledger, plan.stage)
+        done(ledger, "1", lanes_for(ledger, search.definition, plan))
         template = cluster.jobs()[0]["spec"]["template"]["spec"]
         get_launcher("kubernetes").cancel(ledger)
 
