@@ -13,6 +13,7 @@ from tests.airflow.conftest import DAG_FILE
 from tests.airflow.standalone import Standalone
 from tests.airflow.support import SEARCH, dump
 from windtunnel.ledger import Ledger
+from windtunnel.ledger.stage import Stage
 from windtunnel.stores import open_store
 
 LIMIT = 900  # seconds; a quiet machine of two cores needs about 60
@@ -27,12 +28,12 @@ class Whole:
         self.folder, self.find, self.airflow = folder, find, airflow
 
     def training(self, search: str, run: str, stage: str) -> None:
-        """Wait until one of a stage's pods trains."""
+        """Wait until a pod trains one of a stage's trials."""
 
         def trains() -> bool:
-            pods = self.find("pods", f"windtunnel/search={search},windtunnel/stage={stage}")
-            units = [unit for pod in pods for unit in pod["metadata"]["annotations"]["windtunnel/units"].split()]
             ledger = self.ledger(search, run)
+            plan = ledger.plan(Stage(stage)) if self.find("pods", f"windtunnel/search={search}") else None
+            units = [request.trial for request in plan.requests] if plan is not None else []
             return any(ledger.attempts(unit) and not ledger.result(unit) for unit in units)
 
         self.airflow.until(trains, LIMIT, f"{search}'s pods never train")
