@@ -22,8 +22,9 @@ class InstantLauncher(Launcher):
     def launch(self, ledger, job):
         ledger.begin_launch(job.job, "here", datetime.now(UTC).isoformat())
         settings = ledger.search_record()["definition"]["settings"]
-        for unit in self._claimed(ledger, job) if job.session is not None else ledger.owed(job):
-            if settings.get("straggle") and unit == ledger.plan("1").requests[0].trial:
+        trains = job.session is not None
+        for unit in self._claimed(ledger, job) if trains else ledger.owed(job):
+            if trains and settings.get("straggle") and unit == ledger.plan("1").requests[0].trial:
                 self._later(ledger, job, unit)
             else:
                 self._do(ledger, job, unit)
