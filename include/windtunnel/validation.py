@@ -2,7 +2,7 @@
 
 import difflib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, TypeVar, get_args
 
@@ -115,6 +115,17 @@ def read_model(model: type[Model], data: Any, path: Path = ()) -> Model:
         return model.model_validate(data)
     except ValidationError as error:
         raise DefinitionError.of(fault for detail in error.errors() for fault in _faults(model, detail, path)) from None
+
+
+def read_reported(model: type[Model], fields: Mapping[str, Any]) -> tuple[Model | None, list[Fault], dict[str, Any]]:
+    """The fields as a model, where each by itself is well formed; its faults; and the fields that are well formed."""
+    read, faults = None, []
+    try:
+        read = read_model(model, fields)
+    except DefinitionError as error:
+        faults = list(error.faults)
+    malformed = {fault.path[0] for fault in faults if fault.path}
+    return read, faults, {name: value for name, value in fields.items() if name not in malformed}
 
 
 def shown(value: Any) -> str:

@@ -15,7 +15,7 @@ from windtunnel.definition.template import with_template
 from windtunnel.definition.units import Bytes, Seconds
 from windtunnel.errors import DefinitionError, LedgerError
 from windtunnel.ledger import Ledger
-from windtunnel.validation import LARGEST, Fault, Name, StrictModel, read_model, shown
+from windtunnel.validation import LARGEST, Fault, Name, StrictModel, read_model, read_reported, shown
 from windtunnel.workload.files import SCRIPT
 from windtunnel.workload.placeholders import placeholders
 
@@ -210,13 +210,7 @@ def read_fleet(fields: Mapping[str, Any]) -> tuple[Fleet | None, list[Fault]]:
     Returns:
         The fleet, where each field by itself is well formed; and everything that is wrong.
     """
-    fleet, faults = None, []
-    try:
-        fleet = read_model(Fleet, fields)
-    except DefinitionError as error:
-        faults = list(error.faults)
-    malformed = {fault.path[0] for fault in faults if fault.path}
-    well_formed = {name: value for name, value in fields.items() if name not in malformed}
+    fleet, faults, well_formed = read_reported(Fleet, fields)
     shared = {name: value for name, value in well_formed.items() if name != "script" and value != SCRIPT}
     return fleet, faults + list(cross_faults(shared)) + list(_faults(well_formed))
 

@@ -15,7 +15,7 @@ from windtunnel.definition.template import with_template
 from windtunnel.errors import DefinitionError, LedgerError
 from windtunnel.ledger import Ledger
 from windtunnel.space import Space
-from windtunnel.validation import Fault, read_model, shown, unknown
+from windtunnel.validation import Fault, read_model, read_reported, shown, unknown
 from windtunnel.workload.contract import described_space
 
 # What may be chosen anew for every run, by path: the DAG's trigger form.
@@ -59,13 +59,7 @@ def read_fields(fields: Mapping[str, Any]) -> tuple[Definition | None, list[Faul
     Returns:
         The definition, where each field by itself is well formed; and everything that is wrong.
     """
-    definition, faults = None, []
-    try:
-        definition = read_model(Definition, fields)
-    except DefinitionError as error:
-        faults = list(error.faults)
-    malformed = {fault.path[0] for fault in faults if fault.path}
-    well_formed = {name: value for name, value in fields.items() if name not in malformed}
+    definition, faults, well_formed = read_reported(Definition, fields)
     return definition, faults + list(cross_faults(well_formed))
 
 

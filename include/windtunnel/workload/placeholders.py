@@ -8,7 +8,6 @@ from string import Formatter
 from typing import Any
 
 FLAGS = "flags"  # the placeholder that stands for a flag for each parameter
-STYLES = ("--name=value", "--name value", "name=value", "environment")
 
 _NAME = re.compile(r"[^\W\d][\w.-]*")
 

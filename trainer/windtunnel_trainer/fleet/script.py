@@ -10,10 +10,10 @@ from windtunnel.ledger.model import ONNX
 from windtunnel.workload.placeholders import filled
 from windtunnel_trainer.failure import ScriptError
 from windtunnel_trainer.fleet.partition import Partition
-from windtunnel_trainer.script.output import Lines, Output
+from windtunnel_trainer.script.output import Output
 from windtunnel_trainer.script.place import Place
 from windtunnel_trainer.script.processes import Processes
-from windtunnel_trainer.script.run import describe_end, show
+from windtunnel_trainer.script.run import describe_end, hear
 
 
 def trains_by_script(ledger: Ledger) -> Callable[[Partition], None]:
@@ -45,22 +45,9 @@ def _run(ledger: Ledger, partition: Partition, base: Path) -> None:
     values = place.values(partition.keys, partition.settings, **own)
     processes = Processes(place.command(values, given), place.folder, place.environment(values, given))
     output = Output(definition.script, definition.objectives, lambda epoch, metrics: partition.report(**metrics))
-    lines = Lines()
-    try:
-        for _, piece in processes.output():
-            show(piece.decode(errors="replace"))
-            for line in lines.add(piece):
-                output.line(line)
-    finally:
-        processes.close()
-    for line in lines.end():
-        output.line(line)
-    if place.reports.exists():
-        for line in place.reports.read_text().splitlines():
-            output.told(line)
-    output.end()
+    last = hear(processes, output, place)
     if processes.code:
-        raise ScriptError(f"{definition.script.name} {describe_end(processes.code, place.told(lines.last))}")
+        raise ScriptError(f"{definition.script.name} {describe_end(processes.code, place.told(last))}")
     results = definition.script.results and filled(definition.script.results, values)
     if results and (place.folder / results).is_file():
         output.results((place.folder / results).read_text(encoding="utf-8", errors="replace"), None, 1.0)

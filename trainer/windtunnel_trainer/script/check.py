@@ -8,10 +8,10 @@ from windtunnel.definition import Definition
 from windtunnel.definition.script import MODEL
 from windtunnel.ledger.model import ONNX
 from windtunnel_trainer.export import exported_model
-from windtunnel_trainer.script.output import Lines, Output
+from windtunnel_trainer.script.output import Output
 from windtunnel_trainer.script.place import Place
 from windtunnel_trainer.script.processes import Processes
-from windtunnel_trainer.script.run import describe_end, show
+from windtunnel_trainer.script.run import describe_end, hear
 
 if TYPE_CHECKING:
     from windtunnel_trainer.verification import Verification
@@ -40,20 +40,7 @@ def run_check(model: "Verification") -> None:
         own = {MODEL: str(file), "epochs": definition.epochs.full, "epochs_done": definition.epochs.full}
         values = place.values(model.params, model.settings, **own, processes=1)
         processes = Processes(place.check_command(values), place.folder, place.environment(values, given))
-        output, lines = Output(definition.script, definition.objectives, note), Lines()
-        try:
-            for _, piece in processes.output():
-                show(piece.decode(errors="replace"))
-                for line in lines.add(piece):
-                    output.line(line)
-        finally:
-            processes.close()
-        for line in lines.end():
-            output.line(line)
-        if place.reports.exists():
-            for line in place.reports.read_text().splitlines():
-                output.told(line)
-        output.end()
+        hear(processes, Output(definition.script, definition.objectives, note), place)
     if processes.code:
         raise VerificationError(f"script.verify: the check {describe_end(processes.code)}: this model must not be used")
     model.checked = True

@@ -217,6 +217,25 @@ class _Run:
         self._trial.report(epoch=epoch, **metrics)
 
 
+def hear(processes: Processes, output: Output, place: Place) -> str:
+    """Take in, and show, all that one process writes; it has ended then. Returns the last line that is not blank."""
+    lines = Lines()
+    try:
+        for _, piece in processes.output():
+            show(piece.decode(errors="replace"))
+            for line in lines.add(piece):
+                output.line(line)
+    finally:
+        processes.close()
+    for line in lines.end():
+        output.line(line)
+    if place.reports.exists():
+        for line in place.reports.read_text().splitlines():
+            output.told(line)
+    output.end()
+    return lines.last
+
+
 def describe_end(code: int, last: str = "") -> str:
     """How a process ended, in words.
 
