@@ -66,6 +66,8 @@ def test_mapped_tasks_are_labelled_with_their_trials(searches):
     for stage, group in (("1", "iteration_1"), ("full-1", "full_training"), ("verify-1", "verify")):
         jobs = {job.job: job.units for job in run.ledger.plan(stage).jobs} or claimed(run.ledger, stage)
         for place, (job, units) in enumerate(sorted(jobs.items())):
+            if job.startswith("lane-"):  # the first lane may have found everything claimed
+                place = int(job.rpartition("-")[2])
             label = run.labels[f"{group}.train.collect[{place}]"]
             assert label.startswith(f"{len(units)}: ")
             assert all(unit.removeprefix("verify-")[:8] in label for unit in units)
