@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 # What a registry, or the way to it, says that is away or busy for a while.
 _PASSES = re.compile(
@@ -13,20 +13,12 @@ _PASSES = re.compile(
 )
 
 
-class Trouble(NamedTuple):
-    """What a cluster's events say of a pod that does not start.
-
-    Attributes:
-        since: when it first failed; None where no event tells.
-        text: what was said of it.
-    """
-
-    since: datetime | None
-    text: str
+Trouble = tuple[datetime | None, str]
+"""Since when a pod fails to start, None where no event tells; and what was said of it."""
 
 
 def trouble(events: Sequence[dict[str, Any]]) -> Trouble:
-    """What a pod's warnings say of its failing to start, the earliest first."""
+    """What a pod's warnings, the earliest first, say of its failing to start."""
     told = [event for event in events if event.get("reason") in ("Failed", "BackOff", "InspectFailed")]
     moments = [
         moment
@@ -39,7 +31,7 @@ def trouble(events: Sequence[dict[str, Any]]) -> Trouble:
     ]
     texts = [str(event.get("message", "")) for event in told if event.get("reason") == "Failed"]
     telling = next((text for text in reversed(texts) if "pull" in text), texts[-1] if texts else "")
-    return Trouble(min(map(_moment, moments), default=None), telling)
+    return min(map(_moment, moments), default=None), telling
 
 
 def passes_by_itself(text: str) -> bool:
