@@ -19,17 +19,17 @@ Trouble = tuple[datetime | None, str]
 
 def trouble(events: Sequence[dict[str, Any]]) -> Trouble:
     """What a pod's warnings, the earliest first, say of its failing to start."""
-    told = [event for event in events if event.get("reason") in ("Failed", "BackOff", "InspectFailed")]
+    failures = [event for event in events if event.get("reason") in ("Failed", "BackOff", "InspectFailed")]
     moments = [
         moment
-        for event in told
+        for event in failures
         if (
             moment := event.get("firstTimestamp")
             or event.get("eventTime")
             or event["metadata"].get("creationTimestamp")
         )
     ]
-    texts = [str(event.get("message", "")) for event in told if event.get("reason") == "Failed"]
+    texts = [str(event.get("message", "")) for event in failures if event.get("reason") == "Failed"]
     telling = next((text for text in reversed(texts) if "pull" in text), texts[-1] if texts else "")
     return min(map(_moment, moments), default=None), telling
 
