@@ -8,7 +8,7 @@ import pytest
 
 from tests.airflow.stepping import SteppedLauncher, Stepping
 from tests.definitions import definition_from
-from tests.dying import DiesEverywhere, DiesOnce, Fate, assert_same, mortal, objects, tries
+from tests.dying import DiesEverywhere, DiesOnce, Fate, assert_claimed, assert_same, mortal, objects, tries
 from windtunnel import launchers
 from windtunnel.definition import checks
 from windtunnel.errors import LaunchError, SearchError
@@ -126,6 +126,7 @@ def restore(store, before):
 def assert_as(url, expected, other=""):
     """Hold what the store holds against what it would hold had nobody died, but for paths that have `other` in them."""
     assert_same(open_store(url), expected[0], other)
+    assert_claimed(open_store(url))
     found = tries(open_store(url))
     assert found.keys() == expected[1].keys()
     assert all(found[path] >= expected[1][path] for path in found)
