@@ -80,9 +80,7 @@ class Stepping:
         most: units that a lane claims between two looks, at most.
     """
 
-    def __init__(
-        self, dag: Any, fate: Fate, *, resumes: bool = False, alone: bool = False, most: int = 2
-    ) -> None:
+    def __init__(self, dag: Any, fate: Fate, *, resumes: bool = False, alone: bool = False, most: int = 2) -> None:
         self.dag, self.fate, self.resumes, self.alone, self.most = dag, fate, resumes, alone, most
         self._xcoms: dict[tuple[str, str, str], Any] = {}
 
