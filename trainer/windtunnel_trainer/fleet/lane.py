@@ -33,6 +33,7 @@ from windtunnel_trainer.fleet.samples import Samples
 from windtunnel_trainer.fleet.worker import READY
 from windtunnel_trainer.gpus import devices, visible_to
 from windtunnel_trainer.logs import say
+from windtunnel_trainer.processes import children
 from windtunnel_trainer.supervisor import PREEMPTED
 from windtunnel_trainer.wakeup import wake_up
 
@@ -86,7 +87,7 @@ class Lane:
         self._samples = Samples(self._ledger, self._job.job, self._launch, self._fleet.resource_monitor_interval)
         self._lifeline = child.Lifeline()
         child.adopt()
-        self._strangers = child.children()
+        self._strangers = children(os.getpid())
         try:
             self._load()
             with wake_up(self._note_going) as wake:
