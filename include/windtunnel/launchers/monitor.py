@@ -11,7 +11,7 @@ from windtunnel.errors import LaunchError
 from windtunnel.launchers.base import JobFailure, Launcher
 from windtunnel.launchers.lanes import LaneWatch, lanes, seconds_left
 from windtunnel.ledger import Job, JobKind, Ledger, Plan, Result, State
-from windtunnel.ledger.claims import Claims
+from windtunnel.ledger.claims import Claim, Claims
 from windtunnel.ledger.curves import last_report
 from windtunnel.ledger.failures import hopeless, record_failure
 from windtunnel.ledger.ids import last_tries
@@ -136,14 +136,15 @@ class StageMonitor:
         if over:
             self._cancel()
         live = self._launcher.live(self._ledger)  # before the results: a job may end between the two listings
+        claims = Claims(self._ledger).listing() if self._lanes is not None else {}
         ended = self._ended()
-        wanted = [] if over else self._look_after(live, ended)
+        wanted = [] if over else self._look_after(live, claims, ended)
         own = [ended[unit] for unit in self._stage.units if unit in ended]
         late = sum(len(owed(stage.units, ended)) for stage in self._earlier)
         total = len(self._stage.units)
         given_up = self._is_iteration and self._hopeless(ended)
         return Progress(
-            done=(len(own) == total and not late) or given_up or over or self._may_go_on(ended),
+            done=(len(own) == total and not late) or given_up or over or self._may_go_on(claims, ended),
             finished=len(own),
             total=total,
             failed=sum(result.state is State.FAILED for result in own),
@@ -158,7 +159,7 @@ class StageMonitor:
         """Ids of the jobs that work for the stage."""
         return {job.job for job in (self._lanes.lanes if self._lanes else self._stage.jobs)}
 
-    def _look_after(self, live: set[str], ended: dict[str, Result]) -> list[Job]:
+    def _look_after(self, live: set[str], claims: Mapping[str, Claim], ended: dict[str, Result]) -> list[Job]:
         """See that nothing stalls: which jobs are to be launched again; what nobody will do any more has failed."""
         wanted = []
         for stage in (self._stage, *self._earlier):
@@ -170,20 +171,20 @@ class StageMonitor:
                     self._absent.pop(job.job, None)
         if self._lanes is not None:
             due = [unit for stage in (self._stage, *self._earlier) for unit in owed(stage.units, ended)]
-            launched, failure = self._lanes.look(live, due, ended)
+            launched, failure = self._lanes.look(live, due, claims, ended)
             wanted += launched
             if failure is not None:
                 self._fail(failure, due, ended)
         return wanted
 
-    def _may_go_on(self, ended: Mapping[str, Result]) -> bool:
+    def _may_go_on(self, claims: Mapping[str, Claim], ended: Mapping[str, Result]) -> bool:
         """Whether what follows an iteration of a continuous search may begin though trials have not ended."""
         plan = self._stage.plan
         if plan is None or plan.ahead is None:
             return False
         plans = [stage.plan for stage in (self._stage, *self._earlier) if stage.plan is not None]
         requests = [request for each in plans for request in each.requests]
-        late, claims = outstanding(requests, ended), Claims(self._ledger).listing()
+        late = outstanding(requests, ended)
         unclaimed = sum(request.trial not in claims or claims[request.trial].released for request in late)
         if not plan.is_over(len(late), unclaimed):
             return False
