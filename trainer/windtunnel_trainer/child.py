@@ -170,9 +170,14 @@ def adopt() -> bool:
     return _LIBC is None or _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
 
 
-def children() -> set[int]:
-    """This process's."""
-    return {child.pid for child in psutil.Process().children()}
+def children(pid: int | None = None) -> set[int]:
+    """Those of a process, by default this one's."""
+    tasks = Path(f"/proc/{pid or os.getpid()}/task")
+    try:
+        listed = [(task / "children").read_text().split() for task in tasks.iterdir()]
+    except OSError:  # no Linux, or gone: psutil looks through all processes of the host
+        return {child.pid for child in psutil.Process(pid).children()}
+    return {int(child) for children in listed for child in children}
 
 
 def end_orphans(others: Collection[int]) -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import psutil
 
+from windtunnel_trainer import child
+
 _COUNTERS = (Path("/sys/fs/cgroup/memory.events"), Path("/sys/fs/cgroup/memory/memory.oom_control"))  # v2, v1
 
 
@@ -70,7 +72,7 @@ def _beside(log: Path) -> Path:
 
 def _family(pid: int) -> list[psutil.Process]:
     process = psutil.Process(pid)
-    return [process, *process.children(recursive=True)]
+    return [process, *(process.children(recursive=True) if child.children(pid) else ())]
 
 
 def _proportional(process: psutil.Process) -> int:
