@@ -250,7 +250,16 @@ def wait(
     report: Callable[[Progress], None] = lambda progress: None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Progress:
-    """Poll until the stage is done, every `interval` seconds, report each look, and launch what it wants launched."""
+    """Poll until the stage is done, report each look, and launch what it wants launched.
+
+    Args:
+        monitor: of the stage.
+        launch: launches jobs.
+        interval: seconds between two looks, less at first: a stage that takes little waits for little.
+        report: told of each look.
+        sleep: waits for some seconds.
+    """
+    pause = interval / 8
     while True:
         progress = monitor.poll()
         report(progress)
@@ -258,4 +267,5 @@ def wait(
             return progress
         if progress.wanted:
             launch(progress.wanted)
-        sleep(interval)
+        sleep(pause)
+        pause = min(interval, 1.2 * pause)
