@@ -39,7 +39,7 @@ def test_few_files_are_long():
 
 
 def test_locals_have_nouns():
-    files = [file for package in PACKAGES for file in sources(ROOT, package)]
+    files = [file for package in PRODUCT for file in sources(ROOT, package)]
     assert [name for file in files for name in verbs(file)] == []
 
 

@@ -106,18 +106,6 @@ class Fault:
         return f"{path_text(self.path)}: {self.text}" if self.path else self.text
 
 
-class InnerFaultsError(ValueError):
-    """Raised by a model's validator whose faults have paths of their own, counted from the model's place.
-
-    Attributes:
-        faults: what is wrong.
-    """
-
-    def __init__(self, faults: Iterable[Fault]) -> None:
-        self.faults = tuple(faults)
-        super().__init__("; ".join(map(str, self.faults)))
-
-
 Model = TypeVar("Model", bound=StrictModel)
 
 
@@ -177,7 +165,7 @@ def path_text(path: Sequence[str | int]) -> str:
 def _faults(model: type[StrictModel], detail: ErrorDetails, path: Path) -> list[Fault]:
     location = tuple(part for part in detail["loc"] if part != "[key]")
     error = detail.get("ctx", {}).get("error")
-    if isinstance(error, InnerFaultsError):
+    if isinstance(error, DefinitionError) and error.faults:
         return [Fault((*path, *location, *fault.path), fault.text) for fault in error.faults]
     return [_fault(model, detail, location, (*path, *location))]
 
