@@ -65,7 +65,8 @@ class Gather(StrictModel):
     """CSV file that all returned rows are in, with their partitions' keys as columns: `predictions.csv`."""
     outputs: dict[Name, str] = Field(default_factory=dict)
     """Folders, relative to this file, or URLs, by name, that partitions' files go to; made if missing, with an MLTable.
-    Empty text is a folder of the run's own. In `program_arguments`, `${{outputs.NAME}}` is a folder whose files go there."""
+    Empty text is a folder of the run's own. In `program_arguments`, `${{outputs.NAME}}` is a folder whose files go
+    there."""
 
 
 class FleetLimits(StrictModel):

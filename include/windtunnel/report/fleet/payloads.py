@@ -35,7 +35,8 @@ def overview(snapshot: FleetSnapshot) -> dict[str, Any]:
 
     Returns:
         `message`, `counts` (partitions by state), `objectives`, `metrics` (names, the objectives first), `columns` (the
-        keys' names), `causes`, `pace`, `partitions` (how many), `block` (the partitions of one), `blocks` (the version of each), and more.
+        keys' names), `causes`, `pace`, `partitions` (how many), `block` (how many of them one has), `blocks` (the
+        version of each), and more.
     """
     accounts = snapshot.accounts
     blocks = [block(snapshot, number) for number in range(-(-len(snapshot.partitions) // BLOCK))]
