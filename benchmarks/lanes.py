@@ -68,7 +68,7 @@ def perform(folder: Path, definition: Mapping[str, Any], patience: float, search
     with Standalone(folder / "airflow", folder / "dags", folder / "runs") as airflow:
         run = airflow.trigger(search)
         began = time.monotonic()
-        state = airflow.wait(search, run, patience)
+        state = airflow.wait(search, run, patience, pause=1.0)  # each question costs the machine some time
         seconds = time.monotonic() - began
     ledger = Ledger(open_store(str(folder / "runs")), search, run)
     if state != "success":

@@ -70,7 +70,7 @@ def gather(ledger: Ledger, fleet: Fleet, plan: FleetPlan, partitions: Partitions
     Returns:
         What `gathered/done.json` holds: how many rows the table has, and the names of the files.
     """
-    there = ledger.read_json(_DONE)
+    there = gathered(ledger)
     if there is not None:
         return there
     files = [LEADERBOARD, BATCHES, LOG]
@@ -106,7 +106,12 @@ def gather(ledger: Ledger, fleet: Fleet, plan: FleetPlan, partitions: Partitions
         _merge_logs(ledger, log)
         ledger.store.upload(ledger.path(LOG), log)
     ledger.store.create(ledger.path(_DONE), json.dumps({"rows": count, "files": sorted(files)}).encode() + b"\n")
-    return ledger.read_json(_DONE) or {}
+    return gathered(ledger) or {}
+
+
+def gathered(ledger: Ledger) -> dict[str, Any] | None:
+    """What `gather` has written: how many rows the table has, and the names of the files; None until it has."""
+    return ledger.read_json(_DONE)
 
 
 class _Lines:

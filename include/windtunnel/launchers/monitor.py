@@ -11,7 +11,7 @@ from windtunnel.errors import LaunchError
 from windtunnel.launchers.base import JobFailure, Launcher
 from windtunnel.launchers.lanes import LaneWatch, lanes, seconds_left
 from windtunnel.ledger import Job, JobKind, Ledger, Plan, Result, State
-from windtunnel.ledger.claims import Claims
+from windtunnel.ledger.claims import Claim, Claims
 from windtunnel.ledger.curves import last_report
 from windtunnel.ledger.failures import hopeless, record_failure
 from windtunnel.ledger.ids import last_tries
@@ -122,14 +122,15 @@ class StageMonitor:
         if over:
             self._cancel()
         live = self._launcher.live(self._ledger)  # before the results: a job may end between the two listings
+        claims = Claims(self._ledger).listing() if self._lanes is not None else {}
         ended = self._ended()
-        wanted = [] if over else self._look_after(live, ended)
+        wanted = [] if over else self._look_after(live, claims, ended)
         own = [ended[unit] for unit in self._plan.units if unit in ended]
         late = sum(len(owed(plan.units, ended)) for plan in self._earlier)
         total = len(self._plan.units)
         given_up = self._is_iteration and self._hopeless(ended)
         return Progress(
-            done=(len(own) == total and not late) or given_up or over or self._may_go_on(ended),
+            done=(len(own) == total and not late) or given_up or over or self._may_go_on(claims, ended),
             finished=len(own),
             total=total,
             failed=sum(result.state is State.FAILED for result in own),
@@ -144,7 +145,7 @@ class StageMonitor:
         """Ids of the jobs that work for the stage."""
         return {job.job for job in (self._lanes.lanes if self._lanes else self._plan.jobs)}
 
-    def _look_after(self, live: set[str], ended: dict[str, Result]) -> list[Job]:
+    def _look_after(self, live: set[str], claims: Mapping[str, Claim], ended: dict[str, Result]) -> list[Job]:
         """See that nothing stalls: which jobs are to be launched again; what nobody will do any more has failed."""
         wanted = []
         for plan in (self._plan, *self._earlier):
@@ -156,19 +157,19 @@ class StageMonitor:
                     self._absent.pop(job.job, None)
         if self._lanes is not None:
             due = [unit for plan in (self._plan, *self._earlier) for unit in owed(plan.units, ended)]
-            launched, failure = self._lanes.look(live, due, ended)
+            launched, failure = self._lanes.look(live, due, claims, ended)
             wanted += launched
             if failure is not None:
                 self._fail(failure, due, ended)
         return wanted
 
-    def _may_go_on(self, ended: Mapping[str, Result]) -> bool:
+    def _may_go_on(self, claims: Mapping[str, Claim], ended: Mapping[str, Result]) -> bool:
         """Whether what follows an iteration of a continuous search may begin though trials have not ended."""
         plan = self._plan
         if plan.ahead is None:
             return False
         requests = [request for each in (plan, *self._earlier) for request in each.requests]
-        late, claims = outstanding(requests, ended), Claims(self._ledger).listing()
+        late = outstanding(requests, ended)
         unclaimed = sum(request.trial not in claims or claims[request.trial].released for request in late)
         if not plan.is_over(len(late), unclaimed):
             return False
@@ -239,7 +240,16 @@ def wait(
     report: Callable[[Progress], None] = lambda progress: None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Progress:
-    """Poll until the stage is done, every `interval` seconds, report each look, and launch what it wants launched."""
+    """Poll until the stage is done, report each look, and launch what it wants launched.
+
+    Args:
+        monitor: of the stage.
+        launch: launches jobs.
+        interval: seconds between two looks, less at first: a stage that takes little waits for little.
+        report: told of each look.
+        sleep: waits for some seconds.
+    """
+    pause = interval / 8
     while True:
         progress = monitor.poll()
         report(progress)
@@ -247,4 +257,5 @@ def wait(
             return progress
         if progress.wanted:
             launch(progress.wanted)
-        sleep(interval)
+        sleep(pause)
+        pause = min(interval, 1.2 * pause)
