@@ -2,7 +2,9 @@
 
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from windtunnel.fleet.accounts import Accounts
@@ -10,9 +12,12 @@ from windtunnel.fleet.beginning import EVALUATION, RUN
 from windtunnel.fleet.gathering import standings
 from windtunnel.fleet.partitions import Partitions
 from windtunnel.fleet.publishing import is_over
-from windtunnel.fleet.records import BatchResult, FleetPlan, batch_number, ended, read_plan, results
+from windtunnel.fleet.records import BatchResult, FleetPlan, Outcome, batch_number, ended, read_plan, results
 from windtunnel.ledger import Ledger, State
 from windtunnel.ledger.claims import Claims
+from windtunnel.ledger.curves import MOST_VALUES
+
+_MESSAGE = 1000  # characters of a message, of which there may be thousands
 
 
 def overview(ledger: Ledger) -> dict[str, Any] | None:
@@ -26,16 +31,16 @@ def overview(ledger: Ledger) -> dict[str, Any] | None:
     plan, partitions = read_plan(ledger), Partitions.read(ledger)
     if plan is None or partitions is None:
         return None
+    plan.check(len(partitions), ledger)
     accounts, over = Accounts.of(plan, ended(ledger)), is_over(ledger)
     outcome, evaluation = ledger.outcome(RUN), ledger.result(EVALUATION)
-    definition = ledger.search_record().get("definition") or {}
     return {
         "accounts": vars(accounts),
         "message": accounts.message,
         "over": over,
         "failure": outcome.message if outcome is not None and outcome.state is State.FAILED else "",
         "evaluation": evaluation.metrics if evaluation is not None else {},
-        "objectives": definition.get("objectives") or {},
+        "objectives": _objectives(ledger.search_record().get("definition")),
         "columns": partitions.columns,
         "pace": _pace(results(ledger), plan, over=over),
         "partitions": _partitions(ledger, plan, partitions, over=over),
@@ -55,10 +60,27 @@ def _partitions(ledger: Ledger, plan: FleetPlan, partitions: Partitions, *, over
         state = "running" if one.state == "open" and one.place in claimed else one.state
         row: dict[str, Any] = {"name": partition.name, "keys": partition.keys, "rows": partition.rows, "state": state}
         if one.past is not None:
-            row |= one.past.outcome.model_dump(mode="json", exclude={"state"})
+            row |= _outcome(one.past.outcome)
             row["source"] = one.past.source
         rows.append(row)
     return rows
+
+
+def _outcome(outcome: Outcome) -> dict[str, Any]:
+    """How a partition ended, as far as a page has room for it."""
+    return {
+        "metrics": dict(islice(outcome.metrics.items(), MOST_VALUES)),
+        "files": outcome.files[:MOST_VALUES],
+        "seconds": outcome.seconds,
+        "message": outcome.message[:_MESSAGE],
+        "verified": outcome.verified,
+    }
+
+
+def _objectives(definition: Any) -> dict[str, str]:
+    """What the run's own record says of its objectives, which anyone may have written."""
+    given = definition.get("objectives") if isinstance(definition, dict) else None
+    return {name: str(direction) for name, direction in given.items()} if isinstance(given, dict) else {}
 
 
 def _pace(every: Iterable[BatchResult], plan: FleetPlan, *, over: bool) -> dict[str, float | None]:
@@ -67,7 +89,7 @@ def _pace(every: Iterable[BatchResult], plan: FleetPlan, *, over: bool) -> dict[
     for result in every:
         number = batch_number(result.batch)
         done += len(plan.batches[number]) if number < len(plan.batches) else 0
-        if result.started:
+        with suppress(ValueError, OverflowError):  # no time of this world
             begin = datetime.fromisoformat(result.started).timestamp()
             begins.append(begin)
             ends.append(begin + result.seconds)
