@@ -78,8 +78,10 @@ def live(home, client, tmp_path):  # noqa: F811
 
     from windtunnel.ledger import Ledger
     from windtunnel.stores import open_store
+    from windtunnel_airflow.page.readers import fleet_cache
 
     store = open_store(str(home / "runs"))
+    fleet_cache.cache_clear()
     shutil.rmtree(store.folder / FLEET, ignore_errors=True)
     own = fleet_from(tmp_path, objectives={"accuracy": "maximize"}, name=FLEET)
     ledger, _, plan = prepared_in(Ledger(store, FLEET, RUN), own)
@@ -94,7 +96,15 @@ def prepared_in(ledger, fleet):
 
 
 def shown(client):
-    return client.get("/windtunnel/data/fleet", params={"dag_id": FLEET, "run_id": RUN})
+    return client.get("/windtunnel/data/fleet/overview", params={"dag_id": FLEET, "run_id": RUN})
+
+
+def block(client):
+    return client.get("/windtunnel/data/fleet/block", params={"dag_id": FLEET, "run_id": RUN, "number": 0})
+
+
+def partition(client, name):
+    return client.get("/windtunnel/data/fleet/partition", params={"dag_id": FLEET, "run_id": RUN, "name": name})
 
 
 def forge(ledger, name, content):
@@ -159,23 +169,45 @@ FORGED = {
 def test_the_page_tells_a_forged_object_from_a_run(client, live, what):
     name, content = FORGED[what]
     forge(live, name, content)
-    reply = shown(client)
-    assert reply.status_code in (200, 503), reply.text
-    if reply.status_code == 200:
-        json.loads(reply.text, parse_constant=pytest.fail)  # NaN is no JSON, and a browser stops at it
-        assert len(reply.json()["fleet"]["partitions"]) == 3
-    else:
-        assert name in reply.json()["detail"]
+    for reply in (shown(client), block(client), *(partition(client, f"tenant_{number}.csv") for number in "123")):
+        assert reply.status_code in (200, 503), reply.text
+        if reply.status_code == 200:
+            json.loads(reply.text, parse_constant=pytest.fail)  # NaN is no JSON, and a browser stops at it
+        else:
+            assert name in reply.json()["detail"]
 
 
 def test_of_a_partition_with_endless_metrics_the_page_shows_some(client, live):
     metrics = {f"m{number}": 1.0 for number in range(50_000)}
     outcome = {"state": "failed", "metrics": metrics, "files": [f"f{number}" for number in range(50_000)]}
-    forge(live, "results/b000001.json", RESULT | {"outcomes": [outcome | {"message": "x" * 1_000_000}]})
-    reply = shown(client)
-    row = reply.json()["fleet"]["partitions"][1]
-    assert (len(row["metrics"]), len(row["files"]), len(row["message"])) == (100, 100, 1000)
-    assert len(reply.content) < 20_000
+    forged = {"outcomes": [outcome | {"message": "x" * 1_000_000}], "log_tail": "y" * 10_000_000}
+    forge(live, "results/b000001.json", RESULT | forged)
+    assert len(block(client).json()["metrics"]) == 100
+    assert len(shown(client).content) < 20_000
+    row = partition(client, "tenant_2.csv").json()
+    assert (len(row["metrics"]), len(row["files"]), len(row["message"])) == (99, 1000, 1000)  # the objective is one of the 100
+    assert len(row["batch"]["log_tail"]) < 100_000
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["outputs/../../../secret", "../../search.json", "/etc/passwd", "outputs//etc/passwd", ".meta/lock", "linked"],
+)
+def test_the_page_hands_out_no_other_file_that_a_result_names(client, live, secret, name):
+    live.store.put(live.trial_path("p000001", "model.txt"), b"own")
+    (live.store.folder / live.trial_path("p000001", "linked")).symlink_to(secret)
+    (live.store.folder / "secret").write_text(SECRET)
+    outcome = {"state": "completed", "files": [name, "model.txt"]}
+    forge(live, "results/b000001.json", RESULT | {"outcomes": [outcome]})
+    forge(live, "gathered/done.json", {"rows": 0, "files": [name]})
+    file, address = "/windtunnel/data/fleet/file", {"dag_id": FLEET, "run_id": RUN}
+    of_partition = client.get(file, params=address | {"name": name, "partition": "tenant_2.csv"})
+    of_run = client.get(file, params=address | {"name": name})
+    for reply in (of_partition, of_run):
+        assert reply.status_code == 404
+        assert SECRET not in reply.text
+    own = client.get(file, params=address | {"name": "model.txt", "partition": "tenant_2.csv"})
+    assert own.content == b"own" and own.headers["content-type"] == "application/octet-stream"
 
 
 def test_counts_that_are_none_are_counted_anew(run):
