@@ -48,6 +48,11 @@ class Split(StrictModel):
             raise ValueError("found a name without keys; allowed: beside keys, whose values make it")
         return self
 
+    @property
+    def columns(self) -> list[str]:
+        """Names of a partition's keys: those of the table, its file, or which of the parts it is."""
+        return self.keys or (["file"] if self.by else ["part"])
+
 
 class RetrySettings(StrictModel):
     """What happens to a mini-batch that fails: by an error, a time-out, a lost process or a short return."""
