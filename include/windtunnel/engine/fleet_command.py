@@ -43,12 +43,12 @@ def run_fleet(fleet: Fleet, store: str, arguments: argparse.Namespace, choices: 
     ledger = run_to_do(open_store(store), fleet.name, fresh=arguments.fresh, resume=arguments.resume)
     heads = (f"{fleet.name}: run {ledger.run}", *(f"warning: {each}" for each in fleet.warnings))
     print(printable("\n".join(heads)), flush=True)  # noqa: T201
-    said = ""
+    shown = ""
 
     def look(progress: FleetProgress) -> None:
-        nonlocal said
-        if progress.accounts.message != said:
-            said = progress.accounts.message
+        nonlocal shown
+        if progress.accounts.message != shown:
+            shown = progress.accounts.message
             print(printable(progress.message), flush=True)  # noqa: T201
 
     try:

@@ -224,16 +224,16 @@ class Lane:
 
     def _hear(self, process: Process) -> None:
         """Take what a process says: that it is ready, or how a try ended, which it has recorded if it was the last."""
-        for said in process.heard():
-            if said["state"] == READY:
+        for message in process.heard():
+            if message["state"] == READY:
                 self._init_failures = 0
             elif process.task is not None:
                 task, process.task = process.task, None
                 process.done += 1
                 seconds = time.monotonic() - task.began
                 self._mean = seconds if math.isinf(self._mean) else 0.8 * self._mean + 0.2 * seconds
-                if said["kind"]:
-                    self._try_again(task, said["kind"], said["message"])
+                if message["kind"]:
+                    self._try_again(task, message["kind"], message["message"])
         if self._is_leaving(process):
             process.let_go()
 
