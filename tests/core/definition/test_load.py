@@ -439,9 +439,10 @@ def test_no_search_is_named_as_the_link_to_the_last_run(name):
         ({"limits": {"trials": 10}}, 1, 16),
         ({"limits": {"trials": 100}, "trials": {"initial": 4}}, 7, 16),
         ({"limits": {"trials": 100}, "iterations": 3}, 3, 16),
-        ({"continuous": True}, 5, 16),
-        ({"continuous": True, "limits": {"trials": 10, "parallel": 2}, "trials": {"initial": 4}}, 3, 4),
-        ({"continuous": True, "limits": {"parallel": 8, "trials": 740}}, 47, 16),
+        ({"continuous": True}, 5, 8),
+        ({"continuous": True, "limits": {"trials": 10, "parallel": 2}, "trials": {"initial": 4}}, 4, 2),
+        ({"continuous": True, "limits": {"trials": 10, "slots": 3, "parallel": 1}, "trials": {"initial": 4}}, 3, 3),
+        ({"continuous": True, "limits": {"parallel": 8, "trials": 740}}, 50, 15),
         ({"continuous": True, "limits": {"parallel": 2, "trials": 1000}}, 49, 21),
         ({"continuous": True, "limits": {"parallel": 8}, "trials": {"per_iteration": 3}}, 5, 3),
         (
