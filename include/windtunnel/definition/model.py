@@ -197,7 +197,7 @@ class Definition(StrictModel):
     trials: Trials = Trials()
     """How many trials each iteration has."""
     epochs: Epochs = Epochs()
-    """How many epochs partial and full training have."""
+    """How many epochs partial and full training have; by default one each where nothing asks how far to train."""
     objective_at: Literal["last", "best"] = "last"
     """Whether a trial's values are its last or its best epoch's, by the first objective."""
     early_stopping: EarlyStopping = EarlyStopping()
