@@ -25,7 +25,7 @@ def worker(tmp_path, monkeypatch):
             (tmp_path / f"{fields['workload']}.py").write_text(code)
         fleet = fleet_from(tmp_path, code=code, **fields)
         ledger, partitions, plan = prepared(tmp_path, fleet)
-        made = Worker(ledger, fleet, partitions, tmp_path / "work", {"lane": "lane-0", "slot": 1})
+        made = Worker(ledger, fleet, partitions, tmp_path / "work", {"lane": "lane-1-0", "slot": 1})
         made.load(None if "workload" in fields else tmp_path / "code" / "entry.py")
 
         def do(number=0, *, attempt=1, last=True):
@@ -43,7 +43,7 @@ def test_run_gets_paths_and_each_returned_element_is_a_success(worker):
     )
     said, result = do()
     assert said["state"] == result.state == "completed"
-    assert (result.items, result.succeeded, result.lane, result.slot) == (2, 2, "lane-0", 1)
+    assert (result.items, result.succeeded, result.lane, result.slot) == (2, 2, "lane-1-0", 1)
     assert result.rows == ((0, {"value": 3}), (1, {"value": 3}))
 
 

@@ -20,7 +20,7 @@ from windtunnel.fleet.beginning import lanes_of
 from windtunnel.fleet.entry import fetch_script
 from windtunnel.fleet.partitions import Partitions
 from windtunnel.fleet.queue import Queue
-from windtunnel.fleet.records import FleetPlan, batch_name
+from windtunnel.fleet.records import FleetPlan, batch_name, has_ended
 from windtunnel.host.machine import host, now
 from windtunnel.ledger import Job, Ledger
 from windtunnel.workload.source import fetch_source
@@ -49,7 +49,14 @@ class Lane:
     """Claims, hands out, watches over and retries; free of threads, so that it can fork at any moment."""
 
     def __init__(
-        self, ledger: Ledger, fleet: Fleet, plan: FleetPlan, partitions: Partitions, job: Job, cancel_file: Path | None
+        self,
+        ledger: Ledger,
+        fleet: Fleet,
+        plan: FleetPlan,
+        partitions: Partitions,
+        job: Job,
+        launch: int,
+        cancel_file: Path | None,
     ) -> None:
         """Nothing is claimed or started yet.
 
@@ -58,12 +65,13 @@ class Lane:
             fleet: its definition.
             plan: what it does.
             partitions: of its data.
-            job: this lane.
+            job: this lane, with its slots.
+            launch: number of its launch.
             cancel_file: the lane ends as soon as this file is there; None where none tells it so.
         """
         self._ledger, self._fleet, self._plan, self._partitions = ledger, fleet, plan, partitions
         self._job, self._cancel_file = job, cancel_file
-        self._launch = len(ledger.launches(job.job)) or 1
+        self._launch = launch
         self._queue = Queue(ledger, plan, job, lanes_of(fleet, plan), self._launch)
         self._most = 1 + fleet.retry_settings.max_retries
         self._reuse = fleet.reuse or fleet.entry_script is not None or fleet.script is not None
@@ -158,6 +166,9 @@ class Lane:
                 return
             if claimed is None:
                 self._empty = True
+                if self._queue.ended:
+                    say(self._queue.ended)
+                    self._due.clear()
             elif claimed.begun >= self._most + _DEATHS:
                 message = f"its lane died each time it ran: it was begun {claimed.begun} times"
                 self._work.do(batch_name(claimed.number), partial(self._fail, Task(claimed), "crashed", message))
@@ -192,6 +203,8 @@ class Lane:
         if process not in self._processes:  # it ended while the store gave no answer
             self._due.appendleft(task)
             return
+        if task.attempt and has_ended(self._ledger, batch_name(number)):
+            return  # by a process that was lost just after, or by a lane that was taken for lost
         if task.attempt:  # the claim itself tells of the first
             self._ledger.begin_attempt(batch_name(number), self._job.job, host(), now(), after=task.attempt - 1)
         task.tries += 1
