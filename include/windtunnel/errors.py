@@ -57,10 +57,6 @@ class UnreadableError(LedgerError):
     """An object of the run cannot be read; the message names it and tells the mend."""
 
 
-class UnsafeFolderError(WindtunnelError):
-    """A folder for this user's own files may be in another user's hands."""
-
-
 class LaunchError(WindtunnelError):
     """A launcher cannot submit, find or cancel a job.
 

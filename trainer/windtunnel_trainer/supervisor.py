@@ -21,6 +21,7 @@ from windtunnel_trainer import causes, child, memory
 from windtunnel_trainer.deferred import PAUSE, DeferredWork
 from windtunnel_trainer.gpus import devices, visible_to
 from windtunnel_trainer.logs import UnitLog, log_folder, say
+from windtunnel_trainer.processes import children
 from windtunnel_trainer.source import Listed, Source
 from windtunnel_trainer.wakeup import wake_up
 
@@ -97,7 +98,7 @@ class Supervisor:
         self._source = source
         self._lifeline = child.Lifeline()
         child.adopt()
-        self._not_units = child.children()  # what importing the workload has started
+        self._not_units = children(os.getpid())  # what importing the workload has started
         self._folder.mkdir(parents=True, exist_ok=True)
         with wake_up(self._note_going) as wake:
             try:

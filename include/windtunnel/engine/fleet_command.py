@@ -43,12 +43,12 @@ def run_fleet(fleet: Fleet, store: str, arguments: argparse.Namespace, choices: 
     ledger, how = choose_run(arguments, choices, fleet, store)
     _say("\n".join((greeting(ledger, fleet, how), *(f"warning: {each}" for each in fleet.warnings))))
     link_latest(ledger)
-    said = ""
+    shown = ""
 
     def look(progress: FleetProgress) -> None:
-        nonlocal said
-        if progress.accounts.message != said:
-            said = progress.accounts.message
+        nonlocal shown
+        if progress.accounts.message != shown:
+            shown = progress.accounts.message
             _say(progress.message)
 
     try:

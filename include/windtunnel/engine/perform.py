@@ -140,13 +140,13 @@ def patiently(work: Callable[[], T], say: Callable[[str], None], sleep: Callable
         say: told why it is repeated, the first time.
         sleep: waits for some seconds.
     """
-    delay, said = _FIRST_DELAY, False
+    delay, announced = _FIRST_DELAY, False
     while True:
         try:
             return work()
         except UnavailableError as error:
-            if not said:
+            if not announced:
                 say(f"waiting: {error}")
-            said = True
+            announced = True
             sleep(delay)
             delay = min(2 * delay, _LONGEST_DELAY)

@@ -115,14 +115,14 @@ class Job(Record):
     @classmethod
     def named_lane(cls, job: str) -> "Job | None":
         """The lane of that name; None where the name is no lane's."""
-        found = _LANE.fullmatch(job)
-        return cls.of_lane(int(found[1]), int(found[2])) if found else None
+        match = _LANE.fullmatch(job)
+        return cls.of_lane(int(match[1]), int(match[2])) if match else None
 
     @property
     def session(self) -> int | None:
         """Number of the session that the lane belongs to; None of other jobs."""
-        found = _LANE.fullmatch(self.job)
-        return int(found[1]) if found else None
+        match = _LANE.fullmatch(self.job)
+        return int(match[1]) if match else None
 
     def owed(self, ended: Container[str]) -> list[str]:
         """Its units that have no result yet, given those that have one."""

@@ -83,8 +83,8 @@ def _walk(root: Path, folder: Path, rules: tuple[_Rules, ...]) -> Iterator[Path]
 
 def _is_ignored(path: Path, is_folder: bool, rules: tuple[_Rules, ...]) -> bool:
     """By the deepest `.gitignore` that says anything of it."""
-    said = (each.says(path, is_folder) for each in reversed(rules))
-    return next((word for word in said if word is not None), False)
+    verdicts = (each.says(path, is_folder) for each in reversed(rules))
+    return next((verdict for verdict in verdicts if verdict is not None), False)
 
 
 def _is_made(folder: Path) -> bool:

@@ -90,8 +90,8 @@ class Worker:
         if self._contract.init is not None:
             self._contract.init()
         _say(line, {"state": READY})
-        with line.makefile("rb") as asked:
-            for request in asked:
+        with line.makefile("rb") as requests:
+            for request in requests:
                 _say(line, self.do(**json.loads(request)))
         if self._contract.shutdown is not None:
             self._contract.shutdown()
