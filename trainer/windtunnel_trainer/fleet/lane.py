@@ -14,18 +14,16 @@ from pathlib import Path
 from typing import Any
 
 from windtunnel.definition import Fleet
-from windtunnel.definition.threads import threads_of
 from windtunnel.errors import StoreError, UnavailableError
 from windtunnel.fleet.beginning import lanes_of
-from windtunnel.fleet.entry import fetch_script
 from windtunnel.fleet.partitions import Partitions
 from windtunnel.fleet.queue import Queue
 from windtunnel.fleet.records import FleetPlan, batch_name, has_ended
 from windtunnel.host.machine import host, now
 from windtunnel.ledger import Job, Ledger
-from windtunnel.workload.source import fetch_source
 from windtunnel_trainer import causes, child, memory
 from windtunnel_trainer.deferred import DeferredWork
+from windtunnel_trainer.fleet.contract import fetch_entry
 from windtunnel_trainer.fleet.logs import LaneLog
 from windtunnel_trainer.fleet.losses import how, record_hopeless, record_lost, why
 from windtunnel_trainer.fleet.process import Process, Task, start
@@ -43,7 +41,6 @@ _INIT_TIME = 600.0  # seconds that a process may take to import the entry and to
 _SHUTDOWN_TIME = 10.0  # seconds that a process may take for its shutdown
 _DEATHS = 10  # times that a mini-batch may be lost with its lane, or a process be killed before its work, beside tries
 _SHORT = 0.25  # seconds: of mini-batches that take less, the next is claimed before one ends
-_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 class Lane:
@@ -97,7 +94,8 @@ class Lane:
         child.adopt()
         self._strangers = children(os.getpid())
         try:
-            self._load()
+            self._script = fetch_entry(self._ledger, self._fleet)
+            self._devices = devices()
             with wake_up(self._note_going) as wake:
                 return self._loop(wake)
         finally:
@@ -111,16 +109,6 @@ class Lane:
 
     def _note_going(self) -> None:
         self._told_to_go = True
-
-    def _load(self) -> None:
-        """Have the entry's source, and the variables of all processes, before any process needs them."""
-        threads = str(threads_of(self._fleet))
-        os.environ |= dict.fromkeys(_THREADS, threads) | self._fleet.environment_variables
-        self._devices = devices()
-        if self._fleet.entry_script is not None:
-            self._script = fetch_script(self._ledger, self._fleet)
-        else:
-            fetch_source(self._ledger)
 
     def _loop(self, wake: int) -> int:
         while not self._is_done():
