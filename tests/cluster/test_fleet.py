@@ -1,6 +1,5 @@
 """A fleet on a real cluster: a lane's pod is lost, and every mini-batch comes to one result, in the same table."""
 
-import os
 from collections import defaultdict
 
 from tests.fleets import fleet_from, table
@@ -61,7 +60,4 @@ def test_a_fleet_loses_a_pod_and_no_mini_batch(cluster, tmp_path):
     for lane in {lane for lane, _ in gpus}:
         slots = [seen for (other, _), seen in gpus.items() if other == lane]
         assert len({gpu for seen in slots for gpu in seen}) == len(slots)
-    assert {job["metadata"]["name"] for job in cluster.jobs()} == set() or not any(
-        job["status"].get("active") for job in cluster.jobs()
-    )
-    assert os.environ.get("TRACE") is None  # the variables are the processes' own
+    assert not any(job["status"].get("active") for job in cluster.jobs())

@@ -17,9 +17,9 @@ from windtunnel.errors import WorkloadError
 from windtunnel.fleet.entry import fetch_script
 from windtunnel.ledger import Ledger
 from windtunnel.workload.source import fetch_source
+from windtunnel_trainer.fleet import azureml
 
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-from windtunnel_trainer.fleet import azureml
 
 
 @dataclass(frozen=True)
