@@ -67,7 +67,7 @@ class Outcome(Record):
 
 
 class Past(Record):
-    """A partition that is taken over (a line of `taken.jsonl`).
+    """A partition that is taken over (a line of `taken/<session>.jsonl`).
 
     Attributes:
         partition: its place in this run.

@@ -212,6 +212,18 @@ def test_an_init_that_fails_ends_the_run_and_says_why(tmp_path):
         FleetEngine(fleet, ledger_at(tmp_path)).perform()
 
 
+@pytest.mark.slow
+def test_an_init_that_hangs_ends_the_run_and_says_so(tmp_path):
+    fleet = fleet_from(
+        tmp_path,
+        code="import time\ndef init():\n    print('loading')\n    time.sleep(600)\ndef run(mini_batch):\n    return []",
+        retry_settings={"max_retries": 0},
+        limits={"init": 0.1, "parallel": 1},
+    )
+    with pytest.raises(FleetError, match=r"its init: its process was not ready after limits.init, 0.1 s"):
+        FleetEngine(fleet, ledger_at(tmp_path)).perform()
+
+
 TRAIN = """
 import os
 def train(partition):

@@ -37,7 +37,6 @@ from windtunnel_trainer.wakeup import wake_up
 
 _TICK = 0.2  # seconds between two looks at clocks, memory and the cancel file
 _PAUSE = 5.0  # seconds until a store that gave no answer is asked for work again
-_INIT_TIME = 600.0  # seconds that a process may take to import the entry and to come through its init
 _SHUTDOWN_TIME = 10.0  # seconds that a process may take for its shutdown
 _DEATHS = 10  # times that a mini-batch may be lost with its lane, or a process be killed before its work, beside tries
 _SHORT = 0.25  # seconds: of mini-batches that take less, the next is claimed before one ends
@@ -254,10 +253,10 @@ class Lane:
                 continue
             if process.task is not None and moment - process.task.began > limit:
                 process.kill("timeout", f"retry_settings.timeout, {limit:g} s, ended it")
-            elif not process.ready and moment - process.began > _INIT_TIME:
-                process.kill("timeout", f"its process was not ready after {_INIT_TIME:g} s")
-            elif (most := self._fleet.limits.memory) and (used := memory.beyond(process.pid, most)):
-                process.kill(*causes.too_big(most, used))
+            elif not process.ready and moment - process.began > (most := self._fleet.limits.init):
+                process.kill("timeout", f"its process was not ready after limits.init, {most:g} s")
+            elif (bound := self._fleet.limits.memory) and (used := memory.beyond(process.pid, bound)):
+                process.kill(*causes.too_big(bound, used))
 
     def _reap(self) -> None:
         """See to processes that have ended: what they did is tried again, or has failed."""
