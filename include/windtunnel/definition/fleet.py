@@ -264,8 +264,8 @@ def _faults(fields: Mapping[str, Any]) -> Iterator[Fault]:
         yield Fault(("entry_script",), f"found {shown(script)}; allowed: a Python file")
     gather = fields.get("gather")
     if isinstance(gather, Mapping) and gather.get("append_row_to") in _TAKEN:
-        found = shown(gather["append_row_to"])
-        yield Fault(("gather", "append_row_to"), f"found {found}, which every fleet has; allowed: another name")
+        name = shown(gather["append_row_to"])
+        yield Fault(("gather", "append_row_to"), f"found {name}, which every fleet has; allowed: another name")
     split = fields.get("split")
     name, keys = (split.get("name"), split.get("keys")) if isinstance(split, Mapping) else (None, None)
     if isinstance(name, str) and isinstance(keys, list):

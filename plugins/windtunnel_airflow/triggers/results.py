@@ -101,7 +101,7 @@ class ResultsTrigger(BaseTrigger):
             try:
                 if monitor is None:
                     monitor = await asyncio.to_thread(self.monitor, await self._credentials())
-                asked = time.monotonic()
+                polled = time.monotonic()
                 progress = await asyncio.to_thread(monitor.poll)
             except UnavailableError as error:
                 if not waiting:
@@ -124,7 +124,7 @@ class ResultsTrigger(BaseTrigger):
             if progress.done or progress.wanted:
                 return progress
             moment = time.monotonic()
-            await asyncio.sleep(pause(moment - began, moment - asked))
+            await asyncio.sleep(pause(moment - began, moment - polled))
 
     async def _credentials(self) -> Credentials | None:
         return await connection_credentials_async() if self.ledger.startswith("azure://") else None

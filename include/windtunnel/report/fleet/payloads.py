@@ -18,6 +18,7 @@ from windtunnel.fleet.partitions import Partitions
 from windtunnel.fleet.planning import taken
 from windtunnel.fleet.records import batch_name, read_plan, result_of, unit_of
 from windtunnel.ledger import Ledger
+from windtunnel.objectives.direction import sign
 from windtunnel.report.fleet.snapshot import FleetSnapshot
 from windtunnel.text import printable
 
@@ -103,10 +104,10 @@ def partition(snapshot: FleetSnapshot, ledger: Ledger, place: int) -> dict[str, 
         return shown
     outcome = dict(zip(plan.batches[number], result.outcomes, strict=False)).get(place)
     facts = ("batch", "state", "items", "succeeded", "lane", "slot", "process", "host", "attempts", "started")
-    told = {name: getattr(result, name) for name in (*facts, "seconds", "kind", "message", "log_tail")}
+    batch = {name: getattr(result, name) for name in (*facts, "seconds", "kind", "message", "log_tail")}
     logs = [each for each in files(ledger) if each.startswith(f"logs/{result.lane}-{result.slot}.")]
-    found = {"verified": outcome.verified, "files": outcome.files} if outcome else {}
-    return shown | found | {"batch": told, "logs": logs}
+    own = {"verified": outcome.verified, "files": outcome.files} if outcome else {}
+    return shown | own | {"batch": batch, "logs": logs}
 
 
 def compare(snapshot: FleetSnapshot, earlier: FleetSnapshot) -> dict[str, Any]:
@@ -135,14 +136,13 @@ def compare(snapshot: FleetSnapshot, earlier: FleetSnapshot) -> dict[str, Any]:
 
 def _changes(snapshot: FleetSnapshot, earlier: FleetSnapshot, both: list[tuple[int, int]], name: str) -> dict[str, Any]:
     direction = snapshot.objectives.get(name)
-    sign = -1 if direction == "minimize" else 1
     here, there = snapshot.metrics[name], earlier.metrics[name]
     changed, same = [], 0
     for now, was in both:
         value, old = here[now], there[was]
         if value is None or old is None:
             continue
-        gain = sign * (value - old)
+        gain = sign(direction or "maximize") * (old - value)
         same += not gain
         if gain:
             changed.append([snapshot.partitions[now].name, old, value, gain])

@@ -90,8 +90,8 @@ class FleetSnapshot:
 
     def metrics_of(self, place: int) -> dict[str, float]:
         """A partition's metrics by name."""
-        found = ((name, column[place]) for name, column in self.metrics.items())
-        return {name: value for name, value in found if value is not None}
+        values = ((name, column[place]) for name, column in self.metrics.items())
+        return {name: value for name, value in values if value is not None}
 
     def place_of(self, name: str) -> int | None:
         """The place of the partition of this name."""
