@@ -2,22 +2,25 @@
 
 import json
 from collections.abc import Container, Iterable, Iterator
+from itertools import chain
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import BeforeValidator, Field
 
 from windtunnel.errors import NotFoundError
 from windtunnel.ledger import Ledger, State
-from windtunnel.ledger.reading import named, read_record
+from windtunnel.ledger.reading import named, read_record, unreadable
 from windtunnel.ledger.records import Record
 from windtunnel.stores.base import METADATA_LIMIT, Entry, Metadata
 from windtunnel.text import readable
+from windtunnel.validation import shown
 
 Row = tuple[int, dict[str, Any]]
 """A returned row: the partition's place in the run, or -1 where it is not known, and the values by column."""
 
 _PLAN = "plan.json"
 _RESULTS = "results/"
+_COUNTS = [str, int, int, int, int, str]  # of `Ended`, but for its number
 
 
 class FleetPlan(Record):
@@ -36,6 +39,16 @@ class FleetPlan(Record):
     taken: tuple[int, ...] = ()
     skipped: tuple[int, ...] = ()
     last: str | None = None
+
+    def check(self, partitions: int, ledger: Ledger) -> None:
+        """See that the plan is one of so many partitions.
+
+        Raises:
+            UnreadableError: it names another.
+        """
+        places = chain(chain.from_iterable(self.batches), self.taken, self.skipped)
+        if any(not 0 <= place < partitions for place in places):
+            raise unreadable(ledger.store, ledger.path(_PLAN), f"has other partitions than the {partitions} of the run")
 
 
 class Outcome(Record):
@@ -194,7 +207,10 @@ def results(ledger: Ledger, but: Container[int] = ()) -> Iterator[BatchResult]:
     folder = ledger.path(_RESULTS)
     for name, entry in named(ledger.store.list(folder), folder):
         if (number := batch_number(name)) >= 0 and number not in but:
-            yield _listed(entry.metadata) or read_record(ledger.store, entry.path, BatchResult)
+            result = _listed(entry.metadata) or read_record(ledger.store, entry.path, BatchResult)
+            if result.batch != name:
+                raise unreadable(ledger.store, entry.path, f"is the result of {shown(result.batch)}")
+            yield result
 
 
 def ended(ledger: Ledger) -> Iterator[Ended]:
@@ -214,8 +230,8 @@ def ended_of(result: BatchResult) -> Ended:
 def _counts(ledger: Ledger, entry: Entry) -> Iterable[Any]:
     try:
         counts = json.loads(entry.metadata["counts"])
-        if len(counts) == len(Ended._fields) - 1:
-            return counts  # type: ignore[no-any-return]
+        if isinstance(counts, list) and [*map(type, counts)] == _COUNTS:
+            return counts
     except (KeyError, ValueError, TypeError):
         pass  # lost in copying
     return _summary(read_record(ledger.store, entry.path, BatchResult))

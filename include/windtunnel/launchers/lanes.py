@@ -25,14 +25,19 @@ _SPARE = 300.0  # seconds beyond a trial's own time-out after which its lane han
 def lanes_for(ledger: Ledger, definition: Definition, plan: Plan) -> list[Job]:
     """The lanes that a stage's trials need now, with those of earlier iterations; at least one, be it without work.
 
+    Those that hold such trials are among them, so that what becomes of these is seen in the stage.
+
     Args:
         ledger: of the run.
         definition: of the search.
         plan: of an iteration or a full training, whose queue is open.
     """
     stages = {plan.stage, *open_stages(ledger.writer())}
-    open_trials = len(unfinished(ledger, stages))
-    return lanes(ledger, definition, open_trials)[: max(1, open_trials)]
+    open_trials = unfinished(ledger, stages)
+    claims = Claims(ledger).listing() if open_trials else {}
+    holders = {claims[request.trial].lane for request in open_trials if request.trial in claims}
+    needed = max(1, len(open_trials))
+    return [lane for lane in lanes(ledger, definition, needed) if lane.lane < needed or lane.job in holders]
 
 
 def lanes(ledger: Ledger, definition: Definition, units: int) -> list[Job]:
