@@ -7,7 +7,7 @@ which nothing catches but the tests; a dead process writes nothing more, whateve
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest import mock
@@ -22,6 +22,7 @@ _PASSING = {
     *("attempts", "peak_memory", "gpus", "host", "number", "session"),
 }
 _TRY = re.compile(r"(.*/(?:launches|attempts))/(\d+)\.json")
+_CLAIM = re.compile(r"(.*)/claims/(.*)\.(\d+)(\.released)?\.json")
 _BEAT = re.compile(r"/beats/\d+\.json$")  # a session's heartbeat
 _PICTURES = ("report.html", "pareto.png")
 
@@ -140,6 +141,24 @@ def tries(store: Store) -> dict[str, int]:
     for path, found in numbers.items():
         assert sorted(found) == list(range(1, len(found) + 1)), f"{path} has {found}"
     return {path: len(found) for path, found in numbers.items() if "/jobs/lane-" not in path}
+
+
+def assert_claimed(store: Store, late: Collection[str] = ()) -> None:
+    """Every unit that was claimed has a result, but for these, and lanes held it one after another."""
+    claims: dict[str, list[int]] = {}
+    released = set[tuple[str, int]]()
+    paths = {entry.path for entry in store.list()}
+    for path in paths:
+        if match := _CLAIM.fullmatch(path):
+            unit = f"{match[1]}/results/{match[2]}.json"
+            assert unit in paths or match[2] in late, f"{path} and no result"
+            if match[4]:
+                released.add((unit, int(match[3])))
+            else:
+                claims.setdefault(unit, []).append(int(match[3]))
+    for unit, found in claims.items():
+        assert sorted(found) == list(range(1, len(found) + 1)), f"{unit} was claimed by {found}"
+        assert all((unit, number) in released for number in range(1, len(found))), f"{unit} was held twice"
 
 
 def assert_same(store: Store, expected: dict[str, Any], other: str = "") -> None:

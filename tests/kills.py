@@ -1,14 +1,16 @@
 """Kills processes of a search at random moments, and checks that nothing comes of it.
 
-    python -m tests.kills [--kills 20] [--seed 0] [--engine python|test|scheduler] [--pause 2] [--set launcher=local …]
+    python -m tests.kills [--kills 20] [--seed 0] [--engine python|test|scheduler] [--per-run 15] [--set trials={…} …]
 
 A small search of digits runs once undisturbed. Then it runs again while a task, a job or a trial is killed with
-SIGKILL every few seconds. Under `python`, the engine without Airflow, and `test`, the engine of `make run`, the same
+SIGKILL whenever the run's folder has grown by some files: so kills are spread over the stages, whatever the time that
+each takes. Under `python`, the engine without Airflow, and `test`, the engine of `make run`, the same
 command is given again whenever it was hit; under `scheduler` nobody does anything. However often it was hit, the run
 must end with the undisturbed run's front, and no finished trial may have been started again.
 """
 
 import argparse
+import math
 import os
 import random
 import re
@@ -56,29 +58,48 @@ Processes = Callable[[], list[psutil.Process]]
 
 
 class Killer:
-    """Picks victims among the processes of a store's runs, and remembers what it did."""
+    """Picks victims among the processes of a store's runs, and remembers what it did.
 
-    def __init__(self, seed: int, kills: int, pause: float, store: Path, tasks: Processes) -> None:
+    Attributes:
+        store: the folder.
+        left: how many are still to be killed.
+        done: how many of each kind were, and in which stage.
+    """
+
+    def __init__(self, seed: int, kills: int, per_run: int, store: Path, tasks: Processes) -> None:
         """Nobody is killed yet.
 
         Args:
             seed: of whom is killed, and when.
             kills: how many to kill.
-            pause: seconds between two kills, in the mean.
+            per_run: how many of them in one run, in the mean.
             store: whose jobs and trials are victims.
             tasks: finds the processes that are victims as tasks.
         """
         self.left = kills
-        self._pause = pause
+        self._per_run = per_run
+        self._files = 0  # of an undisturbed run
         self.done: Counter[str] = Counter()
         self._random = random.Random(seed)
-        self._store = str(store)
+        self.store = store
         self._tasks = tasks
-        self._choose()
+
+    def begin(self, files: int) -> None:
+        """A run begins that is to be disturbed; undisturbed it has so many files in the end."""
+        self._files, self._before = files, len(files_of(self.store))
+        self._seen, self._at = 0, math.inf
+        self._choose(0)
 
     def strike(self) -> None:
-        """If it is time, kill a process of the chosen kind, or wait until there is one."""
-        if not self.left or time.monotonic() < self._next:
+        """If the run has grown so far, kill a process of the chosen kind, or wait until there is one."""
+        if not self.left:
+            return
+        paths = files_of(self.store)
+        grown = len(paths) - self._before
+        self._seen = max(self._seen, grown)
+        if self._at == math.inf and self._seen >= self._next:
+            self._at = time.monotonic() + self._random.uniform(0, 0.5)  # or a burst of writes were always whole
+        if time.monotonic() < self._at:
             return
         found = self._tasks() if self._kind == "task" else self._trainers()[self._kind]
         if not found:
@@ -86,22 +107,40 @@ class Killer:
         with suppress(psutil.NoSuchProcess):
             self._random.choice(found).kill()
             self.left -= 1
+            stage = last_stage(paths[self._before :])
             self.done[self._kind] += 1
-            print(f"  killed a {self._kind} ({self.left} left)", flush=True)
-        self._choose()
+            self.done[f"in {stage}"] += 1
+            print(f"  killed a {self._kind} in {stage} ({self.left} left)", flush=True)
+        self._choose(self._seen)
 
-    def _choose(self) -> None:
+    def _choose(self, now: int) -> None:
         """Whom to kill next, and when: each kind as often as the others, for they do not live equally long."""
         self._kind = self._random.choice(KINDS)
-        self._next = time.monotonic() + self._random.uniform(0.1, 1.9) * self._pause
+        self._next = now + self._random.uniform(0.1, 1.9) * self._files / self._per_run
+        self._at = math.inf
 
     def _trainers(self) -> dict[str, list[psutil.Process]]:
         found: dict[str, list[psutil.Process]] = {"job": [], "trial": []}
-        for process in matching("-m windtunnel_trainer", self._store):
+        for process in matching("-m windtunnel_trainer", str(self.store)):
             with suppress(psutil.NoSuchProcess):
                 forked = (parent := process.parent()) is not None and parent.cmdline() == process.cmdline()
                 found["trial" if forked else "job"].append(process)
         return found
+
+
+def files_of(store: Path) -> list[Path]:
+    """All files of a store, the latest last."""
+    found = []
+    for path in store.rglob("*"):
+        with suppress(OSError):
+            found.append((path.stat().st_mtime, path))
+    return [path for _, path in sorted(found)]
+
+
+def last_stage(paths: list[Path]) -> str:
+    """The stage that was planned last, by the files of a store's runs."""
+    plans = [path for path in paths if path.match("iterations/*/plan.json")]
+    return plans[-1].parent.name if plans else "prepare"
 
 
 def matching(*words: str) -> list[psutil.Process]:
@@ -188,7 +227,7 @@ def run_by_scheduler(airflow: Standalone, killer: Killer | None) -> Ledger:
     return Ledger(open_store(airflow.environment["WINDTUNNEL_STORE"]), "kills", run)
 
 
-def torment_scheduler(folder: Path, seed: int, kills: int, pause: float) -> None:
+def torment_scheduler(folder: Path, seed: int, kills: int, per_run: int) -> None:
     """Run the search under Airflow's real scheduler; its tasks are processes that name their task instance."""
     for name in ("dags", "searches"):
         (folder / name).mkdir()
@@ -203,7 +242,7 @@ def torment_scheduler(folder: Path, seed: int, kills: int, pause: float) -> None
             family = set(mine.children(recursive=True))
             return [process for process in matching("airflow worker -- ") if process in family and is_task(process)]
 
-        torment(lambda killer: run_by_scheduler(airflow, killer), Killer(seed, kills, pause, folder / "runs", tasks))
+        torment(lambda killer: run_by_scheduler(airflow, killer), Killer(seed, kills, per_run, folder / "runs", tasks))
 
 
 def is_task(process: psutil.Process) -> bool:
@@ -249,10 +288,12 @@ def check(ledger: Ledger, expected: dict[str, dict[str, float]]) -> None:
 def torment(run: Run, killer: Killer) -> None:
     """Run the search undisturbed, then disturbed until all kills are used, and compare."""
     began = time.monotonic()
-    expected = front(run(None))
-    print(f"undisturbed: {len(expected)} models in {time.monotonic() - began:.0f} s", flush=True)
+    undisturbed = run(None)
+    expected, files = front(undisturbed), len(files_of(killer.store))
+    print(f"undisturbed: {len(expected)} models, {files} files in {time.monotonic() - began:.0f} s", flush=True)
     while killer.left:
         began = time.monotonic()
+        killer.begin(files)
         ledger = run(killer)
         check(ledger, expected)
         starts = sum(len(ledger.attempts(trial)) for trial in ledger.outcomes())
@@ -260,7 +301,7 @@ def torment(run: Run, killer: Killer) -> None:
         print(
             f"disturbed: the same in {time.monotonic() - began:.0f} s; {starts} starts of {trials} trials", flush=True
         )
-    print("killed:", ", ".join(f"{count} {kind}s" for kind, count in sorted(killer.done.items())))
+    print("killed:", ", ".join(f"{count} {what}" for what, count in sorted(killer.done.items())))
 
 
 def main() -> None:
@@ -269,7 +310,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--engine", choices=["python", "test", "scheduler"], default="test")
-    parser.add_argument("--pause", type=float, default=2.0, help="seconds between two kills, in the mean")
+    parser.add_argument("--per-run", type=int, default=15, help="kills in one run, in the mean")
     parser.add_argument("--set", action="append", default=[], metavar="FIELD=YAML", help="a field of the definition")
     options = parser.parse_args()
     # All kills may hit one trial, which has not failed for that.
@@ -279,10 +320,10 @@ def main() -> None:
         folder = Path(tempfile.mkdtemp(prefix="windtunnel-kills-"))
         stack.push(lambda kind, *_: shutil.rmtree(folder) if kind is None else print(f"all of it is in {folder}"))
         if options.engine == "scheduler":
-            torment_scheduler(folder, options.seed, options.kills, options.pause)
+            torment_scheduler(folder, options.seed, options.kills, options.per_run)
         else:
             run = ByCommand(options.engine, folder)
-            torment(run, Killer(options.seed, options.kills, options.pause, run.store, run.tasks))
+            torment(run, Killer(options.seed, options.kills, options.per_run, run.store, run.tasks))
 
 
 if __name__ == "__main__":

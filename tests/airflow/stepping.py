@@ -18,17 +18,17 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, T
 from airflow.sdk.execution_time.context import set_current_context
 
 from tests.dying import Fate, Killed
-from windtunnel.definition import definition_of
+from windtunnel.definition import Definition, definition_of
 from windtunnel.launchers.base import JobFailure, Launcher
 from windtunnel.launchers.lanes import launch
 from windtunnel.ledger import Job, Ledger
-from windtunnel.ledger.claims import Claims
-from windtunnel.ledger.queue import owed
+from windtunnel.ledger.queue import open_stages, owed, unfinished
 from windtunnel.stores import open_store
 from windtunnel_airflow.sensors.results import AwaitResults
 from windtunnel_airflow.tasks.approval import APPROVE
 from windtunnel_airflow.triggers.results import ResultsTrigger
 from windtunnel_trainer import units
+from windtunnel_trainer.lane import Lane
 
 LOOKS = 3  # of a sensor in which nobody dies; each death may cost two looks, and one to see what came of it
 _MOST_TRIES = 500
@@ -77,10 +77,11 @@ class Stepping:
     Attributes:
         resumes: whether any death is the whole Airflow's, so that a new DAG run goes on with the run.
         alone: whether a trial dies alone, and its job lives on.
+        most: units that a lane claims between two looks, at most.
     """
 
-    def __init__(self, dag: Any, fate: Fate, *, resumes: bool = False, alone: bool = False) -> None:
-        self.dag, self.fate, self.resumes, self.alone = dag, fate, resumes, alone
+    def __init__(self, dag: Any, fate: Fate, *, resumes: bool = False, alone: bool = False, most: int = 2) -> None:
+        self.dag, self.fate, self.resumes, self.alone, self.most = dag, fate, resumes, alone, most
         self._xcoms: dict[tuple[str, str, str], Any] = {}
 
     def run(self, run_id: str, answer: str = APPROVE, cut_after: str = "", **conf: Any) -> None:
@@ -199,10 +200,11 @@ class _Run:
         search = self._stepping.repeated(self._name(name), lambda: self._search(name))
         ledger, stage = search.ledger, sensor.parts[0]["stage"]
         deaths, looks = self._stepping.fate.deaths, 0
+        due = len(unfinished(ledger, open_stages(ledger.writer())))
         monitor = None
         while True:
             looks += 1
-            allowed = LOOKS + 4 * (self._stepping.fate.deaths - deaths)
+            allowed = LOOKS + 4 * (self._stepping.fate.deaths - deaths) + due // self._stepping.most
             assert looks <= allowed, f"{name}: {looks} looks and no end"
             try:
                 monitor = monitor or ResultsTrigger(ledger.url, ledger.digest, stage, search.session.number).monitor()
@@ -219,41 +221,48 @@ class _Run:
 
     def _perform_jobs(self) -> None:
         for (url, job), digest in [*SteppedLauncher.waiting.items()]:
+            ends = True
             try:
-                self._stepping.process(f"{url} {job}", lambda: self._perform(url, job, digest))  # noqa: B023
+                ends = self._stepping.process(f"{url} {job}", lambda: self._perform(url, job, digest))  # noqa: B023
             except Killed:
                 if self._stepping.resumes:
                     raise
             finally:
-                SteppedLauncher.waiting.pop((url, job), None)
+                if ends:
+                    SteppedLauncher.waiting.pop((url, job), None)
 
-    def _perform(self, url: str, name: str, digest: str) -> None:
-        """A job: its units, one after another; one that has died alone is started again."""
+    def _perform(self, url: str, name: str, digest: str) -> bool:
+        """A job between two looks: its units, one after another; whether it ends then.
+
+        One that has died alone is started again. A lane is the trainer's own; it claims `Stepping.most` units a look.
+        """
         ledger = Ledger.open(url).with_spec(digest)
         definition, job = definition_of(ledger), ledger.job(name)
-        for unit in owed(ledger, job):
-            if job.session is not None and not self._claims(ledger, unit, job):
-                continue
-            while ledger.result(unit) is None:
-                started = datetime.now(UTC).isoformat()
-                first = ledger.begin_first_attempt(unit, name, "here", started)
-                attempt = first or ledger.begin_attempt(unit, name, "here", started)
-                work = partial(
-                    units.run, ledger, job, unit, attempt, None, definition, adopts=bool(ledger.spec.sources)
-                )
-                try:
-                    self._stepping.process(f"{url} {unit}", work)
-                except Killed:
-                    if not self._stepping.alone:
-                        raise
-                self._stepping.fate.begin(f"{url} {name}")
+        if job.session is None:
+            for unit in owed(ledger, job):
+                self._train(ledger, job, unit, definition)
+            return True
+        lane = Lane(ledger, job, ledger.last_launch(name), definition)
+        for _ in range(self._stepping.most):
+            unit = lane.next()
+            if unit is None:
+                return True
+            self._train(ledger, job, unit, definition)
+            lane.settle(unit)
+        return False
 
-    def _claims(self, ledger: Ledger, unit: str, lane: Job) -> bool:
-        """Whether the lane holds the unit, now or from before it died."""
-        claims = Claims(ledger)
-        last = claims.listing().get(unit)
-        held = last is not None and last.lane == lane.job and not last.released
-        return held or claims.take(unit, lane.job, ledger.last_launch(lane.job), last) is not None
+    def _train(self, ledger: Ledger, job: Job, unit: str, definition: Definition) -> None:
+        while ledger.result(unit) is None:
+            started = datetime.now(UTC).isoformat()
+            first = ledger.begin_first_attempt(unit, job.job, "here", started)
+            attempt = first or ledger.begin_attempt(unit, job.job, "here", started)
+            work = partial(units.run, ledger, job, unit, attempt, None, definition, adopts=bool(ledger.spec.sources))
+            try:
+                self._stepping.process(f"{ledger.url} {unit}", work)
+            except Killed:
+                if not self._stepping.alone:
+                    raise
+            self._stepping.fate.begin(f"{ledger.url} {job.job}")
 
     def _approve(self, operator: Any) -> str:
         context = self._context("approve")

@@ -8,7 +8,7 @@ import pytest
 
 from tests.airflow.stepping import SteppedLauncher, Stepping
 from tests.definitions import definition_from
-from tests.dying import DiesEverywhere, DiesOnce, Fate, assert_same, mortal, objects, tries
+from tests.dying import DiesEverywhere, DiesOnce, Fate, assert_claimed, assert_same, mortal, objects, tries
 from windtunnel import launchers
 from windtunnel.definition import checks
 from windtunnel.errors import LaunchError, SearchError
@@ -70,7 +70,18 @@ def resumption(stepping, url):
     stepping.run("resumption", resume="fourth")
 
 
+def continuous(stepping, url):
+    """A search that suggests the next trials while some still wait for a lane."""
+    stepping.run("fifth")
+
+
 STORY = (first, extension, refusal, retraining, resumption)
+CONTINUOUS = SEARCH | {
+    "continuous": True,
+    "early_stopping": {},
+    "iterations": 3,
+    "trials": {"initial": 5, "per_iteration": 3, "ahead": 2},
+}
 
 
 @pytest.fixture(autouse=True)
@@ -88,7 +99,7 @@ def cheap(monkeypatch):
 
 def perform(parts, url, fate, **how):
     """These parts of the story, on the store at the URL."""
-    dag = search_dag(definition_from(SEARCH | {"store": url}))
+    dag = search_dag(definition_from((CONTINUOUS if continuous in parts else SEARCH) | {"store": url}))
     with mortal(fate):
         for part in parts:
             part(Stepping(dag, fate, **how), url)
@@ -126,6 +137,7 @@ def restore(store, before):
 def assert_as(url, expected, other=""):
     """Hold what the store holds against what it would hold had nobody died, but for paths that have `other` in them."""
     assert_same(open_store(url), expected[0], other)
+    assert_claimed(open_store(url))
     found = tries(open_store(url))
     assert found.keys() == expected[1].keys()
     assert all(found[path] >= expected[1][path] for path in found)
@@ -177,6 +189,25 @@ def test_a_trial_may_die_alone_before_and_after_each_of_its_writes(tmp_path):
     perform([first], url, fate, alone=True)
     assert fate.deaths >= 2 * len(calm.writes)
     assert_as(url, expected)
+
+
+def test_a_continuous_search_that_dies_everywhere_loses_nothing_but_stragglers_that_it_names(tmp_path):
+    """What each selection knows depends on who died when, unlike with a barrier."""
+    url, fate = str(tmp_path), DiesEverywhere()
+    perform([continuous], url, fate, most=1)
+    store = open_store(url)
+    ledger = Ledger(store, "story", "fifth")
+    asked = {
+        request.trial for stage in ledger.stages() for request in ledger.plan(stage).requests if not request.infeasible
+    }
+    last = ledger.selection(str(ledger.iterations_done()))
+    named = {decision.trial for decision in last.decisions if decision.what == "late"}
+    assert fate.deaths > 200
+    assert asked - ledger.outcomes().keys() <= named
+    assert_claimed(store, named)
+    tries(store)
+    models = ledger.read_json("models.json")["models"]
+    assert models and all(ledger.result(model["trial"]).state is State.COMPLETED for model in models)
 
 
 def test_the_whole_of_airflow_may_die_at_some_writes_and_a_new_run_goes_on(tmp_path):
