@@ -197,7 +197,7 @@ class Definition(StrictModel):
     trials: Trials = Trials()
     """How many trials each iteration has."""
     epochs: Epochs = Epochs()
-    """How many epochs partial and full training have."""
+    """How many epochs partial and full training have; by default one each where nothing asks how far to train."""
     objective_at: Literal["last", "best"] = "last"
     """Whether a trial's values are its last or its best epoch's, by the first objective."""
     early_stopping: EarlyStopping = EarlyStopping()
@@ -225,7 +225,7 @@ class Definition(StrictModel):
     dag: Dag = Dag()
     """What Airflow is told of the DAG."""
     warm_start: list[str] = Field(default_factory=list)
-    """URLs of ledgers whose results count from the start."""
+    """URLs of ledgers whose results count from the start; of other data, code or settings the best are tried first."""
     approval: bool = False
     """Whether a person is asked before full training."""
     seed: int = Field(default=0, ge=0, le=LARGEST)

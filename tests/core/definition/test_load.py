@@ -469,3 +469,16 @@ def test_a_continuous_search_of_a_cluster_says_how_many_lanes_it_has():
     assert list(map(str, faults)) == [
         "limits.parallel: is missing; with continuous the lanes of a cluster must be given"
     ]
+
+
+@pytest.mark.parametrize(
+    ("train", "full"),
+    [("trial.report(quality=1)", 1), ("list(trial.epochs(10))", 10), ("print(trial.target_epochs)", 10)],
+)
+def test_a_workload_that_asks_for_no_epochs_has_one(write, tmp_path, monkeypatch, train, full):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / f"asks_{full}.py").write_text(f"def train(trial):\n    {train}\n")
+    file = write(BASE.replace("tests.workloads.formula", f"asks_{full}"))
+    assert load_definition(file).epochs.full == full
+    given = write(f"{BASE}epochs: {{ full: 3 }}\n".replace("tests.workloads.formula", f"asks_{full}"), "given.yaml")
+    assert load_definition(given).epochs.full == 3

@@ -7,7 +7,7 @@ import pytest
 
 from tests.definitions import definition_from
 from windtunnel import stages
-from windtunnel.definition import resolve
+from windtunnel.definition import load_definition, resolve
 from windtunnel.engine import Engine, patiently
 from windtunnel.errors import SearchError, UnavailableError
 from windtunnel.launchers import get_launcher
@@ -171,3 +171,17 @@ def test_a_continuous_search_that_is_interrupted_ends_its_lanes_and_goes_on(begi
     assert Engine(again).perform()
     assert {trial: again.ledger.attempts(trial) for trial in before} == before
     assert len([trial for trial in again.ledger.outcomes() if trial.endswith("-e1")]) == 9
+
+
+def test_nothing_is_retrained_where_neither_the_file_nor_the_workload_has_epochs(tmp_path, monkeypatch):
+    (tmp_path / "epochless.py").write_text("def train(trial):\n    trial.report(score=trial.params['x'])\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    file = tmp_path / "search.yaml"
+    file.write_text(
+        "workload: epochless\nspace: { x: { type: int, low: 1, high: 9 } }\nobjectives: { score: maximize }\n"
+        "trials: { initial: 2 }\niterations: 1\nlimits: { parallel: 1 }\n"
+    )
+    ledger = Ledger(LocalStore(tmp_path / "runs"), "search", "run")
+    models = Engine(stages.begin(resolve(load_definition(file)), ledger, "local")).perform()
+    assert len(models) == 2
+    assert len(ledger.outcomes()) == 2
