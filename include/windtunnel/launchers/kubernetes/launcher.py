@@ -13,7 +13,7 @@ from windtunnel.launchers.base import JobFailure, Launcher
 from windtunnel.launchers.kubernetes.client import Client, Object
 from windtunnel.launchers.kubernetes.manifest import JOB, LAUNCH, job_name, manifest, selector
 from windtunnel.launchers.kubernetes.states import (
-    Verdict,
+    JobEnd,
     deaths,
     ending,
     finished,
@@ -142,7 +142,7 @@ class KubernetesLauncher(Launcher):
 
     def _judge(
         self, ledger: Ledger, definition: Definition, job: Object, pods: Sequence[Object], moment: datetime
-    ) -> Verdict | None:
+    ) -> JobEnd | None:
         """Why the job is over, or None: by the cluster's words, and where those give hope, by what its pods achieved.
 
         Args:
@@ -211,7 +211,9 @@ def _starts(ledger: Ledger, job: Job) -> int:
 
 def _claimed(ledger: Ledger, lane: Job) -> list[Claim]:
     """What a lane holds and has no result yet."""
-    return [claim for claim in held_by(Claims(ledger).listing().values(), lane.job) if not ledger.outcome(claim.unit)]
+    held = held_by(Claims(ledger).listing().values(), lane.job)
+    ended = ledger.ended() if held else set()
+    return [claim for claim in held if claim.unit not in ended]
 
 
 def _progress(ledger: Ledger, lane: Job) -> datetime:
@@ -239,7 +241,7 @@ def _selectors(ledger: Ledger, jobs: Collection[str] | None) -> list[str]:
     return [f"{selector(ledger)},{JOB} in ({','.join(chunk)})" for chunk in chunks]
 
 
-def _with_events(verdict: Verdict, client: Client, job: Object) -> tuple[str, str]:
+def _with_events(verdict: JobEnd, client: Client, job: Object) -> tuple[str, str]:
     """The verdict on a job that waited, with what the cluster said meanwhile."""
     if verdict.kind != "pending":
         return verdict.kind, verdict.message
