@@ -3,10 +3,11 @@
     python -m benchmarks.orchestration [--trials 10000] [--slots 16] [--seconds 1] [--beside 1600]
 
 Trials sleep for a second each, on sixteen slots of this machine. Ours is a whole search under Airflow's real scheduler,
-from the trigger to the report: prepared data, 20 batches of random configurations, one finalist, its verification. Each
-trial has a process, a log, a curve and a result of its own. It runs once in full, then once more with as many trials as
-the peers have. Those run in environments of their own, which `python -m benchmarks.orchestration.install` makes: Ray
-Tune on a Ray with a core a slot, Optuna as sixteen processes that share a journal; both with random configurations.
+from the trigger to the DAG run's end: prepared data, ten batches of random configurations, one finalist, the report.
+Each trial has a process, a log, a curve and a result of its own. It runs once in full, then once more with as many
+trials as the peers have. Those run in environments of their own, which `python -m benchmarks.orchestration.install`
+makes: Ray Tune on a Ray with a core a slot, Optuna as sixteen processes that share a journal; both with random
+configurations.
 
 The floor is the time that the trials' sleep takes on all slots. `CPU` is the time of the processors, of all processes,
 Airflow's start among it; `memory` the most that all of them held at once, shared pages counted once.

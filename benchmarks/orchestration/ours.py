@@ -12,7 +12,7 @@ from windtunnel.ledger import State
 from windtunnel.report import collect
 
 NAME = "orchestration"
-_BATCHES = 20  # that the trials are suggested in
+_BATCHES = 10  # that the trials are suggested in
 _PATIENCE = 4.0  # times the floor, and ten minutes
 
 

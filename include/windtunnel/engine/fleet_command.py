@@ -13,6 +13,7 @@ from windtunnel.fleet.monitor import FleetProgress
 from windtunnel.fleet.planning import Choice
 from windtunnel.fleet.publishing import why_failed
 from windtunnel.fleet.records import read_plan
+from windtunnel.report import write_report
 from windtunnel.text import printable
 from windtunnel.validation import unknown
 
@@ -54,11 +55,14 @@ def run_fleet(fleet: Fleet, store: str, arguments: argparse.Namespace, choices: 
     try:
         outcome = FleetEngine(fleet, ledger, Choice(**choices), look, _warn).perform()
     except FleetError as error:
+        write_report(ledger)
         what = read_plan(ledger)
         lines = [str(error), *(why_failed(ledger, what) if what is not None else [])]
         _warn("\n".join([*lines, f"What there is: {ledger.url}/gathered/batches.csv"]))
         return FAILED
-    _say("\n".join([*outcome.summary, *(f"{ledger.url}/{name}" for name in outcome.gathered.get("files", []))]))
+    write_report(ledger)
+    files = [*outcome.gathered.get("files", []), "report.html"]
+    _say("\n".join([*outcome.summary, *(f"{ledger.url}/{name}" for name in files)]))
     return 0
 
 

@@ -119,20 +119,15 @@ class FleetMonitor:
         """Which lanes are to be launched again; where all of them are given up, what is left has failed."""
         over = recorded(self._ledger)
         owed = [name for name in map(batch_name, range(len(self._plan.batches))) if name not in over]
-        wanted, failure = self._watch.look(live, owed, over)
-        if wanted:
-            self._release({job.job for job in wanted}, over)
+        claims = Claims(self._ledger)
+        listing = claims.listing()
+        wanted, failure = self._watch.look(live, owed, listing, over)
+        for claim in [claim for job in wanted for claim in held_by(listing.values(), job.job)]:
+            if claim.unit not in over:
+                claims.release(claim)  # others are to have what the lane held
         if failure is not None:
             self._give_up(failure)
         return wanted
-
-    def _release(self, lanes: set[str], over: dict[str, float]) -> None:
-        """Let others have what these lanes held, and have not brought to a result."""
-        claims = Claims(self._ledger)
-        known = claims.listing().values()
-        for claim in [claim for lane in lanes for claim in held_by(known, lane)]:
-            if claim.unit not in over:
-                claims.release(claim)
 
     def _give_up(self, failure: JobFailure) -> None:
         """Record what is left as failed, for no lane stays alive."""

@@ -9,12 +9,16 @@ from fnmatch import fnmatchcase
 from itertools import islice
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from windtunnel.definition import Fleet
 from windtunnel.errors import DefinitionError, NotFoundError
 from windtunnel.fleet.partitions import Partition, Partitions, identity
 from windtunnel.fleet.records import FleetPlan, Past, batch_number, fix_plan, fixed_plan, read_plan, results
 from windtunnel.ledger import Ledger, State
 from windtunnel.ledger.ids import canonical_json
+from windtunnel.ledger.reading import unreadable
+from windtunnel.stores.base import MOST_AT_ONCE
 from windtunnel.validation import Fault, unknown
 
 _LAST = "last.json"
@@ -109,13 +113,20 @@ def _taken(session: int) -> str:
 
 
 def taken(ledger: Ledger, plan: FleetPlan) -> Iterator[Past]:
-    """The partitions that the run has taken over, one at a time."""
+    """The partitions that the run has taken over, one at a time.
+
+    Raises:
+        UnreadableError: a line is none.
+    """
+    path = ledger.path(_taken(plan.session))
     try:
-        with ledger.store.open(ledger.path(_taken(plan.session))) as file:
-            for line in file:
+        with ledger.store.open(path) as file:
+            while line := file.readline(MOST_AT_ONCE):
                 yield Past.model_validate_json(line)
     except NotFoundError:
         return
+    except ValidationError as error:
+        raise unreadable(ledger.store, path, "has a line that is no partition") from error
 
 
 def _remember(ledger: Ledger) -> None:
@@ -182,8 +193,11 @@ def _history(ledger: Ledger, last: str | None) -> Iterator[tuple[Partition, str,
         plan, partitions = (read_plan(run), Partitions.read(run)) if run is not None else (None, None)
         if run is None or plan is None or partitions is None:
             return
+        plan.check(len(partitions), run)
+        places = set(plan.taken)
         for past in taken(run, plan):
-            yield partitions[past.partition], plan.basis, past
+            if past.partition in places:
+                yield partitions[past.partition], plan.basis, past
         for place, past in trained(run, plan):
             yield partitions[place], plan.basis, past
         last = plan.last

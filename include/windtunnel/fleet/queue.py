@@ -92,7 +92,7 @@ class Queue:
         over, known = self._listed()
         for claim in held_by(known.values(), self._job.job):
             number = batch_number(claim.unit)
-            if number >= 0 and number not in over and number not in self._given:
+            if 0 <= number < len(self._plan.batches) and number not in over and number not in self._given:
                 yield Claimed(number, claim.number + len(self._ledger.attempts(claim.unit)))
         count, lane = len(self._plan.batches), self._job.lane % self._lanes
         yield from self._take(range(lane, count, self._lanes), over, known)

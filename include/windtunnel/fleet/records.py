@@ -1,24 +1,27 @@
 """What a fleet's run records: its plan, and how each mini-batch ended, with a row for each of its partitions."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
+from itertools import chain
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import BeforeValidator, Field
 
 from windtunnel.errors import NotFoundError
 from windtunnel.ledger import Ledger, State
-from windtunnel.ledger.reading import named, read_record
+from windtunnel.ledger.reading import named, read_record, unreadable
 from windtunnel.ledger.records import Record
 from windtunnel.ledger.stage import FLEET
 from windtunnel.stores.base import METADATA_LIMIT, Entry, Metadata
 from windtunnel.text import readable
+from windtunnel.validation import shown
 
 Row = tuple[int, dict[str, Any]]
 """A returned row: the partition's place in the run, or -1 where it is not known, and the values by column."""
 
 _PLAN = "plan.json"
 _RESULTS = "results/"
+_COUNTS = [str, int, int, int, int, str]  # of `Ended`, but for its number
 
 
 class FleetPlan(Record):
@@ -43,6 +46,16 @@ class FleetPlan(Record):
     def to_bytes(self) -> bytes:
         """The plan without line breaks, for it may have thousands of mini-batches."""
         return self.model_dump_json(exclude_defaults=True).encode() + b"\n"
+
+    def check(self, partitions: int, ledger: Ledger) -> None:
+        """See that the plan is one of so many partitions.
+
+        Raises:
+            UnreadableError: it names another.
+        """
+        places = chain(chain.from_iterable(self.batches), self.taken, self.skipped)
+        if any(not 0 <= place < partitions for place in places):
+            raise unreadable(ledger.store, ledger.path(_PLAN), f"has other partitions than the {partitions} of the run")
 
 
 class Outcome(Record):
@@ -157,6 +170,11 @@ def batch_number(name: str) -> int:
     return int(digits) if name[:1] == "b" and digits.isdecimal() and digits.isascii() else -1
 
 
+def unit_of(place: int) -> str:
+    """The name of a partition's folder in the ledger, by its place in the run."""
+    return f"p{place:06}"
+
+
 def fix_plan(ledger: Ledger, plan: FleetPlan) -> FleetPlan:
     """Fix the run's plan unless it is fixed, and return the one that holds.
 
@@ -206,12 +224,20 @@ def has_ended(ledger: Ledger, batch: str) -> bool:
     return True
 
 
-def results(ledger: Ledger) -> Iterator[BatchResult]:
-    """How all mini-batches that have a result ended, in their order, without logs: one listing, and one at a time."""
+def results(ledger: Ledger, but: Container[int] = ()) -> Iterator[BatchResult]:
+    """How all mini-batches that have a result ended, in their order, without logs: one listing, and one at a time.
+
+    Args:
+        ledger: of the run.
+        but: numbers of those that are passed over.
+    """
     folder = ledger.path(_RESULTS)
     for name, entry in named(ledger.store.list(folder), folder):
-        if batch_number(name) >= 0:
-            yield _listed(entry.metadata) or read_record(ledger.store, entry.path, BatchResult)
+        if (number := batch_number(name)) >= 0 and number not in but:
+            result = _listed(entry.metadata) or read_record(ledger.store, entry.path, BatchResult)
+            if result.batch != name:
+                raise unreadable(ledger.store, entry.path, f"is the result of {shown(result.batch)}")
+            yield result
 
 
 def ended(ledger: Ledger) -> Iterator[Ended]:
@@ -221,6 +247,11 @@ def ended(ledger: Ledger) -> Iterator[Ended]:
         number = batch_number(name)
         if number >= 0:
             yield Ended(number, *_counts(ledger, entry))
+
+
+def ended_of(result: BatchResult) -> Ended:
+    """What polls know of a mini-batch that ended so."""
+    return Ended(batch_number(result.batch), *_summary(result))
 
 
 def recorded(ledger: Ledger) -> dict[str, float]:
@@ -233,8 +264,8 @@ def recorded(ledger: Ledger) -> dict[str, float]:
 def _counts(ledger: Ledger, entry: Entry) -> Iterable[Any]:
     try:
         counts = json.loads(entry.metadata["counts"])
-        if len(counts) == len(Ended._fields) - 1:
-            return counts  # type: ignore[no-any-return]
+        if isinstance(counts, list) and [*map(type, counts)] == _COUNTS:
+            return counts
     except (KeyError, ValueError, TypeError):
         pass  # lost in copying
     return _summary(read_record(ledger.store, entry.path, BatchResult))

@@ -25,14 +25,19 @@ _SPARE = 300.0  # seconds beyond a trial's own time-out after which its lane han
 def lanes_for(ledger: Ledger, definition: Definition, plan: Plan) -> list[Job]:
     """The lanes that a stage's trials need now, with those of earlier iterations; at least one, be it without work.
 
+    Those that hold such trials are among them, so that what becomes of these is seen in the stage.
+
     Args:
         ledger: of the run.
         definition: of the search.
         plan: of an iteration or a full training, whose queue is open.
     """
     stages = {plan.stage, *open_stages(ledger.writer())}
-    open_trials = len(unfinished(ledger, stages))
-    return lanes(ledger, definition, open_trials)[: max(1, open_trials)]
+    open_trials = unfinished(ledger, stages)
+    claims = Claims(ledger).listing() if open_trials else {}
+    holders = {claims[request.trial].lane for request in open_trials if request.trial in claims}
+    needed = max(1, len(open_trials))
+    return [lane for lane in lanes(ledger, definition, needed) if lane.lane < needed or lane.job in holders]
 
 
 def lanes(ledger: Ledger, definition: Definition, units: int) -> list[Job]:
@@ -70,13 +75,14 @@ class LaneWatch:
     _starts: dict[str, tuple[int, int, float]] = field(default_factory=dict)  # of held units: claim, start, since when
 
     def look(
-        self, live: set[str], owed: Sequence[str], ended: Mapping[str, float]
+        self, live: set[str], owed: Sequence[str], claims: Mapping[str, Claim], ended: Mapping[str, float]
     ) -> tuple[list[Job], JobFailure | None]:
         """Find what is to be launched.
 
         Args:
             live: ids of the run's jobs that live.
             owed: the open units without a result.
+            claims: the latest of each unit.
             ended: when the results of units were recorded, in seconds since 1970 by the store's clock.
 
         Returns:
@@ -85,7 +91,6 @@ class LaneWatch:
         Raises:
             LaunchError: all lanes were cancelled while their results are awaited.
         """
-        claims = Claims(self.ledger).listing()
         held = [claims[unit] for unit in owed if unit in claims and not claims[unit].released]
         wanted = self._end_hung(live, held)
         self._count_absences(live)

@@ -156,6 +156,11 @@ class Plan(Record):
     ahead: int | None = Field(default=None, ge=0)
     last: bool = False
 
+    @property
+    def units(self) -> list[str]:
+        """Ids of its trials, or of what its jobs do where it has none."""
+        return [request.trial for request in self.requests] or [unit for job in self.jobs for unit in job.units]
+
     def is_over(self, unended: int, unclaimed: int) -> bool:
         """Whether what follows an iteration may begin.
 

@@ -128,7 +128,7 @@ class Strategy(ABC):
     """Suggests configurations. Has no state but its options: the same history gives the same answer.
 
     Write your own by deriving from this class, and name it in the definition: `strategy: {name: my_module.MyStrategy}`.
-    `windtunnel.strategies.draft.Draft` keeps the promises that every strategy must keep;
+    `windtunnel.strategies.builder.BatchBuilder` keeps the promises that every strategy must keep;
     `tests/conformance/strategies.py` checks them.
 
     Attributes:
@@ -145,6 +145,9 @@ class Strategy(ABC):
             options: an `Options`; by default its defaults.
         """
         self.options = options or self.Options()
+
+    def load(self) -> None:  # noqa: B027  (most have nothing to import)
+        """Import what later suggestions take and the first does without, while the first trials begin."""
 
     @abstractmethod
     def suggest(self, problem: Problem, history: Sequence[Trial], n: int, seed: int, iteration: int) -> Batch:

@@ -110,21 +110,23 @@ def collect(part: dict[str, str], store: str) -> None:
 
 
 def _done_by(ledger: Ledger, lane: Job, stage: Stage) -> Sequence[str]:
-    """The trials of a stage that a lane claimed, and those of earlier iterations that the last selection lacked.
+    """The trials of a stage that a lane claimed, and stragglers of iterations that the last selection lacked.
 
-    What failed though nobody claimed it is the first lane's.
+    A full training does not wait for those that have not ended. What failed though nobody claimed it is the first
+    lane's.
     """
+    claims, ended = Claims(ledger).listing(), ledger.outcomes()
     units = [request.trial for request in requested(ledger, [stage])]
-    if stage.is_iteration and stage.number > 1:
-        before = ledger.selection(Stage.iteration(stage.number - 1))
-        known = set(before.results) if before is not None else set()
-        iterations = [one for one in ledger.stages() if one.is_iteration and 0 < one.number < stage.number]
-        units += [request.trial for request in requested(ledger, iterations) if request.trial not in known]
-    claims = Claims(ledger).listing()
+    before = stage.number - 1 if stage.is_iteration else stage.number
+    if before > 0:
+        selection = ledger.selection(Stage.iteration(before))
+        known = set(selection.results) if selection is not None else set()
+        iterations = [one for one in ledger.stages() if one.is_iteration and 0 < one.number <= before]
+        late = [request.trial for request in requested(ledger, iterations) if request.trial not in known]
+        units += [unit for unit in late if stage.is_iteration or unit in ended]
     own = [unit for unit in units if unit in claims and claims[unit].lane == lane.job]
     if lane.lane:
         return own
-    ended = ledger.outcomes()
     failed = {unit for unit, result in ended.items() if result.state is State.FAILED}
     return own + [unit for unit in units if unit in failed - claims.keys()]
 

@@ -15,7 +15,7 @@ from windtunnel.fleet.accounts import SHORT
 from windtunnel.fleet.outputs import Outputs
 from windtunnel.fleet.partitions import Partition as Part
 from windtunnel.fleet.partitions import Partitions
-from windtunnel.fleet.records import BatchResult, Outcome, Row, batch_name, record
+from windtunnel.fleet.records import BatchResult, Outcome, Row, batch_name, record, unit_of
 from windtunnel.host.machine import host, now
 from windtunnel.ledger import Ledger, State
 from windtunnel_trainer.failure import why_failed
@@ -208,11 +208,6 @@ class Worker:
             seconds=_since(began),
             verified=verified,
         ), rows
-
-
-def unit_of(place: int) -> str:
-    """The name of a partition's folder in the ledger, by its place in the run."""
-    return f"p{place:06}"
 
 
 def _say(line: socket.socket, message: Mapping[str, Any]) -> None:
