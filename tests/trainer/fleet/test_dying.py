@@ -81,7 +81,7 @@ def brought(store):
     return {name: ledger.store.get(ledger.path(name)) for name in SAME}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_run_that_dies_at_any_write_is_finished_by_the_same_command(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["here"])
