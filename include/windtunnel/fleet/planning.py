@@ -50,32 +50,30 @@ def plan(ledger: Ledger, fleet: Fleet, partitions: Partitions, choice: Choice | 
         DefinitionError: a pattern fits no partition.
         LedgerError: a later session has begun.
     """
-    there = fixed_plan(ledger)
-    if there is not None:
-        return there
-    choice = choice or Choice()
+    last = last_run(ledger)
+    fixed = fixed_plan(ledger) or fix_plan(ledger, _made(ledger, fleet, partitions, choice or Choice(), last))
+    if fixed.last == last:  # no other run has begun since
+        _remember(ledger)
+    return fixed
+
+
+def _made(ledger: Ledger, fleet: Fleet, partitions: Partitions, choice: Choice, last: str | None) -> FleetPlan:
     basis = basis_of(ledger, fleet)
     chosen = _chosen(partitions, choice)
-    last = last_run(ledger)
     known = _take_over(ledger, partitions, basis, last, chosen if choice.force else set())
     if choice.only_failed:
         chosen = {place for place in chosen if partitions[place].name not in known.trained}
     to_do = [place for place in range(len(partitions)) if place in chosen and place not in known.taken]
     skipped = [place for place in range(len(partitions)) if place not in chosen and place not in known.taken]
     size = fleet.mini_batch_size
-    fixed = fix_plan(
-        ledger,
-        FleetPlan(
-            basis=basis,
-            batches=tuple(tuple(to_do[first : first + size]) for first in range(0, len(to_do), size)),
-            taken=tuple(sorted(known.taken)),
-            skipped=tuple(skipped),
-            last=last,
-            session=ledger.own_turn.number,
-        ),
+    return FleetPlan(
+        basis=basis,
+        batches=tuple(tuple(to_do[first : first + size]) for first in range(0, len(to_do), size)),
+        taken=tuple(sorted(known.taken)),
+        skipped=tuple(skipped),
+        last=last,
+        session=ledger.own_turn.number,
     )
-    _remember(ledger)
-    return fixed
 
 
 @dataclass(frozen=True)
