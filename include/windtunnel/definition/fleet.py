@@ -83,6 +83,8 @@ class FleetLimits(StrictModel):
     """Processes at once within one lane; Azure's `max_concurrency_per_instance`."""
     pending: Seconds = 3600.0
     """The longest time that a lane may wait to be started."""
+    init: Seconds = 600.0
+    """The longest time that a process may take to import the entry and to come through its `init`."""
     memory: Bytes | None = None
     """The most resident memory that one process may use."""
     threads: PositiveInt | None = None

@@ -97,10 +97,10 @@ def partition(snapshot: FleetSnapshot, ledger: Ledger, place: int) -> dict[str, 
         "batch": None,
         "logs": [],
     }
-    if shown["source"]:
-        past = next((each for each in taken(ledger) if each.partition == place), None)
-        return shown | (_kept(past.outcome) if past else {})
     plan = read_plan(ledger)
+    if plan is not None and shown["source"]:
+        past = next((each for each in taken(ledger, plan) if each.partition == place), None)
+        return shown | (_kept(past.outcome) if past else {})
     batches = enumerate(plan.batches) if plan else ()
     number = next((number for number, places in batches if place in places), None)
     result = result_of(ledger, batch_name(number)) if number is not None else None

@@ -166,7 +166,7 @@ class FleetReader:
         for place in plan.skipped:
             self._states[place] = "skipped"
         places = set(plan.taken)
-        for past in taken(self.ledger):
+        for past in taken(self.ledger, plan):
             if past.partition in places:
                 self._set(past.partition, "taken", past.outcome)
                 self._sources[past.partition] = past.source
