@@ -22,11 +22,13 @@ from pathlib import Path
 
 import psutil
 
-from tests.fleets import prepared
 from windtunnel.definition import Fleet
 from windtunnel.definition.fleet import read_fleet
 from windtunnel.engine.fleet import FleetEngine
+from windtunnel.engine.session import own_session
+from windtunnel.fleet.beginning import begin
 from windtunnel.fleet.records import recorded
+from windtunnel.fleet.split import split
 from windtunnel.ledger import Ledger
 from windtunnel.stores import open_store
 
@@ -107,10 +109,18 @@ def own_cpu() -> float:
     return sum(each.ru_utime + each.ru_stime for each in used)
 
 
-def ours(fleet: Fleet, folder: Path) -> Watch:
-    """From first launch to gathered table: the data is split before."""
-    ledger, _, _ = prepared(folder, fleet)
-    ledger.close("session")  # what follows is another's
+def split_up(fleet: Fleet, folder: Path) -> Ledger:
+    """A run whose data is split, which is not measured."""
+    ledger = Ledger(open_store(str(folder / "runs")), fleet.name, "run")
+    session, running = own_session(ledger)
+    begun = begin(fleet, ledger, session, running)
+    split(begun, fleet)
+    begun.end(session, "what follows is measured")
+    return ledger
+
+
+def ours(fleet: Fleet, ledger: Ledger) -> Watch:
+    """From first launch to gathered table."""
     watch = Watch(ledger.url)
     outcome = FleetEngine(fleet, ledger, look=watch.look).perform()
     assert outcome.gathered["rows"] == outcome.accounts.partitions
@@ -144,8 +154,9 @@ def measure(partitions: int, size: int, processes: int) -> None:
     with tempfile.TemporaryDirectory(prefix="windtunnel-benchmark-", dir=".") as name:
         folder = Path(name).absolute()
         fleet, batches = make(folder, partitions, size, processes)
+        ledger = split_up(fleet, folder)
         contenders: dict[str, Callable[[], Watch | None]] = {
-            "Windtunnel": lambda: ours(fleet, folder),
+            "Windtunnel": lambda: ours(fleet, ledger),
             "multiprocessing.Pool": lambda: pool(batches, folder, processes),
             "joblib": lambda: by_joblib(batches, folder, processes),
         }
@@ -175,7 +186,8 @@ def memory(partitions: int, size: int, processes: int) -> None:
     """Print the most memory that this process and a lane have had, in bytes, as JSON."""
     with tempfile.TemporaryDirectory(prefix="windtunnel-benchmark-", dir=".") as name:
         folder = Path(name).absolute()
-        watch = ours(make(folder, partitions, size, processes)[0], folder)
+        fleet, _ = make(folder, partitions, size, processes)
+        watch = ours(fleet, split_up(fleet, folder))
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     say(json.dumps({"engine": own, "lane": max(most for _, most in watch.lanes.values())}))
 
