@@ -66,28 +66,28 @@ class StrictModel(BaseModel):
         schema = handler(core_schema)
         own = handler.resolve_ref_schema(schema)
         fields = own.get("properties", {})
-        for name, said in _said_of_fields(cls).items():
+        for name, text in _docstrings(cls).items():
             if name in fields:
-                fields[name].setdefault("description", said)
+                fields[name].setdefault("description", text)
         for part in (own, *fields.values()):
             if "description" in part:
                 part["description"] = " ".join(part["description"].split())
         return schema
 
 
-def _said_of_fields(model: type[BaseModel]) -> dict[str, str]:
+def _docstrings(model: type[BaseModel]) -> dict[str, str]:
     """The docstrings below a model's fields and those that it inherits.
 
     Pydantic would read them as each class is made, which takes longer than all else in the import of this package.
     """
-    said: dict[str, str] = {}
+    docstrings: dict[str, str] = {}
     for kind in reversed(model.__mro__[: model.__mro__.index(StrictModel)]):
         written = ast.parse(textwrap.dedent(inspect.getsource(kind))).body[0]
         for field, below in pairwise(written.body if isinstance(written, ast.ClassDef) else []):
             match field, below:
                 case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
-                    said[name] = text
-    return said
+                    docstrings[name] = text
+    return docstrings
 
 
 @dataclass(frozen=True, slots=True)

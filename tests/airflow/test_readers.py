@@ -39,7 +39,7 @@ def outage(cache, waited, monkeypatch):
         raise StoreError("the credentials have expired")
 
     with monkeypatch.context() as patch:
-        patch.setattr(cache._reader, "read", fail)
+        patch.setattr(cache, "_read_run", fail)
         yield patch.undo
 
 

@@ -11,14 +11,14 @@ def children(pid: int) -> set[int]:
 
     Linux has a list of them. Where there is none, all processes of the host are looked through, which takes long.
     """
-    found: set[int] = set()
+    ids: set[int] = set()
     try:
         for thread in Path(f"/proc/{pid}/task").iterdir():
-            found.update(map(int, (thread / "children").read_text().split()))
+            ids.update(map(int, (thread / "children").read_text().split()))
     except OSError:
         with suppress(psutil.Error):
             return {child.pid for child in psutil.Process(pid).children()}
-    return found
+    return ids
 
 
 def family(pid: int) -> list[int]:

@@ -1,6 +1,4 @@
-"""Print a run's trials, or a fleet's partitions, as a table.
-
-A row has the state, parameters, objectives, metrics, time, and why it failed.
+"""Print a run's trials, or a fleet's partitions, as a table: state, values, time, and why one failed.
 
 With `--follow` it goes on until the run has ended: on a terminal the table is drawn again and again, elsewhere each
 trial gets a line when it has ended.

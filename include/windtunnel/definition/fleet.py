@@ -83,6 +83,8 @@ class FleetLimits(StrictModel):
     """Processes at once within one lane; Azure's `max_concurrency_per_instance`."""
     pending: Seconds = 3600.0
     """The longest time that a lane may wait to be started."""
+    init: Seconds = 600.0
+    """The longest time that a process may take to import the entry and to come through its `init`."""
     memory: Bytes | None = None
     """The most resident memory that one process may use."""
     threads: PositiveInt | None = None
@@ -269,8 +271,8 @@ def _faults(fields: Mapping[str, Any]) -> Iterator[Fault]:
         yield Fault(("entry_script",), f"found {shown(script)}; allowed: a Python file")
     gather = fields.get("gather")
     if isinstance(gather, Mapping) and gather.get("append_row_to") in _TAKEN:
-        found = shown(gather["append_row_to"])
-        yield Fault(("gather", "append_row_to"), f"found {found}, which every fleet has; allowed: another name")
+        taken = shown(gather["append_row_to"])
+        yield Fault(("gather", "append_row_to"), f"found {taken}, which every fleet has; allowed: another name")
     split = fields.get("split")
     name, keys = (split.get("name"), split.get("keys")) if isinstance(split, Mapping) else (None, None)
     if isinstance(name, str) and isinstance(keys, list):

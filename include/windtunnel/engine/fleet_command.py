@@ -5,14 +5,15 @@ import sys
 from typing import Any
 
 from windtunnel.definition import Fleet
-from windtunnel.engine.command import FAILED
-from windtunnel.engine.fleet import FleetEngine, run_to_do, summary
+from windtunnel.engine.command import FAILED, choose_run, greeting
+from windtunnel.engine.fleet import FleetEngine
+from windtunnel.engine.runs import link_latest
 from windtunnel.errors import DefinitionError, FleetError
 from windtunnel.fleet.monitor import FleetProgress
 from windtunnel.fleet.planning import Choice
 from windtunnel.fleet.publishing import why_failed
 from windtunnel.fleet.records import read_plan
-from windtunnel.stores import open_store
+from windtunnel.report import write_report
 from windtunnel.text import printable
 from windtunnel.validation import unknown
 
@@ -40,23 +41,34 @@ def run_fleet(fleet: Fleet, store: str, arguments: argparse.Namespace, choices: 
     parallel = choices.pop("parallel", None)
     if parallel is not None:
         fleet = fleet.model_copy(update={"limits": fleet.limits.model_copy(update={"parallel": int(parallel)})})
-    ledger = run_to_do(open_store(store), fleet.name, fresh=arguments.fresh, resume=arguments.resume)
-    heads = (f"{fleet.name}: run {ledger.run}", *(f"warning: {each}" for each in fleet.warnings))
-    print(printable("\n".join(heads)), flush=True)  # noqa: T201
+    ledger, how = choose_run(arguments, choices, fleet, store)
+    _say("\n".join((greeting(ledger, fleet, how), *(f"warning: {each}" for each in fleet.warnings))))
+    link_latest(ledger)
     shown = ""
 
     def look(progress: FleetProgress) -> None:
         nonlocal shown
         if progress.accounts.message != shown:
             shown = progress.accounts.message
-            print(printable(progress.message), flush=True)  # noqa: T201
+            _say(progress.message)
 
     try:
-        outcome = FleetEngine(fleet, ledger, Choice(**choices), look).perform()
+        outcome = FleetEngine(fleet, ledger, Choice(**choices), look, _warn).perform()
     except FleetError as error:
+        write_report(ledger)
         what = read_plan(ledger)
         lines = [str(error), *(why_failed(ledger, what) if what is not None else [])]
-        print(printable("\n".join([*lines, f"What there is: {ledger.url}/gathered/batches.csv"])), file=sys.stderr)  # noqa: T201
+        _warn("\n".join([*lines, f"What there is: {ledger.url}/gathered/batches.csv"]))
         return FAILED
-    print(printable("\n".join(summary(outcome))))  # noqa: T201
+    write_report(ledger)
+    files = [*outcome.gathered.get("files", []), "report.html"]
+    _say("\n".join([*outcome.summary, *(f"{ledger.url}/{name}" for name in files)]))
     return 0
+
+
+def _say(text: str) -> None:
+    print(printable(text), flush=True)  # noqa: T201
+
+
+def _warn(text: str) -> None:
+    print(printable(text), file=sys.stderr, flush=True)  # noqa: T201

@@ -64,14 +64,14 @@ def is_current(ledger: Ledger) -> bool:
 def finished(ledger: Ledger, failed_trials: int | None = None) -> bool:
     """Whether nothing is left to go on with: the last session has ended well, or the search was hopeless.
 
-    A fleet has no sessions: it is finished once it is published, or has failed for good.
+    A fleet's run is finished once it is published, or has failed for good.
 
     Args:
         ledger: of the run.
         failed_trials: limit of the search as it is now, if it may have been raised since.
     """
     sessions = ledger.sessions()
-    if not sessions:
+    if not sessions or is_over(ledger):
         return is_over(ledger)
     if ledger.closed(sessions[-1].session):
         return True

@@ -21,7 +21,7 @@ from windtunnel.fleet.outputs import places
 from windtunnel.fleet.partitions import Partitions
 from windtunnel.fleet.planning import taken, trained
 from windtunnel.fleet.records import BatchResult, FleetPlan, Past, batch_number, results
-from windtunnel.ledger import Ledger, State
+from windtunnel.ledger import Job, Ledger, State
 from windtunnel.objectives.direction import loss
 from windtunnel.text import csv_cell, quoted
 
@@ -53,7 +53,7 @@ def standings(ledger: Ledger, plan: FleetPlan) -> Iterator[Standing]:
     """Each partition once, those taken over first, in no order beyond that; few are held at a time."""
     seen: set[int] = set()
     places = set(plan.taken)
-    for past in taken(ledger):
+    for past in taken(ledger, plan):
         if past.partition in places and past.partition not in seen:
             seen.add(past.partition)
             yield Standing(past.partition, "taken", past)
@@ -240,8 +240,8 @@ def _lines_of(log: IO[bytes]) -> Iterator[bytes]:
 
 
 def _is_lanes(name: str) -> bool:
-    """Whether it is the log of a whole lane, `lane-1.1.log`, rather than of one of its processes, `lane-1-0.1.log`."""
-    return name.endswith(".log") and name.partition(".")[0].count("-") == 1
+    """Whether it is the log of a whole lane, `lane-1-0.1.log`, rather than of a process of its, `lane-1-0-1.1.log`."""
+    return name.endswith(".log") and Job.named_lane(name.partition(".")[0]) is not None
 
 
 def _copy(ledger: Ledger, sources: dict[str, str], folder: Path) -> None:

@@ -11,6 +11,7 @@ from windtunnel.errors import NotFoundError
 from windtunnel.ledger import Ledger, State
 from windtunnel.ledger.reading import named, read_record, unreadable
 from windtunnel.ledger.records import Record
+from windtunnel.ledger.stage import FLEET
 from windtunnel.stores.base import METADATA_LIMIT, Entry, Metadata
 from windtunnel.text import readable
 from windtunnel.validation import shown
@@ -32,6 +33,7 @@ class FleetPlan(Record):
         taken: places of those that have not changed since an earlier run, and are taken over; see `Past`.
         skipped: places of those that were not chosen for this run, and that no earlier run has.
         last: name of the fleet's run before.
+        session: number of the session that made it.
     """
 
     basis: str
@@ -39,6 +41,11 @@ class FleetPlan(Record):
     taken: tuple[int, ...] = ()
     skipped: tuple[int, ...] = ()
     last: str | None = None
+    session: int = 0
+
+    def to_bytes(self) -> bytes:
+        """The plan without line breaks, for it may have thousands of mini-batches."""
+        return self.model_dump_json(exclude_defaults=True).encode() + b"\n"
 
     def check(self, partitions: int, ledger: Ledger) -> None:
         """See that the plan is one of so many partitions.
@@ -73,7 +80,7 @@ class Outcome(Record):
 
 
 class Past(Record):
-    """A partition that is taken over (a line of `taken.jsonl`).
+    """A partition that is taken over (a line of `taken/<session>.jsonl`).
 
     Attributes:
         partition: its place in this run.
@@ -168,11 +175,22 @@ def unit_of(place: int) -> str:
     return f"p{place:06}"
 
 
-def create_plan(ledger: Ledger, plan: FleetPlan) -> FleetPlan:
-    """Fix the run's plan unless it is fixed, and return the one that holds."""
-    content = plan.model_dump_json(exclude_defaults=True).encode() + b"\n"
-    ledger.store.create(ledger.path(_PLAN), content)
-    return read_record(ledger.store, ledger.path(_PLAN), FleetPlan)
+def fix_plan(ledger: Ledger, plan: FleetPlan) -> FleetPlan:
+    """Fix the run's plan unless it is fixed, and return the one that holds.
+
+    Raises:
+        LedgerError: a later session has begun.
+    """
+    return ledger.fix("planned", FLEET, _PLAN, plan)
+
+
+def fixed_plan(ledger: Ledger) -> FleetPlan | None:
+    """The run's plan, if it holds: what a session wrote that was overtaken does not.
+
+    Raises:
+        LedgerError: a later session has begun.
+    """
+    return read_plan(ledger) if FLEET in (ledger.own_turn.check().planned or ()) else None
 
 
 def read_plan(ledger: Ledger) -> FleetPlan | None:
@@ -195,6 +213,15 @@ def result_of(ledger: Ledger, batch: str) -> BatchResult | None:
         return read_record(ledger.store, ledger.path(f"{_RESULTS}{batch}.json"), BatchResult)
     except NotFoundError:
         return None
+
+
+def has_ended(ledger: Ledger, batch: str) -> bool:
+    """Whether a mini-batch has a result."""
+    try:
+        ledger.store.stat(ledger.path(f"{_RESULTS}{batch}.json"))
+    except NotFoundError:
+        return False
+    return True
 
 
 def results(ledger: Ledger, but: Container[int] = ()) -> Iterator[BatchResult]:
@@ -225,6 +252,13 @@ def ended(ledger: Ledger) -> Iterator[Ended]:
 def ended_of(result: BatchResult) -> Ended:
     """What polls know of a mini-batch that ended so."""
     return Ended(batch_number(result.batch), *_summary(result))
+
+
+def recorded(ledger: Ledger) -> dict[str, float]:
+    """When each mini-batch's result was recorded, in seconds since 1970 by the store's clock: one listing."""
+    folder = ledger.path(_RESULTS)
+    listed = named(ledger.store.list(folder), folder)
+    return {name: entry.modified.timestamp() for name, entry in listed if batch_number(name) >= 0}
 
 
 def _counts(ledger: Ledger, entry: Entry) -> Iterable[Any]:

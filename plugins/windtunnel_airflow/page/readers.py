@@ -40,7 +40,7 @@ class RunCache(Generic[S]):
         """
         self.ledger = ledger
         self.curves = payloads.Curves(ledger)
-        self._read_run = read
+        self._read_run: Callable[[], S] = read
         self._lock = Lock()
         self._snapshot: S | None = None
         self._read_at = 0.0

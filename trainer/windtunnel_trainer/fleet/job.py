@@ -13,8 +13,8 @@ from windtunnel_trainer.fleet.lane import Lane
 from windtunnel_trainer.logs import say
 
 
-def run_fleet_job(ledger: Ledger, job: Job, cancel_file: Path | None = None) -> int:
-    """Run one of a fleet's jobs, whichever it is.
+def run_fleet_job(ledger: Ledger, job: Job, cancel_file: Path | None = None, launch: int = 1) -> int:
+    """Run one of a fleet's jobs, whichever it is; `launch` is the number of this launch.
 
     Returns:
         The exit code: 0 when nothing is left to do, 143 when a lane was told to go, 1 when the job cannot do its work.
@@ -31,4 +31,5 @@ def run_fleet_job(ledger: Ledger, job: Job, cancel_file: Path | None = None) -> 
     fleet = fleet_of(ledger)
     check_columns(partitions, fleet.split.columns)
     plan.check(len(partitions), ledger)
-    return Lane(ledger, fleet, plan, partitions, job, cancel_file).run()
+    job = job.model_copy(update={"slots": fleet.limits.slots})
+    return Lane(ledger, fleet, plan, partitions, job, launch, cancel_file).run()

@@ -20,6 +20,7 @@ let other = ""; // the run to compare with
 let difference = null;
 let opened = null; // the partition that is shown, with what is known of it
 let files = [];
+let tiles = []; // in the order of the partitions, each with what it shows
 
 function first() {
   return Object.keys(fleet.objectives)[0] || null;
@@ -62,18 +63,18 @@ function tints(name) {
 
 // One element a partition, made once; afterwards only what has changed is touched.
 function paintTiles(place) {
-  while (place.children.length < rows.length) {
-    const row = rows[place.children.length];
-    place.append(element("a", { class: "square", href: address(row.name), title: row.name, "aria-label": row.name }));
+  if (tiles.length !== rows.length || !place.children.length) {
+    tiles = rows.map((row) => ({ made: element("a", { class: "square", href: address(row.name) }) }));
+    place.replaceChildren(...tiles.map((tile) => tile.made));
   }
   const tint = colour === "state" ? null : tints(colour);
-  rows.forEach((row, at) => {
-    const tile = place.children[at];
+  tiles.forEach((tile, at) => {
+    const row = rows[at];
     const told = row.name + ": " + row.state + (tint ? ", " + colour + " " + number(value(row, colour)) : "");
     const background = tint ? tint(row) : "";
-    if (tile.dataset.state !== row.state) tile.dataset.state = row.state;
-    if (tile.style.background !== background && tile.dataset.tint !== background) tile.style.background = tile.dataset.tint = background;
-    if (tile.title !== told) { tile.title = told; tile.setAttribute("aria-label", told); }
+    if (tile.state !== row.state) tile.made.dataset.state = tile.state = row.state;
+    if (tile.told !== told) tile.made.title = tile.told = told; // also its name for who does not see it
+    if ((tile.background || "") !== background) tile.made.style.background = tile.background = background;
   });
   place.classList.toggle("tinted", tint !== null);
   place.classList.toggle("many", rows.length > 2000);
@@ -180,7 +181,7 @@ function drawOverview(anew) {
   const choice = select("Colour by", ["state", ...fleet.metrics].map((name) => [name, name]), colour, (name) => { colour = name; drawOverview(true); });
   choice.querySelector("select").id = "colour";
   if (anew || !$("colour")) $("colours").replaceChildren(choice);
-  refill($("legend"), legend());
+  $("legend").replaceChildren(...legend());
   paintTiles($("tiles"));
   refill($("failures"), failures());
   drawLeaderboard();

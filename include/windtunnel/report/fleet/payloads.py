@@ -20,6 +20,7 @@ from windtunnel.fleet.records import Outcome, batch_name, read_plan, result_of, 
 from windtunnel.ledger import Ledger
 from windtunnel.ledger.artifacts import is_artifact_name
 from windtunnel.ledger.failures import LOG_TAIL
+from windtunnel.objectives.direction import sign
 from windtunnel.report.fleet.snapshot import FleetSnapshot
 from windtunnel.report.payloads.plain import plain
 from windtunnel.text import printable
@@ -39,8 +40,8 @@ def overview(snapshot: FleetSnapshot) -> dict[str, Any]:
 
     Returns:
         `message`, `counts` (partitions by state), `objectives`, `metrics` (names, the objectives first), `columns` (the
-        keys' names), `causes`, `pace`, `partitions` (how many), `block` (the partitions of one), `blocks` (the version
-        of each), and more.
+        keys' names), `causes`, `pace`, `partitions` (how many), `block` (how many of them one has), `blocks` (the
+        version of each), and more.
     """
     accounts = snapshot.accounts
     blocks = [block(snapshot, number) for number in range(-(-len(snapshot.partitions) // BLOCK))]
@@ -96,10 +97,10 @@ def partition(snapshot: FleetSnapshot, ledger: Ledger, place: int) -> dict[str, 
         "batch": None,
         "logs": [],
     }
-    if shown["source"]:
-        past = next((each for each in taken(ledger) if each.partition == place), None)
-        return shown | (_kept(past.outcome) if past else {})
     plan = read_plan(ledger)
+    if plan is not None and shown["source"]:
+        past = next((each for each in taken(ledger, plan) if each.partition == place), None)
+        return shown | (_kept(past.outcome) if past else {})
     batches = enumerate(plan.batches) if plan else ()
     number = next((number for number, places in batches if place in places), None)
     result = result_of(ledger, batch_name(number)) if number is not None else None
@@ -107,10 +108,10 @@ def partition(snapshot: FleetSnapshot, ledger: Ledger, place: int) -> dict[str, 
         return shown
     outcome = dict(zip(plan.batches[number], result.outcomes, strict=False)).get(place)
     facts = ("batch", "state", "items", "succeeded", "lane", "slot", "process", "host", "attempts", "started")
-    told = {name: getattr(result, name) for name in (*facts, "seconds", "kind", "message", "log_tail")}
+    batch = {name: getattr(result, name) for name in (*facts, "seconds", "kind", "message", "log_tail")}
     logs = [each for each in files(ledger) if each.startswith(f"logs/{result.lane}-{result.slot}.")]
-    told["log_tail"] = result.log_tail[-LOG_TAIL:]
-    return shown | (_kept(outcome) if outcome else {}) | {"batch": plain(told), "logs": logs}
+    batch["log_tail"] = result.log_tail[-LOG_TAIL:]
+    return shown | (_kept(outcome) if outcome else {}) | {"batch": plain(batch), "logs": logs}
 
 
 def _kept(outcome: Outcome) -> dict[str, Any]:
@@ -143,14 +144,13 @@ def compare(snapshot: FleetSnapshot, earlier: FleetSnapshot) -> dict[str, Any]:
 
 def _changes(snapshot: FleetSnapshot, earlier: FleetSnapshot, both: list[tuple[int, int]], name: str) -> dict[str, Any]:
     direction = snapshot.objectives.get(name)
-    sign = -1 if direction == "minimize" else 1
     here, there = snapshot.metrics[name], earlier.metrics[name]
     changed, same = [], 0
     for now, was in both:
         value, old = here[now], there[was]
         if value is None or old is None:
             continue
-        gain = sign * (value - old)
+        gain = sign(direction or "maximize") * (old - value)
         same += not gain
         if gain:
             changed.append([snapshot.partitions[now].name, old, value, gain])

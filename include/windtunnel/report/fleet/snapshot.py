@@ -94,8 +94,8 @@ class FleetSnapshot:
 
     def metrics_of(self, place: int) -> dict[str, float]:
         """A partition's metrics by name."""
-        found = ((name, column[place]) for name, column in self.metrics.items())
-        return {name: value for name, value in found if value is not None}
+        values = ((name, column[place]) for name, column in self.metrics.items())
+        return {name: value for name, value in values if value is not None}
 
     def place_of(self, name: str) -> int | None:
         """The place of the partition of this name."""
@@ -166,7 +166,7 @@ class FleetReader:
         for place in plan.skipped:
             self._states[place] = "skipped"
         places = set(plan.taken)
-        for past in taken(self.ledger):
+        for past in taken(self.ledger, plan):
             if past.partition in places:
                 self._set(past.partition, "taken", past.outcome)
                 self._sources[past.partition] = past.source
