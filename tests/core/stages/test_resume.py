@@ -318,7 +318,7 @@ def test_the_advice_to_start_warm_is_given_where_trials_would_be_taken(bench):
         bench.begin(session="s2", settings={"lr": 1})
     with pytest.raises(
         LedgerError,
-        match="another constraints: .* begin a new run, and name this one in warm_start$",
+        match=r"another constraints: .* begin a new run, and name this one in warm_start$",
     ):
         bench.begin(session="s2", constraints={"cost": {"max": 9.0}})
 
