@@ -3,24 +3,22 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 from windtunnel.definition import Fleet
 from windtunnel.errors import FleetError
 from windtunnel.fleet.accounts import Accounts
-from windtunnel.fleet.beginning import RUN, begin, evaluates, evaluation_job, lanes
+from windtunnel.fleet.beginning import begin, evaluates, evaluation_job, lanes
 from windtunnel.fleet.evaluating import EvaluationMonitor
 from windtunnel.fleet.gathering import gather
 from windtunnel.fleet.monitor import FleetMonitor, FleetProgress
-from windtunnel.fleet.planning import Choice, last_run, plan
-from windtunnel.fleet.publishing import why_failed
+from windtunnel.fleet.planning import Choice, plan
+from windtunnel.fleet.publishing import publish, why_failed
 from windtunnel.fleet.records import read_plan
 from windtunnel.fleet.split import split
 from windtunnel.launchers import get_launcher
 from windtunnel.launchers.base import Launcher
 from windtunnel.ledger import Ledger
-from windtunnel.stores import Store
 
 _SHORTEST, _SHARE = 0.05, 4.0  # seconds between two looks, and how many times as long as a look they are at least
 
@@ -80,6 +78,7 @@ class FleetEngine:
             if progress.failure:
                 raise FleetError(f"the fleet has failed: {progress.failure}")
             evaluation = self._evaluate(ledger, launcher) if evaluates(self.fleet) else {}
+            publish(ledger, self.fleet, what)
         finally:
             launcher.cancel(ledger)
         return Outcome(ledger, progress.accounts, gathered, evaluation)
@@ -97,6 +96,8 @@ class FleetEngine:
         launcher.launch(ledger, evaluation_job(ledger))
         monitor = EvaluationMonitor(ledger, launcher)
         while not (progress := monitor.poll()).done:
+            for job in progress.wanted:
+                launcher.launch(ledger, job)
             self.sleep(_SHORTEST)
         return progress.metrics
 
@@ -108,20 +109,3 @@ def summary(outcome: Outcome) -> list[str]:
     lines = [f"{outcome.accounts.message}.", *(why_failed(ledger, what) if what is not None else [])]
     lines += [f"{name}: {value:g}" for name, value in outcome.evaluation.items() if value is not None]
     return [*lines, *(f"{ledger.url}/{name}" for name in files)]
-
-
-def run_to_do(store: Store, fleet: str, *, fresh: bool = False, resume: str | None = None) -> Ledger:
-    """The run that a command works on: the last one if it was cut short, else a new one.
-
-    Args:
-        store: where the fleet's runs are kept.
-        fleet: its name.
-        fresh: begin a new run in any case.
-        resume: name of the run to go on with.
-    """
-    new = Ledger(store, fleet, datetime.now(UTC).strftime("%Y-%m-%d-%H%M%S-%f"))
-    name = resume or (None if fresh else last_run(new))
-    if name is None:
-        return new
-    last = Ledger(store, fleet, name)
-    return last if resume or last.outcome(RUN) is None else new

@@ -1,31 +1,30 @@
 """What `windtunnel run` does with a fleet's file."""
 
-import argparse
 import sys
 from typing import Any
 
 from windtunnel.definition import Fleet
 from windtunnel.engine.command import FAILED
-from windtunnel.engine.fleet import FleetEngine, run_to_do, summary
+from windtunnel.engine.fleet import FleetEngine, summary
 from windtunnel.errors import DefinitionError, FleetError
 from windtunnel.fleet.monitor import FleetProgress
 from windtunnel.fleet.planning import Choice
 from windtunnel.fleet.publishing import why_failed
 from windtunnel.fleet.records import read_plan
-from windtunnel.stores import open_store
+from windtunnel.ledger import Ledger
 from windtunnel.text import printable
 from windtunnel.validation import unknown
 
 _CHOICES = ("partitions", "only_failed", "force", "parallel")
 
 
-def run_fleet(fleet: Fleet, store: str, arguments: argparse.Namespace, choices: dict[str, Any]) -> int:
-    """Perform a fleet and say what came of it: the run that was cut short, or a new one.
+def run_fleet(fleet: Fleet, ledger: Ledger, how: str, choices: dict[str, Any]) -> int:
+    """Perform a run of a fleet and say what came of it.
 
     Args:
         fleet: its definition.
-        store: where its runs are kept.
-        arguments: of the command: `fresh`, `resume`.
+        ledger: of the run.
+        how: the first line that is said.
         choices: by name: `partitions`, `only_failed`, `force`, `parallel`.
 
     Returns:
@@ -40,8 +39,7 @@ def run_fleet(fleet: Fleet, store: str, arguments: argparse.Namespace, choices: 
     parallel = choices.pop("parallel", None)
     if parallel is not None:
         fleet = fleet.model_copy(update={"limits": fleet.limits.model_copy(update={"parallel": int(parallel)})})
-    ledger = run_to_do(open_store(store), fleet.name, fresh=arguments.fresh, resume=arguments.resume)
-    heads = (f"{fleet.name}: run {ledger.run}", *(f"warning: {each}" for each in fleet.warnings))
+    heads = (how, *(f"warning: {each}" for each in fleet.warnings))
     print(printable("\n".join(heads)), flush=True)  # noqa: T201
     said = ""
 

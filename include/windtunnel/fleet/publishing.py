@@ -35,9 +35,9 @@ def published(ledger: Ledger) -> dict[str, Any] | None:
 
 
 def is_over(ledger: Ledger) -> bool:
-    """Whether nothing is left to go on with: the run is published, or has gone beyond a threshold."""
-    over = ledger.outcome(RUN)
-    return published(ledger) is not None or (over is not None and over.state is State.FAILED)
+    """Whether nothing is left to go on with: it is published, has gone beyond a threshold, or its evaluation failed."""
+    ends = (ledger.outcome(RUN), ledger.outcome(EVALUATION))
+    return published(ledger) is not None or any(end is not None and end.state is State.FAILED for end in ends)
 
 
 def summary(ledger: Ledger, plan: FleetPlan) -> list[str]:

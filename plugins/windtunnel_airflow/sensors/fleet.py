@@ -5,6 +5,8 @@ from typing import Any
 from airflow.sdk import BaseSensorOperator
 from airflow.sdk.exceptions import AirflowException
 
+from windtunnel.launchers import get_launcher
+from windtunnel.launchers.lanes import launch
 from windtunnel_airflow.context import current_fleet
 from windtunnel_airflow.triggers.fleet import FleetTrigger
 
@@ -43,3 +45,8 @@ class AwaitFleet(BaseSensorOperator):
         if "error" in event:
             raise AirflowException(event["error"])
         self.log.info(event["message"])
+        if event.get("wanted"):
+            ledger, fleet = current_fleet(self.store, context)
+            jobs = [ledger.job(name) for name in event["wanted"]]
+            launch(ledger, get_launcher(fleet.launcher), jobs, self.log.warning)
+            self.execute(context)
