@@ -128,11 +128,12 @@ class FleetMonitor:
             self._launcher.launch(self._ledger, job)
 
     def _release(self, lanes: set[str]) -> None:
-        """Let others have what these lanes held, and have not brought to a result."""
-        claims = Claims(self._ledger)
+        """Let others have what these lanes held, or nobody knows who, and have not brought to a result."""
+        claims, known = Claims(self._ledger), {job.job for job in self._jobs}
         over = {batch_name(one.number) for one in ended(self._ledger)}
         for claim in claims.listing().values():
-            if claim.lane in lanes and not claim.released and claim.unit not in over:
+            lost = claim.lane in lanes or claim.lane not in known
+            if lost and not claim.released and claim.unit not in over:
                 claims.release(claim)
 
     def _give_up(self, job: Job) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import BeforeValidator, Field
 
-from windtunnel.errors import NotFoundError
+from windtunnel.errors import NotFoundError, UnreadableError
 from windtunnel.ledger import Ledger, State
 from windtunnel.ledger.reading import named, read_record
 from windtunnel.ledger.records import Record
@@ -174,7 +174,7 @@ def record(ledger: Ledger, result: BatchResult) -> bool:
 def result_of(ledger: Ledger, batch: str) -> BatchResult | None:
     """How a mini-batch ended, if it did."""
     try:
-        return read_record(ledger.store, ledger.path(f"{_RESULTS}{batch}.json"), BatchResult)
+        return _read(ledger, ledger.path(f"{_RESULTS}{batch}.json"), batch)
     except NotFoundError:
         return None
 
@@ -184,7 +184,7 @@ def results(ledger: Ledger) -> Iterator[BatchResult]:
     folder = ledger.path(_RESULTS)
     for name, entry in named(ledger.store.list(folder), folder):
         if batch_number(name) >= 0:
-            yield _listed(entry.metadata) or read_record(ledger.store, entry.path, BatchResult)
+            yield _listed(entry.metadata) or _read(ledger, entry.path, name)
 
 
 def ended(ledger: Ledger) -> Iterator[Ended]:
@@ -196,6 +196,17 @@ def ended(ledger: Ledger) -> Iterator[Ended]:
             yield Ended(number, *_counts(ledger, entry))
 
 
+def _read(ledger: Ledger, path: str, batch: str) -> BatchResult:
+    """A result; a failure that tells so where it cannot be read, for it was written once and for all."""
+    try:
+        return read_record(ledger.store, path, BatchResult)
+    except UnreadableError as error:
+        facts = {"state": State.FAILED, "message": str(error)}
+        return BatchResult.model_validate(
+            {"batch": batch, "items": 1, "kind": "unreadable", "outcomes": [facts], **facts}
+        )
+
+
 def _counts(ledger: Ledger, entry: Entry) -> Iterable[Any]:
     try:
         counts = json.loads(entry.metadata["counts"])
@@ -203,7 +214,7 @@ def _counts(ledger: Ledger, entry: Entry) -> Iterable[Any]:
             return counts  # type: ignore[no-any-return]
     except (KeyError, ValueError, TypeError):
         pass  # lost in copying
-    return _summary(read_record(ledger.store, entry.path, BatchResult))
+    return _summary(_read(ledger, entry.path, entry.path.rpartition("/")[2].removesuffix(".json")))
 
 
 def _summary(result: BatchResult) -> list[Any]:
