@@ -118,6 +118,10 @@ bench-utilisation: $(READY) ## simulate how busy the lanes are, by the length of
 bench-lanes: $(READY_DEV) ## measure how busy lanes are in a run under Airflow, beside the simulation: ARGS="--trials 200 --lanes 8 --mean 3"
 	@$(BIN)/python -m benchmarks.lanes $(ARGS)
 
+bench-orchestration: $(READY_DEV) ## measure 10,000 one-second trials through Airflow, and 1,600 beside Ray Tune and Optuna: ARGS="--trials 200 --beside 0"
+	@$(BIN)/python -m benchmarks.orchestration.install
+	@$(BIN)/python -m benchmarks.orchestration $(ARGS)
+
 bench-stopping: $(READY) ## measure the epochs that early stopping saves, on curves of real trainings: ARGS="--seeds 20"
 	@$(BIN)/python benchmarks/stopping.py $(ARGS)
 

@@ -11,6 +11,7 @@ import itertools
 import random
 import statistics
 import tempfile
+import time
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -48,25 +49,31 @@ def fields(trials: int, lanes: int, mean: float, seed: int = 0) -> dict[str, Any
     }
 
 
-def perform(folder: Path, definition: Mapping[str, Any], patience: float) -> Ledger:
-    """Run the search's DAG once under Airflow's scheduler.
+def perform(folder: Path, definition: Mapping[str, Any], patience: float, search: str = NAME) -> tuple[Ledger, float]:
+    """Run a search's DAG once under Airflow's scheduler.
 
     Args:
         folder: for all that the run needs, empty.
         definition: its fields.
         patience: seconds that it may take.
+        search: its name.
+
+    Returns:
+        The run's ledger, and the seconds from the trigger to the DAG run's end.
     """
     for name in ("dags", "searches"):
         (folder / name).mkdir()
-    (folder / "searches" / f"{NAME}.yaml").write_text(yaml.safe_dump(dict(definition)))
+    (folder / "searches" / f"{search}.yaml").write_text(yaml.safe_dump(dict(definition)))
     (folder / "dags" / "searches.py").write_text(_DAGS)
     with Standalone(folder / "airflow", folder / "dags", folder / "runs") as airflow:
-        run = airflow.trigger(NAME)
-        state = airflow.wait(NAME, run, patience)
-    ledger = Ledger(open_store(str(folder / "runs")), NAME, run)
+        run = airflow.trigger(search)
+        began = time.monotonic()
+        state = airflow.wait(search, run, patience, pause=1.0)  # each question costs the machine some time
+        seconds = time.monotonic() - began
+    ledger = Ledger(open_store(str(folder / "runs")), search, run)
     if state != "success":
         raise SystemExit(f"{ledger.url}: {state}: {collect(ledger).failure}")
-    return ledger
+    return ledger, seconds
 
 
 def measured(ledger: Ledger, lanes: int) -> float:
@@ -98,7 +105,7 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="windtunnel-lanes-") as folder:
         wanted = fields(given.trials, given.lanes, given.mean)
-        ledger = perform(Path(folder), wanted, 600 + 20 * given.trials * given.mean / given.lanes)
+        ledger, _ = perform(Path(folder), wanted, 600 + 20 * given.trials * given.mean / given.lanes)
         definition = Definition.model_validate({"name": NAME} | wanted)
         busy, expected = measured(ledger, given.lanes), simulated(ledger, definition, given.turn)
     print(f"{given.trials} trials of {given.mean:g} s on {given.lanes} lanes: busy {busy:.1%}.")

@@ -141,7 +141,7 @@ def by_halving(early: EarlyStopping, networks: Sequence[Network], objectives: Ma
             at[epochs].append(trial)
             begun.add((network.config, epochs))
         places = rung_decisions(rungs, at, begun, early.halving.factor, objectives)
-        promoted = {one.trial: one.epochs for one in places if one.epochs is not None}
+        promoted = {trial: epochs for trial, epochs, _ in places if epochs is not None}
     return {trial.network: int(rung) for rung in rungs for trial in at[rung]}
 
 

@@ -88,10 +88,10 @@ def continuous(table: Table, label: str, asker: "Ours", setting: Setting, seed: 
         suggestions = asker.ask_beside(n, ended, underway)
         spent.append(time.process_time() - begun)
         places = [table.place(genes) for genes in suggestions]
-        asked = [(f"{row:016x}-e1", float(table.cost[row]) * rng.lognormvariate(0, _SPREAD)) for row in places]
-        rows.update(zip((trial for trial, _ in asked), places, strict=True))
+        chosen = [(f"{row:016x}-e1", float(table.cost[row]) * rng.lognormvariate(0, _SPREAD)) for row in places]
+        rows.update(zip((trial for trial, _ in chosen), places, strict=True))
         return [
-            Request(trial=trial, config=trial[:16], params={}, epochs=1, stage="1", cost=cost) for trial, cost in asked
+            Request(trial=trial, config=trial[:16], params={}, epochs=1, stage="1", cost=cost) for trial, cost in chosen
         ]
 
     simulation = Simulation(sized(setting.lanes, setting.trials), lambda request: request.cost, suggest, 0.0)

@@ -3,9 +3,7 @@
 import time
 from typing import Any
 
-from benchmarks.workloads.nothing import verify
-
-__all__ = ["TORCH", "prepare", "train", "verify"]
+__all__ = ["TORCH", "prepare", "train"]
 
 TORCH = False
 

@@ -11,11 +11,14 @@ class WindtunnelError(Exception):
     """Root of Windtunnel's errors; the message is written for the person who can mend the cause."""
 
 
-class DefinitionError(WindtunnelError):
+class DefinitionError(WindtunnelError, ValueError):
     """A search definition is wrong; the message names file, field, what was found and what is allowed.
 
+    A model's validator may raise it: pydantic takes any `ValueError`.
+
     Attributes:
-        faults: each thing that is wrong, where the error has several; their text makes the message.
+        faults: each thing that is wrong, where the error has several; their text makes the message. Their paths are
+            counted from the place of what was read.
     """
 
     faults: "tuple[Fault, ...]" = ()
@@ -55,10 +58,6 @@ class LedgerError(WindtunnelError):
 
 class UnreadableError(LedgerError):
     """An object of the run cannot be read; the message names it and tells the mend."""
-
-
-class UnsafeFolderError(WindtunnelError):
-    """A folder for this user's own files may be in another user's hands."""
 
 
 class LaunchError(WindtunnelError):

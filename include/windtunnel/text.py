@@ -22,9 +22,9 @@ def error_text(error: BaseException) -> str:
         return f"an exception that cannot be shown, of a class made by {type(type(error)).__name__}"
 
 
-def readable(said: object) -> str:
+def readable(value: object) -> str:
     """The text as a record holds it: what no terminal or UTF-8 file takes written out, its middle left out if long."""
-    text = str(said)
+    text = str(value)
     if len(text) > _MOST:
         left_out = f" … ({len(text) - _MOST:,} characters left out) … "
         text = text[: _MOST // 2] + left_out + text[-_MOST // 2 :]

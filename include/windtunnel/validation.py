@@ -1,9 +1,13 @@
 """Reading what people write: models that refuse unknown fields, and faults that say where, what and what instead."""
 
+import ast
 import difflib
+import inspect
 import json
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Annotated, Any, ClassVar, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, ValidationError
@@ -54,19 +58,36 @@ class StrictModel(BaseModel):
 
     removed: ClassVar[dict[str, str]] = {}
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         """The model's JSON Schema, described by the docstrings of its class and its fields, each as one line."""
         schema = handler(core_schema)
         own = handler.resolve_ref_schema(schema)
-        for part in (own, *own.get("properties", {}).values()):
+        fields = own.get("properties", {})
+        for name, text in _docstrings(cls).items():
+            if name in fields:
+                fields[name].setdefault("description", text)
+        for part in (own, *fields.values()):
             if "description" in part:
                 part["description"] = " ".join(part["description"].split())
         return schema
+
+
+def _docstrings(model: type[BaseModel]) -> dict[str, str]:
+    """The docstrings below a model's fields and those that it inherits.
+
+    Pydantic would read them as each class is made, which takes longer than all else in the import of this package.
+    """
+    docstrings: dict[str, str] = {}
+    for kind in reversed(model.__mro__[: model.__mro__.index(StrictModel)]):
+        written = ast.parse(textwrap.dedent(inspect.getsource(kind))).body[0]
+        for field, below in pairwise(written.body if isinstance(written, ast.ClassDef) else []):
+            match field, below:
+                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                    docstrings[name] = text
+    return docstrings
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,18 +104,6 @@ class Fault:
 
     def __str__(self) -> str:
         return f"{path_text(self.path)}: {self.text}" if self.path else self.text
-
-
-class InnerFaultsError(ValueError):
-    """Raised by a model's validator whose faults have paths of their own, counted from the model's place.
-
-    Attributes:
-        faults: what is wrong.
-    """
-
-    def __init__(self, faults: Iterable[Fault]) -> None:
-        self.faults = tuple(faults)
-        super().__init__("; ".join(map(str, self.faults)))
 
 
 Model = TypeVar("Model", bound=StrictModel)
@@ -156,7 +165,7 @@ def path_text(path: Sequence[str | int]) -> str:
 def _faults(model: type[StrictModel], detail: ErrorDetails, path: Path) -> list[Fault]:
     location = tuple(part for part in detail["loc"] if part != "[key]")
     error = detail.get("ctx", {}).get("error")
-    if isinstance(error, InnerFaultsError):
+    if isinstance(error, DefinitionError) and error.faults:
         return [Fault((*path, *location, *fault.path), fault.text) for fault in error.faults]
     return [_fault(model, detail, location, (*path, *location))]
 

@@ -45,7 +45,7 @@ def _connect(extra: dict[str, Any] | None = None) -> Connection:
         client = hook.get_conn()
     except ConfigException as error:
         raise LaunchError(f"Airflow's connection {_name()} leads to no cluster: {error}") from error
-    return Connection(client, hook.get_namespace() or _namespace(hook))
+    return client, hook.get_namespace() or _namespace(hook)
 
 
 def _namespace(hook: Any) -> str:

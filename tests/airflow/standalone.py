@@ -73,14 +73,14 @@ class Standalone:
     def state(self, dag_id, run_id):
         return self.client.get(f"/api/v2/dags/{dag_id}/dagRuns/{run_id}").json()["state"]
 
-    def wait(self, dag_id, run_id, timeout):
-        """Wait for the run's end; its state."""
+    def wait(self, dag_id, run_id, timeout, pause=0.3):
+        """Wait for the run's end, asking after pauses; its state."""
 
         def ended():
             state = self.state(dag_id, run_id)
             return state if state in FINISHED else None
 
-        return self.until(ended, timeout, f"{dag_id} {run_id} does not end")
+        return self.until(ended, timeout, f"{dag_id} {run_id} does not end", pause)
 
     def tasks(self, dag_id, run_id):
         """All task instances of a run: `{"finalists": {...}, "iteration_1.train.launch[0]": {...}}`."""
@@ -95,7 +95,7 @@ class Standalone:
     def import_errors(self):
         return self.client.get("/api/v2/importErrors").json()["import_errors"]
 
-    def until(self, ask, timeout, complaint):
+    def until(self, ask, timeout, complaint, pause=0.3):
         """Ask until the answer is true; the answer."""
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
@@ -103,7 +103,7 @@ class Standalone:
             with contextlib.suppress(httpx.TransportError):
                 if answer := ask():
                     return answer
-            time.sleep(0.3)
+            time.sleep(pause)
         raise TimeoutError(f"{complaint} after {timeout} s; see {self.home}/standalone.log")
 
     def _is_healthy(self):

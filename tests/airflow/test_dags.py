@@ -265,6 +265,7 @@ def test_the_trigger_survives_serialisation(home):
     assert pause(0) == pytest.approx(0.2)
     assert pause(60) == pytest.approx(3)
     assert pause(3600) == 10
+    assert pause(0, took=1.5) == pytest.approx(6)  # with thousands of results
 
 
 def test_a_broken_definition_is_shown_and_hurts_no_other(tmp_path, home):

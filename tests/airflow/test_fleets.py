@@ -136,6 +136,7 @@ def test_a_threshold_that_is_gone_beyond_fails_the_run_once_all_is_gathered(flee
     report = run.ledger.store.get(run.ledger.path("report.txt")).decode()
     assert "failed: tenant_2.csv: ValueError: broken sales" in report
     assert "mini_batch_error_threshold allows 0" in report
+    assert b"broken sales" in run.ledger.store.get(run.ledger.path("report.html"))
 
     fleets.write("shops", raw=RAW.replace("20", "broken"), mini_batch_error_threshold=1)
     run = fleets.run("shops", only_failed=True)
@@ -155,29 +156,47 @@ def test_the_page_shows_every_partition_and_only_to_who_may_look(fleets, home):
     ledger, _, plan = prepared(home, fleets.definition("shown"), "first")
     succeed(ledger, plan, 0, accuracy=0.75)
     fall_short(ledger, plan, 1)
+    ledger.store.put(ledger.path("logs/lane-0.1.log"), b"said\n")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS", "False")  # or whoever comes is logged in
         purge_cached_app()
         client = TestClient(create_app(apps="core"), "http://localhost:8080")
         address = {"dag_id": "shown", "run_id": "first"}
-        assert client.get("/windtunnel/data/fleet", params=address).status_code == 401
+        places = ("overview", "block", "partition", "files", "compare", "file")
+        denied = [client.get(f"/windtunnel/data/fleet/{place}", params=address).status_code for place in places]
+        assert denied == [401] * len(places)
         sign_in(client)
+
+        def ask(place, **more):
+            return client.get(f"/windtunnel/data/fleet/{place}", params=address | more)
+
         assert "fleet.js" in client.get("/windtunnel/run", params=address).text
-        shown = client.get("/windtunnel/data/fleet", params=address).json()
-        unbegun = client.get("/windtunnel/data/fleet", params=address | {"run_id": "second"}).json()
+        shown, block = ask("overview").json(), ask("block", number=0).json()
+        one, files = ask("partition", name="tenant_2.csv").json(), ask("files").json()
+        log = ask("file", name="logs/lane-0.1.log")
+        refused = [
+            ask("file", name="plan.json"),
+            ask("file", name="../x"),
+            ask("partition", name="x"),
+            ask("block", number=9),
+        ]
+        unbegun = ask("overview", run_id="second").json()
+        compared = ask("compare", other="second")
     purge_cached_app()
     fleet = shown["fleet"]
-    assert [(row["name"], row["state"]) for row in fleet["partitions"]] == [
-        ("tenant_1.csv", "completed"),
-        ("tenant_2.csv", "failed"),
-        ("tenant_3.csv", "open"),
-    ]
-    assert fleet["partitions"][0]["metrics"] == {"accuracy": 0.75}
-    assert fleet["partitions"][1]["message"] == "short"
+    assert (block["names"], block["states"]) == (
+        ["tenant_1.csv", "tenant_2.csv", "tenant_3.csv"],
+        ["completed", "failed", "open"],
+    )
+    assert block["metrics"] == {"accuracy": [0.75, None, None]}
+    assert one["message"] == "short" and one["batch"]["attempts"] == 3
     assert fleet["columns"] == ["tenant"] and fleet["objectives"] == {"accuracy": "maximize"}
     assert fleet["accounts"]["partitions_done"] == 2 and not fleet["over"]
+    assert "logs/lane-0.1.log" in files and log.text == "said\n"
+    assert [reply.status_code for reply in refused] == [404] * 4
     assert [run["run_id"] for run in shown["runs"]] == ["second"]
     assert unbegun["fleet"] is None and [run["run_id"] for run in unbegun["runs"]] == ["first"]
+    assert compared.status_code == 404  # it has not begun
 
 
 def test_the_command_refuses_what_a_fleet_does_not_have(tmp_path, monkeypatch, capsys):

@@ -19,7 +19,7 @@ def cache(tmp_path, monkeypatch):
     monkeypatch.setattr(readers, "_PATIENCE", 0.01)
     ledger = Ledger(LocalStore(tmp_path), "digits_cnn", "first")
     made_up.fill(ledger, iterations=1, finalists=0)
-    cache = readers.RunCache(ledger)
+    cache = readers.RunCache(ledger, readers.RunReader(ledger).read)
     cache.snapshot()
     return cache
 
@@ -39,7 +39,7 @@ def outage(cache, waited, monkeypatch):
         raise StoreError("the credentials have expired")
 
     with monkeypatch.context() as patch:
-        patch.setattr(cache._reader, "read", fail)
+        patch.setattr(cache, "_read_run", fail)
         yield patch.undo
 
 

@@ -44,7 +44,7 @@ def stack():
 def disturbed(stack):
     """A run during which each service was restarted once: the run as the API has it, and its ledger's URL."""
     run_id = stack.trigger(SEARCH, **SHORTER)
-    log = "cat /opt/airflow/spool/runs/*/1-0.log 2>/dev/null || true"
+    log = "cat /opt/airflow/spool/runs/*/lane-*.log 2>/dev/null || true"
     stack.until(lambda: ": start 1, process" in stack.inside("trainer", "sh", "-c", log), 300)  # a trial is at work
     for service in RESTARTS:
         stack.restart(service, at_once=service == "trainer")

@@ -21,6 +21,7 @@ import psutil
 
 from windtunnel.errors import StoreError
 from windtunnel_trainer import preemption
+from windtunnel_trainer.processes import children
 
 DONE = 100  # exit code of work that was done
 NO_STORE = 75  # of work that could not use the store; EX_TEMPFAIL of sysexits.h
@@ -170,14 +171,9 @@ def adopt() -> bool:
     return _LIBC is None or _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
 
 
-def children() -> set[int]:
-    """This process's."""
-    return {child.pid for child in psutil.Process().children()}
-
-
 def end_orphans(others: Collection[int]) -> None:
     """Kill all children but these, and what they leave: processes that units have left behind."""
-    while orphans := children().difference(others):
+    while orphans := children(os.getpid()).difference(others):
         for pid in orphans:
             with suppress(OSError):
                 os.kill(pid, signal.SIGKILL)

@@ -12,7 +12,7 @@ from windtunnel.ledger.queue import in_order, open_stages, requested, unfinished
 from windtunnel.ledger.stage import Stage
 from windtunnel_trainer.logs import say
 
-_SHORTEST, _LONGEST, _METERED = 0.1, 2.0, 10.0  # seconds between two looks for work where there was none
+_PAUSES, _METERED = (0.02, 2.0), (0.1, 10.0)  # least and most seconds between two looks for work where there was none
 _SHARE = 0.1  # of the time without work that a look may add to it
 _FEW = 4  # units of other lanes that are looked after at each claim
 _TIMED = 200  # trials whose times correct what is predicted
@@ -70,8 +70,8 @@ class Lane:
         unit = self._take()
         moment = self._clock()
         if unit is None:
-            longest = _METERED if self._ledger.store.metered else _LONGEST
-            self._due = moment + min(longest, max(_SHORTEST, _SHARE * (moment - self._worked)))
+            least, most = _METERED if self._ledger.store.metered else _PAUSES
+            self._due = moment + min(most, max(least, _SHARE * (moment - self._worked)))
         else:
             self._worked = moment
         return unit

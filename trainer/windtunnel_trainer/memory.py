@@ -7,6 +7,8 @@ from pathlib import Path
 
 import psutil
 
+from windtunnel_trainer.processes import family
+
 _COUNTERS = (Path("/sys/fs/cgroup/memory.events"), Path("/sys/fs/cgroup/memory/memory.oom_control"))  # v2, v1
 
 
@@ -26,13 +28,10 @@ def beyond(pid: int, limit: int) -> int:
     What they share, as a loader's workers do, counts once: a part of it for each (PSS), where the kernel tells. That is
     slow to ask for, so it is asked only where the sum of all resident memory is beyond the limit.
     """
-    try:
-        family = _family(pid)
-    except psutil.Error:
-        return 0
-    used = sum(map(_rss, family))
+    members = family(pid)
+    used = sum(map(_rss, members))
     if used > limit:
-        used = sum(map(_proportional, family))
+        used = sum(map(_proportional, members))
     return used if used > limit else 0
 
 
@@ -41,12 +40,9 @@ def peak_of(pid: int) -> int:
 
     What several processes share counts once: each has its proportional part of it (PSS), where the kernel tells.
     """
-    try:
-        family = _family(pid)
-    except psutil.Error:
-        return 0
-    own = _field(Path(f"/proc/{pid}/status"), "VmHWM") or _rss(family[0])
-    return own if len(family) == 1 else max(own, sum(map(_proportional, family)))
+    members = family(pid)
+    own = _field(Path(f"/proc/{pid}/status"), "VmHWM") or _rss(pid)
+    return own if len(members) == 1 else max(own, sum(map(_proportional, members)))
 
 
 def write_peak(log: Path, peak: int) -> None:
@@ -68,18 +64,13 @@ def _beside(log: Path) -> Path:
     return log.with_suffix(".peak")
 
 
-def _family(pid: int) -> list[psutil.Process]:
-    process = psutil.Process(pid)
-    return [process, *process.children(recursive=True)]
+def _proportional(pid: int) -> int:
+    return _field(Path(f"/proc/{pid}/smaps_rollup"), "Pss") or _rss(pid)
 
 
-def _proportional(process: psutil.Process) -> int:
-    return _field(Path(f"/proc/{process.pid}/smaps_rollup"), "Pss") or _rss(process)
-
-
-def _rss(process: psutil.Process) -> int:
+def _rss(pid: int) -> int:
     with suppress(psutil.Error):
-        return int(process.memory_info().rss)
+        return int(psutil.Process(pid).memory_info().rss)
     return 0
 
 

@@ -67,8 +67,8 @@ class Saver:
             WorkloadError: the checkpoint is another configuration's.
         """
         for trial, ledger in self.sources(first_start=first_start):
-            if (found := checkpoints.load(ledger, trial, self._request.config)) is not None:
-                return trial, *found
+            if (checkpoint := checkpoints.load(ledger, trial, self._request.config)) is not None:
+                return trial, *checkpoint
             if trial != self._request.trial:
                 self._group.say(f"{trial} left no checkpoint to go on from: training from the beginning")
         return None

@@ -21,6 +21,7 @@ from windtunnel_trainer import causes, child, memory
 from windtunnel_trainer.deferred import PAUSE, DeferredWork
 from windtunnel_trainer.gpus import devices, visible_to
 from windtunnel_trainer.logs import UnitLog, log_folder, say
+from windtunnel_trainer.processes import children
 from windtunnel_trainer.source import Listed, Source
 from windtunnel_trainer.wakeup import wake_up
 
@@ -28,6 +29,7 @@ RunUnit = Callable[[Ledger, Job, str, Attempt, Path], None]
 
 PREEMPTED = 128 + signal.SIGTERM  # exit code of a job that was told to go
 _TICK = 0.2  # seconds between two looks at clocks, memory and the cancel file
+_SHORT_TICK, _SHARE = 0.02, 0.1  # where nothing runs: seconds at first, later this share of the time since then
 _MEASURE = 1.0  # seconds between two looks at memory where no limit is set
 _GRACE = 10.0  # seconds that a unit gets to save its state and end when its job is told to go
 _HANDOVER = 30.0  # seconds that Kubernetes lets a pod take to leave, in which it may give its start back
@@ -91,13 +93,14 @@ class Supervisor:
         self._told_to_go = False
         self._work = DeferredWork()
         self._folder = log_folder(ledger, job)
+        self._worked = time.monotonic()
 
     def run(self, source: Source) -> int:
         """Run the units until each has a result; returns the job's exit code: 1 where the store refused some."""
         self._source = source
         self._lifeline = child.Lifeline()
         child.adopt()
-        self._not_units = child.children()  # what importing the workload has started
+        self._not_units = children(os.getpid())  # what importing the workload has started
         self._folder.mkdir(parents=True, exist_ok=True)
         with wake_up(self._note_going) as wake:
             try:
@@ -105,7 +108,7 @@ class Supervisor:
                     if self._told_to_go or (self._cancel_file is not None and self._cancel_file.exists()):
                         return self._go()
                     self._fill_slots()
-                    if select.select([wake], [], [], _TICK)[0]:
+                    if select.select([wake], [], [], self._tick())[0]:
                         os.read(wake, 512)
                     self._measure()
                     self._condemn()
@@ -125,6 +128,13 @@ class Supervisor:
         left = self._work.left
         say(f"done but for {', '.join(sorted(left))}" if left else "done")
         return 1 if left else 0
+
+    def _tick(self) -> float:
+        """Seconds until the next look: where a lane has just run out of work, more may come at any moment."""
+        if self._running:
+            self._worked = time.monotonic()
+            return _TICK
+        return min(_TICK, max(_SHORT_TICK, _SHARE * (time.monotonic() - self._worked)))
 
     def _note_going(self) -> None:
         self._told_to_go = True

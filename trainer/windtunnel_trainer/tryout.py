@@ -32,6 +32,7 @@ from windtunnel.workload.source import upload_source
 from windtunnel_trainer import child, units
 from windtunnel_trainer.data import FOLDER_VARIABLE
 from windtunnel_trainer.job import THREAD_VARIABLES
+from windtunnel_trainer.processes import children
 from windtunnel_trainer.rehearsal import rehearse
 
 
@@ -41,7 +42,7 @@ def main(argv: list[str] | None = None) -> int:
     if arguments.data is not None:
         os.environ[FOLDER_VARIABLE] = str(arguments.data)
     child.adopt()
-    others = child.children()
+    others = children(os.getpid())
     try:
         definition = resolve(load_definition(arguments.file))
         arguments.epochs = definition.epochs.partial if arguments.epochs is None else arguments.epochs

@@ -261,9 +261,9 @@ def _never_came(definition: Definition, missing: Collection[str], metrics: Colle
     names = ", ".join(map(repr, sorted(missing)))
     what = "objective" if definition.objectives.keys() & set(missing) else "constrained value"
     if definition.script is not None:
-        told = ", ".join(sorted(metrics)) or "nothing"
+        reported = ", ".join(sorted(metrics)) or "nothing"
         return (
-            f"{', '.join(sorted(missing))} never came: the script's output tells {told}; it must "
+            f"{', '.join(sorted(missing))} never came: the script's output tells {reported}; it must "
             f"write a line such as {min(missing)}=0.9, or script.metrics have the pattern of its own"
         )
     return (

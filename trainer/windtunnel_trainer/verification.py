@@ -171,10 +171,10 @@ class Verification:
         if spread > 0:
             self.metrics["test_r2"] = 1 - float(np.sum((outputs - y) ** 2)) / spread
         if self._has_onnx():
-            found = np.asarray(self._onnx_like(outputs, x), np.float64).reshape(y.shape)
-            self.metrics["onnx_rmse"] = _rmse(found, y)
+            exported = np.asarray(self._onnx_like(outputs, x), np.float64).reshape(y.shape)
+            self.metrics["onnx_rmse"] = _rmse(exported, y)
             scale = max(1.0, float(np.max(np.abs(outputs))))
-            self._compare(outputs / scale, found / scale, "max_output_diff")
+            self._compare(outputs / scale, exported / scale, "max_output_diff")
         return self.metrics
 
     def _has_onnx(self) -> bool:
@@ -218,8 +218,8 @@ class Verification:
 
     def _onnx_like(self, outputs: npt.NDArray[Any], x: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """That output of the exported model that has the shape of the model's own, or else the first."""
-        found = self._onnx_outputs([x])
-        return next((each for each in found if each.shape == outputs.shape), found[0])
+        exported = self._onnx_outputs([x])
+        return next((each for each in exported if each.shape == outputs.shape), exported[0])
 
     def _compare(self, expected: npt.ArrayLike, found: npt.ArrayLike, name: str) -> float:
         want, have = np.asarray(expected, np.float64), np.asarray(found, np.float64)

@@ -113,12 +113,12 @@ def table(case: Case, runs: Sequence[dict[str, Any]], trials: int) -> Iterable[s
 
 def cases(folder: str, names: Sequence[str] | None) -> list[Case]:
     """All problems that can be had; the trainings, which take minutes the first time, only where they are wanted."""
-    found = formulas.cases()
+    problems = formulas.cases()
     if folder:
-        found.append(tables.nas_bench_macro(Path(folder)))
+        problems.append(tables.nas_bench_macro(Path(folder)))
     if names is None or any(name.startswith("digits") for name in names):
-        found += trainings.cases()
-    return found
+        problems += trainings.cases()
+    return problems
 
 
 def main() -> None:

@@ -212,7 +212,7 @@ def cases() -> list[Case]:
         Case("crashing", floats(5), ONE, plain(crashing), 0.0),
         Case("noisy network", NETWORKS, ONE, noisy_network, 0.0, exact=lambda params: {"loss": network_loss(params)}),
         Case("ZDT1", floats(8), TWO, plain(zdt1), 1.21 - 1 / 3, (1.1, 1.1)),
-        Case("C2-DTLZ2", floats(6), TWO, plain(c2_dtlz2), 0.3996406, (1.1, 1.1), {"away": nought}, unseen=True),
+        Case("C2-DTLZ2", floats(6), TWO, plain(c2_dtlz2), 0.3996406, (1.1, 1.1), {"away": nought}),
         Case("ZDT3", floats(6), TWO, plain(zdt3), zdt3_volume(), (1.1, 1.1), unseen=True),
         Case(
             "bounded network",

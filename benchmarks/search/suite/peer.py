@@ -2,19 +2,18 @@
 
 import json
 import math
-import os
 import random
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.environments import FOLDER, python_of
 from benchmarks.search.suite.case import Case
 from windtunnel.objectives.direction import sign
 from windtunnel.space import Params
 from windtunnel.strategies import Trial
 
-FOLDER = Path(os.environ.get("PEERS", "build/peers"))  # of the environments
 WORKERS = Path(__file__).parent / "workers"
 PEERS = {  # by label: the environment, and what the worker is asked for
     "optuna tpe": ("botorch", "optuna_peer.py", "tpe"),
@@ -41,7 +40,7 @@ class Peer:
             UnsuitedError: its environment is not there, or it declines the problem.
         """
         environment, script, method = PEERS[label]
-        python = FOLDER / environment / "bin" / "python"
+        python = python_of(environment)
         if not python.exists():
             raise UnsuitedError(f"{python} is missing")
         self._case = case

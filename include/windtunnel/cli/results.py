@@ -1,4 +1,4 @@
-"""Print all that is known of a run's trials, as CSV or JSON.
+"""Print all that is known of a run's trials, or of a fleet's partitions, as CSV or JSON.
 
 Those that searched come first, in order, then the finalists' full trainings. In CSV a value has a column of its own,
 such as `params.lr`, `objectives.val_acc` or `test.test_acc`. Lists, mappings, true, false and null are JSON, as is a
@@ -23,18 +23,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Read the run and print its trials."""
     from windtunnel.ledger.find import find_run
+    from windtunnel.report import reader_of
     from windtunnel.report.export import flat, records
-    from windtunnel.report.reader import collect
+    from windtunnel.report.fleet import FleetSnapshot
+    from windtunnel.report.fleet import text as fleet
     from windtunnel.text import csv_cell
 
-    snapshot = collect(find_run(arguments.url))
-    rows = records(snapshot)
+    snapshot = reader_of(find_run(arguments.url)).read()
+    if isinstance(snapshot, FleetSnapshot):
+        rows, each = fleet.records(snapshot), "partition"
+    else:
+        rows, each = records(snapshot), "trial"
     if arguments.json:
         run = {"search": snapshot.search, "run": snapshot.run, "url": snapshot.url, "objectives": snapshot.objectives}
-        print(json.dumps(run | {"trials": rows}, indent=1))
+        print(json.dumps(run | {f"{each}s": rows}, indent=1))
         return 0
     columns = flat(rows)
     table = csv.writer(sys.stdout, lineterminator="\n")
-    table.writerow([csv_cell(name) for name in (columns[0] if columns else ["trial"])])
+    table.writerow([csv_cell(name) for name in (columns[0] if columns else [each])])
     table.writerows([csv_cell(value) for value in row.values()] for row in columns)
     return 0

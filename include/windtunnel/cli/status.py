@@ -1,4 +1,4 @@
-"""Print a run's trials as a table: state, parameters, objectives, metrics, time, and why one failed.
+"""Print a run's trials, or a fleet's partitions, as a table: state, values, time, and why one failed.
 
 With `--follow` it goes on until the run has ended: on a terminal the table is drawn again and again, elsewhere each
 trial gets a line when it has ended.
@@ -10,12 +10,12 @@ import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from windtunnel.ledger import Ledger
-    from windtunnel.report.reader import RunReader
-    from windtunnel.report.snapshot import Snapshot
+    from windtunnel.report import FleetReader, FleetSnapshot, RunReader, Snapshot
 
 _SHORTEST = 1.0  # seconds between two looks
 _SHARE = 0.1  # of the time that may go into looking
@@ -32,9 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print the table once, or follow the run."""
     from windtunnel.ledger.find import find_run
-    from windtunnel.report.reader import RunReader
+    from windtunnel.report import reader_of
 
-    reader = RunReader(find_run(arguments.url))
+    reader = reader_of(find_run(arguments.url))
     terminal = sys.stdout.isatty()
     if not arguments.follow:
         snapshot = reader.read()
@@ -50,13 +50,16 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _silence(ledger: "Ledger", snapshot: "Snapshot") -> str:
+def _silence(ledger: "Ledger", snapshot: "Snapshot | FleetSnapshot") -> str:
     """What is known of a run that goes on by its ledger, but of which nothing has been heard for long; else empty.
 
     A ledger does not tell what its engine knows: Airflow's page says which of the causes it is.
     """
     from windtunnel.ledger.writer import last_sign
+    from windtunnel.report import FleetSnapshot
 
+    if isinstance(snapshot, FleetSnapshot):
+        return ""
     session = snapshot.session
     if session is None or not snapshot.works or snapshot.asking:
         return ""
@@ -70,36 +73,41 @@ def _silence(ledger: "Ledger", snapshot: "Snapshot") -> str:
     )
 
 
-def _print_table(snapshot: "Snapshot", terminal: bool, whole: bool = True) -> None:
-    """The table, as wide as the terminal is and, unless it is to be whole, no higher."""
-    from windtunnel.report.text import headline, table, why_failed
+def _words(snapshot: "Snapshot | FleetSnapshot") -> ModuleType:
+    """What puts such a run into words."""
+    from windtunnel.report import FleetSnapshot, text
+    from windtunnel.report.fleet import text as fleet
 
+    return fleet if isinstance(snapshot, FleetSnapshot) else text
+
+
+def _print_table(snapshot: "Snapshot | FleetSnapshot", terminal: bool, whole: bool = True) -> None:
+    """The table, as wide as the terminal is and, unless it is to be whole, no higher."""
+    words = _words(snapshot)
     size = shutil.get_terminal_size()
     width = size.columns if terminal else None
-    head = headline(snapshot).splitlines()
-    tail = [line[:width] for line in why_failed(snapshot)]
+    head = words.headline(snapshot).splitlines()
+    tail = [line[:width] for line in words.why_failed(snapshot)]
     rows = None if whole else max(1, size.lines - len(head) - len(tail) - 2)
-    print("\n".join([*head, *table(snapshot, width, rows), *tail]), flush=True)
+    print("\n".join([*head, *words.table(snapshot, width, rows), *tail]), flush=True)
 
 
-def _print_lines(reader: "RunReader") -> None:
-    from windtunnel.report.text import ended_lines, headline, why_failed
-
+def _print_lines(reader: "RunReader | FleetReader") -> None:
     printed: set[str] = set()
     begun = False
     for snapshot in _snapshots(reader):
+        words = _words(snapshot)
         if not begun:
-            print(headline(snapshot))
+            print(words.headline(snapshot))
         begun = True
-        for line in ended_lines(snapshot, printed):
+        for line in words.ended_lines(snapshot, printed):
             print(line, flush=True)
-    print("\n".join([*why_failed(snapshot), headline(snapshot).splitlines()[-1]]))
+    print("\n".join([*words.why_failed(snapshot), words.headline(snapshot).splitlines()[-1]]))
 
 
-def _snapshots(reader: "RunReader") -> Iterator["Snapshot"]:
+def _snapshots(reader: "RunReader | FleetReader") -> "Iterator[Snapshot | FleetSnapshot]":
     """The run now and again, until it has ended; a store that cannot be reached for a while is waited for."""
     from windtunnel.errors import UnavailableError
-    from windtunnel.report.text import ending
     from windtunnel.text import printable
 
     warned = False
@@ -114,7 +122,7 @@ def _snapshots(reader: "RunReader") -> Iterator["Snapshot"]:
         else:
             warned = False
             yield snapshot
-            if ending(snapshot):
+            if _words(snapshot).ending(snapshot):
                 return
         took = time.monotonic() - began
         time.sleep(max(_SHORTEST, took * (1 / _SHARE - 1)))

@@ -23,6 +23,7 @@ KIND = "fleet"
 DATA_VARIABLE = "WINDTUNNEL_DATA"
 _ENTRIES = ("workload", "script", "entry_script")  # what trains; one of them
 _MADE = ("name", "pod_template", "workload")  # fields that are written where a file does not give them
+_TAKEN = ("leaderboard.csv", "batches.csv", "log.txt", "done.json", "MLTable")  # files beside the gathered table
 _ANY = -1  # of a threshold: all failures are ignored
 
 
@@ -60,11 +61,12 @@ class RetrySettings(StrictModel):
 class Gather(StrictModel):
     """What becomes of all partitions' rows, files and metrics."""
 
-    append_row_to: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*\.csv$", max_length=200)] | None = None
-    """File that all returned rows are in, with their partitions' keys as columns: `predictions.csv`."""
+    append_row_to: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$", max_length=200)] | None = None
+    """CSV file that all returned rows are in, with their partitions' keys as columns: `predictions.csv`."""
     outputs: dict[Name, str] = Field(default_factory=dict)
-    """Folders or URLs, by name, that partitions' files go to; made if missing. Empty text is a folder of the run's own.
-    In `program_arguments`, `${{outputs.NAME}}` is a folder whose files go there."""
+    """Folders, relative to this file, or URLs, by name, that partitions' files go to; made if missing, with an MLTable.
+    Empty text is a folder of the run's own. In `program_arguments`, `${{outputs.NAME}}` is a folder whose files go
+    there."""
 
 
 class FleetLimits(StrictModel):
@@ -110,6 +112,8 @@ class Fleet(StrictModel):
     """What the entry script finds in `sys.argv`."""
     environment_variables: dict[str, str] = Field(default_factory=dict)
     """Variables that every process has."""
+    logging_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """What an entry script's `EntryScript().logger` writes to its process's log, from this level up."""
     settings: dict[str, Any] = Field(default_factory=dict)
     """Fixed settings for the workload's `train`."""
     reuse: bool = False
@@ -228,10 +232,18 @@ def fleet_of(ledger: Ledger) -> Fleet:
 
 
 def _beside(fields: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """The fields with the paths of script and data, as found from the definition's file or `$WINDTUNNEL_DATA`."""
+    """The fields with all paths as found from the definition's file; the data's from `$WINDTUNNEL_DATA` if set."""
+
+    def at(place: Path, path: Any) -> Any:
+        return str(place / path) if isinstance(path, str) and path and "://" not in path else path
+
     places = {"entry_script": folder, "data": Path(os.environ.get(DATA_VARIABLE) or folder)}
-    given = {name: fields[name] for name in places if isinstance(fields.get(name), str)}
-    return fields | {name: path if "://" in path else str(places[name] / path) for name, path in given.items()}
+    fields = fields | {name: at(place, fields[name]) for name, place in places.items() if name in fields}
+    gather = fields.get("gather")
+    if isinstance(gather, Mapping) and isinstance(gather.get("outputs"), Mapping):
+        outputs = {name: at(folder, path) for name, path in gather["outputs"].items()}
+        fields["gather"] = {**gather, "outputs": outputs}
+    return fields
 
 
 def _faults(fields: Mapping[str, Any]) -> Iterator[Fault]:
@@ -250,6 +262,10 @@ def _faults(fields: Mapping[str, Any]) -> Iterator[Fault]:
         yield Fault(("entry_script",), f"there is no file {script}")
     if isinstance(script, str) and PurePosixPath(script).suffix != ".py":
         yield Fault(("entry_script",), f"found {shown(script)}; allowed: a Python file")
+    gather = fields.get("gather")
+    if isinstance(gather, Mapping) and gather.get("append_row_to") in _TAKEN:
+        name = shown(gather["append_row_to"])
+        yield Fault(("gather", "append_row_to"), f"found {name}, which every fleet has; allowed: another name")
     split = fields.get("split")
     name, keys = (split.get("name"), split.get("keys")) if isinstance(split, Mapping) else (None, None)
     if isinstance(name, str) and isinstance(keys, list):

@@ -12,6 +12,7 @@ from windtunnel.fleet.planning import Choice
 from windtunnel.fleet.publishing import why_failed
 from windtunnel.fleet.records import read_plan
 from windtunnel.ledger import Ledger
+from windtunnel.report import write_report
 from windtunnel.text import printable
 from windtunnel.validation import unknown
 
@@ -41,20 +42,22 @@ def run_fleet(fleet: Fleet, ledger: Ledger, how: str, choices: dict[str, Any]) -
         fleet = fleet.model_copy(update={"limits": fleet.limits.model_copy(update={"parallel": int(parallel)})})
     heads = (how, *(f"warning: {each}" for each in fleet.warnings))
     print(printable("\n".join(heads)), flush=True)  # noqa: T201
-    said = ""
+    shown = ""
 
     def look(progress: FleetProgress) -> None:
-        nonlocal said
-        if progress.accounts.message != said:
-            said = progress.accounts.message
+        nonlocal shown
+        if progress.accounts.message != shown:
+            shown = progress.accounts.message
             print(printable(progress.message), flush=True)  # noqa: T201
 
     try:
         outcome = FleetEngine(fleet, ledger, Choice(**choices), look).perform()
     except FleetError as error:
+        write_report(ledger)
         what = read_plan(ledger)
         lines = [str(error), *(why_failed(ledger, what) if what is not None else [])]
         print(printable("\n".join([*lines, f"What there is: {ledger.url}/gathered/batches.csv"])), file=sys.stderr)  # noqa: T201
         return FAILED
-    print(printable("\n".join(summary(outcome))))  # noqa: T201
+    write_report(ledger)
+    print(printable("\n".join([*summary(outcome), f"{ledger.url}/report.html"])))  # noqa: T201
     return 0

@@ -17,9 +17,10 @@ from windtunnel.ledger import Job, Model, Plan, State
 from windtunnel.ledger.queue import open_queue, owed
 from windtunnel.ledger.stage import Stage
 from windtunnel.stages import Search
+from windtunnel.strategies import get_strategy
 from windtunnel.text import error_text
 
-_INTERVAL = 0.1  # seconds between two looks at a stage
+_INTERVAL = 0.1  # seconds between two looks at a stage, at most
 _FIRST_DELAY, _LONGEST_DELAY = 1.0, 60.0  # seconds until a store that did not answer is asked again
 
 P = ParamSpec("P")
@@ -94,7 +95,7 @@ class Engine:
         plan = self._patiently(stages.suggest, self.search, k)
         if plan.left_out:
             self.say(plan.left_out)
-        self._train(plan)
+        self._train(plan, self._load_strategy)
         selection = self._patiently(stages.select, self.search, k)
         if selection.failure:
             raise SearchError(f"the search ends, for it only fails: {selection.failure}")
@@ -112,16 +113,24 @@ class Engine:
         self._run(checks.stage, checks.jobs)
         return self._patiently(stages.publish, self.search)
 
-    def _train(self, plan: Plan) -> None:
-        """Let the lanes train a stage's trials."""
-        self._patiently(open_queue, self.search.ledger, plan.stage)
-        self._run(plan.stage, self._patiently(lanes_for, self.search.ledger, self.search.definition, plan))
+    def _load_strategy(self) -> None:
+        """Import what the next suggestion takes while the lanes begin, which takes them about as long."""
+        if self.search.session.iterations > 1:
+            chosen = self.search.definition.strategy
+            get_strategy(chosen.name, chosen.options).load()
 
-    def _run(self, stage: Stage | None, jobs: Sequence[Job]) -> None:
+    def _train(self, plan: Plan, meanwhile: Callable[[], None] = lambda: None) -> None:
+        """Let the lanes train a stage's trials, and do something meanwhile."""
+        self._patiently(open_queue, self.search.ledger, plan.stage)
+        lanes = self._patiently(lanes_for, self.search.ledger, self.search.definition, plan)
+        self._run(plan.stage, lanes, meanwhile)
+
+    def _run(self, stage: Stage | None, jobs: Sequence[Job], meanwhile: Callable[[], None] = lambda: None) -> None:
         """Launch what works for a stage, and wait for its results."""
         if stage is None or not any(self._patiently(owed, self.search.ledger, job) for job in jobs):
             return
         self._launch(jobs)
+        meanwhile()
         monitor = self._patiently(StageMonitor, self.search.ledger, self._launcher, stage)
         self._patiently(wait, monitor, self._launch, _INTERVAL, self.look, self.sleep)
 
@@ -140,13 +149,13 @@ def patiently(work: Callable[[], T], say: Callable[[str], None], sleep: Callable
         say: told why it is repeated, the first time.
         sleep: waits for some seconds.
     """
-    delay, said = _FIRST_DELAY, False
+    delay, announced = _FIRST_DELAY, False
     while True:
         try:
             return work()
         except UnavailableError as error:
-            if not said:
+            if not announced:
                 say(f"waiting: {error}")
-            said = True
+            announced = True
             sleep(delay)
             delay = min(2 * delay, _LONGEST_DELAY)

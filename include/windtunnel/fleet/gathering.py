@@ -17,6 +17,7 @@ from windtunnel.definition import Fleet
 from windtunnel.errors import NotFoundError
 from windtunnel.fleet import mltable
 from windtunnel.fleet.outputs import FOLDER as OUTPUTS
+from windtunnel.fleet.outputs import places
 from windtunnel.fleet.partitions import Partitions
 from windtunnel.fleet.planning import taken, trained
 from windtunnel.fleet.records import BatchResult, FleetPlan, Past, batch_number, results
@@ -69,7 +70,7 @@ def gather(ledger: Ledger, fleet: Fleet, plan: FleetPlan, partitions: Partitions
     Returns:
         What `gathered/done.json` holds: how many rows the table has, and the names of the files.
     """
-    there = ledger.read_json(_DONE)
+    there = gathered(ledger)
     if there is not None:
         return there
     files = [LEADERBOARD, BATCHES, LOG]
@@ -105,7 +106,12 @@ def gather(ledger: Ledger, fleet: Fleet, plan: FleetPlan, partitions: Partitions
         _merge_logs(ledger, log)
         ledger.store.upload(ledger.path(LOG), log)
     ledger.store.create(ledger.path(_DONE), json.dumps({"rows": count, "files": sorted(files)}).encode() + b"\n")
-    return ledger.read_json(_DONE) or {}
+    return gathered(ledger) or {}
+
+
+def gathered(ledger: Ledger) -> dict[str, Any] | None:
+    """What `gather` has written: how many rows the table has, and the names of the files; None until it has."""
+    return ledger.read_json(_DONE)
 
 
 class _Lines:
@@ -231,14 +237,13 @@ def _copy(ledger: Ledger, sources: dict[str, str], folder: Path) -> None:
 
 
 def _describe_outputs(ledger: Ledger, fleet: Fleet) -> list[str]:
-    """An MLTable in each output that is a folder of the run's own, over the files that are there."""
+    """An MLTable in each output, over the files that are there; the paths within the run of those that it has."""
     described = []
-    for name in [name for name, given in fleet.gather.outputs.items() if not given]:
-        folder = ledger.path(f"{OUTPUTS}/{name}/")
-        paths = (entry.path.removeprefix(folder) for entry in ledger.store.list(folder))
+    for name, (store, prefix) in places(ledger, fleet).items():
+        paths = (entry.path.removeprefix(prefix) for entry in store.list(prefix))
         files = [path for path in paths if path != mltable.NAME]
         if files:
             delimited = all(path.endswith(".csv") for path in files)
-            ledger.store.put(f"{folder}{mltable.NAME}", mltable.of_files(files, delimited=delimited))
-            described.append(f"{OUTPUTS}/{name}/{mltable.NAME}")
+            store.put(f"{prefix}{mltable.NAME}", mltable.of_files(files, delimited=delimited))
+            described += [f"{OUTPUTS}/{name}/{mltable.NAME}"] if prefix else []
     return described

@@ -20,7 +20,7 @@ class Outputs:
     def __init__(self, ledger: Ledger, fleet: Fleet, folder: Path) -> None:
         """Use a folder of this process alone."""
         self.folders = {name: folder / name for name in fleet.gather.outputs}
-        self._places = {name: _place(ledger, name, given) for name, given in fleet.gather.outputs.items()}
+        self._places = places(ledger, fleet)
 
     def clear(self) -> None:
         """Begin anew: what a try before this one wrote counts no more."""
@@ -45,5 +45,9 @@ class Outputs:
         return brought
 
 
-def _place(ledger: Ledger, name: str, given: str) -> tuple[Store, str]:
-    return (open_store(given), "") if given else (ledger.store, ledger.path(f"{FOLDER}/{name}/"))
+def places(ledger: Ledger, fleet: Fleet) -> dict[str, tuple[Store, str]]:
+    """Where each output's files go, by its name: a store, and what their paths there begin with."""
+    return {
+        name: (open_store(given), "") if given else (ledger.store, ledger.path(f"{FOLDER}/{name}/"))
+        for name, given in fleet.gather.outputs.items()
+    }

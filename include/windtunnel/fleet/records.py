@@ -1,7 +1,7 @@
 """What a fleet's run records: its plan, and how each mini-batch ended, with a row for each of its partitions."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import BeforeValidator, Field
@@ -150,6 +150,11 @@ def batch_number(name: str) -> int:
     return int(digits) if name[:1] == "b" and digits.isdecimal() and digits.isascii() else -1
 
 
+def unit_of(place: int) -> str:
+    """The name of a partition's folder in the ledger, by its place in the run."""
+    return f"p{place:06}"
+
+
 def create_plan(ledger: Ledger, plan: FleetPlan) -> FleetPlan:
     """Fix the run's plan unless it is fixed, and return the one that holds."""
     content = plan.model_dump_json(exclude_defaults=True).encode() + b"\n"
@@ -179,11 +184,16 @@ def result_of(ledger: Ledger, batch: str) -> BatchResult | None:
         return None
 
 
-def results(ledger: Ledger) -> Iterator[BatchResult]:
-    """How all mini-batches that have a result ended, in their order, without logs: one listing, and one at a time."""
+def results(ledger: Ledger, but: Container[int] = ()) -> Iterator[BatchResult]:
+    """How all mini-batches that have a result ended, in their order, without logs: one listing, and one at a time.
+
+    Args:
+        ledger: of the run.
+        but: numbers of those that are passed over.
+    """
     folder = ledger.path(_RESULTS)
     for name, entry in named(ledger.store.list(folder), folder):
-        if batch_number(name) >= 0:
+        if (number := batch_number(name)) >= 0 and number not in but:
             yield _listed(entry.metadata) or _read(ledger, entry.path, name)
 
 
@@ -205,6 +215,11 @@ def _read(ledger: Ledger, path: str, batch: str) -> BatchResult:
         return BatchResult.model_validate(
             {"batch": batch, "items": 1, "kind": "unreadable", "outcomes": [facts], **facts}
         )
+
+
+def ended_of(result: BatchResult) -> Ended:
+    """What polls know of a mini-batch that ended so."""
+    return Ended(batch_number(result.batch), *_summary(result))
 
 
 def _counts(ledger: Ledger, entry: Entry) -> Iterable[Any]:

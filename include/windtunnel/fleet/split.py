@@ -105,18 +105,18 @@ def _files(data: str, folder: Path) -> Iterator[tuple[str, Path]]:
         return
     place = Path(data)
     if place.is_dir():
-        found = sorted(file for file in place.rglob("*") if file.is_file() and not _is_hidden(file.relative_to(place)))
+        files = sorted(file for file in place.rglob("*") if file.is_file() and not _is_hidden(file.relative_to(place)))
         base = place
     elif place.is_file():
-        found, base = [place], place.parent
+        files, base = [place], place.parent
     else:
-        found = sorted(file for file in map(Path, glob(data, recursive=True)) if file.is_file())  # noqa: PTH207  (the pattern may be absolute)
-        base = Path(os.path.commonpath([file.parent for file in found])) if found else place
-    if not found:
+        files = sorted(file for file in map(Path, glob(data, recursive=True)) if file.is_file())  # noqa: PTH207  (the pattern may be absolute)
+        base = Path(os.path.commonpath([file.parent for file in files])) if files else place
+    if not files:
         raise WorkloadError(
             f"data: there is no file at {data}: set WINDTUNNEL_DATA, or correct the definition's `data`"
         )
-    for file in found:
+    for file in files:
         yield file.relative_to(base).as_posix(), file
 
 
@@ -190,8 +190,8 @@ def _rows(files: Iterable[tuple[str, Path]]) -> tuple[_Row, Iterator[_Row]]:
                     raise WorkloadError(f"data: {file} has another header than {files[0][1]}")
                 for number, row in enumerate(parsed, 2):
                     if len(row.fields) != len(header.fields):
-                        found, allowed = len(row.fields), len(header.fields)
-                        raise WorkloadError(f"data: {file}, row {number}: found {found} fields; allowed: {allowed}")
+                        fields, allowed = len(row.fields), len(header.fields)
+                        raise WorkloadError(f"data: {file}, row {number}: found {fields} fields; allowed: {allowed}")
                     yield row
 
     return header, rows()

@@ -6,7 +6,7 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from windtunnel.errors import UnsafeFolderError
+from windtunnel.errors import WindtunnelError
 
 _MEND = "remove it, or set TMPDIR to a folder of your own"
 
@@ -17,7 +17,7 @@ def private_folder() -> Path:
     Whoever came first may have made it: one that is another user's, or that others may write, holds what they chose.
 
     Raises:
-        UnsafeFolderError: it is a link, another user's, or others may write it; or it cannot be made.
+        WindtunnelError: it is a link, another user's, or others may write it; or it cannot be made.
     """
     folder = Path(tempfile.gettempdir()) / f"windtunnel-{os.getuid()}"
     try:
@@ -26,14 +26,14 @@ def private_folder() -> Path:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError as error:
         what = "is a link" if folder.is_symlink() else f"cannot be used: {error.strerror}"
-        raise UnsafeFolderError(f"{folder} {what}; {_MEND}") from error
+        raise WindtunnelError(f"{folder} {what}; {_MEND}") from error
     try:
         information = os.fstat(descriptor)
         mode = stat.S_IMODE(information.st_mode)
         if information.st_uid != os.getuid():
-            raise UnsafeFolderError(f"{folder} is another user's, of id {information.st_uid}; {_MEND}")
+            raise WindtunnelError(f"{folder} is another user's, of id {information.st_uid}; {_MEND}")
         if mode & 0o022:
-            raise UnsafeFolderError(f"{folder} can be written by other users, its mode is {mode:o}; {_MEND}")
+            raise WindtunnelError(f"{folder} can be written by other users, its mode is {mode:o}; {_MEND}")
         if mode & 0o077:
             os.fchmod(descriptor, 0o700)
     finally:

@@ -40,7 +40,7 @@ class JobFolder:
         """The run's folder: in the spool if there is one, else beside its jobs, else on this host.
 
         Raises:
-            UnsafeFolderError: this user's folder among this host's temporary files may be in other hands.
+            WindtunnelError: this user's folder among this host's temporary files may be in other hands.
         """
         spool = Spool.given()
         if spool is not None:

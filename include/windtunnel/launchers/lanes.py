@@ -70,13 +70,14 @@ class LaneWatch:
     _starts: dict[str, tuple[int, int, float]] = field(default_factory=dict)  # of held units: claim, start, since when
 
     def look(
-        self, live: set[str], owed: Sequence[str], ended: Mapping[str, Result]
+        self, live: set[str], owed: Sequence[str], claims: Mapping[str, Claim], ended: Mapping[str, Result]
     ) -> tuple[list[Job], JobFailure | None]:
         """Find what is to be launched.
 
         Args:
             live: ids of the run's jobs that live.
             owed: the open units without a result.
+            claims: the latest of each unit.
             ended: how units ended.
 
         Returns:
@@ -85,7 +86,6 @@ class LaneWatch:
         Raises:
             LaunchError: all lanes were cancelled while their results are awaited.
         """
-        claims = Claims(self.ledger).listing()
         held = [claims[unit] for unit in owed if unit in claims and not claims[unit].released]
         wanted = self._end_hung(live, held)
         self._count_absences(live)

@@ -11,7 +11,7 @@ from windtunnel.errors import LaunchError
 from windtunnel.launchers.base import JobFailure, Launcher
 from windtunnel.launchers.lanes import LaneWatch, lanes, seconds_left
 from windtunnel.ledger import Job, JobKind, Ledger, Plan, Result, State
-from windtunnel.ledger.claims import Claims
+from windtunnel.ledger.claims import Claim, Claims
 from windtunnel.ledger.curves import last_report
 from windtunnel.ledger.failures import hopeless, record_failure
 from windtunnel.ledger.ids import last_tries
@@ -62,21 +62,6 @@ class Progress:
         return ", ".join(parts)
 
 
-@dataclass(frozen=True, slots=True)
-class _Stage:
-    jobs: list[Job]
-    units: list[str]
-    plan: Plan | None = None
-
-    @classmethod
-    def of(cls, ledger: Ledger, name: str) -> "_Stage":
-        """The stage by its plan, or one that is a single job."""
-        plan = ledger.plan(name)
-        jobs = plan.jobs if plan is not None else [ledger.job(name)]
-        requested = [request.trial for request in plan.requests] if plan is not None else []
-        return cls(jobs, requested or [unit for job in jobs for unit in job.units], plan)
-
-
 class StageMonitor:
     """Looks at a stage's jobs or lanes and at its results now and then, and sees that every unit comes to a result.
 
@@ -108,15 +93,16 @@ class StageMonitor:
         self._began = clock()
         definition = definition_of(ledger)
         self._limits, self._objectives = definition.limits, definition.objectives
-        self._stage = _Stage.of(ledger, stage)
-        self._is_iteration = Stage(stage).is_iteration
-        earlier = [other for other in ledger.stages() if other.is_iteration and other.number < Stage(stage).number]
-        self._earlier = [_Stage.of(ledger, other) for other in earlier] if self._is_iteration else []
+        self._plan = _plan_of(ledger, Stage(stage))
+        self._is_iteration = self._plan.stage.is_iteration
+        stages = ledger.stages() if self._is_iteration else []
+        earlier = [other for other in stages if other.is_iteration and other.number < self._plan.stage.number]
+        self._earlier = [_plan_of(ledger, other) for other in earlier]
         sessions = ledger.sessions()
         offset = sessions[-1].offset if sessions else 0
-        begun = [stage for other, stage in zip(earlier, self._earlier, strict=False) if other.number > offset]
-        self._own = {unit for stage in (*begun, self._stage) for unit in stage.units}
-        own_lanes = [] if self._stage.jobs else lanes(ledger, definition, len(self._stage.units))
+        begun = [plan for plan in self._earlier if plan.stage.number > offset]
+        self._own = {unit for plan in (*begun, self._plan) for unit in plan.units}
+        own_lanes = [] if self._plan.jobs else lanes(ledger, definition, len(self._plan.units))
         self._lanes = LaneWatch(ledger, launcher, definition, own_lanes, clock) if own_lanes else None
         self._left = seconds_left(ledger, self._limits.search_time) if self._is_iteration else math.inf
         self._absent: dict[str, int] = {}
@@ -136,14 +122,15 @@ class StageMonitor:
         if over:
             self._cancel()
         live = self._launcher.live(self._ledger)  # before the results: a job may end between the two listings
+        claims = Claims(self._ledger).listing() if self._lanes is not None else {}
         ended = self._ended()
-        wanted = [] if over else self._look_after(live, ended)
-        own = [ended[unit] for unit in self._stage.units if unit in ended]
-        late = sum(len(owed(stage.units, ended)) for stage in self._earlier)
-        total = len(self._stage.units)
+        wanted = [] if over else self._look_after(live, claims, ended)
+        own = [ended[unit] for unit in self._plan.units if unit in ended]
+        late = sum(len(owed(plan.units, ended)) for plan in self._earlier)
+        total = len(self._plan.units)
         given_up = self._is_iteration and self._hopeless(ended)
         return Progress(
-            done=(len(own) == total and not late) or given_up or over or self._may_go_on(ended),
+            done=(len(own) == total and not late) or given_up or over or self._may_go_on(claims, ended),
             finished=len(own),
             total=total,
             failed=sum(result.state is State.FAILED for result in own),
@@ -156,34 +143,33 @@ class StageMonitor:
     @property
     def _jobs(self) -> set[str]:
         """Ids of the jobs that work for the stage."""
-        return {job.job for job in (self._lanes.lanes if self._lanes else self._stage.jobs)}
+        return {job.job for job in (self._lanes.lanes if self._lanes else self._plan.jobs)}
 
-    def _look_after(self, live: set[str], ended: dict[str, Result]) -> list[Job]:
+    def _look_after(self, live: set[str], claims: Mapping[str, Claim], ended: dict[str, Result]) -> list[Job]:
         """See that nothing stalls: which jobs are to be launched again; what nobody will do any more has failed."""
         wanted = []
-        for stage in (self._stage, *self._earlier):
-            for job in stage.jobs:
+        for plan in (self._plan, *self._earlier):
+            for job in plan.jobs:
                 missing = job.owed(ended)
                 if missing and job.job not in live:
                     wanted += self._missed(job, missing, ended)
                 else:
                     self._absent.pop(job.job, None)
         if self._lanes is not None:
-            due = [unit for stage in (self._stage, *self._earlier) for unit in owed(stage.units, ended)]
-            launched, failure = self._lanes.look(live, due, ended)
+            due = [unit for plan in (self._plan, *self._earlier) for unit in owed(plan.units, ended)]
+            launched, failure = self._lanes.look(live, due, claims, ended)
             wanted += launched
             if failure is not None:
                 self._fail(failure, due, ended)
         return wanted
 
-    def _may_go_on(self, ended: Mapping[str, Result]) -> bool:
+    def _may_go_on(self, claims: Mapping[str, Claim], ended: Mapping[str, Result]) -> bool:
         """Whether what follows an iteration of a continuous search may begin though trials have not ended."""
-        plan = self._stage.plan
-        if plan is None or plan.ahead is None:
+        plan = self._plan
+        if plan.ahead is None:
             return False
-        plans = [stage.plan for stage in (self._stage, *self._earlier) if stage.plan is not None]
-        requests = [request for each in plans for request in each.requests]
-        late, claims = outstanding(requests, ended), Claims(self._ledger).listing()
+        requests = [request for each in (plan, *self._earlier) for request in each.requests]
+        late = outstanding(requests, ended)
         unclaimed = sum(request.trial not in claims or claims[request.trial].released for request in late)
         if not plan.is_over(len(late), unclaimed):
             return False
@@ -199,19 +185,19 @@ class StageMonitor:
 
     def _cancel(self) -> None:
         """Cancel what still runs of this iteration and earlier ones; its trials are begun again if the run goes on."""
-        jobs = self._jobs | {job.job for stage in self._earlier for job in stage.jobs}
+        jobs = self._jobs | {job.job for plan in self._earlier for job in plan.jobs}
         running = self._launcher.live(self._ledger) & jobs
         if running:
             self._launcher.cancel(self._ledger, running)
 
     def _hopeless(self, ended: Mapping[str, Result]) -> bool:
         """Whether the trials so far end the search as failed: the last retry of each counts."""
-        units = [unit for stage in (*self._earlier, self._stage) for unit in stage.units]
+        units = [unit for plan in (*self._earlier, self._plan) for unit in plan.units]
         last = [ended[unit] for unit in last_tries(units) if unit in ended]
         return hopeless(last, self._limits.failed_trials, self._own) is not None
 
     def _ended(self) -> dict[str, Result]:
-        trials = all(job.kind is JobKind.TRAIN for job in self._stage.jobs)
+        trials = all(job.kind is JobKind.TRAIN for job in self._plan.jobs)
         return self._ledger.outcomes() if trials else self._ledger.step_outcomes()
 
     def _missed(self, job: Job, missing: Collection[str], ended: dict[str, Result]) -> list[Job]:
@@ -242,6 +228,11 @@ class StageMonitor:
         ended.update({unit: result for unit, result in failed.items() if result is not None})
 
 
+def _plan_of(ledger: Ledger, stage: Stage) -> Plan:
+    """What is fixed of a stage; one without a plan is a single job of its name."""
+    return ledger.plan(stage) or Plan(stage=stage, requests=[], jobs=[ledger.job(stage)])
+
+
 def wait(
     monitor: StageMonitor,
     launch: Callable[[Sequence[Job]], None],
@@ -249,7 +240,16 @@ def wait(
     report: Callable[[Progress], None] = lambda progress: None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Progress:
-    """Poll until the stage is done, every `interval` seconds, report each look, and launch what it wants launched."""
+    """Poll until the stage is done, report each look, and launch what it wants launched.
+
+    Args:
+        monitor: of the stage.
+        launch: launches jobs.
+        interval: seconds between two looks, less at first: a stage that takes little waits for little.
+        report: told of each look.
+        sleep: waits for some seconds.
+    """
+    pause = interval / 8
     while True:
         progress = monitor.poll()
         report(progress)
@@ -257,4 +257,5 @@ def wait(
             return progress
         if progress.wanted:
             launch(progress.wanted)
-        sleep(interval)
+        sleep(pause)
+        pause = min(interval, 1.2 * pause)

@@ -121,8 +121,8 @@ class Claims:
     def _claim(self, unit: str, number: int, entry: Entry) -> Claim:
         fields: dict[str, Any] = {"unit": unit, "number": number, "since": entry.modified.timestamp()}
         try:
-            told = {name: json.loads(value) for name, value in entry.metadata.items()}
-            return Claim.model_validate(told | fields)
+            facts = {name: json.loads(value) for name, value in entry.metadata.items()}
+            return Claim.model_validate(facts | fields)
         except (ValueError, ValidationError):  # lost in copying
             pass
         try:

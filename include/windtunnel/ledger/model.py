@@ -28,13 +28,13 @@ class Model:
     Attributes:
         trial: the full training.
         check: how its verification ended; None until it has, or where there is none.
-        asked: whether its verification is planned, or may still be.
+        check_due: whether its verification is planned, or may still be.
         sha256: digest of its ONNX file; None where there is no such file.
     """
 
     trial: Trial
     check: Result | None = None
-    asked: bool = True
+    check_due: bool = True
     sha256: str | None = None
 
     @classmethod
@@ -48,8 +48,8 @@ class Model:
             sha256: digest of its ONNX file.
         """
         unit = verification_id(trial.trial)
-        asked = verification is None or any(unit in job.units for job in verification.jobs)
-        return cls(trial, steps.get(unit), asked, sha256)
+        check_due = verification is None or any(unit in job.units for job in verification.jobs)
+        return cls(trial, steps.get(unit), check_due, sha256)
 
     @property
     def verdict(self) -> Verdict | None:
@@ -58,7 +58,7 @@ class Model:
             return Verdict.FAILED
         if self.check is not None:
             return Verdict.VERIFIED
-        return None if self.asked or self.trial.result is None else Verdict.UNVERIFIED
+        return None if self.check_due or self.trial.result is None else Verdict.UNVERIFIED
 
     @property
     def failure(self) -> Result | None:

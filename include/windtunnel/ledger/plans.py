@@ -7,25 +7,23 @@ written; so it lacks plans that a process died over, and those that another vers
 
 from collections.abc import Iterable, Mapping
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from windtunnel.errors import LedgerError
 from windtunnel.ledger.ledger import Ledger
-from windtunnel.ledger.records import Plan, Record
+from windtunnel.ledger.records import Plan
 from windtunnel.ledger.stage import Stage
 
 _NAME = "plans.json"
-
-
-class _Copy(Record):
-    plans: list[Plan]
+_COPY = TypeAdapter(dict[str, list[Plan]])  # of one key, `plans`
 
 
 def copied_plans(ledger: Ledger) -> dict[Stage, Plan]:
     """The plans of the copy; none where it is missing or cannot be read, for each stage has its own."""
     try:
-        return {plan.stage: plan for plan in _Copy.model_validate(ledger.read_json(_NAME) or {"plans": []}).plans}
-    except (LedgerError, ValidationError):
+        copy = _COPY.validate_python(ledger.read_json(_NAME) or {"plans": []})
+        return {plan.stage: plan for plan in copy["plans"]}
+    except (LedgerError, ValidationError, KeyError):
         return {}
 
 
@@ -37,5 +35,5 @@ def read_plans(ledger: Ledger, stages: Iterable[Stage], copied: Mapping[Stage, P
 
 def write_plans(ledger: Ledger, plans: Iterable[Plan]) -> None:
     """Replace the copy; all that follows from each of these plans is written."""
-    content = _Copy(plans=sorted(plans, key=lambda plan: plan.stage.order)).model_dump_json()
-    ledger.store.put(ledger.path(_NAME), content.encode())
+    content = _COPY.dump_json({"plans": sorted(plans, key=lambda plan: plan.stage.order)})
+    ledger.store.put(ledger.path(_NAME), content)

@@ -35,9 +35,9 @@ def predicted(requests: Sequence[Request], timed: Sequence[tuple[Request, float]
     names = sorted({name for request, _ in timed for name, _ in _features(request)})
     places = {name: place for place, name in enumerate(names)}
 
-    def table(asked: Sequence[Request]) -> Any:
-        rows = np.zeros((len(asked), len(names)))
-        for row, request in zip(rows, asked, strict=True):
+    def table(rated: Sequence[Request]) -> Any:
+        rows = np.zeros((len(rated), len(names)))
+        for row, request in zip(rows, rated, strict=True):
             for name, value in _features(request):
                 if name in places:
                     row[places[name]] = value

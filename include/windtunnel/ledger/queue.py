@@ -26,9 +26,9 @@ def in_order(requests: Iterable[Request], timed: Sequence[tuple[Request, float]]
         requests: to be ordered.
         timed: trials that have ended, each with the seconds that it took; they correct the predictions.
     """
-    asked = list(requests)
-    seconds = dict(zip((request.trial for request in asked), predicted(asked, timed), strict=True))
-    return sorted(asked, key=lambda request: (-request.epochs, -seconds[request.trial], request.trial))
+    units = list(requests)
+    seconds = dict(zip((request.trial for request in units), predicted(units, timed), strict=True))
+    return sorted(units, key=lambda request: (-request.epochs, -seconds[request.trial], request.trial))
 
 
 def open_queue(ledger: Ledger, stage: Stage) -> None:

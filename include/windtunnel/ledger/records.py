@@ -115,14 +115,14 @@ class Job(Record):
     @classmethod
     def named_lane(cls, job: str) -> "Job | None":
         """The lane of that name; None where the name is no lane's."""
-        found = _LANE.fullmatch(job)
-        return cls.of_lane(int(found[1]), int(found[2])) if found else None
+        match = _LANE.fullmatch(job)
+        return cls.of_lane(int(match[1]), int(match[2])) if match else None
 
     @property
     def session(self) -> int | None:
         """Number of the session that the lane belongs to; None of other jobs."""
-        found = _LANE.fullmatch(self.job)
-        return int(found[1]) if found else None
+        match = _LANE.fullmatch(self.job)
+        return int(match[1]) if match else None
 
     def owed(self, ended: Container[str]) -> list[str]:
         """Its units that have no result yet, given those that have one."""
@@ -155,6 +155,11 @@ class Plan(Record):
     left_out: str = ""
     ahead: int | None = Field(default=None, ge=0)
     last: bool = False
+
+    @property
+    def units(self) -> list[str]:
+        """Ids of its trials, or of what its jobs do where it has none."""
+        return [request.trial for request in self.requests] or [unit for job in self.jobs for unit in job.units]
 
     def is_over(self, unended: int, unclaimed: int) -> bool:
         """Whether what follows an iteration may begin.

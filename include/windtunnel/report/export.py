@@ -8,7 +8,7 @@ from windtunnel.ledger import Model, Trial
 from windtunnel.report.payloads.plain import plain
 from windtunnel.report.snapshot import Snapshot
 
-_GROUPS = ("params", "objectives", "metrics", "test")
+_GROUPS = ("keys", "params", "objectives", "metrics", "test")
 
 
 def records(snapshot: Snapshot) -> list[dict[str, Any]]:
@@ -26,19 +26,20 @@ def records(snapshot: Snapshot) -> list[dict[str, Any]]:
 
 
 def flat(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The records with a column for each value, such as `params.lr` and `objectives.val_acc`, the same for all.
+    """The records, of trials or of partitions, with a column for each value, such as `params.lr`, the same for all.
 
     Lists, mappings, booleans and null are JSON, as is a text that would be taken for one of them: `""`, `"null"`. What
     is not there is None.
     """
-    names = {group: dict.fromkeys(name for row in rows for name in row[group]) for group in _GROUPS}
+    groups = [group for group in _GROUPS if rows and group in rows[0]]
+    names = {group: dict.fromkeys(name for row in rows for name in row[group]) for group in groups}
     return [_flat(row, names) for row in rows]
 
 
 def _flat(row: Mapping[str, Any], names: Mapping[str, Mapping[str, None]]) -> dict[str, Any]:
     columns: dict[str, Any] = {}
     for key, value in row.items():
-        if key in _GROUPS:
+        if key in names:
             columns |= {f"{key}.{name}": _field(value[name]) if name in value else None for name in names[key]}
         else:
             columns[key] = value

@@ -8,34 +8,52 @@ from typing import Any
 
 from windtunnel.ledger import Ledger
 from windtunnel.report import payloads
+from windtunnel.report.fleet import FleetSnapshot
+from windtunnel.report.fleet import payloads as fleet
 from windtunnel.report.pages import asset, plotly_js, report_page
 from windtunnel.report.snapshot import Snapshot
 
 _DETAILED = 200  # trials of which the file has more than the tables show: finalists, failures, the front
+_BLOCKS = 25  # of a fleet's partitions that the file has
 _LARGEST, _ALL = 500_000, 10_000_000  # bytes of one artifact that the file holds, and of all that it holds
 
 
 def render(snapshot: Snapshot, ledger: Ledger) -> str:
-    """The page. Without plotly installed it has no charts and says so.
+    """The page. Without plotly installed it has no charts and says so."""
+    libraries = [asset("tabulator.min.js").text, plotly_js()]
+    styles = asset("tabulator.min.css").text + asset("style.css").text
+    return _document(snapshot, _data(snapshot, ledger), "run.js", styles, libraries)
+
+
+def render_fleet(snapshot: FleetSnapshot) -> str:
+    """The page of a fleet's run, with its first partitions where they are very many."""
+    overview = fleet.overview(snapshot)
+    blocks = overview["blocks"] = overview["blocks"][:_BLOCKS]
+    data = {"fleet": overview, "partitions": [fleet.block(snapshot, number) for number in range(len(blocks))]}
+    return _document(snapshot, data, "fleet.js", asset("style.css").text, [])
+
+
+def _document(
+    snapshot: Snapshot | FleetSnapshot, data: dict[str, Any], script: str, styles: str, libraries: list[str]
+) -> str:
+    """A run's data with the script that shows it, and what that needs.
 
     The run's values travel as JSON and become text nodes in the browser. Should one ever become markup, the page's
     content security policy lets no script run but its own, by digest, and nothing be loaded.
     """
-    scripts = [asset("tabulator.min.js").text, plotly_js()]
-    styles = asset("tabulator.min.css").text + asset("style.css").text
-    module = asset("run.js").text
+    module = asset(script).text
     title = html.escape(f"{snapshot.search} · {snapshot.run}")
     head = "\n".join(
         [
-            f'<meta http-equiv="Content-Security-Policy" content="{_policy([*filter(None, scripts), module])}">',
+            f'<meta http-equiv="Content-Security-Policy" content="{_policy([*filter(None, libraries), module])}">',
             f"<title>{title}</title>",
             f"<style>{styles}</style>",
         ]
     )
-    parts = [f'<script type="application/json" id="data">{_json(_data(snapshot, ledger))}</script>']
-    parts += [f"<script>{script}</script>" for script in scripts if script]
+    parts = [f'<script type="application/json" id="data">{_json(data)}</script>']
+    parts += [f"<script>{library}</script>" for library in libraries if library]
     parts.append(f'<script type="module">{module}</script>')
-    return report_page(head, "\n".join(parts))
+    return report_page(head, "\n".join(parts), fleet=isinstance(snapshot, FleetSnapshot))
 
 
 def _data(snapshot: Snapshot, ledger: Ledger) -> dict[str, Any]:

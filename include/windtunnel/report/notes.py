@@ -10,12 +10,12 @@ def notes(snapshot: Snapshot) -> list[str]:
     warm = [f"warm start: {snapshot.warm_start}"] if snapshot.warm_start else []
     missed = ", ".join(late(snapshot))
     warnings = snapshot.record.get("warnings")
-    said = [each for each in warnings if isinstance(each, str)] if isinstance(warnings, list) else []
+    texts = [each for each in warnings if isinstance(each, str)] if isinstance(warnings, list) else []
     same = alike(snapshot.trials) if snapshot.definition.get("script") else ""
     return [
         *warm,
         *([f"on the front, but ended after the finalists were chosen: {missed}"] if missed else []),
-        *(f"warning: {each}" for each in (*said, *([same] if same else []))),
+        *(f"warning: {each}" for each in (*texts, *([same] if same else []))),
     ]
 
 

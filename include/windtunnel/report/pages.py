@@ -44,6 +44,7 @@ _RUN_HEADER = """\
 _RUN_BODY = """\
 <div id="tabs" role="tablist" aria-label="Views"></div>
 <main id="views"></main>"""
+_FLEET_BODY = '<main id="views"></main>'
 _SEARCHES_HEADER = '  <div class="grow"><h1>Searches</h1></div>'
 _SEARCHES_BODY = """\
 <main>
@@ -121,7 +122,7 @@ def run_page() -> str:
 @cache
 def fleet_page() -> str:
     """The page of a fleet's run; the page's URL says which."""
-    return _page(_links("fleet.js", "Fleet"), _RUN_HEADER, '<main id="views"></main>')
+    return _page(_links("fleet.js", "Fleet"), _RUN_HEADER, _FLEET_BODY)
 
 
 @cache
@@ -130,14 +131,15 @@ def searches_page() -> str:
     return _page(_links("searches.js", "Searches"), _SEARCHES_HEADER, _SEARCHES_BODY)
 
 
-def report_page(head: str, scripts: str) -> str:
+def report_page(head: str, scripts: str, *, fleet: bool = False) -> str:
     """The page of a run that is a file of its own.
 
     Args:
         head: title, policy and styles.
         scripts: the run's data and the scripts that show it.
+        fleet: whether the run is a fleet's.
     """
-    return _page(head, _RUN_HEADER, f"{_RUN_BODY}\n{scripts}")
+    return _page(head, _RUN_HEADER, f"{_FLEET_BODY if fleet else _RUN_BODY}\n{scripts}")
 
 
 def _page(head: str, header: str, body: str, attributes: str = "") -> str:

@@ -13,6 +13,7 @@ from windtunnel.ledger.ids import is_trial
 from windtunnel.ledger.reading import unreadable
 from windtunnel.ledger.records import Session
 from windtunnel.ledger.stage import Stage, StageKind
+from windtunnel.report.fleet import FleetReader, is_fleets
 from windtunnel.report.snapshot import Snapshot
 
 _FEW = 32  # results still to come up to which each is asked for rather than all listed
@@ -29,6 +30,15 @@ def collect(ledger: Ledger) -> Snapshot:
         LedgerError: the run has not begun.
     """
     return RunReader(ledger).read()
+
+
+def reader_of(ledger: Ledger) -> "RunReader | FleetReader":
+    """What reads the run, which is a search's or a fleet's.
+
+    Raises:
+        LedgerError: the run has not begun.
+    """
+    return FleetReader(ledger) if is_fleets(ledger) else RunReader(ledger)
 
 
 class RunReader:

@@ -291,4 +291,4 @@ class Snapshot:
     def _model(self, trial: Trial) -> Model:
         verification = self.plans.get(trial.request.stage.verification)
         model = Model.of(trial, self.results, verification, self.exported.get(trial.trial))
-        return model if self.works else replace(model, asked=False)
+        return model if self.works else replace(model, check_due=False)

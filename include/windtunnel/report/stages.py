@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from windtunnel.ledger import Plan, Selection, State
+from windtunnel.ledger import Selection, State
 from windtunnel.ledger.stage import Stage, StageKind
 from windtunnel.ledger.trial import configurations, ended
 from windtunnel.report.snapshot import Snapshot
@@ -40,7 +40,7 @@ def stages(snapshot: Snapshot) -> list[StageProgress]:
     """The stages that have begun, in the order in which they happen."""
     job = snapshot.preparation
     preparation = [_progress(snapshot, job.stage, job.units)] if job and job.stage else []
-    return preparation + [_progress(snapshot, stage, _units(plan)) for stage, plan in snapshot.plans.items()]
+    return preparation + [_progress(snapshot, stage, plan.units) for stage, plan in snapshot.plans.items()]
 
 
 def iterations(snapshot: Snapshot) -> list[StageProgress]:
@@ -111,8 +111,3 @@ def _progress(snapshot: Snapshot, stage: Stage, units: list[str]) -> StageProgre
         running=sum(unit in snapshot.running for unit in units),
         selection=snapshot.selections.get(stage),
     )
-
-
-def _units(plan: Plan) -> list[str]:
-    trials = [request.trial for request in plan.requests]
-    return trials or [unit for job in plan.jobs for unit in job.units]

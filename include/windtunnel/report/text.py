@@ -76,7 +76,7 @@ def table(snapshot: Snapshot, width: int | None = None, rows: int | None = None)
             cells = _cells(snapshot, trials, further)
         if _width(cells) > width:
             cells = _short(cells)
-    return [line if width is None or len(line) <= width else f"{line[: width - 1]}…" for line in _aligned(cells)]
+    return [line if width is None or len(line) <= width else f"{line[: width - 1]}…" for line in aligned(cells)]
 
 
 def ended_lines(snapshot: Snapshot, printed: set[str]) -> list[str]:
@@ -108,7 +108,7 @@ def _names(trials: Sequence[dict[str, Any]], group: str) -> list[str]:
 
 def _width(cells: Sequence[Sequence[str]]) -> int:
     """Of the lines, the last column of which may be cut."""
-    return max(map(len, _aligned([row[:-1] for row in cells])))
+    return max(map(len, aligned([row[:-1] for row in cells])))
 
 
 def _short(cells: Sequence[Sequence[str]]) -> list[list[str]]:
@@ -120,13 +120,13 @@ def _short(cells: Sequence[Sequence[str]]) -> list[list[str]]:
     return [heads, *short]
 
 
-def _aligned(cells: Sequence[Sequence[str]]) -> list[str]:
+def aligned(cells: Sequence[Sequence[str]]) -> list[str]:
+    """Rows of texts as lines: columns of words to the left, of numbers to the right."""
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return ["  ".join(_padded(row, widths)).rstrip() for row in cells]
 
 
 def _padded(row: Sequence[str], widths: Sequence[int]) -> list[str]:
-    """Words to the left, numbers to the right."""
     words = (0, 1, 2, len(row) - 1)
     return [
         text.ljust(width) if place in words else text.rjust(width)

@@ -4,7 +4,8 @@ import logging
 from dataclasses import replace
 
 from windtunnel.ledger import Decision, Ledger
-from windtunnel.report.html import render
+from windtunnel.report.fleet import FleetReader, is_fleets
+from windtunnel.report.html import render, render_fleet
 from windtunnel.report.pages import plotly_js
 from windtunnel.report.picture import draw
 from windtunnel.report.reader import collect
@@ -14,7 +15,7 @@ _EXTRA = 'install it with: pip install "windtunnel[report]"'
 
 
 def write_report(ledger: Ledger, *, over: str = "") -> None:
-    """Write `report.html` and `pareto.png` of a run, finished or under way, replacing what was there.
+    """Write `report.html`, and of a search `pareto.png`, of a run, finished or under way, replacing what was there.
 
     Charts need plotly and the picture needs matplotlib; without one of them the rest is written and the log says so.
 
@@ -25,6 +26,9 @@ def write_report(ledger: Ledger, *, over: str = "") -> None:
     Raises:
         LedgerError: the run has not begun.
     """
+    if is_fleets(ledger):
+        ledger.store.put(ledger.path("report.html"), render_fleet(FleetReader(ledger).read()).encode())
+        return
     snapshot = collect(ledger)
     if over and snapshot.works:
         snapshot = replace(snapshot, end=Decision(what="failed", reason=over))

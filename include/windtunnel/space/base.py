@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, WithJsonSchema, field_validator
 
 from windtunnel.errors import DefinitionError
 from windtunnel.ledger.ids import canonical_json
-from windtunnel.validation import Fault, InnerFaultsError, Path, StrictModel, shown
+from windtunnel.validation import Fault, Path, StrictModel, shown
 
 # Stands in the JSON Schema for any parameter; `windtunnel.definition.schema` puts a reference in its place.
 ANY_PARAMETER = {"type": "parameter"}
@@ -173,10 +173,7 @@ class Parameter(StrictModel):
 def _nested(written: Any) -> Parameter:
     from windtunnel.space.reading import read_parameter  # it knows the kinds, some of which have parameters within
 
-    try:
-        return read_parameter(written)
-    except DefinitionError as error:
-        raise InnerFaultsError(error.faults) from None
+    return read_parameter(written)
 
 
 Nested = Annotated[Parameter, BeforeValidator(_nested), WithJsonSchema(ANY_PARAMETER)]

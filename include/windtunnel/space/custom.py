@@ -10,10 +10,11 @@ from typing import Any, Self
 
 from pydantic import Field, model_validator
 
+from windtunnel.errors import DefinitionError
 from windtunnel.ledger.ids import canonical_json
 from windtunnel.space.base import Column, Coordinates, Parameter, identity
 from windtunnel.text import error_text
-from windtunnel.validation import Fault, InnerFaultsError
+from windtunnel.validation import Fault
 
 _NEEDED = ("sample", "mutate", "crossover")
 _TRIES = 20
@@ -43,17 +44,17 @@ class Custom(Parameter):
         try:
             kind = getattr(import_module(module), name)
         except (Exception, SystemExit) as error:
-            raise InnerFaultsError(
+            raise DefinitionError.of(
                 [Fault(("type",), f"found '{self.type}'; it cannot be imported: {error_text(error)}")]
             ) from error
         missing = [f"{method}()" for method in _NEEDED if not callable(getattr(kind, method, None))]
         if missing:
-            raise InnerFaultsError([Fault(("type",), f"found '{self.type}'; its class lacks {', '.join(missing)}")])
+            raise DefinitionError.of([Fault(("type",), f"found '{self.type}'; its class lacks {', '.join(missing)}")])
         try:
             return kind(**deepcopy(self.options))
         except (Exception, SystemExit) as error:
             text = f"{self.type} does not take them: {error_text(error)}"
-            raise InnerFaultsError([Fault(("options",), text)]) from error
+            raise DefinitionError.of([Fault(("options",), text)]) from error
 
     @functools.cached_property
     def _values(self) -> list[Any] | None:

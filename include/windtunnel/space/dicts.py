@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from windtunnel.errors import DefinitionError
 from windtunnel.space.base import Column, Coordinates, Nested, Parameter, checked
 from windtunnel.space.conditions import Block, Conditions, Values, hold, read_conditions
-from windtunnel.validation import Fault, InnerFaultsError, Name, shown, unknown
+from windtunnel.validation import Fault, Name, shown, unknown
 
 
 class Dict(Parameter):
@@ -31,7 +31,7 @@ class Dict(Parameter):
             faults += [Fault(("fields", name, *fault.path), fault.text) for fault in own]
             before[name] = field
         if faults:
-            raise InnerFaultsError(faults)
+            raise DefinitionError.of(faults)
         return self
 
     @functools.cached_property

@@ -132,8 +132,9 @@ class Space:
         The child is unlike both wherever that is possible, which takes parents that differ in two genes.
         """
         parents = {self.key(first), self.key(second)}
+        can_differ = len(parents) > 1 and max(self.genes(first), self.genes(second)) > 1
         child = first
-        for _ in range(_TRIES if len(parents) > 1 else 0):
+        for _ in range(_TRIES if can_differ else 0):
             child = self._root.crossover(first, second, rng)
             if self.key(child) not in parents:
                 break

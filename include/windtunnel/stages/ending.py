@@ -11,12 +11,13 @@ from windtunnel.objectives.direction import reached
 from windtunnel.objectives.front import hypervolume, reference_point
 from windtunnel.stages.history import History
 from windtunnel.stages.search import Search
-from windtunnel.stages.standing import Standing
 
 _ROUNDING = 1e-9  # relative, of a hypervolume
 
 
-def reason_to_stop(search: Search, history: History, k: int, tried: Sequence[Trial], stands: Standing) -> str | None:
+def reason_to_stop(
+    search: Search, history: History, k: int, tried: Sequence[Trial], front: Sequence[Trial]
+) -> str | None:
     """Why the search has come to its end with iteration k, whatever is left to try; None where it has not.
 
     Args:
@@ -24,11 +25,11 @@ def reason_to_stop(search: Search, history: History, k: int, tried: Sequence[Tri
         history: of the run.
         k: the iteration.
         tried: the trials that it knows to have ended.
-        stands: how the search stands by them.
+        front: those of them on the front.
     """
     return (
-        _target(search, stands.front)
-        or _stale(search, history, k, tried, stands.front)
+        _target(search, front)
+        or _stale(search, history, k, tried, front)
         or _time(search)
         or _gpu_hours(search, history.results.values())
     )

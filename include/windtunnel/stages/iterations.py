@@ -14,11 +14,11 @@ from windtunnel.objectives.direction import near
 from windtunnel.space import Params
 from windtunnel.stages.continuous import left_behind, what_follows
 from windtunnel.stages.ending import reason_to_fail, reason_to_stop, reason_to_suggest_no_more
+from windtunnel.stages.front import front_of
 from windtunnel.stages.history import History
 from windtunnel.stages.planning import plan_trials
 from windtunnel.stages.promotion import promote, promoted
 from windtunnel.stages.search import Search
-from windtunnel.stages.standing import standing
 from windtunnel.strategies import Batch, Problem, Suggestion, get_strategy
 
 
@@ -69,11 +69,11 @@ def select(search: Search, k: int) -> Selection:
     late = outstanding(requests.values(), history.results)
     tried = ended((requests[trial] for trial in in_time), history.results)
     configurations = furthest(tried)
-    stands = standing(search, history, k, configurations)
+    front, facts = front_of(search, history, k, configurations)
     promotions, of_trials = promote(search, history, k, tried)
     plan = history.plans.get(stage)
     note, left_out = (plan.note, plan.left_out) if plan is not None else ("", "")
-    stop = reason_to_stop(search, history, k, tried, stands)
+    stop = reason_to_stop(search, history, k, tried, front)
     stop = stop or _used_up(search, history, k, note, promoting=bool(promotions))
     underway = _reports(search, [request.trial for request in late])
     ends = stop is not None or (stage in history.plans and history.plans[stage].last)
@@ -82,18 +82,16 @@ def select(search: Search, k: int) -> Selection:
         Selection(
             stage=stage,
             results=in_time,
-            front=stands.trials,
-            hypervolume=stands.hypervolume,
-            reference=stands.reference,
             decisions=[
-                *_of_search(len(stands.front), len(in_time), len(late), note, left_out),
+                *_of_search(len(front), len(in_time), len(late), note, left_out),
                 *of_trials,
                 *_end(stop),
             ],
             promotions=promotions,
             underway=underway,
             stop=stop,
-            failure=reason_to_fail(search, configurations, len(stands.front), len(late)),
+            failure=reason_to_fail(search, configurations, len(front), len(late)),
+            **facts,
         )
     )
 

@@ -40,11 +40,11 @@ def promote(
             at[trial.request.epochs].append(_contestant(trial))
     begun = {(request.config, request.epochs) for request in history.requests(k).values()}
     places = rung_decisions(rungs, at, begun, halving.factor, search.problem.objectives)
-    promotions = {place.trial: place.epochs for place in places if place.epochs is not None}
+    promotions = {trial: epochs for trial, epochs, _ in places if epochs is not None}
     decisions += [
-        Decision(what="promote" if place.trial in promotions else "hold", trial=place.trial, reason=place.reason)
-        for place in places
-        if place.trial in promotions or place.trial in news
+        Decision(what="promote" if trial in promotions else "hold", trial=trial, reason=reason)
+        for trial, _, reason in places
+        if trial in promotions or trial in news
     ]
     return promotions, decisions
 

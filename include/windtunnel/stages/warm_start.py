@@ -16,10 +16,10 @@ from windtunnel.ledger.sources import open_source
 from windtunnel.ledger.stage import Stage
 from windtunnel.ledger.trial import ended, furthest, outstanding
 from windtunnel.objectives.constraint import Constraint
+from windtunnel.stages.front import front_of
 from windtunnel.stages.history import History
 from windtunnel.stages.promotion import promote
 from windtunnel.stages.search import Search, identity
-from windtunnel.stages.standing import standing
 
 _FILES = ("metrics.jsonl", "log.txt", "checkpoint.pt", ONNX, "weights.pt")
 _NAMES = {
@@ -175,17 +175,15 @@ def _copy(source: Ledger, theirs: str, ledger: Ledger, trial: str, name: str) ->
 def _select(search: Search, history: History) -> None:
     plan = history.plans[Stage.iteration(0)]
     tried = ended(plan.requests, history.results)
-    stands = standing(search, history, 0, furthest(tried))
+    _, facts = front_of(search, history, 0, furthest(tried))
     promotions, of_trials = promote(search, history, 0, tried)
     search.ledger.create_selection(
         Selection(
             stage=plan.stage,
             results=[trial.trial for trial in tried],
-            front=stands.trials,
-            hypervolume=stands.hypervolume,
-            reference=stands.reference,
             decisions=[Decision(what="note", reason=plan.note), *of_trials],
             promotions=promotions,
+            **facts,
         )
     )
 

@@ -8,51 +8,22 @@ a front by the hypervolume that each adds to those before it; the best of each o
 
 import heapq
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
+from windtunnel.ledger import Trial
 from windtunnel.objectives.front import Candidate, hypervolume, leaders, ranked, reference_point
 
-
-class Contestant(Candidate, Protocol):
-    """A trial at a rung."""
-
-    @property
-    def trial(self) -> str:
-        """Its id."""
-
-    @property
-    def config(self) -> str:
-        """The id of its configuration."""
-
-
 C = TypeVar("C", bound=Candidate)
-T = TypeVar("T", bound=Contestant)
-
-
-@dataclass(frozen=True, slots=True)
-class RungDecision:
-    """Where a trial stands at its rung.
-
-    Attributes:
-        trial: its id.
-        epochs: to go on to; None where it does not go on, for now.
-        reason: a sentence for people.
-    """
-
-    trial: str
-    epochs: float | None
-    reason: str
 
 
 def rung_decisions(
     rungs: Sequence[float],
-    at: Mapping[float, Sequence[T]],
+    at: Mapping[float, Sequence[Trial]],
     begun: Collection[tuple[str, float]],
     factor: float,
     objectives: Mapping[str, str],
-) -> list[RungDecision]:
+) -> list[tuple[str, float | None, str]]:
     """Where every trial stands that has not gone on yet, the highest rung first and there the best first.
 
     Args:
@@ -61,6 +32,9 @@ def rung_decisions(
         begun: configurations that have been asked for at a rung, each with the rung's epochs.
         factor: one in so many goes on, but at least the best of each objective.
         objectives: by name, their direction.
+
+    Returns:
+        Of each: the trial; the epochs that it goes on to, None where it does not, for now; and a reason for people.
     """
     decisions = []
     for low, high in reversed(list(pairwise(rungs))):
@@ -76,7 +50,7 @@ def rung_decisions(
             goes_on = one.config in chosen
             which = f"place {place} of {len(trials)} at {low:g} epochs (front {front})"
             how = f"goes on to {high:g} epochs" if goes_on else f"the best {places} go on to {high:g} epochs"
-            decisions.append(RungDecision(one.trial, high if goes_on else None, f"{which}: {how}"))
+            decisions.append((one.trial, high if goes_on else None, f"{which}: {how}"))
     return decisions
 
 

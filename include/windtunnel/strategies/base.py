@@ -146,6 +146,9 @@ class Strategy(ABC):
         """
         self.options = options or self.Options()
 
+    def load(self) -> None:  # noqa: B027  (most have nothing to import)
+        """Import what later suggestions take and the first does without, while the first trials begin."""
+
     @abstractmethod
     def suggest(self, problem: Problem, history: Sequence[Trial], n: int, seed: int, iteration: int) -> Batch:
         """The next n configurations: new, all different, and feasible as far as is known before training.

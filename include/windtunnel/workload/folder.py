@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,9 @@ from windtunnel.workload.bundle import LARGEST
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
+
+Rules = tuple[tuple[Path, "GitIgnoreSpec"], ...]
+"""What each `.gitignore` says of the files below its folder, the outermost folder first."""
 
 _MOST_FILES = 10_000
 _IGNORE = ".gitignore"
@@ -51,20 +53,7 @@ def files_of_folder(folder: Path) -> dict[str, bytes]:
     return {path: content for path, content in contents.items() if not _is_definition(path, content)}
 
 
-@dataclass(frozen=True)
-class _Rules:
-    """What one `.gitignore` says of the files below its folder."""
-
-    folder: Path
-    spec: "GitIgnoreSpec"
-
-    def says(self, path: Path, is_folder: bool) -> bool | None:
-        """Whether a path is ignored; None where nothing is said of it."""
-        name = path.relative_to(self.folder).as_posix() + ("/" if is_folder else "")
-        return self.spec.check_file(name).include
-
-
-def _walk(root: Path, folder: Path, rules: tuple[_Rules, ...]) -> Iterator[Path]:
+def _walk(root: Path, folder: Path, rules: Rules) -> Iterator[Path]:
     rules = (*rules, *_rules_of(folder))
     try:
         entries = sorted(folder.iterdir())
@@ -81,10 +70,13 @@ def _walk(root: Path, folder: Path, rules: tuple[_Rules, ...]) -> Iterator[Path]
             yield entry
 
 
-def _is_ignored(path: Path, is_folder: bool, rules: tuple[_Rules, ...]) -> bool:
+def _is_ignored(path: Path, is_folder: bool, rules: Rules) -> bool:
     """By the deepest `.gitignore` that says anything of it."""
-    said = (each.says(path, is_folder) for each in reversed(rules))
-    return next((word for word in said if word is not None), False)
+    for folder, spec in reversed(rules):
+        verdict = spec.check_file(path.relative_to(folder).as_posix() + ("/" if is_folder else "")).include
+        if verdict is not None:
+            return verdict
+    return False
 
 
 def _is_made(folder: Path) -> bool:
@@ -94,23 +86,23 @@ def _is_made(folder: Path) -> bool:
     return any(folder.glob("*/*/search.json"))
 
 
-def _rules_of(folder: Path) -> tuple[_Rules, ...]:
+def _rules_of(folder: Path) -> Rules:
     from pathspec import GitIgnoreSpec
 
     try:
         lines = (folder / _IGNORE).read_text(encoding="utf-8", errors="replace").splitlines()
-        return (_Rules(folder, GitIgnoreSpec.from_lines(lines)),)
+        return ((folder, GitIgnoreSpec.from_lines(lines)),)
     except OSError:
         return ()
     except ValueError as error:
         raise WorkloadError(f"{folder / _IGNORE}: cannot be read: {error}") from error
 
 
-def _rules_above(root: Path) -> tuple[_Rules, ...]:
+def _rules_above(root: Path) -> Rules:
     """Those of the folders above, as far as the repository goes that the folder is in."""
     if (root / ".git").exists():
         return ()
-    above: list[_Rules] = []
+    above: list[tuple[Path, GitIgnoreSpec]] = []
     for folder in root.parents:
         above += _rules_of(folder)
         if (folder / ".git").exists():

@@ -1,6 +1,5 @@
 """The pages and the data they ask for. They read; what changes anything goes to Airflow's own REST API."""
 
-import hashlib
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
@@ -18,10 +17,10 @@ from windtunnel.report import Snapshot, payloads
 from windtunnel.report.pages import ASSETS, asset, fleet_page, run_page, searches_page
 from windtunnel.report.payloads.trial import is_offered
 from windtunnel.text import printable
+from windtunnel_airflow.page import fleet
 from windtunnel_airflow.page.access import ReadableDag, ReadableDags, check, existing_run
-from windtunnel_airflow.page.fleet import fleet_payload
-from windtunnel_airflow.page.readers import RunCache, compressed, run_cache
-from windtunnel_airflow.page.replies import HEADERS, download, json_reply
+from windtunnel_airflow.page.readers import RunCache, compressed, fleet_cache, run_cache
+from windtunnel_airflow.page.replies import HEADERS, digested, download, json_reply
 from windtunnel_airflow.page.runs import (
     ACTIVE,
     PLACE,
@@ -45,6 +44,7 @@ _RUN_FILES = ("report.html", "pareto.png", "pareto.json", "models.json", "search
 Text = Annotated[str, Query(max_length=500)]
 
 app = FastAPI(title="Windtunnel", docs_url=None, redoc_url=None, openapi_url=None)
+app.include_router(fleet.router)
 
 
 @app.middleware("http")
@@ -65,6 +65,7 @@ def failed(_request: Request, error: WindtunnelError) -> JSONResponse:
     if isinstance(error, (LedgerError, NotFoundError)):
         return JSONResponse({"detail": "There is no such thing in this run's ledger, or not yet"}, 404)
     _log.warning("The store cannot be read", exc_info=error)
+    fleet_cache.cache_clear()
     run_cache.cache_clear()  # the next request opens the store anew, with the credentials of then
     return JSONResponse({"detail": f"The store cannot be read: {printable(str(error))}"}, 503)
 
@@ -74,7 +75,7 @@ def run_of(dag_id: ReadableDag, run_id: Text, session: SessionDep) -> Run:
     return existing_run(session, dag_id, run_id)
 
 
-def cache_of(run: "RunDep") -> RunCache:
+def cache_of(run: "RunDep") -> RunCache[Snapshot]:
     """What is kept of the run of the request."""
     return _cache(run)
 
@@ -93,7 +94,7 @@ def trial_of(snapshot: "SnapshotDep", trial: Text) -> Trial:
 
 
 RunDep = Annotated[Run, Depends(run_of)]
-CacheDep = Annotated[RunCache, Depends(cache_of)]
+CacheDep = Annotated[RunCache[Snapshot], Depends(cache_of)]
 SnapshotDep = Annotated[Snapshot, Depends(snapshot_of)]
 TrialDep = Annotated[Trial, Depends(trial_of)]
 
@@ -170,12 +171,6 @@ def data_overview(request: Request, run: RunDep, cache: CacheDep, session: Sessi
         "choices": carried(run.conf),
     }
     return _reply(request, {"airflow": airflow, "overview": cache.overview(snapshot) if snapshot else None})
-
-
-@app.get("/data/fleet")
-def data_fleet(request: Request, run: RunDep, cache: CacheDep, session: SessionDep) -> Response:
-    """A fleet's run, and the names of the fleet's other runs."""
-    return _reply(request, fleet_payload(cache.ledger, run, session))
 
 
 @app.get("/data/trials")
@@ -259,21 +254,21 @@ def file(cache: CacheDep, snapshot: SnapshotDep, name: Text, trial: Text = "") -
     raise HTTPException(status.HTTP_404_NOT_FOUND, "There is no such file")
 
 
-def _cache(run: Run) -> RunCache:
+def _cache(run: Run) -> RunCache[Snapshot]:
     store = search_dag(run.dag_id).store
     if store is None:
         raise HTTPException(status.HTTP_404_NOT_FOUND, "There is no such search")
     return run_cache(store, run.dag_id, run.ledger)
 
 
-def _snapshot(cache: RunCache, dag_id: str, session: Any) -> Snapshot:
+def _snapshot(cache: RunCache[Snapshot], dag_id: str, session: Any) -> Snapshot:
     """The run by its ledger; but whether it works, Airflow knows better: a DAG run may end without a word."""
     snapshot = cache.snapshot()
     state = state_of(session, dag_id, snapshot.session.session) if snapshot.session else None
     return cache.as_it_ended(snapshot, None if state in ACTIVE else state) if state else snapshot
 
 
-def _begun(cache: RunCache, run: Run, session: Any) -> Snapshot | None:
+def _begun(cache: RunCache[Snapshot], run: Run, session: Any) -> Snapshot | None:
     try:
         return _snapshot(cache, run.dag_id, session)
     except UnreadableError:
@@ -284,10 +279,11 @@ def _begun(cache: RunCache, run: Run, session: Any) -> Snapshot | None:
 
 def _reply(request: Request, payload: Any) -> Response:
     """A payload that is made anew for each request."""
-    content = compressed(payload)
-    return json_reply(request, content, hashlib.sha256(content).hexdigest()[:16])
+    return digested(request, compressed(payload))
 
 
-def _kept_reply(request: Request, cache: RunCache, name: str, version: str, make: Callable[[], Any]) -> Response:
+def _kept_reply(
+    request: Request, cache: RunCache[Snapshot], name: str, version: str, make: Callable[[], Any]
+) -> Response:
     """A payload that is made once for each version of the run."""
     return json_reply(request, cache.made(name, version, lambda: compressed(make())), version)

@@ -9,13 +9,13 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import replace
 from threading import Lock
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from cachetools import LRUCache, cached
 
 from windtunnel.errors import WindtunnelError
 from windtunnel.ledger import Decision, Ledger
-from windtunnel.report import RunReader, Snapshot, payloads
+from windtunnel.report import FleetReader, FleetSnapshot, RunReader, Snapshot, payloads
 from windtunnel.stores import open_store
 from windtunnel_airflow.connection import use_connection
 
@@ -23,26 +23,32 @@ _FRESH = 2.0  # seconds for which nothing is read again
 _PATIENCE = 0.3  # seconds that a page waits for what is new, before it gets what was known
 _KEPT = 24  # runs
 T = TypeVar("T")
+S = TypeVar("S", Snapshot, FleetSnapshot)
 
 _pool = ThreadPoolExecutor(4, thread_name_prefix="windtunnel-page")
 
 
-class RunCache:
-    """One run: its latest snapshot, and the payloads that were made of it."""
+class RunCache(Generic[S]):
+    """One run, a search's or a fleet's: its latest snapshot, and the payloads that were made of it."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        """Read nothing yet."""
+    def __init__(self, ledger: Ledger, read: Callable[[], S]) -> None:
+        """Read nothing yet.
+
+        Args:
+            ledger: of the run.
+            read: reads it.
+        """
         self.ledger = ledger
         self.curves = payloads.Curves(ledger)
-        self._reader = RunReader(ledger)
+        self._read_run: Callable[[], S] = read
         self._lock = Lock()
-        self._snapshot: Snapshot | None = None
+        self._snapshot: S | None = None
         self._read_at = 0.0
         self._reading: Future[None] | None = None
         self._making: defaultdict[str, Lock] = defaultdict(Lock)
         self._made: dict[str, tuple[str, Any]] = {}
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self) -> S:
         """The run as it was at most some seconds ago; the first call reads it.
 
         Raises:
@@ -109,14 +115,14 @@ class RunCache:
             return self._reading
 
     def _read(self) -> None:
-        snapshot = self._reader.read()
+        snapshot = self._read_run()
         if self._snapshot is None or snapshot.version != self._snapshot.version:
             self._snapshot = snapshot
         self._read_at = time.monotonic()
 
 
 @cached(LRUCache(_KEPT), lock=Lock())
-def run_cache(store: str, search: str, run: str) -> RunCache:
+def run_cache(store: str, search: str, run: str) -> RunCache[Snapshot]:
     """What is kept of a run; of the runs looked at last, not of all.
 
     Args:
@@ -125,7 +131,16 @@ def run_cache(store: str, search: str, run: str) -> RunCache:
         run: the run's name.
     """
     use_connection()
-    return RunCache(Ledger(open_store(store), search, run))
+    ledger = Ledger(open_store(store), search, run)
+    return RunCache(ledger, RunReader(ledger).read)
+
+
+@cached(LRUCache(_KEPT), lock=Lock())
+def fleet_cache(store: str, fleet: str, run: str) -> RunCache[FleetSnapshot]:
+    """What is kept of a fleet's run, as `run_cache` has it."""
+    use_connection()
+    ledger = Ledger(open_store(store), fleet, run)
+    return RunCache(ledger, FleetReader(ledger).read)
 
 
 def compressed(payload: Any) -> bytes:

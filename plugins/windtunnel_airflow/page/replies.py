@@ -1,5 +1,6 @@
 """Replies that no browser can be talked into misusing."""
 
+import hashlib
 import re
 from collections.abc import Iterator
 from io import BufferedReader
@@ -33,6 +34,11 @@ def json_reply(request: Request, content: bytes, version: str) -> Response:
     if request.headers.get("if-none-match") == etag:
         return Response(status_code=304, headers=headers)
     return Response(content, media_type="application/json", headers=headers | {"Content-Encoding": "gzip"})
+
+
+def digested(request: Request, content: bytes) -> Response:
+    """Compressed JSON that is made anew for each request."""
+    return json_reply(request, content, hashlib.sha256(content).hexdigest()[:16])
 
 
 def download(store: Store, path: str, name: str) -> Response:

@@ -32,7 +32,6 @@ from windtunnel.engine.command import (
 )
 from windtunnel.engine.runs import link_latest
 from windtunnel.errors import WindtunnelError
-from windtunnel.fleet.publishing import REPORT
 from windtunnel.launchers import get_launcher
 from windtunnel.ledger import Ledger, Spec
 from windtunnel.report import RunReader, summary
@@ -159,8 +158,7 @@ def _explain_failure(what: str, reader: RunReader, log: Path, begin: int, *, is_
         log.read_bytes()[begin:]
     )
     print(printable("\n".join(why)), file=sys.stderr)
-    report = f"{reader.ledger.url}/{REPORT if is_fleet else 'report.html'}"
-    print(f"{what}. Airflow's log: {log}; the report so far: {report}\n{AGAIN}", file=sys.stderr)
+    print(f"{what}. Airflow's log: {log}; the report so far: {reader.ledger.url}/report.html\n{AGAIN}", file=sys.stderr)
     return FAILED
 
 

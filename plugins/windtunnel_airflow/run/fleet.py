@@ -6,12 +6,11 @@ from types import TracebackType
 from typing import Self
 
 from windtunnel.errors import WindtunnelError
-from windtunnel.fleet.accounts import Accounts
 from windtunnel.fleet.gathering import LEADERBOARD
 from windtunnel.fleet.publishing import is_over, published, summary
-from windtunnel.fleet.records import FleetPlan, ended, read_plan
+from windtunnel.fleet.records import read_plan
 from windtunnel.ledger import Ledger
-from windtunnel.report import RunReader
+from windtunnel.report import FleetReader, RunReader
 from windtunnel.report.summary import duration
 from windtunnel.text import printable
 
@@ -23,9 +22,9 @@ class FleetDisplay:
 
     def __init__(self, reader: RunReader, heading: str) -> None:
         """Show a run, which need not have begun."""
-        self._ledger = reader.ledger
+        self._reader = FleetReader(reader.ledger)
         self._heading = heading
-        self._plan: FleetPlan | None = None
+        self._begun = False
         self._shown = ""
         self._next = 0.0
 
@@ -44,10 +43,11 @@ class FleetDisplay:
             return
         self._next = time.monotonic() + _EVERY
         try:
-            self._plan = self._plan or read_plan(self._ledger)
-            message = Accounts.of(self._plan, ended(self._ledger)).message if self._plan else ""
+            snapshot = self._reader.read()
+            left = f", {duration(snapshot.left)} left" if snapshot.left else ""
+            self._begun, message = True, f"{snapshot.message}{left}"
         except WindtunnelError as error:
-            message = f"the ledger cannot be read: {error}" if self._plan else ""  # else it has not begun yet
+            message = f"the ledger cannot be read: {error}" if self._begun else ""
         if message != self._shown:
             self._shown = message
             print(printable(f"  {message}"), flush=True)
@@ -66,6 +66,7 @@ def results_of_fleet(ledger: Ledger, seconds: float, latest: Path | None) -> lis
     shown = latest.relative_to(Path.cwd()) if latest is not None and latest.is_relative_to(Path.cwd()) else latest
     files = published(ledger) or {}
     lines = [f"{ledger.search} took {duration(seconds)}: {first}.", *(f"  {line}" for line in more)]
+    lines.append(f"  report         {shown or ledger.url}/report.html")
     lines.append(f"  leaderboard    {shown or ledger.url}/{LEADERBOARD}")
     if files.get("table"):
         lines.append(f"  table          {shown or ledger.url}/{files['table']}")

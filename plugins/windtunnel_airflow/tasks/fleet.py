@@ -170,7 +170,9 @@ def publish(asset: Asset, store: str) -> Any:
 # Downstream of every collect, or a red one would be a leaf of the DAG and fail the run.
 @task(trigger_rule=TriggerRule.ALL_DONE)
 def report(store: str) -> None:
-    """Write report.txt: how many were trained, taken over and failed, and why."""
+    """Write report.txt and report.html: how many were trained, taken over and failed, and why."""
+    from windtunnel.report import write_report
+
     ledger = current_ledger(store)
     what = read_plan(ledger)
     if what is None:
@@ -178,6 +180,7 @@ def report(store: str) -> None:
         return
     lines = publishing.summary(ledger, what)
     publishing.write_report(ledger, lines)
+    write_report(ledger)
     tell("\n".join(lines))
 
 

@@ -97,19 +97,19 @@ def _done_by(ledger: Ledger, lane: Job, stage: Stage) -> Sequence[str]:
 
     What failed though nobody claimed it is the first lane's.
     """
-    asked = [request.trial for request in requested(ledger, [stage])]
+    units = [request.trial for request in requested(ledger, [stage])]
     if stage.is_iteration and stage.number > 1:
         before = ledger.selection(Stage.iteration(stage.number - 1))
         known = set(before.results) if before is not None else set()
         iterations = [one for one in ledger.stages() if one.is_iteration and 0 < one.number < stage.number]
-        asked += [request.trial for request in requested(ledger, iterations) if request.trial not in known]
+        units += [request.trial for request in requested(ledger, iterations) if request.trial not in known]
     claims = Claims(ledger).listing()
-    own = [unit for unit in asked if unit in claims and claims[unit].lane == lane.job]
+    own = [unit for unit in units if unit in claims and claims[unit].lane == lane.job]
     if lane.lane:
         return own
     ended = ledger.outcomes()
     failed = {unit for unit, result in ended.items() if result.state is State.FAILED}
-    return own + [unit for unit in asked if unit in failed - claims.keys()]
+    return own + [unit for unit in units if unit in failed - claims.keys()]
 
 
 def _show(ledger: Ledger, unit: str, params: Params, result: Result | None) -> None:

@@ -34,16 +34,16 @@ class AnswerTrigger(BaseTrigger):
 
         answer: dict[str, Any] = {}
         try:
-            found = await sync_to_async(get_hitl_detail_content_detail)(ti_id=UUID(self._ti_id))
+            detail = await sync_to_async(get_hitl_detail_content_detail)(ti_id=UUID(self._ti_id))
         except Exception as error:  # it died before it had asked
             self.log.info("Nobody was asked: %s", error)
         else:
-            if found.response_received and found.chosen_options:
-                by = found.responded_by_user
+            if detail.response_received and detail.chosen_options:
+                by = detail.responded_by_user
                 answer = {
-                    "chosen_options": list(found.chosen_options),
-                    "params_input": found.params_input or {},
-                    "responded_at": found.responded_at,
+                    "chosen_options": list(detail.chosen_options),
+                    "params_input": detail.params_input or {},
+                    "responded_at": detail.responded_at,
                     "responded_by_user": by and {"id": by.id, "name": by.name},
                 }
         yield TriggerEvent(answer)  # type: ignore[no-untyped-call]

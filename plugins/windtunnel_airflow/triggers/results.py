@@ -17,6 +17,7 @@ from windtunnel_airflow.cluster import use_cluster_async
 from windtunnel_airflow.connection import connection_credentials_async
 
 _SHORTEST, _LONGEST, _SHARE = 0.2, 10.0, 0.05  # seconds between polls, and the share of the wait that one may add
+_REST = 4.0  # times as long as a poll takes its pause lasts at least
 _FIRST_DELAY, _LONGEST_DELAY = 1.0, 30.0  # seconds until a store that did not answer is asked again
 
 
@@ -100,6 +101,7 @@ class ResultsTrigger(BaseTrigger):
             try:
                 if monitor is None:
                     monitor = await asyncio.to_thread(self.monitor, await self._credentials())
+                polled = time.monotonic()
                 progress = await asyncio.to_thread(monitor.poll)
             except UnavailableError as error:
                 if not waiting:
@@ -121,12 +123,18 @@ class ResultsTrigger(BaseTrigger):
                 self.log.info(logged)
             if progress.done or progress.wanted:
                 return progress
-            await asyncio.sleep(pause(time.monotonic() - began))
+            moment = time.monotonic()
+            await asyncio.sleep(pause(moment - began, moment - polled))
 
     async def _credentials(self) -> Credentials | None:
         return await connection_credentials_async() if self.ledger.startswith("azure://") else None
 
 
-def pause(waited: float) -> float:
-    """Seconds until the next poll: short after a short wait, and never adding more than 5 % to a long one."""
-    return min(_LONGEST, max(_SHORTEST, _SHARE * waited))
+def pause(waited: float, took: float = 0.0) -> float:
+    """Seconds until the next poll: short after a short wait, and never adding more than 5 % to a long one.
+
+    Args:
+        waited: seconds, so far.
+        took: seconds of the last poll; with thousands of results it is long, and polls less often.
+    """
+    return min(_LONGEST, max(_SHORTEST, _SHARE * waited, _REST * took))

@@ -31,3 +31,4 @@ def test_a_fleet_is_performed_and_the_next_run_takes_it_over(file, capsys):
     said = capsys.readouterr().out
     assert "0 of 0 partitions trained, 3 taken over." in said
     assert "gathered/leaderboard.csv" in said
+    assert "report.html" in said

@@ -54,6 +54,23 @@ def test_a_file_says_by_its_kind_that_it_is_a_fleets(file, monkeypatch):
     assert load_fleet(file).data == "/elsewhere/raw_data.csv"
 
 
+def test_an_output_without_a_scheme_lies_beside_the_file(file):
+    text = AZURE.replace('{predictions: ""}', '{here: "", folder: kept/rows, far: azure://container/rows}')
+    file.write_text(text)
+    found = load_fleet(file).gather.outputs
+    assert found == {"here": "", "folder": str(file.parent / "kept/rows"), "far": "azure://container/rows"}
+
+
+@pytest.mark.parametrize(("name", "allowed"), [("training_log.txt", True), ("batches.csv", False), ("a/b.csv", False)])
+def test_the_gathered_file_may_have_any_name_but_those_of_its_neighbours(file, name, allowed):
+    text = AZURE.replace("predictions.csv", name)
+    if allowed:
+        file.write_text(text)
+        assert load_fleet(file).gather.append_row_to == name
+    else:
+        assert "gather.append_row_to" in "\n".join(faults(file, text))
+
+
 @pytest.mark.parametrize(("arguments", "warned"), [("{flags}", True), ("--data={data} {flags}", False)])
 def test_a_script_that_is_never_told_its_file_is_warned_of(file, capsys, arguments, warned):
     script = f"script: {{file: training.py, arguments: '{arguments}'}}"

@@ -77,6 +77,18 @@ def test_outputs_of_what_was_taken_over_are_brought_along(tmp_path):
     assert mltable["paths"] == [{"file": "./1.csv"}]
 
 
+def test_an_output_with_a_place_of_its_own_has_an_mltable_there(tmp_path):
+    place = tmp_path / "made" / "predictions"
+    fleet = fleet_from(tmp_path, gather={"outputs": {"predictions": str(place)}})
+    ledger, partitions, plan = prepared(tmp_path, fleet)
+    (place / "north").mkdir(parents=True)
+    (place / "north" / "1.csv").write_text("x\n1\n")
+    gather(ledger, fleet, plan, partitions)
+    mltable = yaml.safe_load((place / "MLTable").read_text())
+    assert mltable["paths"] == [{"file": "./north/1.csv"}]
+    assert "read_delimited" in mltable["transformations"][0]
+
+
 def test_the_report_says_where_each_mini_batch_ran_and_why_it_failed(tmp_path):
     fleet = fleet_from(tmp_path)
     ledger, partitions, plan = prepared(tmp_path, fleet)

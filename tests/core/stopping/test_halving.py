@@ -33,7 +33,7 @@ def ones(*values):
 
 
 def promoted(found):
-    return {one.trial[0]: one.epochs for one in found if one.epochs is not None}
+    return {trial[0]: epochs for trial, epochs, _ in found if epochs is not None}
 
 
 @pytest.mark.parametrize(
@@ -68,16 +68,16 @@ def test_what_is_no_halving(fields, text):
 def test_the_best_share_of_a_rung_goes_on():
     found = rung_decisions([1, 3], {1: ones(0.1, 0.9, 0.5, 0.8, 0.2, 0.3)}, [], 3, ONE)
     assert promoted(found) == {"b": 3, "d": 3}
-    assert [one.trial[0] for one in found] == ["b", "d", "c", "f", "e", "a"]
-    assert found[0].reason == "place 1 of 6 at 1 epochs (front 1): goes on to 3 epochs"
-    assert found[2].reason == "place 3 of 6 at 1 epochs (front 3): the best 2 go on to 3 epochs"
+    assert [trial[0] for trial, _, _ in found] == ["b", "d", "c", "f", "e", "a"]
+    assert found[0][2] == "place 1 of 6 at 1 epochs (front 1): goes on to 3 epochs"
+    assert found[2][2] == "place 3 of 6 at 1 epochs (front 3): the best 2 go on to 3 epochs"
 
 
 def test_those_that_went_on_take_their_places_and_do_not_go_on_again():
     begun = {("b", 3.0), ("e", 3.0)}
     found = rung_decisions([1, 3], {1: ones(0.1, 0.9, 0.5, 0.8, 0.2, 0.3)}, begun, 3, ONE)
     assert promoted(found) == {"d": 3}
-    assert "e" not in {one.trial[0] for one in found}
+    assert "e" not in {trial[0] for trial, _, _ in found}
 
 
 def test_trials_without_values_count_but_do_not_go_on():
@@ -95,7 +95,7 @@ def test_every_rung_promotes_by_itself():
     low, high = ones(0.1, 0.9, 0.5), [At("x", {"acc": 0.7}), At("y", {"acc": 0.6})]
     found = rung_decisions([1, 3, 9], {1: low, 3: high}, [("x", 3), ("y", 3)], 3, ONE)
     assert promoted(found) == {"x": 9, "b": 3}
-    assert [one.trial[0] for one in found][:2] == ["x", "y"]  # the highest rung first
+    assert [trial[0] for trial, _, _ in found][:2] == ["x", "y"]  # the highest rung first
 
 
 def test_a_better_front_goes_before_a_worse_one():

@@ -1,5 +1,6 @@
 """What a process does with a mini-batch: Azure's contract and ours, in this process."""
 
+import sys
 import textwrap
 
 import pytest
@@ -92,6 +93,25 @@ def test_arguments_variables_and_outputs_reach_a_script(worker, tmp_path):
     assert result.rows == ((0, {"value": "a b"}),)
     assert ledger.store.get(ledger.path("outputs/kept/tenant_1.csv")).startswith(b"tenant,region")
     assert result.outcomes[0].files == ("outputs/kept/tenant_1.csv",)
+
+
+def test_a_script_has_azures_logger_at_the_level_of_its_definition(worker, monkeypatch, capsys):
+    for name in ("azureml_user", "azureml_user.parallel_run"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    _, do = worker(
+        """
+        from azureml_user.parallel_run import EntryScript
+        def run(mini_batch):
+            logger = EntryScript().logger
+            logger.info("too much")
+            logger.warning("%d files", len(mini_batch))
+            return mini_batch
+        """,
+        logging_level="WARNING",
+    )
+    _, result = do()
+    assert result.state == "completed"
+    assert capsys.readouterr().out == "WARNING 1 files\n"
 
 
 def test_a_named_output_location_is_made_if_missing(worker, tmp_path):

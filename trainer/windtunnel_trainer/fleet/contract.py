@@ -13,6 +13,7 @@ from typing import Any
 
 from windtunnel.definition import Fleet
 from windtunnel.errors import WorkloadError
+from windtunnel_trainer.fleet import azureml
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,8 @@ def load(fleet: Fleet, script: Path | None, outputs: Mapping[str, Path]) -> Cont
         Exception: whatever importing it raises.
     """
     sys.argv = [str(script or fleet.entry), *_arguments(fleet, outputs)]
+    if script is not None:
+        azureml.offer(fleet.logging_level)
     module = _script(script) if script is not None else importlib.import_module(fleet.entry)
     names = ("run", "train", "init", "shutdown", "verify", "evaluate")
     offered = {name: value for name in names if callable(value := getattr(module, name, None))}

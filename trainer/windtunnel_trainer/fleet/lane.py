@@ -33,6 +33,7 @@ from windtunnel_trainer.fleet.samples import Samples
 from windtunnel_trainer.fleet.worker import READY
 from windtunnel_trainer.gpus import devices, visible_to
 from windtunnel_trainer.logs import say
+from windtunnel_trainer.processes import children
 from windtunnel_trainer.supervisor import PREEMPTED
 from windtunnel_trainer.wakeup import wake_up
 
@@ -86,7 +87,7 @@ class Lane:
         self._samples = Samples(self._ledger, self._job.job, self._launch, self._fleet.resource_monitor_interval)
         self._lifeline = child.Lifeline()
         child.adopt()
-        self._strangers = child.children()
+        self._strangers = children(os.getpid())
         try:
             self._load()
             with wake_up(self._note_going) as wake:
@@ -223,16 +224,16 @@ class Lane:
 
     def _hear(self, process: Process) -> None:
         """Take what a process says: that it is ready, or how a try ended, which it has recorded if it was the last."""
-        for said in process.heard():
-            if said["state"] == READY:
+        for message in process.heard():
+            if message["state"] == READY:
                 self._init_failures = 0
             elif process.task is not None:
                 task, process.task = process.task, None
                 process.done += 1
                 seconds = time.monotonic() - task.began
                 self._mean = seconds if math.isinf(self._mean) else 0.8 * self._mean + 0.2 * seconds
-                if said["kind"]:
-                    self._try_again(task, said["kind"], said["message"])
+                if message["kind"]:
+                    self._try_again(task, message["kind"], message["message"])
         if self._is_leaving(process):
             process.let_go()
 

@@ -50,8 +50,8 @@ def record_hopeless(ledger: Ledger, fleet: Fleet, job: Job, log: LaneLog, proces
     """Record that the run has failed, for no process comes up; the arguments are those of `record_lost`."""
     kind, message = process.condemned or ("error", f"its process ended, {how(code)}")
     tail = log.tail(f"{job.job}-{process.slot}", LOG_TAIL)
-    said = [line for line in tail.splitlines() if line.strip() and not line.startswith("--- ")]
-    cause = said[-1] if said else message
+    lines = [line for line in tail.splitlines() if line.strip() and not line.startswith("--- ")]
+    cause = lines[-1] if lines else message
     message = f"no process of {job.job} came through the import of {fleet.entry} and its init: {cause}"
     record_failure(ledger, RUN, kind, message, log_tail=tail)
 

@@ -87,10 +87,10 @@ class Process:
                     break
                 content += part
         for line in content.splitlines():
-            said = json.loads(line)
-            if said["state"] == READY:
+            message = json.loads(line)
+            if message["state"] == READY:
                 self.ready = True
-            yield said
+            yield message
 
     def kill(self, kind: str, message: str) -> None:
         """End it by force, and remember why."""

@@ -15,7 +15,7 @@ from windtunnel.fleet.accounts import SHORT
 from windtunnel.fleet.outputs import Outputs
 from windtunnel.fleet.partitions import Partition as Part
 from windtunnel.fleet.partitions import Partitions
-from windtunnel.fleet.records import BatchResult, Outcome, Row, batch_name, record
+from windtunnel.fleet.records import BatchResult, Outcome, Row, batch_name, record, unit_of
 from windtunnel.host.machine import host, now
 from windtunnel.ledger import Ledger, State
 from windtunnel_trainer.failure import why_failed
@@ -90,8 +90,8 @@ class Worker:
         if self._contract.init is not None:
             self._contract.init()
         _say(line, {"state": READY})
-        with line.makefile("rb") as asked:
-            for request in asked:
+        with line.makefile("rb") as requests:
+            for request in requests:
                 _say(line, self.do(**json.loads(request)))
         if self._contract.shutdown is not None:
             self._contract.shutdown()
@@ -208,11 +208,6 @@ class Worker:
             seconds=_since(began),
             verified=verified,
         ), rows
-
-
-def unit_of(place: int) -> str:
-    """The name of a partition's folder in the ledger, by its place in the run."""
-    return f"p{place:06}"
 
 
 def _say(line: socket.socket, message: Mapping[str, Any]) -> None:

@@ -85,8 +85,8 @@ class Place:
 
     def kept(self) -> list[Path]:
         """The files that the definition keeps and the script has made; no links, and nothing hidden."""
-        found = {file for pattern in self.script.keep for file in self.folder.glob(pattern)}
-        return sorted(file for file in found if self._is_own(file))
+        files = {file for pattern in self.script.keep for file in self.folder.glob(pattern)}
+        return sorted(file for file in files if self._is_own(file))
 
     def _is_own(self, file: Path) -> bool:
         inside = file.resolve().is_relative_to(self.folder.resolve())

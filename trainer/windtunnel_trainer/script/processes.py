@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 
 from windtunnel.errors import WorkloadError
-from windtunnel_trainer import child
+from windtunnel_trainer.processes import children
 
 GRACE = 8.0  # seconds that a script gets to end by itself; less than a unit gets when its job is told to go
 _TICK = 0.1  # seconds between two looks at what does not wake
@@ -39,7 +39,7 @@ class Processes:
         Raises:
             WorkloadError: the program cannot be started.
         """
-        self._others = child.children()
+        self._others = children(os.getpid())
         self._started: list[subprocess.Popen[bytes]] = []
         group = _group(count)
         for rank in range(count):

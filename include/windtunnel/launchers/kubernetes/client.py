@@ -32,10 +32,10 @@ class Client:
         """
         from kubernetes import client
 
-        connection = connect()
-        self.namespace = namespace or connection.namespace
-        self._batch = client.BatchV1Api(connection.client)
-        self._core = client.CoreV1Api(connection.client)
+        api, own_namespace = connect()
+        self.namespace = namespace or own_namespace
+        self._batch = client.BatchV1Api(api)
+        self._core = client.CoreV1Api(api)
 
     def create_job(self, manifest: Object) -> bool:
         """Create a Job; False if there is one of that name.

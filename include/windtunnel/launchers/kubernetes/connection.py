@@ -3,23 +3,15 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from windtunnel.errors import LaunchError
 
 _POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
-class Connection(NamedTuple):
-    """An open way to the cluster.
-
-    Attributes:
-        client: a `kubernetes.client.ApiClient`.
-        namespace: that jobs run in where the definition names none.
-    """
-
-    client: Any
-    namespace: str
+Connection = tuple[Any, str]
+"""A `kubernetes.client.ApiClient`, and the namespace that jobs run in where the definition names none."""
 
 
 def connect() -> Connection:
@@ -55,12 +47,12 @@ def _as_kubectl_would() -> Connection:
 
     try:
         config.load_incluster_config()
-        return Connection(client.ApiClient(), pod_namespace())
+        return client.ApiClient(), pod_namespace()
     except config.ConfigException:
         pass
     file = os.environ.get("KUBECONFIG")  # the library remembers what it was when it was imported
     try:
-        return Connection(config.new_client_from_config(file), kubeconfig_namespace(file))
+        return config.new_client_from_config(file), kubeconfig_namespace(file)
     except config.ConfigException as error:
         message = f"no cluster is known: this is no pod, and there is no kubeconfig ({error}); set KUBECONFIG"
         raise LaunchError(message) from error

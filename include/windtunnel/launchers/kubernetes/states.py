@@ -96,7 +96,7 @@ def judge(
     pending: float,
     moment: datetime,
     busy: datetime | None = None,
-    trouble_of: Callable[[Object], Trouble] = lambda pod: Trouble(None, ""),
+    trouble_of: Callable[[Object], Trouble] = lambda pod: (None, ""),
 ) -> Verdict | None:
     """Whether the job is over without results; None while it runs or may yet.
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 # What a registry, or the way to it, says that is away or busy for a while.
 _PASSES = re.compile(
@@ -13,33 +13,25 @@ _PASSES = re.compile(
 )
 
 
-class Trouble(NamedTuple):
-    """What a cluster's events say of a pod that does not start.
-
-    Attributes:
-        since: when it first failed; None where no event tells.
-        text: what was said of it.
-    """
-
-    since: datetime | None
-    text: str
+Trouble = tuple[datetime | None, str]
+"""Since when a pod fails to start, None where no event tells; and what was said of it."""
 
 
 def trouble(events: Sequence[dict[str, Any]]) -> Trouble:
-    """What a pod's warnings say of its failing to start, the earliest first."""
-    told = [event for event in events if event.get("reason") in ("Failed", "BackOff", "InspectFailed")]
+    """What a pod's warnings, the earliest first, say of its failing to start."""
+    failures = [event for event in events if event.get("reason") in ("Failed", "BackOff", "InspectFailed")]
     moments = [
         moment
-        for event in told
+        for event in failures
         if (
             moment := event.get("firstTimestamp")
             or event.get("eventTime")
             or event["metadata"].get("creationTimestamp")
         )
     ]
-    texts = [str(event.get("message", "")) for event in told if event.get("reason") == "Failed"]
+    texts = [str(event.get("message", "")) for event in failures if event.get("reason") == "Failed"]
     telling = next((text for text in reversed(texts) if "pull" in text), texts[-1] if texts else "")
-    return Trouble(min(map(_moment, moments), default=None), telling)
+    return min(map(_moment, moments), default=None), telling
 
 
 def passes_by_itself(text: str) -> bool:

@@ -9,7 +9,7 @@ import { importance } from "./importance.js";
 import { lanes } from "./lanes.js";
 import { overview } from "./overview.js";
 import { parallel } from "./parallel.js";
-import { EmbeddedSource, LiveSource } from "./source.js";
+import { EmbeddedSource, follow, LiveSource } from "./source.js";
 import { trial } from "./trial.js";
 import { trials } from "./trials.js";
 import { Trials } from "./trials_store.js";
@@ -165,26 +165,20 @@ function absent(words) {
   $("tabs").hidden = true;
   app.show("overview");
   update(overview);
-  document.documentElement.dataset.ready = "1";
 }
 
-async function follow() {
-  for (;;) {
-    try {
-      if (!document.hidden) await bringUpToDate();
-      warn("");
-    } catch (failure) {
-      if (failure.status === 404 && !app.answered) return absent(failure.detail);
-      warn(failure.message + (failure.status === 401 || failure.status === 403 ? "" : " – trying again"));
-      if (failure.status === 401 || failure.status === 403) return;
-    }
-    document.documentElement.dataset.ready = "1";
-    const wait = behind() || (app.airflow && app.airflow.active) ? OFTEN : SELDOM;
-    await new Promise((done) => {
-      const timer = setTimeout(done, wait);
-      document.addEventListener("visibilitychange", () => { clearTimeout(timer); setTimeout(done, 50); }, { once: true });
-    });
+async function refresh() {
+  try {
+    await bringUpToDate();
+  } catch (failure) {
+    if (failure.status !== 404 || app.answered) throw failure;
+    absent(failure.detail);
   }
+}
+
+function pause() {
+  if (app.absent) return null;
+  return behind() || (app.airflow && app.airflow.active) ? OFTEN : SELDOM;
 }
 
 followTheme();
@@ -192,7 +186,7 @@ recall();
 build();
 if (app.source.live) {
   route();
-  follow();
+  follow(refresh, pause);
 } else {
   app.overview = embedded.overview;
   app.trials.merge(embedded.trials);

@@ -1,7 +1,7 @@
 // All searches and their runs.
 
 import { $, arrow, duration, element, followTheme, moment, note, number, pill } from "./base.js";
-import { ask, latestRuns } from "./source.js";
+import { ask, follow, latestRuns } from "./source.js";
 
 const EVERY = 10000;
 const summaries = new Map();
@@ -81,21 +81,6 @@ async function refresh() {
   drawn = now;
 }
 
-async function follow() {
-  for (;;) {
-    try {
-      await refresh();
-      $("warning").hidden = true;
-    } catch (failure) {
-      $("warning").hidden = false;
-      $("warning").textContent = failure.message;
-      if (failure.status === 401 || failure.status === 403) return;
-    }
-    document.documentElement.dataset.ready = "1";
-    await new Promise((done) => setTimeout(done, EVERY));
-  }
-}
-
 followTheme();
 $("filter").addEventListener("input", () => {
   words = $("filter").value.toLowerCase().split(/\s+/).filter(Boolean);
@@ -103,6 +88,6 @@ $("filter").addEventListener("input", () => {
 });
 $("older").addEventListener("click", () => {
   pages++;
-  refresh().catch(() => {}); // what follows tells
+  refresh().catch(() => {}); // the next refresh tells
 });
-follow();
+follow(refresh, () => EVERY);

@@ -1,5 +1,7 @@
 // Where a page's data comes from: the server, asked again only for what changed, or the page itself.
 
+import { $ } from "./base.js";
+
 export class LiveSource {
   constructor(address) {
     this.query = new URLSearchParams(address);
@@ -64,6 +66,30 @@ export class EmbeddedSource {
   // Of an artifact that the page holds itself; null of another, which a page in a folder may not read.
   async content(file) {
     return file.content ? new Blob([Uint8Array.from(atob(file.content), (character) => character.charCodeAt(0))]) : null;
+  }
+}
+
+// Refreshes a page now, and again after as many milliseconds as `wait` says, if any; none while it is out of sight. A
+// failure is told until it passes, and is the last one where the user is logged out.
+export async function follow(refresh, wait) {
+  for (;;) {
+    let told = "";
+    try {
+      if (!document.hidden) await refresh();
+    } catch (failure) {
+      const out = failure.status === 401 || failure.status === 403;
+      told = failure.message + (out ? "" : " – trying again");
+      if (out) wait = () => null;
+    }
+    $("warning").hidden = !told;
+    $("warning").textContent = told;
+    document.documentElement.dataset.ready = "1";
+    const pause = wait();
+    if (pause === null) return;
+    await new Promise((done) => {
+      const timer = setTimeout(done, pause);
+      document.addEventListener("visibilitychange", () => { clearTimeout(timer); setTimeout(done, 50); }, { once: true });
+    });
   }
 }
 

@@ -44,6 +44,10 @@ class Pareto(Strategy):
 
     options: Options
 
+    def load(self) -> None:
+        """Import the models, and scipy, which takes a second."""
+        from windtunnel.strategies.pareto import acquisition  # noqa: F401
+
     def suggest(self, problem: Problem, history: Sequence[Trial], n: int, seed: int, iteration: int) -> Batch:
         """The n configurations that promise most together. See `Strategy.suggest`."""
         # Definitions are checked where numpy need not be loaded: in Airflow's DAG processor.

@@ -9,12 +9,15 @@ from windtunnel.space import Params
 from windtunnel.strategies.base import Problem
 from windtunnel.strategies.pareto import Pareto
 from windtunnel.strategies.pareto.candidates import Pool
+from windtunnel.strategies.pareto.ensemble import Prediction
 from windtunnel.strategies.pareto.expectation import expected_gain
-from windtunnel.strategies.pareto.gain import Front, reference
+from windtunnel.strategies.pareto.gain import Front, non_dominated, reference
 from windtunnel.strategies.pareto.kernel import Array
 from windtunnel.strategies.pareto.models import Forecast, Models
 from windtunnel.strategies.pareto.ranking import Places, Ranking
 from windtunnel.strategies.pareto.training_data import TrainingData
+
+_LIKELY = np.log(0.05)  # the probability from which a candidate may keep all constraints
 
 
 class Acquisition:
@@ -38,14 +41,13 @@ class Acquisition:
         self._objectives = list(problem.objectives)
         self._data, self._pool, self._exploration = data, pool, options.exploration
         self._models = Models(problem, data, pool, options, rng)
-        self._front = self._front_of_trials(rng)
         self._feasible = any(trial.counts for trial in data.trials)
         under_way = [trial.row(data.epochs) for trial in data.trials if not trial.ended]
-        if under_way:
-            self._forecast = Forecast(self._models, under_way)
-            for place in range(len(under_way)):
-                self._believe(place)
+        believed = self._believed(Forecast(self._models, under_way)) if under_way else []
         self._forecast = Forecast(self._models, pool.rows(data.epochs))
+        self._front = self._front_of_trials(rng)
+        for point in believed:
+            self._front.add(point)
         self._taken: list[int] = []
         self._rankings = self._portfolio()
 
@@ -135,16 +137,43 @@ class Acquisition:
                 place = self._objectives.index(name)
                 points[changed, place] = self._models.values[name].predict(features).values(0.0)
         corner = reference(points if counting else np.array([trial.values for trial in valued]))
+        if counting and len(counting) < len(valued):
+            widest = reference(np.array([trial.values for trial in valued]))
+            corner = np.maximum(corner, np.minimum(self._reach(), widest))
         return Front(points, np.minimum(corner, data.worst), rng)
 
+    def _reach(self) -> Array:
+        """(m,): the worst values of the front of those candidates that may keep the constraints.
+
+        Feasible trials may all lie in one piece of what is feasible, and other pieces of the front far from it.
+        """
+        places = np.flatnonzero(self._forecast.log_feasible(np.arange(len(self._pool))) > _LIKELY)
+        columns = [self._forecast[name] for name in self._objectives]
+        values = [each.values(0.0, places) if isinstance(each, Prediction) else each[places] for each in columns]
+        points = np.array(values).T
+        return points[non_dominated(points)].max(0) if len(points) else np.full(len(values), -np.inf)
+
+    def _believed(self, forecast: Forecast) -> list[Array]:
+        """The values of trials under way that are likely to count; the models take them all to be as expected."""
+        points = []
+        for place in range(len(forecast)):
+            points += self._likely(forecast, place)
+            forecast.take(place)
+        return points
+
     def _believe(self, place: int) -> None:
-        """Believe that a candidate, or a trial under way, will turn out as expected."""
-        if self._forecast.log_feasible(np.array([place]))[0] > np.log(0.5):
-            # What will fail adds nothing, and must not make others look needless.
-            expected = self._forecast.expected(place)
-            self._front.add(np.array([expected[name] for name in self._objectives]))
-            self._feasible = True
+        """Believe that a candidate will turn out as expected."""
+        for point in self._likely(self._forecast, place):
+            self._front.add(point)
         self._forecast.take(place)
+
+    def _likely(self, forecast: Forecast, place: int) -> list[Array]:
+        """What one is expected to come to; nothing where it will fail, lest others look needless."""
+        if forecast.log_feasible(np.array([place]))[0] <= np.log(0.5):
+            return []
+        self._feasible = True
+        expected = forecast.expected(place)
+        return [np.array([expected[name] for name in self._objectives])]
 
     def _note(self, place: int) -> dict[str, Any]:
         expected, signs = self._forecast.expected(place), self._data.signs

@@ -2,7 +2,6 @@
 
 import moocore
 import numpy as np
-from scipy.stats import norm, qmc
 
 from windtunnel.strategies.pareto.kernel import Array
 
@@ -29,6 +28,8 @@ class Front:
         self._points = points[(points < reference).all(1)]
         count = len(reference)
         if count > 2:
+            from scipy.stats import norm, qmc
+
             quantiles = qmc.Sobol(count, scramble=False).random(_DIRECTIONS) + 0.5 / _DIRECTIONS
             if rng is not None:
                 quantiles = (quantiles + rng.random(count)) % 1.0

@@ -110,6 +110,10 @@ class Forecast:
         self._exact = {name: models.exact_values(name, rows) for name in models.exact}
         self._log_success = models.log_success(features)
 
+    def __len__(self) -> int:
+        """How many candidates there are."""
+        return len(self._log_success)
+
     def __getitem__(self, objective: str) -> Prediction | Array:
         """An objective of all candidates: what is expected, or what it is."""
         return self._exact[objective] if objective in self._exact else self._predictions[objective]

@@ -1,6 +1,7 @@
 """One suggestion: gather the training data, weigh candidates, and take the batch that promises most."""
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -9,12 +10,14 @@ from windtunnel.objectives.direction import sign
 from windtunnel.strategies.base import Batch, Problem, generator
 from windtunnel.strategies.draft import Draft
 from windtunnel.strategies.pareto import Pareto
-from windtunnel.strategies.pareto.acquisition import Acquisition
 from windtunnel.strategies.pareto.candidates import Pool, bred, draw, whole
 from windtunnel.strategies.pareto.design import design
 from windtunnel.strategies.pareto.encoding import Encoder
 from windtunnel.strategies.pareto.kernel import Array, Kernel
 from windtunnel.strategies.pareto.training_data import TrainingData
+
+if TYPE_CHECKING:
+    from windtunnel.strategies.pareto.acquisition import Acquisition
 
 _GENERATIONS = 2  # of candidates bred from the most promising, in a space that is not weighed whole
 _BREEDERS = 24
@@ -91,6 +94,8 @@ class Search:
 
     def _promising(self, pool: Pool, n: int) -> None:
         """Take what the models expect most of."""
+        from windtunnel.strategies.pareto.acquisition import Acquisition  # and scipy, which the first trials do without
+
         acquisition = Acquisition(self._problem, self._data, pool, self._options, self._numbers)
         large = not whole(self._problem)
         for _ in range(_GENERATIONS if large else 0):
@@ -102,6 +107,6 @@ class Search:
             if large and len(self._draft.suggestions) < n:
                 self._breed(acquisition, pool, *_NEAREST)
 
-    def _breed(self, acquisition: Acquisition, pool: Pool, parents: int, children: int) -> None:
+    def _breed(self, acquisition: "Acquisition", pool: Pool, parents: int, children: int) -> None:
         best = [pool.params[index] for index in acquisition.best(parents)]
         acquisition.extend(bred(self._problem, best, self._rng, children))

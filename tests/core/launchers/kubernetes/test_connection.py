@@ -26,6 +26,6 @@ def test_without_a_cluster_it_is_said_what_to_set(monkeypatch, tmp_path):
 
 def test_who_launches_may_say_how_to_connect(cluster, monkeypatch):
     monkeypatch.setattr(connection, "_connect", connection._connect)
-    found = connection.connect()
-    connection.connect_with(lambda: found._replace(namespace="of Airflow's"))
+    api, _ = connection.connect()
+    connection.connect_with(lambda: (api, "of Airflow's"))
     assert Client().namespace == "of Airflow's"

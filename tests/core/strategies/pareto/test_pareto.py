@@ -146,6 +146,22 @@ def test_a_larger_gain_does_not_make_up_for_a_broken_constraint():
     assert min(one.objectives["loss"] for one in kept) < -980
 
 
+def test_all_pieces_of_a_front_in_pieces_are_found():
+    """The default is the best of the middle piece; the front's ends are beyond all that is feasible at first."""
+
+    def truth(params):
+        angle, *others = params.values()
+        radius = 1 + sum((value - 0.5) ** 2 for value in others)
+        x, y = radius * math.cos(angle * math.pi / 2), radius * math.sin(angle * math.pi / 2)
+        centres = (1, 0), (0, 1), (math.sqrt(0.5), math.sqrt(0.5))
+        return {"f1": x, "f2": y, "away": min((x - a) ** 2 + (y - b) ** 2 for a, b in centres)}
+
+    task = Problem(numbers(6), {"f1": "minimize", "f2": "minimize"}, {"away": Constraint(max=0.04)})
+    kept = [one.params["x0"] for one in feasible(run(task, truth, trials=50, batch=10))]
+    assert min(kept) < 0.2
+    assert max(kept) > 0.8
+
+
 def test_the_model_begins_where_most_trials_fail():
     task = Problem(numbers(3), {"loss": "minimize"})
     truth = lambda p: {"loss": (p["x1"] - 0.5) ** 2} if p["x0"] > 0.8 and p["x2"] < 0.5 else {}  # noqa: E731

@@ -1,0 +1,1 @@
+"""What it costs to run ten thousand short trials: ours through Airflow, Ray Tune, and Optuna's parallel workers."""
