@@ -1,6 +1,7 @@
 """Waiting for a fleet's mini-batches: lanes that are lost are launched again, and what they held goes elsewhere."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from windtunnel.definition import Fleet
@@ -13,6 +14,7 @@ from windtunnel.launchers.base import Launcher
 from windtunnel.ledger import Job, Ledger, Result, State
 from windtunnel.ledger.claims import Claims
 from windtunnel.ledger.failures import record_failure
+from windtunnel.ledger.writer import BEAT, beat
 
 _FUTILE = 10  # launches of a lane in a row after which it is given up, if nothing has ended meanwhile
 
@@ -53,7 +55,15 @@ class FleetMonitor:
     monitor that is lost and made anew takes one look longer.
     """
 
-    def __init__(self, ledger: Ledger, fleet: Fleet, plan: FleetPlan, jobs: Sequence[Job], launcher: Launcher) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        fleet: Fleet,
+        plan: FleetPlan,
+        jobs: Sequence[Job],
+        launcher: Launcher,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Watch over a run whose lanes were launched.
 
         Args:
@@ -62,7 +72,9 @@ class FleetMonitor:
             plan: what it does.
             jobs: its lanes.
             launcher: that launched them.
+            clock: seconds from any beginning.
         """
+        self._clock, self._beat_due = clock, clock() + BEAT
         self._ledger = ledger
         self._fleet = fleet
         self._plan = plan
@@ -77,7 +89,11 @@ class FleetMonitor:
 
         Raises:
             LaunchError: a lane was cancelled while its results are awaited.
+            UnavailableError: the store takes no writes for now, which would else hang the lanes in silence.
         """
+        if self._clock() >= self._beat_due:
+            beat(self._ledger.store, self._ledger.root)
+            self._beat_due = self._clock() + BEAT
         live = self._launcher.live(self._ledger)  # before the results: a lane may end between the two listings
         accounts = Accounts.of(self._plan, ended(self._ledger))
         if accounts.batches_done > self._done:

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.fleets import fall_short, fleet_from, prepared, succeed
-from windtunnel.errors import LaunchError
+from windtunnel.errors import LaunchError, UnavailableError
 from windtunnel.fleet.beginning import RUN, lanes
 from windtunnel.fleet.monitor import FleetMonitor
 from windtunnel.fleet.queue import Queue
@@ -160,3 +160,17 @@ def test_a_result_that_cannot_be_read_counts_as_failed(watch):
     ledger.store.put(ledger.path(f"results/{batch_name(2)}.json"), b'{"batch": ')
     assert monitor.poll().message == "4 of 5 partitions trained, 1 failed, 2 lanes live"
     assert "b000002.json" in result_of(ledger, batch_name(2)).message
+
+
+def test_a_store_that_takes_no_writes_is_told_of_though_polls_only_read(watch, monkeypatch):
+    ledger, plan, jobs, launcher, monitor = watch()
+    moments = iter([0.0, 5.0, 20.0, 20.0])
+    monitor = FleetMonitor(ledger, monitor._fleet, plan, jobs, launcher, lambda: next(moments))
+
+    def full(*_, **__):
+        raise UnavailableError("the disk is full")
+
+    monkeypatch.setattr(type(ledger.store), "put", full)
+    monitor.poll()
+    with pytest.raises(UnavailableError, match="the disk is full"):
+        monitor.poll()
