@@ -115,8 +115,11 @@ bench-stores: $(READY_DEV) ## measure listing and reading of results in both sto
 bench-utilisation: $(READY) ## simulate how busy the lanes are, by the length of trials and of Airflow's turns: ARGS="--seeds 10"
 	@$(BIN)/python -m benchmarks.utilisation $(ARGS)
 
-bench-lanes: $(READY_DEV) ## measure how busy lanes are in a run under Airflow, beside the simulation: ARGS="--trials 200 --lanes 8 --mean 3"
+bench-lanes: $(READY_DEV) ## measure how busy lanes are in a run under Airflow, beside the simulation: ARGS="--trials 200 --lanes 8 --mean 10"
 	@$(BIN)/python -m benchmarks.lanes $(ARGS)
+
+bench-lane-memory: $(READY) ## measure what a lane holds after 50 trials and after 5,000: ARGS="--trials 500"
+	@$(BIN)/python -m benchmarks.lane_memory $(ARGS)
 
 bench-orchestration: $(READY_DEV) ## measure 10,000 one-second trials through Airflow, and 1,600 beside Ray Tune and Optuna: ARGS="--trials 200 --beside 0"
 	@$(BIN)/python -m benchmarks.orchestration.install

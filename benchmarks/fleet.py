@@ -17,6 +17,7 @@ from pathlib import Path
 from windtunnel.definition import Fleet
 from windtunnel.definition.fleet import read_fleet
 from windtunnel.engine.fleet import FleetEngine
+from windtunnel.engine.session import own_session
 from windtunnel.fleet.beginning import begin
 from windtunnel.fleet.split import split
 from windtunnel.ledger import Ledger
@@ -64,7 +65,10 @@ def make(folder: Path, partitions: int, size: int, processes: int) -> tuple[Flee
 def ours(fleet: Fleet, folder: Path) -> float:
     """Seconds from first launch to gathered table: the data is split before."""
     ledger = Ledger(open_store(str(folder / "runs")), fleet.name, "run")
-    split(begin(fleet, ledger), fleet)
+    session, running = own_session(ledger)
+    begun = begin(fleet, ledger, session, running)
+    split(begun, fleet)
+    begun.end(session, "what follows is measured")
     began = time.monotonic()
     outcome = FleetEngine(fleet, ledger).perform()
     assert outcome.gathered["rows"] == outcome.accounts.partitions

@@ -1,6 +1,6 @@
 """How busy lanes are in a real run, beside what the simulation gives for the same trials.
 
-    python -m benchmarks.lanes [--trials 200] [--lanes 8] [--mean 3] [--turn 5]
+    python -m benchmarks.lanes [--trials 200] [--lanes 8] [--mean 10] [--turn 5]
 
 A continuous search under Airflow's real scheduler, whose trials sleep as long as networks of mnist_cnn would take to
 train, scaled to `--mean` seconds. The simulation is `benchmarks.utilisation`'s, with the run's own plans and times.
@@ -100,7 +100,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, default=200)
     parser.add_argument("--lanes", type=int, default=8)
-    parser.add_argument("--mean", type=float, default=3.0, help="seconds of a trial, on average")
+    parser.add_argument("--mean", type=float, default=10.0, help="seconds of a trial, on average")
     parser.add_argument("--turn", type=float, default=5.0, help="seconds of Airflow's, for the simulation")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="windtunnel-lanes-") as folder:

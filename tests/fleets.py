@@ -38,7 +38,7 @@ def prepared(
     folder: Path, fleet: Fleet, run: str = "run", choice: Choice | None = None
 ) -> tuple[Ledger, Partitions, FleetPlan]:
     """A run that has its partitions and its plan, nothing launched."""
-    ledger = begin(fleet, Ledger(open_store(str(folder / "runs")), fleet.name, run))
+    ledger = begin(fleet, Ledger(open_store(str(folder / "runs")), fleet.name, run), "session")
     partitions = split(ledger, fleet)
     return ledger, partitions, plan(ledger, fleet, partitions, choice)
 

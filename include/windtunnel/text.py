@@ -53,8 +53,25 @@ def csv_cell(value: Any) -> Any:
     if value is None or isinstance(value, (bool, int, float)):
         return value
     text = str(value)
-    is_formula = text.lstrip(" \xa0").startswith(_FORMULA) and not _NUMBER.fullmatch(text)
-    return f"'{printable(text)}" if is_formula else printable(text)
+    return f"'{printable(text)}" if is_formula(text) else printable(text)
+
+
+def is_formula(text: str) -> bool:
+    """Whether a spreadsheet would take the text for a formula; a number is none."""
+    return text.lstrip(" \xa0").startswith(_FORMULA) and not _NUMBER.fullmatch(text)
+
+
+def quoted(text: str) -> str:
+    """Text for a table that programs read and a spreadsheet may open: a formula gets an apostrophe before it.
+
+    `unquoted` takes it off again; all else stays as it is.
+    """
+    return f"'{text}" if is_formula(text.lstrip("'")) else text
+
+
+def unquoted(cell: str) -> str:
+    """The text of a cell that `quoted` has made."""
+    return cell[1:] if cell.startswith("'") and is_formula(cell.lstrip("'")) else cell
 
 
 def _shown(value: Any) -> str:

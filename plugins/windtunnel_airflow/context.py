@@ -9,6 +9,7 @@ from airflow.sdk import get_current_context
 from windtunnel.definition import Definition, Fleet, fleet_of
 from windtunnel.definition.program import program_of
 from windtunnel.errors import LedgerError
+from windtunnel.fleet.beginning import opened
 from windtunnel.ledger import Ledger, Spec
 from windtunnel.ledger.ids import config_of, is_trial, trial_of
 from windtunnel.ledger.sources import open_own
@@ -81,13 +82,13 @@ def search_to_end(store: str) -> Search:
 
 
 def current_fleet(store: str, context: Any = None) -> tuple[Ledger, Fleet]:
-    """The fleet's run as the DAG run performs it, by what `begin` has told, and what it performs.
+    """The fleet's run as the DAG run performs it, by what `begin` has told, and what it performs; its heart beats.
 
     Raises:
-        LedgerError: the DAG run has not begun it.
+        LedgerError: the DAG run has not begun it, or another one has taken the run over.
     """
     context = context or get_current_context()
-    ledger = current_ledger(store, context).with_spec(_begun(context)["digest"])
+    ledger = opened(current_ledger(store, context).with_spec(_begun(context)["digest"]), context["run_id"])
     return ledger, fleet_of(ledger)
 
 

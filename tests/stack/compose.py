@@ -43,7 +43,7 @@ class Stack:
             "POSTGRES_PASSWORD": secrets.token_hex(16),
             "WINDTUNNEL_WORKLOADS": str(ROOT / "examples" / "own_project"),
         }
-        self.client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30)
+        self.client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120)
 
     def __enter__(self):
         self.compose("down", "--volumes", "--timeout", "5")
@@ -76,7 +76,7 @@ class Stack:
     def up(self, *options):
         """Start what does not run, and return once all of it is healthy."""
         try:
-            self.compose("up", "--wait", "--wait-timeout", "480", *options)
+            self.compose("up", "--wait", "--wait-timeout", "1200", *options)
         except RuntimeError as error:
             logs = self.compose("logs", "--tail", "30", check=False)
             raise RuntimeError(f"{error}\n{logs[-6000:]}") from None
@@ -88,7 +88,7 @@ class Stack:
             self.compose("start", service)
         else:
             self.compose("restart", service)
-        self.until(lambda: self.health(service) == "healthy", 180)
+        self.until(lambda: self.health(service) == "healthy", 900)
 
     def health(self, service):
         """A service's health, as the engine has it."""
@@ -102,7 +102,7 @@ class Stack:
         """Take a token, as any client of Airflow's does."""
         password = self.inside("api-server", "cat", "secrets/password")
         login = {"username": "admin", "password": password}
-        token = self.until(lambda: self.client.post("/auth/token", json=login).json()["access_token"], 60)
+        token = self.until(lambda: self.client.post("/auth/token", json=login).json()["access_token"], 300)
         self.client.headers["Authorization"] = f"Bearer {token}"
 
     def trigger(self, dag_id, **conf):
@@ -112,18 +112,18 @@ class Stack:
             reply = self.client.post(f"/api/v2/dags/{dag_id}/dagRuns", json={"logical_date": None, "conf": conf})
             return reply.json()["dag_run_id"] if reply.status_code == 200 else None
 
-        return self.until(ask, 120)
+        return self.until(ask, 600)
 
     def run(self, dag_id, run_id):
         """The run as the API has it."""
-        return self.until(lambda: self._get(f"/api/v2/dags/{dag_id}/dagRuns/{run_id}"), 120)
+        return self.until(lambda: self._get(f"/api/v2/dags/{dag_id}/dagRuns/{run_id}"), 600)
 
     def tasks(self, dag_id, run_id):
         """State by task: `{"finalists": "success", "iteration_1.train.launch[0]": …}`."""
         path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances"
         found, total = [], 1
         while len(found) < total:
-            reply = self.until(lambda: self._get(path, limit=100, offset=len(found)), 120)  # noqa: B023
+            reply = self.until(lambda: self._get(path, limit=100, offset=len(found)), 600)  # noqa: B023
             total = reply["total_entries"]
             found += reply["task_instances"]
         return {ti["task_id"] + (f"[{ti['map_index']}]" if ti["map_index"] >= 0 else ""): ti["state"] for ti in found}

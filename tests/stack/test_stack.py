@@ -45,11 +45,11 @@ def disturbed(stack):
     """A run during which each service was restarted once: the run as the API has it, and its ledger's URL."""
     run_id = stack.trigger(SEARCH, **SHORTER)
     log = "cat /opt/airflow/spool/runs/*/lane-*.log 2>/dev/null || true"
-    stack.until(lambda: ": start 1, process" in stack.inside("trainer", "sh", "-c", log), 300)  # a trial is at work
+    stack.until(lambda: ": start 1, process" in stack.inside("trainer", "sh", "-c", log), 1200)  # a trial is at work
     for service in RESTARTS:
         stack.restart(service, at_once=service == "trainer")
         assert stack.run(SEARCH, run_id)["state"] == "running", f"it ended before {service} was restarted"
-    run = stack.wait(SEARCH, run_id, 900)
+    run = stack.wait(SEARCH, run_id, 2400)
     return run, stack.inside("trainer", "python", "-c", _URL).strip()
 
 
@@ -85,7 +85,7 @@ def test_an_undisturbed_run_finds_the_same(stack, disturbed):
     _, url = disturbed
     first = stack.results(url)["trials"]
     run_id = stack.trigger(SEARCH, **SHORTER)
-    assert stack.wait(SEARCH, run_id, 600)["state"] == "success"
+    assert stack.wait(SEARCH, run_id, 1800)["state"] == "success"
     second = stack.results("latest")["trials"]
     facts = ("trial", "state", "params", "objectives", "front", "verdict")
     assert [[trial[fact] for fact in facts] for trial in second] == [[trial[fact] for fact in facts] for trial in first]

@@ -67,7 +67,7 @@ def run_job(
     if is_fleet(ledger.spec.definition):
         from windtunnel_trainer.fleet.job import run_fleet_job
 
-        return run_fleet_job(ledger, ledger.job(name), cancel_file)
+        return run_fleet_job(ledger, ledger.job(name), cancel_file, launch)
     definition = definition_of(ledger)
     job = ledger.job(name)
     source: Source

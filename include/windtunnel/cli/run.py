@@ -34,7 +34,6 @@ def run(arguments: argparse.Namespace) -> int:
         choices_of,
         choose_run,
         definition_file,
-        greeting,
         heed_signals,
         store_of,
     )
@@ -46,11 +45,11 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.data is not None:
             os.environ["WINDTUNNEL_DATA"] = str(arguments.data.resolve())
         definition, choices = load_any(file), choices_of(arguments)
-        ledger, how = choose_run(arguments, choices, definition, store_of(file, definition))
         if isinstance(definition, Fleet):
             from windtunnel.engine.fleet_command import run_fleet
 
-            return run_fleet(definition, ledger, greeting(ledger, definition, how), choices)
+            return run_fleet(definition, store_of(file, definition), arguments, choices)
+        ledger, how = choose_run(arguments, choices, definition, store_of(file, definition))
         return _perform(arguments.search, definition, choices, ledger, how)
     except WindtunnelError as error:
         print(printable(str(error)), file=sys.stderr)

@@ -48,6 +48,11 @@ class Split(StrictModel):
             raise ValueError("found a name without keys; allowed: beside keys, whose values make it")
         return self
 
+    @property
+    def columns(self) -> list[str]:
+        """Names of a partition's keys: those of the table, its file, or which of the parts it is."""
+        return self.keys or (["file"] if self.by else ["part"])
+
 
 class RetrySettings(StrictModel):
     """What happens to a mini-batch that fails: by an error, a time-out, a lost process or a short return."""
@@ -78,6 +83,8 @@ class FleetLimits(StrictModel):
     """Processes at once within one lane; Azure's `max_concurrency_per_instance`."""
     pending: Seconds = 3600.0
     """The longest time that a lane may wait to be started."""
+    init: Seconds = 600.0
+    """The longest time that a process may take to import the entry and to come through its `init`."""
     memory: Bytes | None = None
     """The most resident memory that one process may use."""
     threads: PositiveInt | None = None
@@ -264,8 +271,8 @@ def _faults(fields: Mapping[str, Any]) -> Iterator[Fault]:
         yield Fault(("entry_script",), f"found {shown(script)}; allowed: a Python file")
     gather = fields.get("gather")
     if isinstance(gather, Mapping) and gather.get("append_row_to") in _TAKEN:
-        name = shown(gather["append_row_to"])
-        yield Fault(("gather", "append_row_to"), f"found {name}, which every fleet has; allowed: another name")
+        taken = shown(gather["append_row_to"])
+        yield Fault(("gather", "append_row_to"), f"found {taken}, which every fleet has; allowed: another name")
     split = fields.get("split")
     name, keys = (split.get("name"), split.get("keys")) if isinstance(split, Mapping) else (None, None)
     if isinstance(name, str) and isinstance(keys, list):

@@ -1,5 +1,6 @@
 """To a definition: from a YAML file, a trigger's choices or a run's ledger; and from the workload to its space."""
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -10,16 +11,19 @@ from windtunnel.definition.checks import cross_faults
 from windtunnel.definition.document import Document
 from windtunnel.definition.fleet import Fleet, fleet_in, fleet_of, is_fleet
 from windtunnel.definition.model import Definition, Limits
-from windtunnel.definition.script import with_script
+from windtunnel.definition.script import tells_epochs, with_script
 from windtunnel.definition.template import with_template
-from windtunnel.errors import DefinitionError, LedgerError
+from windtunnel.errors import DefinitionError, LedgerError, WorkloadError
 from windtunnel.ledger import Ledger
 from windtunnel.space import Space
 from windtunnel.validation import Fault, read_model, read_reported, shown, unknown
 from windtunnel.workload.contract import described_space
+from windtunnel.workload.files import source_of
 
 # What may be chosen anew for every run, by path: the DAG's trigger form.
 OVERRIDES = ("seed", "iterations", "epochs.partial", "epochs.full", "limits.parallel", "warm_start", "approval")
+
+_EPOCHS = re.compile(rb"\.(epochs\(|target_epochs\b|horizon\b)")  # what a trial tells of how far to train
 
 
 def load_any(path: str | Path) -> Definition | Fleet:
@@ -46,11 +50,36 @@ def load_definition(path: str | Path) -> Definition:
 
 def _definition_in(document: Document) -> Definition:
     fields = {"name": document.file.stem, **document.data}
-    definition, faults = read_fields(with_script(with_template(fields, document.file.parent), document.file.parent))
+    folder = document.file.parent
+    definition, faults = read_fields(with_epochs(with_script(with_template(fields, folder), folder)))
     faults = document.twice + faults
     if definition is None or faults:
         raise document.error(faults)
     return definition
+
+
+def with_epochs(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields with one epoch for all trials, where they name none and nothing asks for any: none is trained again.
+
+    Args:
+        fields: as written, with the script's.
+    """
+    script, workload = fields.get("script"), fields.get("workload")
+    if "epochs" in fields:
+        return dict(fields)
+    if isinstance(script, Mapping):
+        asks = tells_epochs(script, fields)
+    else:
+        asks = not isinstance(workload, str) or _asks_epochs(workload)
+    return dict(fields) if asks else {**fields, "epochs": {"partial": 1.0, "full": 1.0}}
+
+
+def _asks_epochs(workload: str) -> bool:
+    """Whether a workload's source asks the trial how far to train."""
+    try:
+        return any(_EPOCHS.search(content) for content in source_of(workload).values())
+    except WorkloadError:  # which the definition's checks tell
+        return True
 
 
 def read_fields(fields: Mapping[str, Any]) -> tuple[Definition | None, list[Fault]]:

@@ -42,8 +42,8 @@ class Trials(StrictModel):
     initial: Count = 10
     """Trials of the first iteration."""
     per_iteration: Count = 16
-    """Trials of each later iteration, at most; of a continuous search by default twice as many as there are lanes, and
-    more where `limits.trials` would take more than 50 iterations."""
+    """Trials of each later iteration, at most; of a continuous search by default as many as run at once, and more where
+    `limits.trials` would take more than 50 iterations."""
     ahead: int | None = Field(default=None, ge=0)
     """With `continuous`: the next batch is suggested when no more trials than this wait for a lane; by default as many
     as there are lanes."""
@@ -197,7 +197,7 @@ class Definition(StrictModel):
     trials: Trials = Trials()
     """How many trials each iteration has."""
     epochs: Epochs = Epochs()
-    """How many epochs partial and full training have."""
+    """How many epochs partial and full training have; by default one each where nothing asks how far to train."""
     objective_at: Literal["last", "best"] = "last"
     """Whether a trial's values are its last or its best epoch's, by the first objective."""
     early_stopping: EarlyStopping = EarlyStopping()
@@ -244,7 +244,7 @@ class Definition(StrictModel):
         later = max(0, limits.trials - trials.initial) if limits.trials is not None else 0
         sizes: dict[str, Any] = {}
         if definition.continuous and "per_iteration" not in trials.model_fields_set:
-            each = max(2 * (limits.parallel or _LANES), math.ceil(later / (_MOST_BATCHES - 1)))
+            each = max((limits.parallel or _LANES) * limits.slots, math.ceil(later / (_MOST_BATCHES - 1)))
             trials = trials.model_copy(update={"per_iteration": each})
             sizes["trials"] = trials
         if limits.trials is not None and "iterations" not in definition.model_fields_set:

@@ -109,10 +109,7 @@ def with_script(data: dict[str, Any], folder: Path) -> dict[str, Any]:
         section["folder"] = str(root)
         if path is not None:
             section["file"] = Path(os.path.relpath(path, root)).as_posix()
-    written = {"workload": SCRIPT, **data, "script": section}
-    if "epochs" not in data and not _tells_epochs(section, data):
-        written["epochs"] = {"partial": 1.0, "full": 1.0}
-    return written
+    return {"workload": SCRIPT, **data, "script": section}
 
 
 def script_faults(script: Script, fields: Mapping[str, Any]) -> Iterator[Fault]:
@@ -156,7 +153,7 @@ def script_warnings(script: Script, fields: Mapping[str, Any], source: Mapping[s
         if name not in unread and script.file and not _is_named(name, source):
             yield f"{script.name} and the files beside it never name {name}: does it read the parameter?"
     epochs = fields.get("epochs") or {}
-    if epochs.get("partial") != epochs.get("full") and not _tells_epochs(script.model_dump(), fields):
+    if epochs.get("partial") != epochs.get("full") and not tells_epochs(script.model_dump(), fields):
         yield f"script.arguments: {script.name} is never told how far to train: write {{epochs}}"
 
 
@@ -208,7 +205,7 @@ def _placeholder_faults(script: Script, names: Collection[str]) -> Iterator[Faul
                 yield Fault(("script", *place), f"{shown(word)}: {error}")
 
 
-def _tells_epochs(section: Mapping[str, Any], fields: Mapping[str, Any]) -> bool:
+def tells_epochs(section: Mapping[str, Any], fields: Mapping[str, Any]) -> bool:
     """Whether the script is told how far to train; a parameter or setting of that name is not meant."""
     if EPOCHS in _names(fields, "space") or EPOCHS in _names(fields, "settings"):
         return False

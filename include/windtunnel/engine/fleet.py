@@ -1,11 +1,14 @@
 """A fleet performed in this process: what its DAG does, one stage after another."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, ParamSpec, TypeVar
 
 from windtunnel.definition import Fleet
+from windtunnel.engine.perform import patiently
+from windtunnel.engine.session import own_session
 from windtunnel.errors import FleetError
 from windtunnel.fleet.accounts import Accounts
 from windtunnel.fleet.beginning import begin, evaluates, evaluation_job, lanes
@@ -13,14 +16,21 @@ from windtunnel.fleet.evaluating import EvaluationMonitor
 from windtunnel.fleet.gathering import gather
 from windtunnel.fleet.monitor import FleetMonitor, FleetProgress
 from windtunnel.fleet.planning import Choice, plan
-from windtunnel.fleet.publishing import publish, why_failed
-from windtunnel.fleet.records import read_plan
+from windtunnel.fleet.publishing import publish, summary, write_report
+from windtunnel.fleet.records import FleetPlan
 from windtunnel.fleet.split import split
 from windtunnel.launchers import get_launcher
-from windtunnel.launchers.base import Launcher
-from windtunnel.ledger import Ledger
+from windtunnel.launchers.lanes import end_other_sessions, launch
+from windtunnel.launchers.monitor import wait
+from windtunnel.ledger import Job, Ledger
+from windtunnel.ledger.queue import open_queue
+from windtunnel.ledger.stage import FLEET
+from windtunnel.text import error_text
 
-_SHORTEST, _SHARE = 0.05, 4.0  # seconds between two looks, and how many times as long as a look they are at least
+_SHORTEST = 0.05  # seconds between two looks
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -32,12 +42,14 @@ class Outcome:
         accounts: items, mini-batches and partitions.
         gathered: what the gathering wrote.
         evaluation: what the user's evaluation returned.
+        summary: all of it for people, a line each.
     """
 
     ledger: Ledger
     accounts: Accounts
     gathered: dict[str, Any]
     evaluation: dict[str, float | None]
+    summary: list[str]
 
 
 @dataclass
@@ -49,6 +61,7 @@ class FleetEngine:
         ledger: of the run.
         choice: what a person chose for the run.
         look: told of each look at what runs.
+        say: told what a person should know of, a line each.
         sleep: waits for some seconds.
     """
 
@@ -56,56 +69,62 @@ class FleetEngine:
     ledger: Ledger
     choice: Choice = field(default_factory=Choice)
     look: Callable[[FleetProgress], None] = lambda progress: None
+    say: Callable[[str], None] = lambda line: None
     sleep: Callable[[float], None] = field(default=time.sleep, repr=False)
 
     def perform(self) -> Outcome:
-        """Go from the data to the gathered table; what is done already is not done again.
+        """Go from the data to what is published; what is done already is not done again.
 
         Raises:
             FleetError: a threshold was gone beyond, no process came up, or the evaluation failed.
+            LedgerError: another session works on the run.
             WindtunnelError: a stage cannot be performed.
         """
-        ledger = begin(self.fleet, self.ledger)
-        launcher = get_launcher(self.fleet.launcher)
-        partitions = split(ledger, self.fleet)
-        what = plan(ledger, self.fleet, partitions, self.choice)
-        jobs = lanes(ledger, self.fleet, what)
+        session, running = own_session(self.ledger)
+        ledger = self._patiently(begin, self.fleet, self.ledger, session, running)
         try:
-            for job in jobs:
-                launcher.launch(ledger, job)
-            progress = self._wait(FleetMonitor(ledger, self.fleet, what, jobs, launcher))
-            gathered = gather(ledger, self.fleet, what, partitions)
+            outcome = self._perform(ledger)
+        except BaseException as error:
+            ledger.end(session, error_text(error))
+            raise
+        finally:
+            get_launcher(self.fleet.launcher).cancel(ledger)
+        self._patiently(ledger.close, session)
+        return outcome
+
+    def _perform(self, ledger: Ledger) -> Outcome:
+        launcher = get_launcher(self.fleet.launcher)
+        partitions = self._patiently(split, ledger, self.fleet)
+        what = self._patiently(plan, ledger, self.fleet, partitions, self.choice)
+        self._patiently(end_other_sessions, ledger, launcher)
+        progress = self._train(ledger, what)
+        gathered = self._patiently(gather, ledger, self.fleet, what, partitions)
+        try:
             if progress.failure:
                 raise FleetError(f"the fleet has failed: {progress.failure}")
-            evaluation = self._evaluate(ledger, launcher) if evaluates(self.fleet) else {}
-            publish(ledger, self.fleet, what)
+            evaluation = self._evaluate(ledger) if evaluates(self.fleet) else {}
+            self._patiently(publish, ledger, self.fleet, what)
         finally:
-            launcher.cancel(ledger)
-        return Outcome(ledger, progress.accounts, gathered, evaluation)
+            lines = self._patiently(summary, ledger, what)
+            self._patiently(write_report, ledger, lines)
+        return Outcome(ledger, progress.accounts, gathered, evaluation, lines)
 
-    def _wait(self, monitor: FleetMonitor) -> FleetProgress:
-        while True:
-            began = time.monotonic()
-            progress = monitor.poll()
-            self.look(progress)
-            if progress.done:
-                return progress
-            self.sleep(max(_SHORTEST, _SHARE * (time.monotonic() - began)))
+    def _train(self, ledger: Ledger, what: FleetPlan) -> FleetProgress:
+        launcher = get_launcher(self.fleet.launcher)
+        jobs = lanes(ledger, self.fleet, what)
+        self._patiently(open_queue, ledger, FLEET)
+        self._launch(ledger, jobs)
+        monitor = FleetMonitor(ledger, self.fleet, what, jobs, launcher)
+        return self._patiently(wait, monitor, partial(self._launch, ledger), _SHORTEST, self.look, self.sleep)
 
-    def _evaluate(self, ledger: Ledger, launcher: Launcher) -> dict[str, float | None]:
-        launcher.launch(ledger, evaluation_job(ledger))
+    def _evaluate(self, ledger: Ledger) -> dict[str, float | None]:
+        launcher = get_launcher(self.fleet.launcher)
+        self._launch(ledger, [evaluation_job(ledger)])
         monitor = EvaluationMonitor(ledger, launcher)
-        while not (progress := monitor.poll()).done:
-            for job in progress.wanted:
-                launcher.launch(ledger, job)
-            self.sleep(_SHORTEST)
-        return progress.metrics
+        return self._patiently(wait, monitor, partial(self._launch, ledger), _SHORTEST, sleep=self.sleep).metrics
 
+    def _launch(self, ledger: Ledger, jobs: Sequence[Job]) -> None:
+        self._patiently(launch, ledger, get_launcher(self.fleet.launcher), jobs, self.say)
 
-def summary(outcome: Outcome) -> list[str]:
-    """What came of a run, for people, a line each."""
-    ledger, files = outcome.ledger, outcome.gathered.get("files", [])
-    what = read_plan(ledger)
-    lines = [f"{outcome.accounts.message}.", *(why_failed(ledger, what) if what is not None else [])]
-    lines += [f"{name}: {value:g}" for name, value in outcome.evaluation.items() if value is not None]
-    return [*lines, *(f"{ledger.url}/{name}" for name in files)]
+    def _patiently(self, work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
+        return patiently(partial(work, *arguments, **named), self.say, self.sleep)

@@ -1,17 +1,18 @@
 """What `windtunnel run` does with a fleet's file."""
 
+import argparse
 import sys
 from typing import Any
 
 from windtunnel.definition import Fleet
-from windtunnel.engine.command import FAILED
-from windtunnel.engine.fleet import FleetEngine, summary
+from windtunnel.engine.command import FAILED, choose_run, greeting
+from windtunnel.engine.fleet import FleetEngine
+from windtunnel.engine.runs import link_latest
 from windtunnel.errors import DefinitionError, FleetError
 from windtunnel.fleet.monitor import FleetProgress
 from windtunnel.fleet.planning import Choice
 from windtunnel.fleet.publishing import why_failed
 from windtunnel.fleet.records import read_plan
-from windtunnel.ledger import Ledger
 from windtunnel.report import write_report
 from windtunnel.text import printable
 from windtunnel.validation import unknown
@@ -19,13 +20,13 @@ from windtunnel.validation import unknown
 _CHOICES = ("partitions", "only_failed", "force", "parallel")
 
 
-def run_fleet(fleet: Fleet, ledger: Ledger, how: str, choices: dict[str, Any]) -> int:
-    """Perform a run of a fleet and say what came of it.
+def run_fleet(fleet: Fleet, store: str, arguments: argparse.Namespace, choices: dict[str, Any]) -> int:
+    """Perform a fleet and say what came of it: the run that was cut short, or a new one.
 
     Args:
         fleet: its definition.
-        ledger: of the run.
-        how: the first line that is said.
+        store: where its runs are kept.
+        arguments: of the command: `fresh`, `resume`.
         choices: by name: `partitions`, `only_failed`, `force`, `parallel`.
 
     Returns:
@@ -40,24 +41,34 @@ def run_fleet(fleet: Fleet, ledger: Ledger, how: str, choices: dict[str, Any]) -
     parallel = choices.pop("parallel", None)
     if parallel is not None:
         fleet = fleet.model_copy(update={"limits": fleet.limits.model_copy(update={"parallel": int(parallel)})})
-    heads = (how, *(f"warning: {each}" for each in fleet.warnings))
-    print(printable("\n".join(heads)), flush=True)  # noqa: T201
+    ledger, how = choose_run(arguments, choices, fleet, store)
+    _say("\n".join((greeting(ledger, fleet, how), *(f"warning: {each}" for each in fleet.warnings))))
+    link_latest(ledger)
     shown = ""
 
     def look(progress: FleetProgress) -> None:
         nonlocal shown
         if progress.accounts.message != shown:
             shown = progress.accounts.message
-            print(printable(progress.message), flush=True)  # noqa: T201
+            _say(progress.message)
 
     try:
-        outcome = FleetEngine(fleet, ledger, Choice(**choices), look).perform()
+        outcome = FleetEngine(fleet, ledger, Choice(**choices), look, _warn).perform()
     except FleetError as error:
         write_report(ledger)
         what = read_plan(ledger)
         lines = [str(error), *(why_failed(ledger, what) if what is not None else [])]
-        print(printable("\n".join([*lines, f"What there is: {ledger.url}/gathered/batches.csv"])), file=sys.stderr)  # noqa: T201
+        _warn("\n".join([*lines, f"What there is: {ledger.url}/gathered/batches.csv"]))
         return FAILED
     write_report(ledger)
-    print(printable("\n".join([*summary(outcome), f"{ledger.url}/report.html"])))  # noqa: T201
+    files = [*outcome.gathered.get("files", []), "report.html"]
+    _say("\n".join([*outcome.summary, *(f"{ledger.url}/{name}" for name in files)]))
     return 0
+
+
+def _say(text: str) -> None:
+    print(printable(text), flush=True)  # noqa: T201
+
+
+def _warn(text: str) -> None:
+    print(printable(text), file=sys.stderr, flush=True)  # noqa: T201

@@ -49,7 +49,7 @@ def choose(
         return chosen, "extended" if finished(chosen, failed_trials) else "resumed"
     last = _current(store, search)
     if fresh or last is None or (finished(last, failed_trials) and not extend):
-        new = _new(store, search)
+        new = Ledger(store, search, _name())
         _make_current(new)
         return new, "new"
     return last, "extended" if finished(last, failed_trials) else "resumed"
@@ -64,14 +64,14 @@ def is_current(ledger: Ledger) -> bool:
 def finished(ledger: Ledger, failed_trials: int | None = None) -> bool:
     """Whether nothing is left to go on with: the last session has ended well, or the search was hopeless.
 
-    A fleet has no sessions: it is finished once it is published, or has failed for good.
+    A fleet's run is finished once it is published, or has failed for good.
 
     Args:
         ledger: of the run.
         failed_trials: limit of the search as it is now, if it may have been raised since.
     """
     sessions = ledger.sessions()
-    if not sessions:
+    if not sessions or is_over(ledger):
         return is_over(ledger)
     if ledger.closed(sessions[-1].session):
         return True
@@ -99,11 +99,8 @@ def link_latest(ledger: Ledger) -> Path | None:
     return link
 
 
-def _new(store: Store, search: str) -> Ledger:
-    """A run that is named after the present second, or where one is already, after its fraction too."""
-    moment = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%S-%f")
-    run = Ledger(store, search, moment.rpartition("-")[0])
-    return run if run.begun() is None else Ledger(store, search, moment)
+def _name() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%S")
 
 
 def _make_current(ledger: Ledger) -> None:

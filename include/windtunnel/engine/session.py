@@ -20,6 +20,16 @@ def moment() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%S-%f")
 
 
+def own_session(ledger: Ledger) -> tuple[str, Callable[[str], bool | None]]:
+    """The name of a new session of this process, and what tells whether another one of the run is at work."""
+
+    def running(session: str) -> bool | None:
+        """One of these says itself how it ended; else its heartbeat tells."""
+        return False if session.startswith(_OWN) and ledger.end_of(session) else None
+
+    return f"{_OWN}{moment()}-{os.getpid()}", running
+
+
 def begin(definition: Definition, ledger: Ledger, say: Callable[[str], None], **chosen: Any) -> Engine:
     """Begin a session of a run, or go on with the run.
 
@@ -33,12 +43,7 @@ def begin(definition: Definition, ledger: Ledger, say: Callable[[str], None], **
         LedgerError: see `stages.begin`.
         WorkloadError: the workload cannot be loaded.
     """
-
-    def running(session: str) -> bool | None:
-        """Whether another session is at work: one of these says itself how it ended; else its heartbeat tells."""
-        return False if session.startswith(_OWN) and ledger.end_of(session) else None
-
-    session = f"{_OWN}{moment()}-{os.getpid()}"
+    session, running = own_session(ledger)
     return Engine(patiently(lambda: stages.begin(definition, ledger, session, running=running, **chosen), say), say=say)
 
 

@@ -1,32 +1,52 @@
-"""The beginning of a fleet's run: what it runs, under one digest, and the lanes that it runs on."""
+"""The beginning of a session of a fleet's run: whose turn it is, what it runs, and the lanes that it runs on."""
 
 import platform
+import time
+from collections.abc import Callable
 
 import windtunnel
 from windtunnel.definition import Fleet
 from windtunnel.definition.threads import share
 from windtunnel.errors import LedgerError
 from windtunnel.fleet.entry import source_of_entry, upload_entry
-from windtunnel.fleet.planning import remember
 from windtunnel.fleet.records import FleetPlan
 from windtunnel.host.machine import cores, now
 from windtunnel.ledger import Job, JobKind, Ledger, Spec
-from windtunnel.ledger.stage import Stage
+from windtunnel.ledger.records import Session
+from windtunnel.ledger.stage import FLEET
+from windtunnel.ledger.turns import take_turn
 from windtunnel.workload.files import code_digest
 
-RUN = "fleet"
+RUN = str(FLEET)
 """Name of the unit that all lanes work on: it has a result once the run is over."""
 EVALUATION = "evaluate"
-_STAGE = Stage(RUN)
+_FIXED = (
+    *("name", "data", "split", "workload", "script", "entry_script", "mini_batch_size", "mini_batch_type"),
+    *("program_arguments", "environment_variables", "settings", "objectives", "gather", "evaluation", "seed"),
+)  # fields that decide what a run makes; the others may change while it goes on
 
 
-def begin(fleet: Fleet, ledger: Ledger) -> Ledger:
-    """Begin a run, or go on with it; returns the run for those who run something of it.
+def begin(
+    fleet: Fleet,
+    ledger: Ledger,
+    session: str,
+    running: Callable[[str], bool | None] = lambda session: False,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Ledger:
+    """Begin a run, or go on with it; returns the run for those who run something of it in this session.
+
+    Args:
+        fleet: its definition.
+        ledger: of the run.
+        session: the DAG run's id, or another name; one that has begun goes on.
+        running: whether another session is still at work; None where only its heartbeat can tell.
+        sleep: waits for so many seconds.
 
     Raises:
-        LedgerError: the run began with another definition or other code.
+        LedgerError: another session works on the run, or the run began with another definition or other code.
         WorkloadError: the entry cannot be found.
     """
+    number = take_turn(ledger, session, running, sleep)
     source = source_of_entry(fleet)
     spec = Spec(
         definition=_with_lanes(fleet).model_dump(mode="json"),
@@ -36,20 +56,47 @@ def begin(fleet: Fleet, ledger: Ledger) -> Ledger:
     versions = {"windtunnel": windtunnel.__version__, "python": platform.python_version()}
     facts = {"definition": spec.definition, "code": spec.code, "archive": spec.archive}
     record = ledger.begin({"kind": RUN, **facts, "versions": versions, "started": now()})
-    if any(record.get(name) != value for name, value in facts.items()):
-        raise LedgerError(f"{ledger.url} began with another definition or other code: begin a new run")
-    return ledger.write_spec(spec)
+    _check_unchanged(record, spec, ledger)
+    ledger = ledger.write_spec(spec).with_session(number)
+    ledger.open_session(
+        Session(
+            session=session,
+            number=number,
+            offset=0,
+            iterations=0,
+            definition=spec.definition,
+            spec=spec.digest,
+            started=now(),
+        )
+    )
+    return ledger
+
+
+def opened(ledger: Ledger, session: str) -> Ledger:
+    """The run for a task of a session that has begun; its heart beats.
+
+    Raises:
+        LedgerError: the session has not begun, or a later one has.
+    """
+    ledger = ledger.with_session(ledger.session(session).number)
+    ledger.own_turn.beat()
+    return ledger
+
+
+def _check_unchanged(record: dict[str, object], spec: Spec, ledger: Ledger) -> None:
+    begun = record["definition"]
+    assert isinstance(begun, dict)
+    changed = [name for name in _FIXED if begun.get(name) != spec.definition.get(name)]
+    changed += ["its code"] if (record.get("code"), record.get("archive")) != (spec.code, spec.archive) else []
+    if changed:
+        raise LedgerError(
+            f"{ledger.url} began with another definition or other code: {', '.join(changed)} changed: begin a new run"
+        )
 
 
 def lanes(ledger: Ledger, fleet: Fleet, plan: FleetPlan) -> list[Job]:
-    """The jobs that train: as many as are of use. Each looks for its own work until none is left."""
-    remember(ledger)
-    return [
-        ledger.create_job(
-            Job(job=f"lane-{lane}", kind=JobKind.FLEET, stage=_STAGE, units=[RUN], lane=lane, slots=fleet.limits.slots)
-        )
-        for lane in range(lanes_of(fleet, plan))
-    ]
+    """The lanes of the session at work, as many as are of use. Each looks for its own work until none is left."""
+    return [Job.of_lane(ledger.own_turn.number, lane) for lane in range(lanes_of(fleet, plan))]
 
 
 def lanes_of(fleet: Fleet, plan: FleetPlan) -> int:
@@ -66,7 +113,7 @@ def evaluates(fleet: Fleet) -> bool:
 
 def evaluation_job(ledger: Ledger) -> Job:
     """The job that calls the user's function over the gathered table."""
-    return ledger.create_job(Job(job=EVALUATION, kind=JobKind.FLEET, stage=_STAGE, units=[EVALUATION]))
+    return ledger.create_job(Job(job=EVALUATION, kind=JobKind.FLEET, stage=FLEET, units=[EVALUATION]))
 
 
 def _with_lanes(fleet: Fleet) -> Fleet:

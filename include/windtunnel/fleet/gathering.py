@@ -21,13 +21,14 @@ from windtunnel.fleet.outputs import places
 from windtunnel.fleet.partitions import Partitions
 from windtunnel.fleet.planning import taken, trained
 from windtunnel.fleet.records import BatchResult, FleetPlan, Past, batch_number, results
-from windtunnel.ledger import Ledger, State
+from windtunnel.ledger import Job, Ledger, State
 from windtunnel.objectives.direction import loss
-from windtunnel.text import csv_cell
+from windtunnel.text import csv_cell, quoted
 
 FOLDER = "gathered"
 LEADERBOARD, BATCHES, LOG = f"{FOLDER}/leaderboard.csv", f"{FOLDER}/batches.csv", f"{FOLDER}/log.txt"
 _COPIES = 8  # files at once
+_LONGEST_LINE = 64 * 1024  # bytes of a line of a log
 _DONE = f"{FOLDER}/done.json"
 _LAST = ("failed", "skipped", "open")  # states that come after all others
 _BATCH_COLUMNS = "batch,partitions,result,items,succeeded,lane,slot,node,process,started,seconds,attempts,error,message"
@@ -51,8 +52,9 @@ class Standing:
 def standings(ledger: Ledger, plan: FleetPlan) -> Iterator[Standing]:
     """Each partition once, those taken over first, in no order beyond that; few are held at a time."""
     seen: set[int] = set()
-    for past in taken(ledger):
-        if past.partition not in seen:
+    places = set(plan.taken)
+    for past in taken(ledger, plan):
+        if past.partition in places and past.partition not in seen:
             seen.add(past.partition)
             yield Standing(past.partition, "taken", past)
     for place, past in trained(ledger, plan):
@@ -73,6 +75,7 @@ def gather(ledger: Ledger, fleet: Fleet, plan: FleetPlan, partitions: Partitions
     there = gathered(ledger)
     if there is not None:
         return there
+    plan.check(len(partitions), ledger)
     files = [LEADERBOARD, BATCHES, LOG]
     with tempfile.TemporaryDirectory(prefix="windtunnel-") as folder:
         lines = _Lines(Path(folder) / "rows")
@@ -141,18 +144,32 @@ def _unplaced(every: Iterable[BatchResult]) -> Iterator[dict[str, Any]]:
 
 
 def _write_table(file: Path, lines: _Lines, partitions: Partitions) -> int:
-    """The table: the keys, then what was returned, in the order of the partitions; returns how many rows it has."""
+    """The table: the keys, then what was returned, in the order of the partitions; returns how many rows it has.
+
+    Text that a spreadsheet would take for a formula is quoted.
+    """
     returned = dict.fromkeys(column for _, row in lines for column in row if column not in partitions.columns)
     columns = [*partitions.columns, *returned]
     count = 0
     with file.open("w", encoding="utf-8", newline="") as opened:
-        table = csv.DictWriter(opened, columns, restval="", lineterminator="\n")
-        table.writeheader()
+        table = csv.writer(_LineFeeds(opened))  # which quotes a carriage return, as a reader takes it for a line's end
+        table.writerow(map(quoted, columns))
         for place, row in lines:
-            keys = partitions.keys_of(partitions[place]) if place < len(partitions) else {}
-            table.writerow(row | keys)
+            values = row | (partitions.keys_of(partitions[place]) if place < len(partitions) else {})
+            cells = (values.get(column) for column in columns)
+            table.writerow(quoted(cell) if isinstance(cell, str) else cell for cell in cells)
             count += 1
     return count
+
+
+class _LineFeeds:
+    """What a CSV writer writes to, a row at a time: its line ends become plain line feeds."""
+
+    def __init__(self, file: IO[str]) -> None:
+        self._file = file
+
+    def write(self, row: str) -> int:
+        return self._file.write(row.removesuffix("\r\n") + "\n")
 
 
 class _Leaderboard:
@@ -214,12 +231,17 @@ def _merge_logs(ledger: Ledger, file: Path) -> None:
                 opened.append(stack.enter_context(ledger.store.open(path)))
             except NotFoundError:
                 continue
-        merged.writelines(heapq.merge(*opened))
+        merged.writelines(heapq.merge(*map(_lines_of, opened)))
+
+
+def _lines_of(log: IO[bytes]) -> Iterator[bytes]:
+    """The lines of a log; of one that never ends, its pieces."""
+    return iter(lambda: log.readline(_LONGEST_LINE), b"")
 
 
 def _is_lanes(name: str) -> bool:
-    """Whether it is the log of a whole lane, `lane-1.1.log`, rather than of one of its processes, `lane-1-0.1.log`."""
-    return name.endswith(".log") and name.partition(".")[0].count("-") == 1
+    """Whether it is the log of a whole lane, `lane-1-0.1.log`, rather than of a process of its, `lane-1-0-1.1.log`."""
+    return name.endswith(".log") and Job.named_lane(name.partition(".")[0]) is not None
 
 
 def _copy(ledger: Ledger, sources: dict[str, str], folder: Path) -> None:

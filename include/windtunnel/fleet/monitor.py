@@ -1,22 +1,20 @@
-"""Waiting for a fleet's mini-batches: lanes that are lost are launched again, and what they held goes elsewhere."""
+"""Waiting for a fleet's mini-batches: which lanes are to be launched again, and when a run is over."""
 
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from windtunnel.definition import Fleet
-from windtunnel.errors import LaunchError
+from windtunnel.definition import Fleet, definition_of
 from windtunnel.fleet.accounts import Accounts, exceeded
 from windtunnel.fleet.beginning import RUN
-from windtunnel.fleet.records import BatchResult, FleetPlan, batch_name, ended, record
+from windtunnel.fleet.records import BatchResult, FleetPlan, batch_name, ended, record, recorded
 from windtunnel.host.machine import now
-from windtunnel.launchers.base import Launcher
+from windtunnel.launchers.base import JobFailure, Launcher
+from windtunnel.launchers.lanes import LaneWatch
 from windtunnel.ledger import Job, Ledger, Result, State
-from windtunnel.ledger.claims import Claims
+from windtunnel.ledger.claims import Claims, held_by
 from windtunnel.ledger.failures import record_failure
-from windtunnel.ledger.writer import BEAT, beat
-
-_FUTILE = 10  # launches of a lane in a row after which it is given up, if nothing has ended meanwhile
+from windtunnel.ledger.writer import BEAT
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,31 +26,30 @@ class FleetProgress:
         accounts: of what has ended.
         live: lanes that run or wait to run.
         failure: the threshold that was gone beyond; empty where none was.
+        wanted: lanes that are gone and are to be launched again before the next look.
     """
 
     done: bool
     accounts: Accounts
     live: int
     failure: str = ""
-
-    @property
-    def wanted(self) -> tuple[Job, ...]:
-        """Jobs that are to be launched: none, for the monitor itself launches lanes that are gone."""
-        return ()
+    wanted: tuple[Job, ...] = ()
 
     @property
     def message(self) -> str:
         """The progress as one line."""
-        lanes = f"{self.live} {'lane' if self.live == 1 else 'lanes'} live"
-        return ", ".join([self.accounts.message, lanes, *([self.failure] if self.failure else [])])
+        parts = [self.accounts.message, f"{self.live} {'lane' if self.live == 1 else 'lanes'} live"]
+        parts += [self.failure] if self.failure else []
+        parts += [f"{', '.join(job.job for job in self.wanted)} to be launched again"] if self.wanted else []
+        return ", ".join(parts)
 
 
 class FleetMonitor:
     """Looks at a run's lanes and results now and then, and sees that every mini-batch comes to a result.
 
-    A lane is gone when two looks in a row find that it does not live while there is work: what it held is released,
-    and it is launched again. Where that is futile it is given up; when all lanes are, what is left has failed. A
-    monitor that is lost and made anew takes one look longer.
+    It launches nothing: `FleetProgress.wanted` names the lanes that are gone while there is work, see `LaneWatch`. What
+    they held is released at once, for lanes that live are sooner there. Where all are given up, what is left has
+    failed. A monitor that is lost and made anew takes one look longer.
     """
 
     def __init__(
@@ -74,41 +71,39 @@ class FleetMonitor:
             launcher: that launched them.
             clock: seconds from any beginning.
         """
-        self._clock, self._beat_due = clock, clock() + BEAT
         self._ledger = ledger
         self._fleet = fleet
         self._plan = plan
         self._jobs = list(jobs)
         self._launcher = launcher
-        self._absent: dict[str, int] = {}
-        self._launches: dict[str, int] = {}
-        self._done = 0
+        self._clock = clock
+        self._beat_due = clock()
+        self._watch = LaneWatch(ledger, launcher, definition_of(ledger), self._jobs, clock)
 
     def poll(self) -> FleetProgress:
-        """Look once: one listing of live jobs, then one of results; a third, of claims, where a lane is gone.
+        """Look once: one listing of live jobs, then one of results; two more, claims among them, where a lane is gone.
 
         Raises:
-            LaunchError: a lane was cancelled while its results are awaited.
-            UnavailableError: the store takes no writes for now, which would else hang the lanes in silence.
+            LaunchError: all lanes were cancelled while their results are awaited.
+            LedgerError: a later session has begun, whose lanes these are now.
         """
         if self._clock() >= self._beat_due:
-            beat(self._ledger.store, self._ledger.root)
+            self._ledger.own_turn.beat()
             self._beat_due = self._clock() + BEAT
         live = self._launcher.live(self._ledger)  # before the results: a lane may end between the two listings
         accounts = Accounts.of(self._plan, ended(self._ledger))
-        if accounts.batches_done > self._done:
-            self._done = accounts.batches_done
-            self._launches.clear()
         failure = exceeded(self._fleet, accounts) or self._broken() or ""
         left = accounts.batches - accounts.batches_done
+        living = sum(job.job in live for job in self._jobs)
+        wanted: list[Job] = []
         if failure:
             self._cancel(live)
-        elif left:
-            self._restore(live, left)
+        elif living < min(len(self._jobs), left):
+            wanted = self._restore(live)
         done = bool(failure) or not left
         if done:
             self._end(accounts, failure)
-        return FleetProgress(done, accounts, sum(job.job in live for job in self._jobs), failure)
+        return FleetProgress(done, accounts, living, failure, tuple(wanted))
 
     def _broken(self) -> str | None:
         """Why no lane can work at all, as one of them has recorded it."""
@@ -120,45 +115,26 @@ class FleetMonitor:
         if lanes:
             self._launcher.cancel(self._ledger, lanes)
 
-    def _restore(self, live: set[str], left: int) -> None:
-        """Launch lanes that are gone again; where all of them are given up, what is left has failed."""
-        gone = []
-        for job in self._jobs:
-            self._absent[job.job] = 0 if job.job in live else self._absent.get(job.job, 0) + 1
-            if self._absent[job.job] >= 2:
-                gone.append(job)
-        if not gone:
-            return
-        given_up = [job for job in gone if self._launches.get(job.job, 0) >= _FUTILE]
-        if len(given_up) == len(self._jobs):
-            self._give_up(given_up[0])
-            return
-        self._release({job.job for job in gone})
-        useful = -(-left // self._fleet.limits.slots) - (len(self._jobs) - len(gone))
-        for job in [job for job in gone if job not in given_up][: max(0, useful)]:
-            reason = self._launcher.failure_reason(self._ledger, job)
-            if reason.kind == "cancelled":
-                raise LaunchError(f"{reason.message} while its results are awaited: launch it again to go on")
-            self._launches[job.job] = self._launches.get(job.job, 0) + 1
-            self._absent[job.job] = 0
-            self._launcher.launch(self._ledger, job)
+    def _restore(self, live: set[str]) -> list[Job]:
+        """Which lanes are to be launched again; where all of them are given up, what is left has failed."""
+        over = recorded(self._ledger)
+        owed = [name for name in map(batch_name, range(len(self._plan.batches))) if name not in over]
+        claims = Claims(self._ledger)
+        listing = claims.listing()
+        wanted, failure = self._watch.look(live, owed, listing, over)
+        for claim in [claim for job in wanted for claim in held_by(listing.values(), job.job)]:
+            if claim.unit not in over:
+                claims.release(claim)  # others are to have what the lane held
+        if failure is not None:
+            self._give_up(failure)
+        return wanted
 
-    def _release(self, lanes: set[str]) -> None:
-        """Let others have what these lanes held, or nobody knows who, and have not brought to a result."""
-        claims, known = Claims(self._ledger), {job.job for job in self._jobs}
-        over = {batch_name(one.number) for one in ended(self._ledger)}
-        for claim in claims.listing().values():
-            lost = claim.lane in lanes or claim.lane not in known
-            if lost and not claim.released and claim.unit not in over:
-                claims.release(claim)
-
-    def _give_up(self, job: Job) -> None:
+    def _give_up(self, failure: JobFailure) -> None:
         """Record what is left as failed, for no lane stays alive."""
-        reason = self._launcher.failure_reason(self._ledger, job)
         over = {one.number for one in ended(self._ledger)}
         for number, places in enumerate(self._plan.batches):
             if number not in over:
-                fail(self._ledger, number, places, reason.kind, reason.message, log_tail=reason.log, attempts=0)
+                fail(self._ledger, number, places, failure.kind, failure.message, log_tail=failure.log, attempts=0)
 
     def _end(self, accounts: Accounts, failure: str) -> None:
         """Let every lane know that the run is over."""

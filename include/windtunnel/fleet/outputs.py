@@ -29,7 +29,7 @@ class Outputs:
             folder.mkdir(parents=True)
 
     def bring(self) -> list[str]:
-        """Put every file where its output is, replacing what is there; a missing place is made.
+        """Put every file where its output is, replacing what is there; a missing place is made. No link is followed.
 
         Returns:
             Paths within the run of those that came there.
@@ -37,7 +37,7 @@ class Outputs:
         brought = []
         for name, folder in self.folders.items():
             store, prefix = self._places[name]
-            for file in sorted(file for file in folder.rglob("*") if file.is_file()):
+            for file in sorted(file for file in folder.rglob("*") if file.is_file() and not file.is_symlink()):
                 path = file.relative_to(folder).as_posix()
                 store.upload(f"{prefix}{path}", file)
                 if prefix:

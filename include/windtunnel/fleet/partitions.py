@@ -3,12 +3,14 @@
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from windtunnel.errors import NotFoundError
+from windtunnel.errors import LedgerError, NotFoundError
 from windtunnel.ledger import Ledger
 from windtunnel.ledger.ids import canonical_json
 from windtunnel.ledger.reading import unreadable
+from windtunnel.stores.base import is_name
+from windtunnel.validation import shown
 
 FOLDER = "data/partitions"
 _TABLE = "data/partitions.json"
@@ -76,14 +78,41 @@ class Partitions(Sequence[Partition]):
             return None
         try:
             table = json.loads(content)
-            columns = tuple(map(str, table["columns"]))
-            rows = (
-                Partition(str(name), tuple(keys), str(digest), int(rows))
-                for name, keys, digest, rows in table["partitions"]
-            )
-            return cls(columns, rows)
-        except (ValueError, TypeError, KeyError) as error:
+            columns = tuple(map(_text, table["columns"]))
+            partitions = [_partition(len(columns), *fields) for fields in table["partitions"]]
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise unreadable(ledger.store, path, f"is no table of partitions: {error}") from error
+        return cls(columns, partitions)
+
+
+def check_columns(partitions: Partitions, columns: Sequence[str]) -> None:
+    """See that the keys are the definition's: a script has them as flags, or as names of variables.
+
+    Raises:
+        LedgerError: somebody changed the table.
+    """
+    if list(partitions.columns) != list(columns):
+        found, allowed = ", ".join(partitions.columns), ", ".join(columns)
+        raise LedgerError(f"{_TABLE}: found the keys {found}; allowed: those of the definition, {allowed}")
+
+
+def _partition(columns: int, name: Any, keys: Any, digest: Any, rows: Any) -> Partition:
+    """A row of the table.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not (isinstance(name, str) and all(map(is_name, name.split("/")))):
+        raise ValueError(f"found {shown(name)}; allowed: a path below {FOLDER}")
+    if not isinstance(keys, list) or len(keys) != columns:
+        raise ValueError(f"{name}: found {shown(keys)}; allowed: {columns} keys")
+    return Partition(name, tuple(map(_text, keys)), _text(digest), int(rows))
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"found {shown(value)}; allowed: text")
+    return value
 
 
 def identity(partition: Partition, basis: str) -> str:

@@ -9,15 +9,18 @@ from fnmatch import fnmatchcase
 from itertools import islice
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from windtunnel.definition import Fleet
 from windtunnel.errors import DefinitionError, NotFoundError
 from windtunnel.fleet.partitions import Partition, Partitions, identity
-from windtunnel.fleet.records import FleetPlan, Outcome, Past, batch_number, create_plan, read_plan, results
+from windtunnel.fleet.records import FleetPlan, Outcome, Past, batch_number, fix_plan, fixed_plan, read_plan, results
 from windtunnel.ledger import Ledger, State
 from windtunnel.ledger.ids import canonical_json
+from windtunnel.ledger.reading import unreadable
+from windtunnel.stores.base import MOST_AT_ONCE
 from windtunnel.validation import Fault, unknown
 
-_TAKEN = "taken.jsonl"
 _LAST = "last.json"
 _BACK = 5  # earlier runs that are looked at for partitions that the last one did not come to
 
@@ -45,8 +48,9 @@ def plan(ledger: Ledger, fleet: Fleet, partitions: Partitions, choice: Choice | 
 
     Raises:
         DefinitionError: a pattern fits no partition.
+        LedgerError: a later session has begun.
     """
-    there = read_plan(ledger)
+    there = fixed_plan(ledger)
     if there is not None:
         return there
     choice = choice or Choice()
@@ -59,7 +63,7 @@ def plan(ledger: Ledger, fleet: Fleet, partitions: Partitions, choice: Choice | 
     to_do = [place for place in range(len(partitions)) if place in chosen and place not in known.taken]
     skipped = [place for place in range(len(partitions)) if place not in chosen and place not in known.taken]
     size = fleet.mini_batch_size
-    return create_plan(
+    fixed = fix_plan(
         ledger,
         FleetPlan(
             basis=basis,
@@ -67,8 +71,11 @@ def plan(ledger: Ledger, fleet: Fleet, partitions: Partitions, choice: Choice | 
             taken=tuple(sorted(known.taken)),
             skipped=tuple(skipped),
             last=last,
+            session=ledger.own_turn.number,
         ),
     )
+    _remember(ledger)
+    return fixed
 
 
 @dataclass(frozen=True)
@@ -84,7 +91,7 @@ def _take_over(ledger: Ledger, partitions: Partitions, basis: str, last: str | N
     places = {identity(partition, basis): place for place, partition in enumerate(partitions)}
     known, seen = _Known(set(), set()), set[str]()
     with tempfile.TemporaryDirectory(prefix="windtunnel-") as folder:
-        file = Path(folder) / _TAKEN
+        file = Path(folder) / "taken.jsonl"
         with file.open("w", encoding="utf-8") as lines:
             for partition, its_basis, past in _history(ledger, last):
                 if partition.name in seen:
@@ -99,21 +106,32 @@ def _take_over(ledger: Ledger, partitions: Partitions, basis: str, last: str | N
                     lines.write(taken_over.model_dump_json(exclude_defaults=True) + "\n")
                     known.taken.add(place)
         if known.taken:
-            ledger.store.upload(ledger.path(_TAKEN), file)
+            ledger.store.upload(ledger.path(_taken(ledger.own_turn.number)), file)
     return known
 
 
-def taken(ledger: Ledger) -> Iterator[Past]:
-    """The partitions that the run has taken over, one at a time."""
+def _taken(session: int) -> str:
+    return f"taken/{session}.jsonl"
+
+
+def taken(ledger: Ledger, plan: FleetPlan) -> Iterator[Past]:
+    """The partitions that the run has taken over, one at a time.
+
+    Raises:
+        UnreadableError: a line is none.
+    """
+    path = ledger.path(_taken(plan.session))
     try:
-        with ledger.store.open(ledger.path(_TAKEN)) as file:
-            for line in file:
+        with ledger.store.open(path) as file:
+            while line := file.readline(MOST_AT_ONCE):
                 yield Past.model_validate_json(line)
     except NotFoundError:
         return
+    except ValidationError as error:
+        raise unreadable(ledger.store, path, "has a line that is no partition") from error
 
 
-def remember(ledger: Ledger) -> None:
+def _remember(ledger: Ledger) -> None:
     """Let the fleet's next run know of this one."""
     content = json.dumps({"run": ledger.run}).encode() + b"\n"
     ledger.store.put(f"{ledger.root.rpartition('/')[0]}/{_LAST}", content)
@@ -177,8 +195,11 @@ def _history(ledger: Ledger, last: str | None) -> Iterator[tuple[Partition, str,
         plan, partitions = (read_plan(run), Partitions.read(run)) if run is not None else (None, None)
         if run is None or plan is None or partitions is None:
             return
-        for past in taken(run):
-            yield partitions[past.partition], plan.basis, past
+        plan.check(len(partitions), run)
+        places = set(plan.taken)
+        for past in taken(run, plan):
+            if past.partition in places:
+                yield partitions[past.partition], plan.basis, past
         for place, past in trained(run, plan):
             yield partitions[place], plan.basis, past
         last = plan.last

@@ -35,8 +35,8 @@ def published(ledger: Ledger) -> dict[str, Any] | None:
 
 
 def is_over(ledger: Ledger) -> bool:
-    """Whether nothing is left to go on with: it is published, has gone beyond a threshold, or its evaluation failed."""
-    ends = (ledger.outcome(RUN), ledger.outcome(EVALUATION))
+    """Whether nothing is left to go on with: the run is published, or it or its evaluation has failed."""
+    ends = (ledger.outcome(unit) for unit in (RUN, EVALUATION))
     return published(ledger) is not None or any(end is not None and end.state is State.FAILED for end in ends)
 
 

@@ -2,22 +2,26 @@
 
 import json
 from collections.abc import Container, Iterable, Iterator
+from itertools import chain
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import BeforeValidator, Field
 
 from windtunnel.errors import NotFoundError, UnreadableError
 from windtunnel.ledger import Ledger, State
-from windtunnel.ledger.reading import named, read_record
+from windtunnel.ledger.reading import named, read_record, unreadable
 from windtunnel.ledger.records import Record
+from windtunnel.ledger.stage import FLEET
 from windtunnel.stores.base import METADATA_LIMIT, Entry, Metadata
 from windtunnel.text import readable
+from windtunnel.validation import shown
 
 Row = tuple[int, dict[str, Any]]
 """A returned row: the partition's place in the run, or -1 where it is not known, and the values by column."""
 
 _PLAN = "plan.json"
 _RESULTS = "results/"
+_COUNTS = [str, int, int, int, int, str]  # of `Ended`, but for its number
 
 
 class FleetPlan(Record):
@@ -29,6 +33,7 @@ class FleetPlan(Record):
         taken: places of those that have not changed since an earlier run, and are taken over; see `Past`.
         skipped: places of those that were not chosen for this run, and that no earlier run has.
         last: name of the fleet's run before.
+        session: number of the session that made it.
     """
 
     basis: str
@@ -36,6 +41,21 @@ class FleetPlan(Record):
     taken: tuple[int, ...] = ()
     skipped: tuple[int, ...] = ()
     last: str | None = None
+    session: int = 0
+
+    def to_bytes(self) -> bytes:
+        """The plan without line breaks, for it may have thousands of mini-batches."""
+        return self.model_dump_json(exclude_defaults=True).encode() + b"\n"
+
+    def check(self, partitions: int, ledger: Ledger) -> None:
+        """See that the plan is one of so many partitions.
+
+        Raises:
+            UnreadableError: it names another.
+        """
+        places = chain(chain.from_iterable(self.batches), self.taken, self.skipped)
+        if any(not 0 <= place < partitions for place in places):
+            raise unreadable(ledger.store, ledger.path(_PLAN), f"has other partitions than the {partitions} of the run")
 
 
 class Outcome(Record):
@@ -60,7 +80,7 @@ class Outcome(Record):
 
 
 class Past(Record):
-    """A partition that is taken over (a line of `taken.jsonl`).
+    """A partition that is taken over (a line of `taken/<session>.jsonl`).
 
     Attributes:
         partition: its place in this run.
@@ -155,11 +175,22 @@ def unit_of(place: int) -> str:
     return f"p{place:06}"
 
 
-def create_plan(ledger: Ledger, plan: FleetPlan) -> FleetPlan:
-    """Fix the run's plan unless it is fixed, and return the one that holds."""
-    content = plan.model_dump_json(exclude_defaults=True).encode() + b"\n"
-    ledger.store.create(ledger.path(_PLAN), content)
-    return read_record(ledger.store, ledger.path(_PLAN), FleetPlan)
+def fix_plan(ledger: Ledger, plan: FleetPlan) -> FleetPlan:
+    """Fix the run's plan unless it is fixed, and return the one that holds.
+
+    Raises:
+        LedgerError: a later session has begun.
+    """
+    return ledger.fix("planned", FLEET, _PLAN, plan)
+
+
+def fixed_plan(ledger: Ledger) -> FleetPlan | None:
+    """The run's plan, if it holds: what a session wrote that was overtaken does not.
+
+    Raises:
+        LedgerError: a later session has begun.
+    """
+    return read_plan(ledger) if FLEET in (ledger.own_turn.check().planned or ()) else None
 
 
 def read_plan(ledger: Ledger) -> FleetPlan | None:
@@ -184,6 +215,15 @@ def result_of(ledger: Ledger, batch: str) -> BatchResult | None:
         return None
 
 
+def has_ended(ledger: Ledger, batch: str) -> bool:
+    """Whether a mini-batch has a result."""
+    try:
+        ledger.store.stat(ledger.path(f"{_RESULTS}{batch}.json"))
+    except NotFoundError:
+        return False
+    return True
+
+
 def results(ledger: Ledger, but: Container[int] = ()) -> Iterator[BatchResult]:
     """How all mini-batches that have a result ended, in their order, without logs: one listing, and one at a time.
 
@@ -194,7 +234,10 @@ def results(ledger: Ledger, but: Container[int] = ()) -> Iterator[BatchResult]:
     folder = ledger.path(_RESULTS)
     for name, entry in named(ledger.store.list(folder), folder):
         if (number := batch_number(name)) >= 0 and number not in but:
-            yield _listed(entry.metadata) or _read(ledger, entry.path, name)
+            result = _listed(entry.metadata) or read_record(ledger.store, entry.path, BatchResult)
+            if result.batch != name:
+                raise unreadable(ledger.store, entry.path, f"is the result of {shown(result.batch)}")
+            yield result
 
 
 def ended(ledger: Ledger) -> Iterator[Ended]:
@@ -206,27 +249,33 @@ def ended(ledger: Ledger) -> Iterator[Ended]:
             yield Ended(number, *_counts(ledger, entry))
 
 
+def ended_of(result: BatchResult) -> Ended:
+    """What polls know of a mini-batch that ended so."""
+    return Ended(batch_number(result.batch), *_summary(result))
+
+
+def recorded(ledger: Ledger) -> dict[str, float]:
+    """When each mini-batch's result was recorded, in seconds since 1970 by the store's clock: one listing."""
+    folder = ledger.path(_RESULTS)
+    listed = named(ledger.store.list(folder), folder)
+    return {name: entry.modified.timestamp() for name, entry in listed if batch_number(name) >= 0}
+
+
 def _read(ledger: Ledger, path: str, batch: str) -> BatchResult:
     """A result; a failure that tells so where it cannot be read, for it was written once and for all."""
     try:
         return read_record(ledger.store, path, BatchResult)
     except UnreadableError as error:
         facts = {"state": State.FAILED, "message": str(error)}
-        return BatchResult.model_validate(
-            {"batch": batch, "items": 1, "kind": "unreadable", "outcomes": [facts], **facts}
-        )
-
-
-def ended_of(result: BatchResult) -> Ended:
-    """What polls know of a mini-batch that ended so."""
-    return Ended(batch_number(result.batch), *_summary(result))
+        whole = {"batch": batch, "items": 1, "kind": "unreadable", "outcomes": [facts], **facts}
+        return BatchResult.model_validate(whole)
 
 
 def _counts(ledger: Ledger, entry: Entry) -> Iterable[Any]:
     try:
         counts = json.loads(entry.metadata["counts"])
-        if len(counts) == len(Ended._fields) - 1:
-            return counts  # type: ignore[no-any-return]
+        if isinstance(counts, list) and [*map(type, counts)] == _COUNTS:
+            return counts
     except (KeyError, ValueError, TypeError):
         pass  # lost in copying
     return _summary(_read(ledger, entry.path, entry.path.rpartition("/")[2].removesuffix(".json")))

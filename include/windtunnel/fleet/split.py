@@ -23,7 +23,6 @@ from windtunnel.validation import unknown
 
 _HELD = 64 * 1024 * 1024  # characters of rows that are held before they go to files
 _WRITERS = 8  # uploads at once
-_FILE, _PART = "file", "part"  # the key of a partition that is a file, or some rows
 
 
 def split(ledger: Ledger, fleet: Fleet) -> Partitions:
@@ -39,9 +38,7 @@ def split(ledger: Ledger, fleet: Fleet) -> Partitions:
         if fleet.split.by == "files":
             for name, file in _files(fleet.data, Path(folder)):
                 writer.add(name, (name,), file, 0)
-            columns = [_FILE]
         else:
-            columns = fleet.split.keys or [_PART]
             for name, keys, file, rows in _tables(fleet, Path(folder)):
                 writer.add(name, keys, file, rows)
         written = writer.finish()
@@ -50,7 +47,7 @@ def split(ledger: Ledger, fleet: Fleet) -> Partitions:
     delimited = all(partition.name.endswith(".csv") for partition in written)
     names = (partition.name for partition in written)
     ledger.store.put(ledger.path(f"{FOLDER}/{mltable.NAME}"), mltable.of_files(names, delimited=delimited))
-    Partitions(columns, written).write(ledger)
+    Partitions(fleet.split.columns, written).write(ledger)
     partitions = Partitions.read(ledger)
     assert partitions is not None
     return partitions
@@ -98,7 +95,7 @@ def _files(data: str, folder: Path) -> Iterator[tuple[str, Path]]:
     """The data's files, each with its path below the data's folder, in order; those of a store are fetched.
 
     Raises:
-        WorkloadError: there are none.
+        WorkloadError: there are none, or one is a link that leads out of the folder.
     """
     if "://" in data:
         yield from _fetched(data, folder)
@@ -116,7 +113,10 @@ def _files(data: str, folder: Path) -> Iterator[tuple[str, Path]]:
         raise WorkloadError(
             f"data: there is no file at {data}: set WINDTUNNEL_DATA, or correct the definition's `data`"
         )
+    root = base.resolve()
     for file in files:
+        if file != place and not file.resolve().is_relative_to(root):
+            raise WorkloadError(f"data: {file} is a link that leads out of {base}: put the file itself there")
         yield file.relative_to(base).as_posix(), file
 
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from windtunnel.definition import Definition
 from windtunnel.errors import LaunchError
 from windtunnel.launchers.base import JobFailure, Launcher
-from windtunnel.ledger import Job, Ledger, Plan, Result
+from windtunnel.ledger import Job, Ledger, Plan
 from windtunnel.ledger.claims import Claim, Claims, held_by
 from windtunnel.ledger.failures import record_failure
 from windtunnel.ledger.queue import open_stages, unfinished
@@ -25,14 +25,19 @@ _SPARE = 300.0  # seconds beyond a trial's own time-out after which its lane han
 def lanes_for(ledger: Ledger, definition: Definition, plan: Plan) -> list[Job]:
     """The lanes that a stage's trials need now, with those of earlier iterations; at least one, be it without work.
 
+    Those that hold such trials are among them, so that what becomes of these is seen in the stage.
+
     Args:
         ledger: of the run.
         definition: of the search.
         plan: of an iteration or a full training, whose queue is open.
     """
     stages = {plan.stage, *open_stages(ledger.writer())}
-    open_trials = len(unfinished(ledger, stages))
-    return lanes(ledger, definition, open_trials)[: max(1, open_trials)]
+    open_trials = unfinished(ledger, stages)
+    claims = Claims(ledger).listing() if open_trials else {}
+    holders = {claims[request.trial].lane for request in open_trials if request.trial in claims}
+    needed = max(1, len(open_trials))
+    return [lane for lane in lanes(ledger, definition, needed) if lane.lane < needed or lane.job in holders]
 
 
 def lanes(ledger: Ledger, definition: Definition, units: int) -> list[Job]:
@@ -70,7 +75,7 @@ class LaneWatch:
     _starts: dict[str, tuple[int, int, float]] = field(default_factory=dict)  # of held units: claim, start, since when
 
     def look(
-        self, live: set[str], owed: Sequence[str], claims: Mapping[str, Claim], ended: Mapping[str, Result]
+        self, live: set[str], owed: Sequence[str], claims: Mapping[str, Claim], ended: Mapping[str, float]
     ) -> tuple[list[Job], JobFailure | None]:
         """Find what is to be launched.
 
@@ -78,7 +83,7 @@ class LaneWatch:
             live: ids of the run's jobs that live.
             owed: the open units without a result.
             claims: the latest of each unit.
-            ended: how units ended.
+            ended: when the results of units were recorded, in seconds since 1970 by the store's clock.
 
         Returns:
             The lanes to be launched, and where none can be any more, why: then nobody will do what is owed.
@@ -120,7 +125,7 @@ class LaneWatch:
     def _is_refused(self, lane: Job) -> bool:
         return self._absent[lane.job] > 0 and self.ledger.refused_launch(lane.job) is not None
 
-    def _why_not(self, lane: Job, claims: Mapping[str, Claim], ended: Mapping[str, Result]) -> JobFailure | None:
+    def _why_not(self, lane: Job, claims: Mapping[str, Claim], ended: Mapping[str, float]) -> JobFailure | None:
         """Why a lane that is gone is not to be launched again; None where it is."""
         refused = self.ledger.refused_launch(lane.job)
         if refused is not None:
@@ -129,7 +134,7 @@ class LaneWatch:
         if not launches:
             return None
         own = [claim for claim in claims.values() if claim.lane == lane.job]
-        results = [ended[claim.unit].recorded for claim in own if claim.unit in ended]
+        results = [ended[claim.unit] for claim in own if claim.unit in ended]
         progress = max([*(claim.since for claim in own), *results], default=0.0)
         futile = sum(launched > progress for launched in launches)
         holds = [claim.unit for claim in held_by(own, lane.job) if claim.unit not in ended]
@@ -212,7 +217,7 @@ def end_other_sessions(ledger: Ledger, launcher: Launcher) -> None:
     older = [job for job in launcher.live(ledger) if (lane := Job.named_lane(job)) is None or lane.session != session]
     if older:
         launcher.cancel(ledger, older)
-    ended = ledger.outcomes()
+    ended = ledger.ended()
     for claim in Claims(ledger).listing().values():
         lane = Job.named_lane(claim.lane)
         if not claim.released and claim.unit not in ended and (lane is None or lane.session != session):
@@ -224,7 +229,7 @@ def end_idle(ledger: Ledger, launcher: Launcher) -> None:
     live = {job for job in launcher.live(ledger) if Job.named_lane(job)}
     if not live:
         return
-    ended = ledger.outcomes()
+    ended = ledger.ended()
     busy = {claim.lane for claim in Claims(ledger).listing().values() if not claim.released and claim.unit not in ended}
     if live - busy:
         launcher.cancel(ledger, live - busy)

@@ -5,6 +5,7 @@ import math
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 from windtunnel.definition import definition_of
 from windtunnel.errors import LaunchError
@@ -24,6 +25,35 @@ from windtunnel.ledger.writer import BEAT
 from windtunnel.text import printable
 
 _log = logging.getLogger(__name__)
+
+_SHARE = 4.0  # how many times as long as a look the time between two looks is at least
+
+
+class Looked(Protocol):
+    """How far something is that is waited for."""
+
+    @property
+    def done(self) -> bool:
+        """Whether what comes next may begin."""
+
+    @property
+    def message(self) -> str:
+        """How far it is, as one line."""
+
+    @property
+    def wanted(self) -> Sequence[Job]:
+        """Jobs that are gone and are to be launched again before the next look."""
+
+
+P = TypeVar("P", bound=Looked)
+P_co = TypeVar("P_co", bound=Looked, covariant=True)
+
+
+class Monitor(Protocol[P_co]):
+    """Looks now and then at what is waited for."""
+
+    def poll(self) -> P_co:
+        """Look once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +187,8 @@ class StageMonitor:
                     self._absent.pop(job.job, None)
         if self._lanes is not None:
             due = [unit for plan in (self._plan, *self._earlier) for unit in owed(plan.units, ended)]
-            launched, failure = self._lanes.look(live, due, claims, ended)
+            recorded = {unit: result.recorded for unit, result in ended.items()}
+            launched, failure = self._lanes.look(live, due, claims, recorded)
             wanted += launched
             if failure is not None:
                 self._fail(failure, due, ended)
@@ -234,28 +265,29 @@ def _plan_of(ledger: Ledger, stage: Stage) -> Plan:
 
 
 def wait(
-    monitor: StageMonitor,
+    monitor: Monitor[P],
     launch: Callable[[Sequence[Job]], None],
     interval: float = 1.0,
-    report: Callable[[Progress], None] = lambda progress: None,
+    report: Callable[[P], None] = lambda progress: None,
     sleep: Callable[[float], None] = time.sleep,
-) -> Progress:
-    """Poll until the stage is done, report each look, and launch what it wants launched.
+) -> P:
+    """Poll until all is done, report each look, and launch what it wants launched.
 
     Args:
-        monitor: of the stage.
+        monitor: of what is waited for.
         launch: launches jobs.
-        interval: seconds between two looks, less at first: a stage that takes little waits for little.
+        interval: seconds between two looks: less at first, for what takes little is to wait little; more after long looks.
         report: told of each look.
         sleep: waits for some seconds.
     """
     pause = interval / 8
     while True:
+        began = time.monotonic()
         progress = monitor.poll()
         report(progress)
         if progress.done:
             return progress
         if progress.wanted:
             launch(progress.wanted)
-        sleep(pause)
+        sleep(max(pause, _SHARE * (time.monotonic() - began)))
         pause = min(interval, 1.2 * pause)

@@ -114,7 +114,7 @@ class Ledger(Sessions, Jobs, Trials):
 
         That is its requests, unless it is a warm start, the results of its infeasible trials, and its jobs.
         """
-        plan = self._fix("planned", plan.stage, f"iterations/{plan.stage}/{_PLAN}", plan)
+        plan = self.fix("planned", plan.stage, f"iterations/{plan.stage}/{_PLAN}", plan)
         for request in plan.requests if plan.stage != Stage.iteration(0) else ():
             self.begin_trial(request)
             if request.infeasible:
@@ -130,7 +130,7 @@ class Ledger(Sessions, Jobs, Trials):
 
     def create_selection(self, selection: Selection) -> Selection:
         """Fix what an iteration's selection knew and decided, unless it is fixed, and return what holds."""
-        return self._fix("selected", selection.stage, f"iterations/{selection.stage}/{_SELECTION}", selection)
+        return self.fix("selected", selection.stage, f"iterations/{selection.stage}/{_SELECTION}", selection)
 
     def selection(self, stage: str) -> Selection | None:
         """What the iteration's selection knew and decided, if it has selected."""

@@ -102,7 +102,7 @@ class RunObjects:
                 continue
         return self.store.put(path, content)
 
-    def _fix(self, what: Literal["planned", "selected"], stage: Stage, name: str, record: R) -> R:
+    def fix(self, what: Literal["planned", "selected"], stage: Stage, name: str, record: R) -> R:
         """Write what may be decided once, unless it was decided, and return what holds.
 
         It counts as soon as `writer.json` says so, which an older session cannot bring about. What it may have left is

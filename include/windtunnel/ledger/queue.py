@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from windtunnel.ledger.ledger import Ledger
 from windtunnel.ledger.prediction import predicted
 from windtunnel.ledger.records import Job, Request
-from windtunnel.ledger.stage import Stage
+from windtunnel.ledger.stage import FLEET, Stage
 from windtunnel.ledger.trial import outstanding
 from windtunnel.ledger.writer import Writer
 
@@ -54,10 +54,16 @@ def open_stages(writer: Writer | None) -> list[Stage]:
 
 
 def owed(ledger: Ledger, job: Job) -> list[str]:
-    """What a job has still to do: its units without a result, or of a lane, all that are open."""
+    """What a job has still to do: its units without a result, or of a lane, all that are open.
+
+    All mini-batches of a fleet count as one unit, which has a result once the run is over.
+    """
     if job.session is None:
         return ledger.owed(job)
-    return [request.trial for request in unfinished(ledger, open_stages(ledger.writer()))]
+    stages = open_stages(ledger.writer())
+    if FLEET in stages:
+        return [FLEET] if ledger.outcome(FLEET) is None else []
+    return [request.trial for request in unfinished(ledger, stages)]
 
 
 def requested(ledger: Ledger, stages: Iterable[Stage]) -> list[Request]:

@@ -9,7 +9,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from windtunnel.errors import LedgerError
 
-_NAME = re.compile(r"(?:(full|verify)-)?(\d+)|(prepare)(?:-r(\d+))?")
+_NAME = re.compile(r"(?:(full|verify)-)?(\d+)|(prepare)(?:-r(\d+))?|(fleet)")
 
 _SAFE = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"  # what may be a part of a path, a label or a command line
 
@@ -21,17 +21,24 @@ class StageKind(StrEnum):
     SEARCH = "search"
     FULL = "full"
     VERIFY = "verify"
+    FLEET = "fleet"
 
 
 _ORDER = list(StageKind)
-_TITLES = {StageKind.PREPARE: "data", StageKind.FULL: "full training", StageKind.VERIFY: "verification"}
+_TITLES = {
+    StageKind.PREPARE: "data",
+    StageKind.FULL: "full training",
+    StageKind.VERIFY: "verification",
+    StageKind.FLEET: "training",
+}
 
 
 class Stage(str):
     """The name of a stage, which is part of paths and of jobs' names.
 
     `3` is an iteration, and `0` the warm start before the first; `full-3` trains the finalists that iteration 3 chose,
-    and `verify-3` checks their models; `prepare` prepares the data, and `prepare-r1` does so once more.
+    and `verify-3` checks their models; `prepare` prepares the data, and `prepare-r1` does so once more. The one stage
+    of a fleet is `fleet`.
     """
 
     __slots__ = ()
@@ -102,11 +109,16 @@ class Stage(str):
     def _parts(self) -> tuple[StageKind, int]:
         parts = _NAME.fullmatch(self)
         if parts is None:
-            raise LedgerError(f"{str(self)!r} is no stage: it is 3, full-3, verify-3 or prepare")
+            raise LedgerError(f"{str(self)!r} is no stage: it is 3, full-3, verify-3, prepare or fleet")
         if parts[3]:
             return StageKind.PREPARE, int(parts[4] or 0)
+        if parts[5]:
+            return StageKind.FLEET, 0
         return StageKind(parts[1] or StageKind.SEARCH), int(parts[2])
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Callable[[Any], CoreSchema]) -> CoreSchema:
         return core_schema.no_info_after_validator_function(cls, core_schema.str_schema(pattern=_SAFE, max_length=200))
+
+
+FLEET = Stage(StageKind.FLEET)

@@ -133,6 +133,11 @@ class Trials(RunObjects):
         """How all trials with a result ended, by id: one listing."""
         return self._outcomes("results/", is_trial)
 
+    def ended(self) -> set[str]:
+        """Ids of the trials, or of the mini-batches, that have a result: one listing."""
+        folder = self.path("results/")
+        return {unit for unit, _ in named(self.store.list(folder), folder)}
+
     def step_outcomes(self) -> dict[str, Result]:
         """How all other units (preparation, verifications) ended, by id: one listing."""
         return self._outcomes("steps/", lambda unit: safe_name(unit) == unit)

@@ -97,16 +97,7 @@ class Turn:
             LedgerError: a later session has begun.
         """
         self.check()
-        beat(self._store, self._root, self.number)
-
-
-def beat(store: Store, root: str, number: int = 0) -> None:
-    """Show that a session of the run at `root` is at work; 0 stands for all of a fleet's, which take no turns.
-
-    Raises:
-        UnavailableError: the store takes no writes for now: its disk is full, or the run's folder away.
-    """
-    store.put(_beat(root, number), json.dumps({"session": number}).encode())
+        self._store.put(_beat(self._root, self.number), json.dumps({"session": self.number}).encode())
 
 
 def look(store: Store, root: str) -> tuple[Writer | None, str | None]:

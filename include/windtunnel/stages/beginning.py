@@ -19,7 +19,7 @@ from windtunnel.ledger.format import has_other_ids, maker
 from windtunnel.ledger.reading import unreadable
 from windtunnel.ledger.records import Origin, Session
 from windtunnel.ledger.sources import open_source
-from windtunnel.ledger.writer import Writer, beats, look, take
+from windtunnel.ledger.turns import take_turn
 from windtunnel.stages.ending import ends_otherwise
 from windtunnel.stages.search import Search
 from windtunnel.workload.files import code_digest
@@ -86,7 +86,7 @@ def begin(
             f"{ledger.url} was made by {maker(begun)}, whose ids are made otherwise, so none of its trials counts: "
             "begin a new run (`make run` with --fresh), or retrain its trials (from_run)"
         )
-    number = _claim(ledger, session, running, sleep)
+    number = take_turn(ledger, session, running, sleep)
     sessions = ledger.sessions()
     definition = _with_lanes(definition, begun, sessions, session)
     if begun is not None:
@@ -138,48 +138,6 @@ def begin(
     if opened.spec != spec.digest:
         raise LedgerError(f"{ledger.url}: the definition changed since {session} began: resume the run")
     return Search.open(ledger, session)
-
-
-def _claim(ledger: Ledger, session: str, running: Callable[[str], bool | None], sleep: Callable[[float], None]) -> int:
-    """Become the run's one writer; the session's number. The etag of `writer.json` settles a race.
-
-    Raises:
-        LedgerError: another session is at work, or one that began later than this.
-    """
-    while True:
-        writer, etag = look(ledger.store, ledger.root)
-        if writer is not None and writer.session == session and writer.number:
-            return writer.number
-        sessions = ledger.sessions()
-        if writer is not None and writer.session != session:
-            _check_idle(ledger, writer, running, sleep)
-            if any(one.session == session and one.number for one in sessions):
-                raise LedgerError(
-                    f"session {writer.number} took over this run, {writer.session}: {session} is over; resume the run"
-                )
-        number = 1 + max((one.number for one in sessions), default=0)
-        number = max(number, writer.number + 1 if writer is not None else 1)
-        planned, selected = ledger.stage_records(listed=True)
-        mine = Writer(session=session, number=number, planned=planned, selected=selected)
-        if take(ledger.store, ledger.root, mine, etag):
-            return number
-
-
-def _check_idle(
-    ledger: Ledger, writer: Writer, running: Callable[[str], bool | None], sleep: Callable[[float], None]
-) -> None:
-    """Whether the last writer works no more: the engine says so, its session is closed, or its heart beats no more.
-
-    Raises:
-        LedgerError: it does.
-    """
-    runs = running(writer.session)
-    if runs is None:
-        runs = not ledger.closed(writer.session) and beats(ledger.store, ledger.root, writer.number, sleep)
-    if runs:
-        raise LedgerError(
-            f"{writer.session} still works on {ledger.url}: wait for it, stop it, or begin a run of its own"
-        )
 
 
 def _origin(begun: dict[str, Any], ledger: Ledger) -> dict[str, Any] | None:

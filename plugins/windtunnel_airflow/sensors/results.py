@@ -2,25 +2,16 @@
 
 from typing import Any
 
-from airflow.sdk import BaseSensorOperator
-from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException
 
-from windtunnel.launchers import get_launcher
-from windtunnel.launchers.lanes import launch
 from windtunnel.ledger import Ledger, State
 from windtunnel_airflow.context import current_search
+from windtunnel_airflow.sensors.awaiting import Awaiting
 from windtunnel_airflow.triggers.results import ResultsTrigger
 
 
-class AwaitResults(BaseSensorOperator):
-    """Defers until the results of a stage are in, or in a continuous search until few wait for a lane.
-
-    What the trigger finds gone, it does not launch again itself: the triggerer may have neither the rights nor the
-    libraries. It says so, and this task launches, and waits again.
-
-    Nothing is handed over the deferral but what its own fields hold: `airflow dags test` drops the rest. It has no
-    time-out of its own; the definition's limits end every job, and so every wait.
-    """
+class AwaitResults(Awaiting):
+    """Defers until the results of a stage are in, or in a continuous search until few wait for a lane."""
 
     template_fields = ("store", "parts")
 
@@ -38,31 +29,18 @@ class AwaitResults(BaseSensorOperator):
         self.parts = parts
         self.essential = essential
 
-    def execute(self, context: Any) -> None:
-        """Return at once if the results are in, else defer."""
+    def work(self, context: Any) -> tuple[Ledger, str]:
+        """The run as the present session performs it, and the name of its launcher."""
         search = current_search(self.store, context)
-        stage = self.parts[0]["stage"]
-        trigger = ResultsTrigger(search.ledger.url, search.ledger.digest, stage, search.session.number)
-        progress = trigger.monitor().poll()
-        self.log.info(progress.message)
-        if not progress.done:
-            self.defer(trigger=trigger, method_name="execute_complete")
-        self._end(search.ledger)
+        return search.ledger, search.definition.launcher
 
-    def execute_complete(self, context: Any, event: dict[str, Any]) -> None:
-        """End the wait as the trigger found it to end."""
-        if "error" in event:
-            raise AirflowException(event["error"])
-        self.log.info(event["message"])
-        search = current_search(self.store, context)
-        if event.get("wanted"):
-            jobs = [search.ledger.job(name) for name in event["wanted"]]
-            launch(search.ledger, get_launcher(search.definition.launcher), jobs, self.log.warning)
-            self.execute(context)
-        else:
-            self._end(search.ledger)
+    def trigger(self, ledger: Ledger) -> ResultsTrigger:
+        """What waits for the stage."""
+        session = ledger.turn.number if ledger.turn is not None else 0
+        return ResultsTrigger(ledger.url, ledger.digest, self.parts[0]["stage"], session)
 
-    def _end(self, ledger: Ledger) -> None:
+    def end(self, ledger: Ledger) -> None:
+        """Fail where what was awaited is essential, and failed."""
         if not self.essential:
             return
         for unit in (unit for part in self.parts for unit in ledger.job(part["job"]).units):

@@ -1,8 +1,9 @@
 """A fleet's tasks: split the data, train on lanes, gather, evaluate, publish, report, clean up."""
 
+from functools import partial
 from typing import Any
 
-from airflow.sdk import Asset, TaskGroup, TriggerRule, get_current_context, task, task_group
+from airflow.sdk import Asset, TaskGroup, TriggerRule, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException
 
 from windtunnel.definition import Fleet
@@ -16,13 +17,17 @@ from windtunnel.fleet.planning import plan
 from windtunnel.fleet.records import FleetPlan, read_plan, results
 from windtunnel.fleet.split import split
 from windtunnel.launchers import get_launcher
+from windtunnel.launchers.lanes import end_other_sessions
 from windtunnel.ledger import Ledger, State
+from windtunnel.ledger.queue import open_queue
 from windtunnel.ledger.sources import check_begun
-from windtunnel_airflow.context import current_fleet, current_ledger, tell, tell_fleet
+from windtunnel.ledger.stage import FLEET
+from windtunnel_airflow.context import current_fleet, current_ledger, set_label, tell, tell_fleet
 from windtunnel_airflow.failures import failures
 from windtunnel_airflow.params import chosen_fleet
-from windtunnel_airflow.run_lock import hold_lock
+from windtunnel_airflow.run_lock import hold_lock, is_at_work
 from windtunnel_airflow.sensors.fleet import AwaitFleet
+from windtunnel_airflow.tasks.training import launch_or_record, train_mapped
 
 _SHOWN = 50  # failed mini-batches that a lane's task names
 
@@ -53,7 +58,8 @@ def _prepare_data(fleet: Fleet, store: str) -> tuple[Any, Any]:
         ledger = current_ledger(store, context)
         if params["resume"] and not is_current(ledger):
             check_begun(ledger)
-        ledger = begin(chosen_fleet(fleet, params)[0], ledger)
+        running = partial(is_at_work, context)
+        ledger = begin(chosen_fleet(fleet, params)[0], ledger, context["run_id"], running)
         tell_fleet(ledger, context)
         tell(f"{context['run_id']} works on {ledger.url}: {fleet.summary}.")
 
@@ -64,6 +70,7 @@ def _prepare_data(fleet: Fleet, store: str) -> tuple[Any, Any]:
         _, choice = chosen_fleet(fleet, get_current_context()["params"])
         partitions = split(ledger, own)
         what = plan(ledger, own, partitions, choice)
+        end_other_sessions(ledger, get_launcher(own.launcher))
         tell(f"{len(partitions)} partitions: {Accounts.of(what, ()).message}.")
         return [job.job for job in lanes(ledger, own, what)]
 
@@ -74,47 +81,35 @@ def _prepare_data(fleet: Fleet, store: str) -> tuple[Any, Any]:
 
 
 def _training(jobs: Any, store: str) -> tuple[AwaitFleet, Any]:
-    """The mapped group `train` over the lanes, and the sensor that waits for all their mini-batches.
-
-    The sensor comes after every launch, as in a search. It runs where nothing is to be launched, too: all was taken
-    over.
-    """
+    """The lanes, and the sensor, which runs where nothing is to be launched, too: all was taken over."""
     with TaskGroup("training", tooltip="Lanes that claim one mini-batch after another"):
         wait = AwaitFleet(task_id="await_results", store=store, stage=RUN, trigger_rule=TriggerRule.ALL_DONE)
-
-        @task_group(tooltip="One lane: a job whose processes live over many mini-batches")
-        def train(job: str) -> Any:
-            launched = launch(job, store)
-            collected = collect(job, store)
-            launched >> wait >> collected
-            launched >> collected
-            return collected
-
-        return wait, train.expand(job=jobs)
+        return wait, train_mapped(wait, launch, collect, jobs, store)
 
 
-@task(map_index_template="{{ lane }}")
-def launch(job: str, store: str) -> None:
-    """Submit a lane's job and return at once."""
+@task(map_index_template="{{ trials }}")
+def launch(part: str, store: str) -> None:
+    """See that the lane lives, and return at once. If that cannot be done at all, it is recorded why."""
     ledger, fleet = current_fleet(store)
-    get_current_context()["lane"] = job  # type: ignore[typeddict-unknown-key]
-    get_launcher(fleet.launcher).launch(ledger, ledger.job(job))
-    tell(f"Launched {job} by {fleet.launcher}, with {fleet.limits.slots} processes.")
+    set_label(part)
+    open_queue(ledger, FLEET)
+    launch_or_record(ledger, fleet.launcher, ledger.job(part))
+    tell(f"Launched {part} by {fleet.launcher}, with {fleet.limits.slots} processes, unless it lived.")
 
 
 # Only what was awaited can be shown. A killed worker is a reason to try again; failed mini-batches are none.
-@task(map_index_template="{{ lane }}", trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS, on_failure_callback=[])
-def collect(job: str, store: str) -> None:
+@task(map_index_template="{{ trials }}", trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS, on_failure_callback=[])
+def collect(part: str, store: str) -> None:
     """Show what the lane's mini-batches came to. Red where one failed."""
-    ledger, _ = current_fleet(store)
-    get_current_context()["lane"] = job  # type: ignore[typeddict-unknown-key]
+    ledger = current_ledger(store)
+    set_label(part)
     succeeded, failed = 0, list[str]()
     for result in results(ledger):
-        if result.lane == job and result.state is State.FAILED:
+        if result.lane == part and result.state is State.FAILED:
             failed.append(f"{result.batch}: {result.kind}: {result.message}")
-        elif result.lane == job:
+        elif result.lane == part:
             succeeded += 1
-    tell(f"{job}: {succeeded} mini-batches succeeded, {len(failed)} failed.")
+    tell(f"{part}: {succeeded} mini-batches succeeded, {len(failed)} failed.")
     if failed:
         shown = "\n".join(failed[:_SHOWN])
         raise AirflowFailException(f"{len(failed)} of {succeeded + len(failed)} failed\n{shown}")
@@ -196,8 +191,11 @@ def clean_up(store: str) -> None:
     left = ledger.store.sweep(ledger.path(""))
     if left:
         tell(f"Removed {left} files that killed processes had left in {ledger.url}.")
+    session = get_current_context()["run_id"]
     if publishing.published(ledger) is None:
+        ledger.end(session, why)
         raise AirflowFailException(f"Nothing was published: {why}")
+    ledger.close(session)
 
 
 def _plan(ledger: Ledger) -> FleetPlan:

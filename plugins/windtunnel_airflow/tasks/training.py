@@ -1,6 +1,6 @@
 """A stage's jobs or lanes: launched side by side, awaited together, shown one by one."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from airflow.sdk import TriggerRule, get_current_context, task, task_group
@@ -16,6 +16,7 @@ from windtunnel.ledger.stage import Stage
 from windtunnel.stages import Search
 from windtunnel_airflow.context import current_ledger, current_search, label, set_label, tell
 from windtunnel_airflow.retries import is_last_try
+from windtunnel_airflow.sensors.awaiting import Awaiting
 from windtunnel_airflow.sensors.results import AwaitResults
 
 
@@ -32,25 +33,36 @@ def lanes_of(search: Search, plan: Plan) -> list[dict[str, str]]:
 def run_jobs(parts: Any, store: str) -> tuple[AwaitResults, Any]:
     """The mapped group `train` over the parts of a stage, and the sensor that waits for their results.
 
-    The sensor comes after every launch: `airflow dags test` runs tasks in random order and triggers inline, so that a
-    sensor beside the launches would wait for jobs that nobody launches.
-
     Returns:
         The sensor, and the collecting task.
     """
     wait = AwaitResults(
         task_id="await_results", store=store, parts=parts, trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS
     )
+    return wait, train_mapped(wait, launch, collect, parts, store)
 
-    @task_group(tooltip="One lane, which trains trial after trial for the whole search: its part in this stage")
-    def train(part: dict[str, str]) -> Any:
+
+def train_mapped(
+    wait: Awaiting, launch: Callable[..., Any], collect: Callable[..., Any], parts: Any, store: str
+) -> Any:
+    """The group `train`, mapped over lanes or jobs: each is launched, awaited with all others, and shown.
+
+    The sensor comes after every launch: `airflow dags test` runs tasks in random order and triggers inline, so that a
+    sensor beside the launches would wait for jobs that nobody launches.
+
+    Returns:
+        The collecting task.
+    """
+
+    @task_group(tooltip="One lane, which does one piece of work after another: its part in this stage")
+    def train(part: Any) -> Any:
         launched = launch(part, store)
         collected = collect(part, store)
         launched >> wait >> collected
         launched >> collected
         return collected
 
-    return wait, train.expand(part=parts)
+    return train.expand(part=parts)
 
 
 @task(map_index_template="{{ trials }}")
@@ -61,14 +73,19 @@ def launch(part: dict[str, str], store: str) -> None:
     set_label(work.job if work.session is not None else label(work.units))
     if work.session is not None:
         open_queue(search.ledger, Stage(part["stage"]))
-    try:
-        get_launcher(search.definition.launcher).launch(search.ledger, work)
-    except Exception as error:
-        if is_last_try(get_current_context()["ti"], error):
-            record_unlaunched(search.ledger, work, error)
-        raise
+    launch_or_record(search.ledger, search.definition.launcher, work)
     what = "it claims trials as it comes to them" if work.session is not None else label(work.units)
     tell(f"Launched {work.job} by {search.definition.launcher}, unless it lived: {what}.")
+
+
+def launch_or_record(ledger: Ledger, launcher: str, work: Job) -> None:
+    """Launch a job or a lane; at the task's last try, record why it cannot be launched."""
+    try:
+        get_launcher(launcher).launch(ledger, work)
+    except Exception as error:
+        if is_last_try(get_current_context()["ti"], error):
+            record_unlaunched(ledger, work, error)
+        raise
 
 
 # Only what was awaited can be shown. A killed worker is a reason to try again; failed trials, which fail it, are none.
@@ -93,21 +110,23 @@ def collect(part: dict[str, str], store: str) -> None:
 
 
 def _done_by(ledger: Ledger, lane: Job, stage: Stage) -> Sequence[str]:
-    """The trials of a stage that a lane claimed, and those of earlier iterations that the last selection lacked.
+    """The trials of a stage that a lane claimed, and stragglers of iterations that the last selection lacked.
 
-    What failed though nobody claimed it is the first lane's.
+    A full training does not wait for those that have not ended. What failed though nobody claimed it is the first
+    lane's.
     """
+    claims, ended = Claims(ledger).listing(), ledger.outcomes()
     units = [request.trial for request in requested(ledger, [stage])]
-    if stage.is_iteration and stage.number > 1:
-        before = ledger.selection(Stage.iteration(stage.number - 1))
-        known = set(before.results) if before is not None else set()
-        iterations = [one for one in ledger.stages() if one.is_iteration and 0 < one.number < stage.number]
-        units += [request.trial for request in requested(ledger, iterations) if request.trial not in known]
-    claims = Claims(ledger).listing()
+    before = stage.number - 1 if stage.is_iteration else stage.number
+    if before > 0:
+        selection = ledger.selection(Stage.iteration(before))
+        known = set(selection.results) if selection is not None else set()
+        iterations = [one for one in ledger.stages() if one.is_iteration and 0 < one.number <= before]
+        late = [request.trial for request in requested(ledger, iterations) if request.trial not in known]
+        units += [unit for unit in late if stage.is_iteration or unit in ended]
     own = [unit for unit in units if unit in claims and claims[unit].lane == lane.job]
     if lane.lane:
         return own
-    ended = ledger.outcomes()
     failed = {unit for unit, result in ended.items() if result.state is State.FAILED}
     return own + [unit for unit in units if unit in failed - claims.keys()]
 

@@ -7,21 +7,22 @@ from windtunnel.fleet.evaluating import EvaluationMonitor
 from windtunnel.fleet.monitor import FleetMonitor
 from windtunnel.fleet.records import read_plan
 from windtunnel.launchers import get_launcher
+from windtunnel.launchers.monitor import Looked, Monitor
 from windtunnel.ledger import Ledger
 from windtunnel.stores.credentials import Credentials
-from windtunnel_airflow.triggers.results import Monitor, ResultsTrigger
+from windtunnel_airflow.triggers.results import ResultsTrigger
 
 
 class FleetTrigger(ResultsTrigger):
     """Polls a fleet's run; its stage is `fleet` for the mini-batches, or `evaluate`."""
 
-    def monitor(self, credentials: Credentials | None = None) -> Monitor:
+    def monitor(self, credentials: Credentials | None = None) -> Monitor[Looked]:
         """The monitor of what is waited for, new.
 
         Raises:
             LedgerError: the run has no plan.
         """
-        ledger = Ledger.open(self.ledger, credentials).with_spec(self.digest)
+        ledger = Ledger.open(self.ledger, credentials).with_spec(self.digest).with_session(self.session)
         fleet = fleet_of(ledger)
         launcher = get_launcher(fleet.launcher)
         if self.stage == EVALUATION:

@@ -3,15 +3,15 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from typing import Any, Protocol
+from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from windtunnel.definition import definition_of
 from windtunnel.errors import StoreError, UnavailableError, WindtunnelError
 from windtunnel.launchers import get_launcher
-from windtunnel.launchers.monitor import StageMonitor
-from windtunnel.ledger import Job, Ledger
+from windtunnel.launchers.monitor import Looked, Monitor, StageMonitor
+from windtunnel.ledger import Ledger
 from windtunnel.stores.credentials import Credentials
 from windtunnel_airflow.cluster import use_cluster_async
 from windtunnel_airflow.connection import connection_credentials_async
@@ -19,29 +19,6 @@ from windtunnel_airflow.connection import connection_credentials_async
 _SHORTEST, _LONGEST, _SHARE = 0.2, 10.0, 0.05  # seconds between polls, and the share of the wait that one may add
 _REST = 4.0  # times as long as a poll takes its pause lasts at least
 _FIRST_DELAY, _LONGEST_DELAY = 1.0, 30.0  # seconds until a store that did not answer is asked again
-
-
-class Progress(Protocol):
-    """How far something is that is waited for: a stage, or a fleet's mini-batches."""
-
-    @property
-    def done(self) -> bool:
-        """Whether what comes next may begin."""
-
-    @property
-    def message(self) -> str:
-        """The progress as one line."""
-
-    @property
-    def wanted(self) -> tuple[Job, ...]:
-        """Jobs that are gone and are to be launched again."""
-
-
-class Monitor(Protocol):
-    """Looks now and then at what is waited for."""
-
-    def poll(self) -> Progress:
-        """Look once."""
 
 
 class ResultsTrigger(BaseTrigger):
@@ -88,14 +65,14 @@ class ResultsTrigger(BaseTrigger):
             wanted = [job.job for job in progress.wanted]
             yield TriggerEvent({"message": progress.message, "wanted": wanted})  # type: ignore[no-untyped-call]
 
-    def monitor(self, credentials: Credentials | None = None) -> Monitor:
+    def monitor(self, credentials: Credentials | None = None) -> Monitor[Looked]:
         """The stage's monitor, new."""
         ledger = Ledger.open(self.ledger, credentials).with_spec(self.digest).with_session(self.session)
         return StageMonitor(ledger, get_launcher(definition_of(ledger).launcher), self.stage)
 
-    async def _wait(self) -> Progress:
+    async def _wait(self) -> Looked:
         began = time.monotonic()
-        monitor: Monitor | None = None
+        monitor: Monitor[Looked] | None = None
         proven, logged, delay, waiting = False, "", _FIRST_DELAY, False
         while True:
             try:

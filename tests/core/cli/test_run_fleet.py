@@ -26,9 +26,9 @@ def test_a_choice_that_there_is_not_is_an_error(file, capsys):
 @pytest.mark.slow
 def test_a_fleet_is_performed_and_the_next_run_takes_it_over(file, capsys):
     assert main(["run", str(file), "--set", "parallel=1"]) == 0
-    assert "3 of 3 partitions trained." in capsys.readouterr().out
+    assert "3 of 3 partitions trained" in capsys.readouterr().out
     assert main(["run", str(file)]) == 0
     said = capsys.readouterr().out
-    assert "0 of 0 partitions trained, 3 taken over." in said
+    assert "0 of 0 partitions trained, 3 taken over" in said
     assert "gathered/leaderboard.csv" in said
     assert "report.html" in said

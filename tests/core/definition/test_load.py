@@ -439,9 +439,10 @@ def test_no_search_is_named_as_the_link_to_the_last_run(name):
         ({"limits": {"trials": 10}}, 1, 16),
         ({"limits": {"trials": 100}, "trials": {"initial": 4}}, 7, 16),
         ({"limits": {"trials": 100}, "iterations": 3}, 3, 16),
-        ({"continuous": True}, 5, 16),
-        ({"continuous": True, "limits": {"trials": 10, "parallel": 2}, "trials": {"initial": 4}}, 3, 4),
-        ({"continuous": True, "limits": {"parallel": 8, "trials": 740}}, 47, 16),
+        ({"continuous": True}, 5, 8),
+        ({"continuous": True, "limits": {"trials": 10, "parallel": 2}, "trials": {"initial": 4}}, 4, 2),
+        ({"continuous": True, "limits": {"trials": 10, "slots": 3, "parallel": 1}, "trials": {"initial": 4}}, 3, 3),
+        ({"continuous": True, "limits": {"parallel": 8, "trials": 740}}, 50, 15),
         ({"continuous": True, "limits": {"parallel": 2, "trials": 1000}}, 49, 21),
         ({"continuous": True, "limits": {"parallel": 8}, "trials": {"per_iteration": 3}}, 5, 3),
         (
@@ -468,3 +469,16 @@ def test_a_continuous_search_of_a_cluster_says_how_many_lanes_it_has():
     assert list(map(str, faults)) == [
         "limits.parallel: is missing; with continuous the lanes of a cluster must be given"
     ]
+
+
+@pytest.mark.parametrize(
+    ("train", "full"),
+    [("trial.report(quality=1)", 1), ("list(trial.epochs(10))", 10), ("print(trial.target_epochs)", 10)],
+)
+def test_a_workload_that_asks_for_no_epochs_has_one(write, tmp_path, monkeypatch, train, full):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / f"asks_{full}.py").write_text(f"def train(trial):\n    {train}\n")
+    file = write(BASE.replace("tests.workloads.formula", f"asks_{full}"))
+    assert load_definition(file).epochs.full == full
+    given = write(f"{BASE}epochs: {{ full: 3 }}\n".replace("tests.workloads.formula", f"asks_{full}"), "given.yaml")
+    assert load_definition(given).epochs.full == 3

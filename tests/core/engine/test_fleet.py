@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from tests.fleets import fleet_from, table
-from windtunnel.engine.fleet import FleetEngine, summary
+from windtunnel.engine.fleet import FleetEngine
 from windtunnel.errors import FleetError
 from windtunnel.fleet.planning import Choice
 from windtunnel.fleet.records import result_of, results
@@ -112,7 +112,7 @@ def test_two_lanes_run_two_processes_each_at_once(faults):
     together = [rows[name] for name in TENANTS[:4]]
     assert {row["result"] for row in together} == {"succeeded"}
     assert {(row["lane"], row["slot"]) for row in together} == {
-        ("lane-0", "0"), ("lane-0", "1"), ("lane-1", "0"), ("lane-1", "1")
+        ("lane-1-0", "0"), ("lane-1-0", "1"), ("lane-1-1", "0"), ("lane-1-1", "1")
     }  # fmt: skip
     assert len({row["process"] for row in together}) == 4
 
@@ -172,10 +172,10 @@ def test_what_succeeded_is_in_the_table_and_on_the_leaderboard(faults):
 def test_logs_and_samples_of_every_process_are_kept(faults):
     _, _, ledger = faults
     names = {entry.path.rpartition("/")[2] for entry in ledger.store.list(ledger.path("logs/"))}
-    assert {"lane-0.1.log", "lane-0-0.1.log", "lane-0-1.1.log", "lane-1-1.1.log"} <= names
+    assert {"lane-1-0.1.log", "lane-1-0-0.1.log", "lane-1-0-1.1.log", "lane-1-1-1.1.log"} <= names
     log = ledger.store.get(ledger.path("gathered/log.txt")).decode()
     assert all(f"now {tenant}" in log for tenant in TENANTS)
-    samples = ledger.store.get(ledger.path("samples/lane-0.1.csv")).decode().splitlines()
+    samples = ledger.store.get(ledger.path("samples/lane-1-0.1.csv")).decode().splitlines()
     assert samples[0] == "moment,lane,slot,process,cpu_percent,memory_bytes,gpu_percent,gpu_memory_bytes"
     assert int(samples[1].split(",")[5]) > 1_000_000
 
@@ -212,6 +212,18 @@ def test_an_init_that_fails_ends_the_run_and_says_why(tmp_path):
         FleetEngine(fleet, ledger_at(tmp_path)).perform()
 
 
+@pytest.mark.slow
+def test_an_init_that_hangs_ends_the_run_and_says_so(tmp_path):
+    fleet = fleet_from(
+        tmp_path,
+        code="import time\ndef init():\n    print('loading')\n    time.sleep(600)\ndef run(mini_batch):\n    return []",
+        retry_settings={"max_retries": 0},
+        limits={"init": 0.1, "parallel": 1},
+    )
+    with pytest.raises(FleetError, match=r"its init: its process was not ready after limits.init, 0.1 s"):
+        FleetEngine(fleet, ledger_at(tmp_path)).perform()
+
+
 TRAIN = """
 import os
 def train(partition):
@@ -235,7 +247,7 @@ def test_a_workload_trains_each_partition_in_a_process_of_its_own_unless_they_ar
     pids = {result.outcomes[0].metrics["pid"] for result in results(ledger)}
     assert len(pids) == (1 if reuse else 4)
     assert outcome.evaluation == {"rows": 4}
-    assert summary(outcome)[:2] == ["4 of 4 partitions trained.", "rows: 4"]
+    assert outcome.summary == ["4 of 4 partitions trained", "evaluation: rows 4"]
     assert [row["tenant"] for row in table(ledger)] == ["0", "1", "2", "3"]  # the keys are the data's
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.definitions import definition_from
 from windtunnel import stages
-from windtunnel.definition import resolve
+from windtunnel.definition import load_definition, resolve
 from windtunnel.engine import Engine, patiently
 from windtunnel.errors import SearchError, UnavailableError
 from windtunnel.launchers import get_launcher
@@ -152,3 +152,17 @@ def test_a_continuous_search_tries_as_many_as_it_may(begin):
     assert Engine(search).perform()
     tried = [trial for trial in search.ledger.outcomes() if trial.endswith("-e1")]
     assert len(tried) == 9
+
+
+def test_nothing_is_retrained_where_neither_the_file_nor_the_workload_has_epochs(tmp_path, monkeypatch):
+    (tmp_path / "epochless.py").write_text("def train(trial):\n    trial.report(score=trial.params['x'])\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    file = tmp_path / "search.yaml"
+    file.write_text(
+        "workload: epochless\nspace: { x: { type: int, low: 1, high: 9 } }\nobjectives: { score: maximize }\n"
+        "trials: { initial: 2 }\niterations: 1\nlimits: { parallel: 1 }\n"
+    )
+    ledger = Ledger(LocalStore(tmp_path / "runs"), "search", "run")
+    models = Engine(stages.begin(resolve(load_definition(file)), ledger, "local")).perform()
+    assert len(models) == 2
+    assert len(ledger.outcomes()) == 2

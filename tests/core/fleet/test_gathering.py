@@ -110,7 +110,11 @@ def test_the_report_says_where_each_mini_batch_ran_and_why_it_failed(tmp_path):
 def test_one_log_has_the_lines_of_all_lanes_in_the_order_of_time(tmp_path):
     fleet = fleet_from(tmp_path)
     ledger, partitions, plan = prepared(tmp_path, fleet)
-    logs = {"lane-0.1": b"2026-01-01 a\n2026-01-03 c\n", "lane-1.1": b"2026-01-02 b\n", "lane-1-0.1": b"not this\n"}
+    logs = {
+        "lane-1-0.1": b"2026-01-01 a\n2026-01-03 c\n",
+        "lane-1-1.1": b"2026-01-02 b\n",
+        "lane-1-0-0.1": b"not this\n",
+    }
     for name, content in logs.items():
         ledger.store.put(ledger.path(f"logs/{name}.log"), content)
     gather(ledger, fleet, plan, partitions)

@@ -44,7 +44,7 @@ def peak_of(folder, count):
 def walk(folder, count):
     """Plan, claim, end, count and gather so many partitions."""
     fleet = fleet_from(folder, limits={"parallel": 2})
-    ledger = begin(fleet, Ledger(open_store(str(folder / "runs")), fleet.name, "run"))
+    ledger = begin(fleet, Ledger(open_store(str(folder / "runs")), fleet.name, "run"), "session")
     Partitions(["tenant"], (Partition(f"tenant_{n}.csv", (str(n),), f"{n:064x}", 3) for n in range(count))).write(
         ledger
     )

@@ -37,11 +37,16 @@ def test_what_has_not_changed_is_taken_over_and_counted(tmp_path):
     assert done == ALL
     again, what, done = run(tmp_path, "b", raw=RAW.replace("2,south,21", "2,south,22") + "4,west,1\n")
     assert done == ["tenant_2.csv", "tenant_4.csv"]
-    assert [(past.partition, past.source) for past in taken(again)] == [(0, first.run), (2, first.run)]
+    assert [(past.partition, past.source) for past in taken(again, what)] == [(0, first.run), (2, first.run)]
     assert Accounts.of(what, ended(again)).taken == 2
-    third, _, done = run(tmp_path, "c", raw=RAW.replace("2,south,21", "2,south,22") + "4,west,1\n")
+    third, what, done = run(tmp_path, "c", raw=RAW.replace("2,south,21", "2,south,22") + "4,west,1\n")
     assert done == []
-    assert sorted((past.partition, past.source) for past in taken(third)) == [(0, "a"), (1, "b"), (2, "a"), (3, "b")]
+    assert sorted((past.partition, past.source) for past in taken(third, what)) == [
+        (0, "a"),
+        (1, "b"),
+        (2, "a"),
+        (3, "b"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -108,9 +113,9 @@ def test_a_partition_that_the_last_run_skipped_is_taken_from_the_run_before(tmp_
     run(tmp_path, "a")
     changed = RAW.replace("2,south,21", "2,south,22")
     run(tmp_path, "b", Choice(partitions=["tenant_1"]), raw=changed)  # the new tenant 2 is not trained
-    again, _, done = run(tmp_path, "c")
+    again, what, done = run(tmp_path, "c")
     assert done == []
-    assert sorted((past.partition, past.source) for past in taken(again)) == [(0, "a"), (1, "a"), (2, "a")]
+    assert sorted((past.partition, past.source) for past in taken(again, what)) == [(0, "a"), (1, "a"), (2, "a")]
 
 
 def test_a_run_that_was_cut_off_counts_with_what_it_did(tmp_path):
@@ -130,6 +135,8 @@ def test_a_plan_is_made_once(tmp_path):
 def test_a_run_goes_on_with_the_same_definition_only(tmp_path):
     fleet = fleet_from(tmp_path)
     ledger, _, _ = prepared(tmp_path, fleet)
-    assert begin(fleet, ledger).digest == begin(fleet, ledger).digest
-    with pytest.raises(LedgerError, match="began with another definition"):
-        begin(fleet.model_copy(update={"seed": 5}), ledger)
+    assert begin(fleet, ledger, "session").digest == ledger.digest
+    wider = fleet.model_copy(update={"limits": fleet.limits.model_copy(update={"parallel": 7})})
+    assert begin(wider, ledger, "other").turn.number == 2  # what is trained stays the same
+    with pytest.raises(LedgerError, match="began with another definition or other code: seed changed"):
+        begin(fleet.model_copy(update={"seed": 5}), ledger, "other")

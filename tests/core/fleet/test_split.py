@@ -17,7 +17,7 @@ from windtunnel.stores import open_store
 
 def split_of(tmp_path, **fields):
     fleet = fleet_from(tmp_path, **fields)
-    ledger = begin(fleet, Ledger(open_store(str(tmp_path / "runs")), "toy", "run"))
+    ledger = begin(fleet, Ledger(open_store(str(tmp_path / "runs")), "toy", "run"), "session")
     return ledger, split(ledger, fleet)
 
 

@@ -29,7 +29,7 @@ def worker(tmp_path, monkeypatch):
             (tmp_path / f"{fields['workload']}.py").write_text(code)
         fleet = fleet_from(tmp_path, code=code, **fields)
         ledger, partitions, plan = prepared(tmp_path, fleet)
-        made = Worker(ledger, fleet, partitions, tmp_path / "work", {"lane": "lane-0", "slot": 1})
+        made = Worker(ledger, fleet, partitions, tmp_path / "work", {"lane": "lane-1-0", "slot": 1})
         made.load(None if "workload" in fields else tmp_path / "code" / "entry.py")
 
         def do(number=0, *, attempt=1, last=True):
@@ -47,7 +47,7 @@ def test_run_gets_paths_and_each_returned_element_is_a_success(worker):
     )
     said, result = do()
     assert said["state"] == result.state == "completed"
-    assert (result.items, result.succeeded, result.lane, result.slot) == (2, 2, "lane-0", 1)
+    assert (result.items, result.succeeded, result.lane, result.slot) == (2, 2, "lane-1-0", 1)
     assert result.rows == ((0, {"value": 3}), (1, {"value": 3}))
 
 
@@ -67,6 +67,11 @@ def test_a_short_return_is_a_failure_of_what_lacks(worker):
         ("return None", "run() returned NoneType; allowed: a list with an element for each success, or a frame"),
         ("return 'text'", "run() returned str; allowed: a list with an element for each success, or a frame"),
         ("import sys; sys.exit(3)", "the workload called sys.exit(3) (entry.py, line 2, in run)"),
+        ("raise __import__('asyncio').CancelledError", "asyncio.exceptions.CancelledError (entry.py, line 2, in run)"),
+        (
+            "return ['x' * 5_000_000]",
+            "what was returned has 5000000 characters; allowed: 4194304 in all: write the rest to an output",
+        ),
     ],
 )
 def test_an_error_fails_all_items_and_says_where(worker, body, message):
@@ -250,6 +255,21 @@ class Frame:
 
     def to_dict(self, how):
         return [{"a": 1}, {"a": float("nan")}]
+
+
+@pytest.mark.parametrize(
+    ("returned", "row"),
+    [
+        ("{'score': 10**400}", {"score": 10**400}),
+        ("{'text': 'a\\udc80b', 'k\\udc80': 1}", {"text": "a\\udc80b", "k\\udc80": 1}),
+        ("{'when': __import__('datetime').date(2026, 1, 2), 'z': 1j}", {"when": "2026-01-02", "z": "1j"}),
+        ("{'f': print, 'n': {}}", {"f": "<built-in function print>", "n": "{}"}),
+    ],
+)
+def test_whatever_is_returned_is_recorded(worker, returned, row):
+    _, do = worker(f"def run(mini_batch):\n    return [{returned}]")
+    _, result = do()
+    assert (result.state, result.rows[0][1]) == ("completed", row)
 
 
 def test_what_is_returned_becomes_rows_of_plain_values():

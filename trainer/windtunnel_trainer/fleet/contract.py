@@ -12,8 +12,14 @@ from types import ModuleType
 from typing import Any
 
 from windtunnel.definition import Fleet
+from windtunnel.definition.threads import threads_of
 from windtunnel.errors import WorkloadError
+from windtunnel.fleet.entry import fetch_script
+from windtunnel.ledger import Ledger
+from windtunnel.workload.source import fetch_source
 from windtunnel_trainer.fleet import azureml
+
+_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,19 @@ class Contract:
     shutdown: Callable[[], Any] | None = None
     verify: Callable[[Any], Any] | None = None
     evaluate: Callable[[Any], Any] | None = None
+
+
+def fetch_entry(ledger: Ledger, fleet: Fleet) -> Path | None:
+    """Have the entry's source, and the variables of all processes, before any process needs them.
+
+    Returns:
+        The entry script's file; None where the entry is a module.
+    """
+    os.environ |= dict.fromkeys(_THREADS, str(threads_of(fleet))) | fleet.environment_variables
+    if fleet.entry_script is not None:
+        return fetch_script(ledger, fleet)
+    fetch_source(ledger)
+    return None
 
 
 def load(fleet: Fleet, script: Path | None, outputs: Mapping[str, Path]) -> Contract:

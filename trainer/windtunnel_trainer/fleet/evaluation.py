@@ -16,7 +16,7 @@ from windtunnel.fleet.gathering import FOLDER
 from windtunnel.host.machine import now
 from windtunnel.ledger import Ledger, Result, State
 from windtunnel.ledger.failures import LOG_TAIL, record_failure
-from windtunnel.text import error_text
+from windtunnel.text import error_text, unquoted
 from windtunnel.workload.contract import number
 from windtunnel.workload.source import fetch_source
 from windtunnel_trainer.fleet.contract import load
@@ -42,11 +42,12 @@ class Table:
     def rows(self) -> list[dict[str, str]]:
         """All rows, by column."""
         with (self.path or self.leaderboard).open(encoding="utf-8", newline="") as file:
-            return list(csv.DictReader(file))
+            return [{unquoted(name): unquoted(cell) for name, cell in row.items()} for row in csv.DictReader(file)]
 
     def frame(self) -> "pd.DataFrame":
         """All rows as a pandas frame."""
-        return frame([self.path or self.leaderboard])
+        table = frame([self.path or self.leaderboard]).rename(columns=unquoted)
+        return table.map(lambda cell: unquoted(cell) if isinstance(cell, str) else cell)
 
 
 def run_evaluation(ledger: Ledger) -> int:

@@ -14,18 +14,16 @@ from pathlib import Path
 from typing import Any
 
 from windtunnel.definition import Fleet
-from windtunnel.definition.threads import threads_of
 from windtunnel.errors import StoreError, UnavailableError
 from windtunnel.fleet.beginning import lanes_of
-from windtunnel.fleet.entry import fetch_script
 from windtunnel.fleet.partitions import Partitions
 from windtunnel.fleet.queue import Queue
-from windtunnel.fleet.records import FleetPlan, batch_name
+from windtunnel.fleet.records import FleetPlan, batch_name, has_ended
 from windtunnel.host.machine import host, now
 from windtunnel.ledger import Job, Ledger
-from windtunnel.workload.source import fetch_source
 from windtunnel_trainer import causes, child, memory
 from windtunnel_trainer.deferred import DeferredWork
+from windtunnel_trainer.fleet.contract import fetch_entry
 from windtunnel_trainer.fleet.logs import LaneLog
 from windtunnel_trainer.fleet.losses import how, record_hopeless, record_lost, why
 from windtunnel_trainer.fleet.process import Process, Task, start
@@ -39,18 +37,23 @@ from windtunnel_trainer.wakeup import wake_up
 
 _TICK = 0.2  # seconds between two looks at clocks, memory and the cancel file
 _PAUSE = 5.0  # seconds until a store that gave no answer is asked for work again
-_INIT_TIME = 600.0  # seconds that a process may take to import the entry and to come through its init
 _SHUTDOWN_TIME = 10.0  # seconds that a process may take for its shutdown
 _DEATHS = 10  # times that a mini-batch may be lost with its lane, or a process be killed before its work, beside tries
 _SHORT = 0.25  # seconds: of mini-batches that take less, the next is claimed before one ends
-_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 class Lane:
     """Claims, hands out, watches over and retries; free of threads, so that it can fork at any moment."""
 
     def __init__(
-        self, ledger: Ledger, fleet: Fleet, plan: FleetPlan, partitions: Partitions, job: Job, cancel_file: Path | None
+        self,
+        ledger: Ledger,
+        fleet: Fleet,
+        plan: FleetPlan,
+        partitions: Partitions,
+        job: Job,
+        launch: int,
+        cancel_file: Path | None,
     ) -> None:
         """Nothing is claimed or started yet.
 
@@ -59,12 +62,13 @@ class Lane:
             fleet: its definition.
             plan: what it does.
             partitions: of its data.
-            job: this lane.
+            job: this lane, with its slots.
+            launch: number of its launch.
             cancel_file: the lane ends as soon as this file is there; None where none tells it so.
         """
         self._ledger, self._fleet, self._plan, self._partitions = ledger, fleet, plan, partitions
         self._job, self._cancel_file = job, cancel_file
-        self._launch = len(ledger.launches(job.job)) or 1
+        self._launch = launch
         self._queue = Queue(ledger, plan, job, lanes_of(fleet, plan), self._launch)
         self._most = 1 + fleet.retry_settings.max_retries
         self._reuse = fleet.reuse or fleet.entry_script is not None or fleet.script is not None
@@ -89,7 +93,8 @@ class Lane:
         child.adopt()
         self._strangers = children(os.getpid())
         try:
-            self._load()
+            self._script = fetch_entry(self._ledger, self._fleet)
+            self._devices = devices()
             with wake_up(self._note_going) as wake:
                 return self._loop(wake)
         finally:
@@ -103,16 +108,6 @@ class Lane:
 
     def _note_going(self) -> None:
         self._told_to_go = True
-
-    def _load(self) -> None:
-        """Have the entry's source, and the variables of all processes, before any process needs them."""
-        threads = str(threads_of(self._fleet))
-        os.environ |= dict.fromkeys(_THREADS, threads) | self._fleet.environment_variables
-        self._devices = devices()
-        if self._fleet.entry_script is not None:
-            self._script = fetch_script(self._ledger, self._fleet)
-        else:
-            fetch_source(self._ledger)
 
     def _loop(self, wake: int) -> int:
         while not self._is_done():
@@ -159,6 +154,9 @@ class Lane:
                 return
             if claimed is None:
                 self._empty = True
+                if self._queue.ended:
+                    say(self._queue.ended)
+                    self._due.clear()
             elif claimed.begun >= self._most + _DEATHS:
                 message = f"its lane died each time it ran: it was begun {claimed.begun} times"
                 self._work.do(batch_name(claimed.number), partial(self._fail, Task(claimed), "crashed", message))
@@ -193,6 +191,8 @@ class Lane:
         if process not in self._processes:  # it ended while the store gave no answer
             self._due.appendleft(task)
             return
+        if task.attempt and has_ended(self._ledger, batch_name(number)):
+            return  # by a process that was lost just after, or by a lane that was taken for lost
         if task.attempt:  # the claim itself tells of the first
             self._ledger.begin_attempt(batch_name(number), self._job.job, host(), now(), after=task.attempt - 1)
         task.tries += 1
@@ -253,10 +253,10 @@ class Lane:
                 continue
             if process.task is not None and moment - process.task.began > limit:
                 process.kill("timeout", f"retry_settings.timeout, {limit:g} s, ended it")
-            elif not process.ready and moment - process.began > _INIT_TIME:
-                process.kill("timeout", f"its process was not ready after {_INIT_TIME:g} s")
-            elif (most := self._fleet.limits.memory) and (used := memory.beyond(process.pid, most)):
-                process.kill(*causes.too_big(most, used))
+            elif not process.ready and moment - process.began > (most := self._fleet.limits.init):
+                process.kill("timeout", f"its process was not ready after limits.init, {most:g} s")
+            elif (bound := self._fleet.limits.memory) and (used := memory.beyond(process.pid, bound)):
+                process.kill(*causes.too_big(bound, used))
 
     def _reap(self) -> None:
         """See to processes that have ended: what they did is tried again, or has failed."""

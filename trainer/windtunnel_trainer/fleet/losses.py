@@ -51,7 +51,7 @@ def record_hopeless(ledger: Ledger, fleet: Fleet, job: Job, log: LaneLog, proces
     kind, message = process.condemned or ("error", f"its process ended, {how(code)}")
     tail = log.tail(f"{job.job}-{process.slot}", LOG_TAIL)
     lines = [line for line in tail.splitlines() if line.strip() and not line.startswith("--- ")]
-    cause = lines[-1] if lines else message
+    cause = lines[-1] if lines and not process.condemned and code >= 0 else message
     message = f"no process of {job.job} came through the import of {fleet.entry} and its init: {cause}"
     record_failure(ledger, RUN, kind, message, log_tail=tail)
 

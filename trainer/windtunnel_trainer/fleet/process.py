@@ -88,7 +88,7 @@ class Process:
                 if not part:
                     break
                 content += part
-        for line in content.splitlines():
+        for line in content[: content.rfind(b"\n") + 1].splitlines():  # it may have died in the midst of a line
             message = json.loads(line)
             if message["state"] == WAITING:
                 self.waits = not self.waits

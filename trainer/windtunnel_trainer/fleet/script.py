@@ -7,7 +7,6 @@ from pathlib import Path
 from windtunnel.definition import definition_of
 from windtunnel.ledger import Ledger
 from windtunnel.ledger.model import ONNX
-from windtunnel.workload.placeholders import filled
 from windtunnel_trainer.failure import ScriptError
 from windtunnel_trainer.fleet.partition import Partition
 from windtunnel_trainer.script.output import Output
@@ -48,9 +47,9 @@ def _run(ledger: Ledger, partition: Partition, base: Path) -> None:
     last = hear(processes, output, place)
     if processes.code:
         raise ScriptError(f"{definition.script.name} {describe_end(processes.code, place.told(last))}")
-    results = definition.script.results and filled(definition.script.results, values)
-    if results and (place.folder / results).is_file():
-        output.results((place.folder / results).read_text(encoding="utf-8", errors="replace"), None, 1.0)
+    results = place.results(values)
+    if results is not None:
+        output.results(results, None, 1.0)
     for file in place.kept():
         partition.save(file.relative_to(place.folder).as_posix().replace("/", "_"), file)
     for file in (place.output / ONNX, place.folder / ONNX):

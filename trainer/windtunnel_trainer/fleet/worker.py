@@ -110,7 +110,7 @@ class Worker:
         tried = self._try(places)
         state = State.FAILED if tried.kind else State.COMPLETED
         if state is State.COMPLETED or last:
-            brought = tuple(self._outputs.bring())
+            brought = tuple(self._outputs.bring()) if tried.succeeded else ()
             result = BatchResult(
                 batch=batch_name(number),
                 state=state,
@@ -155,7 +155,7 @@ class Worker:
             else:
                 returned = self._contract.run([str(file) for file in files])
             rows = elements(returned)
-        except (Exception, SystemExit) as error:
+        except BaseException as error:  # such as asyncio's CancelledError
             _print_trace()
             kind, message = why_failed(error)
             failed = Outcome(state=State.FAILED, message=message)
@@ -197,7 +197,7 @@ class Worker:
                 self._contract.verify(verification)
                 partition.metrics |= verification.metrics
                 verified = True
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
             _print_trace()
             message = ": ".join(why_failed(error))
             return Outcome(state=State.FAILED, message=message, seconds=_since(began)), []

@@ -16,6 +16,7 @@ from windtunnel.workload.bundle import unpack
 from windtunnel.workload.placeholders import filled, filled_words, flags_of, placeholders, spelled, words_of
 from windtunnel.workload.source import archived
 from windtunnel_trainer.data import raw_data_folder
+from windtunnel_trainer.process_group import ProcessGroup
 
 # What `import windtunnel` finds in a script's Python: the installed package where there is one, else its helper alone.
 _STAND_IN = '''\
@@ -33,6 +34,8 @@ if _spec is not None and _spec.loader is not None:
     exec(_spec.loader.get_code(__name__), globals())
 '''
 
+
+_LARGEST_RESULTS = 16 * 1024 * 1024  # bytes of a JSON file of results
 
 # Lines come at once; of the processes that torchrun starts, the first one's do: each metric counts once.
 _DEFAULTS = {"PYTHONUNBUFFERED": "1", "PET_LOCAL_RANKS_FILTER": "0"}
@@ -87,6 +90,25 @@ class Place:
         """The files that the definition keeps and the script has made; no links, and nothing hidden."""
         files = {file for pattern in self.script.keep for file in self.folder.glob(pattern)}
         return sorted(file for file in files if self._is_own(file))
+
+    def results(self, values: Mapping[str, Any]) -> str | None:
+        """What the file of results says that the definition names; None where it names none, or the script left none.
+
+        Raises:
+            WorkloadError: it is not in the working directory, or too large.
+        """
+        name = self.script.results and filled(self.script.results, values)
+        if not name:
+            return None
+        file = self.folder / name
+        if not file.resolve().is_relative_to(self.folder.resolve()):
+            raise WorkloadError(f"script.results: {name} is not in the script's working directory")
+        if not file.is_file():
+            ProcessGroup().say(f"script.results: the script left no {name}")
+            return None
+        if file.stat().st_size > _LARGEST_RESULTS:
+            raise WorkloadError(f"script.results: {name} has more than {_LARGEST_RESULTS:,} bytes")
+        return file.read_text(encoding="utf-8", errors="replace")
 
     def _is_own(self, file: Path) -> bool:
         inside = file.resolve().is_relative_to(self.folder.resolve())

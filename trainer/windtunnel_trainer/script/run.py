@@ -14,7 +14,7 @@ from windtunnel.definition.script import CHECKPOINT
 from windtunnel.definition.threads import share
 from windtunnel.errors import WorkloadError
 from windtunnel.ledger.model import ONNX
-from windtunnel.workload.placeholders import filled, placeholders
+from windtunnel.workload.placeholders import placeholders
 from windtunnel_trainer import export, preemption
 from windtunnel_trainer.failure import ScriptError
 from windtunnel_trainer.process_group import ProcessGroup
@@ -27,8 +27,6 @@ from windtunnel_trainer.stopping import TrialStopped
 
 if TYPE_CHECKING:
     from windtunnel_trainer.trial import Trial
-
-_LARGEST_RESULTS = 16 * 1024 * 1024  # bytes of a JSON file of results
 
 
 def run_script(trial: "Trial") -> None:
@@ -147,20 +145,12 @@ class _Run:
     def _take_results(self, values: dict[str, object]) -> None:
         """Read the JSON file that the definition names, and report what has come of a last report."""
         self._output.end()
-        name = self._script.results and filled(self._script.results, values)
-        if not name:
+        text = self._place.results(values)
+        if text is None:
             return
-        file = self._place.folder / name
-        if not file.resolve().is_relative_to(self._place.folder.resolve()):
-            raise WorkloadError(f"script.results: {name} is not in the script's working directory")
-        if not file.is_file():
-            ProcessGroup().say(f"script.results: the script left no {name}")
-            return
-        if file.stat().st_size > _LARGEST_RESULTS:
-            raise WorkloadError(f"script.results: {name} has more than {_LARGEST_RESULTS:,} bytes")
         reports = self._trial.reports
         last = reports[-1].epoch if reports else None
-        self._output.results(file.read_text(encoding="utf-8", errors="replace"), last, self._trial.target_epochs)
+        self._output.results(text, last, self._trial.target_epochs)
 
     def _count_anew(self) -> None:
         """Number counted epochs by their end, which is known, where the script did not go on from where it was thought.

@@ -211,7 +211,9 @@ def _starts(ledger: Ledger, job: Job) -> int:
 
 def _claimed(ledger: Ledger, lane: Job) -> list[Claim]:
     """What a lane holds and has no result yet."""
-    return [claim for claim in held_by(Claims(ledger).listing().values(), lane.job) if not ledger.outcome(claim.unit)]
+    held = held_by(Claims(ledger).listing().values(), lane.job)
+    ended = ledger.ended() if held else set()
+    return [claim for claim in held if claim.unit not in ended]
 
 
 def _progress(ledger: Ledger, lane: Job) -> datetime:

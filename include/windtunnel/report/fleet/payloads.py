@@ -16,16 +16,20 @@ from windtunnel.fleet.gathering import gathered
 from windtunnel.fleet.outputs import FOLDER as OUTPUTS
 from windtunnel.fleet.partitions import Partitions
 from windtunnel.fleet.planning import taken
-from windtunnel.fleet.records import batch_name, read_plan, result_of, unit_of
+from windtunnel.fleet.records import Outcome, batch_name, read_plan, result_of, unit_of
 from windtunnel.ledger import Ledger
+from windtunnel.ledger.artifacts import is_artifact_name
+from windtunnel.ledger.failures import LOG_TAIL
 from windtunnel.objectives.direction import sign
 from windtunnel.report.fleet.snapshot import FleetSnapshot
+from windtunnel.report.payloads.plain import plain
 from windtunnel.text import printable
 
 BLOCK = 2000  # partitions
 _CAUSES, _NAMED = 20, 10  # reasons that are told, and partitions that are named for each
 _LONGEST = 500  # characters of a reason in an overview
 _SHOWN = 100  # partitions that a comparison names
+_FILES = 1000  # of a partition
 _VARYING = re.compile(r"\d+")  # what reasons that are one may differ in
 _OWN = ("report.html", "report.txt", "published.json", "search.json")
 _LOGS = ("logs/", "samples/")
@@ -93,10 +97,10 @@ def partition(snapshot: FleetSnapshot, ledger: Ledger, place: int) -> dict[str, 
         "batch": None,
         "logs": [],
     }
-    if shown["source"]:
-        past = next((each for each in taken(ledger) if each.partition == place), None)
-        return shown | ({"verified": past.outcome.verified, "files": past.outcome.files} if past else {})
     plan = read_plan(ledger)
+    if plan is not None and shown["source"]:
+        past = next((each for each in taken(ledger, plan) if each.partition == place), None)
+        return shown | (_kept(past.outcome) if past else {})
     batches = enumerate(plan.batches) if plan else ()
     number = next((number for number, places in batches if place in places), None)
     result = result_of(ledger, batch_name(number)) if number is not None else None
@@ -106,8 +110,12 @@ def partition(snapshot: FleetSnapshot, ledger: Ledger, place: int) -> dict[str, 
     facts = ("batch", "state", "items", "succeeded", "lane", "slot", "process", "host", "attempts", "started")
     batch = {name: getattr(result, name) for name in (*facts, "seconds", "kind", "message", "log_tail")}
     logs = [each for each in files(ledger) if each.startswith(f"logs/{result.lane}-{result.slot}.")]
-    own = {"verified": outcome.verified, "files": outcome.files} if outcome else {}
-    return shown | own | {"batch": batch, "logs": logs}
+    batch["log_tail"] = result.log_tail[-LOG_TAIL:]
+    return shown | (_kept(outcome) if outcome else {}) | {"batch": plain(batch), "logs": logs}
+
+
+def _kept(outcome: Outcome) -> dict[str, Any]:
+    return {"verified": outcome.verified, "files": [name for name in outcome.files if is_artifact_name(name)][:_FILES]}
 
 
 def compare(snapshot: FleetSnapshot, earlier: FleetSnapshot) -> dict[str, Any]:
@@ -169,7 +177,8 @@ def files(ledger: Ledger) -> list[str]:
         except NotFoundError:
             continue
         there.append(name)
-    return sorted({*there, *(gathered(ledger) or {}).get("files", [])})
+    named = filter(is_artifact_name, map(str, (gathered(ledger) or {}).get("files", [])))
+    return sorted({*there, *named})
 
 
 def saved_file(snapshot: FleetSnapshot, ledger: Ledger, place: int, name: str) -> str | None:

@@ -4,6 +4,7 @@ import hashlib
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Lock
@@ -26,10 +27,13 @@ from windtunnel.fleet.records import (
 )
 from windtunnel.ledger import Ledger, State
 from windtunnel.ledger.claims import Claims
+from windtunnel.ledger.curves import MOST_VALUES
 from windtunnel.report.payloads.plain import plain
 
 STATES = ("completed", "taken", "failed", "running", "open", "skipped")
 """Of a partition: trained in this run, an earlier run's model stands for it, failed, …, not chosen for this run."""
+
+_MESSAGE = 1000  # characters that are kept of a message, of which there may be thousands
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,7 @@ class FleetSnapshot:
     @property
     def objectives(self) -> dict[str, str]:
         """Directions by metric, the first one first."""
-        return dict(self.definition.get("objectives") or {})
+        return objectives_in(self.definition)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -96,6 +100,12 @@ class FleetSnapshot:
     def place_of(self, name: str) -> int | None:
         """The place of the partition of this name."""
         return next((place for place, one in enumerate(self.partitions) if one.name == name), None)
+
+
+def objectives_in(definition: Mapping[str, Any]) -> dict[str, str]:
+    """Directions by metric, as far as the run's own record tells of them: anyone may have written it."""
+    given = definition.get("objectives")
+    return {name: str(direction) for name, direction in given.items()} if isinstance(given, Mapping) else {}
 
 
 def is_fleets(ledger: Ledger) -> bool:
@@ -135,10 +145,11 @@ class FleetReader:
             StoreError: the store cannot be reached.
         """
         with self._lock:
-            definition = self.ledger.search_record().get("definition") or {}
+            definition = self.ledger.search_record().get("definition")
+            definition = definition if isinstance(definition, Mapping) else {}
             over = is_over(self.ledger)  # before the results: the last of them may come between
             if self._plan is None:
-                self._read_plan(definition.get("objectives") or {})
+                self._read_plan(objectives_in(definition))
             if self._plan is not None:
                 for result in results(self.ledger, self._ended):
                     self._add(result, self._plan)
@@ -148,14 +159,17 @@ class FleetReader:
         plan, partitions = read_plan(self.ledger), Partitions.read(self.ledger)
         if plan is None or partitions is None:
             return
+        plan.check(len(partitions), self.ledger)
         self._partitions, count = partitions, len(partitions)
         self._states, self._seconds = ["open"] * count, [None] * count
         self._metrics = {name: [None] * count for name in objectives}
         for place in plan.skipped:
             self._states[place] = "skipped"
-        for past in taken(self.ledger):
-            self._set(past.partition, "taken", past.outcome)
-            self._sources[past.partition] = past.source
+        places = set(plan.taken)
+        for past in taken(self.ledger, plan):
+            if past.partition in places:
+                self._set(past.partition, "taken", past.outcome)
+                self._sources[past.partition] = past.source
         self._plan = plan
 
     def _add(self, result: BatchResult, plan: FleetPlan) -> None:
@@ -167,17 +181,19 @@ class FleetReader:
         for place, outcome in zip(places, result.outcomes, strict=False):
             each = outcome.seconds or result.seconds / len(places)
             self._set(place, str(outcome.state), outcome, each)
-        if result.started:
+        with suppress(ValueError, OverflowError):  # no time of this world
             began = datetime.fromisoformat(result.started).timestamp()
             self._began, self._last = min(self._began, began), max(self._last, began + result.seconds)
 
     def _set(self, place: int, state: str, outcome: Outcome, seconds: float = 0.0) -> None:
         self._states[place] = state
-        self._seconds[place] = outcome.seconds or seconds or None
+        self._seconds[place] = plain(outcome.seconds or seconds) or None
         if outcome.message:
-            self._messages[place] = outcome.message
+            self._messages[place] = outcome.message[:_MESSAGE]
         for name, value in outcome.metrics.items():
             if name not in self._metrics:
+                if len(self._metrics) >= MOST_VALUES:
+                    continue
                 self._metrics[name] = [None] * len(self._partitions)
             self._metrics[name][place] = plain(value)
 
@@ -227,4 +243,4 @@ class FleetReader:
         left = sum(map(len, plan.batches)) - done
         now = self._last if over or not left else time.time()
         throughput = done / max(now - self._began, 1e-3)
-        return throughput, None if over else left / throughput
+        return plain(throughput), plain(left / throughput) if throughput and not over else None

@@ -1,0 +1,91 @@
+"""The memory of a lane that runs trial after trial: it must not grow with them.
+
+    python -m benchmarks.lane_memory [--trials 5000] [--slots 4]
+
+One lane, launched as a search launches it, claims trials that do nothing, in batches as a continuous search suggests
+them. What it holds is its resident memory, with what it shares with the trials' processes.
+"""
+
+import argparse
+import re
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from windtunnel.definition import Definition
+from windtunnel.launchers import get_launcher
+from windtunnel.ledger import Job, Ledger
+from windtunnel.ledger.queue import open_queue, unfinished
+from windtunnel.stages import Search, begin, select, start, suggest
+from windtunnel.stores import open_store
+
+BATCH = 50
+ALLOWED = 1.02  # times what it held after the first batch: the allocator's own moves
+_EVERY = 10  # batches between two lines
+
+
+def begun(folder: Path, trials: int, slots: int) -> Search:
+    """A search of so many trials that do nothing, on one lane; its data is prepared."""
+    fields = {
+        "name": "memory",
+        "workload": "benchmarks.workloads.nothing_without_torch",
+        "space": {"x": {"type": "float", "low": 0, "high": 1}, "y": {"type": "categorical", "choices": ["a", "b"]}},
+        "objectives": {"score": "maximize"},
+        "strategy": {"name": "random"},
+        "continuous": True,
+        "trials": {"initial": BATCH, "per_iteration": BATCH},
+        "iterations": -(-trials // BATCH),
+        "limits": {"parallel": 1, "slots": slots, "linger": 600},
+    }
+    search = begin(Definition.model_validate(fields), Ledger(open_store(str(folder)), "memory", "run"), "s1")
+    search.ledger.write_json("data/manifest.json", {"digest": "0", "files": {}, "splits": {}})
+    start(search)
+    return search
+
+
+def held(search: Search) -> Iterator[int]:
+    """What the lane holds after each batch, in bytes."""
+    ledger, launcher, lane = search.ledger, get_launcher("local"), Job.of_lane(1, 0)
+    try:
+        for k in range(1, search.definition.iterations + 1):
+            stage = suggest(search, k).stage
+            open_queue(ledger, stage)
+            launcher.launch(ledger, lane)  # which does nothing where it lives
+            while unfinished(ledger, [stage]):
+                time.sleep(0.1)
+            yield _resident(_process(Path(ledger.store.url) / ledger.path(f"jobs/{lane.job}.log")))
+            select(search, k)
+    finally:
+        launcher.cancel(ledger)
+
+
+def _process(log: Path) -> int:
+    said = re.findall(r": process (\d+), launch ", log.read_text())
+    assert len(said) == 1, f"{log}: the lane was launched {len(said)} times"
+    return int(said[0])
+
+
+def _resident(pid: int) -> int:
+    found = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
+    assert found is not None
+    return 1024 * int(found[1])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--trials", type=int, default=5000)
+    parser.add_argument("--slots", type=int, default=4)
+    given = parser.parse_args()
+    sizes: list[int] = []
+    with tempfile.TemporaryDirectory(prefix="windtunnel-memory-") as folder:
+        for size in held(begun(Path(folder), given.trials, given.slots)):
+            sizes.append(size)
+            if len(sizes) == 1 or len(sizes) % _EVERY == 0:
+                print(f"after {BATCH * len(sizes):>6} trials: {size / 2**20:.1f} MiB", flush=True)
+    grown = sizes[-1] / sizes[0]
+    print("The lane holds no more." if grown <= ALLOWED else f"It has grown to {grown:.2f} times what it was.")
+
+
+if __name__ == "__main__":
+    main()
