@@ -115,6 +115,9 @@ bench-stores: $(READY_DEV) ## measure listing and reading of results in both sto
 bench-utilisation: $(READY) ## simulate how busy the lanes are, by the length of trials and of Airflow's turns: ARGS="--seeds 10"
 	@$(BIN)/python -m benchmarks.utilisation $(ARGS)
 
+bench-fleet: $(READY_BENCH) ## measure a fleet that does nothing beside Pool and joblib: ARGS="--sizes 10,1", ARGS="--memory 1000,5000,20000"
+	@$(BIN)/python -m benchmarks.fleet $(ARGS)
+
 bench-lanes: $(READY_DEV) ## measure how busy lanes are in a run under Airflow, beside the simulation: ARGS="--trials 200 --lanes 8 --mean 10"
 	@$(BIN)/python -m benchmarks.lanes $(ARGS)
 

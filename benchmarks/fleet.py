@@ -1,27 +1,29 @@
 """Time and memory a partition of a fleet whose entry does nothing, beside multiprocessing.Pool and joblib.
 
-`python -m benchmarks.fleet --partitions 5000 --size 10` writes a table. All three do the same work in one run: each
-mini-batch is a list of paths, and what comes back for each path becomes a row of one table.
+`python -m benchmarks.fleet` writes a table for mini-batches of ten and of one. All three do the same work in one run:
+each mini-batch is a list of paths, and what comes back for each path becomes a row of one table. With
+`--memory 1000,5000,20000` it tells how much memory of the engine and of a lane a partition takes.
 """
 
 import argparse
 import csv
+import json
 import multiprocessing
 import resource
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
+
+from tests.fleets import prepared
 from windtunnel.definition import Fleet
 from windtunnel.definition.fleet import read_fleet
 from windtunnel.engine.fleet import FleetEngine
-from windtunnel.engine.session import own_session
-from windtunnel.fleet.beginning import begin
-from windtunnel.fleet.split import split
-from windtunnel.ledger import Ledger
-from windtunnel.stores import open_store
 
 SCRIPT = "def run(mini_batch):\n    return [len(path) for path in mini_batch]\n"
 
@@ -62,34 +64,65 @@ def make(folder: Path, partitions: int, size: int, processes: int) -> tuple[Flee
     return fleet, [paths[first : first + size] for first in range(0, len(paths), size)]
 
 
-def ours(fleet: Fleet, folder: Path) -> float:
-    """Seconds from first launch to gathered table: the data is split before."""
-    ledger = Ledger(open_store(str(folder / "runs")), fleet.name, "run")
-    session, running = own_session(ledger)
-    begun = begin(fleet, ledger, session, running)
-    split(begun, fleet)
-    begun.end(session, "what follows is measured")
-    began = time.monotonic()
-    outcome = FleetEngine(fleet, ledger).perform()
+class Watch:
+    """CPU time and memory of this process and of a run's lanes, looked at now and then.
+
+    Attributes:
+        lanes: by process, its CPU seconds and, in bytes, the most memory it had.
+    """
+
+    def __init__(self, url: str) -> None:
+        """Watch the lanes of the run at this URL."""
+        self._url = url
+        self._next = 0.0
+        self._began = own_cpu()
+        self.lanes: dict[int, tuple[float, int]] = {}
+
+    def look(self, _progress: object = None) -> None:
+        """Look, unless that was done just before."""
+        if time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + 1.0
+        for process in psutil.process_iter(["cmdline"]):
+            if self._url in (process.info["cmdline"] or []):
+                with suppress(psutil.Error):
+                    times, used = process.cpu_times(), process.memory_info().rss
+                    most = max(used, self.lanes.get(process.pid, (0.0, 0))[1])
+                    self.lanes[process.pid] = (times.user + times.system, most)
+
+    @property
+    def cpu(self) -> float:
+        """CPU seconds so far; those of the last second of a lane are not seen."""
+        return own_cpu() - self._began + sum(seconds for seconds, _ in self.lanes.values())
+
+
+def own_cpu() -> float:
+    """CPU seconds of this process and of its children that have ended."""
+    used = (resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN))
+    return sum(each.ru_utime + each.ru_stime for each in used)
+
+
+def ours(fleet: Fleet, folder: Path) -> Watch:
+    """From first launch to gathered table: the data is split before."""
+    ledger, _, _ = prepared(folder, fleet)
+    ledger.end("session", "what follows is measured")
+    watch = Watch(ledger.url)
+    outcome = FleetEngine(fleet, ledger, look=watch.look).perform()
     assert outcome.gathered["rows"] == outcome.accounts.partitions
-    return time.monotonic() - began
+    return watch
 
 
-def pool(batches: list[list[str]], folder: Path, processes: int) -> float:
-    """Seconds of multiprocessing.Pool for the same."""
-    began = time.monotonic()
+def pool(batches: list[list[str]], folder: Path, processes: int) -> None:
+    """The same by multiprocessing.Pool."""
     with multiprocessing.get_context("spawn").Pool(processes) as workers:
         write(workers.imap(run, batches), folder / "pool.csv")
-    return time.monotonic() - began
 
 
-def joblib_s(batches: list[list[str]], folder: Path, processes: int) -> float:
-    """Seconds of joblib for the same."""
+def by_joblib(batches: list[list[str]], folder: Path, processes: int) -> None:
+    """The same by joblib."""
     from joblib import Parallel, delayed
 
-    began = time.monotonic()
     write(Parallel(n_jobs=processes)(delayed(run)(batch) for batch in batches), folder / "joblib.csv")
-    return time.monotonic() - began
 
 
 def write(results: Iterator[list[int]] | list[list[int]], file: Path) -> None:
@@ -99,30 +132,66 @@ def write(results: Iterator[list[int]] | list[list[int]], file: Path) -> None:
         table.writerows([value] for values in results for value in values)
 
 
+def measure(partitions: int, size: int, processes: int) -> None:
+    """Do the same work by all three, and print what it took."""
+    say(f"{partitions} partitions in mini-batches of {size}, {processes} processes")
+    say(f"{'':22} {'seconds':>8} {'ms each':>8} {'CPU s':>8} {'CPU ms each':>12}")
+    with tempfile.TemporaryDirectory(prefix="windtunnel-benchmark-", dir=".") as name:
+        folder = Path(name).absolute()
+        fleet, batches = make(folder, partitions, size, processes)
+        contenders: dict[str, Callable[[], Watch | None]] = {
+            "Windtunnel": lambda: ours(fleet, folder),
+            "multiprocessing.Pool": lambda: pool(batches, folder, processes),
+            "joblib": lambda: by_joblib(batches, folder, processes),
+        }
+        for who, perform in contenders.items():
+            began, cpu = time.monotonic(), own_cpu()
+            watch = perform()
+            seconds, cpu = time.monotonic() - began, watch.cpu if watch is not None else own_cpu() - cpu
+            each = 1000 / partitions
+            say(f"{who:22} {seconds:8.2f} {seconds * each:8.3f} {cpu:8.2f} {cpu * each:12.3f}")
+
+
+def memory(partitions: int, size: int, processes: int) -> None:
+    """Print the most memory that this process and a lane have had, in bytes, as JSON."""
+    with tempfile.TemporaryDirectory(prefix="windtunnel-benchmark-", dir=".") as name:
+        folder = Path(name).absolute()
+        watch = ours(make(folder, partitions, size, processes)[0], folder)
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    say(json.dumps({"engine": own, "lane": max(most for _, most in watch.lanes.values())}))
+
+
+def growth(counts: list[int], size: int, processes: int) -> None:
+    """Print how much memory a partition takes, by runs of so many, each in processes of its own."""
+    found: list[dict[str, int]] = []
+    for count in counts:
+        command = [sys.executable, "-m", "benchmarks.fleet", "--memory-of", str(count), "--sizes", str(size)]
+        command += ["--processes", str(processes)]
+        said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        found.append(json.loads(said.splitlines()[-1]))
+        told = ", ".join(f"{who} {most >> 20} MiB" for who, most in found[-1].items())
+        each = (found[-1][who] - found[0][who] for who in found[0])
+        per = ", ".join(f"{grown / (count - counts[0]) / 1000:.2f} KB" for grown in each) if count > counts[0] else ""
+        say(f"{count:6} partitions: {told}" + (f"; a partition beyond {counts[0]}: {per}" if per else ""))
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--partitions", type=int, default=5000)
-    parser.add_argument("--size", type=int, default=10, help="partitions of a mini-batch")
+    parser.add_argument("--sizes", default="10,1", help="partitions of a mini-batch, of each measurement")
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--memory", default="", metavar="COUNTS", help="measure memory instead: 1000,5000,20000")
+    parser.add_argument("--memory-of", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="windtunnel-benchmark-", dir=".") as name:
-        folder = Path(name).absolute()
-        fleet, batches = make(folder, arguments.partitions, arguments.size, arguments.processes)
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        measured: dict[str, Callable[[], float]] = {
-            "Windtunnel": lambda: ours(fleet, folder),
-            "multiprocessing.Pool": lambda: pool(batches, folder, arguments.processes),
-            "joblib": lambda: joblib_s(batches, folder, arguments.processes),
-        }
-        say(f"{arguments.partitions} partitions in mini-batches of {arguments.size}, {arguments.processes} processes")
-        for who, measure in measured.items():
-            seconds = measure()
-            say(f"{who:22} {seconds:8.2f} s  {1000 * seconds / arguments.partitions:8.3f} ms a partition")
-            if who == "Windtunnel":
-                grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-                lanes = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-                say(f"{' ':22} memory: {grown / arguments.partitions:.2f} KB a partition; children: {lanes >> 10} MB")
+    sizes = list(map(int, arguments.sizes.split(",")))
+    if arguments.memory_of:
+        memory(arguments.memory_of, sizes[0], arguments.processes)
+    elif arguments.memory:
+        growth(list(map(int, arguments.memory.split(","))), sizes[0], arguments.processes)
+    else:
+        for size in sizes:
+            measure(arguments.partitions, size, arguments.processes)
 
 
 def say(line: str) -> None:

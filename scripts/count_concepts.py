@@ -27,6 +27,7 @@ PACKAGES = {
 }
 PRODUCT = ("core", "plugins", "trainer")  # in which each rule has one owner
 LONG = 300  # lines of a file
+VERBS = {"asked", "found", "said", "told"}  # which name nothing: a local is called after what it holds
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,17 @@ def long_files(root: Path) -> dict[str, int]:
     return {path: lines for path, lines in lengths.items() if lines > LONG}
 
 
+def verbs(files: list[Path]) -> list[str]:
+    """The locals that have a verb for a name, each as `file:line name`."""
+    named = [
+        (file, node)
+        for file in files
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id in VERBS
+    ]
+    return [f"{file.name}:{node.lineno} {node.id}" for file, node in named]
+
+
 def _names(tree: ast.Module) -> Iterator[str]:
     for node in tree.body:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
@@ -157,6 +169,10 @@ def _report(roots: dict[str, Path]) -> Iterator[str]:
     for state, root in roots.items():
         files = [f"{path} ({lines})" for path, lines in long_files(root).items()]
         yield f"  {state}: {len(files)}: {', '.join(files) or 'none'}"
+    yield "\nlocals with a verb for a name"
+    for state, root in roots.items():
+        files = [file for package in PACKAGES for file in sources(root, package)]
+        yield f"  {state}: {len(verbs(files))}: {', '.join(verbs(files)[:9]) or 'none'}"
     yield f"\n{'copies of each rule outside of its owner':<44}" + "".join(f"{state:>14}" for state in roots)
     for rule in RULES:
         yield f"  {rule.name:<42}" + "".join(f"{len(copies(root, rule)):>14}" for root in roots.values())

@@ -198,7 +198,15 @@ def only_passes_on(function):
     return len(given) == len(call.args) + len(call.keywords) and given == parameters
 
 
-@pytest.mark.parametrize("name", dict.fromkeys(re.findall(r"`([\w/]+\.py:[\w.]+)`", WALKS)))
+NAME = re.compile(r"`([\w/]+\.py:[\w.]+)`")
+
+
+@pytest.mark.parametrize("name", dict.fromkeys(NAME.findall(ARCHITECTURE)))
+def test_what_the_architecture_names_exists(name):
+    assert function_of(name) is not None
+
+
+@pytest.mark.parametrize("name", dict.fromkeys(NAME.findall(WALKS)))
 def test_a_walk_passes_functions_that_exist_and_do_something(name):
     assert not only_passes_on(function_of(name))
 

@@ -6,6 +6,8 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from windtunnel.ledger import Job
+
 _DEV = Path("/dev")
 
 
@@ -31,6 +33,18 @@ def visible_to(place: int, gpus: int, devices: Sequence[str]) -> dict[str, str]:
     first = place * gpus
     share = (devices[number % len(devices)] for number in range(first, first + gpus))
     return {"CUDA_VISIBLE_DEVICES": ",".join(dict.fromkeys(share))}
+
+
+def visible_in(lane: Job, slot: int, gpus: int | None, devices: Sequence[str]) -> dict[str, str]:
+    """The environment in which a slot of a lane sees its share of the GPUs.
+
+    Args:
+        lane: the job.
+        slot: within it, from 0.
+        gpus: that the lane asks for; None for one a slot.
+        devices: of the machine.
+    """
+    return visible_to(lane.lane * lane.slots + slot, max(1, (gpus or lane.slots) // lane.slots), devices)
 
 
 def _devices_of_windows() -> list[str]:

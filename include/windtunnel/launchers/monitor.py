@@ -276,7 +276,7 @@ def wait(
     Args:
         monitor: of what is waited for.
         launch: launches jobs.
-        interval: seconds between two looks: less at first, for what takes little is to wait little; more after long looks.
+        interval: seconds between two looks; at first they are shorter, and after slow looks longer.
         report: told of each look.
         sleep: waits for some seconds.
     """

@@ -13,12 +13,12 @@ from windtunnel.ledger.trial import configurations, ended, furthest, outstanding
 from windtunnel.objectives.direction import near
 from windtunnel.space import Params
 from windtunnel.stages.continuous import left_behind, what_follows
-from windtunnel.stages.ending import reason_to_fail, reason_to_stop, reason_to_suggest_no_more
 from windtunnel.stages.front import front_of
 from windtunnel.stages.history import History
 from windtunnel.stages.planning import plan_trials
 from windtunnel.stages.promotion import promote, promoted
 from windtunnel.stages.search import Search
+from windtunnel.stages.search_end import reason_to_fail, reason_to_stop, reason_to_suggest_no_more
 from windtunnel.strategies import Batch, Problem, Suggestion, get_strategy
 
 

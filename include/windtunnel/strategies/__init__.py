@@ -7,13 +7,13 @@ from typing import Any
 from windtunnel.errors import DefinitionError
 from windtunnel.ledger import Trial
 from windtunnel.strategies.base import Batch, Problem, Strategy, Suggestion, generator
-from windtunnel.strategies.draft import Draft
+from windtunnel.strategies.builder import BatchBuilder
 from windtunnel.text import error_text
 from windtunnel.validation import Fault, read_model, unknown
 
 __all__ = [
     "Batch",
-    "Draft",
+    "BatchBuilder",
     "Problem",
     "Strategy",
     "Suggestion",

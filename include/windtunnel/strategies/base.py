@@ -128,7 +128,7 @@ class Strategy(ABC):
     """Suggests configurations. Has no state but its options: the same history gives the same answer.
 
     Write your own by deriving from this class, and name it in the definition: `strategy: {name: my_module.MyStrategy}`.
-    `windtunnel.strategies.draft.Draft` keeps the promises that every strategy must keep;
+    `windtunnel.strategies.builder.BatchBuilder` keeps the promises that every strategy must keep;
     `tests/conformance/strategies.py` checks them.
 
     Attributes:

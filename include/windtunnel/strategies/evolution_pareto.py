@@ -9,7 +9,7 @@ from pydantic import Field, NonNegativeInt
 from windtunnel.ledger import Trial
 from windtunnel.objectives.front import pareto_front
 from windtunnel.strategies.base import Batch, Problem, Strategy, generator
-from windtunnel.strategies.draft import Draft
+from windtunnel.strategies.builder import BatchBuilder
 from windtunnel.validation import StrictModel
 
 _MUTANT_TRIES = 20
@@ -40,25 +40,25 @@ class EvolutionPareto(Strategy):
     def suggest(self, problem: Problem, history: Sequence[Trial], n: int, seed: int, iteration: int) -> Batch:
         """Breed n new configurations; random ones where there is no front yet. See `Strategy.suggest`."""
         rng = generator(seed, iteration)
-        draft = Draft(problem, history, rng)
-        parents = pareto_front(draft.trained, problem.objectives)
+        builder = BatchBuilder(problem, history, rng)
+        parents = pareto_front(builder.trained, problem.objectives)
         if parents:
-            self._mutate(draft, problem, parents, rng)
-            self._cross(draft, problem, parents, rng)
-            draft.fill(len(draft.suggestions) + min(self.options.num_random_mix, n))
-        return draft.batch(n)
+            self._mutate(builder, problem, parents, rng)
+            self._cross(builder, problem, parents, rng)
+            builder.fill(len(builder.suggestions) + min(self.options.num_random_mix, n))
+        return builder.batch(n)
 
-    def _mutate(self, draft: Draft, problem: Problem, parents: list[Trial], rng: random.Random) -> None:
+    def _mutate(self, builder: BatchBuilder, problem: Problem, parents: list[Trial], rng: random.Random) -> None:
         for parent in parents * self.options.mutations_per_parent:
             for _ in range(_MUTANT_TRIES):
                 mutant = problem.space.mutate(parent.params, rng, self.options.mutation_probability)
-                if draft.offer(mutant, [parent.config], **{"from": "mutation"}):
+                if builder.offer(mutant, [parent.config], **{"from": "mutation"}):
                     break
 
-    def _cross(self, draft: Draft, problem: Problem, parents: list[Trial], rng: random.Random) -> None:
+    def _cross(self, builder: BatchBuilder, problem: Problem, parents: list[Trial], rng: random.Random) -> None:
         for _ in range(self.options.num_crossovers if len(parents) > 1 else 0):
             for _ in range(_CHILD_TRIES):
                 first, second = rng.sample(parents, 2)
                 child = problem.space.crossover(first.params, second.params, rng)
-                if draft.offer(child, [first.config, second.config], **{"from": "crossover"}):
+                if builder.offer(child, [first.config, second.config], **{"from": "crossover"}):
                     break

@@ -9,7 +9,7 @@ from pydantic import Field
 from windtunnel.ledger import Trial
 from windtunnel.space import Column, Params
 from windtunnel.strategies.base import Batch, Problem, Strategy, generator
-from windtunnel.strategies.draft import Draft
+from windtunnel.strategies.builder import BatchBuilder
 from windtunnel.validation import StrictModel
 
 _PATIENCE = 10_000  # combinations in a row that give nothing new before the rest of a grid is given up
@@ -33,16 +33,16 @@ class Grid(Strategy):
 
     def suggest(self, problem: Problem, history: Sequence[Trial], n: int, seed: int, iteration: int) -> Batch:
         """The next n combinations that were not tried; see `Strategy.suggest`."""
-        draft = Draft(problem, history, generator(seed, iteration))
+        builder = BatchBuilder(problem, history, generator(seed, iteration))
         vain, patience = 0, _PATIENCE + len(history)
         for params in self._combinations(problem, seed):
-            if len(draft.suggestions) == n or vain > patience:
+            if len(builder.suggestions) == n or vain > patience:
                 break
-            vain = 0 if draft.offer(params, **{"from": "grid"}) else vain + 1
+            vain = 0 if builder.offer(params, **{"from": "grid"}) else vain + 1
         else:
-            if problem.space.size() is None and (draft.suggestions or history):
-                return Batch(draft.suggestions, f"{len(draft.suggestions)} of {n} suggested: the grid is used up")
-        return draft.batch(n)
+            if problem.space.size() is None and (builder.suggestions or history):
+                return Batch(builder.suggestions, f"{len(builder.suggestions)} of {n} suggested: the grid is used up")
+        return builder.batch(n)
 
     def _combinations(self, problem: Problem, seed: int) -> Iterator[Params]:
         space = problem.space

@@ -9,7 +9,7 @@ from pydantic import Field
 from windtunnel.ledger import Trial
 from windtunnel.objectives.front import fittest
 from windtunnel.strategies.base import Batch, Problem, Strategy, generator
-from windtunnel.strategies.draft import Draft
+from windtunnel.strategies.builder import BatchBuilder
 from windtunnel.validation import StrictModel
 
 _PARENTS = 10  # few, for the front of the whole history is a choice already
@@ -39,16 +39,16 @@ class NSGA2(Strategy):
     def suggest(self, problem: Problem, history: Sequence[Trial], n: int, seed: int, iteration: int) -> Batch:
         """Breed n new configurations; random ones where there are no two parents yet. See `Strategy.suggest`."""
         rng = generator(seed, iteration)
-        draft = Draft(problem, history, rng)
+        builder = BatchBuilder(problem, history, rng)
         population = self.options.population or _PARENTS * max(1, len(problem.objectives) - 1)
-        parents = fittest(draft.trained, problem.objectives)[:population]
+        parents = fittest(builder.trained, problem.objectives)[:population]
         for _ in range(_TRIES * n if len(parents) > 1 else 0):
-            if len(draft.suggestions) == n:
+            if len(builder.suggestions) == n:
                 break
-            self._breed(draft, problem, parents, rng)
-        return draft.batch(n)
+            self._breed(builder, problem, parents, rng)
+        return builder.batch(n)
 
-    def _breed(self, draft: Draft, problem: Problem, parents: list[Trial], rng: random.Random) -> None:
+    def _breed(self, builder: BatchBuilder, problem: Problem, parents: list[Trial], rng: random.Random) -> None:
         """Offer one child, whether it is taken or not."""
         first, second = _winner(parents, rng), _winner(parents, rng)
         child, origins, how = first.params, [first.config], "mutation"
@@ -59,7 +59,7 @@ class NSGA2(Strategy):
         if rate is None:
             rate = 1 / max(1, problem.space.genes(child))
         child = problem.space.mutate(child, rng, rate)
-        draft.offer(problem.repaired(child, rng), origins, **{"from": how})
+        builder.offer(problem.repaired(child, rng), origins, **{"from": how})
 
 
 def _winner(parents: list[Trial], rng: random.Random) -> Trial:

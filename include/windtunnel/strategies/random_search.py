@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from windtunnel.ledger import Trial
 from windtunnel.strategies.base import Batch, Problem, Strategy, generator
-from windtunnel.strategies.draft import Draft
+from windtunnel.strategies.builder import BatchBuilder
 
 
 class RandomSearch(Strategy):
@@ -12,4 +12,4 @@ class RandomSearch(Strategy):
 
     def suggest(self, problem: Problem, history: Sequence[Trial], n: int, seed: int, iteration: int) -> Batch:
         """Draw n new configurations; see `Strategy.suggest`."""
-        return Draft(problem, history, generator(seed, iteration)).batch(n)
+        return BatchBuilder(problem, history, generator(seed, iteration)).batch(n)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from windtunnel.ledger import Trial
 from windtunnel.space import Params
 from windtunnel.strategies.base import Batch, Problem, Strategy, generator
-from windtunnel.strategies.draft import Draft
+from windtunnel.strategies.builder import BatchBuilder
 
 _PATIENCE = 1_000  # points in a row that give nothing new before random ones are tried
 _BLOCK = 256
@@ -19,13 +19,13 @@ class SobolSearch(Strategy):
 
     def suggest(self, problem: Problem, history: Sequence[Trial], n: int, seed: int, iteration: int) -> Batch:
         """The next n points that were not tried; see `Strategy.suggest`."""
-        draft = Draft(problem, history, generator(seed, iteration))
+        builder = BatchBuilder(problem, history, generator(seed, iteration))
         vain = 0
         for params in _points(problem, seed, start=len(history)):
-            if len(draft.suggestions) == n or vain > _PATIENCE:
+            if len(builder.suggestions) == n or vain > _PATIENCE:
                 break
-            vain = 0 if draft.offer(params, **{"from": "sobol"}) else vain + 1
-        return draft.batch(n)
+            vain = 0 if builder.offer(params, **{"from": "sobol"}) else vain + 1
+        return builder.batch(n)
 
 
 def _points(problem: Problem, seed: int, start: int) -> Iterator[Params]:

@@ -15,7 +15,7 @@ from windtunnel.objectives.direction import worst
 from windtunnel.objectives.front import comparable, fittest
 from windtunnel.space import Column, Params
 from windtunnel.strategies.base import Batch, Problem, Strategy, generator
-from windtunnel.strategies.draft import Draft
+from windtunnel.strategies.builder import BatchBuilder
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -36,25 +36,25 @@ class TPE(Strategy):
     def suggest(self, problem: Problem, history: Sequence[Trial], n: int, seed: int, iteration: int) -> Batch:
         """Ask for n new configurations; random ones while there are few results. See `Strategy.suggest`."""
         rng = generator(seed, iteration)
-        draft = Draft(problem, history, rng)
+        builder = BatchBuilder(problem, history, rng)
         with _quiet():
-            study = _study(problem, draft, rng)
+            study = _study(problem, builder, rng)
             for _ in range(n):
                 params = problem.canonical(_next_suggestion(study, problem, rng))
-                _offer(draft, problem, problem.repaired(params, rng), rng)
-        return draft.batch(n)
+                _offer(builder, problem, problem.repaired(params, rng), rng)
+        return builder.batch(n)
 
 
-def _offer(draft: Draft, problem: Problem, params: Params, rng: random.Random) -> None:
+def _offer(builder: BatchBuilder, problem: Problem, params: Params, rng: random.Random) -> None:
     """Offer the configuration, or the first of its mutants that is new."""
-    taken = draft.offer(params, **{"from": "tpe"})
+    taken = builder.offer(params, **{"from": "tpe"})
     for _ in range(0 if taken else _REPAIRS):
         mutant = problem.repaired(problem.space.mutate(params, rng, rate=0.0, scale=0.1), rng)
-        if draft.offer(mutant, **{"from": "tpe, repaired"}):
+        if builder.offer(mutant, **{"from": "tpe, repaired"}):
             break
 
 
-def _study(problem: Problem, draft: Draft, rng: random.Random) -> "Study":
+def _study(problem: Problem, builder: BatchBuilder, rng: random.Random) -> "Study":
     """A study that knows the past trials."""
     import optuna
 
@@ -63,20 +63,20 @@ def _study(problem: Problem, draft: Draft, rng: random.Random) -> "Study":
     sampler = optuna.samplers.TPESampler(seed=rng.getrandbits(32), constant_liar=True)
     ways = [optuna.study.StudyDirection[way.upper()] for way in problem.objectives.values()]
     study = optuna.create_study(directions=ways, sampler=sampler)
-    study.add_trials(_trials(problem, draft, rng))
+    study.add_trials(_trials(problem, builder, rng))
     return study
 
 
-def _trials(problem: Problem, draft: Draft, rng: random.Random) -> "Iterator[FrozenTrial]":
+def _trials(problem: Problem, builder: BatchBuilder, rng: random.Random) -> "Iterator[FrozenTrial]":
     """The past trials as Optuna has them."""
     from optuna.trial import TrialState, create_trial
 
     columns = problem.space.columns()
     distributions = {column.name: _distribution(column) for column in columns}
-    feasible = comparable(draft.trained, problem.objectives)
+    feasible = comparable(builder.trained, problem.objectives)
     feasible_configs = {trial.config for trial in feasible}
     worst_values = _worst(problem, feasible)
-    for trial in _modelled(problem, draft.past, feasible, rng):
+    for trial in _modelled(problem, builder.past, feasible, rng):
         row = zip(columns, problem.space.encode(trial.params), strict=True)
         params = {column.name: _suggested(column, value) for column, value in row if not math.isnan(value)}
         facts: dict[str, Any] = {"params": params, "distributions": {name: distributions[name] for name in params}}

@@ -244,7 +244,7 @@ def test_waiting_for_results_beats_now_and_then(bench):
 
 def test_sessions_are_in_the_order_in_which_they_began_whatever_the_clock_says(bench, monkeypatch):
     for session, moment in (("s1", "2026-01-03"), ("s2", "2026-01-02"), ("s3", "2026-01-01")):
-        monkeypatch.setattr("windtunnel.stages.beginning.now", lambda moment=moment: f"{moment}T00:00:00+00:00")
+        monkeypatch.setattr("windtunnel.stages.session.now", lambda moment=moment: f"{moment}T00:00:00+00:00")
         search = bench.begin(session=session, limits={"parallel": int(session[1])})
     assert [one.session for one in search.ledger.sessions()] == ["s1", "s2", "s3"]
     assert [one.number for one in search.ledger.sessions()] == [1, 2, 3]

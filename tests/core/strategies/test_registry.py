@@ -1,7 +1,7 @@
 import pytest
 
 from windtunnel.errors import DefinitionError
-from windtunnel.strategies import Batch, Draft, Strategy, generator, get_strategy, strategy_names
+from windtunnel.strategies import Batch, BatchBuilder, Strategy, generator, get_strategy, strategy_names
 from windtunnel.validation import StrictModel
 
 
@@ -12,11 +12,11 @@ class FirstComeFirstServed(Strategy):
         skip: int = 0
 
     def suggest(self, problem, history, n, seed, iteration):
-        draft = Draft(problem, history, generator(seed, iteration))
+        builder = BatchBuilder(problem, history, generator(seed, iteration))
         for params in list(problem.space.enumerate())[self.options.skip :]:
-            if len(draft.suggestions) < n:
-                draft.offer(params)
-        return Batch(draft.suggestions)
+            if len(builder.suggestions) < n:
+                builder.offer(params)
+        return Batch(builder.suggestions)
 
 
 def test_every_name_gives_a_strategy():

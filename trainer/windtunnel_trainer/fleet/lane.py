@@ -29,7 +29,7 @@ from windtunnel_trainer.fleet.losses import how, record_hopeless, record_lost, w
 from windtunnel_trainer.fleet.process import Process, Task, start
 from windtunnel_trainer.fleet.samples import Samples
 from windtunnel_trainer.fleet.worker import READY
-from windtunnel_trainer.gpus import devices, visible_to
+from windtunnel_trainer.gpus import devices, visible_in
 from windtunnel_trainer.logs import say
 from windtunnel_trainer.processes import children
 from windtunnel_trainer.supervisor import PREEMPTED
@@ -88,7 +88,7 @@ class Lane:
         """Work until nothing can be claimed; returns the exit code."""
         self._folder = Path(tempfile.mkdtemp(prefix="windtunnel-lane-"))
         self._log = LaneLog(self._ledger, self._job.job, self._launch, self._folder)
-        self._samples = Samples(self._ledger, self._job.job, self._launch, self._fleet.resource_monitor_interval)
+        self._samples = Samples(self._ledger, self._fleet, self._job, self._launch)
         self._lifeline = child.Lifeline()
         child.adopt()
         self._strangers = children(os.getpid())
@@ -204,7 +204,6 @@ class Lane:
 
     def _start(self, slot: int) -> None:
         name = f"{self._job.job}-{slot}"
-        gpus = max(1, (self._fleet.resources.gpus or self._job.slots) // self._job.slots)
         process = start(
             self._ledger,
             self._fleet,
@@ -215,7 +214,7 @@ class Lane:
             self._folder / f"slot-{slot}",
             self._log.file(name),
             self._lifeline,
-            visible_to(self._job.lane * self._job.slots + slot, gpus, self._devices),
+            visible_in(self._job, slot, self._fleet.resources.gpus, self._devices),
         )
         self._processes.append(process)
         self._log.say(name, f"process {process.pid} starts")

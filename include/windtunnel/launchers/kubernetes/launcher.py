@@ -13,7 +13,7 @@ from windtunnel.launchers.base import JobFailure, Launcher
 from windtunnel.launchers.kubernetes.client import Client, Object
 from windtunnel.launchers.kubernetes.manifest import JOB, LAUNCH, job_name, manifest, selector
 from windtunnel.launchers.kubernetes.states import (
-    Verdict,
+    JobEnd,
     deaths,
     ending,
     finished,
@@ -142,7 +142,7 @@ class KubernetesLauncher(Launcher):
 
     def _judge(
         self, ledger: Ledger, definition: Definition, job: Object, pods: Sequence[Object], moment: datetime
-    ) -> Verdict | None:
+    ) -> JobEnd | None:
         """Why the job is over, or None: by the cluster's words, and where those give hope, by what its pods achieved.
 
         Args:
@@ -241,7 +241,7 @@ def _selectors(ledger: Ledger, jobs: Collection[str] | None) -> list[str]:
     return [f"{selector(ledger)},{JOB} in ({','.join(chunk)})" for chunk in chunks]
 
 
-def _with_events(verdict: Verdict, client: Client, job: Object) -> tuple[str, str]:
+def _with_events(verdict: JobEnd, client: Client, job: Object) -> tuple[str, str]:
     """The verdict on a job that waited, with what the cluster said meanwhile."""
     if verdict.kind != "pending":
         return verdict.kind, verdict.message

@@ -27,7 +27,7 @@ _EVER = datetime.fromtimestamp(0, UTC)
 _LOST = 15.0  # seconds after which a pod that should have ended runs on a node that does not answer
 
 
-class Verdict(NamedTuple):
+class JobEnd(NamedTuple):
     """Why a job is over without results.
 
     Attributes:
@@ -97,7 +97,7 @@ def judge(
     moment: datetime,
     busy: datetime | None = None,
     trouble_of: Callable[[Object], Trouble] = lambda pod: (None, ""),
-) -> Verdict | None:
+) -> JobEnd | None:
     """Whether the job is over without results; None while it runs or may yet.
 
     Args:
@@ -110,7 +110,7 @@ def judge(
     """
     end = finished(job)
     if end == "Complete":
-        return Verdict("gone", "its pod ended well, but without results", pods[-1] if pods else None)
+        return JobEnd("gone", "its pod ended well, but without results", pods[-1] if pods else None)
     for pod in pods:
         if pod.get("status", {}).get("reason") == "DeadlineExceeded":
             return _end_of(pod, pods)
@@ -132,7 +132,7 @@ def deaths(pods: Sequence[Object], since: datetime = _EVER) -> list[Object]:
     return [pod for pod in failed if (_terminated(pod) or {}).get("exitCode") != _TOLD_TO_GO]
 
 
-def taken_down(pod: Object) -> tuple[Verdict, datetime] | None:
+def taken_down(pod: Object) -> tuple[JobEnd, datetime] | None:
     """What the cluster took a pod down for, and when, trials and all; None where it ended by itself or not at all."""
     if _phase(pod) != "Failed":
         return None
@@ -140,7 +140,7 @@ def taken_down(pod: Object) -> tuple[Verdict, datetime] | None:
     return (verdict, _end_time(pod)) if verdict.kind in _TAKES_DOWN else None
 
 
-def never_began(dead: Sequence[Object]) -> Verdict:
+def never_began(dead: Sequence[Object]) -> JobEnd:
     """The verdict on a job whose pods die before they begin a trial, as a broken image or an unreachable store has it.
 
     Args:
@@ -150,45 +150,45 @@ def never_began(dead: Sequence[Object]) -> Verdict:
     return verdict._replace(message=f"{verdict.message}; none of them came so far as to begin a trial")
 
 
-def _failed(job: Object, pods: Sequence[Object]) -> Verdict:
+def _failed(job: Object, pods: Sequence[Object]) -> JobEnd:
     ended = [pod for pod in pods if _phase(pod) == "Failed"]
     if ended:
         return _end_of(max(ended, key=_end_time), pods)
     condition = next(one for one in job["status"]["conditions"] if one["type"] == "Failed")
     if condition.get("reason") == "DeadlineExceeded":
-        return Verdict("timeout", "its Job was active for longer than its activeDeadlineSeconds")
+        return JobEnd("timeout", "its Job was active for longer than its activeDeadlineSeconds")
     words = f"{condition.get('reason', 'Failed')}: {condition.get('message', '')}"
-    return Verdict("gone", f"the cluster gave it up, and its pods are deleted: {words}")
+    return JobEnd("gone", f"the cluster gave it up, and its pods are deleted: {words}")
 
 
-def _end_of(pod: Object, pods: Sequence[Object]) -> Verdict:
+def _end_of(pod: Object, pods: Sequence[Object]) -> JobEnd:
     """Why a pod failed, in the words of its status."""
     status, where = pod["status"], _place(pod)
     reason, words = status.get("reason", ""), status.get("message", "")
     if reason == "DeadlineExceeded":
         seconds = pod["spec"].get("activeDeadlineSeconds")
         text = f"its {where} hung: it ran for longer than {seconds} s, which limits.job_time and trial_time allow"
-        return Verdict("timeout", text, pod)
+        return JobEnd("timeout", text, pod)
     if reason in ("Evicted", "Preempting"):
-        return Verdict("evicted", f"its {where} was evicted: {words or reason}", pod)
+        return JobEnd("evicted", f"its {where} was evicted: {words or reason}", pod)
     if reason in ("NodeLost", "NodeShutdown", "Terminated", "Shutdown"):
-        return Verdict("node_lost", f"its {where} was lost with the node: {words or reason}", pod)
+        return JobEnd("node_lost", f"its {where} was lost with the node: {words or reason}", pod)
     failures = sum(_phase(one) == "Failed" for one in pods)
     times = f", as {failures - 1} before it" if failures > 1 else ""
     ended = _terminated(pod)
     if ended is None:
-        return Verdict("gone", f"its {where} failed: {reason} {words}".rstrip(), pod)
+        return JobEnd("gone", f"its {where} failed: {reason} {words}".rstrip(), pod)
     if ended.get("reason") == "OOMKilled":
         limit = _trainer(pod["spec"]["containers"]).get("resources", {}).get("limits", {}).get("memory")
         beyond = f"its memory limit, {limit} (resources.memory)" if limit else "the memory of its node"
-        return Verdict("out_of_memory", f"its {where} was killed for using more than {beyond}{times}", pod)
+        return JobEnd("out_of_memory", f"its {where} was killed for using more than {beyond}{times}", pod)
     text = f"its {where} ended with exit code {ended.get('exitCode')}{times}, without results"
-    return Verdict("exit_code", text, pod)
+    return JobEnd("exit_code", text, pod)
 
 
 def _stuck(
     pod: Object, pending: float, moment: datetime, busy: datetime | None, trouble_of: Callable[[Object], Trouble]
-) -> Verdict | None:
+) -> JobEnd | None:
     if _phase(pod) != "Pending":
         return None
     scheduled = _condition(pod, "PodScheduled")
@@ -211,16 +211,16 @@ def _stuck(
             kind, words = (_MAY_START[reason] if long else None), words if text in words else f"{words}; {text}"
         if kind is not None:
             what = f"image {one.get('image')} cannot be had" if kind == "image_not_found" else "it cannot be started"
-            return Verdict(kind, f"its {_place(pod)} does not start: {what}: {reason}: {words}", pod)
+            return JobEnd(kind, f"its {_place(pod)} does not start: {what}: {reason}: {words}", pod)
     if waited <= pending:
         return None
     why = f"{scheduled['reason']}: {scheduled.get('message', '')}" if scheduled.get("reason") else "it is being set up"
-    return Verdict("pending", f"its {_place(pod)} waited longer than limits.pending, {pending:g} s; {why}", pod)
+    return JobEnd("pending", f"its {_place(pod)} waited longer than limits.pending, {pending:g} s; {why}", pod)
 
 
 def _without_pod(
     job: Object, pods: Sequence[Object], pending: float, moment: datetime, busy: datetime | None
-) -> Verdict | None:
+) -> JobEnd | None:
     """Judge a job that the cluster has no living pod for: between two tries, queued, lost, or over a quota."""
     given = (job["metadata"]["creationTimestamp"], job.get("status", {}).get("startTime"))
     queued = _condition(job, "Suspended").get("lastTransitionTime")  # again, where it had to make room
@@ -231,8 +231,8 @@ def _without_pod(
         return None
     if job["spec"].get("suspend"):
         queue = job["metadata"]["labels"].get("kueue.x-k8s.io/queue-name", "?")
-        return Verdict("pending", f"it waited in queue {queue} for longer than limits.pending, {pending:g} s")
-    verdict = Verdict("pending", f"the cluster made no pod for it within limits.pending, {pending:g} s")
+        return JobEnd("pending", f"it waited in queue {queue} for longer than limits.pending, {pending:g} s")
+    verdict = JobEnd("pending", f"the cluster made no pod for it within limits.pending, {pending:g} s")
     return _because_of_a_node(verdict, _lost(pods))
 
 
@@ -241,11 +241,11 @@ def _lost(pods: Sequence[Object]) -> list[Object]:
     return [pod for pod in pods if _deleted(pod) and _phase(pod) in ("Pending", "Running")]
 
 
-def _because_of_a_node(verdict: Verdict, lost: Sequence[Object]) -> Verdict:
+def _because_of_a_node(verdict: JobEnd, lost: Sequence[Object]) -> JobEnd:
     """A verdict on a job that waits, where it waits since a node was lost."""
     if verdict.kind != "pending" or not lost:
         return verdict
-    return Verdict("node_lost", f"its {_place(lost[-1])} does not answer any more, and {verdict.message}", verdict.pod)
+    return JobEnd("node_lost", f"its {_place(lost[-1])} does not answer any more, and {verdict.message}", verdict.pod)
 
 
 def _place(pod: Object) -> str:

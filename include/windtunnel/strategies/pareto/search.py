@@ -8,7 +8,7 @@ import numpy as np
 from windtunnel.ledger import Trial
 from windtunnel.objectives.direction import sign
 from windtunnel.strategies.base import Batch, Problem, generator
-from windtunnel.strategies.draft import Draft
+from windtunnel.strategies.builder import BatchBuilder
 from windtunnel.strategies.pareto import Pareto
 from windtunnel.strategies.pareto.candidates import Pool, bred, draw, whole
 from windtunnel.strategies.pareto.design import design
@@ -46,7 +46,7 @@ class Search:
         self._options = options
         self._rng = generator(seed, iteration)
         self._numbers = np.random.default_rng(self._rng.getrandbits(64))
-        self._draft = Draft(problem, history, self._rng)
+        self._draft = BatchBuilder(problem, history, self._rng)
         self._data = TrainingData(problem, self._draft.past, self._numbers)
 
     def batch(self, n: int) -> Batch:

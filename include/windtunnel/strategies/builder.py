@@ -15,7 +15,7 @@ _MENDED = 1_000  # of so many draws in vain one is repaired, where random ones h
 _SMALL = 200_000  # configurations that can be gone through within seconds
 
 
-class Draft:
+class BatchBuilder:
     """Collects suggestions for one batch.
 
     Attributes:

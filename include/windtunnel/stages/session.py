@@ -20,8 +20,8 @@ from windtunnel.ledger.reading import unreadable
 from windtunnel.ledger.records import Origin, Session
 from windtunnel.ledger.sources import open_source
 from windtunnel.ledger.turns import take_turn
-from windtunnel.stages.ending import ends_otherwise
 from windtunnel.stages.search import Search
+from windtunnel.stages.search_end import ends_otherwise
 from windtunnel.workload.files import code_digest
 from windtunnel.workload.source import upload_source
 
