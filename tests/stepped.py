@@ -14,12 +14,13 @@ from typing import Any, ClassVar
 
 from tests.dying import Fate, Killed
 from windtunnel.definition import Definition, definition_of, fleet_of
+from windtunnel.definition.fleet import is_fleet
 from windtunnel.fleet.beginning import EVALUATION, lanes_of
 from windtunnel.fleet.partitions import Partitions
 from windtunnel.fleet.queue import Queue
 from windtunnel.fleet.records import batch_name, read_plan
 from windtunnel.launchers.base import JobFailure, Launcher
-from windtunnel.ledger import Job, JobKind, Ledger
+from windtunnel.ledger import Job, Ledger
 from windtunnel.ledger.queue import owed
 from windtunnel_trainer import units
 from windtunnel_trainer.fleet.evaluation import run_evaluation
@@ -85,7 +86,7 @@ class SteppedJobs:
         """Whether the job ends."""
         ledger = Ledger.open(url).with_spec(digest)
         job = ledger.job(name)
-        if job.kind is JobKind.FLEET:
+        if is_fleet(ledger.spec.definition):
             return self._fleet_job(ledger, job)
         definition = definition_of(ledger)
         if job.session is None:
@@ -115,7 +116,7 @@ class SteppedJobs:
             return True
         fleet, plan, partitions = fleet_of(ledger), read_plan(ledger), Partitions.read(ledger)
         assert plan is not None and partitions is not None
-        queue = Queue(ledger, plan, job, lanes_of(fleet, plan), len(ledger.launches(job.job)))
+        queue = Queue(ledger, plan, job, lanes_of(fleet, plan), ledger.last_launch(job.job))
         for _ in range(self.most):
             claimed = queue.next()
             if claimed is None:

@@ -234,7 +234,7 @@ def results(ledger: Ledger, but: Container[int] = ()) -> Iterator[BatchResult]:
     folder = ledger.path(_RESULTS)
     for name, entry in named(ledger.store.list(folder), folder):
         if (number := batch_number(name)) >= 0 and number not in but:
-            result = _listed(entry.metadata) or read_record(ledger.store, entry.path, BatchResult)
+            result = _listed(entry.metadata) or _read(ledger, entry.path, name)
             if result.batch != name:
                 raise unreadable(ledger.store, entry.path, f"is the result of {shown(result.batch)}")
             yield result

@@ -12,8 +12,8 @@ from tests.stepped import SteppedJobs, SteppedLauncher
 from windtunnel import launchers, stages
 from windtunnel.definition import checks, resolve
 from windtunnel.engine import Engine, runs
+from windtunnel.engine import fleet as fleets
 from windtunnel.engine.fleet import FleetEngine
-from windtunnel.ledger import Ledger
 from windtunnel.stores import open_store
 from windtunnel_trainer import units
 
@@ -39,9 +39,10 @@ def run(mini_batch):
 def evaluate(table):
     return {"rows": len(table.rows())}
 """
+_SESSIONS = r"/(sessions|finished|closed|ended)/|jobs/lane-"  # each command is a session
 PASSING = {
-    "search": r"/(sessions|finished|closed|ended)/|jobs/lane-",  # each command is a session
-    "fleet": r"/(logs|samples|results|steps)/|/gathered/(batches.csv|log.txt)$|/jobs/.*\.log$|search\.json$",
+    "search": _SESSIONS,
+    "fleet": rf"{_SESSIONS}|/(logs|samples|results|steps)/|/gathered/(batches|log)\.(csv|txt)$|search.json",
 }
 
 
@@ -51,7 +52,6 @@ def cheap(monkeypatch):
     monkeypatch.setattr(checks, "LAUNCHERS", ("stepped",))
     monkeypatch.setattr(SteppedLauncher, "waiting", {})
     monkeypatch.setattr(units, "read_peak", lambda log: 0)
-    monkeypatch.setattr(runs, "_new", lambda store, name: Ledger(store, name, f"run{len(runs_of(store, name))}"))
 
 
 def runs_of(store, name):
@@ -62,13 +62,13 @@ def runs_of(store, name):
 def command(kind, folder, url, jobs, number):
     """What `windtunnel run` does, in this process: the jobs work while it sleeps."""
     ledger, _ = runs.choose(open_store(url), "toy")
+    session = f"command-{number}", lambda session: False
     if kind == "fleet":
         fleet = fleet_from(folder, code=CODE, launcher="stepped", limits={"parallel": 2})
-        FleetEngine(fleet, ledger, sleep=lambda _: jobs.perform()).perform()
+        with mock.patch.object(fleets, "own_session", lambda ledger: session):
+            FleetEngine(fleet, ledger, sleep=lambda _: jobs.perform()).perform()
     else:
-        search = stages.begin(
-            resolve(definition_from(SEARCH)), ledger, f"command-{number}", running=lambda session: False
-        )
+        search = stages.begin(resolve(definition_from(SEARCH)), ledger, session[0], running=session[1])
         Engine(search, sleep=lambda _: jobs.perform()).perform()
 
 
@@ -82,7 +82,14 @@ def given_again(kind, folder, url, fate, *, together):
             raise Killed
         cancel(launcher, ledger, which)
 
-    with mortal(fate), mock.patch.object(SteppedLauncher, "cancel", only_the_living_cancel):
+    def name():
+        return f"run{len(runs_of(open_store(url), 'toy'))}"
+
+    with (
+        mortal(fate),
+        mock.patch.object(SteppedLauncher, "cancel", only_the_living_cancel),
+        mock.patch.object(runs, "_name", name),
+    ):
         for number in count(1):
             assert number < 4
             fate.begin("command")
