@@ -225,7 +225,7 @@ class Definition(StrictModel):
     dag: Dag = Dag()
     """What Airflow is told of the DAG."""
     warm_start: list[str] = Field(default_factory=list)
-    """URLs of ledgers whose results count from the start."""
+    """URLs of ledgers whose results count from the start; of other data, code or settings the best are tried first."""
     approval: bool = False
     """Whether a person is asked before full training."""
     seed: int = Field(default=0, ge=0, le=LARGEST)

@@ -19,6 +19,7 @@ from windtunnel.stages.planning import plan_trials
 from windtunnel.stages.promotion import promote, promoted
 from windtunnel.stages.search import Search
 from windtunnel.stages.search_end import reason_to_fail, reason_to_stop, reason_to_suggest_no_more
+from windtunnel.stages.warm_start import best_of_other_tasks
 from windtunnel.strategies import Batch, Problem, Suggestion, get_strategy
 
 
@@ -155,7 +156,7 @@ def _batch(search: Search, history: History, k: int, problem: Problem) -> Batch:
         wanted = min(wanted, definition.limits.trials - begun)
     past = history.trials(k - 1)
     past += _underway(search, history, k - 1, past)
-    first = _default(search, past) if k == 1 and definition.trials.default_first else []
+    first = _first(search, past, wanted) if k == 1 else []
     past += [Trial(_first_rung(search, Stage.iteration(k), default)) for default in first]
     wanted -= len(first)
     strategy = get_strategy(definition.strategy.name, definition.strategy.options)
@@ -173,6 +174,16 @@ def _to_learn_from(trial: Trial) -> Trial:
         result = result.model_copy(update={"objectives": objectives, "metrics": metrics})
     earlier = {epochs: {name: near(value) for name, value in then.items()} for epochs, then in trial.earlier.items()}
     return Trial(request, result, earlier)
+
+
+def _first(search: Search, past: list[Trial], wanted: int) -> list[Suggestion]:
+    """What the first iteration begins with: the default, and what did best on other tasks; neither was tried before."""
+    first = _default(search, past) if search.definition.trials.default_first else []
+    tried = {search.space.key(one.params) for one in [*past, *first]}
+    others = best_of_other_tasks(search, (wanted - len(first)) // 2)
+    return first + [
+        one for one in others if search.space.key(one.params) not in tried and search.problem.feasible(one.params)
+    ]
 
 
 def _default(search: Search, past: list[Trial]) -> list[Suggestion]:

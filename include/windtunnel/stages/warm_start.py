@@ -4,6 +4,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterable
 from functools import lru_cache
+from itertools import zip_longest
 from pathlib import Path
 
 from windtunnel.definition import recorded_definition
@@ -16,10 +17,12 @@ from windtunnel.ledger.sources import open_source
 from windtunnel.ledger.stage import Stage
 from windtunnel.ledger.trial import ended, furthest, outstanding
 from windtunnel.objectives.constraint import Constraint
+from windtunnel.objectives.front import fittest
 from windtunnel.stages.front import front_of
 from windtunnel.stages.history import History
 from windtunnel.stages.promotion import promote
 from windtunnel.stages.search import Search, identity
+from windtunnel.strategies import Suggestion
 
 _FILES = ("metrics.jsonl", "log.txt", "checkpoint.pt", ONNX, "weights.pt")
 _NAMES = {
@@ -33,8 +36,9 @@ _NAMES = {
 def start(search: Search) -> Plan | None:
     """Fix iteration 0: the trials of the runs in `warm_start` that are trials of this search too, with their results.
 
-    Runs on other data, code or settings train other trials: none of theirs is taken. The plan's note says what was
-    taken, and why the rest was not; a start done again adds which runs are gone since.
+    Runs on other data, code or settings train other trials: none of theirs is taken, but what did best there is where
+    the first iteration begins (`best_of_other_tasks`). The plan's note says what was taken, and why the rest was not; a
+    start done again adds which runs are gone since.
     """
     stage, history = Stage.iteration(0), History(search.ledger)
     plan = history.plan(stage)
@@ -56,6 +60,29 @@ def start(search: Search) -> Plan | None:
     plan = history.create_plan(Plan(stage=stage, requests=list(taken.values()), jobs=[], note="; ".join(notes)))
     _select(search, History(search.ledger))
     return plan
+
+
+def best_of_other_tasks(search: Search, most: int) -> list[Suggestion]:
+    """What did best in the runs in `warm_start` that trained other trials, as on other data: a good place to begin.
+
+    Rankings of configurations carry over from task to task far better than values do (Feurer, Springenberg and Hutter,
+    "Initializing Bayesian Hyperparameter Optimization via Meta-Learning", 2015). A run that is gone tells nothing.
+
+    Args:
+        search: at work.
+        most: configurations at most, the runs' best in turn.
+    """
+    objectives, ranked = search.problem.objectives, []
+    for url in search.definition.warm_start:
+        source, results = _source(url) or (None, {})
+        if source is None or not _obstacle_of_all(search, source):
+            continue
+        history = History(source)
+        tried = furthest(ended(history.requests(history.iterations_done).values(), results))
+        fit = [trial for trial in fittest(tried, objectives) if search.space.contains(trial.params)]
+        ranked.append([Suggestion(trial.params, note={"from": "other task", "source": url}) for trial in fit])
+    in_turn = [one for each in zip_longest(*ranked) for one in each if one is not None]
+    return list({search.space.key(one.params): one for one in reversed(in_turn)}.values())[::-1][:most]
 
 
 def adopt_results(search: Search, history: History, requests: Iterable[Request]) -> None:

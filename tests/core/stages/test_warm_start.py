@@ -7,6 +7,7 @@ from tests.core.stages.conftest import SPACE, outcome
 from tests.core.stages.test_resume import finish
 from windtunnel.errors import LedgerError, SearchError
 from windtunnel.ledger import Ledger, Result, State
+from windtunnel.objectives.front import fittest
 from windtunnel.report import collect
 from windtunnel.report.text import headline
 from windtunnel.stages import choose_finalists, plan_verification, publish, select, start, suggest
@@ -46,6 +47,20 @@ def test_other_settings_are_other_trials(bench, first):
     search = bench.begin("second", warm_start=[first.ledger.url], settings={"lr": 0.1})
     assert History(search.ledger).trials(0) == []
     assert note_of(search, first) == "0 of 12 trials taken; it differs in settings"
+
+
+def test_a_search_of_another_task_begins_with_what_did_best_there(bench, first):
+    search = bench.begin("second", warm_start=[first.ledger.url], settings={"lr": 0.1})
+    plan = suggest(search, 1)
+    best = fittest(History(first.ledger).trials(2), search.problem.objectives)
+    taken = [request.params for request in plan.requests if request.note.get("from") == "other task"]
+    assert taken == [trial.params for trial in best[: len(taken)]]
+    assert 0 < len(taken) <= len(plan.requests) // 2
+
+
+def test_trials_that_count_here_are_not_begun_with_again(bench, first):
+    plan = suggest(bench.begin("second", warm_start=[first.ledger.url]), 1)
+    assert "other task" not in [request.note.get("from") for request in plan.requests]
 
 
 def note_of(search, *sources):

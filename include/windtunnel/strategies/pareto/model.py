@@ -5,12 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_solve, cholesky, solve_triangular
+from scipy.linalg.lapack import dpotri
 from scipy.optimize import minimize
 
 from windtunnel.strategies.pareto.kernel import Array, Features, Kernel
 from windtunnel.strategies.pareto.warp import Warp, tamed, warps
 
 FITTED = 250  # trials that hyperparameters are fitted to; more change them little
+_STEPS = 40  # of the search for the likeliest hyperparameters
+_LAST_STEPS = 10  # once half of the trials were searched for theirs
 _JITTER = 1e-6
 _BOUND = 4.0  # standard deviations of the prior within which a hyperparameter stays
 
@@ -130,9 +133,15 @@ def fit(
         warp: the warp; or whether the likeliest one is taken, rather than none.
     """
     values = tamed(values)
-    few = np.sort(rng.permutation(len(features))[:most])
+    few = rng.permutation(len(features))[:most]
     choice = [warp] if isinstance(warp, Warp) else warps(values) if warp else warps(values)[:1]
-    theta, chosen = _fit(kernel, features[few], values[few], choice)
+    theta, steps = kernel.prior_mean, _STEPS
+    if len(few) < len(features):  # half of so many say nearly all
+        half = np.sort(few[: most // 2])
+        theta, _ = _fit(kernel, theta, features[half], values[half], choice, steps)
+        steps = _LAST_STEPS
+    few = np.sort(few)
+    theta, chosen = _fit(kernel, theta, features[few], values[few], choice, steps)
     warped = chosen.forward(values)
     center, scale = float(warped.mean()), float(warped.std()) or 1.0
     root = _root(kernel, theta, features)
@@ -140,11 +149,12 @@ def fit(
     return Process(kernel, theta, chosen, center, scale, features, root, weights)
 
 
-def _fit(kernel: Kernel, features: Features, values: Array, choice: list[Warp]) -> tuple[Array, Warp]:
-    theta = kernel.prior_mean
+def _fit(
+    kernel: Kernel, theta: Array, features: Features, values: Array, choice: list[Warp], steps: int
+) -> tuple[Array, Warp]:
     warp = _likeliest_warp(kernel, theta, features, values, choice)
     for _ in range(2):
-        theta = _likeliest(kernel, theta, features, _standard(warp.forward(values)))
+        theta = _likeliest(kernel, theta, features, _standard(warp.forward(values)), steps)
         better = _likeliest_warp(kernel, theta, features, values, choice)
         if better == warp:
             break
@@ -152,14 +162,14 @@ def _fit(kernel: Kernel, features: Features, values: Array, choice: list[Warp]) 
     return theta, warp
 
 
-def _likeliest(kernel: Kernel, start: Array, features: Features, values: Array) -> Array:
+def _likeliest(kernel: Kernel, start: Array, features: Features, values: Array, steps: int) -> Array:
     def loss(theta: Array) -> tuple[float, Array]:
         covariance, gradient = kernel.differentiable(theta, features)
         try:
             root = _lower(covariance)
         except np.linalg.LinAlgError:
             return 1e10, np.zeros_like(theta)
-        inverse = cho_solve((root, True), np.eye(len(values)), check_finite=False)
+        inverse = _inverse(root)
         weights = inverse @ values
         away = (theta - kernel.prior_mean) / kernel.prior_deviation
         fit = 0.5 * values @ weights + np.log(np.diag(root)).sum() + 0.5 * away @ away
@@ -168,7 +178,7 @@ def _likeliest(kernel: Kernel, start: Array, features: Features, values: Array) 
 
     reach = _BOUND * kernel.prior_deviation
     bounds = list(zip(kernel.prior_mean - reach, kernel.prior_mean + reach, strict=True))
-    optimum = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 40})
+    optimum = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": steps})
     return np.asarray(optimum.x)
 
 
@@ -199,6 +209,12 @@ def _root(kernel: Kernel, theta: Array, features: Features) -> Array:
     covariance = kernel.covariance(theta, features, features)
     covariance[np.diag_indices(len(features))] += kernel.noise(theta, features)
     return _lower(covariance)
+
+
+def _inverse(root: Array) -> Array:
+    """The inverse of what this is the lower Cholesky factor of."""
+    lower, _ = dpotri(root, lower=1)
+    return np.asarray(np.tril(lower) + np.tril(lower, -1).T)
 
 
 def _lower(covariance: Array) -> Array:

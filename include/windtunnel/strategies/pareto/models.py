@@ -12,7 +12,7 @@ from windtunnel.strategies.pareto.encoding import Encoder, Row
 from windtunnel.strategies.pareto.ensemble import Ensemble, Prediction
 from windtunnel.strategies.pareto.kernel import Array, Features, Kernel
 from windtunnel.strategies.pareto.model import FITTED
-from windtunnel.strategies.pareto.training_data import TrainingData
+from windtunnel.strategies.pareto.training_data import TrainingData, shared
 
 _FEW = 3  # trials a group of columns, below which the additive term alone tells more
 _MANY = 250  # trials beyond which two models would take too long
@@ -49,8 +49,8 @@ class Models:
         rows = data.rows(earlier=options.earlier) + pool.rows(data.epochs)
         self._encoder = Encoder(problem.space, rows, hints)
         self._kernel = Kernel(self._encoder.groups, additive=options.additive)
-        count = max(2, len(self.learnt) + len(data.bounds))
-        self._fitted = int(FITTED * np.sqrt(2 / count))  # of many models none may take long
+        count = len(self.learnt) + len(data.bounds)
+        self._fitted, self._both = shared(FITTED, count), shared(_MANY, count)
         self.values = {name: self._objective(name) for name in self.learnt}
         for name, _, _ in data.bounds if options.fitness else ():
             if name not in self.learnt and name not in known:
@@ -76,7 +76,7 @@ class Models:
         """With the additive term; where there are neither few nor very many trials, together with one without it."""
         rows, values = self._data.values(name, earlier=self._options.earlier)
         kernels, both = [self._kernel], self._options.additive and self._options.ensemble
-        if both and _FEW * self._encoder.groups.count <= len(rows) <= _MANY:
+        if both and _FEW * self._encoder.groups.count <= len(rows) <= self._both:
             kernels.append(Kernel(self._encoder.groups, additive=False))
         return self._fit(kernels, rows, values)
 

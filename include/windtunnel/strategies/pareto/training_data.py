@@ -15,7 +15,7 @@ from windtunnel.strategies.pareto.encoding import Row
 from windtunnel.strategies.pareto.gain import ranks
 from windtunnel.strategies.pareto.kernel import Array
 
-_TRIALS = 500  # that a model is made of, where there are more
+_TRIALS = 500  # that two models are made of, where there are more
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,8 @@ class TrainingData:
         trials = [self._example(trial) for trial in past]
         self.ended = sum(trial.ended for trial in trials)
         self.valued = sum(bool(np.isfinite(trial.values).all()) for trial in trials)
-        kept = trials if len(trials) <= _TRIALS else _best(trials, rng)
+        most = shared(_TRIALS, len(self.signs) + len(self.bounds))
+        kept = trials if len(trials) <= most else _best(trials, most, rng)
         self.trials = [
             replace(one, known={**(problem.known_or_none(one.trial.params) or {}), **one.known}) for one in kept
         ]
@@ -144,13 +145,18 @@ class TrainingData:
         return Example(trial, trial.known, values, failed)
 
 
-def _best(trials: list[Example], rng: np.random.Generator) -> list[Example]:
+def shared(trials: int, models: int) -> int:
+    """So many trials that more than two models made of them take little longer than two of as many as given."""
+    return int(trials * math.sqrt(2 / max(models, 2)))
+
+
+def _best(trials: list[Example], most: int, rng: np.random.Generator) -> list[Example]:
     counting = [index for index, trial in enumerate(trials) if trial.counts]
     kept: list[int] = []
     if counting:
         order = np.argsort(ranks(np.array([trials[index].values for index in counting])), kind="stable")
-        kept = [counting[index] for index in order[: _TRIALS * 2 // 3]]
+        kept = [counting[index] for index in order[: most * 2 // 3]]
     others = np.setdiff1d(np.arange(len(trials)), kept)
     first = sorted(rng.permutation(others).tolist(), key=lambda index: trials[index].ended)  # those under way
-    kept += first[: _TRIALS - len(kept)]
+    kept += first[: most - len(kept)]
     return [trials[index] for index in sorted(kept)]
