@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from windtunnel.definition import Fleet
 from windtunnel.errors import DefinitionError, NotFoundError
 from windtunnel.fleet.partitions import Partition, Partitions, identity
-from windtunnel.fleet.records import FleetPlan, Past, batch_number, fix_plan, fixed_plan, read_plan, results
+from windtunnel.fleet.records import FleetPlan, Outcome, Past, batch_number, fix_plan, fixed_plan, read_plan, results
 from windtunnel.ledger import Ledger, State
 from windtunnel.ledger.ids import canonical_json
 from windtunnel.ledger.reading import unreadable
@@ -211,5 +211,8 @@ def trained(run: Ledger, plan: FleetPlan) -> Iterator[tuple[int, Past]]:
         rows: dict[int, list[dict[str, object]]] = {}
         for place, row in result.rows:
             rows.setdefault(place, []).append(row)
-        for place, outcome in zip(places, result.outcomes, strict=False):
+        outcomes = result.outcomes
+        if result.state is State.FAILED:  # a record that cannot be read does not tell how many there were
+            outcomes += (Outcome(state=State.FAILED, message=result.message),) * (len(places) - len(outcomes))
+        for place, outcome in zip(places, outcomes, strict=False):
             yield place, Past(partition=place, source=run.run, outcome=outcome, rows=tuple(rows.get(place, ())))
