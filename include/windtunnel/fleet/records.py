@@ -19,8 +19,7 @@ from windtunnel.validation import shown
 Row = tuple[int, dict[str, Any]]
 """A returned row: the partition's place in the run, or -1 where it is not known, and the values by column."""
 
-_PLAN = "plan.json"
-_RESULTS = "results/"
+_PLAN, _RESULTS = "plan.json", "results/"
 _COUNTS = [str, int, int, int, int, str]  # of `Ended`, but for its number
 
 
@@ -53,8 +52,7 @@ class FleetPlan(Record):
         Raises:
             UnreadableError: it names another.
         """
-        places = chain(chain.from_iterable(self.batches), self.taken, self.skipped)
-        if any(not 0 <= place < partitions for place in places):
+        if any(not 0 <= place < partitions for place in chain(*self.batches, self.taken, self.skipped)):
             raise unreadable(ledger.store, ledger.path(_PLAN), f"has other partitions than the {partitions} of the run")
 
 
