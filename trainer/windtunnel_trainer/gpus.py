@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from windtunnel.definition.threads import share
 from windtunnel.ledger import Job
 
 _DEV = Path("/dev")
@@ -44,7 +45,7 @@ def visible_in(lane: Job, slot: int, gpus: int | None, devices: Sequence[str]) -
         gpus: that the lane asks for; None for one a slot.
         devices: of the machine.
     """
-    return visible_to(lane.lane * lane.slots + slot, max(1, (gpus or lane.slots) // lane.slots), devices)
+    return visible_to(lane.lane * lane.slots + slot, share(gpus or lane.slots, lane.slots), devices)
 
 
 def _devices_of_windows() -> list[str]:
