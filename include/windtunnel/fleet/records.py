@@ -215,11 +215,7 @@ def result_of(ledger: Ledger, batch: str) -> BatchResult | None:
 
 def has_ended(ledger: Ledger, batch: str) -> bool:
     """Whether a mini-batch has a result."""
-    try:
-        ledger.store.stat(ledger.path(f"{_RESULTS}{batch}.json"))
-    except NotFoundError:
-        return False
-    return True
+    return any(True for _ in ledger.store.list(ledger.path(f"{_RESULTS}{batch}.json")))
 
 
 def results(ledger: Ledger, but: Container[int] = ()) -> Iterator[BatchResult]:
