@@ -113,7 +113,7 @@ def perform(folder, sample, **fields):
 @pytest.mark.long
 def test_an_entry_script_with_pandas_runs_and_mltable_reads_all_that_is_left(tmp_path, monkeypatch, sample, packages):
     python, pandas = packages
-    monkeypatch.setenv("PYTHONPATH", str(pandas))
+    monkeypatch.syspath_prepend(str(pandas))
     place = tmp_path / "datalake" / "predictions"
     outcome = perform(
         tmp_path,
@@ -138,7 +138,7 @@ def test_an_entry_script_with_pandas_runs_and_mltable_reads_all_that_is_left(tmp
 
 @pytest.mark.long
 def test_run_gets_a_frame_and_may_return_one(tmp_path, monkeypatch, sample, packages):
-    monkeypatch.setenv("PYTHONPATH", str(packages[1]))
+    monkeypatch.syspath_prepend(str(packages[1]))
     outcome = perform(tmp_path, sample, code=FRAMES, mini_batch_type="frame", mini_batch_size=5)
     assert (outcome.accounts.items, outcome.accounts.items_failed, outcome.accounts.batches) == (36, 0, 3)
     rows = table(outcome.ledger)
