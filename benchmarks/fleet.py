@@ -1,13 +1,15 @@
 """Time and memory a partition of a fleet whose entry does nothing, beside multiprocessing.Pool and joblib.
 
 `python -m benchmarks.fleet` writes a table for mini-batches of ten and of one. All three do the same work in one run:
-each mini-batch is a list of paths, and what comes back for each path becomes a row of one table. With
+each mini-batch is a list of paths, and what comes back for each path becomes a row of one table. With `--tenants 5` it
+measures twelve tenants of five seconds on two lanes of two processes, whose ideal is fifteen seconds. With
 `--memory 1000,5000,20000` it tells how much memory of the engine and of a lane a partition takes.
 """
 
 import argparse
 import csv
 import json
+import math
 import multiprocessing
 import resource
 import subprocess
@@ -25,6 +27,7 @@ from windtunnel.definition.fleet import read_fleet
 from windtunnel.engine.fleet import FleetEngine
 from windtunnel.engine.session import own_session
 from windtunnel.fleet.beginning import begin
+from windtunnel.fleet.records import recorded
 from windtunnel.fleet.split import split
 from windtunnel.ledger import Ledger
 from windtunnel.stores import open_store
@@ -165,6 +168,20 @@ def measure(partitions: int, size: int, processes: int) -> None:
             say(f"{who:22} {seconds:8.2f} {seconds * each:8.3f} {cpu:8.2f} {cpu * each:12.3f}")
 
 
+def tenants(count: int, seconds: float) -> None:
+    """Print how long tenants of so many seconds take on 2 x 2 processes, from first launch to last result."""
+    with tempfile.TemporaryDirectory(prefix="windtunnel-benchmark-", dir=".") as name:
+        folder = Path(name).absolute()
+        fleet, _ = make(folder, count, 1, 2)
+        (folder / "entry.py").write_text(f"import time\n{SCRIPT.replace('return', f'time.sleep({seconds}); return')}")
+        limits = fleet.limits.model_copy(update={"parallel": 2, "slots": 2})
+        ledger = Ledger(open_store(str(folder / "runs")), fleet.name, "run")
+        FleetEngine(fleet.model_copy(update={"limits": limits}), ledger).perform()
+        launches = [moment for moments in ledger.launch_times("lane-").values() for moment in moments]
+        took, ideal = max(recorded(ledger).values()) - min(launches), math.ceil(count / 4) * seconds
+    say(f"{count} tenants of {seconds:g} s on 2 x 2 processes: {took:.2f} s; ideal {ideal:g} s: {took / ideal:.3f} x")
+
+
 def memory(partitions: int, size: int, processes: int) -> None:
     """Print the most memory that this process and a lane have had, in bytes, as JSON."""
     with tempfile.TemporaryDirectory(prefix="windtunnel-benchmark-", dir=".") as name:
@@ -196,11 +213,16 @@ def main() -> None:
     parser.add_argument("--sizes", default="10,1", help="partitions of a mini-batch, of each measurement")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--memory", default="", metavar="COUNTS", help="measure memory instead: 1000,5000,20000")
+    parser.add_argument(
+        "--tenants", type=float, metavar="SECONDS", help="measure 12 tenants of so many seconds instead"
+    )
     parser.add_argument("--memory-of", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     sizes = list(map(int, arguments.sizes.split(",")))
     if arguments.memory_of:
         memory(arguments.memory_of, sizes[0], arguments.processes)
+    elif arguments.tenants:
+        tenants(12, arguments.tenants)
     elif arguments.memory:
         growth(list(map(int, arguments.memory.split(","))), sizes[0], arguments.processes)
     else:
