@@ -15,6 +15,7 @@ from tests.fleets import fleet_from, prepared, table
 from windtunnel.engine.fleet import FleetEngine
 from windtunnel.fleet.partitions import FOLDER
 from windtunnel.ledger import Ledger
+from windtunnel.report import write_report
 from windtunnel.stores import open_store
 
 SPLIT = {"keys": ["tenant_id"], "name": "tenant_{tenant_id}.csv"}
@@ -113,7 +114,7 @@ def perform(folder, sample, **fields):
 @pytest.mark.long
 def test_an_entry_script_with_pandas_runs_and_mltable_reads_all_that_is_left(tmp_path, monkeypatch, sample, packages):
     python, pandas = packages
-    monkeypatch.setenv("PYTHONPATH", str(pandas))
+    monkeypatch.syspath_prepend(str(pandas))
     place = tmp_path / "datalake" / "predictions"
     outcome = perform(
         tmp_path,
@@ -130,6 +131,7 @@ def test_an_entry_script_with_pandas_runs_and_mltable_reads_all_that_is_left(tmp
     assert [(row["tenant_id"], row["value"]) for row in rows] == [
         (str(n), f"tenant_{n}.csv processed") for n in TENANTS
     ]
+    write_report(ledger)  # once the lanes have ended, the one log is whole
     assert b"INFO a value and another" in ledger.store.get(ledger.path("gathered/log.txt"))
     folders = [f"{ledger.url}/{FOLDER}", f"{ledger.url}/gathered", str(place)]
     loaded = subprocess.run([str(python), "-c", LOAD, *folders], capture_output=True, text=True, check=False)
@@ -138,7 +140,7 @@ def test_an_entry_script_with_pandas_runs_and_mltable_reads_all_that_is_left(tmp
 
 @pytest.mark.long
 def test_run_gets_a_frame_and_may_return_one(tmp_path, monkeypatch, sample, packages):
-    monkeypatch.setenv("PYTHONPATH", str(packages[1]))
+    monkeypatch.syspath_prepend(str(packages[1]))
     outcome = perform(tmp_path, sample, code=FRAMES, mini_batch_type="frame", mini_batch_size=5)
     assert (outcome.accounts.items, outcome.accounts.items_failed, outcome.accounts.batches) == (36, 0, 3)
     rows = table(outcome.ledger)
