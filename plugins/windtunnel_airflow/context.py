@@ -55,13 +55,14 @@ def current_search(store: str, context: Any = None) -> Search:
             that it began with any more.
     """
     context = context or get_current_context()
-    begun = _begun(context)
-    if begun["written"] != _as_written(context).digest:
-        raise LedgerError(
-            f"the definition changed since {context['run_id']} began: resume the run, or put the definition of"
-            f" {context['dag'].dag_id} and its workload back to what they were"
-        )
-    search = Search.open(current_ledger(store, context).with_spec(begun["digest"]), context["run_id"])
+    begun, written = _begun(context), _as_written(context)
+    ledger = current_ledger(store, context).with_spec(begun["digest"])
+    if begun["written"] != written.digest:
+        mend = "resume the run, or put the definition back to what it was"
+        if written.code and written.code != ledger.spec.code:
+            mend = "the workload's source is another one: put it back and resume the run, or begin a new run"
+        raise LedgerError(f"the definition changed since {context['run_id']} began: {mend}")
+    search = Search.open(ledger, context["run_id"])
     if search.ledger.turn is not None:
         search.ledger.turn.beat()
     return search

@@ -303,7 +303,8 @@ def paths(trial="0123456789abcdef-e1"):
     yield f"/windtunnel/file?{run}&name=report.html"
     yield f"/windtunnel/data/trial?{run}&trial={trial}"
     yield f"/windtunnel/data/artifacts?{run}&trial={trial}"
-    yield f"/windtunnel/data/fleet?{run}"
+    for name in ("overview", "block?number=0", "partition?name=a", "files", "compare?other=b", "file?name=report.html"):
+        yield f"/windtunnel/data/fleet/{name}{'&' if '?' in name else '?'}{run}"
     yield f"/windtunnel/data/compare?{run}&other_dag=secret&other_run=hidden"
     yield from (f"/windtunnel/data/{name}?{run}" for name in DATA)
 

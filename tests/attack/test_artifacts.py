@@ -4,6 +4,7 @@ import pytest
 
 from tests.attack.conftest import SECRET
 from tests.attack.test_links import put_link
+from windtunnel.ledger.artifacts import MOST
 
 SVG = b"""<svg xmlns="http://www.w3.org/2000/svg" onload="window.hit = 1"><script>window.hit = 1</script></svg>"""
 
@@ -68,3 +69,13 @@ def test_artifacts_of_chosen_trials_are_listed_and_of_no_other_run(page, live):
     assert list(found) == [trial]
     (shown,) = page.data("trial", trial=trial).json()["artifacts"]
     assert (shown["name"], shown["size"]) == ("artifacts/plots/loss.svg", len(SVG))
+
+
+def test_of_endless_artifacts_the_page_lists_as_many_as_a_trial_may_keep(page, live):
+    trial = saved(live, "a.txt", b"kept")
+    folder = live.store.folder / live.trial_path(trial, "artifacts")
+    for number in range(MOST + 20):
+        (folder / f"f{number:05}").touch()
+    assert len(page.data("artifacts", trial=trial).json()[trial]) == MOST
+    shown = page.data("trial", trial=trial).json()
+    assert (len(shown["artifacts"]), shown["left_out"]["artifacts"]) == (100, MOST - 100)

@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -161,6 +163,25 @@ def test_a_pipe_in_a_store_keeps_nobody_waiting(tmp_path, read):
         check=True,
     )
     assert done.stdout.strip() == ("['run/a']" if read == "list" else "refused")
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root, to become another user")
+def test_another_user_brings_no_file_of_ours_into_a_store_by_a_hard_link():
+    if Path("/proc/sys/fs/protected_hardlinks").read_text().strip() == "0":
+        pytest.skip("this machine lets anyone link any file: fs.protected_hardlinks is 0")
+    attack = "import os, sys; os.setuid(65534); print(open(sys.argv[1]).read()); os.link(sys.argv[1], sys.argv[2])"
+    with tempfile.TemporaryDirectory() as shared:  # unlike tmp_path, others may come into it
+        Path(shared).chmod(0o755)
+        ours, store = Path(shared) / "ours.txt", Path(shared) / "store"
+        ours.write_text("ours")
+        ours.chmod(0o644)  # to be read even, and not to be written
+        store.mkdir()
+        store.chmod(0o777)
+        command = [sys.executable, "-I", "-c", attack, str(ours), str(store / "ours.txt")]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.stdout == "ours\n", done.stderr
+        assert "PermissionError" in done.stderr
+        assert not list(LocalStore(store).list())
 
 
 def test_a_root_that_is_a_link_serves_as_before(tmp_path):

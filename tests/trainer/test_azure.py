@@ -7,6 +7,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from urllib.parse import unquote
 
 import pytest
 
@@ -63,6 +64,14 @@ def kind_of(method, path):
     return {"GET": "read", "HEAD": "read", "PUT": "write", "DELETE": "delete"}[method]
 
 
+def is_below(path, container, folder):
+    """Whether a request is for an object in a folder, or lists what is there."""
+    address, _, query = path.partition("?")
+    if "comp=list" in query:
+        return f"prefix={folder}" in query
+    return address.partition(f"/{container}/")[2].startswith(folder)
+
+
 # What a longer trial writes more often, up to three hours; tests/trainer/test_trial.py holds it to these numbers.
 OFTEN = {"metrics.jsonl": 6, "checkpoint.pt": 4, "log.txt": 4}
 
@@ -88,6 +97,10 @@ def test_a_trial_of_ten_epochs_costs_less_than_25_requests(url, azurite_server, 
     perform(ledger, job)
     asked = azurite_server.requests()[before:]
     assert [ledger.result(unit).state for unit in job.units] == [State.COMPLETED] * trials
+
+    container, own = url.removeprefix("azure://").partition("/")[0], "runs/toy/run/"
+    outside = [path for _, path in asked if not is_below(unquote(path), container, own)]
+    assert outside == [], "a token for the run's folder alone, as docs/azure.md has it, does not do"
 
     whose = Counter()
     for method, path in asked:

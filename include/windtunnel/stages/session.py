@@ -201,7 +201,8 @@ def _check_unchanged(record: dict[str, Any], definition: Definition, code: str, 
         fields.append(f"source of {definition.program}")
     if fields:
         counts = ", and name this one in warm_start" if set(fields) <= _MAY_DIFFER else ""
-        raise LedgerError(f"{ledger.url} began with another {', '.join(fields)}: begin a new run{counts}")
+        mend = f"put it back to go on, or begin a new run{counts}"
+        raise LedgerError(f"{ledger.url} began with another {', '.join(fields)}: {mend}")
 
 
 def _task(

@@ -147,7 +147,7 @@ def test_neither_a_workload_nor_what_it_imports_may_change_while_a_run_goes_on(b
     first = bench.begin(session="s1", workload="team_model")
     id_before = first.config({"x": 1, "y": 1})
     (folder / changed).write_text((folder / changed).read_text() + "# changed\n")
-    with pytest.raises(LedgerError, match=r"another source of team_model: begin a new run"):
+    with pytest.raises(LedgerError, match=r"another source of team_model: put it back to go on, or begin a new run"):
         bench.begin(session="s2", workload="team_model")
     assert bench.begin("other", workload="team_model").config({"x": 1, "y": 1}) != id_before
 
@@ -314,9 +314,12 @@ def test_a_limit_of_time_that_is_raised_no_longer_ends_the_search(bench, raised,
 
 def test_the_advice_to_start_warm_is_given_where_trials_would_be_taken(bench):
     bench.begin(session="s1")
-    with pytest.raises(LedgerError, match=r"another settings: begin a new run$"):
+    with pytest.raises(LedgerError, match=r"another settings: put it back to go on, or begin a new run$"):
         bench.begin(session="s2", settings={"lr": 1})
-    with pytest.raises(LedgerError, match=r"another constraints: begin a new run, and name this one in warm_start$"):
+    with pytest.raises(
+        LedgerError,
+        match=r"another constraints: .* begin a new run, and name this one in warm_start$",
+    ):
         bench.begin(session="s2", constraints={"cost": {"max": 9.0}})
 
 

@@ -1,10 +1,12 @@
 """One trial, with all that its ledger has of it."""
 
 import re
+from itertools import islice
 from typing import Any
 
 from windtunnel.ledger import Ledger, Trial
 from windtunnel.ledger.artifacts import FOLDER, artifacts, is_artifact_name
+from windtunnel.ledger.artifacts import MOST as MOST_KEPT
 from windtunnel.ledger.curves import read_points
 from windtunnel.report.payloads.overview import model
 from windtunnel.report.payloads.plain import plain
@@ -84,10 +86,10 @@ def _files(ledger: Ledger, trial: str) -> list[dict[str, Any]]:
 
 
 def saved_files(ledger: Ledger, trial: str) -> list[dict[str, Any]]:
-    """The trial's artifacts, by the names that `is_offered` takes."""
+    """The trial's artifacts, as many as a trial may keep, by the names that `is_offered` takes."""
     return [
         {"name": f"{FOLDER}/{name}", "size": entry.size, "version": entry.etag}
-        for name, entry in artifacts(ledger, trial).items()
+        for name, entry in islice(artifacts(ledger, trial).items(), MOST_KEPT)
     ]
 
 
