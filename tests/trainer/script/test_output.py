@@ -44,6 +44,17 @@ def test_an_epoch_may_be_named_on_a_line_of_its_own_or_in_the_metrics_pattern():
     assert heard.lines("[7] acc 0.5", "[8] acc 0.6") == [(7, {"accuracy": 0.5}), (8, {"accuracy": 0.6})]
 
 
+def test_the_first_epoch_that_a_pattern_names_counts_by_its_name_too():
+    """Else a trial that goes on would be renumbered, as one whose epochs are counted may be."""
+    for lines in (
+        ["epoch 3 accuracy=0.1", "epoch 4 accuracy=0.2"],
+        ["epoch 3", "accuracy=0.1", "epoch 4", "accuracy=0.2"],
+    ):
+        heard = Heard(epoch=r"epoch (\d+)", done=2)
+        assert heard.lines(*lines) == [(3, {"accuracy": 0.1}), (4, {"accuracy": 0.2})]
+        assert heard.output.counted == 2
+
+
 def test_json_lines_name_their_epoch_and_may_be_nested():
     heard = Heard("eval_acc", epoch="step")
     heard.lines('{"step": 2, "eval": {"acc": 0.5}, "loss": NaN, "text": "x", "on": true}', '{"other": 1}')

@@ -106,6 +106,7 @@ class Output:
         text = plain[:_SEARCHED]
         if self._epoch_pattern is not None:
             for _, value in self._matches("epoch", self._epoch_pattern, text):
+                self._use(self._line_way)  # before the epoch, which it would forget
                 self._begin(number_of(value))
         for name, pattern in self._patterns.items():
             for epoch, value in self._matches(name, pattern, text):
