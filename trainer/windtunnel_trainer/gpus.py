@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from windtunnel.definition.threads import share
 from windtunnel.ledger import Job
 
 _DEV = Path("/dev")
@@ -31,8 +32,8 @@ def visible_to(place: int, gpus: int, devices: Sequence[str]) -> dict[str, str]:
     if not devices:
         return {}
     first = place * gpus
-    share = (devices[number % len(devices)] for number in range(first, first + gpus))
-    return {"CUDA_VISIBLE_DEVICES": ",".join(dict.fromkeys(share))}
+    own = (devices[number % len(devices)] for number in range(first, first + gpus))
+    return {"CUDA_VISIBLE_DEVICES": ",".join(dict.fromkeys(own))}
 
 
 def visible_in(lane: Job, slot: int, gpus: int | None, devices: Sequence[str]) -> dict[str, str]:
@@ -44,7 +45,7 @@ def visible_in(lane: Job, slot: int, gpus: int | None, devices: Sequence[str]) -
         gpus: that the lane asks for; None for one a slot.
         devices: of the machine.
     """
-    return visible_to(lane.lane * lane.slots + slot, max(1, (gpus or lane.slots) // lane.slots), devices)
+    return visible_to(lane.lane * lane.slots + slot, share(gpus or lane.slots, lane.slots), devices)
 
 
 def _devices_of_windows() -> list[str]:
