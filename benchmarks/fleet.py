@@ -1,13 +1,15 @@
 """Time and memory a partition of a fleet whose entry does nothing, beside multiprocessing.Pool and joblib.
 
 `python -m benchmarks.fleet` writes a table for mini-batches of ten and of one. All three do the same work in one run:
-each mini-batch is a list of paths, and what comes back for each path becomes a row of one table. With
+each mini-batch is a list of paths, and what comes back for each path becomes a row of one table. With `--tenants 5` it
+measures twelve tenants of five seconds on two lanes of two processes, whose ideal is fifteen seconds. With
 `--memory 1000,5000,20000` it tells how much memory of the engine and of a lane a partition takes.
 """
 
 import argparse
 import csv
 import json
+import math
 import multiprocessing
 import resource
 import subprocess
@@ -20,10 +22,15 @@ from pathlib import Path
 
 import psutil
 
-from tests.fleets import prepared
 from windtunnel.definition import Fleet
 from windtunnel.definition.fleet import read_fleet
 from windtunnel.engine.fleet import FleetEngine
+from windtunnel.engine.session import own_session
+from windtunnel.fleet.beginning import begin
+from windtunnel.fleet.records import recorded
+from windtunnel.fleet.split import split
+from windtunnel.ledger import Ledger
+from windtunnel.stores import open_store
 
 SCRIPT = "def run(mini_batch):\n    return [len(path) for path in mini_batch]\n"
 
@@ -102,10 +109,18 @@ def own_cpu() -> float:
     return sum(each.ru_utime + each.ru_stime for each in used)
 
 
-def ours(fleet: Fleet, folder: Path) -> Watch:
-    """From first launch to gathered table: the data is split before."""
-    ledger, _, _ = prepared(folder, fleet)
-    ledger.end("session", "what follows is measured")
+def split_up(fleet: Fleet, folder: Path) -> Ledger:
+    """A run whose data is split, which is not measured."""
+    ledger = Ledger(open_store(str(folder / "runs")), fleet.name, "run")
+    session, running = own_session(ledger)
+    begun = begin(fleet, ledger, session, running)
+    split(begun, fleet)
+    begun.end(session, "what follows is measured")
+    return ledger
+
+
+def ours(fleet: Fleet, ledger: Ledger) -> Watch:
+    """From first launch to gathered table."""
     watch = Watch(ledger.url)
     outcome = FleetEngine(fleet, ledger, look=watch.look).perform()
     assert outcome.gathered["rows"] == outcome.accounts.partitions
@@ -139,8 +154,9 @@ def measure(partitions: int, size: int, processes: int) -> None:
     with tempfile.TemporaryDirectory(prefix="windtunnel-benchmark-", dir=".") as name:
         folder = Path(name).absolute()
         fleet, batches = make(folder, partitions, size, processes)
+        ledger = split_up(fleet, folder)
         contenders: dict[str, Callable[[], Watch | None]] = {
-            "Windtunnel": lambda: ours(fleet, folder),
+            "Windtunnel": lambda: ours(fleet, ledger),
             "multiprocessing.Pool": lambda: pool(batches, folder, processes),
             "joblib": lambda: by_joblib(batches, folder, processes),
         }
@@ -152,11 +168,26 @@ def measure(partitions: int, size: int, processes: int) -> None:
             say(f"{who:22} {seconds:8.2f} {seconds * each:8.3f} {cpu:8.2f} {cpu * each:12.3f}")
 
 
+def tenants(count: int, seconds: float) -> None:
+    """Print how long tenants of so many seconds take on 2 x 2 processes, from first launch to last result."""
+    with tempfile.TemporaryDirectory(prefix="windtunnel-benchmark-", dir=".") as name:
+        folder = Path(name).absolute()
+        fleet, _ = make(folder, count, 1, 2)
+        (folder / "entry.py").write_text(f"import time\n{SCRIPT.replace('return', f'time.sleep({seconds}); return')}")
+        limits = fleet.limits.model_copy(update={"parallel": 2, "slots": 2})
+        ledger = Ledger(open_store(str(folder / "runs")), fleet.name, "run")
+        FleetEngine(fleet.model_copy(update={"limits": limits}), ledger).perform()
+        launches = [moment for moments in ledger.launch_times("lane-").values() for moment in moments]
+        took, ideal = max(recorded(ledger).values()) - min(launches), math.ceil(count / 4) * seconds
+    say(f"{count} tenants of {seconds:g} s on 2 x 2 processes: {took:.2f} s; ideal {ideal:g} s: {took / ideal:.3f} x")
+
+
 def memory(partitions: int, size: int, processes: int) -> None:
     """Print the most memory that this process and a lane have had, in bytes, as JSON."""
     with tempfile.TemporaryDirectory(prefix="windtunnel-benchmark-", dir=".") as name:
         folder = Path(name).absolute()
-        watch = ours(make(folder, partitions, size, processes)[0], folder)
+        fleet, _ = make(folder, partitions, size, processes)
+        watch = ours(fleet, split_up(fleet, folder))
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     say(json.dumps({"engine": own, "lane": max(most for _, most in watch.lanes.values())}))
 
@@ -182,11 +213,16 @@ def main() -> None:
     parser.add_argument("--sizes", default="10,1", help="partitions of a mini-batch, of each measurement")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--memory", default="", metavar="COUNTS", help="measure memory instead: 1000,5000,20000")
+    parser.add_argument(
+        "--tenants", type=float, metavar="SECONDS", help="measure 12 tenants of so many seconds instead"
+    )
     parser.add_argument("--memory-of", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     sizes = list(map(int, arguments.sizes.split(",")))
     if arguments.memory_of:
         memory(arguments.memory_of, sizes[0], arguments.processes)
+    elif arguments.tenants:
+        tenants(12, arguments.tenants)
     elif arguments.memory:
         growth(list(map(int, arguments.memory.split(","))), sizes[0], arguments.processes)
     else:

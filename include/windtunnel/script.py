@@ -25,7 +25,7 @@ def report(*, epoch: float | None = None, **metrics: Any) -> None:
         values = {"epoch": float(epoch), **values}
     file = os.environ.get(REPORTS)
     if file is None:
-        sys.stdout.write("  ".join(f"{name} {value:.6g}" for name, value in values.items()) + "\n")
+        sys.stdout.write("  ".join(f"{name}={value:.6g}" for name, value in values.items()) + "\n")
         sys.stdout.flush()
         return
     with open(file, "a", encoding="utf-8") as reports:  # noqa: PTH123  (one line at once, whoever else writes)

@@ -54,9 +54,11 @@ class StrictModel(BaseModel):
 
     Attributes:
         removed: fields that earlier versions had, each with what is said of it.
+        missed: fields that must be given, with what is said where one is not.
     """
 
     removed: ClassVar[dict[str, str]] = {}
+    missed: ClassVar[dict[str, str]] = {}
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -176,7 +178,8 @@ def _fault(model: type[StrictModel], detail: ErrorDetails, location: Path, where
         name, model = str(location[-1]), _model_at(model, location[:-1])
         return Fault(where, model.removed.get(name) or unknown(name, model.model_fields))
     if kind == "missing":
-        return Fault(where, "is missing; it must be given")
+        said = _model_at(model, location[:-1]).missed.get(str(location[-1]))
+        return Fault(where, said or "is missing; it must be given")
     if kind == "value_error":
         return Fault(where, str(context["error"]))
     if kind in _EXPECTED:

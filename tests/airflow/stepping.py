@@ -8,9 +8,8 @@ may die as well, by the trainer's own code.
 from collections import defaultdict
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import partial
 from types import SimpleNamespace
-from typing import Any, ClassVar
+from typing import Any
 from unittest import mock
 
 from airflow.providers.standard.operators import hitl
@@ -18,45 +17,17 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, T
 from airflow.sdk.execution_time.context import set_current_context
 
 from tests.dying import Fate, Killed
-from windtunnel.definition import Definition, definition_of
-from windtunnel.launchers.base import JobFailure, Launcher
+from tests.stepped import SteppedJobs, SteppedLauncher
 from windtunnel.launchers.lanes import launch
-from windtunnel.ledger import Job, Ledger
-from windtunnel.ledger.queue import open_stages, owed, unfinished
+from windtunnel.ledger import Ledger
+from windtunnel.ledger.queue import open_stages, unfinished
 from windtunnel.stores import open_store
 from windtunnel_airflow.sensors.results import AwaitResults
 from windtunnel_airflow.tasks.approval import APPROVE
 from windtunnel_airflow.triggers.results import ResultsTrigger
-from windtunnel_trainer import units
-from windtunnel_trainer.lane import Lane
 
 LOOKS = 3  # of a sensor in which nobody dies; each death may cost two looks, and one to see what came of it
 _MOST_TRIES = 500
-
-
-class SteppedLauncher(Launcher):
-    """Jobs wait until `Stepping` performs them."""
-
-    waiting: ClassVar[dict[tuple[str, str], str]] = {}
-
-    def launch(self, ledger: Ledger, job: Job) -> None:
-        if owed(ledger, job) and (ledger.url, job.job) not in self.waiting:
-            ledger.begin_launch(job.job, "here", datetime.now(UTC).isoformat())
-            self.waiting[ledger.url, job.job] = ledger.digest
-
-    def live(self, ledger: Ledger) -> set[str]:
-        return {job for url, job in self.waiting if url == ledger.url}
-
-    def may_relaunch(self, ledger: Ledger, job: Job) -> bool:
-        return True
-
-    def failure_reason(self, ledger: Ledger, job: Job) -> JobFailure:
-        return JobFailure("gone", "it is gone")
-
-    def cancel(self, ledger: Ledger, jobs: Any = None) -> None:
-        for url, job in [*self.waiting]:
-            if url == ledger.url and (jobs is None or job in jobs):
-                del self.waiting[url, job]
 
 
 class Skipped(Exception):  # noqa: N818
@@ -76,12 +47,12 @@ class Stepping:
 
     Attributes:
         resumes: whether any death is the whole Airflow's, so that a new DAG run goes on with the run.
-        alone: whether a trial dies alone, and its job lives on.
-        most: units that a lane claims between two looks, at most.
+        jobs: what was launched; see `SteppedJobs` for `alone` and `most`.
     """
 
     def __init__(self, dag: Any, fate: Fate, *, resumes: bool = False, alone: bool = False, most: int = 2) -> None:
-        self.dag, self.fate, self.resumes, self.alone, self.most = dag, fate, resumes, alone, most
+        self.dag, self.fate, self.resumes = dag, fate, resumes
+        self.jobs = SteppedJobs(fate, resumes=resumes, alone=alone, most=most)
         self._xcoms: dict[tuple[str, str, str], Any] = {}
 
     def run(self, run_id: str, answer: str = APPROVE, cut_after: str = "", **conf: Any) -> None:
@@ -204,7 +175,7 @@ class _Run:
         monitor = None
         while True:
             looks += 1
-            allowed = LOOKS + 4 * (self._stepping.fate.deaths - deaths) + due // self._stepping.most
+            allowed = LOOKS + 4 * (self._stepping.fate.deaths - deaths) + due // self._stepping.jobs.most
             assert looks <= allowed, f"{name}: {looks} looks and no end"
             try:
                 monitor = monitor or ResultsTrigger(ledger.url, ledger.digest, stage, search.session.number).monitor()
@@ -217,52 +188,7 @@ class _Run:
                     raise
                 monitor = None
                 continue
-            self._perform_jobs()
-
-    def _perform_jobs(self) -> None:
-        for (url, job), digest in [*SteppedLauncher.waiting.items()]:
-            ends = True
-            try:
-                ends = self._stepping.process(f"{url} {job}", lambda: self._perform(url, job, digest))  # noqa: B023
-            except Killed:
-                if self._stepping.resumes:
-                    raise
-            finally:
-                if ends:
-                    SteppedLauncher.waiting.pop((url, job), None)
-
-    def _perform(self, url: str, name: str, digest: str) -> bool:
-        """A job between two looks: its units, one after another; whether it ends then.
-
-        One that has died alone is started again. A lane is the trainer's own; it claims `Stepping.most` units a look.
-        """
-        ledger = Ledger.open(url).with_spec(digest)
-        definition, job = definition_of(ledger), ledger.job(name)
-        if job.session is None:
-            for unit in owed(ledger, job):
-                self._train(ledger, job, unit, definition)
-            return True
-        lane = Lane(ledger, job, ledger.last_launch(name), definition)
-        for _ in range(self._stepping.most):
-            unit = lane.next()
-            if unit is None:
-                return True
-            self._train(ledger, job, unit, definition)
-            lane.settle(unit)
-        return False
-
-    def _train(self, ledger: Ledger, job: Job, unit: str, definition: Definition) -> None:
-        while ledger.result(unit) is None:
-            started = datetime.now(UTC).isoformat()
-            first = ledger.begin_first_attempt(unit, job.job, "here", started)
-            attempt = first or ledger.begin_attempt(unit, job.job, "here", started)
-            work = partial(units.run, ledger, job, unit, attempt, None, definition, adopts=bool(ledger.spec.sources))
-            try:
-                self._stepping.process(f"{ledger.url} {unit}", work)
-            except Killed:
-                if not self._stepping.alone:
-                    raise
-            self._stepping.fate.begin(f"{ledger.url} {job.job}")
+            self._stepping.jobs.perform()
 
     def _approve(self, operator: Any) -> str:
         context = self._context("approve")

@@ -6,9 +6,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.airflow.stepping import SteppedLauncher, Stepping
+from tests.airflow.stepping import Stepping
 from tests.definitions import definition_from
 from tests.dying import DiesEverywhere, DiesOnce, Fate, assert_claimed, assert_same, mortal, objects, tries
+from tests.stepped import SteppedLauncher
 from windtunnel import launchers
 from windtunnel.definition import checks
 from windtunnel.errors import LaunchError, SearchError
@@ -87,7 +88,7 @@ CONTINUOUS = SEARCH | {
 @pytest.fixture(autouse=True)
 def cheap(monkeypatch):
     """Nothing here takes time that has nothing to do with writes."""
-    monkeypatch.setitem(launchers._LAUNCHERS, "stepped", "tests.airflow.stepping:SteppedLauncher")
+    monkeypatch.setitem(launchers._LAUNCHERS, "stepped", "tests.stepped:SteppedLauncher")
     monkeypatch.setattr(checks, "LAUNCHERS", ("stepped",))
     monkeypatch.syspath_prepend(Path(__file__).parents[1] / "workloads")
     monkeypatch.setattr(SteppedLauncher, "waiting", {})

@@ -34,6 +34,16 @@ class ClaimsConformance:
         }
         assert not any(claim.released for claim in listed.values()) and all(claim.since for claim in listed.values())
 
+    def test_a_claim_that_cannot_be_read_is_one_of_a_lane_that_is_gone_and_strangers_are_none(self, claims, ledger):
+        claims.take(UNITS[0], "lane-1-0", 1)
+        for name, content in ((f"{UNITS[0]}.1", b'{"unit": "'), ("Copy of x.1", b"{}"), ("desktop", b"")):
+            ledger.store.put(ledger.path(f"claims/{name}.json"), content)
+        (claim,) = claims.listing().values()
+        assert (claim.unit, claim.number, claim.released) == (UNITS[0], 1, False)
+        assert not held_by([claim], "lane-1-0")
+        claims.release(claim)
+        assert claims.take(UNITS[0], "lane-1-1", 1, claims.listing()[UNITS[0]]).number == 2
+
     def test_a_claim_that_is_held_is_not_taken(self, claims):
         claims.take(UNITS[0], "lane-1-0", 1)
         assert claims.take(UNITS[0], "lane-1-1", 1, claims.listing()[UNITS[0]]) is None

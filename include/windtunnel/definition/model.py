@@ -169,6 +169,8 @@ class Dag(StrictModel):
 class Definition(StrictModel):
     """One search. `name` is the file's stem unless given."""
 
+    missed: ClassVar[dict[str, str]] = {"workload": "is missing; give a workload, or a script of yours in its place"}
+
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$", max_length=100)]
     """Name of the search and of its DAG."""
     description: str = ""

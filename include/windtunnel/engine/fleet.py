@@ -81,7 +81,7 @@ class FleetEngine:
             WindtunnelError: a stage cannot be performed.
         """
         session, running = own_session(self.ledger)
-        ledger = self._patiently(begin, self.fleet, self.ledger, session, running)
+        ledger = self._patiently(begin, self.fleet, self.ledger, session, running, self.sleep)
         try:
             outcome = self._perform(ledger)
         except BaseException as error:

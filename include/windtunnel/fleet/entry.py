@@ -33,14 +33,13 @@ def source_of_entry(fleet: Fleet) -> dict[str, bytes]:
 
 
 def _without_data(fleet: Fleet, folder: Path) -> dict[str, bytes]:
-    """What lies in a folder, but for the fleet's data, whose changes are no changes of the code."""
-    data = Path(fleet.data)
-    files = files_of_folder(folder)
-    return {
-        path: content
-        for path, content in files.items()
-        if not (folder / path).is_relative_to(data) and not (folder / path).match(fleet.data)
-    }
+    """What lies in a folder, but for the fleet's data and outputs, whose changes are no changes of the code."""
+    others = [Path(fleet.data), *(Path(place) for place in fleet.gather.outputs.values() if place)]
+
+    def is_code(file: Path) -> bool:
+        return not file.match(fleet.data) and not any(file.is_relative_to(other) for other in others)
+
+    return {path: content for path, content in files_of_folder(folder).items() if is_code(folder / path)}
 
 
 def upload_entry(ledger: Ledger, fleet: Fleet, source: Mapping[str, bytes]) -> str | None:

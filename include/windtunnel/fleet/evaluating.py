@@ -10,15 +10,11 @@ from windtunnel.ledger import Job, Ledger, State
 
 @dataclass(frozen=True, slots=True)
 class EvaluationProgress:
-    """Whether the evaluation has ended, and what it returned."""
+    """Whether the evaluation has ended, what it returned, and its job where that is to be launched again."""
 
     done: bool
     metrics: dict[str, float | None]
-
-    @property
-    def wanted(self) -> tuple[Job, ...]:
-        """Jobs that are to be launched again: none, for an evaluation that is gone has failed."""
-        return ()
+    wanted: tuple[Job, ...] = ()
 
     @property
     def message(self) -> str:
@@ -43,7 +39,7 @@ class EvaluationMonitor:
 
         Raises:
             FleetError: the evaluation failed.
-            LaunchError: its job is gone without a result, as two looks in a row found.
+            LaunchError: its job is gone without a result, as two looks in a row found, and may not be launched again.
         """
         lives = EVALUATION in self._launcher.live(self._ledger)  # first: it may end between the two looks
         result = self._ledger.result(EVALUATION)
@@ -52,7 +48,10 @@ class EvaluationMonitor:
                 raise FleetError(f"the evaluation failed: {result.message}")
             return EvaluationProgress(True, result.metrics)
         self._absent = 0 if lives else self._absent + 1
-        if self._absent == 2:
-            reason = self._launcher.failure_reason(self._ledger, evaluation_job(self._ledger))
-            raise LaunchError(f"the evaluation: {reason.kind}: {reason.message}\n{reason.log}")
-        return EvaluationProgress(False, {})
+        if self._absent < 2:
+            return EvaluationProgress(False, {})
+        self._absent, job = 0, evaluation_job(self._ledger)
+        if self._launcher.may_relaunch(self._ledger, job):
+            return EvaluationProgress(False, {}, (job,))
+        reason = self._launcher.failure_reason(self._ledger, job)
+        raise LaunchError(f"the evaluation: {reason.kind}: {reason.message}\n{reason.log}")

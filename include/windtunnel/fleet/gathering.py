@@ -105,9 +105,7 @@ def gather(ledger: Ledger, fleet: Fleet, plan: FleetPlan, partitions: Partitions
         report = Path(folder) / "batches.csv"
         _write_batches(report, results(ledger), plan, partitions)
         ledger.store.upload(ledger.path(BATCHES), report)
-        log = Path(folder) / "log.txt"
-        _merge_logs(ledger, log)
-        ledger.store.upload(ledger.path(LOG), log)
+    merge_logs(ledger)
     ledger.store.create(ledger.path(_DONE), json.dumps({"rows": count, "files": sorted(files)}).encode() + b"\n")
     return gathered(ledger) or {}
 
@@ -220,23 +218,25 @@ def _write_batches(file: Path, every: Iterable[BatchResult], plan: FleetPlan, pa
             table.writerow(map(csv_cell, [*row, result.attempts, result.kind, result.message]))
 
 
-def _merge_logs(ledger: Ledger, file: Path) -> None:
-    """One log of all lanes, line by line in the order of time, which begins each line."""
+def merge_logs(ledger: Ledger) -> None:
+    """Write one log of all lanes, line by line in the order of time, which begins each line.
+
+    A lane may bring the end of its log after the last result: whoever reports the run, once its lanes have ended, does
+    this again.
+    """
     folder = ledger.path("logs/")
     paths = [entry.path for entry in ledger.store.list(folder) if _is_lanes(entry.path.removeprefix(folder))]
-    with ExitStack() as stack, file.open("wb") as merged:
+    with tempfile.TemporaryDirectory(prefix="windtunnel-") as temporary, ExitStack() as stack:
+        file = Path(temporary) / "log.txt"
         opened: list[IO[bytes]] = []
         for path in paths:
             try:
                 opened.append(stack.enter_context(ledger.store.open(path)))
             except NotFoundError:
                 continue
-        merged.writelines(heapq.merge(*map(_lines_of, opened)))
-
-
-def _lines_of(log: IO[bytes]) -> Iterator[bytes]:
-    """The lines of a log; of one that never ends, its pieces."""
-    return iter(lambda: log.readline(_LONGEST_LINE), b"")
+        with file.open("wb") as merged:
+            merged.writelines(heapq.merge(*opened))
+        ledger.store.upload(ledger.path(LOG), file)
 
 
 def _is_lanes(name: str) -> bool:

@@ -92,8 +92,8 @@ def check_columns(partitions: Partitions, columns: Sequence[str]) -> None:
         LedgerError: somebody changed the table.
     """
     if list(partitions.columns) != list(columns):
-        found, allowed = ", ".join(partitions.columns), ", ".join(columns)
-        raise LedgerError(f"{_TABLE}: found the keys {found}; allowed: those of the definition, {allowed}")
+        columns_found, allowed = ", ".join(partitions.columns), ", ".join(columns)
+        raise LedgerError(f"{_TABLE}: found the keys {columns_found}; allowed: those of the definition, {allowed}")
 
 
 def _partition(columns: int, name: Any, keys: Any, digest: Any, rows: Any) -> Partition:

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from windtunnel.definition import Fleet
 from windtunnel.errors import DefinitionError, NotFoundError
 from windtunnel.fleet.partitions import Partition, Partitions, identity
-from windtunnel.fleet.records import FleetPlan, Past, batch_number, fix_plan, fixed_plan, read_plan, results
+from windtunnel.fleet.records import FleetPlan, Outcome, Past, batch_number, fix_plan, fixed_plan, read_plan, results
 from windtunnel.ledger import Ledger, State
 from windtunnel.ledger.ids import canonical_json
 from windtunnel.ledger.reading import unreadable
@@ -50,32 +50,30 @@ def plan(ledger: Ledger, fleet: Fleet, partitions: Partitions, choice: Choice | 
         DefinitionError: a pattern fits no partition.
         LedgerError: a later session has begun.
     """
-    there = fixed_plan(ledger)
-    if there is not None:
-        return there
-    choice = choice or Choice()
+    last = last_run(ledger)
+    fixed = fixed_plan(ledger) or fix_plan(ledger, _made(ledger, fleet, partitions, choice or Choice(), last))
+    if fixed.last == last:  # no other run has begun since
+        _remember(ledger)
+    return fixed
+
+
+def _made(ledger: Ledger, fleet: Fleet, partitions: Partitions, choice: Choice, last: str | None) -> FleetPlan:
     basis = basis_of(ledger, fleet)
     chosen = _chosen(partitions, choice)
-    last = last_run(ledger)
     known = _take_over(ledger, partitions, basis, last, chosen if choice.force else set())
     if choice.only_failed:
         chosen = {place for place in chosen if partitions[place].name not in known.trained}
     to_do = [place for place in range(len(partitions)) if place in chosen and place not in known.taken]
     skipped = [place for place in range(len(partitions)) if place not in chosen and place not in known.taken]
     size = fleet.mini_batch_size
-    fixed = fix_plan(
-        ledger,
-        FleetPlan(
-            basis=basis,
-            batches=tuple(tuple(to_do[first : first + size]) for first in range(0, len(to_do), size)),
-            taken=tuple(sorted(known.taken)),
-            skipped=tuple(skipped),
-            last=last,
-            session=ledger.own_turn.number,
-        ),
+    return FleetPlan(
+        basis=basis,
+        batches=tuple(tuple(to_do[first : first + size]) for first in range(0, len(to_do), size)),
+        taken=tuple(sorted(known.taken)),
+        skipped=tuple(skipped),
+        last=last,
+        session=ledger.own_turn.number,
     )
-    _remember(ledger)
-    return fixed
 
 
 @dataclass(frozen=True)
@@ -213,5 +211,8 @@ def trained(run: Ledger, plan: FleetPlan) -> Iterator[tuple[int, Past]]:
         rows: dict[int, list[dict[str, object]]] = {}
         for place, row in result.rows:
             rows.setdefault(place, []).append(row)
-        for place, outcome in zip(places, result.outcomes, strict=False):
+        outcomes = result.outcomes
+        if result.state is State.FAILED:  # a record that cannot be read does not tell how many there were
+            outcomes += (Outcome(state=State.FAILED, message=result.message),) * (len(places) - len(outcomes))
+        for place, outcome in zip(places, outcomes, strict=False):
             yield place, Past(partition=place, source=run.run, outcome=outcome, rows=tuple(rows.get(place, ())))

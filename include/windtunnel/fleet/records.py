@@ -7,7 +7,7 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import BeforeValidator, Field
 
-from windtunnel.errors import NotFoundError
+from windtunnel.errors import NotFoundError, UnreadableError
 from windtunnel.ledger import Ledger, State
 from windtunnel.ledger.reading import named, read_record, unreadable
 from windtunnel.ledger.records import Record
@@ -210,7 +210,7 @@ def record(ledger: Ledger, result: BatchResult) -> bool:
 def result_of(ledger: Ledger, batch: str) -> BatchResult | None:
     """How a mini-batch ended, if it did."""
     try:
-        return read_record(ledger.store, ledger.path(f"{_RESULTS}{batch}.json"), BatchResult)
+        return _read(ledger, ledger.path(f"{_RESULTS}{batch}.json"), batch)
     except NotFoundError:
         return None
 
@@ -234,7 +234,7 @@ def results(ledger: Ledger, but: Container[int] = ()) -> Iterator[BatchResult]:
     folder = ledger.path(_RESULTS)
     for name, entry in named(ledger.store.list(folder), folder):
         if (number := batch_number(name)) >= 0 and number not in but:
-            result = _listed(entry.metadata) or read_record(ledger.store, entry.path, BatchResult)
+            result = _listed(entry.metadata) or _read(ledger, entry.path, name)
             if result.batch != name:
                 raise unreadable(ledger.store, entry.path, f"is the result of {shown(result.batch)}")
             yield result
@@ -261,6 +261,16 @@ def recorded(ledger: Ledger) -> dict[str, float]:
     return {name: entry.modified.timestamp() for name, entry in listed if batch_number(name) >= 0}
 
 
+def _read(ledger: Ledger, path: str, batch: str) -> BatchResult:
+    """A result; a failure that tells so where it cannot be read, for it was written once and for all."""
+    try:
+        return read_record(ledger.store, path, BatchResult)
+    except UnreadableError as error:
+        facts = {"state": State.FAILED, "message": str(error)}
+        whole = {"batch": batch, "items": 1, "kind": "unreadable", "outcomes": [facts], **facts}
+        return BatchResult.model_validate(whole)
+
+
 def _counts(ledger: Ledger, entry: Entry) -> Iterable[Any]:
     try:
         counts = json.loads(entry.metadata["counts"])
@@ -268,7 +278,7 @@ def _counts(ledger: Ledger, entry: Entry) -> Iterable[Any]:
             return counts
     except (KeyError, ValueError, TypeError):
         pass  # lost in copying
-    return _summary(read_record(ledger.store, entry.path, BatchResult))
+    return _summary(_read(ledger, entry.path, entry.path.rpartition("/")[2].removesuffix(".json")))
 
 
 def _summary(result: BatchResult) -> list[Any]:

@@ -15,23 +15,26 @@ somebody **releases** it because its lane is gone for good. A lane that starts a
 are recorded once, so that this costs work and nothing else.
 
 In the ledger a unit's n-th claim is `claims/<unit>.<n>.json`, with lane and launch in the object's metadata, and its
-release `claims/<unit>.<n>.released.json`. Both are created once.
+release `claims/<unit>.<n>.released.json`. Both are created once. A claim that cannot be read is that of a lane which
+is gone.
 """
 
 import json
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from pydantic import Field, ValidationError
 
-from windtunnel.errors import NotFoundError
+from windtunnel.errors import NotFoundError, UnreadableError
+from windtunnel.ledger.ids import safe_name
 from windtunnel.ledger.ledger import Ledger
 from windtunnel.ledger.reading import named, read_record
 from windtunnel.ledger.records import Id, Record
 from windtunnel.stores.base import Entry
 
 _RELEASED: Final = ".released"
+_UNKNOWN: Final = "unknown"  # the lane of a claim that cannot be read
 
 
 class Claim(Record):
@@ -103,7 +106,7 @@ class Claims:
         released: set[tuple[str, int]] = set()
         for name, entry in named(self._ledger.store.list(folder), folder):
             unit, _, number = name.removesuffix(_RELEASED).rpartition(".")
-            if not (unit and number.isdecimal() and number.isascii()):
+            if not (unit and safe_name(unit) == unit and number.isdecimal() and number.isascii()):
                 continue  # a stranger's file
             if name.endswith(_RELEASED):
                 released.add((unit, int(number)))
@@ -116,12 +119,16 @@ class Claims:
         }
 
     def _claim(self, unit: str, number: int, entry: Entry) -> Claim:
-        fields = {"unit": unit, "number": number, "since": entry.modified.timestamp()}
+        fields: dict[str, Any] = {"unit": unit, "number": number, "since": entry.modified.timestamp()}
         try:
             facts = {name: json.loads(value) for name, value in entry.metadata.items()}
             return Claim.model_validate(facts | fields)
         except (ValueError, ValidationError):  # lost in copying
+            pass
+        try:
             return read_record(self._ledger.store, entry.path, Claim).model_copy(update=fields)
+        except UnreadableError:  # some lane made it; which one, nobody knows: it is a lane that does not live
+            return Claim(unit=unit, number=number, lane=_UNKNOWN, launch=0, since=fields["since"])
 
     def _path(self, claim: Claim, suffix: Literal["", ".released"] = "") -> str:
         return self._ledger.path(f"claims/{claim.unit}.{claim.number}{suffix}.json")

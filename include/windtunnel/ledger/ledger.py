@@ -8,7 +8,7 @@ from windtunnel.ledger.records import Plan
 from windtunnel.ledger.selection import Selection
 from windtunnel.ledger.sessions import Sessions
 from windtunnel.ledger.spec import Spec, is_digest, read_spec
-from windtunnel.ledger.stage import Stage
+from windtunnel.ledger.stage import FLEET, Stage
 from windtunnel.ledger.trial import infeasible
 from windtunnel.ledger.trials import Trials
 from windtunnel.ledger.url import parts_of
@@ -170,4 +170,5 @@ class Ledger(Sessions, Jobs, Trials):
             sorted({stage for stage, other in stages if other == name and stage.is_one}, key=lambda stage: stage.order)
             for name in (_PLAN, _SELECTION)
         )
+        planned += [FLEET] if self._has(_PLAN) else []
         return planned, [stage for stage in selected if stage.is_iteration]

@@ -3,6 +3,7 @@
 import logging
 from dataclasses import replace
 
+from windtunnel.fleet.gathering import gathered, merge_logs
 from windtunnel.ledger import Decision, Ledger
 from windtunnel.report.fleet import FleetReader, is_fleets
 from windtunnel.report.html import render, render_fleet
@@ -27,6 +28,8 @@ def write_report(ledger: Ledger, *, over: str = "") -> None:
         LedgerError: the run has not begun.
     """
     if is_fleets(ledger):
+        if gathered(ledger) is not None:
+            merge_logs(ledger)
         ledger.store.put(ledger.path("report.html"), render_fleet(FleetReader(ledger).read()).encode())
         return
     snapshot = collect(ledger)

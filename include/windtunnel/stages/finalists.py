@@ -7,10 +7,13 @@ from windtunnel.ledger import Plan, Request, State, Trial, ids
 from windtunnel.ledger.ids import first_id, last_try, retry_id
 from windtunnel.ledger.sources import open_source
 from windtunnel.ledger.stage import Stage
-from windtunnel.objectives.front import fittest, spread
+from windtunnel.objectives.direction import sign
+from windtunnel.objectives.front import comparable, fittest, spread
 from windtunnel.stages.history import History
+from windtunnel.stages.iterations import to_learn_from
 from windtunnel.stages.planning import plan_trials
 from windtunnel.stages.search import Search
+from windtunnel.strategies import get_strategy
 
 _FEWEST = 2  # finalists of several objectives
 
@@ -67,13 +70,28 @@ def _front(search: Search, history: History, stage: Stage) -> list[Request]:
 def _members(search: Search, trials: Sequence[Trial], front: Collection[str]) -> list[Trial]:
     """Members of the front, spread over it; where it has hardly any, the next best too, for a long training may fail.
 
-    The front of one objective is one trial, mostly: the finalists are the best then.
+    The front of one objective is one trial, mostly: the finalists are those of which the strategy expects most then,
+    and the best by its own value where there is room for two. The best of many noisy values may owe that to luck alone.
     """
     objectives, most = search.problem.objectives, search.definition.finalists.max
+    if len(objectives) == 1:
+        best = _expected_best(search, trials)
+        lucky = [trial for trial in trials if trial.trial in front][: most - 1]
+        return list({one.trial: one for one in [*best[:1], *lucky, *best]}.values())[:most]
     members = spread([trial for trial in trials if trial.trial in front], objectives, most)
-    wanted = most if len(objectives) == 1 else min(most, _FEWEST)
     others = [trial for trial in fittest(trials, objectives) if trial.trial not in front]
-    return members + others[: max(0, wanted - len(members))]
+    return members + others[: max(0, min(most, _FEWEST) - len(members))]
+
+
+def _expected_best(search: Search, trials: Sequence[Trial]) -> list[Trial]:
+    """The trials that may be on a front, by what the strategy expects of their objective, best first."""
+    ((name, direction),) = search.problem.objectives.items()
+    fit = comparable(trials, search.problem.objectives)
+    strategy = get_strategy(search.definition.strategy.name, search.definition.strategy.options)
+    history = [to_learn_from(trial) for trial in fit]
+    expected = strategy.expected(search.problem, history, search.definition.seed)
+    order = sorted(range(len(fit)), key=lambda place: sign(direction) * expected[place][name])
+    return [fit[place] for place in order]
 
 
 def _last_tries(search: Search, history: History, requests: list[Request]) -> list[Request]:

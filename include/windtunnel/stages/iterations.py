@@ -160,12 +160,12 @@ def _batch(search: Search, history: History, k: int, problem: Problem) -> Batch:
     past += [Trial(_first_rung(search, Stage.iteration(k), default)) for default in first]
     wanted -= len(first)
     strategy = get_strategy(definition.strategy.name, definition.strategy.options)
-    learnt = [_to_learn_from(trial) for trial in past]
+    learnt = [to_learn_from(trial) for trial in past]
     rest = strategy.suggest(problem, learnt, wanted, definition.seed, k) if wanted else Batch([])
     return Batch(first + rest.suggestions, rest.note)
 
 
-def _to_learn_from(trial: Trial) -> Trial:
+def to_learn_from(trial: Trial) -> Trial:
     """The trial as strategies get it: a copy, for one may be a user's own, with values that one can calculate with."""
     request, result = deepcopy(trial.request), trial.result
     if result is not None:
@@ -179,7 +179,7 @@ def _to_learn_from(trial: Trial) -> Trial:
 def _first(search: Search, past: list[Trial], wanted: int) -> list[Suggestion]:
     """What the first iteration begins with: the default, and what did best on other tasks; neither was tried before."""
     first = _default(search, past) if search.definition.trials.default_first else []
-    tried = {search.space.key(one.params) for one in [*past, *first]}
+    tried = {search.space.key(one.params) for one in past} | {search.space.key(one.params) for one in first}
     others = best_of_other_tasks(search, (wanted - len(first)) // 2)
     return first + [
         one for one in others if search.space.key(one.params) not in tried and search.problem.feasible(one.params)

@@ -167,6 +167,22 @@ class Strategy(ABC):
             SearchError: not a single configuration keeps the constraints.
         """
 
+    def expected(self, problem: Problem, history: Sequence[Trial], seed: int) -> list[Mapping[str, float]]:
+        """What each trial's objectives would be on average over trial seeds, as far as the strategy can tell.
+
+        The best of many noisy values is better than its configuration is: what was lucky falls back here. By default
+        the values themselves.
+
+        Args:
+            problem: what is searched for.
+            history: trials that have ended well.
+            seed: of the search.
+
+        Returns:
+            Values by name, of each trial in order.
+        """
+        return [trial.objectives for trial in history]
+
 
 def generator(seed: int, iteration: int) -> random.Random:
     """The random generator of one iteration: the same wherever and whenever it is asked for."""

@@ -17,6 +17,7 @@ Rules = tuple[tuple[Path, "GitIgnoreSpec"], ...]
 _MOST_FILES = 10_000
 _IGNORE = ".gitignore"
 _NEVER = (".git", "__pycache__", ".ipynb_checkpoints", _IGNORE)
+_RUNS = ("*/*/search.json", "*/*/writer.json", "*/current.json")  # what a store has as soon as a run begins
 _SECRET = re.compile(r"\.env(\..+)?|\.envrc")
 _FIELDS = (re.compile(rb"^(script|workload|kind)\s*:", re.M), re.compile(rb"^(objectives|split)\s*:", re.M))
 
@@ -83,7 +84,7 @@ def _is_made(folder: Path) -> bool:
     """Whether it is a virtual environment, or a store of runs."""
     if (folder / "pyvenv.cfg").exists() or (folder / "conda-meta").exists():
         return True
-    return any(folder.glob("*/*/search.json"))
+    return any(any(folder.glob(pattern)) for pattern in _RUNS)
 
 
 def _rules_of(folder: Path) -> Rules:

@@ -189,7 +189,7 @@ def test_required_fields_are_named():
     with pytest.raises(DefinitionError) as caught:
         definition_from({"name": "a"})
     assert str(caught.value).splitlines() == [
-        "workload: is missing; it must be given",
+        "workload: is missing; give a workload, or a script of yours in its place",
         "objectives: is missing; it must be given",
     ]
 

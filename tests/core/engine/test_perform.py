@@ -75,8 +75,9 @@ def test_a_search_that_only_fails_ends(begin):
         Engine(begin(settings={"value": "none"})).perform()
 
 
-def test_finalists_that_nobody_wants_are_not_trained(begin):
-    search, seen = begin(approval=True), []
+@pytest.mark.parametrize("continuous", [False, True])
+def test_finalists_that_nobody_wants_are_not_trained(begin, continuous):
+    search, seen = begin(approval=True, continuous=continuous), []
     assert Engine(search, approve=lambda plan: seen.append(plan) or False).perform() == []
     assert [request.epochs for request in seen[0].requests] == [2]
     assert search.ledger.finished("local")
@@ -152,6 +153,24 @@ def test_a_continuous_search_tries_as_many_as_it_may(begin):
     assert Engine(search).perform()
     tried = [trial for trial in search.ledger.outcomes() if trial.endswith("-e1")]
     assert len(tried) == 9
+
+
+def test_a_continuous_search_that_is_interrupted_ends_its_lanes_and_goes_on(begin):
+    fields = {"continuous": True, "limits": {"parallel": 2, "trials": 9}, "iterations": 5}
+
+    def interrupt(progress):
+        if search.ledger.outcomes():
+            raise KeyboardInterrupt
+
+    search = begin(**fields)
+    with pytest.raises(KeyboardInterrupt):
+        Engine(search, look=interrupt).perform()
+    assert not get_launcher("local").live(search.ledger)
+    before = {trial: search.ledger.attempts(trial) for trial in search.ledger.outcomes()}
+    again = begin(**fields)
+    assert Engine(again).perform()
+    assert {trial: again.ledger.attempts(trial) for trial in before} == before
+    assert len([trial for trial in again.ledger.outcomes() if trial.endswith("-e1")]) == 9
 
 
 def test_nothing_is_retrained_where_neither_the_file_nor_the_workload_has_epochs(tmp_path, monkeypatch):

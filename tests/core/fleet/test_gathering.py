@@ -10,6 +10,7 @@ from windtunnel.fleet.gathering import gather, standings
 from windtunnel.fleet.planning import Choice
 from windtunnel.fleet.records import BatchResult, Outcome, batch_name, record
 from windtunnel.ledger import State
+from windtunnel.report import write_report
 
 
 def gathered(tmp_path, order, name, **fields):
@@ -119,6 +120,10 @@ def test_one_log_has_the_lines_of_all_lanes_in_the_order_of_time(tmp_path):
         ledger.store.put(ledger.path(f"logs/{name}.log"), content)
     gather(ledger, fleet, plan, partitions)
     assert ledger.store.get(ledger.path("gathered/log.txt")) == b"2026-01-01 a\n2026-01-02 b\n2026-01-03 c\n"
+    late = b"2026-01-02 b\n2026-01-04 d\n"  # it came after the last result
+    ledger.store.put(ledger.path("logs/lane-1-1.1.log"), late)
+    write_report(ledger)
+    assert ledger.store.get(ledger.path("gathered/log.txt")).endswith(b"2026-01-03 c\n2026-01-04 d\n")
 
 
 def test_the_tables_mltable_reads_it(tmp_path):

@@ -201,3 +201,12 @@ def test_a_poll_is_a_few_listings_however_many_partitions_there_are(watch, monke
     monkeypatch.setattr(kind, "list", lambda self, prefix="": listed.append(prefix) or listing(self, prefix))
     monitor.poll()
     assert len(listed) <= 3
+
+
+def test_a_result_that_cannot_be_read_counts_as_failed(watch):
+    ledger, plan, _, _, monitor = watch()
+    for number in range(5):
+        succeed(ledger, plan, number)
+    ledger.store.put(ledger.path(f"results/{batch_name(2)}.json"), b'{"batch": ')
+    assert monitor.poll().message == "4 of 5 partitions trained, 1 failed, 2 lanes live"
+    assert "b000002.json" in result_of(ledger, batch_name(2)).message

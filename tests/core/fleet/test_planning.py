@@ -6,6 +6,7 @@ from tests.fleets import ECHO, RAW, fall_short, fleet_from, prepared, succeed
 from windtunnel.errors import DefinitionError, LedgerError
 from windtunnel.fleet.accounts import Accounts
 from windtunnel.fleet.beginning import begin, lanes
+from windtunnel.fleet.entry import source_of_entry
 from windtunnel.fleet.planning import Choice, plan, taken
 from windtunnel.fleet.records import ended, read_plan
 
@@ -140,3 +141,18 @@ def test_a_run_goes_on_with_the_same_definition_only(tmp_path):
     assert begin(wider, ledger, "other").turn.number == 2  # what is trained stays the same
     with pytest.raises(LedgerError, match="began with another definition or other code: seed changed"):
         begin(fleet.model_copy(update={"seed": 5}), ledger, "other")
+
+
+def test_data_outputs_and_runs_beside_the_script_are_no_code(tmp_path):
+    (tmp_path / "entry.py").write_text("def run(mini_batch):\n    return mini_batch\n")
+    (tmp_path / "helper.py").write_text("x = 1\n")
+    outputs = {"kept": str(tmp_path / "made" / "kept"), "own": ""}
+    fleet = fleet_from(tmp_path, entry_script=str(tmp_path / "entry.py"), gather={"outputs": outputs})
+    code = {"entry.py", "helper.py", "code/entry.py"}
+    assert source_of_entry(fleet).keys() == code
+    first, _, _ = prepared(tmp_path, fleet, "first")
+    (tmp_path / "made" / "kept").mkdir(parents=True)
+    (tmp_path / "made" / "kept" / "1.csv").write_text("x\n")
+    assert source_of_entry(fleet).keys() == code
+    second, _, _ = prepared(tmp_path, fleet, "second")
+    assert first.spec.code == second.spec.code

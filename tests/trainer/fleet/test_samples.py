@@ -23,14 +23,15 @@ def test_each_process_is_measured_with_the_gpu_that_it_sees(tmp_path, monkeypatc
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     fleet = fleet_from(tmp_path / "toy", limits={"parallel": 2, "slots": 2})
     ledger, _, plan = prepared(tmp_path, fleet)
-    samples = Samples(ledger, fleet, lanes(ledger, fleet, plan)[1], 1)
+    job = lanes(ledger, fleet, plan)[1].model_copy(update={"slots": 2})
+    samples = Samples(ledger, fleet, job, 1)
     samples.take([(0, os.getpid()), (1, os.getpid())])
     samples.write()
-    head, *rows = ledger.store.get(ledger.path("samples/lane-1.1.csv")).decode().splitlines()
+    head, *rows = ledger.store.get(ledger.path(f"samples/{job.job}.1.csv")).decode().splitlines()
     assert head == "moment,lane,slot,process,cpu_percent,memory_bytes,gpu_percent,gpu_memory_bytes"
     found = [row.split(",") for row in rows]
     assert [(row[1], row[2], row[6], row[7]) for row in found] == [
-        ("lane-1", "0", "33", str(300 * 2**20)),
-        ("lane-1", "1", "11", str(100 * 2**20)),  # the fourth process shares the first GPU
+        (job.job, "0", "33", str(300 * 2**20)),
+        (job.job, "1", "11", str(100 * 2**20)),  # the fourth process shares the first GPU
     ]
     assert all(int(row[5]) > 1_000_000 for row in found)

@@ -1,5 +1,6 @@
 """What a process does with a mini-batch: Azure's contract and ours, in this process."""
 
+import socket
 import sys
 import textwrap
 
@@ -7,10 +8,12 @@ import pytest
 
 from tests.fleets import fleet_from, prepared
 from windtunnel.errors import WorkloadError
+from windtunnel.fleet.queue import Claimed
 from windtunnel.fleet.records import batch_name, result_of
 from windtunnel.workload.files import SCRIPT
+from windtunnel_trainer.fleet.process import Process, Task
 from windtunnel_trainer.fleet.returned import elements, metrics_of, placed
-from windtunnel_trainer.fleet.worker import Worker
+from windtunnel_trainer.fleet.worker import Worker, tell_wait
 
 
 @pytest.fixture
@@ -283,3 +286,13 @@ def test_what_is_returned_becomes_rows_of_plain_values():
     assert placed([{"a": 1}], [4, 5]) == [(-1, {"a": 1})]
     assert metrics_of([{"score": 2, "name": "x"}]) == {"score": 2.0}
     assert metrics_of([{"score": 2}, {"score": 3}]) == {}
+
+
+def test_no_time_out_counts_while_a_process_waits_for_a_store_that_takes_no_writes(monkeypatch):
+    here, there = socket.socketpair()
+    process = Process(1, 0, here, task=Task(Claimed(0, 0), began=-1000.0))
+    tell_wait(there, "waiting: the disk is full")
+    assert list(process.heard()) == [] and process.waits
+    tell_wait(there, "it takes writes again")
+    assert list(process.heard()) == [] and not process.waits
+    assert process.task.began > -1000.0

@@ -248,7 +248,7 @@ class Lane:
         """Kill processes that take too long or too much memory; they are settled once they have ended."""
         moment, limit = time.monotonic(), self._fleet.retry_settings.timeout
         for process in self._processes:
-            if process.condemned is not None:
+            if process.condemned is not None or process.waits:
                 continue
             if process.task is not None and moment - process.task.began > limit:
                 process.kill("timeout", f"retry_settings.timeout, {limit:g} s, ended it")

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,7 @@ from windtunnel.fleet.partitions import Partitions
 from windtunnel.fleet.queue import Claimed
 from windtunnel.ledger import Job, Ledger
 from windtunnel_trainer import child, memory
-from windtunnel_trainer.fleet.worker import READY, Worker
-from windtunnel_trainer.logs import say
+from windtunnel_trainer.fleet.worker import READY, WAITING, Worker, tell_wait
 
 _MOST = 1024 * 1024  # bytes of a message; a process that says more is not listened to
 
@@ -54,6 +54,7 @@ class Process:
         ready: whether it came through its import and `init`.
         task: what it does.
         done: mini-batches that it did.
+        waits: whether it waits for a store that takes no writes, such as a full disk: no time-out counts then.
         condemned: kind and message, where the lane killed it.
     """
 
@@ -64,6 +65,7 @@ class Process:
     ready: bool = False
     task: Task | None = None
     done: int = 0
+    waits: bool = False
     condemned: tuple[str, str] | None = None
     kills_before: int = field(default_factory=memory.kernel_kills)
 
@@ -88,6 +90,11 @@ class Process:
                 content += part
         for line in content[: content.rfind(b"\n") + 1].splitlines():  # it may have died in the midst of a line
             message = json.loads(line)
+            if message["state"] == WAITING:
+                self.waits = not self.waits
+                if self.task is not None:
+                    self.task.began = time.monotonic()
+                continue
             if message["state"] == READY:
                 self.ready = True
             yield message
@@ -130,7 +137,7 @@ def start(
     def work() -> None:
         here.close()
         own = Ledger.open(url).with_spec(spec)  # it has connections of its own
-        own.store.on_wait = say
+        own.store.on_wait = partial(tell_wait, there)
         worker = Worker(own, fleet, partitions, folder, {"lane": job.job, "slot": slot})
         worker.load(script)
         worker.serve(there)

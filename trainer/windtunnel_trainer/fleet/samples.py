@@ -38,8 +38,8 @@ class Samples:
         self._rows: list[str] = []
         self._next, self._write, self._written = 0.0, monotonic() + _PAUSE, 0
         shared = devices() if shutil.which("nvidia-smi") is not None else []
-        shares = [visible_in(job, slot, fleet.resources.gpus, shared) for slot in range(job.slots)]
-        self._gpus = [share.get("CUDA_VISIBLE_DEVICES", "").partition(",")[0] for share in shares]
+        shares = {slot: visible_in(job, slot, fleet.resources.gpus, shared) for slot in range(job.slots)}
+        self._gpus = {slot: share.get("CUDA_VISIBLE_DEVICES", "").partition(",")[0] for slot, share in shares.items()}
 
     def take(self, processes: Sequence[tuple[int, int]]) -> None:
         """Measure if it is time to.
@@ -51,12 +51,12 @@ class Samples:
         if moment < self._next:
             return
         self._next = moment + self._interval
-        gpus = _used_gpus() if any(self._gpus) else {}
+        gpus = _used_gpus() if any(self._gpus.values()) else {}
         for slot, pid in processes:
             with suppress(psutil.Error):
                 process = self._processes.setdefault(pid, psutil.Process(pid))
                 cpu, used = process.cpu_percent(), process.memory_info().rss
-                gpu = gpus.get(self._gpus[slot], ",")
+                gpu = gpus.get(self._gpus.get(slot, ""), ",")
                 self._rows.append(f"{now()},{self._lane},{slot},{pid},{cpu:.1f},{used},{gpu}\n")
         self._processes = {pid: self._processes[pid] for _, pid in processes if pid in self._processes}
         if len(self._rows) > _MOST:

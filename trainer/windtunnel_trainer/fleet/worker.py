@@ -23,9 +23,10 @@ from windtunnel_trainer.fleet.contract import Contract, load
 from windtunnel_trainer.fleet.partition import Partition, PartitionVerification, clear, frame
 from windtunnel_trainer.fleet.returned import elements, metrics_of, placed
 from windtunnel_trainer.fleet.script import trains_by_script
+from windtunnel_trainer.logs import say
 from windtunnel_trainer.seeds import seed_everything
 
-READY = "ready"
+READY, WAITING = "ready", "waiting"
 
 
 @dataclass
@@ -208,6 +209,12 @@ class Worker:
             seconds=_since(began),
             verified=verified,
         ), rows
+
+
+def tell_wait(line: socket.socket, text: str) -> None:
+    """Tell the lane that a wait for the store begins, or the second time that it ends, and the log what it is for."""
+    say(text)
+    _say(line, {"state": WAITING})
 
 
 def _say(line: socket.socket, message: Mapping[str, Any]) -> None:

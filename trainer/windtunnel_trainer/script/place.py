@@ -144,11 +144,9 @@ class Place:
             values: the placeholders'.
             given: parameters and settings, of which those without a placeholder become flags.
 
-        Raises:
-            WorkloadError: it asks for the data, and no folder of data is given.
         """
         script = self.script
-        self._check_data(script.texts, values)
+        self._tell_of_data(script.texts, values)
         named = {name.partition(".")[0] for text in script.texts for name in placeholders(text)}
         flags = flags_of({name: value for name, value in given.items() if name not in named}, script.style)
         words = words_of(script.command)
@@ -160,7 +158,7 @@ class Place:
     def check_command(self, values: Mapping[str, Any]) -> list[str]:
         """The command line of what checks a model; its path is the last word where none has it."""
         words = words_of(self.script.verify)
-        self._check_data(words, values)
+        self._tell_of_data(words, values)
         python = [sys.executable] if words[0].endswith(".py") else []
         last = [] if any("{model}" in word for word in words) else [str(values["model"])]
         return python + filled_words(words, values) + last
@@ -178,9 +176,9 @@ class Place:
         joined = {name: os.pathsep.join(part for part in parts if part) for name, parts in paths.items()}
         return before | joined | {REPORTS: str(self.reports)}
 
-    def _check_data(self, texts: list[str], values: Mapping[str, Any]) -> None:
+    def _tell_of_data(self, texts: list[str], values: Mapping[str, Any]) -> None:
         if "data" not in values and any("data" in placeholders(text) for text in texts):
-            raise WorkloadError("script: {data} is asked for, and no folder of data is given: DATA=…, or data.folder")
+            ProcessGroup().say("no folder of data is given (DATA=…, or data.folder): {data} is left out")
 
 
 def _facts(file: Path) -> tuple[int, int]:

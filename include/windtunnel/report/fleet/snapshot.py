@@ -243,4 +243,4 @@ class FleetReader:
         left = sum(map(len, plan.batches)) - done
         now = self._last if over or not left else time.time()
         throughput = done / max(now - self._began, 1e-3)
-        return plain(throughput), plain(left / throughput) if throughput and not over else None
+        return plain(throughput), plain(left / throughput) if left and throughput and not over else None

@@ -1,6 +1,6 @@
 """The default strategy: models of what only training can tell, exact about all that is known before."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 from pydantic import Field
@@ -58,3 +58,12 @@ class Pareto(Strategy):
         # More threads gain nothing on matrices this small, and would round sums differently from machine to machine.
         with threadpool_limits(limits=1):
             return Search(problem.asked_once(), history, self.options, seed, iteration).batch(n)
+
+    def expected(self, problem: Problem, history: Sequence[Trial], seed: int) -> list[Mapping[str, float]]:
+        """The models' means. See `Strategy.expected`."""
+        from threadpoolctl import threadpool_limits
+
+        from windtunnel.strategies.pareto.search import Search
+
+        with threadpool_limits(limits=1):
+            return Search(problem.asked_once(), history, self.options, seed, 0).expected(history)

@@ -12,8 +12,9 @@ from windtunnel.strategies.builder import BatchBuilder
 from windtunnel.strategies.pareto import Pareto
 from windtunnel.strategies.pareto.candidates import Pool, bred, draw, whole
 from windtunnel.strategies.pareto.design import design
-from windtunnel.strategies.pareto.encoding import Encoder
+from windtunnel.strategies.pareto.encoding import Encoder, Row
 from windtunnel.strategies.pareto.kernel import Array, Kernel
+from windtunnel.strategies.pareto.models import Models
 from windtunnel.strategies.pareto.training_data import TrainingData
 
 if TYPE_CHECKING:
@@ -65,6 +66,22 @@ class Search:
         elif len(pool) and self._options.spread:
             self._first(pool, n)
         return self._draft.batch(n)
+
+    def expected(self, trials: Sequence[Trial]) -> list[Mapping[str, float]]:
+        """What the models expect of trials; their own values where there are too few for a model."""
+        pool = Pool(self._problem, ())
+        pool.add(trial.params for trial in trials)
+        if not len(pool) or self._data.valued < self._enough():
+            return [trial.objectives for trial in trials]
+        models = Models(self._problem, self._data, pool, self._options, self._numbers)
+        rows = [Row(trial.params, trial.known, trial.epochs) for trial in trials]
+        features = models.features(rows)
+        means = {name: models.values[name].predict(features).values(0.0) for name in models.learnt}
+        signs = self._data.signs
+        return [
+            {**trial.objectives, **{name: float(signs[name] * values[place]) for name, values in means.items()}}
+            for place, trial in enumerate(trials)
+        ]
 
     def _enough(self) -> int:
         """Trials that a model needs, failures among them."""

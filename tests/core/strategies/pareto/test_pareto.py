@@ -162,6 +162,21 @@ def test_all_pieces_of_a_front_in_pieces_are_found():
     assert max(kept) > 0.8
 
 
+def test_what_was_lucky_is_expected_to_fall_back():
+    """A poor configuration had luck: its value is the best of all."""
+    rng = random.Random(0)
+    history = []
+    for number in range(40):
+        x = number / 39
+        loss = (x - 0.3) ** 2 + rng.gauss(0, 0.05) - (0.6 if number == 38 else 0)
+        history.append(Trial.of(params={"x0": x}, config=f"{number:016x}", objectives={"loss": loss}))
+    assert min(range(40), key=lambda place: history[place].objectives["loss"]) == 38
+    task = Problem(numbers(1), {"loss": "minimize"})
+    expected = [values["loss"] for values in get_strategy("pareto").expected(task, history, 0)]
+    assert abs(expected.index(min(expected)) / 39 - 0.3) < 0.15
+    assert get_strategy("random").expected(task, history, 0)[38] == history[38].objectives
+
+
 def test_the_model_begins_where_most_trials_fail():
     task = Problem(numbers(3), {"loss": "minimize"})
     truth = lambda p: {"loss": (p["x1"] - 0.5) ** 2} if p["x0"] > 0.8 and p["x2"] < 0.5 else {}  # noqa: E731
