@@ -48,13 +48,8 @@ class FleetPlan(Record):
         return self.model_dump_json(exclude_defaults=True).encode() + b"\n"
 
     def check(self, partitions: int, ledger: Ledger) -> None:
-        """See that the plan is one of so many partitions.
-
-        Raises:
-            UnreadableError: it names another.
-        """
-        places = chain(chain.from_iterable(self.batches), self.taken, self.skipped)
-        if any(not 0 <= place < partitions for place in places):
+        """See that the plan is one of so many partitions; raises UnreadableError where it names another."""
+        if any(not 0 <= place < partitions for place in chain(*self.batches, self.taken, self.skipped)):
             raise unreadable(ledger.store, ledger.path(_PLAN), f"has other partitions than the {partitions} of the run")
 
 
