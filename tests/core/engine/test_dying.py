@@ -14,6 +14,7 @@ from windtunnel.definition import checks, resolve
 from windtunnel.engine import Engine, runs
 from windtunnel.engine import fleet as fleets
 from windtunnel.engine.fleet import FleetEngine
+from windtunnel.ledger import Ledger
 from windtunnel.stores import open_store
 from windtunnel_trainer import units
 
