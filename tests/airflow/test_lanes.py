@@ -48,12 +48,12 @@ def test_what_the_trigger_wants_launched_the_sensor_launches_and_waits_again(sea
     from airflow.sdk.exceptions import TaskDeferred
 
     from windtunnel.launchers import monitor
-    from windtunnel_airflow.sensors import results
+    from windtunnel_airflow.sensors import awaiting, results
     from windtunnel_airflow.triggers import results as triggers
 
     launcher = Remembering()
     monkeypatch.setattr(results, "current_search", lambda *_: search)
-    monkeypatch.setattr(results, "get_launcher", lambda name: launcher)
+    monkeypatch.setattr(awaiting, "get_launcher", lambda name: launcher)
     monkeypatch.setattr(triggers, "get_launcher", lambda name: launcher)
     watch = monitor.StageMonitor(search.ledger, launcher, "1")
     watch.poll()

@@ -12,20 +12,20 @@ from tests.attack.conftest import SECRET
 from tests.attack.test_outputs import ESCAPES, FORMULAS, HARMFUL
 from tests.fleets import fleet_from, prepared, succeed
 from windtunnel.cli import main
-from windtunnel.engine.fleet import run_to_do
 from windtunnel.engine.runs import choose
 from windtunnel.errors import LedgerError, StoreError, UnreadableError, WorkloadError
 from windtunnel.fleet.beginning import RUN as FLEET_RUN
 from windtunnel.fleet.beginning import begin, lanes
 from windtunnel.fleet.gathering import _lines_of, gather
 from windtunnel.fleet.outputs import Outputs
+from windtunnel.fleet.planning import last_run
 from windtunnel.fleet.planning import plan as plan_of
 from windtunnel.fleet.publishing import summary
 from windtunnel.fleet.queue import Queue
 from windtunnel.fleet.records import ended
 from windtunnel.fleet.split import split
 from windtunnel.host.machine import now
-from windtunnel.ledger import Result, State
+from windtunnel.ledger import Ledger, Result, State
 from windtunnel.text import is_formula
 from windtunnel.workload.files import SCRIPT
 from windtunnel_trainer.fleet.evaluation import Table
@@ -90,7 +90,7 @@ def live(home, client, tmp_path):  # noqa: F811
 
 
 def prepared_in(ledger, fleet):
-    ledger = begin(fleet, ledger)
+    ledger = begin(fleet, ledger, RUN)
     partitions = split(ledger, fleet)
     return ledger, partitions, plan_of(ledger, fleet, partitions)
 
@@ -153,9 +153,9 @@ FORGED = {
         b'{"batch": "b000001", "state": "completed", "items": 1, "outcomes": '
         b'[{"state": "completed", "metrics": {"accuracy": NaN, "loss": Infinity}}]}',
     ),
-    "what was taken over is nothing": ("taken.jsonl", b"{}\n"),
-    "what was taken over is not there": ("taken.jsonl", json.dumps(OTHER | {"partition": 12345}).encode()),
-    "what was taken over is below zero": ("taken.jsonl", json.dumps(OTHER | {"partition": -1}).encode()),
+    "what was taken over is nothing": ("taken/1.jsonl", b"{}\n"),
+    "what was taken over is not there": ("taken/1.jsonl", json.dumps(OTHER | {"partition": 12345}).encode()),
+    "what was taken over is below zero": ("taken/1.jsonl", json.dumps(OTHER | {"partition": -1}).encode()),
     "definition is a list": ("search.json", b"[]"),
     "definition is text": ("search.json", {"kind": "fleet", "definition": "x"}),
     "objectives are a list": ("search.json", {"kind": "fleet", "definition": {"objectives": [1]}}),
@@ -262,8 +262,8 @@ def test_a_runs_pointers_lead_to_no_other_folder(run, name):
     chosen, how = choose(ledger.store, ledger.search)
     assert chosen.root.startswith(f"{folder}/") and chosen.root.count("/") == 1 and chosen.root.isprintable()
     assert how == "resumed" and chosen.begun() is None
-    found = run_to_do(ledger.store, ledger.search)
-    assert found.root.startswith(f"{folder}/") and found.root.count("/") == 1 and found.root.isprintable()
+    last = Ledger(ledger.store, ledger.search, last_run(ledger))
+    assert last.root.startswith(f"{folder}/") and last.root.count("/") == 1 and last.root.isprintable()
 
 
 def test_what_an_earlier_run_says_it_has_brought_comes_from_no_other_place(tmp_path, fleet, secret):
@@ -279,7 +279,7 @@ def test_what_an_earlier_run_says_it_has_brought_comes_from_no_other_place(tmp_p
         ("other", f"outputs/../../../../{secret.name}"),
     ):
         outcome = {"state": "completed", "files": [path]}
-        forge(ledger, "taken.jsonl", {"partition": 0, "source": source, "outcome": outcome})
+        forge(ledger, f"taken/{plan.session}.jsonl", {"partition": 0, "source": source, "outcome": outcome})
         told = plan.model_copy(update={"taken": (0,), "batches": plan.batches[1:]})
         with pytest.raises(StoreError, match="is no path of an object"):
             gather(ledger, fleet, told, partitions)

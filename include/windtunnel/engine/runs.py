@@ -49,7 +49,7 @@ def choose(
         return chosen, "extended" if finished(chosen, failed_trials) else "resumed"
     last = _current(store, search)
     if fresh or last is None or (finished(last, failed_trials) and not extend):
-        new = Ledger(store, search, _name())
+        new = _new(store, search)
         _make_current(new)
         return new, "new"
     return last, "extended" if finished(last, failed_trials) else "resumed"
@@ -99,8 +99,11 @@ def link_latest(ledger: Ledger) -> Path | None:
     return link
 
 
-def _name() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%S")
+def _new(store: Store, search: str) -> Ledger:
+    """A run that is named after the present second, or where one is already, after its fraction too."""
+    moment = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%S-%f")
+    run = Ledger(store, search, moment.rpartition("-")[0])
+    return run if run.begun() is None else Ledger(store, search, moment)
 
 
 def _make_current(ledger: Ledger) -> None:

@@ -29,6 +29,7 @@ FOLDER = "gathered"
 LEADERBOARD, BATCHES, LOG = f"{FOLDER}/leaderboard.csv", f"{FOLDER}/batches.csv", f"{FOLDER}/log.txt"
 _COPIES = 8  # files at once
 _LONGEST_LINE = 64 * 1024  # bytes of a line of a log
+_LONGEST_LINE = 64 * 1024  # bytes of a line of a log
 _DONE = f"{FOLDER}/done.json"
 _LAST = ("failed", "skipped", "open")  # states that come after all others
 _BATCH_COLUMNS = "batch,partitions,result,items,succeeded,lane,slot,node,process,started,seconds,attempts,error,message"
@@ -235,8 +236,13 @@ def merge_logs(ledger: Ledger) -> None:
             except NotFoundError:
                 continue
         with file.open("wb") as merged:
-            merged.writelines(heapq.merge(*opened))
+            merged.writelines(heapq.merge(*map(_lines_of, opened)))
         ledger.store.upload(ledger.path(LOG), file)
+
+
+def _lines_of(log: IO[bytes]) -> Iterator[bytes]:
+    """The lines of a log; of one that never ends, its pieces."""
+    return iter(lambda: log.readline(_LONGEST_LINE), b"")
 
 
 def _is_lanes(name: str) -> bool:
