@@ -83,13 +83,13 @@ def given_again(kind, folder, url, fate, *, together):
             raise Killed
         cancel(launcher, ledger, which)
 
-    def name():
-        return f"run{len(runs_of(open_store(url), 'toy'))}"
+    def new(store, search):
+        return Ledger(store, search, f"run{len(runs_of(store, search))}")
 
     with (
         mortal(fate),
         mock.patch.object(SteppedLauncher, "cancel", only_the_living_cancel),
-        mock.patch.object(runs, "_name", name),
+        mock.patch.object(runs, "_new", new),
     ):
         for number in count(1):
             assert number < 4
