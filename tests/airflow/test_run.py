@@ -230,7 +230,7 @@ def test_a_run_that_was_cut_short_is_chosen_again_and_a_finished_one_is_not(tmp_
     assert choose(store, "digits_cnn")[1] == "resumed"  # its report may still be missing
     first.close(session)
     assert choose(store, "digits_cnn", extend=True)[1] == "extended"
-    monkeypatch.setattr("windtunnel.engine.runs._name", lambda: "second")
+    monkeypatch.setattr("windtunnel.engine.runs._new", lambda store, search: Ledger(store, search, "second"))
     second, how = choose(store, "digits_cnn")
     assert (second.run, how) == ("second", "new")
     assert choose(store, "digits_cnn")[0].run == "second"
@@ -247,7 +247,7 @@ def test_a_hopeless_run_is_gone_on_with_where_more_failures_are_allowed(tmp_path
     made_up.open_session(first, made_up.definition(), "second", offset=1)  # and is interrupted
     assert choose(store, "digits_cnn", failed_trials=limit)[0].run == first.run
     first.create_selection(Selection(stage="2", results=[], front=[], hypervolume=None, failure="all failed"))
-    monkeypatch.setattr("windtunnel.engine.runs._name", lambda: "anew")
+    monkeypatch.setattr("windtunnel.engine.runs._new", lambda store, search: Ledger(store, search, "anew"))
     assert choose(store, "digits_cnn", failed_trials=limit)[0].run == "anew"
 
 

@@ -101,9 +101,9 @@ def link_latest(ledger: Ledger) -> Path | None:
 
 def _new(store: Store, search: str) -> Ledger:
     """A run that is named after the present second, or where one is already, after its fraction too."""
-    moment = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%S-%f")
-    run = Ledger(store, search, moment.rpartition("-")[0])
-    return run if run.begun() is None else Ledger(store, search, moment)
+    moment = datetime.now(UTC)
+    run = Ledger(store, search, f"{moment:%Y-%m-%dT%H-%M-%S}")
+    return run if run.begun() is None else Ledger(store, search, f"{moment:%Y-%m-%dT%H-%M-%S-%f}")
 
 
 def _make_current(ledger: Ledger) -> None:
