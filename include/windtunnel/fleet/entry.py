@@ -36,10 +36,9 @@ def _without_data(fleet: Fleet, folder: Path) -> dict[str, bytes]:
     """What lies in a folder, but for the fleet's data and outputs, whose changes are no changes of the code."""
     others = [Path(fleet.data), *(Path(place) for place in fleet.gather.outputs.values() if place)]
 
-    def is_code(file: Path) -> bool:
-        return not file.match(fleet.data) and not any(file.is_relative_to(other) for other in others)
-
-    return {path: content for path, content in files_of_folder(folder).items() if is_code(folder / path)}
+    return files_of_folder(
+        folder, lambda file: file.match(fleet.data) or any(file.is_relative_to(other) for other in others)
+    )
 
 
 def upload_entry(ledger: Ledger, fleet: Fleet, source: Mapping[str, bytes]) -> str | None:

@@ -1,7 +1,7 @@
 """The files of a script's folder that travel with a run: what is not ignored, private, or made by running."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,7 @@ _SECRET = re.compile(r"\.env(\..+)?|\.envrc")
 _FIELDS = (re.compile(rb"^(script|workload|kind)\s*:", re.M), re.compile(rb"^(objectives|split)\s*:", re.M))
 
 
-def files_of_folder(folder: Path) -> dict[str, bytes]:
+def files_of_folder(folder: Path, skip: Callable[[Path], bool] = lambda file: False) -> dict[str, bytes]:
     """The files' contents by their paths below the folder, in order.
 
     Left out are what `.gitignore` names, here, below and up to the repository's own folder, `.git`, virtual
@@ -30,22 +30,26 @@ def files_of_folder(folder: Path) -> dict[str, bytes]:
 
     Args:
         folder: of the script.
+        skip: whether a file, as a path that begins with the folder's, is left out too; it does not count then.
 
     Raises:
         WorkloadError: it cannot be read, or is too large to travel.
     """
-    root = folder.resolve()
+    root, total = folder.resolve(), 0
     sizes: dict[str, int] = {}
     files: dict[str, Path] = {}
     for file in _walk(root, root, _rules_above(root)):
         path = file.relative_to(root).as_posix()
+        if skip(folder / path):
+            continue
         try:
             path.encode()
             sizes[path] = file.stat().st_size
         except (UnicodeError, OSError) as error:
             raise WorkloadError(f"{folder}: {path!r} cannot travel with a run: {error}") from error
         files[path] = file
-        if sum(sizes.values()) > LARGEST or len(sizes) > _MOST_FILES:
+        total += sizes[path]
+        if total > LARGEST or len(sizes) > _MOST_FILES:
             raise _too_large(folder, sizes)
     try:
         contents = {path: file.read_bytes() for path, file in sorted(files.items())}

@@ -74,3 +74,9 @@ def test_a_folder_that_is_too_large_is_refused_by_its_largest_file(tmp_path, mon
     write(tmp_path, **{"train.py": "1", "data.csv": "0" * 2000})
     with pytest.raises(WorkloadError, match=r"the largest is data\.csv, 2,000 bytes. Name in \.gitignore"):
         files_of_folder(tmp_path)
+
+
+def test_what_is_left_out_does_not_count(tmp_path, monkeypatch):
+    monkeypatch.setattr(folder, "LARGEST", 1000)
+    write(tmp_path, **{"train.py": "1", "data/a.csv": "0" * 2000})
+    assert list(files_of_folder(tmp_path, lambda file: file == tmp_path / "data" / "a.csv")) == ["train.py"]
