@@ -78,10 +78,10 @@ class Watch:
         lanes: by process, its CPU seconds and, in bytes, the most memory it had.
     """
 
-    def __init__(self, url: str) -> None:
-        """Watch the lanes of the run at this URL."""
+    def __init__(self, url: str, every: float) -> None:
+        """Watch the lanes of the run at this URL, so many seconds apart."""
         self._url = url
-        self._next = 0.0
+        self._next, self._every = 0.0, every
         self._began = own_cpu()
         self.lanes: dict[int, tuple[float, int]] = {}
 
@@ -89,7 +89,7 @@ class Watch:
         """Look, unless that was done just before."""
         if time.monotonic() < self._next:
             return
-        self._next = time.monotonic() + 1.0
+        self._next = time.monotonic() + self._every
         for process in psutil.process_iter(["cmdline"]):
             if self._url in (process.info["cmdline"] or []):
                 with suppress(psutil.Error):
@@ -119,9 +119,9 @@ def split_up(fleet: Fleet, folder: Path) -> Ledger:
     return ledger
 
 
-def ours(fleet: Fleet, ledger: Ledger) -> Watch:
-    """From first launch to gathered table."""
-    watch = Watch(ledger.url)
+def ours(fleet: Fleet, ledger: Ledger, every: float = 1.0) -> Watch:
+    """From first launch to gathered table, with looks at the lanes so many seconds apart."""
+    watch = Watch(ledger.url, every)
     outcome = FleetEngine(fleet, ledger, look=watch.look).perform()
     assert outcome.gathered["rows"] == outcome.accounts.partitions
     return watch
@@ -187,7 +187,7 @@ def memory(partitions: int, size: int, processes: int) -> None:
     with tempfile.TemporaryDirectory(prefix="windtunnel-benchmark-", dir=".") as name:
         folder = Path(name).absolute()
         fleet, _ = make(folder, partitions, size, processes)
-        watch = ours(fleet, split_up(fleet, folder))
+        watch = ours(fleet, split_up(fleet, folder), every=0.05)  # a lane is gone soon after its last mini-batch
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     say(json.dumps({"engine": own, "lane": max(most for _, most in watch.lanes.values())}))
 
