@@ -191,12 +191,12 @@ def test_of_a_partition_with_endless_metrics_the_page_shows_some(client, live):
 
 @pytest.mark.parametrize(
     "name",
-    ["outputs/../../../secret", "../../search.json", "/etc/passwd", "outputs//etc/passwd", ".meta/lock", "linked"],
+    ["outputs/../../../told_nobody", "../../search.json", "/etc/passwd", "outputs//etc/passwd", ".meta/lock", "linked"],
 )
 def test_the_page_hands_out_no_other_file_that_a_result_names(client, live, secret, name):
     live.store.put(live.trial_path("p000001", "model.txt"), b"own")
     (live.store.folder / live.trial_path("p000001", "linked")).symlink_to(secret)
-    (live.store.folder / "secret").write_text(SECRET)
+    (live.store.folder / "told_nobody").write_text(SECRET)
     outcome = {"state": "completed", "files": [name, "model.txt"]}
     forge(live, "results/b000001.json", RESULT | {"outcomes": [outcome]})
     forge(live, "gathered/done.json", {"rows": 0, "files": [name]})
