@@ -1,5 +1,7 @@
 """A live page over a run that the attacker may write, and a secret of this host that it must not show."""
 
+from contextlib import contextmanager
+
 import pytest
 
 from tests.airflow.conftest import home  # noqa: F401  (a fixture)
@@ -25,16 +27,16 @@ class Page:
         return self.client.get("/windtunnel/file", params={"dag_id": SEARCH, "run_id": RUN, "name": name} | more)
 
 
-@pytest.fixture(scope="module")
-def airflow(home):  # noqa: F811
+@contextmanager
+def signed_in(dag_id):
+    """A client of Airflow whose user may read the DAG of a file that is there; it has one run, and goes at the end."""
     from airflow.api.common.delete_dag import delete_dag
     from airflow.api_fastapi.app import create_app, purge_cached_app
     from fastapi.testclient import TestClient
 
     from tests.airflow import pages
 
-    pages.add_searches(home, **{SEARCH: {}})
-    pages.add_run(SEARCH, RUN, "success")
+    pages.add_run(dag_id, RUN, "success")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS", "False")
         purge_cached_app()
@@ -42,9 +44,18 @@ def airflow(home):  # noqa: F811
         sign_in(client)
         yield client
     purge_cached_app()
+    delete_dag(dag_id)
+
+
+@pytest.fixture(scope="module")
+def airflow(home):  # noqa: F811
+    from tests.airflow import pages
+
+    pages.add_searches(home, **{SEARCH: {}})
+    with signed_in(SEARCH) as client:
+        yield client
     for file in (home / "searches").iterdir():
         file.unlink()
-    delete_dag(SEARCH)
 
 
 @pytest.fixture

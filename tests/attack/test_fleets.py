@@ -7,8 +7,7 @@ import json
 import pytest
 
 from tests.airflow.conftest import home  # noqa: F401  (a fixture)
-from tests.airflow.support import sign_in
-from tests.attack.conftest import SECRET
+from tests.attack.conftest import RUN, SECRET, signed_in
 from tests.attack.test_outputs import ESCAPES, FORMULAS, HARMFUL
 from tests.fleets import fleet_from, prepared, succeed
 from windtunnel.cli import main
@@ -31,7 +30,7 @@ from windtunnel.workload.files import SCRIPT
 from windtunnel_trainer.fleet.evaluation import Table
 from windtunnel_trainer.fleet.job import run_fleet_job
 
-FLEET, RUN = "tenants_attacked", "manual__2026-11-28"
+FLEET = "tenants_attacked"
 
 
 @pytest.fixture
@@ -47,10 +46,6 @@ def run(tmp_path, fleet):
 @pytest.fixture(scope="module")
 def client(home, tmp_path_factory):  # noqa: F811
     """Airflow with a fleet that a user may read."""
-    from airflow.api.common.delete_dag import delete_dag
-    from airflow.api_fastapi.app import create_app, purge_cached_app
-    from fastapi.testclient import TestClient
-
     from tests.airflow import pages
     from tests.airflow.support import dump
 
@@ -59,16 +54,9 @@ def client(home, tmp_path_factory):  # noqa: F811
     fields["split"] = {"keys": ["tenant"], "name": "tenant_{tenant}.csv"}
     (home / "searches" / f"{FLEET}.yaml").write_text(dump(fields))
     pages.add_searches(home)
-    pages.add_run(FLEET, RUN, "success")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS", "False")
-        purge_cached_app()
-        client = TestClient(create_app(apps="core"), "http://localhost:8080", raise_server_exceptions=False)
-        sign_in(client)
+    with signed_in(FLEET) as client:
         yield client
-    purge_cached_app()
     (home / "searches" / f"{FLEET}.yaml").unlink()
-    delete_dag(FLEET)
 
 
 @pytest.fixture
