@@ -17,12 +17,9 @@ Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", m
 
 
 class Record(BaseModel):
-    """Base of all records. Fields that another version has written are passed over.
+    """Base of all records. Fields that another version has written are passed over."""
 
-    Values are not kept in pydantic's cache of strings: ids come once each, and a lane reads thousands of them.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="ignore", cache_strings="keys")
+    model_config = ConfigDict(frozen=True, extra="ignore", cache_strings="keys")  # values, such as ids, come once each
 
     def to_bytes(self) -> bytes:
         """The record as indented JSON, for people read it too."""
