@@ -129,7 +129,7 @@ def chosen_fleet(fleet: Fleet, params: Mapping[str, Any]) -> tuple[Fleet, Choice
     Raises:
         DefinitionError: a choice is wrong, or there is no such.
     """
-    return chosen(fleet, {name: value for name, value in params.items() if name != "resume"})
+    return chosen(fleet, params)
 
 
 def carried(conf: Mapping[str, Any]) -> dict[str, Any]:

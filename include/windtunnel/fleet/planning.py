@@ -52,11 +52,12 @@ def chosen(fleet: Fleet, choices: Mapping[str, Any]) -> tuple[Fleet, Choice]:
     Raises:
         DefinitionError: a choice is wrong, or there is no such.
     """
+    given = {name: value for name, value in choices.items() if name != "resume"}  # which says what run it is
     allowed = Choice.model_fields
-    faults = [Fault((name,), unknown(name, allowed, "choice")) for name in choices if name not in allowed]
+    faults = [Fault((name,), unknown(name, allowed, "choice")) for name in given if name not in allowed]
     if faults:
         raise DefinitionError.of(faults)
-    choice = read_model(Choice, dict(choices))
+    choice = read_model(Choice, given)
     limits = fleet.limits.model_copy(update={"parallel": choice.parallel or fleet.limits.parallel})
     return fleet.model_copy(update={"limits": limits}), choice
 

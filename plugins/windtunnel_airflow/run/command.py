@@ -90,7 +90,7 @@ def _perform(chosen: argparse.Namespace, definition: Definition | Fleet, place: 
             raise WindtunnelError(
                 f"{definition.name} is a fleet: it has no iterations to add, and no finalists to approve"
             )
-        params = chosen_by_set(definition, params)[1].model_dump(exclude_unset=True)
+        params |= chosen_by_set(definition, params)[1].model_dump(exclude_unset=True)
     ledger, how = choose_run(chosen, params, definition, place.store)
     params["resume"] = ledger.run
     _clear_leftovers(place.home, ledger, definition)

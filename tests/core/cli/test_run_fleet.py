@@ -46,6 +46,11 @@ def test_partitions_are_named_by_a_list_or_by_one_name_or_number(given, names):
     assert Choice(partitions=given).partitions == names
 
 
+def test_a_run_to_go_on_with_is_named_beside_the_choices(file, capsys):
+    assert main(["run", str(file), "--set", "resume=2026-01-01T00-00-00"]) == 2
+    assert "there is no run '2026-01-01T00-00-00'" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_a_fleet_is_performed_and_the_next_run_takes_it_over(file, capsys):
     assert main(["run", str(file), "--set", "parallel=1"]) == 0
