@@ -16,7 +16,7 @@ READY_DEV := $(VENV)/.ready-dev
 READY_BENCH := $(VENV)/.ready-bench
 INSTALLATION := pyproject.toml requirements.lock scripts/install scripts/locked.py scripts/find-python
 
-QUICK := "not slow and not azure and not cluster and not stack and not ui"
+QUICK := "not slow and not long and not azure and not cluster and not stack and not ui"
 
 .DEFAULT_GOAL := help
 .SUFFIXES:

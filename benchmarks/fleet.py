@@ -194,16 +194,16 @@ def memory(partitions: int, size: int, processes: int) -> None:
 
 def growth(counts: list[int], size: int, processes: int) -> None:
     """Print how much memory a partition takes, by runs of so many, each in processes of its own."""
-    found: list[dict[str, int]] = []
+    peaks: list[dict[str, int]] = []
     for count in counts:
         command = [sys.executable, "-m", "benchmarks.fleet", "--memory-of", str(count), "--sizes", str(size)]
         command += ["--processes", str(processes)]
-        said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-        found.append(json.loads(said.splitlines()[-1]))
-        told = ", ".join(f"{who} {most >> 20} MiB" for who, most in found[-1].items())
-        each = (found[-1][who] - found[0][who] for who in found[0])
+        output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        peaks.append(json.loads(output.splitlines()[-1]))
+        sizes = ", ".join(f"{who} {most >> 20} MiB" for who, most in peaks[-1].items())
+        each = (peaks[-1][who] - peaks[0][who] for who in peaks[0])
         per = ", ".join(f"{grown / (count - counts[0]) / 1000:.2f} KB" for grown in each) if count > counts[0] else ""
-        say(f"{count:6} partitions: {told}" + (f"; a partition beyond {counts[0]}: {per}" if per else ""))
+        say(f"{count:6} partitions: {sizes}" + (f"; a partition beyond {counts[0]}: {per}" if per else ""))
 
 
 def main() -> None:

@@ -61,15 +61,15 @@ def held(search: Search) -> Iterator[int]:
 
 
 def _process(log: Path) -> int:
-    said = re.findall(r": process (\d+), launch ", log.read_text())
-    assert len(said) == 1, f"{log}: the lane was launched {len(said)} times"
-    return int(said[0])
+    processes = re.findall(r": process (\d+), launch ", log.read_text())
+    assert len(processes) == 1, f"{log}: the lane was launched {len(processes)} times"
+    return int(processes[0])
 
 
 def _resident(pid: int) -> int:
-    found = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
-    assert found is not None
-    return 1024 * int(found[1])
+    resident = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
+    assert resident is not None
+    return 1024 * int(resident[1])
 
 
 def main() -> None:

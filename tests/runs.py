@@ -58,7 +58,7 @@ class Run:
 
         launcher = get_launcher(self.launcher)
         wait(
-            StageMonitor(self.ledger, launcher, "1"),
+            StageMonitor(self.ledger, launcher, "1").poll,
             lambda jobs: launch(self.ledger, launcher, jobs, print),
             0.05,
             check,

@@ -36,6 +36,10 @@ def test_few_files_are_long():
     assert len(files) <= LONG_FILES, f"above {LONG} lines: {files}"
 
 
+def test_locals_are_named_after_what_they_hold():
+    assert verbs([file for package in PACKAGES for file in sources(ROOT, package)]) == []
+
+
 def test_a_verb_for_a_noun_is_seen(tmp_path):
     (tmp_path / "a.py").write_text("told, it = 1, 2\nif found := it.found(asked=told):\n    it.said = found\n")
     assert verbs([tmp_path / "a.py"]) == ["a.py:1 told", "a.py:2 found"]

@@ -36,7 +36,7 @@ HEAD = (
 
 def row(label: str, used: Usage, floor: float) -> str:
     """A line of the table."""
-    trials, wall = used.told["trials"], used.told["seconds"]
+    trials, wall = used.result["trials"], used.result["seconds"]
     return (
         f"{label:<36} {trials:>7} {wall:>8.1f} {wall / floor:>9.2f} {60 * trials / wall:>11.0f} "
         f"{used.cpu:>8.0f} {1000 * used.cpu / max(trials, 1):>15.1f} {used.memory / 2**20:>11.0f}"
@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if given.trials:
         keep = ["--keep", given.keep] if given.keep else []
         whole = measure("Windtunnel, through Airflow", given.trials, *ours, *keep)
-        reached = whole.told["seconds"] / floor(given.trials)
+        reached = whole.result["seconds"] / floor(given.trials)
         if reached > TARGET:
             missed = f"{reached:.2f} times the floor; the target is {TARGET:.2f}."
     if given.beside:

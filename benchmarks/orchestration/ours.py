@@ -49,12 +49,12 @@ def main() -> None:
         searched = [trial.result for trial in trials if trial.result is not None]
         starts = [datetime.fromisoformat(result.started).timestamp() for result in searched]
         ends = [start + result.seconds for start, result in zip(starts, searched, strict=True)]
-    told = {
+    result = {
         "trials": sum(result.state is State.COMPLETED for result in searched),
         "seconds": took,
         "searching": max(ends) - min(starts),
     }
-    print(json.dumps(told))
+    print(json.dumps(result))
 
 
 if __name__ == "__main__":

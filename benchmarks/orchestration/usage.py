@@ -21,12 +21,12 @@ class Usage:
     """What a command used.
 
     Attributes:
-        told: the object that it printed as its last line.
+        result: the object that it printed as its last line.
         cpu: seconds of processor time, of all its processes.
         memory: the most that they held together, in bytes; what several share counts once.
     """
 
-    told: dict[str, Any]
+    result: dict[str, Any]
     cpu: float
     memory: int
 
@@ -59,12 +59,12 @@ def _children_cpu() -> float:
 
 
 def _descendants(pid: int) -> list[int]:
-    found: list[int] = []
+    pids: list[int] = []
     with suppress(OSError):
         for task in Path(f"/proc/{pid}/task").iterdir():
             for child in (task / "children").read_text().split():
-                found += [int(child), *_descendants(int(child))]
-    return found
+                pids += [int(child), *_descendants(int(child))]
+    return pids
 
 
 def _memory(pids: Sequence[int]) -> int:

@@ -178,8 +178,8 @@ def _fault(model: type[StrictModel], detail: ErrorDetails, location: Path, where
         name, model = str(location[-1]), _model_at(model, location[:-1])
         return Fault(where, model.removed.get(name) or unknown(name, model.model_fields))
     if kind == "missing":
-        said = _model_at(model, location[:-1]).missed.get(str(location[-1]))
-        return Fault(where, said or "is missing; it must be given")
+        mend = _model_at(model, location[:-1]).missed.get(str(location[-1]))
+        return Fault(where, mend or "is missing; it must be given")
     if kind == "value_error":
         return Fault(where, str(context["error"]))
     if kind in _EXPECTED:

@@ -172,21 +172,21 @@ class _Run:
         ledger, stage = search.ledger, sensor.parts[0]["stage"]
         deaths, looks = self._stepping.fate.deaths, 0
         due = len(unfinished(ledger, open_stages(ledger.writer())))
-        monitor = None
+        poll = None
         while True:
             looks += 1
             allowed = LOOKS + 4 * (self._stepping.fate.deaths - deaths) + due // self._stepping.jobs.most
             assert looks <= allowed, f"{name}: {looks} looks and no end"
             try:
-                monitor = monitor or ResultsTrigger(ledger.url, ledger.digest, stage, search.session.number).monitor()
-                progress = self._stepping.process(self._name(f"{name} look"), monitor.poll)
+                poll = poll or ResultsTrigger(ledger.url, ledger.digest, stage, search.session.number).poller()
+                progress = self._stepping.process(self._name(f"{name} look"), poll)
                 if progress.done:
                     return
                 launch(ledger, SteppedLauncher(), progress.wanted, print)
             except Killed:
                 if self._stepping.resumes:
                     raise
-                monitor = None
+                poll = None
                 continue
             self._stepping.jobs.perform()
 

@@ -24,7 +24,7 @@ class StageMonitor:
 
 def test_a_store_that_is_full_is_told_once_and_waited_for(monkeypatch, caplog, home):
     trigger = ResultsTrigger("/runs/search/run", "0" * 64, "1")
-    monkeypatch.setattr(trigger, "monitor", lambda credentials=None: monitor)
+    monkeypatch.setattr(trigger, "poller", lambda credentials=None: monitor.poll)
     monitor, slept = StageMonitor(9), []
 
     async def sleep(seconds):

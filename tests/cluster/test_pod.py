@@ -95,7 +95,7 @@ def done(ledger, stage, jobs):
     launcher = get_launcher("kubernetes")
     start = partial(launch, ledger, launcher, say=print)
     start(jobs)
-    wait(StageMonitor(ledger, launcher, stage), start, 0.5)
+    wait(StageMonitor(ledger, launcher, stage).poll, start, 0.5)
 
 
 def test_a_workload_of_ones_own_trains_in_pods_without_rights(cluster, tmp_path, monkeypatch):

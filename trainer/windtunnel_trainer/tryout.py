@@ -75,12 +75,13 @@ def attempt(search: Search, params: Params, epochs: float) -> None:
     Raises:
         Exception: whatever the workload raises.
     """
-    clock, ledger, definition = _Clock(), search.ledger, search.definition
-    with clock.stage("import"):
+    ledger, definition = search.ledger, search.definition
+    seconds: dict[str, float] = {}  # by stage
+    with _timed(seconds, "import"):
         workload = units.preload(definition, JobKind.TRAIN)
         _use_threads(definition, workload)
     ledger.begin({"definition": definition.model_dump(mode="json"), "code": search.code})
-    with clock.stage("prepare"):
+    with _timed(seconds, "prepare"):
         prepared = units.prepare(ledger, definition)
     if prepared.metrics:
         _say(f"data: {_listed(prepared.metrics)}")
@@ -89,22 +90,22 @@ def attempt(search: Search, params: Params, epochs: float) -> None:
     ledger.begin_trial(request)
     many = f"{epochs:g} {'epoch' if epochs == 1 else 'epochs'}"
     _say(f"trial: {json.dumps(params)}, {many}, {_listed(request.known) or 'nothing known before training'}")
-    with clock.stage("rehearsal"):
+    with _timed(seconds, "rehearsal"):
         rehearse(workload, ledger, definition, request)
-    with clock.stage("train"):
+    with _timed(seconds, "train"):
         trained = units.train(ledger, definition, request)
     _say(f"objectives: {_listed(trained.objectives)}")
     _say(f"metrics: {_listed(trained.metrics)}")
     if trained.violation:
         _say(f"breaks a constraint: violation {trained.violation:g}")
     if workload.verify is not None:
-        with clock.stage("verify"):
+        with _timed(seconds, "verify"):
             verified = units.verify(ledger, definition, request)
         _say(f"verified: {_listed(verified.metrics)}")
     else:
         why = "there is no script.verify" if definition.script is not None else f"{definition.program} has no verify()"
         _say(f"not verified: {why}")
-    _say("seconds: " + ", ".join(f"{name} {seconds:.2f}" for name, seconds in clock.seconds.items()))
+    _say("seconds: " + ", ".join(f"{name} {took:.2f}" for name, took in seconds.items()))
 
 
 def _use_threads(definition: Definition, workload: Workload) -> None:
@@ -118,17 +119,12 @@ def _use_threads(definition: Definition, workload: Workload) -> None:
         torch.set_num_threads(threads)
 
 
-class _Clock:
-    """How long each stage takes."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        began = time.monotonic()
-        yield
-        self.seconds[name] = time.monotonic() - began
+@contextmanager
+def _timed(seconds: dict[str, float], name: str) -> Iterator[None]:
+    """Note how long a stage takes, under its name."""
+    began = time.monotonic()
+    yield
+    seconds[name] = time.monotonic() - began
 
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:

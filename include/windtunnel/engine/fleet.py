@@ -115,13 +115,13 @@ class FleetEngine:
         self._patiently(open_queue, ledger, FLEET)
         self._launch(ledger, jobs)
         monitor = FleetMonitor(ledger, self.fleet, what, jobs, launcher)
-        return self._patiently(wait, monitor, partial(self._launch, ledger), _SHORTEST, self.look, self.sleep)
+        return self._patiently(wait, monitor.poll, partial(self._launch, ledger), _SHORTEST, self.look, self.sleep)
 
     def _evaluate(self, ledger: Ledger) -> dict[str, float | None]:
         launcher = get_launcher(self.fleet.launcher)
         self._launch(ledger, [evaluation_job(ledger)])
         monitor = EvaluationMonitor(ledger, launcher)
-        return self._patiently(wait, monitor, partial(self._launch, ledger), _SHORTEST, sleep=self.sleep).metrics
+        return self._patiently(wait, monitor.poll, partial(self._launch, ledger), _SHORTEST, sleep=self.sleep).metrics
 
     def _launch(self, ledger: Ledger, jobs: Sequence[Job]) -> None:
         self._patiently(launch, ledger, get_launcher(self.fleet.launcher), jobs, self.say)

@@ -132,7 +132,7 @@ class Engine:
         self._launch(jobs)
         meanwhile()
         monitor = self._patiently(StageMonitor, self.search.ledger, self._launcher, stage)
-        self._patiently(wait, monitor, self._launch, _INTERVAL, self.look, self.sleep)
+        self._patiently(wait, monitor.poll, self._launch, _INTERVAL, self.look, self.sleep)
 
     def _launch(self, jobs: Sequence[Job]) -> None:
         self._patiently(launch, self.search.ledger, self._launcher, jobs, self.say)

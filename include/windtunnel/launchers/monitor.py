@@ -46,14 +46,6 @@ class Looked(Protocol):
 
 
 P = TypeVar("P", bound=Looked)
-P_co = TypeVar("P_co", bound=Looked, covariant=True)
-
-
-class Monitor(Protocol[P_co]):
-    """Looks now and then at what is waited for."""
-
-    def poll(self) -> P_co:
-        """Look once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,7 +257,7 @@ def _plan_of(ledger: Ledger, stage: Stage) -> Plan:
 
 
 def wait(
-    monitor: Monitor[P],
+    poll: Callable[[], P],
     launch: Callable[[Sequence[Job]], None],
     interval: float = 1.0,
     report: Callable[[P], None] = lambda progress: None,
@@ -274,7 +266,7 @@ def wait(
     """Poll until all is done, report each look, and launch what it wants launched.
 
     Args:
-        monitor: of what is waited for.
+        poll: looks once at what is waited for.
         launch: launches jobs.
         interval: seconds between two looks; at first they are shorter, and after slow looks longer.
         report: told of each look.
@@ -283,7 +275,7 @@ def wait(
     pause = interval / 8
     while True:
         began = time.monotonic()
-        progress = monitor.poll()
+        progress = poll()
         report(progress)
         if progress.done:
             return progress

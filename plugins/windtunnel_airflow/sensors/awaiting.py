@@ -37,7 +37,7 @@ class Awaiting(BaseSensorOperator):
         """Return at once if all is in, else defer."""
         ledger, _ = self.work(context)
         trigger = self.trigger(ledger)
-        progress = trigger.monitor().poll()
+        progress = trigger.poller()()
         self.log.info(progress.message)
         if not progress.done:
             self.defer(trigger=trigger, method_name="execute_complete")

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -10,7 +10,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from windtunnel.definition import definition_of
 from windtunnel.errors import StoreError, UnavailableError, WindtunnelError
 from windtunnel.launchers import get_launcher
-from windtunnel.launchers.monitor import Looked, Monitor, StageMonitor
+from windtunnel.launchers.monitor import Looked, StageMonitor
 from windtunnel.ledger import Ledger
 from windtunnel.stores.credentials import Credentials
 from windtunnel_airflow.cluster import use_cluster_async
@@ -65,21 +65,21 @@ class ResultsTrigger(BaseTrigger):
             wanted = [job.job for job in progress.wanted]
             yield TriggerEvent({"message": progress.message, "wanted": wanted})  # type: ignore[no-untyped-call]
 
-    def monitor(self, credentials: Credentials | None = None) -> Monitor[Looked]:
-        """The stage's monitor, new."""
+    def poller(self, credentials: Credentials | None = None) -> Callable[[], Looked]:
+        """What looks once at the stage, each time that it is called; new."""
         ledger = Ledger.open(self.ledger, credentials).with_spec(self.digest).with_session(self.session)
-        return StageMonitor(ledger, get_launcher(definition_of(ledger).launcher), self.stage)
+        return StageMonitor(ledger, get_launcher(definition_of(ledger).launcher), self.stage).poll
 
     async def _wait(self) -> Looked:
         began = time.monotonic()
-        monitor: Monitor[Looked] | None = None
+        poll: Callable[[], Looked] | None = None
         proven, logged, delay, waiting = False, "", _FIRST_DELAY, False
         while True:
             try:
-                if monitor is None:
-                    monitor = await asyncio.to_thread(self.monitor, await self._credentials())
+                if poll is None:
+                    poll = await asyncio.to_thread(self.poller, await self._credentials())
                 polled = time.monotonic()
-                progress = await asyncio.to_thread(monitor.poll)
+                progress = await asyncio.to_thread(poll)
             except UnavailableError as error:
                 if not waiting:
                     self.log.warning("waiting for the store, which is asked again and again: %s", error)
@@ -90,7 +90,7 @@ class ResultsTrigger(BaseTrigger):
             except StoreError:
                 if not proven:
                     raise
-                monitor, proven = None, False  # it worked before: the connection may have new credentials by now
+                poll, proven = None, False  # it worked before: the connection may have new credentials by now
                 continue
             if waiting:
                 self.log.info("the store answers again")

@@ -274,7 +274,7 @@ def test_waiting_polls_until_done(run, launcher):
         if len(slept) == 20:
             complete(run, "a")
 
-    progress = wait(StageMonitor(run.ledger, launcher, "1"), pytest.fail, 3.0, seen.append, sleep)
+    progress = wait(StageMonitor(run.ledger, launcher, "1").poll, pytest.fail, 3.0, seen.append, sleep)
     assert progress.done and seen[-1] == progress
     assert len(slept) == 20
     assert slept == sorted(slept) and slept[0] < 0.5 and slept[-1] == 3.0

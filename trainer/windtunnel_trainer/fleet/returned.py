@@ -21,8 +21,8 @@ def elements(returned: Any) -> list[dict[str, Any]]:
     if hasattr(returned, "to_dict") and hasattr(returned, "columns"):  # a frame
         rows = [_row(row) for row in returned.to_dict("records")]
     elif isinstance(returned, (str, bytes, Mapping)) or not isinstance(returned, Iterable):
-        found = type(returned).__name__
-        raise WorkloadError(f"run() returned {found}; allowed: a list with an element for each success, or a frame")
+        kind = type(returned).__name__
+        raise WorkloadError(f"run() returned {kind}; allowed: a list with an element for each success, or a frame")
     else:
         rows = [_row(element) for element in returned]
     size = sum(len(value) for row in rows for value in row.values() if isinstance(value, str))
