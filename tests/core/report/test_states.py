@@ -7,7 +7,9 @@ import pytest
 
 from tests.core.report import made_up
 from windtunnel.ledger import Approval, Ledger, Result, State
+from windtunnel.ledger.claims import Claims
 from windtunnel.report import collect, payloads, write_report
+from windtunnel.report.notes import notes
 from windtunnel.report.stages import coming, stages
 from windtunnel.report.text import ending, headline, why_failed
 
@@ -141,3 +143,19 @@ def test_utilisation_is_the_whole_runs(ledger: Ledger) -> None:
     assert whole["seconds"] == max(part["end"] for part in parts) - min(part["start"] for part in parts)
     assert whole["room"] == 2 * whole["seconds"]
     assert payloads.lanes(collect(Ledger(ledger.store, "digits_cnn", "first")))["whole"] == whole
+
+
+def test_a_trial_that_runs_unusually_long_is_told_with_its_lane(ledger: Ledger) -> None:
+    left = made_up.fill_partly(ledger)
+    long, other = left[0], left[1]
+    for request, lane, ago in ((long, "lane-1-3", 86_400), (other, "lane-1-4", 1)):
+        assert Claims(ledger).take(request.trial, lane, 1)
+        file = ledger.store.local_file(ledger.path(f"claims/{request.trial}.1.json"))
+        assert file is not None
+        os.utime(file, (time.time() - ago, time.time() - ago))
+    snapshot = collect(ledger)
+    (note,) = (each for each in notes(snapshot) if each.startswith("runs long"))
+    assert f"{long.trial} on lane-1-3" in note
+    assert note in payloads.overview(snapshot)["notes"] and note in headline(snapshot)
+    made_up.finish(ledger, long)
+    assert not [each for each in notes(collect(ledger)) if each.startswith("runs long")]
