@@ -23,6 +23,7 @@ from pathlib import Path
 
 from windtunnel.definition import Definition, load_definition
 from windtunnel.ledger import Plan, Request
+from windtunnel.ledger.prediction import timed_by
 from windtunnel.ledger.queue import in_order
 from windtunnel.space import Space
 from windtunnel.stages.continuous import what_follows
@@ -71,7 +72,7 @@ class Simulation:
         """Perform the whole search; the share of the lanes' time that trials took."""
         for number, plan in enumerate(self._plans()):
             self._turn(self.turn if number else 0.0)
-            timed = [(request, self.times(request)) for request in self.ended[-_TIMED:]]
+            timed = [timed_by(request, self.times(request)) for request in self.ended[-_TIMED:]]
             self._queue = in_order([*self._queue, *plan.requests], timed)
             self._claim()
             while not plan.is_over(len(self._running) + len(self._queue), len(self._queue)):

@@ -36,6 +36,7 @@ VARIANTS = {
     "batches of 100": {"batch": 100},
     "batches of 8": {"batch": 8},
     "continuous with 8 lanes": {"lanes": 8},
+    "continuous with 8 lanes, ahead 0": {"lanes": 8, "ahead": 0},
     "noise": {"noise": True},
     "parameters": {"cost": "params"},
 }

@@ -24,6 +24,7 @@ class Setting:
         cost: `flops` or `params`.
         trials: in all.
         lanes: of a continuous search, which claim trials that take unequally long; 0 of one in batches.
+        ahead: as a definition's `trials.ahead`, where it is given.
     """
 
     batch: int = 20
@@ -31,6 +32,7 @@ class Setting:
     cost: str = "flops"
     trials: int = 400
     lanes: int = 0
+    ahead: int | None = None
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,8 @@ def continuous(table: Table, label: str, asker: "Ours", setting: Setting, seed: 
             Request(trial=trial, config=trial[:16], params={}, epochs=1, stage="1", cost=cost) for trial, cost in chosen
         ]
 
-    simulation = Simulation(sized(setting.lanes, setting.trials), lambda request: request.cost, suggest, 0.0)
+    of = sized(setting.lanes, setting.trials, ahead=setting.ahead)
+    simulation = Simulation(of, lambda request: request.cost, suggest, 0.0)
     simulation.busy()
     return Run(label, seed, [rows[request.trial] for request in simulation.ended], sum(spent) / len(spent))
 

@@ -7,9 +7,7 @@ from airflow.sdk import Param
 
 from windtunnel.definition import OVERRIDES, Definition, Fleet
 from windtunnel.definition.choices import choice_name
-from windtunnel.errors import DefinitionError
-from windtunnel.fleet.planning import Choice
-from windtunnel.validation import Fault, unknown
+from windtunnel.fleet.planning import Choice, chosen
 
 _SEARCH, _FLEET, _RUNS, _RETRAIN = "Search", "Fleet", "Other runs", "Retrain"
 
@@ -129,17 +127,9 @@ def chosen_fleet(fleet: Fleet, params: Mapping[str, Any]) -> tuple[Fleet, Choice
     """The fleet as the form has it, and which partitions are to be trained.
 
     Raises:
-        DefinitionError: there is no such choice.
+        DefinitionError: a choice is wrong, or there is no such.
     """
-    form = fleet_form(fleet)
-    faults = [Fault((name,), unknown(name, form, "choice")) for name in params if name not in form]
-    if faults:
-        raise DefinitionError.of(faults)
-    limits = fleet.limits.model_copy(update={"parallel": params["parallel"] or fleet.limits.parallel})
-    names = params["partitions"]
-    names = [names] if isinstance(names, str) else names
-    choice = Choice(list(names) if names else None, only_failed=params["only_failed"], force=params["force"])
-    return fleet.model_copy(update={"limits": limits}), choice
+    return chosen(fleet, {name: value for name, value in params.items() if name != "resume"})
 
 
 def carried(conf: Mapping[str, Any]) -> dict[str, Any]:

@@ -208,6 +208,8 @@ def test_the_command_refuses_what_a_fleet_does_not_have(tmp_path, monkeypatch, c
     (tmp_path / "shops.yaml").write_text(dump(own | fields))
     assert main([str(tmp_path / "shops.yaml"), "--extend"]) == 2
     assert "shops is a fleet: it has no iterations to add" in capsys.readouterr().err
+    assert main([str(tmp_path / "shops.yaml"), "--set", "force=maybe"]) == 2
+    assert '--set force: found "maybe"; allowed: true or false' in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -3,6 +3,9 @@
 Each part is the real one but for the launcher, whose lanes live and die as the test says, and the clock.
 """
 
+import subprocess
+import sys
+
 import pytest
 
 from tests.core.stages.conftest import Bench, outcome, units_of
@@ -422,3 +425,44 @@ def test_a_lane_remembers_nothing_of_what_is_settled(stage):
         stage.clock.now += 60
         assert lane.next() is None
         assert (lane._held, lane._queue, list(lane._others), list(lane._goes_on)) == ({}, [], [], [])
+
+
+# Processes
+
+CUDA = """
+import os, sys, types
+from pathlib import Path
+
+class Cuda(types.ModuleType):
+    def __getattr__(self, name):
+        with open(sys.argv[1] + "/touched", "a") as file:
+            file.write(f"{os.getpid()} {name}\\n")
+        return lambda: False
+
+sys.modules["torch.cuda"] = Cuda("torch.cuda")
+from itertools import count
+from tests.core.stages.conftest import Bench, outcome
+from tests.trainer.test_lanes import Stage
+from windtunnel.ledger import Job
+from windtunnel_trainer.supervisor import Supervisor
+
+def train(ledger, job, unit, attempt, log):
+    sys.modules["torch.cuda"].init()
+    ledger.record(outcome(ledger.request(unit)))
+
+stage = Stage(Bench(Path(sys.argv[1])))
+lane = Job.of_lane(1, 0)
+stage.launcher.launch(stage.ledger, lane)
+stage.clock = count(step=30).__next__
+print(os.getpid(), Supervisor(stage.ledger, lane, stage.definition.limits, train).run(stage.lane(0)))
+"""
+
+
+@pytest.mark.slow
+def test_a_lane_leaves_cuda_to_its_trials(tmp_path):
+    """What has used CUDA cannot fork processes that do."""
+    done = subprocess.run([sys.executable, "-c", CUDA, str(tmp_path)], check=True, capture_output=True, text=True)
+    lane, code = done.stdout.split()[-2:]
+    touched = [line.split() for line in (tmp_path / "touched").read_text().splitlines()]
+    assert code == "0" and lane not in {process for process, _ in touched}
+    assert [name for _, name in touched] == ["init"] * 6 and len({process for process, _ in touched}) == 6

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from windtunnel.definition import Definition
 from windtunnel.ledger import Job, Ledger, Request
 from windtunnel.ledger.claims import Claim, Claims, held_by
+from windtunnel.ledger.prediction import Features, timed_by
 from windtunnel.ledger.queue import in_order, open_stages, requested, unfinished
 from windtunnel.ledger.stage import Stage
 from windtunnel_trainer.logs import say
@@ -51,7 +52,7 @@ class Lane:
         self._others: deque[tuple[Request, int]] = deque()  # what others hold, by which of its claims
         self._goes_on: deque[str] = deque()
         self._held: dict[str, Request] = {}
-        self._timed: deque[tuple[Request, float]] = deque(maxlen=_TIMED)
+        self._timed: deque[tuple[Features, float]] = deque(maxlen=_TIMED)
         self._corrected = self._began = clock()
         self._worked = math.inf  # since when there is no work: not before the first look, which imports may delay
         self._due = self._began  # when to look for work again
@@ -195,7 +196,7 @@ class Lane:
         if result is None:
             return False
         if result.state.has_values and result.seconds > 0:
-            self._timed.append((request, result.seconds))
+            self._timed.append(timed_by(request, result.seconds))
         return True
 
     def _correct(self, *, now: bool = False) -> None:

@@ -8,6 +8,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
+from windtunnel.errors import DefinitionError
+from windtunnel.space.one_of import OneOf
+from windtunnel.space.reading import read_parameter
 from windtunnel.validation import Fault, Name, StrictModel, shown, unknown
 from windtunnel.workload.files import SCRIPT
 from windtunnel.workload.patterns import pattern_of
@@ -123,7 +126,7 @@ def script_faults(script: Script, fields: Mapping[str, Any]) -> Iterator[Fault]:
         yield Fault(("script",), "is given beside workload; allowed: one of them")
     yield from _file_faults(script)
     names = [*_names(fields, "space"), *_names(fields, "settings")]
-    yield from _placeholder_faults(script, names)
+    yield from _placeholder_faults(script, names, [name for name in names if _has_names(fields, name)])
     for place, text in (
         *((("metrics", name), text) for name, text in script.metrics.items()),
         (("epoch",), script.epoch),
@@ -177,7 +180,7 @@ def _file_faults(script: Script) -> Iterator[Fault]:
                 yield Fault(("script", field), f"there is no file {folder / name}")
 
 
-def _placeholder_faults(script: Script, names: Collection[str]) -> Iterator[Fault]:
+def _placeholder_faults(script: Script, names: Collection[str], nested: Collection[str]) -> Iterator[Fault]:
     given = [*names, *OWN, FLAGS]
     places: list[tuple[tuple[str | int, ...], Any, Collection[str]]] = [
         (("command",), script.command, given),
@@ -195,7 +198,7 @@ def _placeholder_faults(script: Script, names: Collection[str]) -> Iterator[Faul
         for word in words:
             try:
                 for name in placeholders(word):
-                    if name not in allowed and name.partition(".")[0] not in names:
+                    if name not in allowed and name.partition(".")[0] not in nested:
                         yield Fault(("script", *place), f"{{{name}}}: {unknown(name, allowed, 'placeholder')}")
                     elif name == FLAGS and word != f"{{{FLAGS}}}":
                         yield Fault(
@@ -217,6 +220,17 @@ def tells_epochs(section: Mapping[str, Any], fields: Mapping[str, Any]) -> bool:
 def _names(fields: Mapping[str, Any], field: str) -> list[str]:
     value = fields.get(field)
     return list(value) if isinstance(value, Mapping) else []
+
+
+def _has_names(fields: Mapping[str, Any], name: str) -> bool:
+    """Whether values of a parameter or setting may have names in them, to which dots lead."""
+    if name in _names(fields, "settings"):
+        return isinstance(fields["settings"][name], Mapping)
+    try:
+        parameter = read_parameter(fields["space"][name])
+    except DefinitionError:
+        return True  # which is told where the space is read
+    return isinstance(parameter, OneOf) or isinstance(parameter.middle(), Mapping)
 
 
 def _words(words: Any) -> list[str]:

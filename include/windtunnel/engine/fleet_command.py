@@ -10,14 +10,11 @@ from windtunnel.engine.fleet import FleetEngine
 from windtunnel.engine.runs import link_latest
 from windtunnel.errors import DefinitionError, FleetError
 from windtunnel.fleet.monitor import FleetProgress
-from windtunnel.fleet.planning import Choice
+from windtunnel.fleet.planning import Choice, chosen
 from windtunnel.fleet.publishing import why_failed
 from windtunnel.fleet.records import read_plan
 from windtunnel.report import write_report
 from windtunnel.text import printable
-from windtunnel.validation import unknown
-
-_CHOICES = ("partitions", "only_failed", "force", "parallel")
 
 
 def run_fleet(fleet: Fleet, store: str, arguments: argparse.Namespace, choices: dict[str, Any]) -> int:
@@ -33,14 +30,9 @@ def run_fleet(fleet: Fleet, store: str, arguments: argparse.Namespace, choices: 
         The exit code: 0 only where it succeeded.
 
     Raises:
-        DefinitionError: there is no such choice.
+        DefinitionError: a choice is wrong, or there is no such.
     """
-    wrong = [name for name in choices if name not in _CHOICES]
-    if wrong:
-        raise DefinitionError(f"--set {wrong[0]}: {unknown(wrong[0], _CHOICES, 'choice')}")
-    parallel = choices.pop("parallel", None)
-    if parallel is not None:
-        fleet = fleet.model_copy(update={"limits": fleet.limits.model_copy(update={"parallel": int(parallel)})})
+    fleet, choice = chosen_by_set(fleet, choices)
     ledger, how = choose_run(arguments, choices, fleet, store)
     _say("\n".join((greeting(ledger, fleet, how), *(f"warning: {each}" for each in fleet.warnings))))
     link_latest(ledger)
@@ -53,7 +45,7 @@ def run_fleet(fleet: Fleet, store: str, arguments: argparse.Namespace, choices: 
             _say(progress.message)
 
     try:
-        outcome = FleetEngine(fleet, ledger, Choice(**choices), look, _warn).perform()
+        outcome = FleetEngine(fleet, ledger, choice, look, _warn).perform()
     except FleetError as error:
         write_report(ledger)
         what = read_plan(ledger)
@@ -64,6 +56,18 @@ def run_fleet(fleet: Fleet, store: str, arguments: argparse.Namespace, choices: 
     files = [*outcome.gathered.get("files", []), "report.html"]
     _say("\n".join([*outcome.summary, *(f"{ledger.url}/{name}" for name in files)]))
     return 0
+
+
+def chosen_by_set(fleet: Fleet, choices: dict[str, Any]) -> tuple[Fleet, Choice]:
+    """The fleet as the command's `--set` has it, and the choice.
+
+    Raises:
+        DefinitionError: a choice is wrong, or there is no such.
+    """
+    try:
+        return chosen(fleet, choices)
+    except DefinitionError as error:
+        raise DefinitionError("\n".join(f"--set {fault}" for fault in error.faults)) from None
 
 
 def _say(text: str) -> None:

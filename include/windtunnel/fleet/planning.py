@@ -3,15 +3,17 @@
 import hashlib
 import json
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import islice
 from pathlib import Path
+from typing import Annotated, Any
 
-from pydantic import ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 
 from windtunnel.definition import Fleet
+from windtunnel.definition.units import Count
 from windtunnel.errors import DefinitionError, NotFoundError
 from windtunnel.fleet.partitions import Partition, Partitions, identity
 from windtunnel.fleet.records import FleetPlan, Outcome, Past, batch_number, fix_plan, fixed_plan, read_plan, results
@@ -19,25 +21,44 @@ from windtunnel.ledger import Ledger, State
 from windtunnel.ledger.ids import canonical_json
 from windtunnel.ledger.reading import unreadable
 from windtunnel.stores.base import MOST_AT_ONCE
-from windtunnel.validation import Fault, unknown
+from windtunnel.validation import Fault, StrictModel, read_model, unknown
 
 _LAST = "last.json"
 _BACK = 5  # earlier runs that are looked at for partitions that the last one did not come to
 
 
-@dataclass(frozen=True)
-class Choice:
-    """What a person chose for one run.
+def _texts(value: Any) -> Any:
+    """Names as a list of texts: one may stand by itself, and a key that is a number needs no quotes."""
+    names = value if isinstance(value, list | tuple) else [value]
+    return [str(name) if isinstance(name, int) and not isinstance(name, bool) else name for name in names if name != ""]
 
-    Attributes:
-        partitions: names, keys or patterns of those to train, such as `tenant_1*` or `region=north`; None for all.
-        only_failed: whether only those are trained that have failed in the last run, or were never come to.
-        force: whether those chosen are trained even where nothing has changed.
-    """
 
-    partitions: Sequence[str] | None = None
+class Choice(StrictModel):
+    """What a person chose for one run, by the trigger form or by `--set`."""
+
+    partitions: Annotated[list[str], BeforeValidator(_texts)] = Field(default_factory=list)
+    """Names, keys or patterns of those to train, such as `tenant_1*` or `region=north`; none for all."""
     only_failed: bool = False
+    """Whether only those are trained that have failed in the last run, or were never come to."""
     force: bool = False
+    """Whether those chosen are trained even where nothing has changed."""
+    parallel: Count | None = None
+    """Lanes at once, in place of the definition's `limits.parallel`."""
+
+
+def chosen(fleet: Fleet, choices: Mapping[str, Any]) -> tuple[Fleet, Choice]:
+    """The fleet as chosen for a run, and the choice.
+
+    Raises:
+        DefinitionError: a choice is wrong, or there is no such.
+    """
+    allowed = Choice.model_fields
+    faults = [Fault((name,), unknown(name, allowed, "choice")) for name in choices if name not in allowed]
+    if faults:
+        raise DefinitionError.of(faults)
+    choice = read_model(Choice, dict(choices))
+    limits = fleet.limits.model_copy(update={"parallel": choice.parallel or fleet.limits.parallel})
+    return fleet.model_copy(update={"limits": limits}), choice
 
 
 def plan(ledger: Ledger, fleet: Fleet, partitions: Partitions, choice: Choice | None = None) -> FleetPlan:
@@ -59,12 +80,12 @@ def plan(ledger: Ledger, fleet: Fleet, partitions: Partitions, choice: Choice | 
 
 def _made(ledger: Ledger, fleet: Fleet, partitions: Partitions, choice: Choice, last: str | None) -> FleetPlan:
     basis = basis_of(ledger, fleet)
-    chosen = _chosen(partitions, choice)
-    known = _take_over(ledger, partitions, basis, last, chosen if choice.force else set())
+    wanted = _wanted(partitions, choice)
+    known = _take_over(ledger, partitions, basis, last, wanted if choice.force else set())
     if choice.only_failed:
-        chosen = {place for place in chosen if partitions[place].name not in known.trained}
-    to_do = [place for place in range(len(partitions)) if place in chosen and place not in known.taken]
-    skipped = [place for place in range(len(partitions)) if place not in chosen and place not in known.taken]
+        wanted = {place for place in wanted if partitions[place].name not in known.trained}
+    to_do = [place for place in range(len(partitions)) if place in wanted and place not in known.taken]
+    skipped = [place for place in range(len(partitions)) if place not in wanted and place not in known.taken]
     size = fleet.mini_batch_size
     return FleetPlan(
         basis=basis,
@@ -151,22 +172,22 @@ def basis_of(ledger: Ledger, fleet: Fleet) -> str:
     return hashlib.sha256(canonical_json(facts)).hexdigest()[:16]
 
 
-def _chosen(partitions: Partitions, choice: Choice) -> set[int]:
+def _wanted(partitions: Partitions, choice: Choice) -> set[int]:
     """Places of the partitions that a person named."""
-    if choice.partitions is None:
+    if not choice.partitions:
         return set(range(len(partitions)))
     names = [_names(partitions, partition) for partition in partitions]
-    chosen: set[int] = set()
+    wanted: set[int] = set()
     faults = []
     for pattern in choice.partitions:
         fitting = {place for place, known in enumerate(names) if any(fnmatchcase(name, pattern) for name in known)}
         if not fitting:
             allowed = (known[1] for known in islice(names, 1000))
             faults.append(Fault(("partitions",), f"{pattern}: {unknown(pattern, allowed, 'partition')[:500]}"))
-        chosen |= fitting
+        wanted |= fitting
     if faults:
         raise DefinitionError.of(faults)
-    return chosen
+    return wanted
 
 
 def _names(partitions: Partitions, partition: Partition) -> list[str]:

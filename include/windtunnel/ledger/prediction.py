@@ -1,17 +1,34 @@
 """How long trials will take: the workload's prediction of their work, corrected by what the run's own trials took."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from sys import intern
 from typing import Any
 
 from windtunnel.ledger.records import Params, Request
+
+Features = Mapping[str, float]  # what a trial's time may depend on
 
 _FEWEST = 3  # trials that have ended from which on predictions are corrected
 _SMALLEST = 1e-9  # of a cost or a time
 _WEIGHT = 1.0  # of the prior, that the workload is right, in trials
 
 
-def predicted(requests: Sequence[Request], timed: Sequence[tuple[Request, float]] = ()) -> list[float]:
+def timed_by(request: Request, seconds: float) -> tuple[Features, float]:
+    """What a trial that has ended tells of others: all that a lane, which sees thousands end, needs to keep of it.
+
+    Args:
+        request: of the trial.
+        seconds: that it took.
+
+    Returns:
+        Its features, and the logarithm of (time taken / cost).
+    """
+    factor = math.log(max(seconds, _SMALLEST) / max(request.cost, _SMALLEST))
+    return {intern(name): value for name, value in _features(request)}, factor
+
+
+def predicted(requests: Sequence[Request], timed: Sequence[tuple[Features, float]] = ()) -> list[float]:
     """The predicted times of some trials, of which only the ratios count.
 
     What the workload calls a trial's `cost` is taken for its time, times a factor that depends on the cost itself and
@@ -20,7 +37,7 @@ def predicted(requests: Sequence[Request], timed: Sequence[tuple[Request, float]
 
     Args:
         requests: whose times are wanted.
-        timed: trials that have ended, each with the seconds that it took.
+        timed: trials that have ended, as `timed_by` tells of them.
 
     Returns:
         A time each, in order; seconds, once there is something to correct by.
@@ -30,27 +47,26 @@ def predicted(requests: Sequence[Request], timed: Sequence[tuple[Request, float]
         return costs
     import numpy as np
 
-    taken = np.array([max(seconds, _SMALLEST) / max(request.cost, _SMALLEST) for request, seconds in timed])
-    factors = np.log(taken)
-    names = sorted({name for request, _ in timed for name, _ in _features(request)})
+    factors = np.array([factor for _, factor in timed])
+    names = sorted({name for features, _ in timed for name in features})
     places = {name: place for place, name in enumerate(names)}
 
-    def table(rated: Sequence[Request]) -> Any:
+    def table(rated: Sequence[Iterable[tuple[str, float]]]) -> Any:
         rows = np.zeros((len(rated), len(names)))
-        for row, request in zip(rows, rated, strict=True):
-            for name, value in _features(request):
+        for row, features in zip(rows, rated, strict=True):
+            for name, value in features:
                 if name in places:
                     row[places[name]] = value
         return rows
 
-    known = table([request for request, _ in timed])
+    known = table([features.items() for features, _ in timed])
     middle, spread = known.mean(axis=0), known.std(axis=0)
     spread[spread == 0] = np.inf  # what was always the same explains nothing
     scaled = (known - middle) / spread
     mean = factors.mean()
     gram = scaled.T @ scaled + _WEIGHT * np.eye(len(names))
     weights = np.linalg.solve(gram, scaled.T @ (factors - mean))
-    wanted = (table(requests) - middle) / spread @ weights + mean
+    wanted = (table([*map(_features, requests)]) - middle) / spread @ weights + mean
     within = np.clip(wanted, factors.min(), factors.max())
     return [float(cost * factor) for cost, factor in zip(costs, np.exp(within), strict=True)]
 

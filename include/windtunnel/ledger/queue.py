@@ -8,14 +8,14 @@ iteration is open, so are those before it, for they may have stragglers.
 from collections.abc import Iterable, Sequence
 
 from windtunnel.ledger.ledger import Ledger
-from windtunnel.ledger.prediction import predicted
+from windtunnel.ledger.prediction import Features, predicted
 from windtunnel.ledger.records import Job, Request
 from windtunnel.ledger.stage import FLEET, Stage
 from windtunnel.ledger.trial import outstanding
 from windtunnel.ledger.writer import Writer
 
 
-def in_order(requests: Iterable[Request], timed: Sequence[tuple[Request, float]] = ()) -> list[Request]:
+def in_order(requests: Iterable[Request], timed: Sequence[tuple[Features, float]] = ()) -> list[Request]:
     """Units in the order in which they are claimed: the highest rung first, of one rung the longest predicted.
 
     Long ones first keeps the lanes' ends together: Graham's LPT rule ("Bounds on Multiprocessing Timing Anomalies",
@@ -24,7 +24,7 @@ def in_order(requests: Iterable[Request], timed: Sequence[tuple[Request, float]]
 
     Args:
         requests: to be ordered.
-        timed: trials that have ended, each with the seconds that it took; they correct the predictions.
+        timed: trials that have ended, as `timed_by` tells of them; they correct the predictions.
     """
     units = list(requests)
     seconds = dict(zip((request.trial for request in units), predicted(units, timed), strict=True))

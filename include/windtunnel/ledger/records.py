@@ -19,7 +19,7 @@ Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", m
 class Record(BaseModel):
     """Base of all records. Fields that another version has written are passed over."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", cache_strings="keys")  # values, such as ids, come once each
 
     def to_bytes(self) -> bytes:
         """The record as indented JSON, for people read it too."""

@@ -30,6 +30,7 @@ from windtunnel.engine.command import (
     spec_to_cancel,
     store_of,
 )
+from windtunnel.engine.fleet_command import chosen_by_set
 from windtunnel.engine.runs import link_latest
 from windtunnel.errors import WindtunnelError
 from windtunnel.launchers import get_launcher
@@ -84,8 +85,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _perform(chosen: argparse.Namespace, definition: Definition | Fleet, place: Place, lock: int, began: float) -> int:
     params = choices_of(chosen)
     is_fleet = isinstance(definition, Fleet)
-    if is_fleet and (chosen.extend or chosen.approve):
-        raise WindtunnelError(f"{definition.name} is a fleet: it has no iterations to add, and no finalists to approve")
+    if isinstance(definition, Fleet):
+        if chosen.extend or chosen.approve:
+            raise WindtunnelError(
+                f"{definition.name} is a fleet: it has no iterations to add, and no finalists to approve"
+            )
+        params = chosen_by_set(definition, params)[1].model_dump(exclude_unset=True)
     ledger, how = choose_run(chosen, params, definition, place.store)
     params["resume"] = ledger.run
     _clear_leftovers(place.home, ledger, definition)

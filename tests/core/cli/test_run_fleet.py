@@ -4,6 +4,7 @@ import pytest
 
 from tests.fleets import ECHO, RAW
 from windtunnel.cli import main
+from windtunnel.fleet.planning import Choice
 
 
 @pytest.fixture
@@ -18,9 +19,31 @@ def file(tmp_path, monkeypatch):
     return file
 
 
-def test_a_choice_that_there_is_not_is_an_error(file, capsys):
-    assert main(["run", str(file), "--set", "partitons=[]"]) == 2
-    assert "--set partitons: no such choice (did you mean 'partitions'?)" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("choice", "told"),
+    [
+        ("partitons=[]", "partitons: no such choice (did you mean 'partitions'?)"),
+        ("parallel=abc", 'parallel: found "abc"; allowed: a whole number'),
+        ("parallel=0", "parallel: found 0; allowed: above 0"),
+        ("parallel=true", "parallel: found true; allowed: a whole number"),
+        ("force=maybe", 'force: found "maybe"; allowed: true or false'),
+        ("only_failed=1", "only_failed: found 1; allowed: true or false"),
+        ("partitions=1.5", "partitions[0]: found 1.5; allowed: text (put it in quotes)"),
+        ('partitions={"tenant": 1}', 'partitions[0]: found {"tenant": 1}; allowed: text (put it in quotes)'),
+    ],
+)
+def test_a_wrong_choice_is_one_clear_error_and_begins_nothing(file, capsys, choice, told):
+    assert main(["run", str(file), "--set", choice]) == 2
+    said = capsys.readouterr().err
+    assert f"--set {told}" in said and len(said.splitlines()) == 1
+    assert not (file.parent / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "names"), [(7, ["7"]), ("tenant_1*", ["tenant_1*"]), ([1, "b"], ["1", "b"]), ("", [])]
+)
+def test_partitions_are_named_by_a_list_or_by_one_name_or_number(given, names):
+    assert Choice(partitions=given).partitions == names
 
 
 @pytest.mark.slow

@@ -72,6 +72,7 @@ def test_a_checked_search_verifies(load):
         ("{ file: train.py, folder: nowhere }", ":1: script.folder: there is no folder"),
         ("{ file: train.py, argument: x }", "script.argument: no such field (did you mean 'arguments'?)"),
         ("{ file: train.py, arguments: '{lrr}' }", "script.arguments: {lrr}: no such placeholder (did you mean 'lr'?)"),
+        ("{ file: train.py, arguments: '{lr.__class__}' }", "script.arguments: {lr.__class__}: no such placeholder"),
         ("{ file: train.py, arguments: '{lr' }", 'script.arguments: "{lr": found a brace that holds no name'),
         ('{ file: train.py, arguments: "\'x" }', "cannot be split into words: no closing quotation"),
         ("{ file: train.py, arguments: ['-x={flags}'] }", "allowed: {flags} as a word of its own"),

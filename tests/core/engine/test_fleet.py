@@ -1,10 +1,6 @@
 """A fleet performed without Airflow: lanes, processes, retries, time-outs, and kills, which change nothing."""
 
-import os
-import random
-import signal
 import threading
-import time
 from collections import Counter
 from contextlib import suppress
 
@@ -259,37 +255,50 @@ def run(mini_batch):
 """
 
 
-def processes_of(url):
-    """The processes of a run's lanes: (lanes, workers)."""
-    lanes, workers = [], []
-    for process in psutil.process_iter(["cmdline"]):
-        command = process.info["cmdline"] or []
-        if url in command and "windtunnel_trainer" in command:
-            with suppress(psutil.Error):
-                parent = process.parent()
-                forked = parent is not None and parent.cmdline() == command
-                (workers if forked else lanes).append(process.pid)
-    return lanes, workers
+STRUCK = """
+import os, time
+from pathlib import Path
+STRUCK = Path(os.environ["STRUCK"])
+def run(mini_batch):
+    for path in mini_batch:
+        mark = STRUCK / os.path.basename(path)
+        if mark.exists() and not mark.read_text():  # waits to be struck, once
+            mark.write_text(str(os.getpid()))
+            time.sleep(3600)
+    return [{"name": os.path.basename(path)} for path in mini_batch]
+"""
 
 
 @pytest.mark.slow
 def test_kills_change_nothing_in_the_table(tmp_path):
     raw = "tenant,x\n" + "".join(f"{tenant},1\n" for tenant in range(60))
+    strikes = tmp_path / "strikes"
+    strikes.mkdir()
     fleet = fleet_from(
-        tmp_path, code=SLEEP, raw=raw, retry_settings={"max_retries": 20}, limits={"parallel": 2, "slots": 2}
+        tmp_path,
+        code=STRUCK,
+        raw=raw,
+        environment_variables={"STRUCK": str(strikes)},
+        retry_settings={"max_retries": 20},
+        limits={"parallel": 2, "slots": 2},
     )
     FleetEngine(fleet, ledger_at(tmp_path, run="undisturbed")).perform()
     ledger = ledger_at(tmp_path, run="killed")
+    waiting = {strikes / f"tenant_{tenant}.csv" for tenant in range(5, 60, 10)}
+    for mark in waiting:
+        mark.touch()
     over, killed = threading.Event(), []
-    rng = random.Random(1)
 
     def kill():
-        while not over.wait(rng.uniform(0.2, 1.2)) and len(killed) < 8:
-            victims = [pid for pids in processes_of(ledger.url) for pid in pids]
-            if victims:
-                with suppress(OSError):
-                    os.kill(rng.choice(victims), signal.SIGKILL)
-                    killed.append(time.monotonic())
+        """Strike whoever waits for it: in turn its process, and its lane."""
+        while waiting and not over.wait(0.02):
+            for mark in [mark for mark in waiting if mark.read_text()]:
+                waiting.remove(mark)
+                with suppress(psutil.NoSuchProcess):  # it went with its lane
+                    worker = psutil.Process(int(mark.read_text()))
+                    victim = worker if len(killed) % 2 else worker.parent()
+                    victim.kill()
+                    killed.append(victim.pid)
 
     killer = threading.Thread(target=kill)
     killer.start()
@@ -298,7 +307,8 @@ def test_kills_change_nothing_in_the_table(tmp_path):
     finally:
         over.set()
         killer.join()
-    assert len(killed) >= 5
+    assert not waiting
+    assert len(killed) >= len(list(strikes.iterdir())) / 2  # a lane takes its other process along
     first, second = (
         run.store.get(run.path("gathered/rows.csv")) for run in (ledger_at(tmp_path, run="undisturbed"), ledger)
     )

@@ -96,7 +96,7 @@ def test_force_trains_again_what_was_chosen(tmp_path):
         (["tenant_[12]"], ["tenant_1.csv", "tenant_2.csv"]),
         (["3"], ["tenant_3.csv"]),
         (["tenant=2", "tenant_3.csv"], ["tenant_2.csv", "tenant_3.csv"]),
-        ([], []),
+        ([], ALL),
     ],
 )
 def test_partitions_are_chosen_by_name_key_or_pattern(tmp_path, patterns, chosen):

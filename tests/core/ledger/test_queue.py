@@ -5,7 +5,7 @@ import random
 import pytest
 
 from windtunnel.ledger import Request
-from windtunnel.ledger.prediction import predicted
+from windtunnel.ledger.prediction import predicted, timed_by
 from windtunnel.ledger.queue import in_order, open_stages
 from windtunnel.ledger.stage import Stage
 from windtunnel.ledger.writer import Writer
@@ -35,7 +35,7 @@ def test_the_runs_own_times_correct_what_the_workload_predicts():
     """The workload says that a wide network takes long, and says nothing of the kernel, by which it takes long."""
     rng = random.Random(0)
     seen = [asked(n, cost=rng.uniform(1, 2), kernel=rng.choice([3, 5]), kind=rng.choice("ab")) for n in range(12)]
-    timed = [(one, one.cost * (10 if one.params["kernel"] == 5 else 1)) for one in seen]
+    timed = [timed_by(one, one.cost * (10 if one.params["kernel"] == 5 else 1)) for one in seen]
     new = [asked(100, cost=2, kernel=3, kind="a"), asked(101, cost=1, kernel=5, kind="a")]
     assert numbers(in_order(new)) == [100, 101]
     assert numbers(in_order(new, timed)) == [101, 100]
@@ -44,21 +44,22 @@ def test_the_runs_own_times_correct_what_the_workload_predicts():
 
 def test_a_categorical_parameter_corrects_too():
     seen = [asked(n, kind="slow" if n % 2 else "fast") for n in range(8)]
-    timed = [(one, 9.0 if one.params["kind"] == "slow" else 1.0) for one in seen]
+    timed = [timed_by(one, 9.0 if one.params["kind"] == "slow" else 1.0) for one in seen]
     new = [asked(100, cost=1.5, kind="fast"), asked(101, cost=1, kind="slow"), asked(102, cost=1, kind="new")]
     assert numbers(in_order(new, timed))[0] == 101
     assert all(1 <= seconds <= 14 for seconds in predicted(new, timed))
 
 
 def test_a_correction_never_turns_rungs_round():
-    timed = [(asked(n, kind="a"), 100.0) for n in range(4)] + [(asked(n, kind="b"), 0.1) for n in range(4, 8)]
+    timed = [timed_by(asked(n, kind="a"), 100.0) for n in range(4)]
+    timed += [timed_by(asked(n, kind="b"), 0.1) for n in range(4, 8)]
     assert numbers(in_order([asked(9, epochs=1, kind="a"), asked(8, epochs=2, kind="b")], timed)) == [8, 9]
 
 
 def test_costs_of_nothing_and_odd_parameters_are_no_trouble():
     odd = {"a": None, "b": [1, "x", {"c": float("nan")}], "d": True}
     requests = [asked(n, cost=0.0, **odd) for n in range(5)]
-    assert numbers(in_order(requests, [(one, 0.0) for one in requests])) == [0, 1, 2, 3, 4]
+    assert numbers(in_order(requests, [timed_by(one, 0.0) for one in requests])) == [0, 1, 2, 3, 4]
 
 
 @pytest.mark.parametrize(

@@ -106,7 +106,7 @@ def _read_metadata(place: Place, etag: str) -> Metadata | None:
     try:
         descriptor = os.open(f"{place.name}.{etag}", flags, dir_fd=place.hidden)
         try:
-            content = from_json(os.read(descriptor, _MOST_METADATA))
+            content = from_json(os.read(descriptor, _MOST_METADATA), cache_strings="keys")  # values come once each
         finally:
             os.close(descriptor)
     except (OSError, ValueError) as error:  # a torn file is what a power failure leaves

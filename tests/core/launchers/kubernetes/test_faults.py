@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from tests.core.stages.conftest import Bench
 from tests.fake_cluster import FakeCluster, stamp, wait_for
 from tests.runs import make_run
 from windtunnel.errors import LaunchError, RefusedError
@@ -15,7 +16,9 @@ from windtunnel.launchers.kubernetes import client, states
 from windtunnel.launchers.kubernetes.manifest import job_name
 from windtunnel.launchers.lanes import launch
 from windtunnel.launchers.monitor import StageMonitor
-from windtunnel.ledger import Result, State
+from windtunnel.ledger import Job, Result, State
+from windtunnel.ledger.queue import open_queue
+from windtunnel.stages import suggest
 
 PENDING = 3600.0  # seconds that a job may wait to be started
 
@@ -402,3 +405,25 @@ def test_a_job_whose_trainer_fails_each_time_beside_another_container_is_given_u
     assert (result.state, result.kind) == (State.FAILED, "exit_code")
     assert len(run.ledger.launches("1-0")) == 3  # nothing was begun in any of them
     assert cluster.jobs == {}
+
+
+def test_a_lane_whose_job_is_complete_is_replaced_as_soon_as_there_is_work(cluster, tmp_path):
+    """It ended when there was nothing to do; the cluster starts nothing of a Job that is complete."""
+    cluster.script = [{"phase": "Succeeded"}, {"phase": "Running"}]
+    fields = {"launcher": "kubernetes", "pod_template": cluster.template(), "limits": {"parallel": 1}}
+    search = Bench(tmp_path).begin(**fields)
+    ledger, launcher = search.ledger, get_launcher("kubernetes")
+    open_queue(ledger, suggest(search, 1).stage)
+    launch(ledger, launcher, [Job.of_lane(1, 0)], print)
+    cluster.step(2)
+    (complete,) = cluster.jobs.values()
+    assert states.finished(complete) == "Complete" and launcher.live(ledger) == set()
+    monitor = StageMonitor(ledger, launcher, "1", lambda: 0.0)
+    assert not monitor.poll().wanted  # its results may still come into view
+    wanted = monitor.poll().wanted
+    assert [lane.job for lane in wanted] == ["lane-1-0"]
+    assert list(cluster.jobs.values()) == [complete], "whoever polls launches nothing"
+    launch(ledger, launcher, wanted, print)
+    (another,) = cluster.jobs.values()
+    assert another["metadata"]["uid"] != complete["metadata"]["uid"]
+    assert (ledger.last_launch("lane-1-0"), launcher.live(ledger)) == (2, {"lane-1-0"})
