@@ -103,11 +103,21 @@ def _early_stopping(section: dict[str, Any], fields: Mapping[str, Any]) -> Itera
         name = "rungs" if early.halving.rungs else "first"
         text = f"found {rungs[-2]:g}; allowed: below epochs.partial, {partial:g}, which is the last rung"
         yield Fault(("early_stopping", "halving", name), text)
+    more = fields.get("repeats", 1) - 1
+    why = "as many as early_stopping.halving has rungs" + (f", and {more} that only repeat" if more else "")
+    yield from _too_few(len(rungs) + more, why, fields)
+
+
+def _repeats(repeats: int, fields: Mapping[str, Any]) -> Iterator[Fault]:
+    if repeats > 1 and not fields.get("early_stopping", {}).get("halving"):  # the last iterations only repeat
+        yield from _too_few(repeats, "as many as repeats", fields)
+
+
+def _too_few(needed: int, why: str, fields: Mapping[str, Any]) -> Iterator[Fault]:
     enough = "trials" in fields.get("limits", {}) and "iterations" not in fields  # as many as it takes
     iterations = fields.get("iterations", Definition.model_fields["iterations"].default)
-    if iterations < len(rungs) and not enough:
-        text = f"found {iterations}; allowed: at least {len(rungs)}, as many as early_stopping.halving has rungs"
-        yield Fault(("iterations",), text)
+    if iterations < needed and not enough:
+        yield Fault(("iterations",), f"found {iterations}; allowed: at least {needed}, {why}")
 
 
 def _continuous(continuous: bool, fields: Mapping[str, Any]) -> Iterator[Fault]:
@@ -212,6 +222,7 @@ _CHECKS = {
     "objectives": _objectives,
     "stopping": _stopping,
     "early_stopping": _early_stopping,
+    "repeats": _repeats,
     "continuous": _continuous,
     "trials": _trials,
     "schedule": _schedule,

@@ -233,7 +233,10 @@ class Definition(StrictModel):
     seed: int = Field(default=0, ge=0, le=LARGEST)
     """Seed of the search."""
     trial_seed: int = Field(default=0, ge=0, le=LARGEST)
-    """Seed of every trial's training."""
+    """Seed of every trial's training, but of repeats."""
+    repeats: int = Field(default=1, ge=1, le=100)
+    """How many trials, each with another seed, a configuration on the front gets: one more an iteration, on top of
+    `limits.trials`. Their mean is what counts. The last iterations only repeat."""
     tags: list[Annotated[str, Field(max_length=100)]] = Field(default_factory=list)
     """Tags of the DAG, to find it by."""
 
@@ -251,7 +254,7 @@ class Definition(StrictModel):
             sizes["trials"] = trials
         if limits.trials is not None and "iterations" not in definition.model_fields_set:
             batches = math.ceil(later / trials.per_iteration)
-            sizes["iterations"] = min(_MOST_ITERATIONS, batches + len(definition.rungs))
+            sizes["iterations"] = min(_MOST_ITERATIONS, batches + len(definition.rungs) + definition.repeats - 1)
         return definition.model_copy(update=sizes) if sizes else definition
 
     @property

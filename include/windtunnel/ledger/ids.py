@@ -12,7 +12,7 @@ import rfc8785
 from windtunnel.ledger.records import Session
 from windtunnel.ledger.stage import Stage
 
-_TRIAL = re.compile(r"[0-9a-f]{16}-e[0-9]+(\.[0-9]+)?(\.r[0-9]+)?")
+_TRIAL = re.compile(r"[0-9a-f]{16}-e[0-9]+(\.[0-9]+)?(\.s[0-9]+)?(\.r[0-9]+)?")
 _VERIFICATION = "verify-"
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
@@ -60,9 +60,19 @@ def canonical_json(value: Any) -> bytes:
     return rfc8785.dumps(_plain(value))
 
 
-def trial_id(config: str, epochs: float) -> str:
-    """The id of a configuration trained to a number of epochs, such as `0123456789abcdef-e0.1`."""
-    return f"{config}-e{epochs_text(epochs)}"
+def trial_id(config: str, epochs: float, repeat: int = 0) -> str:
+    """The id of a configuration trained to a number of epochs, such as `0123456789abcdef-e0.1`; `….s1` is a repeat."""
+    return f"{config}-e{epochs_text(epochs)}" + (f".s{repeat}" if repeat else "")
+
+
+def is_repeat(trial: str) -> bool:
+    """Whether a trial measures its configuration again, with another seed."""
+    return ".s" in trial
+
+
+def repeated(trial: str) -> str:
+    """The id of the first try of the trial that a repeat measures again; of another trial its own."""
+    return first_id(trial).partition(".s")[0]
 
 
 def config_of(trial: str) -> str:

@@ -1,10 +1,12 @@
 """One trial, from suggestion to page: what was asked, and once it has ended, what came of it."""
 
+import math
+import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from windtunnel.ledger.ids import last_tries
+from windtunnel.ledger.ids import is_repeat, last_tries, repeated
 from windtunnel.ledger.records import Params, Request, Result, State
 from windtunnel.ledger.stage import Stage
 from windtunnel.objectives.direction import loss
@@ -21,11 +23,15 @@ class Trial:
         request: what was asked.
         result: how it ended; None until it has.
         earlier: the objectives that its configuration had after fewer epochs, by epochs: the rungs below.
+        repeats: where it was repeated, the results of all seeds, its own first; its values are their means then.
+        errors: standard errors of those means by objective; empty without repeats.
     """
 
     request: Request
     result: Result | None = None
     earlier: Mapping[float, Mapping[str, float]] = field(default_factory=dict)
+    repeats: Sequence[Result] = ()
+    errors: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -73,6 +79,11 @@ class Trial:
     def config(self) -> str:
         """The id of its configuration."""
         return self.request.config
+
+    @property
+    def is_repeat(self) -> bool:
+        """Whether it measures its configuration again, with another seed: no configuration of its own."""
+        return is_repeat(self.trial)
 
     @property
     def params(self) -> Params:
@@ -161,9 +172,54 @@ def infeasible(request: Request) -> Result:
 
 
 def ended(requests: Iterable[Request], results: Mapping[str, Result]) -> list[Trial]:
-    """The trials that have a result, in order of request; of a trial's several tries the last one."""
+    """The trials that have a result, in order of request; of several tries the last, with repeats their mean."""
     with_result = {request.trial: request for request in requests if request.trial in results}
-    return [Trial(with_result[trial], results[trial]) for trial in last_tries(with_result)]
+    trials = averaged(Trial(with_result[trial], results[trial]) for trial in last_tries(with_result))
+    return [trial for trial in trials if not trial.is_repeat]
+
+
+def averaged(trials: Iterable[Trial]) -> list[Trial]:
+    """The trials, those that were repeated with the means of all their results; repeats keep their own.
+
+    A repeat without values tells nothing of them, and one that a rule has stopped is taken as it stood.
+    """
+    trials = list(trials)
+    repeats: dict[str, dict[str, Result]] = {}
+    for trial in trials:
+        if trial.is_repeat and trial.result is not None and trial.has_values:
+            repeats.setdefault(repeated(trial.trial), {})[trial.trial] = trial.result
+    return [
+        _mean(trial, trial.result, list(repeats[repeated(trial.trial)].values()))
+        if trial.result is not None and not trial.is_repeat and repeated(trial.trial) in repeats
+        else trial
+        for trial in trials
+    ]
+
+
+def _mean(trial: Trial, own: Result, repeats: Sequence[Result]) -> Trial:
+    """The trial with the means of these results; a constraint is kept where each of them keeps it."""
+    every = [own, *repeats]
+    objectives = {name: [one.objectives[name] for one in every if name in one.objectives] for name in own.objectives}
+    metrics = {name: [one.metrics.get(name) for one in every] for name in own.metrics}
+    result = own.model_copy(
+        update={
+            "objectives": {name: statistics.fmean(values) for name, values in objectives.items()},
+            "metrics": {name: _mean_of(values) for name, values in metrics.items()},
+            "violation": statistics.fmean(one.violation for one in every),
+            "recorded": max(one.recorded for one in every),
+        }
+    )
+    errors = {
+        name: statistics.stdev(values) / math.sqrt(len(values))
+        for name, values in objectives.items()
+        if len(values) > 1 and all(map(math.isfinite, values))
+    }
+    return replace(trial, result=result, repeats=every, errors=errors)
+
+
+def _mean_of(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return statistics.fmean(known) if len(known) == len(values) else None
 
 
 def outstanding(requests: Iterable[Request], results: Mapping[str, Result]) -> list[Request]:
@@ -180,6 +236,8 @@ def furthest(trials: Iterable[Trial]) -> list[Trial]:
     """How far each configuration has come, in order of request: under halving, its trial at the highest rung."""
     latest: dict[str, Trial] = {}
     for trial in trials:
+        if trial.is_repeat:
+            continue
         before = latest.get(trial.config)
         earlier = {**before.earlier, before.epochs: before.objectives} if before and before.objectives else {}
         latest[trial.config] = replace(trial, earlier=earlier)

@@ -8,13 +8,14 @@ from windtunnel.ledger import Model, Trial
 from windtunnel.report.payloads.plain import plain
 from windtunnel.report.snapshot import Snapshot
 
-_GROUPS = ("keys", "params", "objectives", "metrics", "test")
+_GROUPS = ("keys", "params", "objectives", "metrics", "errors", "test")
 
 
 def records(snapshot: Snapshot) -> list[dict[str, Any]]:
     """Every trial of a run as JSON's own types: those that searched, in order of request, then the full trainings.
 
-    `params`, `objectives`, `metrics` and `test` hold values by name. Of a full training, `verdict` is `verified`, `not
+    `params`, `objectives`, `metrics` and `test` hold values by name; where a trial was repeated, `objectives` are means
+    and `errors` their standard errors. Of a full training, `verdict` is `verified`, `not
     verified` or `failed` once that is known; `onnx` and `sha256` are the path of its ONNX file in the run's folder and
     the file's digest, where there is one. `seconds` are of the last attempt; `stage` is an iteration's number or
     `full-<k>`.
@@ -74,6 +75,8 @@ def _record(snapshot: Snapshot, trial: Trial, model: Model | None = None) -> dic
         "objectives": snapshot.objectives_of(trial),
         "metrics": snapshot.metrics_of(trial),
         "violation": trial.violation,
+        "repeats": max(1, len(trial.repeats)),
+        "errors": dict(trial.errors),
         "front": trial.trial in snapshot.front,
         "kind": result.kind if result else "",
         "message": (model.error if model else "") or trial.message,

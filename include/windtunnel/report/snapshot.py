@@ -13,7 +13,7 @@ from windtunnel.ledger.ids import full_stage, is_trial
 from windtunnel.ledger.model import best_first
 from windtunnel.ledger.records import Session
 from windtunnel.ledger.stage import Stage, StageKind
-from windtunnel.ledger.trial import feasible_trials
+from windtunnel.ledger.trial import averaged, feasible_trials
 from windtunnel.objectives.front import hypervolumes, pareto_front, reference_point
 
 WAITING = "waiting"  # the state of a trial that is planned and has neither started nor ended
@@ -286,7 +286,7 @@ class Snapshot:
     def _trials(self, kind: StageKind) -> list[Trial]:
         plans = [plan for stage, plan in self.plans.items() if stage.kind is kind]
         requests = {request.trial: request for plan in plans for request in plan.requests}
-        return [Trial(request, self.results.get(trial)) for trial, request in requests.items()]
+        return averaged(Trial(request, self.results.get(trial)) for trial, request in requests.items())
 
     def _model(self, trial: Trial) -> Model:
         verification = self.plans.get(trial.request.stage.verification)

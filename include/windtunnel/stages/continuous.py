@@ -15,15 +15,15 @@ def what_follows(definition: Definition, *, last: bool, more: bool) -> tuple[int
     Args:
         definition: of the search, its lanes fixed.
         last: whether the iteration is the last one that there may be.
-        more: whether the next one would suggest new configurations, rather than promote at most.
+        more: whether the next one would suggest new configurations, rather than promote or repeat at most.
     """
     if not definition.continuous:
         return None, False
     if more and not last:
         lanes = (definition.limits.parallel or 1) * definition.limits.slots
         return lanes if definition.trials.ahead is None else definition.trials.ahead, False
-    if len(definition.rungs) > 1 and not last:
-        return None, False  # who is promoted once nothing new comes is decided from all results
+    if (len(definition.rungs) > 1 or definition.repeats > 1) and not last:
+        return None, False  # who is promoted or repeated once nothing new comes is decided from all results
     return 0, True
 
 

@@ -5,7 +5,7 @@ from copy import deepcopy
 from dataclasses import replace
 
 from windtunnel.errors import WorkloadError
-from windtunnel.ledger import Decision, Plan, Request, Selection, State, Trial
+from windtunnel.ledger import Decision, Plan, Request, Result, Selection, State, Trial
 from windtunnel.ledger.curves import EPOCH, latest_reports
 from windtunnel.ledger.ids import retry_id
 from windtunnel.ledger.stage import Stage
@@ -16,7 +16,7 @@ from windtunnel.stages.continuous import left_behind, what_follows
 from windtunnel.stages.front import front_of
 from windtunnel.stages.history import History
 from windtunnel.stages.planning import plan_trials
-from windtunnel.stages.promotion import promote, promoted
+from windtunnel.stages.promotion import promote, promoted, repeats, to_repeat
 from windtunnel.stages.search import Search
 from windtunnel.stages.search_end import reason_to_fail, reason_to_stop, reason_to_suggest_no_more
 from windtunnel.stages.warm_start import best_of_other_tasks
@@ -48,7 +48,7 @@ def suggest(search: Search, k: int) -> Plan:
     failing: dict[str, str] = {}
     batch = _batch(search, history, k, _watched(search.problem, failing))
     requests = [_first_rung(search, stage, suggestion) for suggestion in batch.suggestions]
-    requests += promoted(search, history, k)
+    requests += promoted(search, history, k) + repeats(search, history, k)
     if search.session.retry_failed and k == search.iteration(1):
         requests += _retries(history, stage)
     tried = _configurations(history, k - 1) + len(batch.suggestions)
@@ -75,7 +75,8 @@ def select(search: Search, k: int) -> Selection:
     plan = history.plans.get(stage)
     note, left_out = (plan.note, plan.left_out) if plan is not None else ("", "")
     stop = reason_to_stop(search, history, k, tried, front)
-    stop = stop or _used_up(search, history, k, note, promoting=bool(promotions))
+    left = bool(promotions or to_repeat(search, requests, [trial.trial for trial in front]))
+    stop = stop or _used_up(search, history, k, note, left=left)
     underway = _reports(search, [request.trial for request in late])
     ends = stop is not None or (stage in history.plans and history.plans[stage].last)
     of_trials += left_behind(search, late, tried, underway) if ends else []
@@ -168,12 +169,15 @@ def _batch(search: Search, history: History, k: int, problem: Problem) -> Batch:
 def to_learn_from(trial: Trial) -> Trial:
     """The trial as strategies get it: a copy, for one may be a user's own, with values that one can calculate with."""
     request, result = deepcopy(trial.request), trial.result
-    if result is not None:
-        objectives = {name: near(value) for name, value in result.objectives.items()}
-        metrics = {name: value if value is None else near(value) for name, value in result.metrics.items()}
-        result = result.model_copy(update={"objectives": objectives, "metrics": metrics})
+    result = _near(result) if result is not None else None
     earlier = {epochs: {name: near(value) for name, value in then.items()} for epochs, then in trial.earlier.items()}
-    return Trial(request, result, earlier)
+    return Trial(request, result, earlier, [_near(one) for one in trial.repeats], dict(trial.errors))
+
+
+def _near(result: Result) -> Result:
+    objectives = {name: near(value) for name, value in result.objectives.items()}
+    metrics = {name: value if value is None else near(value) for name, value in result.metrics.items()}
+    return result.model_copy(update={"objectives": objectives, "metrics": metrics})
 
 
 def _first(search: Search, past: list[Trial], wanted: int) -> list[Suggestion]:
@@ -198,10 +202,10 @@ def _configurations(history: History, upto: int) -> int:
     return configurations(history.requests(upto).values())
 
 
-def _used_up(search: Search, history: History, k: int, note: str, *, promoting: bool) -> str | None:
-    """Why the next iteration would have nothing to do: no new configuration, and none to promote."""
+def _used_up(search: Search, history: History, k: int, note: str, *, left: bool) -> str | None:
+    """Why the next iteration would have nothing to do: no new configuration, and none left to promote or repeat."""
     nothing_new = note or reason_to_suggest_no_more(search, k + 1, _configurations(history, k))
-    if promoting or not nothing_new:
+    if left or not nothing_new:
         return None
     halving = search.definition.early_stopping.halving is not None
     return f"{nothing_new}; none is left to promote" if halving else nothing_new

@@ -1,8 +1,10 @@
-"""Promotion at an iteration's edge: who goes on to the next rung, and what became of those that rules stopped."""
+"""Promotion at an iteration's edge: who goes on to the next rung or is repeated, and what rules have stopped."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 
 from windtunnel.ledger import Decision, Request, State, Trial
+from windtunnel.ledger.ids import first_id, repeated
 from windtunnel.ledger.stage import Stage
 from windtunnel.stages.history import History
 from windtunnel.stages.search import Search
@@ -67,6 +69,40 @@ def promoted(search: Search, history: History, k: int) -> list[Request]:
             continue_from=before.trial,
         )
         for before, epochs in ((requests[trial], epochs) for trial, epochs in selection.promotions.items())
+    ]
+
+
+def to_repeat(search: Search, requests: Mapping[str, Request], front: Iterable[str]) -> dict[str, int]:
+    """The trials of the front that are measured once more with another seed, and which repeat of each that is.
+
+    Args:
+        search: at work.
+        requests: all trials asked for so far, by id.
+        front: ids of its trials; those that may still go on to more epochs are left out.
+    """
+    last, most = search.definition.rungs[-1], search.definition.repeats
+    if most == 1:
+        return {}
+    measured = Counter(repeated(trial) for trial in requests if trial == first_id(trial))
+    due = {trial: measured[repeated(trial)] for trial in front if requests[trial].epochs == last}
+    return {trial: repeat for trial, repeat in due.items() if repeat < most}
+
+
+def repeats(search: Search, history: History, k: int) -> list[Request]:
+    """The repeats that iteration k adds: one of each trial that was on the front, as long as it has too few."""
+    selection, requests = history.selection(k - 1), history.requests(k - 1)
+    due = to_repeat(search, requests, selection.front) if selection is not None else {}
+    return [
+        search.request(
+            requests[trial].params,
+            requests[trial].epochs,
+            Stage.iteration(k),
+            repeat=repeat,
+            iteration=requests[trial].iteration,
+            parents=requests[trial].parents,
+            note={"from": "repeat"},
+        )
+        for trial, repeat in due.items()
     ]
 
 

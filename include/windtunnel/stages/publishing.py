@@ -54,8 +54,8 @@ def write_front(search: Search, history: History | None = None) -> None:
     k = history.iterations_done
     selection = history.selection(k)
     requests = history.requested(selection.front, k) if selection else []
-    results = history.results
-    front = [Trial(request, results[request.trial]) for request in requests if request.trial in results]
+    known = {trial.trial: trial for trial in history.trials(k)}
+    front = [known[request.trial] for request in requests if request.trial in known]
     bend = knee(front, search.definition.objectives)
     search.ledger.write_json(
         "pareto.json",
@@ -99,6 +99,8 @@ def _described(trial: Trial) -> dict[str, Any]:
         "objectives": trial.objectives,
         "metrics": trial.metrics,
         "violation": trial.violation,
+        "repeats": max(1, len(trial.repeats)),
+        "errors": dict(trial.errors),
     }
 
 

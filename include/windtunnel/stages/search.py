@@ -96,7 +96,7 @@ class Search:
         return config_id(**self.identity, params=params)
 
     def request(
-        self, params: Mapping[str, Any], epochs: float, stage: Stage, done: float = 0.0, **more: Any
+        self, params: Mapping[str, Any], epochs: float, stage: Stage, done: float = 0.0, repeat: int = 0, **more: Any
     ) -> Request:
         """What to ask of a trial of this configuration, its known values and predicted cost filled in.
 
@@ -107,6 +107,7 @@ class Search:
             epochs: how far to train, counted from the very beginning.
             stage: that asks.
             done: epochs that the trial has done which it goes on from.
+            repeat: which repeat of the configuration it is, so many seeds further; 0 for none.
             more: any other fields of the request.
 
         Raises:
@@ -118,11 +119,11 @@ class Search:
         known = self.problem.known_or_none(dict(params)) or {}
         known = {name: value for name, value in known.items() if math.isfinite(value)}
         return Request(
-            trial=trial_id(config, epochs),
+            trial=trial_id(config, epochs, repeat),
             config=config,
             params=deepcopy(dict(params)),
             epochs=epochs,
-            seed=self.definition.trial_seed,
+            seed=self.definition.trial_seed + repeat,
             stage=stage,
             known={name: value for name, value in known.items() if name != "work"},
             cost=known.get("work", 1.0) * (epochs - done),

@@ -46,7 +46,7 @@ def ends_otherwise(before: Definition, now: Definition) -> bool:
 
 
 def reason_to_suggest_no_more(search: Search, k: int, configurations: int) -> str | None:
-    """Why iteration k has no new configurations; those already begun may still be promoted.
+    """Why iteration k has no new configurations; those already begun may still be promoted or repeated.
 
     Args:
         search: at work.
@@ -57,9 +57,10 @@ def reason_to_suggest_no_more(search: Search, k: int, configurations: int) -> st
     if limit is not None and configurations >= limit:
         return f"limits.trials of {limit} is reached"
     last = search.session.offset + search.session.iterations
-    promoting = len(search.definition.rungs) - 1
-    if last - promoting < k <= last:
-        return f"the last {promoting} iterations only promote, so that every configuration has its chance"
+    promoting, repeating = len(search.definition.rungs) - 1, search.definition.repeats - 1
+    if last - promoting - repeating < k <= last:
+        what = " and ".join(["promote"] * bool(promoting) + ["repeat"] * bool(repeating))
+        return f"the last {promoting + repeating} iterations only {what}, so that every configuration has its chance"
     return None
 
 

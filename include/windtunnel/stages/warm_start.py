@@ -11,7 +11,7 @@ from windtunnel.definition import recorded_definition
 from windtunnel.errors import LedgerError, NotFoundError, UnreadableError
 from windtunnel.ledger import Decision, Ledger, Plan, Request, Result, Selection, State
 from windtunnel.ledger.format import has_other_ids, maker
-from windtunnel.ledger.ids import first_id, last_try
+from windtunnel.ledger.ids import last_try, repeated
 from windtunnel.ledger.model import ONNX
 from windtunnel.ledger.sources import open_source
 from windtunnel.ledger.stage import Stage
@@ -114,7 +114,7 @@ def _same_trials(search: Search, url: str) -> tuple[list[Request], str]:
     source, results = _results(url)
     history = History(source)
     requests = history.requests(history.iterations_done).values()
-    first_tries = [request for request in requests if request.trial == first_id(request.trial)]
+    first_tries = [request for request in requests if request.trial == repeated(request.trial)]
     same: list[Request] = []
     obstacles: Counter[str] = Counter()
     of_all = _obstacle_of_all(search, source) or ("" if first_tries else "none of its iterations is done")

@@ -124,6 +124,11 @@ def test_every_fault_is_told_at_once_with_its_line_field_and_mend(write):
             {"early_stopping": {"halving": {"first": 1}}, "epochs": {"partial": 9}, "iterations": 2},
             "iterations: found 2; allowed: at least 3, as many as early_stopping.halving has rungs",
         ),
+        ({"repeats": 3, "iterations": 2}, "iterations: found 2; allowed: at least 3, as many as repeats"),
+        (
+            {"early_stopping": {"halving": {"first": 1}}, "epochs": {"partial": 9}, "iterations": 3, "repeats": 2},
+            "found 3; allowed: at least 4, as many as early_stopping.halving has rungs, and 1 that only repeat",
+        ),
         ({"objectives": {f"o{i}": "minimize" for i in range(6)}}, "allowed: 5 or fewer"),
         ({"objectives": {"seconds": "minimize"}}, "objectives.seconds: is a metric of the trainer's own"),
         ({"objectives": {"val acc": "maximize"}}, "objectives.val acc: found"),

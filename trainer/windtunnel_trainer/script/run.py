@@ -73,6 +73,7 @@ class _Run:
         values = self._place.values(
             trial.params,
             trial.settings,
+            seed=trial.seed,
             epochs=_plain(trial.target_epochs),
             epochs_done=_plain(self._done),
             processes=wanted,

@@ -37,6 +37,7 @@ export const trial = {
     if (!found) return void refill(this.body, note("This report holds no details of trial " + this.there + "."));
     const before = $("log");
     const atEnd = !before || before.scrollTop + before.clientHeight + 4 > before.scrollHeight;
+    const errors = found.errors.map(([name, error]) => [name + " ± (of " + found.repeats + " seeds)", error]);
     const metrics = metricsOf([{ points: found.curve }], found.objectives.map(([name]) => name));
     if (!metrics.includes(this.metric)) this.metric = metrics[0];
     const choice = (name) => button(name, () => { this.metric = name; this.draw(app); }, { "aria-pressed": String(name === this.metric) });
@@ -72,7 +73,7 @@ function parts(app, found, choices) {
       button(chosen ? "Chosen ✓" : "Choose", () => { app.toggle(found.trial); app.refresh("trial"); }, { "aria-pressed": String(chosen) }),
       app.source.live ? button("Train fully", () => { if (!app.chosen.has(found.trial)) app.toggle(found.trial); app.show("actions"); }) : null),
     found.message ? element("pre", { class: found.state === "failed" ? "failure" : null, id: "message" }, found.message) : null,
-    element("div", { class: "columns" }, card("Trial", about), card("Values", pairs([...found.objectives, ...found.metrics]))),
+    element("div", { class: "columns" }, card("Trial", about), card("Values", pairs([...found.objectives, ...errors, ...found.metrics]))),
     element("div", { class: "columns" }, card("Parameters", pairs(found.params)), card("Curve", choices, element("div", { class: "chart", id: "trial-curve" }, found.curve.length ? null : element("p", { class: "quiet" }, "There is no curve.")))),
     model ? card(model.trial === found.trial ? "Verification" : "Full training", facts([
       ["Full training", kin([model.trial])], ["Verification", verdict(model)], ["ONNX, SHA-256", model.sha256],

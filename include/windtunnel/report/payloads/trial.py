@@ -44,6 +44,8 @@ def trial(snapshot: Snapshot, ledger: Ledger, of: Trial) -> dict[str, Any]:
         "front": of.trial in snapshot.front,
         "params": list(plain(of.params).items()),
         "objectives": list(plain(snapshot.objectives_of(of)).items()),
+        "repeats": max(1, len(of.repeats)),
+        "errors": list(plain(of.errors).items()),
         "metrics": list(plain(snapshot.metrics_of(of)).items()),
         "violation": plain(of.violation),
         "epochs": request.epochs,

@@ -106,9 +106,11 @@ class TrainingData:
         rows, values = [], []
         place = list(self.signs).index(name)
         for trial in self.trials:
-            if np.isfinite(trial.values[place]):
-                rows.append(trial.row())
-                values.append(trial.values[place])
+            own = [self.signs[name] * one.objectives.get(name, math.nan) for one in trial.trial.repeats]
+            for value in own or [trial.values[place]]:  # of each seed: that is how the noise is learnt
+                if np.isfinite(value):
+                    rows.append(trial.row())
+                    values.append(value)
             for epochs, objectives in trial.trial.earlier.items() if earlier else ():
                 value = self.signs[name] * objectives.get(name, math.nan)
                 if np.isfinite(value) and epochs < self.epochs:
