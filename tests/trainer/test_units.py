@@ -1,5 +1,6 @@
 import hashlib
 import json
+from dataclasses import replace
 from decimal import Decimal
 from typing import ClassVar
 
@@ -252,6 +253,15 @@ def test_measured_constraints_give_a_violation(bench):
 def test_a_constrained_value_must_be_reported(bench):
     result = bench(constraints={"memory": {"max": 1}}).train(1)
     assert (result.kind, "memory never came" in result.message) == ("no_metrics", True)
+
+
+def test_a_value_that_train_returns_instead_of_reporting_it_is_named(bench, monkeypatch):
+    made = bench()
+    workload = units.preload(made.definition, JobKind.TRAIN)
+    monkeypatch.setattr(units, "preload", lambda *_: replace(workload, train=lambda trial: 0.9))
+    result = made.train(1)
+    assert result.kind == "no_metrics"
+    assert "trials report nothing (that train() returned 0.9 tells nothing)" in result.message
 
 
 def test_latency_is_measured_where_it_is_asked_for(bench):

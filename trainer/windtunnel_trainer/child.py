@@ -181,12 +181,12 @@ def end_orphans(others: Collection[int]) -> None:
                 os.waitpid(pid, 0)
 
 
-def alone(function: Callable[..., object], *given: object) -> None:
-    """Call a workload's function; a process that it has forked, and that comes back from it too, ends here."""
+def alone(function: Callable[..., object], *given: object) -> object:
+    """What a workload's function returns; a process that it has forked, and that comes back from it too, ends here."""
     process = os.getpid()
-    code = 1
+    code, returned = 1, None
     try:
-        function(*given)
+        returned = function(*given)
         code = 0
     except BaseException:
         if os.getpid() == process:
@@ -195,6 +195,7 @@ def alone(function: Callable[..., object], *given: object) -> None:
     if os.getpid() != process:
         _flush()
         os._exit(code)
+    return returned
 
 
 def _settle_in(parent: int, log: Path, lifeline: Lifeline, environment: Mapping[str, str]) -> None:

@@ -17,6 +17,7 @@ from windtunnel.ledger import Attempt, Job, JobKind, Ledger, Request, Result, St
 from windtunnel.ledger.failures import LOG_TAIL, failed
 from windtunnel.ledger.ids import trial_of, verification_id
 from windtunnel.text import error_text
+from windtunnel.validation import shown
 from windtunnel.workload.contract import Workload, load_workload
 from windtunnel_trainer import child, latency
 from windtunnel_trainer.admission import check_request
@@ -167,9 +168,10 @@ def train(
     """
     workload = preload(definition, JobKind.TRAIN)  # before the trial, which seeds what is loaded
     trial = Trial(ledger, definition, request, stop=stop, first_start=first_start, listener=listener, folder=folder)
+    returned = None
     try:
         with suppress(TrialStopped):
-            child.alone(caller(workload.train), trial)
+            returned = child.alone(caller(workload.train), trial)
     finally:
         trial.write_metrics(now=True)
         trial.keep_folder()
@@ -191,7 +193,7 @@ def train(
         metrics |= {"latency_ms": measured.median, "latency_ms_spread": measured.spread}
     missing = [name for name in compared if metrics.get(name) is None]
     if missing and state is State.COMPLETED:
-        raise NoMetricsError(_never_came(definition, missing, metrics))
+        raise NoMetricsError(_never_came(definition, missing, metrics, returned))
     if stop is not None and not any(definition.watched in report.metrics for report in trial.reports):
         raise NoMetricsError(
             f"{definition.watched} never came, which the rules of early_stopping watch: train() must give it to "
@@ -257,7 +259,7 @@ def violation(definition: Definition, values: Mapping[str, float]) -> float:
     return sum(bound.violation(values[name]) for name, bound in bounds.items() if name in values)
 
 
-def _never_came(definition: Definition, missing: Collection[str], metrics: Collection[str]) -> str:
+def _never_came(definition: Definition, missing: Collection[str], metrics: Collection[str], returned: object) -> str:
     names = ", ".join(map(repr, sorted(missing)))
     what = "objective" if definition.objectives.keys() & set(missing) else "constrained value"
     if definition.script is not None:
@@ -266,9 +268,11 @@ def _never_came(definition: Definition, missing: Collection[str], metrics: Colle
             f"{', '.join(sorted(missing))} never came: the script's output tells {reported}; it must "
             f"write a line such as {min(missing)}=0.9, or script.metrics have the pattern of its own"
         )
+    unread = "" if returned is None else f" (that train() returned {shown(returned)} tells nothing)"
     return (
-        f"{', '.join(sorted(missing))} never came: trials report {', '.join(sorted(metrics)) or 'nothing'}; the {what} "
-        f"is {names}: train() must give it to trial.report(), or cost() know it, or the definition call it as they do"
+        f"{', '.join(sorted(missing))} never came: trials report {', '.join(sorted(metrics)) or 'nothing'}{unread}; "
+        f"the {what} is {names}: train() must give it to trial.report(), or cost() know it, "
+        "or the definition call it as they do"
     )
 
 
