@@ -9,11 +9,12 @@ from typing import ParamSpec, TypeVar
 
 from windtunnel import stages
 from windtunnel.errors import SearchError, UnavailableError
+from windtunnel.host.machine import now, user
 from windtunnel.launchers import get_launcher
 from windtunnel.launchers.base import Launcher
 from windtunnel.launchers.lanes import end_idle, end_other_sessions, lanes_for, launch
 from windtunnel.launchers.monitor import Progress, StageMonitor, wait
-from windtunnel.ledger import Job, Model, Plan, State
+from windtunnel.ledger import Approval, Job, Model, Plan, State
 from windtunnel.ledger.queue import open_queue, owed
 from windtunnel.ledger.stage import Stage
 from windtunnel.stages import Search
@@ -105,13 +106,21 @@ class Engine:
         plan = self._patiently(stages.choose_finalists, self.search)
         if self.search.definition.approval:
             self._patiently(end_idle, self.search.ledger, self._launcher)
-            if not self.approve(plan):
+            if not self._approved(plan):
                 self._patiently(stages.refuse, self.search)
                 return []
         self._train(plan)
         checks = self._patiently(stages.plan_verification, self.search)
         self._run(checks.stage, checks.jobs)
         return self._patiently(stages.publish, self.search)
+
+    def _approved(self, plan: Plan) -> bool:
+        """Ask whether the finalists are to be trained fully, and keep the answer, with who gave it and when."""
+        approved = self.approve(plan)
+        session = self.search.session.session
+        answer = Approval(approved=approved, by=user(), at=now(), session=session, stage=plan.stage)
+        self._patiently(self.search.ledger.answer, answer)
+        return approved
 
     def _load_strategy(self) -> None:
         """Import what the next suggestion takes while the lanes begin, which takes them about as long."""

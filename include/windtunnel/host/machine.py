@@ -1,5 +1,6 @@
 """Time and place as records give them, and where this user's own files go."""
 
+import getpass
 import os
 import socket
 from datetime import UTC, datetime
@@ -19,6 +20,14 @@ def cores() -> int:
 def host() -> str:
     """This host's name."""
     return socket.gethostname()
+
+
+def user() -> str | None:
+    """The name of who works here; None where this system knows none, as in a container under a number of its own."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return None
 
 
 def user_cache() -> Path:

@@ -143,19 +143,19 @@ def _ask(session: str, events: IO[str]) -> None:
 
 def _answer(session: str, option: str) -> None:
     """Answer as the user interface does: note the response, and let the task go on."""
-    import getpass
-
     from airflow.models.taskinstance import TaskInstance
     from airflow.models.trigger import handle_event_submit
     from airflow.sdk import timezone
     from airflow.triggers.base import TriggerEvent
     from airflow.utils.session import create_session
 
+    from windtunnel.host.machine import user
+
     with create_session() as database:
         question = _question(session, database)
         if question is None:
             return
-        question.responded_by = {"id": "terminal", "name": getpass.getuser()}
+        question.responded_by = {"id": "terminal", "name": user() or "terminal"}
         question.responded_at = timezone.utcnow()
         question.chosen_options = [option]
         question.params_input = {}

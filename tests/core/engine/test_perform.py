@@ -10,8 +10,11 @@ from windtunnel import stages
 from windtunnel.definition import load_definition, resolve
 from windtunnel.engine import Engine, patiently
 from windtunnel.errors import SearchError, UnavailableError
+from windtunnel.host.machine import user
 from windtunnel.launchers import get_launcher
 from windtunnel.ledger import Ledger
+from windtunnel.report import collect
+from windtunnel.report.text import headline
 from windtunnel.stores import open_store
 from windtunnel.stores.local import LocalStore
 
@@ -82,6 +85,9 @@ def test_finalists_that_nobody_wants_are_not_trained(begin, continuous):
     assert [request.epochs for request in seen[0].requests] == [2]
     assert search.ledger.finished("local")
     assert not [trial for trial in search.ledger.outcomes() if trial.endswith("-e2")]
+    answer = search.ledger.approval()
+    assert (answer.approved, answer.session, answer.stage) == (False, "local", seen[0].stage)
+    assert f"refused by {user()}, 20" in headline(collect(search.ledger))
 
 
 def test_whatever_ends_it_nothing_runs_on(begin):
