@@ -42,7 +42,7 @@ class Lab:
             epochs=epochs,
             stage="1",
             iteration=1,
-            **more,
+            **{"seed": self.definition.trial_seed, **more},
         )
 
     def train(self, params: dict[str, Any] | None = None, epochs: float = 3, **more: Any) -> Result:

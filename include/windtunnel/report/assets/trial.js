@@ -37,7 +37,6 @@ export const trial = {
     if (!found) return void refill(this.body, note("This report holds no details of trial " + this.there + "."));
     const before = $("log");
     const atEnd = !before || before.scrollTop + before.clientHeight + 4 > before.scrollHeight;
-    const errors = found.errors.map(([name, error]) => [name + " ± (of " + found.repeats + " seeds)", error]);
     const metrics = metricsOf([{ points: found.curve }], found.objectives.map(([name]) => name));
     if (!metrics.includes(this.metric)) this.metric = metrics[0];
     const choice = (name) => button(name, () => { this.metric = name; this.draw(app); }, { "aria-pressed": String(name === this.metric) });
@@ -52,6 +51,7 @@ function parts(app, found, choices) {
   const pairs = (list) => facts(list.map(([name, value]) => [name, number(value)]));
   const chosen = app.chosen.has(found.trial);
   const kin = (names) => names.map((name) => [link(app, name), " "]).flat();
+  const errors = found.errors.map(([name, error]) => [name + " ± (of " + found.repeats + " seeds)", error]);
   const about = facts([
     ["State", [pill(found.state), found.front ? [" ", pill("front", "star")] : "", found.kind ? " " + found.kind : ""].flat()],
     ["Iteration", found.iteration ? String(found.iteration) : "–"],
