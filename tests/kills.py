@@ -286,20 +286,12 @@ def check(ledger: Ledger, expected: dict[str, dict[str, float]]) -> None:
         for stage in ledger.stages()
         for request in ledger.plan(stage).requests  # type: ignore[union-attr]
     ]
-    late = {
-        decision.trial
-        for stage in ledger.stages()
-        if (known := ledger.selection(stage)) is not None
-        for decision in known.decisions
-        if decision.what == "late"
-    }  # the end of a continuous search waits for none of these: they count as cancelled
-    left = set(asked) - set(ledger.outcomes())
-    assert left <= late, f"{ledger.url}: not every trial has a result: {left - late}"
+    assert set(asked) == set(ledger.outcomes()), f"{ledger.url}: not every trial has a result"
     listed = ledger.store.list(ledger.path("results/"))
     recorded = {entry.path.rpartition("/")[2].removesuffix(".json") for entry in listed}
     others = recorded - set(asked) - set(ledger.step_outcomes())
     assert not others, f"{ledger.url}: second results, or of nobody: {others}"
-    forgotten = [claim for claim in Claims(ledger).listing().values() if claim.unit not in recorded | left]
+    forgotten = [claim for claim in Claims(ledger).listing().values() if claim.unit not in recorded]
     assert not forgotten, f"{ledger.url}: claimed, and never done: {forgotten}"
 
 
