@@ -7,7 +7,6 @@ from airflow.sdk import Param
 
 from windtunnel.definition import OVERRIDES, Definition, Fleet
 from windtunnel.definition.choices import choice_name
-from windtunnel.fleet.planning import Choice, chosen
 
 _SEARCH, _FLEET, _RUNS, _RETRAIN = "Search", "Fleet", "Other runs", "Retrain"
 
@@ -121,15 +120,6 @@ def fleet_form(fleet: Fleet) -> dict[str, Param]:
             description_md="Name or URL of an earlier run of this fleet that was cut short, to finish it.",
         ),
     }
-
-
-def chosen_fleet(fleet: Fleet, params: Mapping[str, Any]) -> tuple[Fleet, Choice]:
-    """The fleet as the form has it, and which partitions are to be trained.
-
-    Raises:
-        DefinitionError: a choice is wrong, or there is no such.
-    """
-    return chosen(fleet, params)
 
 
 def carried(conf: Mapping[str, Any]) -> dict[str, Any]:

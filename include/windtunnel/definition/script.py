@@ -126,7 +126,7 @@ def script_faults(script: Script, fields: Mapping[str, Any]) -> Iterator[Fault]:
         yield Fault(("script",), "is given beside workload; allowed: one of them")
     yield from _file_faults(script)
     names = [*_names(fields, "space"), *_names(fields, "settings")]
-    yield from _placeholder_faults(script, names, [name for name in names if _has_names(fields, name)])
+    yield from _placeholder_faults(script, names, fields)
     for place, text in (
         *((("metrics", name), text) for name, text in script.metrics.items()),
         (("epoch",), script.epoch),
@@ -180,7 +180,7 @@ def _file_faults(script: Script) -> Iterator[Fault]:
                 yield Fault(("script", field), f"there is no file {folder / name}")
 
 
-def _placeholder_faults(script: Script, names: Collection[str], nested: Collection[str]) -> Iterator[Fault]:
+def _placeholder_faults(script: Script, names: Collection[str], fields: Mapping[str, Any]) -> Iterator[Fault]:
     given = [*names, *OWN, FLAGS]
     places: list[tuple[tuple[str | int, ...], Any, Collection[str]]] = [
         (("command",), script.command, given),
@@ -198,7 +198,7 @@ def _placeholder_faults(script: Script, names: Collection[str], nested: Collecti
         for word in words:
             try:
                 for name in placeholders(word):
-                    if name not in allowed and name.partition(".")[0] not in nested:
+                    if name not in allowed and not _leads_on(fields, name.partition(".")[0]):
                         yield Fault(("script", *place), f"{{{name}}}: {unknown(name, allowed, 'placeholder')}")
                     elif name == FLAGS and word != f"{{{FLAGS}}}":
                         yield Fault(
@@ -222,10 +222,12 @@ def _names(fields: Mapping[str, Any], field: str) -> list[str]:
     return list(value) if isinstance(value, Mapping) else []
 
 
-def _has_names(fields: Mapping[str, Any], name: str) -> bool:
+def _leads_on(fields: Mapping[str, Any], name: str) -> bool:
     """Whether values of a parameter or setting may have names in them, to which dots lead."""
     if name in _names(fields, "settings"):
         return isinstance(fields["settings"][name], Mapping)
+    if name not in _names(fields, "space"):
+        return False
     try:
         parameter = read_parameter(fields["space"][name])
     except DefinitionError:

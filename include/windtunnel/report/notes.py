@@ -39,12 +39,12 @@ def late(snapshot: Snapshot) -> list[str]:
 
 def _long(snapshot: Snapshot) -> Iterator[str]:
     """The trials that run on a lane for far longer than all that have ended, by the work that is predicted of them."""
-    claims = snapshot.claims
-    running = [trial for trial in snapshot.own() if trial.trial in snapshot.running and trial.trial in claims]
+    claims, own = snapshot.claims, snapshot.own()
+    running = [trial for trial in own if trial.trial in snapshot.running and trial.trial in claims]
     if not running:
         return
     took = defaultdict[float, list[tuple[float, float]]](list)  # seconds, and seconds by cost, by epochs
-    for trial in snapshot.own():
+    for trial in own:
         if trial.result is not None and trial.result.state.has_values:
             took[trial.epochs].append((trial.result.seconds, trial.result.seconds / max(trial.request.cost, _SMALLEST)))
     now = datetime.fromisoformat(snapshot.read).timestamp()

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 
 from windtunnel.errors import DefinitionError, LedgerError, SearchError
 from windtunnel.ledger import Plan, Request, State, Trial, ids
-from windtunnel.ledger.ids import first_id, last_try, repeated, retry_id
+from windtunnel.ledger.ids import first_id, is_repeat, last_try, retry_id
 from windtunnel.ledger.sources import open_source
 from windtunnel.ledger.stage import Stage
 from windtunnel.objectives.direction import sign
@@ -126,7 +126,8 @@ def _again(search: Search, stage: Stage, first: Request, source: str) -> Request
         faults = "; ".join(map(str, error.faults))
         raise LedgerError(f"trials: {first.trial} of {source} is not of this search's space: {faults}") from error
     request = search.request(params, search.definition.epochs.full, stage, iteration=first.iteration)
-    same = request.config == first.config and first_id(request.trial) != first_id(first.trial) == repeated(first.trial)
+    same = request.config == first.config and first_id(request.trial) != first_id(first.trial)
+    same = same and not is_repeat(first.trial)  # a repeat's weights are of another seed
     if not (same and search.definition.finalists.go_on and first.epochs < request.epochs):
         return request
     return request.model_copy(update={"continue_from": first.trial, "source": source})

@@ -13,7 +13,7 @@ from windtunnel.fleet import gathering, publishing
 from windtunnel.fleet.accounts import Accounts
 from windtunnel.fleet.beginning import EVALUATION, RUN, begin, evaluates, evaluation_job, lanes
 from windtunnel.fleet.partitions import Partitions
-from windtunnel.fleet.planning import plan
+from windtunnel.fleet.planning import chosen, plan
 from windtunnel.fleet.records import FleetPlan, read_plan, results
 from windtunnel.fleet.split import split
 from windtunnel.launchers import get_launcher
@@ -24,7 +24,6 @@ from windtunnel.ledger.sources import check_begun
 from windtunnel.ledger.stage import FLEET
 from windtunnel_airflow.context import current_fleet, current_ledger, set_label, tell, tell_fleet
 from windtunnel_airflow.failures import failures
-from windtunnel_airflow.params import chosen_fleet
 from windtunnel_airflow.run_lock import hold_lock, is_at_work
 from windtunnel_airflow.sensors.fleet import AwaitFleet
 from windtunnel_airflow.tasks.training import launch_or_record, train_mapped
@@ -59,7 +58,7 @@ def _prepare_data(fleet: Fleet, store: str) -> tuple[Any, Any]:
         if params["resume"] and not is_current(ledger):
             check_begun(ledger)
         running = partial(is_at_work, context)
-        ledger = begin(chosen_fleet(fleet, params)[0], ledger, context["run_id"], running)
+        ledger = begin(chosen(fleet, params)[0], ledger, context["run_id"], running)
         tell_fleet(ledger, context)
         tell(f"{context['run_id']} works on {ledger.url}: {fleet.summary}.")
 
@@ -67,7 +66,7 @@ def _prepare_data(fleet: Fleet, store: str) -> tuple[Any, Any]:
     def split_data() -> list[str]:
         """Split the data, decide which partitions are trained and which taken over, and name the lanes' jobs."""
         ledger, own = current_fleet(store)
-        _, choice = chosen_fleet(fleet, get_current_context()["params"])
+        _, choice = chosen(fleet, get_current_context()["params"])
         partitions = split(ledger, own)
         what = plan(ledger, own, partitions, choice)
         end_other_sessions(ledger, get_launcher(own.launcher))
