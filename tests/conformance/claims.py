@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from windtunnel.ledger import Ledger
-from windtunnel.ledger.claims import Claims, held_by
+from windtunnel.ledger.claims import Claims, under_way
 
 UNITS = ("0123456789abcdef-e0.1", "0123456789abcdef-e0.1.r1", "tenant.released", "tenant.1", "tenant")
 
@@ -40,7 +40,7 @@ class ClaimsConformance:
             ledger.store.put(ledger.path(f"claims/{name}.json"), content)
         (claim,) = claims.listing().values()
         assert (claim.unit, claim.number, claim.released) == (UNITS[0], 1, False)
-        assert not held_by([claim], "lane-1-0")
+        assert not under_way([claim], lane="lane-1-0")
         claims.release(claim)
         assert claims.take(UNITS[0], "lane-1-1", 1, claims.listing()[UNITS[0]]).number == 2
 
@@ -81,7 +81,7 @@ class ClaimsConformance:
             claims.take(unit, "lane-1-0", 1)
         claims.take(UNITS[3], "lane-1-1", 1)
         claims.release(claims.listing()[UNITS[1]])
-        assert {claim.unit for claim in held_by(claims.listing().values(), "lane-1-0")} == {UNITS[0], UNITS[2]}
+        assert {claim.unit for claim in under_way(claims.listing().values(), lane="lane-1-0")} == {UNITS[0], UNITS[2]}
 
     def test_strangers_files_are_no_claims(self, claims, ledger):
         for name in ("Thumbs.db", "readme.json", "a.b.json", "1.json"):

@@ -353,6 +353,61 @@ def test_nothing_of_an_iteration_is_begun_any_more_once_finalists_train(stage):
     assert sorted(rest) == sorted(units_of(plan))
 
 
+def finalists(stage, straggler):
+    """End all but the straggler, select, and open the full training."""
+    for unit in units_of(stage.plan):
+        if unit != straggler:
+            stage.ledger.record(outcome(stage.ledger.request(unit)))
+    select(stage.search, 1)
+    plan = choose_finalists(stage.search)
+    open_queue(stage.ledger, plan.stage)
+    return plan
+
+
+def test_a_lane_that_starts_anew_while_finalists_train_ends_its_straggler(stage):
+    stage = stage()
+    first, second = stage.launch(0, 1)
+    straggler = first.next()
+    plan = finalists(stage, straggler)
+    stage.launcher.alive.discard("lane-1-0")
+    assert [job.job for job in lanes_for(stage.ledger, stage.definition, plan)] == names(0, 1)
+    (again,) = stage.launch(0)
+    assert again.next() == straggler
+    assert second.next() in units_of(plan)
+
+
+def test_a_straggler_is_ended_before_the_search_though_only_its_lane_is_missing(stage):
+    stage = stage()
+    first, second = stage.launch(0, 1)
+    straggler = first.next()
+    plan = finalists(stage, straggler)
+    stage.launcher.alive.discard("lane-1-0")
+    for _ in units_of(plan):
+        stage.end(second, second.next())
+    monitor = stage.monitor(plan.stage)
+    assert stage.wanted(monitor) == names(0)
+    (again,) = stage.launch(0)
+    assert again.next() == straggler
+    progress = monitor.poll()
+    assert not progress.done and progress.late == 1
+    stage.end(again, straggler)
+    assert monitor.poll().done
+
+
+def test_what_the_end_of_a_searchs_time_cut_short_is_not_gone_on_with_while_finalists_train(stage, monkeypatch):
+    stage = stage(search_time=1000)
+    (first,) = stage.launch(0)
+    cut_short = first.next()
+    monkeypatch.setattr(monitors, "seconds_left", lambda *_: 0.0)
+    monitor = stage.monitor()
+    stage.clock.now = 1
+    assert monitor.poll().done
+    assert stage.holders() == {}
+    plan = finalists(stage, cut_short)
+    (again,) = stage.launch(0)
+    assert again.next() in units_of(plan)
+
+
 # Lingering
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from windtunnel.definition import Definition
 from windtunnel.ledger import Job, Ledger, Request
-from windtunnel.ledger.claims import Claim, Claims, held_by
+from windtunnel.ledger.claims import Claim, Claims, under_way
 from windtunnel.ledger.prediction import Features, timed_by
 from windtunnel.ledger.queue import in_order, open_stages, requested, unfinished
 from windtunnel.ledger.stage import Stage
@@ -176,14 +176,12 @@ class Lane:
         self._correct(now=True)
 
     def _begin(self, stages: list[Stage]) -> None:
-        """Look at all that is open, and find what this lane held when it was launched before."""
+        """Look at all that is open, and find what this lane held when it was launched before, of whatever stage."""
         claims = self._claims.listing()
         requests = {request.trial: request for request in unfinished(self._ledger, stages)}
-        for claim in held_by(claims.values(), self._job.job):
-            request = requests.pop(claim.unit, None)
-            if request is not None:
-                self._held[claim.unit] = request
-                self._goes_on.append(claim.unit)
+        for claim in under_way(claims.values(), self._ledger.ended(), self._job.job):
+            self._held[claim.unit] = requests.pop(claim.unit, None) or self._ledger.request(claim.unit)
+            self._goes_on.append(claim.unit)
         for request in requests.values():
             if request.trial in claims:
                 self._others.append((request, claims[request.trial].number))

@@ -12,7 +12,7 @@ from windtunnel.host.machine import now
 from windtunnel.launchers.base import JobFailure, Launcher
 from windtunnel.launchers.lanes import LaneWatch
 from windtunnel.ledger import Job, Ledger, Result, State
-from windtunnel.ledger.claims import Claims, held_by
+from windtunnel.ledger.claims import Claims, under_way
 from windtunnel.ledger.failures import record_failure
 from windtunnel.ledger.writer import BEAT
 
@@ -122,9 +122,8 @@ class FleetMonitor:
         claims = Claims(self._ledger)
         listing = claims.listing()
         wanted, failure = self._watch.look(live, owed, listing, over)
-        for claim in [claim for job in wanted for claim in held_by(listing.values(), job.job)]:
-            if claim.unit not in over:
-                claims.release(claim)  # others are to have what the lane held
+        for claim in [claim for job in wanted for claim in under_way(listing.values(), over, job.job)]:
+            claims.release(claim)  # others are to have what the lane held
         if failure is not None:
             self._give_up(failure)
         return wanted

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from windtunnel.errors import StoreError
 from windtunnel.fleet.records import FleetPlan, batch_name, batch_number, ended
 from windtunnel.ledger import Job, Ledger
-from windtunnel.ledger.claims import Claim, Claims, held_by
+from windtunnel.ledger.claims import Claim, Claims, under_way
 
 _LOOK = 1.0  # seconds between two looks whether the lane may go on
 
@@ -90,7 +90,7 @@ class Queue:
     def _look(self) -> Iterator[Claimed]:
         """What this lane held before, then its share, and then whatever a fresh listing shows to be free."""
         over, known = self._listed()
-        for claim in held_by(known.values(), self._job.job):
+        for claim in under_way(known.values(), lane=self._job.job):
             number = batch_number(claim.unit)
             if 0 <= number < len(self._plan.batches) and number not in over and number not in self._given:
                 yield Claimed(number, claim.number + len(self._ledger.attempts(claim.unit)))

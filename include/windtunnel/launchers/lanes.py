@@ -3,7 +3,7 @@
 import logging
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -11,7 +11,7 @@ from windtunnel.definition import Definition
 from windtunnel.errors import LaunchError
 from windtunnel.launchers.base import JobFailure, Launcher
 from windtunnel.ledger import Job, Ledger, Plan
-from windtunnel.ledger.claims import Claim, Claims, held_by
+from windtunnel.ledger.claims import Claim, Claims, under_way
 from windtunnel.ledger.failures import record_failure
 from windtunnel.ledger.queue import open_stages, unfinished
 from windtunnel.text import printable
@@ -25,7 +25,7 @@ _SPARE = 300.0  # seconds beyond a trial's own time-out after which its lane han
 def lanes_for(ledger: Ledger, definition: Definition, plan: Plan) -> list[Job]:
     """The lanes that a stage's trials need now, with those of earlier iterations; at least one, be it without work.
 
-    Those that hold such trials are among them, so that what becomes of these is seen in the stage.
+    Those that hold trials are among them, so that what becomes of these is seen in the stage.
 
     Args:
         ledger: of the run.
@@ -33,10 +33,10 @@ def lanes_for(ledger: Ledger, definition: Definition, plan: Plan) -> list[Job]:
         plan: of an iteration or a full training, whose queue is open.
     """
     stages = {plan.stage, *open_stages(ledger.writer())}
-    open_trials = unfinished(ledger, stages)
-    claims = Claims(ledger).listing() if open_trials else {}
-    holders = {claims[request.trial].lane for request in open_trials if request.trial in claims}
-    needed = max(1, len(open_trials))
+    held = under_way(Claims(ledger).listing().values(), ledger.ended())
+    holders = {claim.lane for claim in held}
+    units = {request.trial for request in unfinished(ledger, stages)} | {claim.unit for claim in held}
+    needed = max(1, len(units))
     return [lane for lane in lanes(ledger, definition, needed) if lane.lane < needed or lane.job in holders]
 
 
@@ -53,7 +53,7 @@ class LaneWatch:
     """Looks after the lanes of a session, poll after poll.
 
     Each look compares the lanes that live with those that the open units need, so a lane that ended just before there
-    was work is started again. It starts none itself: it says which are to be launched. A lane is given up once it was
+    was work is started again; so is one that holds a unit, for nobody else goes on with that. It starts none itself: it says which are to be launched. A lane is given up once it was
     launched too often since it last claimed a unit or had a result, or cannot be launched; what it held is released for
     the others. Only where none is left have the open units failed.
 
@@ -91,15 +91,16 @@ class LaneWatch:
         Raises:
             LaunchError: all lanes were cancelled while their results are awaited.
         """
-        held = [claims[unit] for unit in owed if unit in claims and not claims[unit].released]
+        held = under_way(claims[unit] for unit in owed if unit in claims)
         wanted = self._end_hung(live, held)
         self._count_absences(live)
         self._release_strangers(held, live)
         living = [lane for lane in self.lanes if lane.job in live and lane not in wanted]
         needed = min(len(self.lanes), len(owed))
         missing = needed - len(living) - len(wanted)
-        for lane in self._absentees(held) if missing > 0 else ():
-            if missing <= 0 or (len(self._given_up) >= needed and not living):
+        holders = {claim.lane for claim in held}
+        for lane in self._absentees(holders):
+            if (missing <= 0 and lane.job not in holders) or (len(self._given_up) >= needed and not living):
                 break
             failure = self._given_up.get(lane.job) or self._why_not(lane, claims, ended)
             if failure is None:
@@ -116,9 +117,8 @@ class LaneWatch:
         for lane in self.lanes:
             self._absent[lane.job] = 0 if lane.job in live else self._absent.get(lane.job, 0) + 1
 
-    def _absentees(self, held: Iterable[Claim]) -> list[Job]:
+    def _absentees(self, holders: Collection[str]) -> list[Job]:
         """Lanes that two looks in a row missed, or that cannot be launched; those that hold units go on first."""
-        holders = {claim.lane for claim in held}
         gone = [lane for lane in self.lanes if self._absent[lane.job] > 1 or self._is_refused(lane)]
         return sorted(gone, key=lambda lane: (lane.job not in holders, lane.lane))
 
@@ -137,8 +137,8 @@ class LaneWatch:
         results = [ended[claim.unit] for claim in own if claim.unit in ended]
         progress = max([*(claim.since for claim in own), *results], default=0.0)
         futile = sum(launched > progress for launched in launches)
-        holds = [claim.unit for claim in held_by(own, lane.job) if claim.unit not in ended]
-        given_back = sum(attempt.preempted for unit in holds for attempt in self.ledger.attempts(unit))
+        attempts = (attempt for claim in under_way(own, ended) for attempt in self.ledger.attempts(claim.unit))
+        given_back = sum(attempt.preempted for attempt in attempts)
         too_often = futile > _OTHER_LAUNCHES + 1 + self.definition.limits.trial_retries + given_back
         if too_often or not self.launcher.may_relaunch(self.ledger, lane):
             return self.launcher.failure_reason(self.ledger, lane)
@@ -148,7 +148,7 @@ class LaneWatch:
         self._given_up[lane.job] = failure
         if failure.kind == "cancelled":
             return
-        left = held_by(held, lane.job)
+        left = under_way(held, lane=lane.job)
         _log.warning(
             "%s; %s is given up, and %d units are left to others", printable(failure.message), lane.job, len(left)
         )
@@ -204,7 +204,7 @@ class LaneWatch:
             self.launcher.cancel(self.ledger, [lane.job])
         except LaunchError as error:
             self._given_up[lane.job] = JobFailure("timeout", f"{words}, and {error}")
-            for one in held_by(held, lane.job):
+            for one in under_way(held, lane=lane.job):
                 Claims(self.ledger).release(one)
             return False
         _log.warning("%s: it is started anew", words)
@@ -217,10 +217,9 @@ def end_other_sessions(ledger: Ledger, launcher: Launcher) -> None:
     older = [job for job in launcher.live(ledger) if (lane := Job.named_lane(job)) is None or lane.session != session]
     if older:
         launcher.cancel(ledger, older)
-    ended = ledger.ended()
-    for claim in Claims(ledger).listing().values():
+    for claim in under_way(Claims(ledger).listing().values(), ledger.ended()):
         lane = Job.named_lane(claim.lane)
-        if not claim.released and claim.unit not in ended and (lane is None or lane.session != session):
+        if lane is None or lane.session != session:
             Claims(ledger).release(claim)
 
 
@@ -229,8 +228,7 @@ def end_idle(ledger: Ledger, launcher: Launcher) -> None:
     live = {job for job in launcher.live(ledger) if Job.named_lane(job)}
     if not live:
         return
-    ended = ledger.ended()
-    busy = {claim.lane for claim in Claims(ledger).listing().values() if not claim.released and claim.unit not in ended}
+    busy = {claim.lane for claim in under_way(Claims(ledger).listing().values(), ledger.ended())}
     if live - busy:
         launcher.cancel(ledger, live - busy)
 

@@ -12,7 +12,7 @@ from windtunnel.errors import LaunchError
 from windtunnel.launchers.base import JobFailure, Launcher
 from windtunnel.launchers.lanes import LaneWatch, lanes, seconds_left
 from windtunnel.ledger import Job, JobKind, Ledger, Plan, Result, State
-from windtunnel.ledger.claims import Claim, Claims
+from windtunnel.ledger.claims import Claim, Claims, under_way
 from windtunnel.ledger.curves import last_report
 from windtunnel.ledger.failures import hopeless, record_failure
 from windtunnel.ledger.ids import last_tries
@@ -88,7 +88,8 @@ class StageMonitor:
     """Looks at a stage's jobs or lanes and at its results now and then, and sees that every unit comes to a result.
 
     An iteration's monitor looks after the stragglers of earlier iterations too, and waits no longer once the search is
-    hopeless by its failures, or its time is used up: what still runs is cancelled then. A job is gone when two looks in
+    hopeless by its failures, or its time is used up: what still runs is cancelled then. A full training's monitor looks
+    after the stragglers that lanes still hold, so that each ends before the search does. A job is gone when two looks in
     a row find that it does not live, and work is left for it. The monitor launches nothing itself: `Progress.wanted`
     names what is to be launched again, where the launcher's rules allow. Where not, the units of a job have failed, and
     so they have where it was never launched, for monitoring begins once all launches are tried; what a lane held goes
@@ -148,7 +149,7 @@ class StageMonitor:
         ended = self._ended()
         wanted = [] if over else self._look_after(live, claims, ended)
         own = [ended[unit] for unit in self._plan.units if unit in ended]
-        late = sum(len(owed(plan.units, ended)) for plan in self._earlier)
+        late = len(self._late(claims, ended))
         total = len(self._plan.units)
         given_up = self._is_iteration and self._hopeless(ended)
         return Progress(
@@ -178,13 +179,20 @@ class StageMonitor:
                 else:
                     self._absent.pop(job.job, None)
         if self._lanes is not None:
-            due = [unit for plan in (self._plan, *self._earlier) for unit in owed(plan.units, ended)]
+            due = [*owed(self._plan.units, ended), *self._late(claims, ended)]
             recorded = {unit: result.recorded for unit, result in ended.items()}
             launched, failure = self._lanes.look(live, due, claims, recorded)
             wanted += launched
             if failure is not None:
                 self._fail(failure, due, ended)
         return wanted
+
+    def _late(self, claims: Mapping[str, Claim], ended: Mapping[str, Result]) -> list[str]:
+        """Stragglers: all of earlier iterations, or once finalists train, those that lanes hold."""
+        if self._is_iteration:
+            return [unit for plan in self._earlier for unit in owed(plan.units, ended)]
+        own = set(self._plan.units)
+        return [claim.unit for claim in under_way(claims.values(), ended) if claim.unit not in own]
 
     def _may_go_on(self, claims: Mapping[str, Claim], ended: Mapping[str, Result]) -> bool:
         """Whether what follows an iteration of a continuous search may begin though trials have not ended."""
@@ -212,6 +220,9 @@ class StageMonitor:
         running = self._launcher.live(self._ledger) & jobs
         if running:
             self._launcher.cancel(self._ledger, running)
+        claims = Claims(self._ledger)
+        for claim in under_way(claims.listing().values(), self._ended()):
+            claims.release(claim)  # or a lane that trains finalists would go on with it
 
     def _hopeless(self, ended: Mapping[str, Result]) -> bool:
         """Whether the trials so far end the search as failed: the last retry of each counts."""

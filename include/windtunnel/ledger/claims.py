@@ -11,7 +11,7 @@ Units are not dealt out beforehand. Any number of lanes look at one queue, and w
 
 No other lock is needed, and no clock. A claim is never changed: it holds until a unit's result is there, or until
 somebody **releases** it because its lane is gone for good. A lane that starts anew goes on with what it held:
-`held_by`. A lane that was only thought to be gone may still be running what another one has claimed since; results
+`under_way`. A lane that was only thought to be gone may still be running what another one has claimed since; results
 are recorded once, so that this costs work and nothing else.
 
 In the ledger a unit's n-th claim is `claims/<unit>.<n>.json`, with lane and launch in the object's metadata, and its
@@ -20,7 +20,7 @@ is gone.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from contextlib import suppress
 from typing import Any, Final, Literal
 
@@ -134,7 +134,13 @@ class Claims:
         return self._ledger.path(f"claims/{claim.unit}.{claim.number}{suffix}.json")
 
 
-def held_by(claims: Iterable[Claim], lane: str) -> list[Claim]:
-    """What a lane has claimed and not released, the earliest first; units that have a result are among it."""
-    held = [claim for claim in claims if claim.lane == lane and not claim.released]
+def under_way(claims: Iterable[Claim], ended: Container[str] = (), lane: str | None = None) -> list[Claim]:
+    """What a lane, or any, has claimed and not released and has not ended, the earliest first.
+
+    Args:
+        claims: the latest of each unit.
+        ended: ids of the units that have a result.
+        lane: id of the lane; all where it is None.
+    """
+    held = [one for one in claims if not one.released and one.unit not in ended and lane in (None, one.lane)]
     return sorted(held, key=lambda claim: (claim.since, claim.unit))

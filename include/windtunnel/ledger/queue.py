@@ -1,12 +1,13 @@
 """The queue of a run: which stages' units may be claimed now, and which one comes next.
 
 A stage is planned by one task and its queue is opened by the next, `launch`; so nothing of it is begun while a person
-is asked in between. `writer.json` says which stage that is. While a full training is open, no iteration is; while an
-iteration is open, so are those before it, for they may have stragglers.
+is asked in between. `writer.json` says which stage that is. While a full training is open, no iteration is, but lanes end what
+they hold of one; while an iteration is open, so are those before it, for they may have stragglers.
 """
 
 from collections.abc import Iterable, Sequence
 
+from windtunnel.ledger.claims import Claims, under_way
 from windtunnel.ledger.ledger import Ledger
 from windtunnel.ledger.prediction import Features, predicted
 from windtunnel.ledger.records import Job, Request
@@ -54,7 +55,7 @@ def open_stages(writer: Writer | None) -> list[Stage]:
 
 
 def owed(ledger: Ledger, job: Job) -> list[str]:
-    """What a job has still to do: its units without a result, or of a lane, all that are open.
+    """What a job has still to do: its units without a result, or of a lane, all that are open, else what it holds.
 
     All mini-batches of a fleet count as one unit, which has a result once the run is over.
     """
@@ -63,7 +64,10 @@ def owed(ledger: Ledger, job: Job) -> list[str]:
     stages = open_stages(ledger.writer())
     if FLEET in stages:
         return [FLEET] if ledger.outcome(FLEET) is None else []
-    return [request.trial for request in unfinished(ledger, stages)]
+    still_open = [request.trial for request in unfinished(ledger, stages)]
+    if still_open or not stages:
+        return still_open
+    return [claim.unit for claim in under_way(Claims(ledger).listing().values(), ledger.ended(), job.job)]
 
 
 def requested(ledger: Ledger, stages: Iterable[Stage]) -> list[Request]:

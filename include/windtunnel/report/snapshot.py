@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from windtunnel.ledger import Approval, Decision, Job, Model, Plan, Result, Selection, State, Trial
-from windtunnel.ledger.claims import Claim
+from windtunnel.ledger.claims import Claim, under_way
 from windtunnel.ledger.ids import full_stage, is_trial
 from windtunnel.ledger.model import best_first
 from windtunnel.ledger.records import Session
@@ -194,7 +194,7 @@ class Snapshot:
     def in_turn(self) -> frozenset[str]:
         """The units that are at work, or were when the run ended."""
         launched = [job for job in self._all_jobs if job.job in self.launches]
-        held = {unit for unit, claim in self.claims.items() if not claim.released} - self.results.keys()
+        held = {claim.unit for claim in under_way(self.claims.values(), self.results)}
         return frozenset(unit for job in launched for unit in job.owed(self.results)[: job.slots]) | held
 
     @cached_property

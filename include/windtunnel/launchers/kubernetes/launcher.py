@@ -29,7 +29,7 @@ from windtunnel.launchers.kubernetes.states import (
 )
 from windtunnel.launchers.kubernetes.trouble import trouble
 from windtunnel.ledger import Attempt, Job, Ledger
-from windtunnel.ledger.claims import Claim, Claims, held_by
+from windtunnel.ledger.claims import Claim, Claims, under_way
 from windtunnel.ledger.failures import LOG_TAIL
 from windtunnel.ledger.queue import owed
 
@@ -211,9 +211,7 @@ def _starts(ledger: Ledger, job: Job) -> int:
 
 def _claimed(ledger: Ledger, lane: Job) -> list[Claim]:
     """What a lane holds and has no result yet."""
-    held = held_by(Claims(ledger).listing().values(), lane.job)
-    ended = ledger.ended() if held else set()
-    return [claim for claim in held if claim.unit not in ended]
+    return under_way(Claims(ledger).listing().values(), ledger.ended(), lane.job)
 
 
 def _progress(ledger: Ledger, lane: Job) -> datetime:
