@@ -180,12 +180,12 @@ class Lane:
         claims = self._claims.listing()
         requests = {request.trial: request for request in unfinished(self._ledger, stages)}
         for claim in under_way(claims.values(), self._ledger.ended(), self._job.job):
-            self._held[claim.unit] = requests.pop(claim.unit, None) or self._ledger.request(claim.unit)
+            self._held[claim.unit] = requests.get(claim.unit) or self._ledger.request(claim.unit)
             self._goes_on.append(claim.unit)
-        for request in requests.values():
-            if request.trial in claims:
-                self._others.append((request, claims[request.trial].number))
-            else:
+        for trial, request in requests.items():
+            if trial in claims and trial not in self._held:
+                self._others.append((request, claims[trial].number))
+            elif trial not in claims:
                 self._queue.append(request)
 
     def _learn(self, request: Request) -> bool:

@@ -53,9 +53,10 @@ class LaneWatch:
     """Looks after the lanes of a session, poll after poll.
 
     Each look compares the lanes that live with those that the open units need, so a lane that ended just before there
-    was work is started again; so is one that holds a unit, for nobody else goes on with that. It starts none itself: it says which are to be launched. A lane is given up once it was
-    launched too often since it last claimed a unit or had a result, or cannot be launched; what it held is released for
-    the others. Only where none is left have the open units failed.
+    was work is started again; so is one that holds a unit, for nobody else goes on with that. It starts none itself: it
+    says which are to be launched. A lane is given up once it was launched too often since it last claimed a unit or had
+    a result, or cannot be launched; what it held is released for the others. Only where none is left have the open
+    units failed.
 
     Attributes:
         ledger: of the run.

@@ -88,12 +88,12 @@ class StageMonitor:
     """Looks at a stage's jobs or lanes and at its results now and then, and sees that every unit comes to a result.
 
     An iteration's monitor looks after the stragglers of earlier iterations too, and waits no longer once the search is
-    hopeless by its failures, or its time is used up: what still runs is cancelled then. A full training's monitor looks
-    after the stragglers that lanes still hold, so that each ends before the search does. A job is gone when two looks in
-    a row find that it does not live, and work is left for it. The monitor launches nothing itself: `Progress.wanted`
-    names what is to be launched again, where the launcher's rules allow. Where not, the units of a job have failed, and
-    so they have where it was never launched, for monitoring begins once all launches are tried; what a lane held goes
-    to the others, see `LaneWatch`. What a monitor remembers may be lost: one that is made anew takes one look longer.
+    hopeless by its failures, or its time is used up: what still runs is cancelled then. A full training's monitor waits
+    for the stragglers that lanes still hold, too. A job is gone when two looks in a row find that it does not live, and
+    work is left for it. The monitor launches nothing itself: `Progress.wanted` names what is to be launched again,
+    where the launcher's rules allow. Where not, the units of a job have failed, and so they have where it was never
+    launched, for monitoring begins once all launches are tried; what a lane held goes to the others, see `LaneWatch`.
+    What a monitor remembers may be lost: one that is made anew takes one look longer.
     """
 
     def __init__(

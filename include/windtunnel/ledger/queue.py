@@ -1,8 +1,8 @@
 """The queue of a run: which stages' units may be claimed now, and which one comes next.
 
 A stage is planned by one task and its queue is opened by the next, `launch`; so nothing of it is begun while a person
-is asked in between. `writer.json` says which stage that is. While a full training is open, no iteration is, but lanes end what
-they hold of one; while an iteration is open, so are those before it, for they may have stragglers.
+is asked in between. `writer.json` says which stage that is. While a full training is open, no iteration is, but lanes
+end what they hold of one; while an iteration is open, so are those before it, for they may have stragglers.
 """
 
 from collections.abc import Iterable, Sequence
