@@ -170,5 +170,5 @@ class Ledger(Sessions, Jobs, Trials):
             sorted({stage for stage, other in stages if other == name and stage.is_one}, key=lambda stage: stage.order)
             for name in (_PLAN, _SELECTION)
         )
-        planned += [FLEET] if self._has(_PLAN) else []
+        planned += [FLEET] if self.has(_PLAN) else []
         return planned, [stage for stage in selected if stage.is_iteration]

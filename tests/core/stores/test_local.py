@@ -89,7 +89,7 @@ def test_no_link_below_the_folder_is_followed(store, tmp_path):
     store.put("search/run-1/a", b"1")
     (store.folder / "latest").symlink_to("search/run-1")
     for read in (store.get, store.stat, store.open):
-        with pytest.raises(NotFoundError, match="latest/a: a symbolic link is not followed here"):
+        with pytest.raises(NotFoundError, match="latest/a: a symbolic link is not followed here; move it away"):
             read("latest/a")
     with pytest.raises(StoreError, match=r"cannot write .*latest/b: a symbolic link is not followed here"):
         store.put("latest/b", b"2")
