@@ -10,6 +10,8 @@ _FORMULA = tuple("=+-@\t\r\n|%\uff1d\uff0b\uff0d\uff20")  # what spreadsheets ta
 
 
 _MOST = 10_000  # characters of a message
+_LINE = 300  # characters of what a line says of one
+_PARTS = 5  # errors of a group that are named
 
 
 def error_text(error: BaseException) -> str:
@@ -17,9 +19,32 @@ def error_text(error: BaseException) -> str:
     if isinstance(error, SystemExit):
         return readable(f"the workload called sys.exit({_shown(error.code)})")
     try:
-        return readable("".join(traceback.format_exception_only(error)).strip())
+        return readable(_with_parts(error))
     except BaseException:  # a class that is broken itself
         return f"an exception that cannot be shown, of a class made by {type(type(error)).__name__}"
+
+
+def _with_parts(error: BaseException) -> str:
+    """What Python says of an error, its notes and the errors of a group behind it on the same line."""
+    shown = traceback.TracebackException(type(error), error, None, compact=True)
+    notes, shown.__notes__ = getattr(error, "__notes__", None), []
+    text = "".join(shown.format_exception_only()).strip()
+    if isinstance(notes, list | tuple):
+        text += "".join(f"; {' '.join(str(note).split())}" for note in notes)
+    if isinstance(error, BaseExceptionGroup):
+        parts = [last_line(error_text(part)) for part in error.exceptions[:_PARTS]]
+        text += f": {'; '.join(parts)}{'; …' if len(error.exceptions) > _PARTS else ''}"
+    return text
+
+
+def last_line(message: str) -> str:
+    """What a table or a list of causes says of a message: its last line, shortened."""
+    return shortened(message.strip().rpartition("\n")[2].strip())
+
+
+def shortened(text: str) -> str:
+    """The text, cut where it is too long for a line."""
+    return text if len(text) <= _LINE else f"{text[:_LINE]}…"
 
 
 def readable(value: object) -> str:

@@ -44,10 +44,10 @@ def test_the_time_that_a_trial_waits_for_a_full_disk_is_not_held_against_it(supe
 
 
 def test_a_claim_that_a_full_disk_refuses_is_told_once_and_asked_for_again(supervisor, clock, capsys):
-    answers = [UnavailableError("no space"), UnavailableError("no space"), UnavailableError("no space"), "unit", None]
+    answers = [UnavailableError("no space"), UnavailableError("no space"), UnavailableError("no space"), "unit"]
 
     def next_unit():
-        answer = answers.pop(0)
+        answer = answers.pop(0) if answers else None
         if isinstance(answer, Exception):
             raise answer
         return answer
