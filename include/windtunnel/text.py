@@ -5,6 +5,8 @@ import traceback
 import unicodedata
 from typing import Any
 
+from windtunnel.errors import WindtunnelError
+
 _NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?")
 _FORMULA = tuple("=+-@\t\r\n|%\uff1d\uff0b\uff0d\uff20")  # what spreadsheets take for the beginning of a formula
 
@@ -15,11 +17,14 @@ _PARTS = 5  # errors of a group that are named
 
 
 def error_text(error: BaseException) -> str:
-    """An error's class and what it says, whatever it is: without a message, with a broken one, or a call of exit()."""
+    """An error's class and what it says, whatever it is: without a message, with a broken one, or a call of exit().
+
+    One of Windtunnel's own is written for a person, who needs no class.
+    """
     if isinstance(error, SystemExit):
         return readable(f"the workload called sys.exit({_shown(error.code)})")
     try:
-        return readable(_with_parts(error))
+        return readable(error if isinstance(error, WindtunnelError) else _with_parts(error))
     except BaseException:  # a class that is broken itself
         return f"an exception that cannot be shown, of a class made by {type(type(error)).__name__}"
 

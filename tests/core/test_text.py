@@ -2,6 +2,7 @@
 
 import pytest
 
+from windtunnel.errors import SearchError
 from windtunnel.text import error_text, last_line
 
 
@@ -35,6 +36,7 @@ def _noted(error, *notes):
             "ExceptionGroup: several (2 sub-exceptions): ValueError: a; "
             "ExceptionGroup: more (1 sub-exception): TypeError: b; c",
         ),
+        (SearchError("nothing to publish"), "nothing to publish"),
         (SystemExit("no data"), "the workload called sys.exit('no data')"),
     ],
 )

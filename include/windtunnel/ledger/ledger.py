@@ -4,6 +4,7 @@ from functools import cached_property
 
 from windtunnel.errors import LedgerError, NotFoundError
 from windtunnel.ledger.jobs import Jobs
+from windtunnel.ledger.reading import content_of
 from windtunnel.ledger.records import Plan
 from windtunnel.ledger.selection import Selection
 from windtunnel.ledger.sessions import Sessions
@@ -97,7 +98,7 @@ class Ledger(Sessions, Jobs, Trials):
             raise LedgerError(f"{self.digest!r} is no digest of what is to be run: give 64 hexadecimal digits")
         name = f"specs/{self.digest}.json"
         try:
-            content = self.store.get(self.path(name))
+            content, _ = content_of(self.store, self.path(name))
         except NotFoundError as error:
             raise LedgerError(f"{self.url} has no {name}, by which it is to be run: resume the run") from error
         return read_spec(content, self.digest, f"{self.url}/{name}")

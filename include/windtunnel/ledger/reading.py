@@ -33,7 +33,7 @@ def read_record(store: Store, path: str, kind: type[R]) -> R:
 
 def read_tagged(store: Store, path: str, kind: type[R]) -> tuple[R, str]:
     """The record at a path, and the etag of its object; raises what `read_record` does."""
-    content, etag = _content(store, path)
+    content, etag = content_of(store, path)
     try:
         return kind.model_validate_json(content), etag
     except ValidationError as error:
@@ -51,7 +51,7 @@ def read_object(store: Store, path: str) -> dict[str, Any]:
         StoreError: the store failed.
     """
     try:
-        content = json.loads(_content(store, path)[0])
+        content = json.loads(content_of(store, path)[0])
     except (ValueError, RecursionError) as error:
         raise unreadable(store, path, f"is no JSON object: {error}") from error
     if not isinstance(content, dict):
@@ -81,7 +81,13 @@ def named(store: Store, folder: str, start: str = "") -> Iterator[tuple[str, Ent
             yield name.removesuffix(".json"), entry
 
 
-def _content(store: Store, path: str) -> tuple[bytes, str]:
+def content_of(store: Store, path: str) -> tuple[bytes, str]:
+    """The content of an object that is not big, and its etag.
+
+    Raises:
+        NotFoundError: there is none.
+        UnreadableError: it is empty or too big, something else stands in its place, or this user may not read it.
+    """
     try:
         content, etag = store.get_tagged(path)
     except NoObjectError as error:
