@@ -11,7 +11,7 @@ _NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?")
 _FORMULA = tuple("=+-@\t\r\n|%\uff1d\uff0b\uff0d\uff20")  # what spreadsheets take for the beginning of a formula
 
 
-_MOST = 10_000  # characters of a message
+_MOST = 2_000  # characters of a message; the log has it whole
 _LINE = 300  # characters of what a line says of one
 _PARTS = 5  # errors of a group that are named
 
