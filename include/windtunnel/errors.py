@@ -44,6 +44,14 @@ class NotFoundError(StoreError):
     """The object is not in the store."""
 
 
+class NoObjectError(NotFoundError):
+    """Something else stands in the object's place, such as a folder: it can be neither read nor written."""
+
+
+class UnfitError(StoreError):
+    """The object is there and cannot be read: it is too big to be read at once, or this user may not."""
+
+
 class UnavailableError(StoreError):
     """The store gives no answer, or asks for patience: the same may work later."""
 

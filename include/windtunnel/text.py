@@ -5,21 +5,51 @@ import traceback
 import unicodedata
 from typing import Any
 
+from windtunnel.errors import WindtunnelError
+
 _NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?")
 _FORMULA = tuple("=+-@\t\r\n|%\uff1d\uff0b\uff0d\uff20")  # what spreadsheets take for the beginning of a formula
 
 
-_MOST = 10_000  # characters of a message
+_MOST = 2_000  # characters of a message; the log has it whole
+_LINE = 300  # characters of what a line says of one
+_PARTS = 5  # errors of a group that are named
 
 
 def error_text(error: BaseException) -> str:
-    """An error's class and what it says, whatever it is: without a message, with a broken one, or a call of exit()."""
+    """An error's class and what it says, whatever it is: without a message, with a broken one, or a call of exit().
+
+    One of Windtunnel's own is written for a person, who needs no class.
+    """
     if isinstance(error, SystemExit):
         return readable(f"the workload called sys.exit({_shown(error.code)})")
     try:
-        return readable("".join(traceback.format_exception_only(error)).strip())
+        return readable(error if isinstance(error, WindtunnelError) else _with_parts(error))
     except BaseException:  # a class that is broken itself
         return f"an exception that cannot be shown, of a class made by {type(type(error)).__name__}"
+
+
+def _with_parts(error: BaseException) -> str:
+    """What Python says of an error, its notes and the errors of a group behind it on the same line."""
+    shown = traceback.TracebackException(type(error), error, None, compact=True)
+    notes, shown.__notes__ = getattr(error, "__notes__", None), []
+    text = "".join(shown.format_exception_only()).strip()
+    if isinstance(notes, list | tuple):
+        text += "".join(f"; {' '.join(str(note).split())}" for note in notes)
+    if isinstance(error, BaseExceptionGroup):
+        parts = [last_line(error_text(part)) for part in error.exceptions[:_PARTS]]
+        text += f": {'; '.join(parts)}{'; …' if len(error.exceptions) > _PARTS else ''}"
+    return text
+
+
+def last_line(message: str) -> str:
+    """What a table or a list of causes says of a message: its last line, shortened."""
+    return shortened(message.strip().rpartition("\n")[2].strip())
+
+
+def shortened(text: str) -> str:
+    """The text, cut where it is too long for a line."""
+    return text if len(text) <= _LINE else f"{text[:_LINE]}…"
 
 
 def readable(value: object) -> str:

@@ -5,11 +5,12 @@ Each part is the real one but for the launcher, whose lanes live and die as the 
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from tests.core.stages.conftest import Bench, outcome, units_of
-from windtunnel.errors import LaunchError
+from windtunnel.errors import LaunchError, UnavailableError
 from windtunnel.host.machine import host, now
 from windtunnel.launchers import monitor as monitors
 from windtunnel.launchers.base import JobFailure, Launcher
@@ -154,6 +155,71 @@ def test_a_lane_of_an_older_session_claims_nothing_more(stage):
     (lane,) = stage.launch(0)
     stage.bench.begin(session="s2", limits={"parallel": 2})
     assert lane.next() is None and lane.done()
+
+
+@pytest.mark.parametrize("refused", ["before", "after"])
+@pytest.mark.parametrize("name", ["claims/", "results/"])
+def test_a_store_that_refuses_in_the_midst_of_a_claim_costs_no_unit(stage, monkeypatch, name, refused):
+    stage = stage()
+    mate, lane = stage.launch(0, 1)
+    held = mate.next()
+    methods = {"claims/": "create", "results/": "stat"}
+    work, left = getattr(stage.ledger.store, methods[name]), [False, True]
+
+    def refusing(path, *arguments):
+        done = work(path, *arguments) if refused == "after" and name == "claims/" else None
+        if name in path and left.pop():
+            raise UnavailableError("no space left")
+        return work(path, *arguments) if done is None else done
+
+    lane.next()
+    monkeypatch.setattr(stage.ledger.store, methods[name], refusing)
+    taken = []
+    with pytest.raises(UnavailableError):
+        taken.append(lane.next())
+    monkeypatch.undo()
+    while (unit := lane.next()) is not None:
+        taken.append(unit)
+        stage.end(lane, unit)
+    assert len(set(taken)) == len(taken) == 4 and held not in taken
+
+
+@pytest.mark.parametrize("name", ["claims/{}.1.json", "claims/{}.1.released.json", "trials/{}/attempts/1.json"])
+def test_a_folder_in_the_place_of_a_claim_or_a_start_lets_nobody_wait(stage, name):
+    stage = stage(parallel=1)
+    first, *_ = units_of(stage.plan)
+    if "released" in name:
+        Claims(stage.ledger).take(first, "lane-9-9", 1)
+    (Path(stage.ledger.url) / name.format(first)).mkdir(parents=True)
+    (lane,) = stage.launch(0)
+    monitor, taken = stage.monitor(), set()
+    for _ in range(20):
+        unit = lane.next()
+        if unit is not None:
+            taken.add(unit)
+            stage.ledger.begin_attempt(unit, "lane-1-0", host(), now())
+            stage.end(lane, unit)
+        stage.clock.now += 20
+        if (progress := monitor.poll()).done:
+            break
+    assert progress.done and taken == set(units_of(stage.plan))
+
+
+def test_a_folder_in_the_place_of_a_result_counts_as_a_failure_that_names_it(stage):
+    stage = stage(parallel=1)
+    first, *_ = units_of(stage.plan)
+    folder = Path(stage.ledger.url) / f"results/{first}.json"
+    folder.mkdir(parents=True)
+    (lane,) = stage.launch(0)
+    for _ in range(12):
+        if (unit := lane.next()) is not None:
+            assert unit != first
+            stage.end(lane, unit)
+    progress = stage.monitor().poll()
+    assert progress.done and progress.failed == 1
+    for result in (stage.ledger.outcomes()[first], stage.ledger.outcome(first), stage.ledger.result(first)):
+        assert (result.kind, result.state) == ("unreadable", State.FAILED)
+        assert f"{folder}: a folder, or what is no file, stands in its place; move it away" in result.message
 
 
 # Sessions
@@ -311,13 +377,24 @@ def test_a_start_that_is_much_older_than_a_trial_may_take_hangs_and_its_lane_is_
     stage.ledger.begin_first_attempt(unit, "lane-1-0", host(), now())
     monitor = stage.monitor()
     assert stage.wanted(monitor) == []
-    stage.clock.now = 200
-    assert stage.wanted(monitor) == [] and stage.launcher.ended == []
-    stage.clock.now = 400
+    for _ in range(6):
+        stage.clock.now += 50
+        assert stage.wanted(monitor) == [] and stage.launcher.ended == []
+    stage.clock.now += 50
     assert stage.wanted(monitor, looks=1) == names(0)
     assert stage.launcher.ended == names(0)
     assert stage.ledger.attempts(unit)[-1].kind == "timeout"
     assert stage.holders()[unit] == "lane-1-0", "it goes on with it"
+
+
+def test_the_time_in_which_a_full_disk_lets_nobody_look_does_not_make_a_trial_hang(stage):
+    stage = stage(trial_time=10, parallel=1)
+    (lane,) = stage.launch(0)
+    stage.ledger.begin_first_attempt(lane.next(), "lane-1-0", host(), now())
+    monitor = stage.monitor()
+    assert stage.wanted(monitor) == []
+    stage.clock.now += 10_000  # the monitor waited in its heartbeat, and the trial in its report
+    assert stage.wanted(monitor) == [] and stage.launcher.ended == []
 
 
 # Rungs and stages

@@ -14,12 +14,12 @@ class DeferredWork:
     """Does work for units one by one; whatever the store refuses of one, others go on.
 
     Attributes:
-        left: work that the store refuses for good, by unit; it is left to the job's next start, but for `try_left`.
+        left: work that the store refuses for good, and why, by unit: for the job's next start, or for `try_left`.
     """
 
     def __init__(self) -> None:
         """Nothing is deferred yet."""
-        self.left: dict[str, Callable[[], None]] = {}
+        self.left: dict[str, tuple[Callable[[], None], StoreError]] = {}
         self._next_round = 0.0
         self._waiting: list[tuple[str, Callable[[], None]]] = []
         self._next_try = 0.0
@@ -40,12 +40,20 @@ class DeferredWork:
         except StoreError as error:
             self._leave(unit, work, error)
 
-    def try_left(self) -> None:
-        """Do once more what was left, now and then: a lane may have no next start for a long time."""
-        if self.left and time.monotonic() >= self._next_round:
-            left, self.left = self.left, {}
-            for unit, work in left.items():
-                self.do(unit, work)
+    def try_left(self, give_up: Callable[[str, StoreError], None]) -> None:
+        """Do once more what was left, after a while: a lane may have no next start for a long time.
+
+        Args:
+            give_up: told of a unit whose work is refused for good once more.
+        """
+        if not self.left or time.monotonic() < self._next_round:
+            return
+        left, self.left = self.left, {}
+        for unit, (work, _) in left.items():
+            self.do(unit, work)
+        refused, self.left = self.left, {}
+        for unit, (_, error) in refused.items():
+            give_up(unit, error)
 
     def try_again(self) -> None:
         """Do what waits, once its time has come and the store takes the first of it."""
@@ -67,5 +75,5 @@ class DeferredWork:
 
     def _leave(self, unit: str, work: Callable[[], None], error: StoreError) -> None:
         say(f"{unit}: {error}; it is left to the job's next start")
-        self.left[unit] = work
+        self.left[unit] = work, error
         self._next_round = time.monotonic() + _ROUND

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable
 
 from windtunnel.definition import Definition
+from windtunnel.errors import StoreError
 from windtunnel.ledger import Job, Ledger, Request
 from windtunnel.ledger.claims import Claim, Claims, under_way
 from windtunnel.ledger.prediction import Features, timed_by
@@ -68,7 +69,11 @@ class Lane:
         self._worked = min(self._worked, self._clock())
         if self._clock() < self._due or self._over():
             return None
-        unit = self._take()
+        try:
+            unit = self._take()
+        except StoreError:
+            self._known = None  # something may be half done: the next look begins anew, from the claims
+            raise
         moment = self._clock()
         if unit is None:
             least, most = _METERED if self._ledger.store.metered else _PAUSES
@@ -122,8 +127,10 @@ class Lane:
 
     def _go_on(self) -> str | None:
         while self._goes_on:
-            unit = self._goes_on.popleft()
-            if self._ledger.outcome(unit) is None:
+            unit = self._goes_on[0]
+            has_ended = self._ledger.outcome(unit) is not None
+            self._goes_on.popleft()
+            if not has_ended:
                 return unit
             self._held.pop(unit)
         return None
@@ -176,12 +183,14 @@ class Lane:
         self._correct(now=True)
 
     def _begin(self, stages: list[Stage]) -> None:
-        """Look at all that is open, and find what this lane held when it was launched before, of whatever stage."""
+        """Look at all that is open, and find what this lane holds though it does not run it: from an earlier launch."""
         claims = self._claims.listing()
         requests = {request.trial: request for request in unfinished(self._ledger, stages)}
+        self._queue, self._others = [], deque()
         for claim in under_way(claims.values(), self._ledger.ended(), self._job.job):
-            self._held[claim.unit] = requests.get(claim.unit) or self._ledger.request(claim.unit)
-            self._goes_on.append(claim.unit)
+            if claim.unit not in self._held:
+                self._held[claim.unit] = requests.get(claim.unit) or self._ledger.request(claim.unit)
+                self._goes_on.append(claim.unit)
         for trial, request in requests.items():
             if trial in claims and trial not in self._held:
                 self._others.append((request, claims[trial].number))

@@ -8,6 +8,7 @@ import signal
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,7 @@ from windtunnel_trainer.gpus import devices, visible_to
 from windtunnel_trainer.logs import UnitLog, log_folder, say
 from windtunnel_trainer.processes import children
 from windtunnel_trainer.source import Listed, Source
+from windtunnel_trainer.waits import Waits
 from windtunnel_trainer.wakeup import wake_up
 
 RunUnit = Callable[[Ledger, Job, str, Attempt, Path], None]
@@ -42,7 +44,8 @@ class _Running:
     pid: int
     attempt: Attempt
     log: UnitLog
-    began: float = field(default_factory=time.monotonic)
+    waits: Waits
+    began: float = field(default_factory=time.monotonic)  # later, by as long as it waited for the store
     measured: float = -math.inf  # when its memory was last measured
     peak_memory: int = 0
     kills_before: int = field(default_factory=memory.kernel_kills)
@@ -84,13 +87,15 @@ class Supervisor:
         ends = limits.job_time and job.session is None  # a lane is started anew instead
         self._deadline = time.monotonic() + limits.job_time if ends and limits.job_time else None
         self._source: Source = Listed([])
-        self._next_question = -math.inf  # when to ask the source again that the store refused
+        self._refused = False  # whether the store refuses what the source asks of it
+        self._next_question = -math.inf  # when to ask the source again then
         self._waiting: deque[str] = deque()
         self._running: list[_Running] = []
         self._logs: dict[str, UnitLog] = {}
         self._gpus = gpus
         self._devices = devices()
-        self._told_to_go = False
+        self._told_to_go = self._hopeless = False
+        self._looked = time.monotonic()  # when limits were last looked at
         self._work = DeferredWork()
         self._folder = log_folder(ledger, job)
         self._worked = time.monotonic()
@@ -105,6 +110,9 @@ class Supervisor:
         with wake_up(self._note_going) as wake:
             try:
                 while self._waiting or self._running or self._work or not source.done():
+                    if self._hopeless:
+                        self._go()
+                        return 1
                     if self._told_to_go or (self._cancel_file is not None and self._cancel_file.exists()):
                         return self._go()
                     self._fill_slots()
@@ -116,7 +124,7 @@ class Supervisor:
                         self._work.do(ended.unit, partial(self._settle, ended, code))
                     self._work.try_again()
                     if self._job.session is not None:
-                        self._work.try_left()
+                        self._work.try_left(self._give_up)
                     for running in self._running:
                         running.log.sync()
             finally:
@@ -147,15 +155,20 @@ class Supervisor:
             self._work.do(unit, partial(self._begin, unit))
 
     def _ask(self) -> str | None:
-        """The source's next unit; what the store refuses is asked for again after a pause."""
+        """The source's next unit; what the store refuses is asked for again after a pause, and told once."""
         if time.monotonic() < self._next_question:
             return None
         try:
-            return self._source.next()
+            unit = self._source.next()
         except StoreError as error:
-            say(f"asking again: {error}")
-            self._next_question = time.monotonic() + PAUSE
+            if not self._refused:
+                say(f"asking again and again: {error}")
+            self._refused, self._next_question = True, time.monotonic() + PAUSE
             return None
+        if self._refused:
+            say("the store answers again")
+        self._refused = False
+        return unit
 
     def _begin(self, unit: str) -> None:
         first = self._ledger.begin_first_attempt(unit, self._job.job, host(), now())
@@ -190,15 +203,15 @@ class Supervisor:
         log.begin(attempt)
         memory.write_peak(log.file, 0)
         environment = visible_to(self._job.lane * self._job.slots + slot, self._gpus, self._devices)
-        url, spec = self._ledger.url, self._ledger.spec
+        url, spec, waits = self._ledger.url, self._ledger.spec, Waits()
 
         def run() -> None:
             ledger = Ledger.open(url)  # the child has connections of its own
-            ledger.store.on_wait = say
+            ledger.store.on_wait = waits.tell
             self._run_unit(ledger.with_spec(spec), self._job, unit, attempt, log.file)
 
         pid = child.start(run, log.file, self._lifeline, environment)
-        self._running.append(_Running(unit, slot, pid, attempt, log, longest=self._source.trial_time(unit)))
+        self._running.append(_Running(unit, slot, pid, attempt, log, waits, longest=self._source.trial_time(unit)))
         say(f"{unit}: start {attempt.number}, process {pid}")
 
     def _measure(self) -> None:
@@ -216,6 +229,7 @@ class Supervisor:
     def _condemn(self) -> None:
         """Kill the units that exceed a limit; they are settled once they have ended."""
         moment = time.monotonic()
+        elapsed, self._looked = moment - self._looked, moment
         over = self._deadline is not None and moment > self._deadline
         if over:
             while (left := self._waiting.popleft() if self._waiting else self._source.next()) is not None:
@@ -223,6 +237,8 @@ class Supervisor:
         for running in self._running:
             if running.condemned is not None:
                 continue
+            if running.waits:
+                running.began += elapsed
             if over:
                 running.condemned = causes.job_too_long(self._limits)
             elif running.longest is not None and moment - running.began > running.longest:
@@ -275,6 +291,15 @@ class Supervisor:
         else:
             say(f"{ended.unit}: {cause}; is started again")
             self._waiting.appendleft(ended.unit)
+
+    def _give_up(self, unit: str, error: StoreError) -> None:
+        """A unit of which the store refuses something for good has failed; if even that, the lane goes and says why."""
+        try:
+            self._fail(unit, "storage", str(error))
+        except StoreError:
+            self._hopeless = True
+            with suppress(StoreError):
+                self._ledger.refuse_launch(self._job.job, "storage", str(error))
 
     def _go(self) -> int:
         """End all children and give their starts back, for the job is to leave."""

@@ -9,6 +9,7 @@ import importlib
 import os
 import pkgutil
 import sys
+import threading
 from collections.abc import Sequence
 
 from windtunnel import __version__
@@ -25,6 +26,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0, or 1 after an error, which is told on stderr. Wrong usage exits with 2.
     """
+    code = _perform(argv)
+    if argv is None and _threads_left():
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)  # Python would wait for threads that a workload's import has left, and that never end
+    return code
+
+
+def _threads_left() -> bool:
+    """Whether threads run for which Python waits at its end."""
+    return any(not thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread())
+
+
+def _perform(argv: Sequence[str] | None) -> int:
     arguments = _parser().parse_args(argv)
     if os.getcwd() not in sys.path and "" not in sys.path:  # noqa: PTH109
         sys.path.append(os.getcwd())  # noqa: PTH109  (as python -m does: the user's own workload may lie here)

@@ -15,6 +15,7 @@ from windtunnel.launchers.base import Launcher
 from windtunnel.launchers.lanes import end_idle, end_other_sessions, lanes_for, launch
 from windtunnel.launchers.monitor import Progress, StageMonitor, wait
 from windtunnel.ledger import Approval, Job, Model, Plan, State
+from windtunnel.ledger.failures import cause
 from windtunnel.ledger.queue import open_queue, owed
 from windtunnel.ledger.stage import Stage
 from windtunnel.stages import Search
@@ -84,7 +85,7 @@ class Engine:
         for unit in job.units:
             result = self._patiently(self.search.ledger.result, unit)
             if result is not None and result.state is State.FAILED:
-                raise SearchError(f"the data cannot be prepared: {result.kind}: {result.message}")
+                raise SearchError(f"the data cannot be prepared: {cause(result)}")
 
     def _start(self) -> None:
         """Take over what earlier runs know."""

@@ -202,7 +202,7 @@ def read_plan(ledger: Ledger) -> FleetPlan | None:
 def record(ledger: Ledger, result: BatchResult) -> bool:
     """Write how a mini-batch ended, unless that is written; whether this is the record that holds."""
     content = result.model_dump_json(exclude_defaults=True).encode() + b"\n"
-    return ledger.store.create(ledger.path(f"{_RESULTS}{result.batch}.json"), content, _metadata(result))
+    return ledger.take(ledger.path(f"{_RESULTS}{result.batch}.json"), content, _metadata(result))
 
 
 def result_of(ledger: Ledger, batch: str) -> BatchResult | None:
@@ -215,7 +215,7 @@ def result_of(ledger: Ledger, batch: str) -> BatchResult | None:
 
 def has_ended(ledger: Ledger, batch: str) -> bool:
     """Whether a mini-batch has a result."""
-    return any(True for _ in ledger.store.list(ledger.path(f"{_RESULTS}{batch}.json")))
+    return ledger.has(f"{_RESULTS}{batch}.json")
 
 
 def results(ledger: Ledger, but: Container[int] = ()) -> Iterator[BatchResult]:
@@ -226,7 +226,7 @@ def results(ledger: Ledger, but: Container[int] = ()) -> Iterator[BatchResult]:
         but: numbers of those that are passed over.
     """
     folder = ledger.path(_RESULTS)
-    for name, entry in named(ledger.store.list(folder), folder):
+    for name, entry in named(ledger.store, folder):
         if (number := batch_number(name)) >= 0 and number not in but:
             result = _listed(entry.metadata) or _read(ledger, entry.path, name)
             if result.batch != name:
@@ -237,7 +237,7 @@ def results(ledger: Ledger, but: Container[int] = ()) -> Iterator[BatchResult]:
 def ended(ledger: Ledger) -> Iterator[Ended]:
     """The mini-batches that have a result, in their order: one listing, and little of it is held."""
     folder = ledger.path(_RESULTS)
-    for name, entry in named(ledger.store.list(folder), folder):
+    for name, entry in named(ledger.store, folder):
         number = batch_number(name)
         if number >= 0:
             yield Ended(number, *_counts(ledger, entry))
@@ -251,7 +251,7 @@ def ended_of(result: BatchResult) -> Ended:
 def recorded(ledger: Ledger) -> dict[str, float]:
     """When each mini-batch's result was recorded, in seconds since 1970 by the store's clock: one listing."""
     folder = ledger.path(_RESULTS)
-    listed = named(ledger.store.list(folder), folder)
+    listed = named(ledger.store, folder)
     return {name: entry.modified.timestamp() for name, entry in listed if batch_number(name) >= 0}
 
 

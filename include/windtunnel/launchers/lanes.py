@@ -20,6 +20,7 @@ _log = logging.getLogger(__name__)
 
 _OTHER_LAUNCHES = 1  # that bring nothing about, beside those that a trial may cause which takes its lane down
 _SPARE = 300.0  # seconds beyond a trial's own time-out after which its lane hangs
+_MOST_BETWEEN = 60.0  # seconds between two looks; what is more was a wait for the store, in which trials waited too
 
 
 def lanes_for(ledger: Ledger, definition: Definition, plan: Plan) -> list[Job]:
@@ -74,6 +75,8 @@ class LaneWatch:
     _absent: dict[str, int] = field(default_factory=dict)
     _given_up: dict[str, JobFailure] = field(default_factory=dict)
     _starts: dict[str, tuple[int, int, float]] = field(default_factory=dict)  # of held units: claim, start, since when
+    _looked: float | None = None
+    _passed: float = 0.0  # seconds that count
 
     def look(
         self, live: set[str], owed: Sequence[str], claims: Mapping[str, Claim], ended: Mapping[str, float]
@@ -174,7 +177,7 @@ class LaneWatch:
 
     def _end_hung(self, live: set[str], held: Sequence[Claim]) -> list[Job]:
         """End lanes that should have ended a trial themselves long ago; they are to be launched anew."""
-        moment = self.clock()
+        moment = self._time_passed()
         self._starts = {claim.unit: self._starts.get(claim.unit, (0, 0, moment)) for claim in held}
         hung: dict[str, Claim] = {}
         for claim in held:
@@ -191,6 +194,13 @@ class LaneWatch:
             else:  # it was started again meanwhile, or its lane has not come to it
                 self._starts[claim.unit] = number, begun[-1].number if begun else 1, moment
         return [lane for lane in self.lanes if lane.job in hung and self._end(lane, hung[lane.job], held)]
+
+    def _time_passed(self) -> float:
+        """Seconds since the first look, without those in which nobody could look."""
+        now = self.clock()
+        self._passed += min(_MOST_BETWEEN, now - self._looked) if self._looked is not None else 0.0
+        self._looked = now
+        return self._passed
 
     def _longest(self, unit: str) -> float | None:
         if self.definition.limits.trial_time is None:

@@ -21,12 +21,11 @@ is gone.
 
 import json
 from collections.abc import Container, Iterable
-from contextlib import suppress
 from typing import Any, Final, Literal
 
 from pydantic import Field, ValidationError
 
-from windtunnel.errors import NotFoundError, UnreadableError
+from windtunnel.errors import NoObjectError, NotFoundError, UnreadableError
 from windtunnel.ledger.ids import safe_name
 from windtunnel.ledger.ledger import Ledger
 from windtunnel.ledger.reading import named, read_record
@@ -80,7 +79,7 @@ class Claims:
             return None
         claim = Claim(unit=unit, number=last.number + 1 if last else 1, lane=lane, launch=launch)
         metadata = {"lane": json.dumps(lane), "launch": str(launch)}
-        created = self._ledger.store.create(self._path(claim), claim.to_bytes(), metadata)
+        created = self._ledger.take(self._path(claim), claim.to_bytes(), metadata)
         return claim if created else None
 
     def release(self, claim: Claim) -> None:
@@ -89,22 +88,21 @@ class Claims:
 
     def read(self, unit: str, number: int) -> Claim | None:
         """A unit's claim of that number, without a listing; None where there is none."""
-        path = self._ledger.path(f"claims/{unit}.{number}")
+        name = f"claims/{unit}.{number}"
         try:
-            claim = self._claim(unit, number, self._ledger.store.stat(f"{path}.json"))
+            claim = self._claim(unit, number, self._ledger.store.stat(self._ledger.path(f"{name}.json")))
+        except NoObjectError:
+            claim = _unknown(unit, number)
         except NotFoundError:
             return None
-        with suppress(NotFoundError):
-            self._ledger.store.stat(f"{path}{_RELEASED}.json")
-            return claim.model_copy(update={"released": True})
-        return claim
+        return claim.model_copy(update={"released": self._ledger.has(f"{name}{_RELEASED}.json")})
 
     def listing(self) -> dict[str, Claim]:
         """The latest claim of each unit that was ever claimed, by unit: one listing."""
         folder = self._ledger.path("claims/")
         latest: dict[str, tuple[int, Entry]] = {}
         released: set[tuple[str, int]] = set()
-        for name, entry in named(self._ledger.store.list(folder), folder):
+        for name, entry in named(self._ledger.store, folder):
             unit, _, number = name.removesuffix(_RELEASED).rpartition(".")
             if not (unit and safe_name(unit) == unit and number.isdecimal() and number.isascii()):
                 continue  # a stranger's file
@@ -128,10 +126,15 @@ class Claims:
         try:
             return read_record(self._ledger.store, entry.path, Claim).model_copy(update=fields)
         except UnreadableError:  # some lane made it; which one, nobody knows: it is a lane that does not live
-            return Claim(unit=unit, number=number, lane=_UNKNOWN, launch=0, since=fields["since"])
+            return _unknown(unit, number, fields["since"])
 
     def _path(self, claim: Claim, suffix: Literal["", ".released"] = "") -> str:
         return self._ledger.path(f"claims/{claim.unit}.{claim.number}{suffix}.json")
+
+
+def _unknown(unit: str, number: int, since: float = 0.0) -> Claim:
+    """What stands for a claim that cannot be read."""
+    return Claim(unit=unit, number=number, lane=_UNKNOWN, launch=0, since=since)
 
 
 def under_way(claims: Iterable[Claim], ended: Container[str] = (), lane: str | None = None) -> list[Claim]:

@@ -20,7 +20,7 @@ class Jobs(RunObjects):
     def preparation(self) -> Job | None:
         """The job that prepares the run's data, the last one if some have failed."""
         folder = self.path("jobs/")
-        listed = named(self.store.list(f"{folder}{StageKind.PREPARE}"), folder)
+        listed = named(self.store, folder, StageKind.PREPARE)
         stages = [stage for name, _ in listed if (stage := Stage(name)).is_one]
         return self.job(max(stages, key=lambda stage: stage.number)) if stages else None
 
@@ -80,7 +80,7 @@ class Jobs(RunObjects):
 
     def cancelled(self, job: str) -> bool:
         """Whether the job's last launch was cancelled."""
-        return self._has(f"jobs/{job}/cancelled/{self.last_launch(job)}.json")
+        return self.has(f"jobs/{job}/cancelled/{self.last_launch(job)}.json")
 
     def launches(self, job: str) -> list[Launch]:
         """All launches of a job, in order; one whose record cannot be read counts too."""

@@ -4,6 +4,7 @@ from functools import cached_property
 
 from windtunnel.errors import LedgerError, NotFoundError
 from windtunnel.ledger.jobs import Jobs
+from windtunnel.ledger.reading import content_of
 from windtunnel.ledger.records import Plan
 from windtunnel.ledger.selection import Selection
 from windtunnel.ledger.sessions import Sessions
@@ -97,7 +98,7 @@ class Ledger(Sessions, Jobs, Trials):
             raise LedgerError(f"{self.digest!r} is no digest of what is to be run: give 64 hexadecimal digits")
         name = f"specs/{self.digest}.json"
         try:
-            content = self.store.get(self.path(name))
+            content, _ = content_of(self.store, self.path(name))
         except NotFoundError as error:
             raise LedgerError(f"{self.url} has no {name}, by which it is to be run: resume the run") from error
         return read_spec(content, self.digest, f"{self.url}/{name}")
@@ -170,5 +171,5 @@ class Ledger(Sessions, Jobs, Trials):
             sorted({stage for stage, other in stages if other == name and stage.is_one}, key=lambda stage: stage.order)
             for name in (_PLAN, _SELECTION)
         )
-        planned += [FLEET] if self._has(_PLAN) else []
+        planned += [FLEET] if self.has(_PLAN) else []
         return planned, [stage for stage in selected if stage.is_iteration]

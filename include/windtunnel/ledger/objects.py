@@ -9,14 +9,14 @@ import json
 from collections.abc import Iterator
 from typing import Any, Literal, TypeVar
 
-from windtunnel.errors import ConflictError, LedgerError, NotFoundError, UnreadableError
+from windtunnel.errors import ConflictError, LedgerError, NoObjectError, NotFoundError, UnreadableError
 from windtunnel.ledger.ids import safe_name
 from windtunnel.ledger.reading import named, read_object, read_record
 from windtunnel.ledger.records import Record
 from windtunnel.ledger.stage import Stage
 from windtunnel.ledger.writer import Turn
 from windtunnel.stores import Store
-from windtunnel.stores.base import Entry
+from windtunnel.stores.base import Entry, Metadata
 
 R = TypeVar("R", bound=Record)
 
@@ -130,6 +130,13 @@ class RunObjects:
         self.turn.write(lambda writer: writer.with_fixed(what, stage))
         return record
 
+    def take(self, path: str, content: bytes, metadata: Metadata | None = None) -> bool:
+        """Write the object at a path unless something has its name, be it no object; whether this call did."""
+        try:
+            return self.store.create(path, content, metadata)
+        except NoObjectError:
+            return False
+
     def _create(self, name: str, record: R) -> R:
         if self.store.create(self.path(name), record.to_bytes()):
             return record
@@ -141,10 +148,12 @@ class RunObjects:
         except NotFoundError:
             return None
 
-    def _has(self, name: str) -> bool:
-        """Whether there is such an object, whatever it says."""
+    def has(self, name: str) -> bool:
+        """Whether there is such an object, whatever it says, or something else in its place."""
         try:
             self.store.stat(self.path(name))
+        except NoObjectError:
+            return True
         except NotFoundError:
             return False
         return True
@@ -152,7 +161,7 @@ class RunObjects:
     def _numbered(self, name: str) -> Iterator[tuple[int, Entry]]:
         """The objects of a folder whose names are numbers, with these."""
         folder = self.path(name)
-        listed = named(self.store.list(folder), folder)
+        listed = named(self.store, folder)
         return ((int(stem), entry) for stem, entry in listed if stem.isdecimal() and stem.isascii())
 
     def _started(self, entry: Entry, kind: type[R]) -> R | None:

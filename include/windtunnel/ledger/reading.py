@@ -1,15 +1,21 @@
 """Reads a run's objects, whatever lies there: a bad one is named with its mend, strangers' files are passed over."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from heapq import merge
+from operator import attrgetter
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from windtunnel.errors import NotFoundError, UnreadableError
+from windtunnel.errors import NoObjectError, UnfitError, UnreadableError
 from windtunnel.ledger.records import Record
 from windtunnel.stores import Store
 from windtunnel.stores.base import Entry
+
+_MEND = "bring it back from a copy, or delete it and resume the run, which makes it anew"
+_NEVER = datetime.fromtimestamp(0, UTC)
 
 R = TypeVar("R", bound=Record)
 
@@ -20,14 +26,14 @@ def read_record(store: Store, path: str, kind: type[R]) -> R:
     Raises:
         NotFoundError: there is none.
         UnreadableError: what is there is no record of that kind.
-        StoreError: it is too big, or the store failed.
+        StoreError: the store failed.
     """
     return read_tagged(store, path, kind)[0]
 
 
 def read_tagged(store: Store, path: str, kind: type[R]) -> tuple[R, str]:
     """The record at a path, and the etag of its object; raises what `read_record` does."""
-    content, etag = _content(store, path)
+    content, etag = content_of(store, path)
     try:
         return kind.model_validate_json(content), etag
     except ValidationError as error:
@@ -42,10 +48,10 @@ def read_object(store: Store, path: str) -> dict[str, Any]:
     Raises:
         NotFoundError: there is none.
         UnreadableError: what is there is no JSON object.
-        StoreError: it is too big, or the store failed.
+        StoreError: the store failed.
     """
     try:
-        content = json.loads(_content(store, path)[0])
+        content = json.loads(content_of(store, path)[0])
     except (ValueError, RecursionError) as error:
         raise unreadable(store, path, f"is no JSON object: {error}") from error
     if not isinstance(content, dict):
@@ -55,26 +61,39 @@ def read_object(store: Store, path: str) -> dict[str, Any]:
 
 def unreadable(store: Store, path: str, why: str) -> UnreadableError:
     """The error for an object that cannot be used; `why` goes on after its URL."""
-    mend = "bring it back from a copy, or delete it and resume the run, which makes it anew"
-    return UnreadableError(f"{store.url}/{path} {why}; {mend}")
+    return UnreadableError(f"{store.url}/{path} {why}; {_MEND}")
 
 
-def named(entries: Iterable[Entry], folder: str) -> Iterator[tuple[str, Entry]]:
-    """The JSON objects right in a folder, each with its name without `.json`; strangers' files are left out."""
-    for entry in entries:
+def named(store: Store, folder: str, start: str = "") -> Iterator[tuple[str, Entry]]:
+    """The JSON objects right in a folder, each with its name without `.json`; strangers' files are left out.
+
+    What stands in the place of one, such as a folder, is among them: whoever reads it is told so.
+
+    Args:
+        store: to look into.
+        folder: its path, with a slash at its end.
+        start: what the names begin with.
+    """
+    obstacles = (Entry(path, size=0, modified=_NEVER, etag="") for path in sorted(store.obstacles(folder)))
+    for entry in merge(store.list(folder + start), obstacles, key=attrgetter("path")):
         name = entry.path.removeprefix(folder)
-        if name.endswith(".json") and not name.startswith(".") and "/" not in name:
+        if name.startswith(start) and name.endswith(".json") and not name.startswith(".") and "/" not in name:
             yield name.removesuffix(".json"), entry
 
 
-def _content(store: Store, path: str) -> tuple[bytes, str]:
+def content_of(store: Store, path: str) -> tuple[bytes, str]:
+    """The content of an object that is not big, and its etag.
+
+    Raises:
+        NotFoundError: there is none.
+        UnreadableError: it is empty or too big, something else stands in its place, or this user may not read it.
+    """
     try:
         content, etag = store.get_tagged(path)
-    except NotFoundError:
-        file = store.local_file(path)
-        if file is not None and file.is_dir() and not file.is_symlink():
-            raise UnreadableError(f"{file} is a folder where a file should be; move it away") from None
-        raise
+    except NoObjectError as error:
+        raise UnreadableError(str(error)) from error
+    except UnfitError as error:
+        raise UnreadableError(f"{error}; {_MEND}") from error
     if not content.strip():
         raise unreadable(store, path, "is empty")
     return content, etag

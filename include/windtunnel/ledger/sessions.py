@@ -62,7 +62,7 @@ class Sessions(RunObjects):
         folder = self.path("sessions/")
         records = [
             (name, read_record(self.store, entry.path, Session))
-            for name, entry in named(self.store.list(folder), folder)
+            for name, entry in named(self.store, folder)
             if name == safe_name(name)  # another is a person's copy
         ]
         sessions = [session for name, session in records if safe_name(session.session) == name]
@@ -85,7 +85,7 @@ class Sessions(RunObjects):
 
     def finished(self, session: str) -> bool:
         """Whether the session came to an outcome."""
-        return self._has(f"finished/{safe_name(session)}.json")
+        return self.has(f"finished/{safe_name(session)}.json")
 
     def close(self, session: str) -> None:
         """Say that nothing is left to do for the session: the next one extends the run rather than finishing it."""
@@ -93,7 +93,7 @@ class Sessions(RunObjects):
 
     def closed(self, session: str) -> bool:
         """Whether nothing is left to do for the session."""
-        return self._has(f"closed/{safe_name(session)}.json")
+        return self.has(f"closed/{safe_name(session)}.json")
 
     def end(self, session: str, why: str) -> None:
         """Say that the session ended without an outcome, and why; holds until something is launched again."""

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable
 
-from windtunnel.errors import LedgerError, NotFoundError, UnreadableError
+from windtunnel.errors import LedgerError, NoObjectError, NotFoundError, UnreadableError
 from windtunnel.ledger.ids import is_trial, safe_name
 from windtunnel.ledger.listing import metadata_of, result_of, unreadable_result
 from windtunnel.ledger.model import ONNX
@@ -66,14 +66,14 @@ class Trials(RunObjects):
     def begin_first_attempt(self, unit: str, job: str, host: str, started: str) -> Attempt | None:
         """Record the first start of a unit; None, and nothing is recorded, where it was started before."""
         attempt = Attempt(number=1, job=job, host=host, started=started)
-        return attempt if self.store.create(self._attempt_path(unit, 1), attempt.to_bytes()) else None
+        return attempt if self.take(self._attempt_path(unit, 1), attempt.to_bytes()) else None
 
     def begin_attempt(self, unit: str, job: str, host: str, started: str, after: int | None = None) -> Attempt:
         """Record one more start of a unit, `after` so many; the attempt's number tells how many there are."""
         number = (len(self.attempts(unit)) if after is None else after) + 1
         while True:
             attempt = Attempt(number=number, job=job, host=host, started=started)
-            if self.store.create(self._attempt_path(unit, number), attempt.to_bytes()):
+            if self.take(self._attempt_path(unit, number), attempt.to_bytes()):
                 return attempt
             number += 1
 
@@ -124,8 +124,11 @@ class Trials(RunObjects):
 
     def outcome(self, unit: str) -> Result | None:
         """How a unit ended, if it did, without a listing."""
+        path = self._result_path(unit)
         try:
-            return result_of(self.store.stat(self._result_path(unit)), self._read_result)
+            return result_of(self.store.stat(path), self._read_result)
+        except NoObjectError:
+            return self._read_result(path)
         except NotFoundError:
             return None
 
@@ -136,7 +139,7 @@ class Trials(RunObjects):
     def ended(self) -> set[str]:
         """Ids of the trials, or of the mini-batches, that have a result: one listing."""
         folder = self.path("results/")
-        return {unit for unit, _ in named(self.store.list(folder), folder)}
+        return {unit for unit, _ in named(self.store, folder)}
 
     def step_outcomes(self) -> dict[str, Result]:
         """How all other units (preparation, verifications) ended, by id: one listing."""
@@ -148,7 +151,7 @@ class Trials(RunObjects):
         return job.owed(self.outcomes() if trains else self.step_outcomes())
 
     def _end(self, result: Result) -> bool:
-        return self.store.create(self._result_path(result.trial), result.to_bytes(), metadata_of(result))
+        return self.take(self._result_path(result.trial), result.to_bytes(), metadata_of(result))
 
     def _attempt_path(self, unit: str, number: int) -> str:
         return self.path(f"trials/{unit}/attempts/{number}.json")
@@ -165,5 +168,5 @@ class Trials(RunObjects):
 
     def _outcomes(self, name: str, is_own: Callable[[str], bool]) -> dict[str, Result]:
         folder = self.path(name)
-        listed = named(self.store.list(folder), folder)
+        listed = named(self.store, folder)
         return {unit: result_of(entry, self._read_result) for unit, entry in listed if is_own(unit)}

@@ -8,7 +8,7 @@ from windtunnel.ledger.failures import causes, commonest
 from windtunnel.report.export import records
 from windtunnel.report.notes import notes
 from windtunnel.report.snapshot import NOT_RUN, UNENDED, WAITING, Snapshot
-from windtunnel.text import printable
+from windtunnel.text import printable, shortened
 
 _ENDED = tuple(State)
 _NOT_BEGUN = (WAITING, NOT_RUN)
@@ -147,11 +147,15 @@ def _time(trial: dict[str, Any]) -> str:
 def _why(trial: dict[str, Any]) -> str:
     """What is to be said of a trial: its failure's last line, or what distinguishes it."""
     if trial["state"] == State.FAILED or trial["verdict"] == Verdict.FAILED:
-        return f"{trial['kind'] or 'verification failed'}: {' '.join(trial['message'].split())}"
+        return f"{trial['kind'] or 'verification failed'}: {_in_a_line(trial)}"
     if trial["message"] or trial["kind"]:
-        return ": ".join(part for part in (trial["kind"], " ".join(trial["message"].split())) if part)
+        return ": ".join(part for part in (trial["kind"], _in_a_line(trial)) if part)
     if trial["violation"]:
         return "breaks a constraint"
     if trial["verdict"]:
         return str(trial["verdict"])
     return "front" if trial["front"] else ""
+
+
+def _in_a_line(trial: dict[str, Any]) -> str:
+    return shortened(" ".join(trial["message"].split()))

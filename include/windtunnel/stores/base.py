@@ -4,13 +4,13 @@ import json
 import re
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from io import BufferedReader
 from pathlib import Path
 
-from windtunnel.errors import StoreError
+from windtunnel.errors import StoreError, UnfitError
 from windtunnel.stores.credentials import Credentials
 
 _METADATA_KEY = re.compile(r"[a-z][a-z0-9_]*")
@@ -113,7 +113,7 @@ class Store(ABC):
 
         Raises:
             NotFoundError: there is no such object.
-            StoreError: it has more than `MOST_AT_ONCE` bytes.
+            UnfitError: it has more than `MOST_AT_ONCE` bytes.
         """
 
     def get(self, path: str) -> bytes:
@@ -171,6 +171,20 @@ class Store(ABC):
     def list(self, prefix: str = "") -> Iterator[Entry]:
         """All objects whose path begins with `prefix`, at any depth, ordered by path. Sees every finished write."""
 
+    def obstacles(self, folder: str) -> Sequence[str]:
+        """Paths right in a folder at which no object can be, for something else stands there, such as a folder.
+
+        Args:
+            folder: its path, with a slash at its end.
+
+        Returns:
+            The paths; none where the store has no folders.
+
+        Raises:
+            NoObjectError: what is there is no folder itself.
+        """
+        return ()
+
     @abstractmethod
     def delete(self, path: str) -> None:
         """Remove the object; a missing one is fine."""
@@ -219,10 +233,10 @@ def checked_size(url: str, size: int) -> int:
     """The size itself, if an object that has it may be read at once.
 
     Raises:
-        StoreError: it is too big.
+        UnfitError: it is too big.
     """
     if size > MOST_AT_ONCE:
-        raise StoreError(f"{url} has {size} bytes; allowed: at most {MOST_AT_ONCE} where it is read at once")
+        raise UnfitError(f"{url} has {size} bytes; allowed: at most {MOST_AT_ONCE} where it is read at once")
     return size
 
 

@@ -5,11 +5,13 @@ The core calls `space` and `cost`, which must not need torch; the trainer runs `
 
 import importlib
 import math
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NoReturn
 
 from windtunnel.errors import WorkloadError
 from windtunnel.text import error_text
@@ -56,8 +58,11 @@ def load_workload(name: str) -> Workload:
     """
     module_name, _, function = name.partition(":")
     try:
-        module = importlib.import_module(module_name)
-    except (Exception, SystemExit) as error:
+        with _told_and_alone():
+            module = importlib.import_module(module_name)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise WorkloadError(f"workload {name!r} cannot be imported: {error_text(error)}") from error
 
     def offered(attribute: str) -> Any:
@@ -69,6 +74,29 @@ def load_workload(name: str) -> Workload:
         raise WorkloadError(f"workload {name!r} ({module.__file__}) lacks {function or 'train'}()")
     others = {attribute: offered(attribute) for attribute in ("prepare", "verify", "space", "cost")}
     return Workload(name, train, **others, marked=getattr(module, "TORCH", None))
+
+
+@contextmanager
+def _told_and_alone() -> Iterator[None]:
+    """What a module does with processes while it is imported.
+
+    `os._exit` is an error, for this process would end without a word; and a process that it forks does not come back
+    from the import as if it were this one.
+    """
+    process, leave = os.getpid(), os._exit
+
+    def told(code: int) -> NoReturn:
+        if os.getpid() != process:
+            leave(code)
+        raise SystemExit(code)
+
+    os._exit = told
+    try:
+        yield
+    finally:
+        os._exit = leave
+        if os.getpid() != process:
+            leave(0)
 
 
 def known_values(name: str, params: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, float]:

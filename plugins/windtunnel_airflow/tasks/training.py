@@ -10,6 +10,7 @@ from windtunnel.launchers import get_launcher
 from windtunnel.launchers.lanes import lanes_for, record_unlaunched
 from windtunnel.ledger import Job, Ledger, Plan, Result, State
 from windtunnel.ledger.claims import Claims
+from windtunnel.ledger.failures import cause
 from windtunnel.ledger.queue import open_queue, requested
 from windtunnel.ledger.records import Params
 from windtunnel.ledger.stage import Stage
@@ -102,7 +103,7 @@ def collect(part: dict[str, str], store: str) -> None:
     for unit, result in results.items():
         _show(ledger, unit, params.get(unit, {}), result)
     ended = [result for result in results.values() if result is not None]
-    failed = [f"{result.trial}: {result.kind}: {result.message}" for result in ended if result.state is State.FAILED]
+    failed = [f"{result.trial}: {cause(result)}" for result in ended if result.state is State.FAILED]
     if failed:
         raise AirflowFailException(f"{len(failed)} of {len(results)} failed\n" + "\n".join(failed))
     if len(ended) < len(results):

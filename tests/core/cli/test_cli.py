@@ -53,13 +53,31 @@ def test_validate_meets_what_a_run_meets(write, capsys):
     assert "left out: " in said and "ArithmeticError: no size of this one" in said
 
 
-def test_validate_tells_of_a_workload_that_ends_the_process(write, capsys):
-    leaving = write("workload: tests.workloads.leaves\nobjectives: {score: maximize}\n", "leaving.yaml")
+@pytest.mark.parametrize(
+    ("workload", "words"),
+    [
+        ("leaves", "the workload called sys.exit('please set a folder')"),
+        ("leaves_at_once", "the workload called sys.exit(0)"),
+        ("raises_its_own", "tests.workloads.raises_its_own.OwnError: no licence"),
+    ],
+)
+def test_validate_tells_of_a_workload_that_ends_the_process(write, capsys, workload, words):
+    leaving = write(f"workload: tests.workloads.{workload}\nobjectives: {{score: maximize}}\n", "leaving.yaml")
     fine = write(GOOD, "fine.yaml")
     assert main(["validate", leaving, fine]) == 1
     said = capsys.readouterr()
-    assert "cannot be imported: the workload called sys.exit('please set a folder')" in said.err
+    assert f"cannot be imported: {words}" in said.err
     assert said.out.startswith(fine)
+
+
+def test_neither_threads_nor_processes_that_a_workloads_import_leaves_go_on_with_a_command(write):
+    file = write("workload: stays\nobjectives: {score: maximize}\nspace: {a: [1, 2]}\n")
+    folder = Path(file).parent
+    leaving = "import os, threading\nos.fork()\nthreading.Thread(target=threading.Event().wait).start()\n"
+    (folder / "stays.py").write_text(f"{leaving}def train(trial):\n    pass\n")
+    command = [sys.executable, "-m", "windtunnel", "validate", file]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=300)
+    assert done.returncode == 0 and done.stdout.count("fine: ") == 1, done.stderr
 
 
 def test_validate_tells_every_fault_of_every_file(write, capsys):

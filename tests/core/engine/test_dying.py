@@ -138,9 +138,9 @@ def test_so_is_one_that_dies_at_any_write(kind, tmp_path):
 
 @pytest.mark.azure
 @pytest.mark.slow
-@pytest.mark.long
+@pytest.mark.parametrize("every", [71, pytest.param(17, marks=pytest.mark.long)])
 @pytest.mark.parametrize("kind", ["search", "fleet"])
-def test_so_is_one_whose_store_is_on_azure(kind, tmp_path, azurite_server, monkeypatch):
+def test_so_is_one_whose_store_is_on_azure(kind, every, tmp_path, azurite_server, monkeypatch):
     monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", azurite_server.connection_string)
-    name = "dying-command-" + kind
-    dies_at(kind, tmp_path, lambda each: f"azure://{name}/{each}", every=17, first=3)
+    name = f"dying-command-{kind}-{every}"
+    dies_at(kind, tmp_path, lambda each: f"azure://{name}/{each}", every, first=3)

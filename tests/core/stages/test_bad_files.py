@@ -1,6 +1,7 @@
 """One bad file anywhere in a run: each door works on, or says in one line which file it is and what mends it."""
 
 import json
+import os
 import shutil
 
 import pytest
@@ -19,6 +20,7 @@ from windtunnel.report.html import render
 from windtunnel.stages import History, begin, choose_finalists, plan_verification, publish, select, start, suggest
 from windtunnel.stages.search import Search
 from windtunnel.stages.warm_start import _results
+from windtunnel.stores.base import MOST_AT_ONCE
 from windtunnel.stores.local import LocalStore
 
 BAD = {
@@ -29,7 +31,7 @@ BAD = {
     "not UTF-8": b'{"state": "\xff\xfe\x00"}',
     "of another version": b'{"version": 7, "content": {"objectives": {}}}\n',
 }
-ALL = (*BAD, "a folder")
+ALL = (*BAD, "too big", "a folder")
 QUICK = ("torn", "a list", "a folder")  # no JSON, no record, no file: what is read goes three ways
 SMALL = {"strategy": {"name": "random"}, "iterations": 2, "trials": {"initial": 3, "per_iteration": 2}}
 STRANGERS = ("Thumbs.db", ".DS_Store", "desktop.ini", "{}~", "{}.bak", "#{}#", ".{}.swp", "copy of {}", "copy-of-{}")
@@ -170,6 +172,18 @@ KINDS = [
 ]  # fmt: skip
 
 
+def spoil(file, badness):
+    """Let a bad file, or a folder, stand in the place of a good one."""
+    if badness == "a folder":
+        file.unlink()
+        file.mkdir()
+    elif badness == "too big":
+        os.truncate(file, MOST_AT_ONCE + 1)
+    else:
+        content, bad = file.read_bytes(), BAD[badness]
+        file.write_bytes(content[: len(content) // 2] if bad is None else bad)
+
+
 def entered(run, door, enter):
     """What a door says: empty where it opens."""
     try:
@@ -193,13 +207,7 @@ def test_every_kind_of_object_is_tried(whole):
 @pytest.mark.parametrize("badness", [one if one in QUICK else pytest.param(one, marks=pytest.mark.slow) for one in ALL])
 def test_a_bad_file_hurts_no_door_or_is_named_by_it(whole, run, capsys, kind, badness):
     file = run.store.folder / "toy/run" / objects(whole)[kind]
-    content = file.read_bytes()
-    if badness == "a folder":
-        file.unlink()
-        file.mkdir()
-    else:
-        bad = BAD[badness]
-        file.write_bytes(content[: len(content) // 2] if bad is None else bad)
+    spoil(file, badness)
     for door, enter in DOORS.items():
         if door == "report" and badness != "torn":  # it reads what the pages read, and takes longest
             continue
@@ -261,15 +269,15 @@ def test_strangers_files_are_passed_over(whole, run, capsys):
             assert entered(run, door, enter) is None, door
 
 
-@pytest.mark.parametrize("badness", BAD)
+@pytest.mark.parametrize("badness", ALL)
 def test_a_broken_result_counts_as_failed_with_the_reason(whole, run, badness):
     name = trial(run)
     file = run.store.folder / f"toy/run/results/{name}.json"
-    content = file.read_bytes()
-    file.write_bytes(content[: len(content) // 2] if BAD[badness] is None else BAD[badness])
+    spoil(file, badness)
     for result in (run.result(name), run.outcome(name), run.outcomes()[name]):
         assert (result.trial, result.state, result.kind) == (name, State.FAILED, "unreadable")
-        assert f"results/{name}.json" in result.message and "delete it and resume" in result.message
+        assert f"results/{name}.json" in result.message
+        assert ("move it away" if badness == "a folder" else "delete it and resume") in result.message
 
 
 def test_a_start_whose_record_is_torn_counts(run):

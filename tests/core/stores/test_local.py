@@ -10,7 +10,7 @@ from itertools import count
 import pytest
 
 from tests.conformance.stores import StoreConformance
-from windtunnel.errors import NotFoundError, StoreError
+from windtunnel.errors import NoObjectError, NotFoundError, StoreError
 from windtunnel.stores import open_store
 from windtunnel.stores.local import LocalStore, writing
 
@@ -89,12 +89,30 @@ def test_no_link_below_the_folder_is_followed(store, tmp_path):
     store.put("search/run-1/a", b"1")
     (store.folder / "latest").symlink_to("search/run-1")
     for read in (store.get, store.stat, store.open):
-        with pytest.raises(NotFoundError, match="latest/a: a symbolic link is not followed here"):
+        with pytest.raises(NotFoundError, match="latest/a: a symbolic link is not followed here; move it away"):
             read("latest/a")
     with pytest.raises(StoreError, match=r"cannot write .*latest/b: a symbolic link is not followed here"):
         store.put("latest/b", b"2")
     assert [entry.path for entry in store.list()] == ["search/run-1/a"]
     assert list(store.list("latest/")) == []
+
+
+def test_what_stands_in_the_place_of_an_object_is_named_by_reads_writes_and_among_the_obstacles(store):
+    store.put("results/whole.json", b"{}")
+    folder = store.folder / "results"
+    (folder / "folder.json").mkdir()
+    (folder / "link.json").symlink_to("whole.json")
+    os.mkfifo(folder / "pipe.json")
+    places = [f"results/{name}.json" for name in ("folder", "link", "pipe")]
+    assert sorted(store.obstacles("results/")) == places
+    for path in places:
+        for use in (store.get, store.stat, lambda path: store.create(path, b"")):
+            with pytest.raises(NoObjectError, match="move it away"):
+                use(path)
+    assert store.obstacles("claims/") == () and [entry.path for entry in store.list()] == ["results/whole.json"]
+    (store.folder / "steps").write_text("")
+    with pytest.raises(NoObjectError, match="steps: what is no folder stands in the place of one; move it away"):
+        store.obstacles("steps/")
 
 
 def test_the_folder_itself_may_be_a_link(store, tmp_path):

@@ -7,9 +7,9 @@ from typing import Any
 from windtunnel.ledger import Trial
 from windtunnel.report.payloads.plain import plain, seconds
 from windtunnel.report.snapshot import WAITING, Snapshot
+from windtunnel.text import last_line
 
 _SLACK = 10.0  # seconds that a store's clock may be coarse or late by: what was written then is sent twice
-_MESSAGE = 300  # characters of a failure's message; the trial itself has it whole
 
 
 def trials(snapshot: Snapshot, since: str = "") -> dict[str, Any]:
@@ -59,7 +59,7 @@ def _columns(snapshot: Snapshot, rows: Sequence[Trial]) -> dict[str, list[Any]]:
         "state": [trial.state or WAITING for trial in rows],
         "violation": [plain(trial.violation) for trial in rows],
         "kind": [result.kind if result else "" for result in results],
-        "message": [_shortened(trial.message) for trial in rows],
+        "message": [last_line(trial.message) for trial in rows],
         "seconds": [plain(result.seconds) if result else 0.0 for result in results],
         "started": [seconds(result.started) if result else None for result in results],
         "attempts": [result.attempts if result else 0 for result in results],
@@ -89,8 +89,3 @@ def _names(values: Iterable[Mapping[str, Any]]) -> list[str]:
 
 def _named(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> list[list[Any]]:
     return [[name, [plain(row.get(name)) for row in rows]] for name in names]
-
-
-def _shortened(message: str) -> str:
-    last = message.strip().rpartition("\n")[2]
-    return last if len(last) <= _MESSAGE else f"{last[:_MESSAGE]}…"

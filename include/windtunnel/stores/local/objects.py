@@ -59,6 +59,12 @@ def names_in(folder: int, start: str) -> list[tuple[str, bool]]:
     return sorted(names, key=lambda child: child[0] + "/" * child[1])
 
 
+def names_of_obstacles(folder: int) -> list[str]:
+    """The names in an open folder that are an object's and stand for none."""
+    with os.scandir(folder) as scanned:
+        return [child.name for child in scanned if is_name(child.name) and not child.is_file(follow_symlinks=False)]
+
+
 def children_of(folder: int, base: str, names: Iterable[tuple[str, bool]]) -> list[tuple[str, Entry | None]]:
     """The objects of an open folder by these names, in order; folders have no entry."""
     children: list[tuple[str, Entry | None]] = []

@@ -4,7 +4,7 @@ import itertools
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from copy import copy
 from io import BufferedReader
@@ -25,6 +25,7 @@ from windtunnel.stores.local.objects import (
     etag_of,
     hidden_folder,
     names_in,
+    names_of_obstacles,
     version_of,
 )
 from windtunnel.stores.local.writing import finish, locked, put_there, sweep_folder, temporary_file
@@ -131,6 +132,13 @@ class LocalStore(Store):
         folder, _, start = prefix.rpartition("/")
         parts = tuple(folder.split("/")) if folder else ()
         return self._walk(parts, start) if all(map(is_name, parts)) else iter(())
+
+    def obstacles(self, folder: str) -> Sequence[str]:
+        """Paths right in a folder at which a folder stands, a link, or what else is no file."""
+        parts = folder.removesuffix("/").split("/")
+        with self._explained("list", folder), suppress(FileNotFoundError), opened_folder(self.folder, parts) as opened:
+            return [f"{folder}{name}" for name in names_of_obstacles(opened)]
+        return ()
 
     def delete(self, path: str) -> None:
         """Remove the object, or the link that stands in its place."""

@@ -1,0 +1,88 @@
+"""The supervisor's own rules, stepped under a clock of the test's own."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from tests.runs import make_run
+from windtunnel.definition.model import Limits
+from windtunnel.errors import StoreError, UnavailableError
+from windtunnel_trainer import supervisor as supervisors
+from windtunnel_trainer.supervisor import Supervisor, _Running
+from windtunnel_trainer.waits import Waits
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(supervisors.time, "monotonic", lambda: clock.now)
+    return clock
+
+
+@pytest.fixture
+def supervisor(tmp_path, clock, monkeypatch):
+    monkeypatch.setattr(supervisors.child, "kill", lambda pid, number: None)
+    run = make_run(str(tmp_path / "store"), tmp_path / "trace", ["nothing"])
+    return Supervisor(run.ledger, run.jobs[0], Limits(trial_time=10.0), lambda *_: None)
+
+
+def test_the_time_that_a_trial_waits_for_a_full_disk_is_not_held_against_it(supervisor, clock, capsys):
+    waits = Waits()
+    running = _Running("unit", 0, 1, None, None, waits, began=0.0, longest=10.0)
+    supervisor._running.append(running)
+    for waiting, seconds in ((False, 5), (True, 1000), (False, 4)):
+        if waiting != bool(waits):
+            waits.tell("waiting: the disk is full" if waiting else "it takes writes again")
+        for _ in range(seconds):
+            clock.now += 1
+            supervisor._condemn()
+            assert running.condemned is None
+    clock.now += 2
+    supervisor._condemn()
+    assert running.condemned[0] == "timeout"
+    assert capsys.readouterr().out.count("\n") == 2
+
+
+def test_a_claim_that_a_full_disk_refuses_is_told_once_and_asked_for_again(supervisor, clock, capsys):
+    answers = [UnavailableError("no space"), UnavailableError("no space"), UnavailableError("no space"), "unit"]
+
+    def next_unit():
+        answer = answers.pop(0) if answers else None
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    supervisor._source = SimpleNamespace(next=next_unit)
+    asked = []
+    for _ in range(5):
+        asked.append(supervisor._ask())
+        asked.append(supervisor._ask())  # too soon after a refusal
+        clock.now += 60
+    assert "unit" in asked and not answers
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition(" ")[2] for line in lines] == ["asking again and again: no space", "the store answers again"]
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_what_the_store_refuses_for_good_fails_the_unit_or_ends_the_lane_with_its_cause(
+    supervisor, clock, monkeypatch, whole
+):
+    ledger, unit = supervisor._ledger, supervisor._job.units[0]
+    supervisor._folder.mkdir(parents=True)
+
+    def refused(*_):
+        raise StoreError("cannot create it: Operation not permitted")
+
+    if whole:
+        monkeypatch.setattr(type(ledger), "record", refused)
+    supervisor._work.do(unit, refused)
+    supervisor._work.try_left(supervisor._give_up)
+    assert ledger.result(unit) is None, "it may pass"
+    clock.now += 60
+    supervisor._work.try_left(supervisor._give_up)
+    assert supervisor._hopeless is whole and not supervisor._work.left
+    if whole:
+        assert ledger.refused_launch(supervisor._job.job) == ("storage", "cannot create it: Operation not permitted")
+    else:
+        result = ledger.result(unit)
+        assert (result.kind, result.message) == ("storage", "cannot create it: Operation not permitted")

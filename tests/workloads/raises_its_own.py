@@ -1,0 +1,8 @@
+"""A workload whose import raises what is no `Exception`."""
+
+
+class OwnError(BaseException):
+    pass
+
+
+raise OwnError("no licence")
