@@ -66,10 +66,13 @@ def test_a_script_that_takes_too_long_is_ended_with_its_children(lab, tmp_path):
         import os, subprocess, sys, time
         child = subprocess.Popen(["sleep", "600"])
         print(os.getpid(), child.pid, file=open({str(trace)!r}, "w"), flush=True)
+        print("half.txt", file=open("half.txt", "w"), flush=True)
         print("accuracy=1", flush=True)
         time.sleep(600)
     """
-    made = lab(text, epochs=EPOCHS, limits={"trial_time": 5})
+    made = lab(text, {"keep": ["*.txt"]}, {"given.txt": "x"}, epochs=EPOCHS, limits={"trial_time": 5})
     assert made.start_job().wait(300) == 0
     assert (made.result().state, made.result().kind) == (State.FAILED, "timeout")
+    assert [name for name in made.files() if name.startswith("artifacts/")] == ["artifacts/half.txt"]
+    assert "accuracy=1" in made.result().log_tail
     assert not any(is_alive(int(pid)) for pid in trace.read_text().split())

@@ -17,6 +17,7 @@ from windtunnel.ledger.model import ONNX
 from windtunnel.workload.placeholders import placeholders
 from windtunnel_trainer import export, preemption
 from windtunnel_trainer.failure import ScriptError
+from windtunnel_trainer.left import script_folder
 from windtunnel_trainer.process_group import ProcessGroup
 from windtunnel_trainer.saving import checkpoint_pause
 from windtunnel_trainer.script.checkpoint import CheckpointFolder
@@ -38,7 +39,7 @@ def run_script(trial: "Trial") -> None:
         ScriptError: it ended with another exit code than 0, or by a signal.
         WorkloadError: it cannot be started, or what it leaves cannot be read.
     """
-    base = trial.folder.with_name(f"{trial.folder.name}-script")
+    base = script_folder(trial.folder)
     try:
         _Run(trial, base).perform()
     finally:
@@ -165,7 +166,7 @@ class _Run:
     def _take_model(self) -> None:
         """Take the model that the script has left, if it has."""
         for file in (self._place.output / ONNX, self._place.folder / ONNX):
-            if file.is_file() and self._place.is_made(file):
+            if file.is_file() and self._place.work.is_made(file):
                 export.keep(self._trial.ledger, self._trial.id, file, None)
                 self._trial.exported = True
                 return
@@ -174,12 +175,7 @@ class _Run:
         """Keep the files that the definition names, and the state."""
         if self._checkpoint is not None:
             self._checkpoint.save(self._trial.reports)
-        for file in self._place.kept():
-            name = file.relative_to(self._place.folder).as_posix()
-            try:
-                self._trial.save(name, file)
-            except WorkloadError as error:
-                ProcessGroup().say(f"{name} is not kept: {error}")
+        self._trial.keep_files(self._place.folder, self._place.work.kept(self._script.keep))
 
     def _read_told(self) -> None:
         """Take in what `windtunnel.script.report` has written since."""
