@@ -13,11 +13,19 @@ _MOST = 10_000  # characters of a message
 
 
 def error_text(error: BaseException) -> str:
-    """An error's class and what it says, whatever it is: without a message, with a broken one, or a call of exit()."""
+    """An error's class and what it says, whatever it is: without a message, with a broken one, or a call of exit().
+
+    The first line is the headline; what else the error says, its notes among it, follows.
+    """
     if isinstance(error, SystemExit):
-        return readable(f"the workload called sys.exit({_shown(error.code)})")
+        mend = ": let it return instead" if error.code in (None, 0) else ""
+        return readable(f"the workload called sys.exit({_shown(error.code)}){mend}")
     try:
-        return readable("".join(traceback.format_exception_only(error)).strip())
+        lines = traceback.format_exception_only(error)
+        if isinstance(error, SyntaxError):  # the piece of code that Python shows before
+            lines = lines[next(at for at, line in enumerate(lines) if not line.startswith(" ")) :]
+            lines[0] = f"{type(error).__name__}: {error}"  # with the place
+        return readable("\n".join(line.strip("\n") for line in lines).strip())
     except BaseException:  # a class that is broken itself
         return f"an exception that cannot be shown, of a class made by {type(type(error)).__name__}"
 

@@ -68,9 +68,9 @@ def failed(ledger: Ledger, unit: str, kind: str, message: str, log_tail: str = "
 
 
 def cause(result: Result) -> str:
-    """Why a unit failed, in one line: the failure's kind, and the last line of its message."""
-    last = result.message.strip().rpartition("\n")[2].strip()
-    return ": ".join(part for part in (result.kind, last) if part) or "for no known reason"
+    """Why a unit failed, in one line: the failure's kind, and the headline of its message."""
+    headline = result.message.strip().partition("\n")[0].strip()
+    return ": ".join(part for part in (result.kind, headline) if part) or "for no known reason"
 
 
 def causes(results: Iterable[Result]) -> list[tuple[str, list[str]]]:

@@ -21,7 +21,8 @@ from windtunnel_trainer.left import script_folder
 from windtunnel_trainer.process_group import ProcessGroup
 from windtunnel_trainer.saving import checkpoint_pause
 from windtunnel_trainer.script.checkpoint import CheckpointFolder
-from windtunnel_trainer.script.output import Lines, Output
+from windtunnel_trainer.script.lines import Lines
+from windtunnel_trainer.script.output import Output
 from windtunnel_trainer.script.place import Place
 from windtunnel_trainer.script.processes import GRACE, Processes
 from windtunnel_trainer.stopping import TrialStopped
@@ -142,7 +143,7 @@ class _Run:
         if code < 0 and preemption.is_unit():
             self._keep()
             preemption.die_of(-code)  # a process that is killed is a killed trial: it is started again
-        raise ScriptError(f"{self._script.name} {describe_end(code, self._place.told(self._lines.last))}")
+        raise ScriptError(f"{self._script.name} {describe_end(code, self._place.told(self._lines.error.text()))}")
 
     def _take_results(self, values: dict[str, object]) -> None:
         """Read the JSON file that the definition names, and report what has come of a last report."""
@@ -205,7 +206,7 @@ class _Run:
 
 
 def hear(processes: Processes, output: Output, place: Place) -> str:
-    """Take in, and show, all that one process writes; it has ended then. Returns the last line that is not blank."""
+    """Take in, and show, all that one process writes; it has ended then. Returns why it failed, if it did."""
     lines = Lines()
     try:
         for _, piece in processes.output():
@@ -220,7 +221,7 @@ def hear(processes: Processes, output: Output, place: Place) -> str:
         for line in place.reports.read_text().splitlines():
             output.told(line)
     output.end()
-    return lines.last
+    return lines.error.text()
 
 
 def describe_end(code: int, last: str = "") -> str:
@@ -228,7 +229,7 @@ def describe_end(code: int, last: str = "") -> str:
 
     Args:
         code: its exit code, or minus the number of a signal.
-        last: the last line that it wrote, which an exit code alone does not tell.
+        last: what its last lines tell of the error, which an exit code alone does not.
     """
     number = -code if code < 0 else code - 128
     name = ""
