@@ -30,6 +30,11 @@ def error_text(error: BaseException) -> str:
         return f"an exception that cannot be shown, of a class made by {type(type(error)).__name__}"
 
 
+def headline(message: str) -> str:
+    """The one line of a message that says what it is about, as of `error_text`."""
+    return message.strip().partition("\n")[0].strip()
+
+
 def readable(value: object) -> str:
     """The text as a record holds it: what no terminal or UTF-8 file takes written out, its middle left out if long."""
     text = str(value)

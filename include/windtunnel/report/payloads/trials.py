@@ -7,6 +7,7 @@ from typing import Any
 from windtunnel.ledger import Trial
 from windtunnel.report.payloads.plain import plain, seconds
 from windtunnel.report.snapshot import WAITING, Snapshot
+from windtunnel.text import headline
 
 _SLACK = 10.0  # seconds that a store's clock may be coarse or late by: what was written then is sent twice
 _MESSAGE = 300  # characters of a failure's message; the trial itself has it whole
@@ -92,5 +93,5 @@ def _named(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> list[list
 
 
 def _shortened(message: str) -> str:
-    last = message.strip().rpartition("\n")[2]
-    return last if len(last) <= _MESSAGE else f"{last[:_MESSAGE]}…"
+    line = headline(message)
+    return line if len(line) <= _MESSAGE else f"{line[:_MESSAGE]}…"
