@@ -46,7 +46,7 @@ FILES = {
 }
 SEARCH: dict[str, Any] = {
     "script": {
-        "file": "train.py",
+        "file": "mine/train.py",
         "arguments": "{flags} --epochs={epochs} --checkpoint={checkpoint} --output={output}",
         "metrics": {"accuracy": r"Epoch (?P<epoch>\d+): accuracy (?P<value>\S+)"},
         "keep": ["output/*.txt"],
@@ -66,9 +66,10 @@ SEARCH: dict[str, Any] = {
 
 
 def write(folder: Path) -> None:
-    """Write the script and what lies beside it."""
+    """Write the script and what lies beside it into a folder below that of the definition, which fills as it runs."""
+    (folder / "mine").mkdir()
     for name, content in FILES.items():
-        (folder / name).write_text(textwrap.dedent(content))
+        (folder / "mine" / name).write_text(textwrap.dedent(content))
 
 
 def check(ledger: Ledger) -> dict[str, Result]:
