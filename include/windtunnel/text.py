@@ -9,8 +9,6 @@ from windtunnel.errors import WindtunnelError
 
 _NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?")
 _FORMULA = tuple("=+-@\t\r\n|%\uff1d\uff0b\uff0d\uff20")  # what spreadsheets take for the beginning of a formula
-
-
 _MOST = 2_000  # characters of a message; the log has it whole
 _LINE = 300  # characters of what a line says of one
 _PARTS = 5  # errors of a group that are named
@@ -19,32 +17,34 @@ _PARTS = 5  # errors of a group that are named
 def error_text(error: BaseException) -> str:
     """An error's class and what it says, whatever it is: without a message, with a broken one, or a call of exit().
 
-    One of Windtunnel's own is written for a person, who needs no class.
+    The first line is the headline; what else the error says, its notes among it, follows. One of Windtunnel's own is
+    written for a person, who needs no class.
     """
     if isinstance(error, SystemExit):
-        return readable(f"the workload called sys.exit({_shown(error.code)})")
+        mend = ": let it return instead" if error.code in (None, 0) else ""
+        return readable(f"the workload called sys.exit({_shown(error.code)}){mend}")
     try:
-        return readable(error if isinstance(error, WindtunnelError) else _with_parts(error))
+        return readable(error if isinstance(error, WindtunnelError) else _with_notes(error))
     except BaseException:  # a class that is broken itself
         return f"an exception that cannot be shown, of a class made by {type(type(error)).__name__}"
 
 
-def _with_parts(error: BaseException) -> str:
-    """What Python says of an error, its notes and the errors of a group behind it on the same line."""
+def _with_notes(error: BaseException) -> str:
+    """What Python says of an error, the errors of a group in its first line, and its notes in lines of their own."""
     shown = traceback.TracebackException(type(error), error, None, compact=True)
     notes, shown.__notes__ = getattr(error, "__notes__", None), []
-    text = "".join(shown.format_exception_only()).strip()
-    if isinstance(notes, list | tuple):
-        text += "".join(f"; {' '.join(str(note).split())}" for note in notes)
+    lines = "".join(shown.format_exception_only()).strip().splitlines()
+    if isinstance(error, SyntaxError):  # without the piece of code that Python shows before, with its place
+        lines = [f"{type(error).__name__}: {error}"]
     if isinstance(error, BaseExceptionGroup):
-        parts = [last_line(error_text(part)) for part in error.exceptions[:_PARTS]]
-        text += f": {'; '.join(parts)}{'; …' if len(error.exceptions) > _PARTS else ''}"
-    return text
+        parts = [headline(error_text(part)) for part in error.exceptions[:_PARTS]]
+        lines[0] += f": {'; '.join(parts)}{'; …' if len(error.exceptions) > _PARTS else ''}"
+    return "\n".join([*lines, *map(str, notes if isinstance(notes, list | tuple) else ())])
 
 
-def last_line(message: str) -> str:
-    """What a table or a list of causes says of a message: its last line, shortened."""
-    return shortened(message.strip().rpartition("\n")[2].strip())
+def headline(message: str) -> str:
+    """The one line that says what a message is about: its first, as of `error_text`, shortened."""
+    return shortened(message.strip().partition("\n")[0].strip())
 
 
 def shortened(text: str) -> str:

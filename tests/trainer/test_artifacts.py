@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.runs import make_run
 from windtunnel.errors import WorkloadError
 from windtunnel.ledger.artifacts import artifacts
 from windtunnel_trainer.trial import Trial
@@ -47,6 +48,26 @@ def test_of_a_trial_that_fails_too(bench, tmp_path):
     result = made.train(log=tmp_path / "unit.log")
     assert (result.state, "it fails" in result.message) == ("failed", True)
     assert "plots/loss.csv" in names(made, result.trial)
+
+
+@pytest.mark.slow
+def test_of_a_trial_whose_process_could_not_keep_it_too(each_store, tmp_path):
+    fields = {"objectives": {"val_acc": "maximize"}, "settings": {"big": 500}}
+    limits = {"trial_time": 5, "trial_retries": 0, "artifacts": 300}
+    run = make_run(
+        each_store,
+        tmp_path / "trace",
+        ["kill", "exit", "wait"],
+        workload="tests.workloads.keeps",
+        fields=fields,
+        **limits,
+    )
+    run.finish()
+    for do, kind in {"kill": "killed", "exit": "error", "wait": "timeout"}.items():
+        result = run.result(do)
+        assert (result.state, result.kind) == ("failed", kind)
+        assert list(artifacts(run.ledger, result.trial)) == ["notes/said.txt", "plots/loss.csv"]
+        assert "big.bin is not kept: " in result.log_tail
 
 
 def test_a_folder_that_is_too_big_is_told_and_fails_nothing(bench, tmp_path, capfd):

@@ -6,6 +6,7 @@ import pytest
 from windtunnel.errors import NotFoundError, StoreError
 from windtunnel.ledger import Attempt, Ledger
 from windtunnel.stores.local import LocalStore
+from windtunnel_trainer.left import folder_of
 from windtunnel_trainer.logs import UnitLog
 
 UNIT = "0123456789abcdef-e1"
@@ -91,3 +92,13 @@ def test_a_disk_that_refuses_a_log_is_a_storage_fault(ledger, tmp_path):
     log = UnitLog(ledger, UNIT, tmp_path / "nowhere")
     with pytest.raises(StoreError, match="cannot use the log"):
         log.begin(attempt(1))
+
+
+def test_nothing_of_a_unit_is_left_on_the_host(ledger, tmp_path):
+    log = log_in(ledger, tmp_path / "jobs")
+    log.begin(attempt(1))
+    other = log.file.with_name(f"{UNIT}.5.log")  # of another unit, half an epoch further
+    for folder in (folder_of(log.file, 1), folder_of(log.file, 2), folder_of(other, 1)):
+        folder.mkdir(parents=True)
+    log.remove()
+    assert [path.name for path in (tmp_path / "jobs").iterdir()] == [folder_of(other, 1).parent.name]

@@ -298,3 +298,8 @@ def test_a_checkpoint_may_be_asked_for_at_fixed_times(begin, monkeypatch):
         trial.report(val_acc=epoch.value)
         trial.checkpoint()
     assert kept == [100, 200, 300, 400, 500]
+
+
+def test_what_is_reported_without_a_name_is_refused_with_the_mend(begin):
+    with pytest.raises(WorkloadError, match=r"report\(0\.5\): name what is reported: report\(loss=0\.5\)"):
+        begin(1).report(0.5)

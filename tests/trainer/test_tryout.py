@@ -157,3 +157,18 @@ def leave():
 """
     (tmp_path / "mine.py").write_text(daemon + WORKLOAD.replace("    trial.report(", "    leave()\n    trial.report("))
     assert attempt("--params", '{"width": 1}').returncode == 0
+
+
+def test_a_scripts_own_lines_and_what_is_read_of_them_are_told_apart(tmp_path):
+    (tmp_path / "train.py").write_text("print('epoch 1: score 0.5')\n")
+    file = tmp_path / "script.yaml"
+    script = {"file": "train.py", "arguments": "{flags}", "metrics": {"score": r"score (\S+)"}}
+    file.write_text(yaml.safe_dump({"script": script, "space": {"width": [1, 2]}, "objectives": {"score": "maximize"}}))
+    ended = subprocess.run(
+        [sys.executable, "-m", "windtunnel", "try", str(file)], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert ended.returncode == 0, ended.stderr
+    lines = ended.stdout.splitlines()
+    at = lines.index("epoch 1: score 0.5")
+    assert lines.count("epoch 1: score 0.5") == 1
+    assert lines[at + 1] == "read as epoch 1: score 0.5"

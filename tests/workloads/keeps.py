@@ -1,6 +1,8 @@
 """A workload that leaves files behind, with a model that needs none of torch, epochs and ONNX."""
 
 import os
+import signal
+import time
 from pathlib import Path
 
 
@@ -16,3 +18,10 @@ def train(trial):
     Path(trial.folder / "big.bin").write_bytes(b"x" * trial.settings.get("big", 10))
     if trial.settings.get("fails"):
         raise ValueError("it fails")
+    match trial.params.get("do"):
+        case "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "exit":
+            os._exit(3)
+        case "wait":
+            time.sleep(600)

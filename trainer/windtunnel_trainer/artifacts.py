@@ -3,6 +3,7 @@
 import os
 import stat
 import tempfile
+from collections.abc import Iterable
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
@@ -35,7 +36,7 @@ class Keeper:
     def folder(self) -> Path:
         """A folder of this trial's own, empty at its start. What lies there when the trial ends is kept as artifacts.
 
-        Nothing hidden is kept, and no links. What must outlive a crash is saved by `save`, or is a checkpoint.
+        Nothing hidden is kept, and no links. What must outlive the host is saved by `save`, or is a checkpoint.
         """
         if self._given is None:
             self._temporary = tempfile.TemporaryDirectory(prefix="windtunnel-")
@@ -83,12 +84,19 @@ class Keeper:
 
     def keep_folder(self) -> None:
         """Keep what lies in the folder, also in folders below it, and say what cannot be."""
-        if "folder" not in self.__dict__ or not self._processes.leads:
+        folder = self._given if self._temporary is None else Path(self._temporary.name)
+        if folder is None or not folder.is_dir():
             return
-        for file in sorted(self.folder.rglob("*")):
-            name = file.relative_to(self.folder).as_posix()
-            if not stat.S_ISREG(file.lstat().st_mode) or any(part.startswith(".") for part in name.split("/")):
-                continue
+        files = [file for file in sorted(folder.rglob("*")) if stat.S_ISREG(file.lstat().st_mode)]
+        seen = [file for file in files if not any(part.startswith(".") for part in file.relative_to(folder).parts)]
+        self.keep_files(folder, seen)
+
+    def keep_files(self, folder: Path, files: Iterable[Path]) -> None:
+        """Keep files by the names that they have in a folder, and say what cannot be."""
+        if not self._processes.leads:
+            return
+        for file in files:
+            name = file.relative_to(folder).as_posix()
             try:
                 self.save(name, file)
             except WorkloadError as error:

@@ -52,7 +52,7 @@ def why_ended(code: int, line: str) -> str:
         line: the last of its log, which is part of it if it is an error's.
     """
     words = f"its process ended without a result, with exit code {code}"
-    return f"{words}: {line}" if _ERROR.match(line) else words
+    return f"{words}: {line}" if _ERROR.match(line) else f"{words}: train() must return, or raise an error"
 
 
 def job_too_long(limits: Limits) -> tuple[str, str]:

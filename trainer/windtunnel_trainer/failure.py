@@ -40,7 +40,8 @@ def why_failed(error: BaseException) -> tuple[str, str]:
         kind = "out_of_memory"
     if isinstance(error, WindtunnelError):
         return kind, str(error)
-    message = error_text(error) + _where(error)
+    headline, end, notes = error_text(error).partition("\n")
+    message = f"{headline}{_where(error)}{end}{notes}"
     return kind, f"{message}; {shared_memory.ADVICE}" if shared_memory.is_meant(error) else message
 
 

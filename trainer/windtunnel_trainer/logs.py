@@ -11,6 +11,7 @@ from windtunnel.host.machine import host, now
 from windtunnel.host.private import private_folder
 from windtunnel.ledger import Attempt, Job, Ledger
 from windtunnel.stores.base import Store
+from windtunnel_trainer.left import remove_left
 from windtunnel_trainer.write_interval import WriteInterval
 
 _INTERVAL = WriteInterval(share=2.0, shortest=10.0, longest=20.0, metered=3600.0)  # of the log's age
@@ -82,6 +83,7 @@ class UnitLog:
         for file in (self.file, *(self.file.with_suffix(suffix) for suffix in (".done", ".peak"))):
             with suppress(OSError):
                 file.unlink()
+        remove_left(self.file)
 
     def _fetch(self) -> None:
         """Take over what an earlier start of the job left here or brought to the ledger."""

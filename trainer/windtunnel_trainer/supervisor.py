@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from windtunnel.ledger.failures import LOG_TAIL, record_failure
 from windtunnel_trainer import causes, child, memory
 from windtunnel_trainer.deferred import PAUSE, DeferredWork
 from windtunnel_trainer.gpus import devices, visible_to
+from windtunnel_trainer.left import folder_of, keep_left
 from windtunnel_trainer.logs import UnitLog, log_folder, say
 from windtunnel_trainer.processes import children
 from windtunnel_trainer.source import Listed, Source
@@ -34,6 +35,7 @@ _TICK = 0.2  # seconds between two looks at clocks, memory and the cancel file
 _SHORT_TICK, _SHARE = 0.02, 0.1  # where nothing runs: seconds at first, later this share of the time since then
 _MEASURE = 1.0  # seconds between two looks at memory where no limit is set
 _GRACE = 10.0  # seconds that a unit gets to save its state and end when its job is told to go
+_KEEPING = 60.0  # seconds that keeping the files of a unit may take that could not do so itself
 _HANDOVER = 30.0  # seconds that Kubernetes lets a pod take to leave, in which it may give its start back
 
 
@@ -51,6 +53,7 @@ class _Running:
     kills_before: int = field(default_factory=memory.kernel_kills)
     longest: float | None = None  # seconds that it may take
     condemned: tuple[str, str] | None = None  # kind and message, where the supervisor killed it
+    failure: tuple[str, str] | None = None  # kind and message of a unit whose files this process keeps
 
 
 class Supervisor:
@@ -261,20 +264,38 @@ class Supervisor:
         """See that a unit whose process has ended has a result, or is started again."""
         ended.log.sync(at_once=True)
         unit = ended.unit
-        if child.is_done(code, ended.log.file) or self._ledger.result(unit) is not None:
+        if ended.failure is not None:
+            self._fail(unit, *ended.failure, ended)
+        elif child.is_done(code, ended.log.file) or self._ledger.result(unit) is not None:
             say(f"{unit}: has its result")
             self._forget(unit)
         elif ended.condemned is not None:
-            self._fail(unit, *ended.condemned, ended)
+            self._end(ended, *ended.condemned)
         elif code == child.NO_STORE and causes.is_refusal(_last_line(ended)):
             self._try_again(ended)
         elif code >= 0:
-            self._fail(unit, "error", causes.why_ended(code, _last_line(ended)), ended)
+            self._end(ended, "error", causes.why_ended(code, _last_line(ended)))
         elif (starts := self._starts(unit)) >= self._most_starts:
-            self._fail(unit, *causes.why_killed(-code, ended.kills_before, starts), ended)
+            self._end(ended, *causes.why_killed(-code, ended.kills_before, starts))
         else:
             say(f"{unit}: killed by {causes.signal_name(-code)}, is started again")
             self._waiting.appendleft(unit)
+
+    def _end(self, ended: _Running, kind: str, message: str) -> None:
+        """Record that a unit failed, once what it has left on this host is kept, by a process of its own again."""
+        folder = folder_of(ended.log.file, ended.attempt.number)
+        if not folder.is_dir():
+            self._fail(ended.unit, kind, message, ended)
+            return
+        unit, url, spec = ended.unit, self._ledger.url, self._ledger.spec
+
+        def keep() -> None:
+            keep_left(Ledger.open(url).with_spec(spec), unit, folder)
+
+        pid = child.start(keep, ended.log.file, self._lifeline, {})
+        keeps = replace(ended, pid=pid, began=time.monotonic(), longest=_KEEPING, condemned=None)
+        keeps.failure = kind, message
+        self._running.append(keeps)
 
     def _forget(self, unit: str) -> None:
         """Keep nothing of a unit that has its result: a lane may come to run thousands."""
@@ -287,7 +308,7 @@ class Supervisor:
         """Start a unit again that could not read or write its files, unless it has had its starts."""
         cause = _last_line(ended)
         if (starts := self._starts(ended.unit)) >= self._most_starts:
-            self._fail(ended.unit, "storage", f"{cause}; starts: {starts}", ended)
+            self._end(ended, "storage", f"{cause}; starts: {starts}")
         else:
             say(f"{ended.unit}: {cause}; is started again")
             self._waiting.appendleft(ended.unit)

@@ -12,6 +12,7 @@ from windtunnel.definition.model import Definition
 from windtunnel.errors import WorkloadError
 from windtunnel.ledger import Ledger, Request
 from windtunnel.stopping.rules import Verdict
+from windtunnel.validation import shown
 from windtunnel_trainer import best, checkpoints, export, preemption
 from windtunnel_trainer.artifacts import Keeper
 from windtunnel_trainer.checkpoints import Progress, Report
@@ -204,7 +205,7 @@ class Trial(Keeper):
         """All reports so far."""
         return deepcopy(self._progress.reports)
 
-    def report(self, **metrics: Any) -> None:
+    def report(self, *nameless: Any, **metrics: Any) -> None:
         """Say how good the model is now; several calls at one point make one report.
 
         Where the trial does not train by `epochs`, a report is of the epoch that it names as `epoch`. Where none does,
@@ -213,14 +214,19 @@ class Trial(Keeper):
         Raises:
             NotFiniteError: an objective or a constrained value is infinite or no number; it ends the trial as `nan`.
             TrialStopped: the trial is not worth more training.
-            WorkloadError: a value is no number.
+            WorkloadError: a value is no number, or has no name.
         """
+        if nameless:
+            raise WorkloadError(
+                f"report({shown(nameless[0])}): name what is reported: report(loss=0.5), report(**values)"
+            )
         progress = self._progress
         progress.seconds = self._seconds
         report = add_report(progress, metrics, target=self._target, epochs=self._request.epochs)
         best.keep_best(progress, self.definition, report, self._saver.objects)
         self.write_metrics()
-        self._group.say(as_line(report))
+        said = "read as " if self.definition.script is not None else ""  # of a script's own line, which stands above
+        self._group.say(f"{said}{as_line(report)}")
         if self._listener is not None and self._group.leads:
             self._listener(report)
         if broken := self._group.agree(not_finite(report, self.definition)):

@@ -26,6 +26,7 @@ from windtunnel_trainer.data import Preparation, examples, is_whole
 from windtunnel_trainer.entry import caller
 from windtunnel_trainer.export import exported_model
 from windtunnel_trainer.failure import NoMetricsError, ScriptError, why_failed
+from windtunnel_trainer.left import folder_of
 from windtunnel_trainer.memory import read_peak
 from windtunnel_trainer.process_group import ProcessGroup
 from windtunnel_trainer.ranks import pause
@@ -77,7 +78,7 @@ def run(
             workload = preload(definition, JobKind.TRAIN)
             goes_on = attempt.number > 1 or request.continue_from
             with nullcontext() if goes_on or not log else rehearsed(workload, ledger, definition, request, log):
-                folder = log and log.with_suffix(f".{attempt.number}")  # gone with the job's own folder
+                folder = log and folder_of(log, attempt.number)
                 result = train(ledger, definition, request, stop, first_start=first_start, folder=folder)
         else:
             result = verify(ledger, definition, request)

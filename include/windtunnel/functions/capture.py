@@ -15,7 +15,7 @@ from typing import Any
 
 from windtunnel.errors import WorkloadError
 from windtunnel.host.machine import user_cache
-from windtunnel.ledger.ids import canonical_json, safe_name
+from windtunnel.ledger.ids import safe_name
 
 _FUTURE = "from __future__ import annotations\n"  # what only annotates need not travel
 _HEAD = f'"""Made of functions that stood in a script or a notebook."""\n\n{_FUTURE}'
@@ -126,7 +126,7 @@ def _source_of(item: Callable[..., Any] | type) -> str:
         raise WorkloadError(
             f"the source of {item.__name__} cannot be found: write it in a file or a notebook's cell"
         ) from error
-    if not source.lstrip().startswith(("def ", "class ", "@")):
+    if not source.lstrip().startswith(("def ", "async def ", "class ", "@")):
         raise WorkloadError(f"{item.__name__} has no source of its own: write it with def, not as a lambda")
     return source if source.endswith("\n") else source + "\n"
 
@@ -180,13 +180,17 @@ def _import_of(module: str, name: str) -> str:
 
 
 def _literal(name: str, value: Any, user: str) -> str:
-    try:
-        plain = json.loads(canonical_json(value))
-    except (ValueError, TypeError, RecursionError):
-        plain = None
-    if plain != value:
+    if not _is_plain(value):
         raise WorkloadError(
             f"{user}() uses {name!r}, a {type(value).__name__} that cannot travel to another process: make it within "
             f"{user}(), or give plain values as settings"
         )
     return repr(value)
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether JSON gives the very same value back, of the same classes."""
+    try:
+        return repr(json.loads(json.dumps(value, allow_nan=False))) == repr(value)
+    except (ValueError, TypeError, RecursionError):
+        return False

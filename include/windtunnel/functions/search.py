@@ -4,6 +4,7 @@ import math
 import os
 import sys
 from collections.abc import Callable, Mapping
+from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
 from windtunnel.definition import Definition, recorded_definition, resolve
@@ -140,9 +141,11 @@ def _amounts(trials: int | Mapping[str, Any], parallel: int | None, fields: Mapp
 
 def _workload(train: Train) -> str:
     """The name by which jobs find the function: its own, or that of a module made of its source."""
-    if not callable(train) or not hasattr(train, "__name__"):
-        raise WindtunnelError(f"train: found {type(train).__name__}; allowed: a function")
-    if is_importable(train):
+    importable = hasattr(train, "__qualname__") and is_importable(train)
+    if isinstance(train, BuiltinFunctionType) or not (importable or isinstance(train, FunctionType | type)):
+        mend = ": write def train(trial), which makes what it needs and calls it" if callable(train) else ""
+        raise WindtunnelError(f"train: found {type(train).__name__}; allowed: a function{mend}")
+    if importable:
         return f"{train.__module__}:{train.__qualname__}"
     file = make_module(train)
     if str(file.parent) not in sys.path:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from windtunnel.host.machine import now
 from windtunnel.ledger import Attempt, Ledger, Result, State
 from windtunnel.ledger.curves import EPOCH, SECONDS, last_report
-from windtunnel.text import last_line
+from windtunnel.text import headline
 
 LOG_TAIL = 4096  # bytes of a log that go into a failed result
 _SAME = 5  # trials that have failed for one cause, with no other yet, after which a search is hopeless
@@ -69,8 +69,8 @@ def failed(ledger: Ledger, unit: str, kind: str, message: str, log_tail: str = "
 
 
 def cause(result: Result) -> str:
-    """Why a unit failed, in one line: the failure's kind, and the last line of its message."""
-    return ": ".join(part for part in (result.kind, last_line(result.message)) if part) or "for no known reason"
+    """Why a unit failed, in one line: the failure's kind, and the headline of its message."""
+    return ": ".join(part for part in (result.kind, headline(result.message)) if part) or "for no known reason"
 
 
 def causes(results: Iterable[Result]) -> list[tuple[str, list[str]]]:

@@ -4,10 +4,11 @@ The core calls `space` and `cost`, which must not need torch; the trainer runs `
 """
 
 import importlib
+import inspect
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import lru_cache
@@ -73,7 +74,41 @@ def load_workload(name: str) -> Workload:
     if train is None:
         raise WorkloadError(f"workload {name!r} ({module.__file__}) lacks {function or 'train'}()")
     others = {attribute: offered(attribute) for attribute in ("prepare", "verify", "space", "cost")}
+    for attribute, value in ((function or "train", train), *others.items()):
+        if value is not None and (fault := _unfit(value)):
+            raise WorkloadError(f"workload {name!r}: {attribute}() {fault}")
+    wants_reporter(train)
     return Workload(name, train, **others, marked=getattr(module, "TORCH", None))
+
+
+def wants_reporter(train: Callable[..., Any]) -> bool:
+    """Whether a function trains by `train(args, reporter)`, as AutoGluon has it, rather than by `train(trial)`.
+
+    Raises:
+        WorkloadError: it does neither.
+    """
+    try:
+        signature = inspect.signature(train)
+    except ValueError:  # not told of what is written in C
+        return False
+    for count in (1, 2):
+        with suppress(TypeError):
+            signature.bind(*range(count))
+            return count == 2
+    name = getattr(train, "__name__", "train")
+    raise WorkloadError(
+        f"{name}{signature} cannot be called: write {name}(trial), or {name}(args, "
+        "reporter); what else it takes needs a default, or stands among settings"
+    )
+
+
+def _unfit(function: Callable[..., Any]) -> str:
+    """Why calling a function would do nothing; empty where it would do something."""
+    if inspect.iscoroutinefunction(function):
+        return "is a coroutine, which nobody awaits: write it with def, and let it call asyncio.run(…)"
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        return "is a generator, whose values nobody takes: call trial.report(…) in place of yield"
+    return ""
 
 
 @contextmanager
@@ -97,6 +132,8 @@ def _told_and_alone() -> Iterator[None]:
         os._exit = leave
         if os.getpid() != process:
             leave(0)
+
+
 
 
 def known_values(name: str, params: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, float]:

@@ -22,7 +22,7 @@ from windtunnel.ledger import Ledger, State
 from windtunnel.ledger.queue import open_queue
 from windtunnel.ledger.sources import check_begun
 from windtunnel.ledger.stage import FLEET
-from windtunnel.text import last_line
+from windtunnel.text import headline
 from windtunnel_airflow.context import current_fleet, current_ledger, set_label, tell, tell_fleet
 from windtunnel_airflow.failures import failures
 from windtunnel_airflow.run_lock import hold_lock, is_at_work
@@ -106,7 +106,7 @@ def collect(part: str, store: str) -> None:
     succeeded, failed = 0, list[str]()
     for result in results(ledger):
         if result.lane == part and result.state is State.FAILED:
-            failed.append(f"{result.batch}: {result.kind}: {last_line(result.message)}")
+            failed.append(f"{result.batch}: {result.kind}: {headline(result.message)}")
         elif result.lane == part:
             succeeded += 1
     tell(f"{part}: {succeeded} mini-batches succeeded, {len(failed)} failed.")

@@ -109,7 +109,7 @@ def test_results_as_csv_has_a_column_for_each_value(ledger, capsys):
         assert float(row["params.lr"]) == params[row["trial"]]["lr"]
         assert int(row["peak_memory"]) == outcome.peak_memory
     assert [row["verdict"] for row in rows[-4:]].count("verified") == 3
-    assert "\nRuntimeError" in next(row for row in rows if row["state"] == "failed")["message"]
+    assert "\nin layer 2" in next(row for row in rows if row["state"] == "failed")["message"]
 
 
 def test_results_as_json_says_the_same(ledger, capsys):

@@ -1,7 +1,9 @@
 """A search of a script, without Airflow."""
 
 import pytest
+import yaml
 
+from tests import script_search
 from windtunnel import stages
 from windtunnel.definition import load_definition, resolve
 from windtunnel.engine import Engine
@@ -46,3 +48,13 @@ def test_a_script_is_searched_and_what_it_ignores_is_told(each_store, tmp_path):
     (folder / "elsewhere").mkdir()
     again = stages.begin(resolve(load_definition(file)), ledger, "again")
     assert again.code == snapshot.record["code"]  # the definition's own file is no part of what trials are
+
+
+@pytest.mark.slow
+def test_checkpoints_live_through_promotion_and_full_training_and_models_are_checked(each_store, tmp_path):
+    script_search.write(tmp_path)
+    file = tmp_path / "script.yaml"
+    file.write_text(yaml.safe_dump(script_search.SEARCH))
+    ledger = Ledger(open_store(each_store), "script", "run")
+    Engine(stages.begin(resolve(load_definition(file)), ledger, "local")).perform()
+    script_search.check(ledger)

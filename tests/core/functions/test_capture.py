@@ -5,8 +5,10 @@ import math as maths
 import random
 import types
 from collections import OrderedDict
+from enum import IntEnum
 from functools import partial
 
+import numpy as np
 import pytest
 
 from windtunnel.errors import WorkloadError
@@ -118,6 +120,12 @@ def test_recursion_and_mutual_calls_end():
         ((1, 2), "tuple"),
         ({1: 2}, "dict"),
         (partial(double, 1), "partial"),
+        (np.float64(0.5), "float64"),
+        ([np.float64(0.5)], "list"),
+        (np.zeros(3), "ndarray"),
+        (IntEnum("Level", ["LOW"]).LOW, "Level"),
+        (OrderedDict(a=1), "OrderedDict"),
+        (float("nan"), "float"),
     ],
 )
 def test_a_value_that_json_has_no_word_for_is_named(value, kind):

@@ -1,6 +1,7 @@
 """Searches from Python: no YAML, no Airflow."""
 
 import sys
+from functools import lru_cache, partial
 
 import pytest
 
@@ -61,9 +62,33 @@ def test_wrong_fields_are_named_and_nothing_is_begun(tmp_path):
         windtunnel.search(parabola, SPACE, {"score": "maximize"}, strategy={"name": "none"})
     with pytest.raises(DefinitionError, match="trials: found 0"):
         windtunnel.search(parabola, SPACE, {"score": "maximize"}, trials=0)
-    with pytest.raises(WindtunnelError, match="train: found int; allowed: a function"):
+    with pytest.raises(WindtunnelError, match=r"train: found int; allowed: a function$"):
         windtunnel.search(3, SPACE, {"score": "maximize"})
     assert not (tmp_path / "runs").exists()
+
+
+class Trainer:
+    def __init__(self, score=1.0):
+        self.score = score
+
+    def __call__(self, trial):
+        trial.report(score=self.score)
+
+    train = __call__
+
+    @classmethod
+    def train_class(cls, trial):
+        trial.report(score=1.0)
+
+
+@pytest.mark.parametrize(
+    "train",
+    [Trainer(), Trainer().train, Trainer.train_class, partial(parabola), lru_cache(parabola), print, [].append],
+    ids=repr,
+)
+def test_what_cannot_travel_by_its_name_is_refused_with_the_mend(train):
+    with pytest.raises(WindtunnelError, match=r"train: found .*; allowed: a function: write def train\(trial\)"):
+        windtunnel.search(train, SPACE, {"score": "maximize"}, progress=False)
 
 
 def test_finalists_are_trained_only_if_they_are_approved():
@@ -87,6 +112,19 @@ def test_a_function_that_only_fails_says_why():
 
     with pytest.raises(SearchError, match="no such file"):
         windtunnel.search(train, SPACE, {"score": "maximize"}, trials=2, progress=False)
+
+
+def test_the_headline_of_a_failure_is_the_error_and_its_notes_follow(tmp_path):
+    def train(trial):
+        error = ValueError("no such layer")
+        error.add_note("in block 3")
+        raise error
+
+    with pytest.raises(SearchError, match=r"error: ValueError: no such layer \(.*, in train\)$"):
+        windtunnel.search(train, SPACE, {"score": "maximize"}, trials=1, progress=False)
+    (folder,) = (tmp_path / "runs" / "train").glob("2*")
+    (row,) = rows_of(windtunnel.open_run(str(folder)))
+    assert row["message"].splitlines()[1:] == ["in block 3"]
 
 
 def test_what_it_did_is_a_definition_with_its_module_beside_it(tmp_path, monkeypatch):

@@ -41,7 +41,7 @@ def ended(*messages: str, state: State = State.FAILED, kind: str = "error") -> l
 
 
 def test_causes_are_counted_the_commonest_first_numbers_and_ids_aside() -> None:
-    results = ended("Traceback …\nValueError: 3 is odd", "no memory", "Traceback …\nValueError: 5 is odd")
+    results = ended("ValueError: 3 is odd\nin layer 2", "no memory", "ValueError: 5 is odd\nin layer 4")
     results += ended("", state=State.COMPLETED)
     assert [(said, len(units)) for said, units in causes(results)] == [
         ("error: ValueError: 3 is odd", 2),

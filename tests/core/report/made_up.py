@@ -244,9 +244,7 @@ def _result(rng: random.Random, request: Request, *, failed: bool, hostile: bool
     }
     if failed:
         kind = rng.choice(["error", "nan", "out_of_memory"])
-        message = (
-            HOSTILE if hostile else "Traceback (most recent call last):\n  …\nRuntimeError: shape '[64, 0]' is invalid"
-        )
+        message = HOSTILE if hostile else "RuntimeError: shape '[64, 0]' is invalid\nin layer 2"
         return Result(**facts, state=State.FAILED, kind=kind, message=message, log_tail="epoch 1\nloss nan\n" * 5)
     size = math.log10(request.cost)
     accuracy = min(

@@ -66,10 +66,39 @@ def test_a_script_that_takes_too_long_is_ended_with_its_children(lab, tmp_path):
         import os, subprocess, sys, time
         child = subprocess.Popen(["sleep", "600"])
         print(os.getpid(), child.pid, file=open({str(trace)!r}, "w"), flush=True)
+        print("half.txt", file=open("half.txt", "w"), flush=True)
         print("accuracy=1", flush=True)
         time.sleep(600)
     """
-    made = lab(text, epochs=EPOCHS, limits={"trial_time": 5})
+    made = lab(text, {"keep": ["*.txt"]}, {"given.txt": "x"}, epochs=EPOCHS, limits={"trial_time": 5})
     assert made.start_job().wait(300) == 0
     assert (made.result().state, made.result().kind) == (State.FAILED, "timeout")
+    assert [name for name in made.files() if name.startswith("artifacts/")] == ["artifacts/half.txt"]
+    assert "accuracy=1" in made.result().log_tail
     assert not any(is_alive(int(pid)) for pid in trace.read_text().split())
+
+
+USES = """
+    import mmap, os, subprocess, sys, time
+    own = sys.argv[1] == "own"
+    shared = mmap.mmap(-1, 150 << 20)
+    shared.write(b"x" * len(shared))
+    for _ in range(3):
+        if os.fork() == 0:
+            kept = b"y" * len(shared) if own else sum(shared[0:len(shared):4096])
+            time.sleep(600)
+    print("accuracy=1", flush=True)
+    time.sleep(600 if own else 2)
+"""
+
+
+@pytest.mark.parametrize(("memory", "state", "kind"), [("own", "failed", "out_of_memory"), ("shared", "completed", "")])
+def test_a_scripts_processes_count_together_and_what_they_share_once(lab, memory, state, kind):
+    made = lab(USES, {"arguments": "{memory}"}, settings={"memory": memory}, limits={"memory": 450 << 20})
+    assert made.start_job(epochs=1).wait(300) == 0
+    result = made.result(epochs=1)
+    assert (result.state, result.kind) == (state, kind)
+    if state == "failed":
+        assert result.message.startswith("limits.memory, 471,859,200 bytes, ended it: it used ")
+        assert result.peak_memory > 450 << 20
+        assert "accuracy=1" in result.log_tail

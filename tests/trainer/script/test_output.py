@@ -2,12 +2,15 @@
 
 import json
 import math
+import subprocess
+import sys
 
 import pytest
 
 from windtunnel.definition.script import Script
 from windtunnel.errors import WorkloadError
-from windtunnel_trainer.script.output import Lines, Output, number_of
+from windtunnel_trainer.script.lines import Lines
+from windtunnel_trainer.script.output import Output, number_of
 
 
 class Heard:
@@ -152,3 +155,45 @@ def test_a_file_at_the_end(content, reports):
 def test_a_file_that_is_none_is_an_error():
     with pytest.raises(WorkloadError, match=r"script\.results"):
         Heard().output.results("accuracy 3", None, 6)
+
+
+NOTED = """
+try:
+    raise ValueError("no such layer")
+except ValueError as error:
+    error.add_note("in block 3")
+    raise
+"""
+GROUP = "raise ExceptionGroup('two', [ValueError('a'), TypeError('b')])"
+AGAIN = "try: 1 / 0\nexcept ZeroDivisionError: raise KeyError('lr')"
+
+
+@pytest.mark.parametrize(
+    ("script", "error"),
+    [
+        (NOTED, "ValueError: no such layer\nin block 3"),
+        (GROUP, "ExceptionGroup: two (2 sub-exceptions)"),
+        (AGAIN, "KeyError: 'lr'"),
+        ("raise ValueError('one\\ntwo')", "ValueError: one\ntwo"),
+        ("import atexit\natexit.register(print, 'bye')\nraise OSError('no')", "OSError: no\nbye"),
+        ("print('one')\nraise SystemExit('no data')", "no data"),
+        ("if 1:\nx", "IndentationError: expected an indented block after 'if' statement on line 1"),
+        ("def f(): f()\nf()", "RecursionError: maximum recursion depth exceeded"),
+        ("try: 1 / 0\nexcept Exception: __import__('traceback').print_exc()\nfor n in range(20): print(n)", "19"),
+        ("", ""),
+    ],
+)
+def test_why_a_script_failed_is_its_last_error_with_notes_or_its_last_line(script, error):
+    ended = subprocess.run(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+    )
+    lines = Lines()
+    assert [*lines.add(ended.stdout), *lines.end()] == ended.stdout.decode().splitlines()
+    assert lines.error.text() == error
+
+
+def test_errors_that_torch_marks_with_their_rank_are_read():
+    lines = Lines()
+    text = '[rank0]: Traceback (most recent call last):\n[rank0]:   File "a.py"\n[rank0]: ValueError: x\nbye\n'
+    assert len([*lines.add(text.encode())]) == 4
+    assert lines.error.text() == "ValueError: x\nbye"

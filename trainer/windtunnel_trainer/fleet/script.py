@@ -50,9 +50,9 @@ def _run(ledger: Ledger, partition: Partition, base: Path) -> None:
     results = place.results(values)
     if results is not None:
         output.results(results, None, 1.0)
-    for file in place.kept():
+    for file in place.work.kept(definition.script.keep):
         partition.save(file.relative_to(place.folder).as_posix().replace("/", "_"), file)
     for file in (place.output / ONNX, place.folder / ONNX):
-        if file.is_file() and place.is_made(file):
+        if file.is_file() and place.work.is_made(file):
             partition.save_onnx(file)
             return

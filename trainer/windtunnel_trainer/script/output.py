@@ -13,50 +13,15 @@ from windtunnel.definition.script import Script
 from windtunnel.errors import WorkloadError
 from windtunnel.ledger.curves import EPOCH, SECONDS
 from windtunnel.workload.patterns import found, is_word, pattern_of
+from windtunnel_trainer.script.lines import without_colours
 
-_LONGEST = 64 * 1024  # bytes of a line that are kept
 _SEARCHED = 4096  # characters of a line that patterns are tried on
-_SHOWN = 300  # characters of a line that tell a person why a script failed
 _PATIENCE = 1.0  # seconds that a pattern may take for a line
 _MOST_EXTRA = 50  # metrics of a record that nobody asked for
-_COLOURS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[@-Z\\-_]")
 _THOUSANDS = re.compile(r"[-+]?\d{1,3}(,\d{3})+(\.\d*)?")
 _WRITTEN, _STRUCTURED, _TOLD = range(3)  # ways to say something; once a later one is used, earlier ones count no more
 
 Emit = Callable[[float, dict[str, float]], None]
-
-
-class Lines:
-    """Lines from bytes as they come. A line ends at a line feed or, as those of progress bars, a carriage return.
-
-    Attributes:
-        last: the last line that is not blank: of a script that failed, mostly the error.
-    """
-
-    def __init__(self) -> None:
-        self.last = ""
-        self._rest = b""
-
-    def add(self, content: bytes) -> Iterator[str]:
-        """The lines that are whole now; what is too long is cut."""
-        *lines, rest = re.split(rb"[\r\n]", content)
-        if lines:
-            lines[0] = self._rest + lines[0]
-            self._rest = b""
-        self._rest = (self._rest + rest)[:_LONGEST]
-        for line in lines:
-            yield self._said(line[:_LONGEST])
-
-    def end(self) -> Iterator[str]:
-        """The last line, where nothing ends it."""
-        rest, self._rest = self._rest, b""
-        if rest:
-            yield self._said(rest)
-
-    def _said(self, line: bytes) -> str:
-        text = line.decode(errors="replace")
-        self.last = _COLOURS.sub("", text).strip()[:_SHOWN] or self.last
-        return text
 
 
 class Output:
@@ -97,7 +62,7 @@ class Output:
         Raises:
             WorkloadError: a pattern takes too long.
         """
-        plain = _COLOURS.sub("", line).strip()
+        plain = without_colours(line).strip()
         record = _record(plain)
         if record is not None and self._take(record, _STRUCTURED):
             return

@@ -12,11 +12,11 @@ from windtunnel.definition.script import Script
 from windtunnel.errors import WorkloadError
 from windtunnel.ledger import Ledger
 from windtunnel.script import REPORTS
-from windtunnel.workload.bundle import unpack
 from windtunnel.workload.placeholders import filled, filled_words, flags_of, placeholders, spelled, words_of
 from windtunnel.workload.source import archived
 from windtunnel_trainer.data import raw_data_folder
 from windtunnel_trainer.process_group import ProcessGroup
+from windtunnel_trainer.script.work import WorkFolder
 
 # What `import windtunnel` finds in a script's Python: the installed package where there is one, else its helper alone.
 _STAND_IN = '''\
@@ -45,7 +45,8 @@ class Place:
     """The folders of one run of a script.
 
     Attributes:
-        folder: its working directory, which begins as a copy of the script's folder.
+        work: its working directory, which begins as a copy of the script's folder.
+        folder: the same, as a path.
         output: a folder in it.
         reports: the file that `windtunnel.script.report` writes to.
         checkpoint: the folder that lives on, which is not made here.
@@ -67,29 +68,18 @@ class Place:
         self.script: Script = definition.script
         self._definition = definition
         self._base = base
-        self.folder, self.checkpoint = base / "work", base / "checkpoint"
+        self.work = WorkFolder.make(base, archived(ledger))
+        self.folder, self.checkpoint = self.work.folder, base / "checkpoint"
         self.output, self.reports = self.folder / "output", base / "reports.jsonl"
-        self.folder.mkdir(parents=True)
-        names = unpack(archived(ledger), self.folder, suffix="")
-        self._source = {name: _facts(self.folder / name) for name in names}
         self.output.mkdir(exist_ok=True)
         stand_in = base / "path" / "windtunnel"
         stand_in.mkdir(parents=True)
         (stand_in / "__init__.py").write_text(_STAND_IN)
         (stand_in / "script.py").write_text(Path(sys.modules["windtunnel.script"].__file__ or "").read_text())
 
-    def is_made(self, file: Path) -> bool:
-        """Whether a file of the working directory is the script's doing, rather than one that it began with."""
-        return self._source.get(file.relative_to(self.folder).as_posix()) != _facts(file)
-
     def told(self, line: str) -> str:
         """A line that a script wrote without the place's own folders, which nobody knows and which go."""
         return line.replace(f"{self.folder}/", "").replace(f"{self._base}/", "")
-
-    def kept(self) -> list[Path]:
-        """The files that the definition keeps and the script has made; no links, and nothing hidden."""
-        files = {file for pattern in self.script.keep for file in self.folder.glob(pattern)}
-        return sorted(file for file in files if self._is_own(file))
 
     def results(self, values: Mapping[str, Any]) -> str | None:
         """What the file of results says that the definition names; None where it names none, or the script left none.
@@ -109,11 +99,6 @@ class Place:
         if file.stat().st_size > _LARGEST_RESULTS:
             raise WorkloadError(f"script.results: {name} has more than {_LARGEST_RESULTS:,} bytes")
         return file.read_text(encoding="utf-8", errors="replace")
-
-    def _is_own(self, file: Path) -> bool:
-        inside = file.resolve().is_relative_to(self.folder.resolve())
-        hidden = any(part.startswith(".") for part in file.relative_to(self.folder).parts)
-        return inside and not hidden and not file.is_symlink() and file.is_file() and self.is_made(file)
 
     def values(self, params: Mapping[str, Any], settings: Mapping[str, Any], **own: Any) -> dict[str, Any]:
         """The placeholders' values.
@@ -179,8 +164,3 @@ class Place:
     def _tell_of_data(self, texts: list[str], values: Mapping[str, Any]) -> None:
         if "data" not in values and any("data" in placeholders(text) for text in texts):
             ProcessGroup().say("no folder of data is given (DATA=…, or data.folder): {data} is left out")
-
-
-def _facts(file: Path) -> tuple[int, int]:
-    facts = file.stat()
-    return facts.st_size, facts.st_mtime_ns

@@ -17,10 +17,12 @@ from windtunnel.ledger.model import ONNX
 from windtunnel.workload.placeholders import placeholders
 from windtunnel_trainer import export, preemption
 from windtunnel_trainer.failure import ScriptError
+from windtunnel_trainer.left import script_folder
 from windtunnel_trainer.process_group import ProcessGroup
 from windtunnel_trainer.saving import checkpoint_pause
 from windtunnel_trainer.script.checkpoint import CheckpointFolder
-from windtunnel_trainer.script.output import Lines, Output
+from windtunnel_trainer.script.lines import Lines
+from windtunnel_trainer.script.output import Output
 from windtunnel_trainer.script.place import Place
 from windtunnel_trainer.script.processes import GRACE, Processes
 from windtunnel_trainer.stopping import TrialStopped
@@ -38,7 +40,7 @@ def run_script(trial: "Trial") -> None:
         ScriptError: it ended with another exit code than 0, or by a signal.
         WorkloadError: it cannot be started, or what it leaves cannot be read.
     """
-    base = trial.folder.with_name(f"{trial.folder.name}-script")
+    base = script_folder(trial.folder)
     try:
         _Run(trial, base).perform()
     finally:
@@ -141,7 +143,7 @@ class _Run:
         if code < 0 and preemption.is_unit():
             self._keep()
             preemption.die_of(-code)  # a process that is killed is a killed trial: it is started again
-        raise ScriptError(f"{self._script.name} {describe_end(code, self._place.told(self._lines.last))}")
+        raise ScriptError(f"{self._script.name} {describe_end(code, self._place.told(self._lines.error.text()))}")
 
     def _take_results(self, values: dict[str, object]) -> None:
         """Read the JSON file that the definition names, and report what has come of a last report."""
@@ -165,7 +167,7 @@ class _Run:
     def _take_model(self) -> None:
         """Take the model that the script has left, if it has."""
         for file in (self._place.output / ONNX, self._place.folder / ONNX):
-            if file.is_file() and self._place.is_made(file):
+            if file.is_file() and self._place.work.is_made(file):
                 export.keep(self._trial.ledger, self._trial.id, file, None)
                 self._trial.exported = True
                 return
@@ -174,12 +176,7 @@ class _Run:
         """Keep the files that the definition names, and the state."""
         if self._checkpoint is not None:
             self._checkpoint.save(self._trial.reports)
-        for file in self._place.kept():
-            name = file.relative_to(self._place.folder).as_posix()
-            try:
-                self._trial.save(name, file)
-            except WorkloadError as error:
-                ProcessGroup().say(f"{name} is not kept: {error}")
+        self._trial.keep_files(self._place.folder, self._place.work.kept(self._script.keep))
 
     def _read_told(self) -> None:
         """Take in what `windtunnel.script.report` has written since."""
@@ -209,7 +206,7 @@ class _Run:
 
 
 def hear(processes: Processes, output: Output, place: Place) -> str:
-    """Take in, and show, all that one process writes; it has ended then. Returns the last line that is not blank."""
+    """Take in, and show, all that one process writes; it has ended then. Returns why it failed, if it did."""
     lines = Lines()
     try:
         for _, piece in processes.output():
@@ -224,7 +221,7 @@ def hear(processes: Processes, output: Output, place: Place) -> str:
         for line in place.reports.read_text().splitlines():
             output.told(line)
     output.end()
-    return lines.last
+    return lines.error.text()
 
 
 def describe_end(code: int, last: str = "") -> str:
@@ -232,7 +229,7 @@ def describe_end(code: int, last: str = "") -> str:
 
     Args:
         code: its exit code, or minus the number of a signal.
-        last: the last line that it wrote, which an exit code alone does not tell.
+        last: what its last lines tell of the error, which an exit code alone does not.
     """
     number = -code if code < 0 else code - 128
     name = ""

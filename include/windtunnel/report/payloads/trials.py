@@ -7,7 +7,7 @@ from typing import Any
 from windtunnel.ledger import Trial
 from windtunnel.report.payloads.plain import plain, seconds
 from windtunnel.report.snapshot import WAITING, Snapshot
-from windtunnel.text import last_line
+from windtunnel.text import headline
 
 _SLACK = 10.0  # seconds that a store's clock may be coarse or late by: what was written then is sent twice
 
@@ -59,7 +59,7 @@ def _columns(snapshot: Snapshot, rows: Sequence[Trial]) -> dict[str, list[Any]]:
         "state": [trial.state or WAITING for trial in rows],
         "violation": [plain(trial.violation) for trial in rows],
         "kind": [result.kind if result else "" for result in results],
-        "message": [last_line(trial.message) for trial in rows],
+        "message": [headline(trial.message) for trial in rows],
         "seconds": [plain(result.seconds) if result else 0.0 for result in results],
         "started": [seconds(result.started) if result else None for result in results],
         "attempts": [result.attempts if result else 0 for result in results],
