@@ -19,6 +19,7 @@ from windtunnel.fleet.records import batch_name, has_ended, read_plan
 from windtunnel.launchers.base import JobFailure, Launcher
 from windtunnel.ledger import Ledger
 from windtunnel.ledger.queue import owed
+from windtunnel.report import write_report
 from windtunnel.stores import open_store
 from windtunnel_trainer.fleet.evaluation import run_evaluation
 from windtunnel_trainer.fleet.worker import Worker
@@ -67,10 +68,12 @@ class AtOnce(Launcher):
 
 def perform(store, fleet, run, fate):
     """Give the command again until it comes to its end."""
+    ledger = Ledger(open_store(store), "toy", run)
     for tries in count(1):
         fate.begin(str(tries))
         try:
-            return FleetEngine(fleet, Ledger(open_store(store), "toy", run), sleep=lambda seconds: None).perform()
+            FleetEngine(fleet, ledger, sleep=lambda seconds: None).perform()
+            return write_report(ledger)
         except Killed:
             assert tries < 3
     return None
