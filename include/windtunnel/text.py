@@ -1,5 +1,6 @@
 """Text that came from elsewhere, made harmless for where it goes: a terminal, a spreadsheet."""
 
+import csv
 import re
 import traceback
 import unicodedata
@@ -10,6 +11,7 @@ _FORMULA = tuple("=+-@\t\r\n|%\uff1d\uff0b\uff0d\uff20")  # what spreadsheets ta
 
 
 _MOST = 10_000  # characters of a message
+_LONGEST_FIELD = 16 * 1024 * 1024  # characters
 
 
 def error_text(error: BaseException) -> str:
@@ -54,6 +56,11 @@ def csv_cell(value: Any) -> Any:
         return value
     text = str(value)
     return f"'{printable(text)}" if is_formula(text) else printable(text)
+
+
+def allow_long_fields() -> None:
+    """Let this process read CSV files whose fields are longer than Python's 128 KiB: texts of people's tables are."""
+    csv.field_size_limit(_LONGEST_FIELD)
 
 
 def is_formula(text: str) -> bool:

@@ -16,7 +16,7 @@ from windtunnel.fleet.gathering import FOLDER
 from windtunnel.host.machine import now
 from windtunnel.ledger import Ledger, Result, State
 from windtunnel.ledger.failures import LOG_TAIL, record_failure
-from windtunnel.text import error_text, unquoted
+from windtunnel.text import allow_long_fields, error_text, unquoted
 from windtunnel.workload.contract import number
 from windtunnel.workload.source import fetch_source
 from windtunnel_trainer.fleet.contract import load
@@ -41,6 +41,7 @@ class Table:
 
     def rows(self) -> list[dict[str, str]]:
         """All rows, by column."""
+        allow_long_fields()
         with (self.path or self.leaderboard).open(encoding="utf-8", newline="") as file:
             return [{unquoted(name): unquoted(cell) for name, cell in row.items()} for row in csv.DictReader(file)]
 
