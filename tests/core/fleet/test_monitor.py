@@ -121,6 +121,17 @@ def test_lanes_that_always_die_are_given_up_and_what_is_left_has_failed(watch, a
     assert result_of(ledger, batch_name(0)).state == "completed"
 
 
+def test_a_run_whose_lanes_never_begin_anything_has_failed_whatever_the_thresholds(watch):
+    ledger, _, _, launcher, monitor = watch()
+    launcher.living = set()
+    for _ in range(60):
+        if (progress := look(ledger, launcher, monitor, 2)).done:
+            break
+    assert progress.done
+    assert progress.failure == "no lane came so far as to begin a mini-batch: job lane-1-0 is gone"
+    assert result_of(ledger, batch_name(4)).kind == "gone"
+
+
 def test_a_lane_that_cannot_be_launched_leaves_its_work_to_the_others(watch):
     ledger, plan, jobs, launcher, monitor = watch()
     Queue(ledger, plan, jobs[0], 2, 1).next()
