@@ -71,7 +71,7 @@ test-ui: $(READY_DEV) ## look at the results page with Chromium, through Airflow
 attack: $(READY_DEV) ## attack a live page, store, spool and launcher in every way that is known: ARGS="-k links"
 	@$(BIN)/python -m pytest tests/attack $(ARGS)
 
-kills: $(READY_DEV) ## kill a search's processes at 20 random moments and compare: ARGS="--engine scheduler --kills 20"
+kills: $(READY_DEV) ## kill a search's or a fleet's processes at 20 random moments and compare: ARGS="--kind fleet --engine scheduler --kills 20"
 	@$(BIN)/python -m tests.kills $(ARGS)
 
 kills-cluster: $(READY_DEV) ## kill ten random pods of a search on the cluster of KUBECONFIG, and compare: ARGS="…"

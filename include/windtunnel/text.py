@@ -1,5 +1,6 @@
 """Text that came from elsewhere, made harmless for where it goes: a terminal, a spreadsheet."""
 
+import csv
 import re
 import traceback
 import unicodedata
@@ -12,6 +13,7 @@ _FORMULA = tuple("=+-@\t\r\n|%\uff1d\uff0b\uff0d\uff20")  # what spreadsheets ta
 _MOST = 2_000  # characters of a message; the log has it whole
 _LINE = 300  # characters of what a line says of one
 _PARTS = 5  # errors of a group that are named
+_LONGEST_FIELD = 16 * 1024 * 1024  # characters of a table's cell
 
 
 def error_text(error: BaseException) -> str:
@@ -84,6 +86,11 @@ def csv_cell(value: Any) -> Any:
         return value
     text = str(value)
     return f"'{printable(text)}" if is_formula(text) else printable(text)
+
+
+def allow_long_fields() -> None:
+    """Let this process read CSV files whose fields are longer than Python's 128 KiB: texts of people's tables are."""
+    csv.field_size_limit(_LONGEST_FIELD)
 
 
 def is_formula(text: str) -> bool:

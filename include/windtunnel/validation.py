@@ -53,11 +53,11 @@ class StrictModel(BaseModel):
     Types are strict: `"5"` is no number and `true` no count.
 
     Attributes:
-        removed: fields that earlier versions had, each with what is said of it.
+        elsewhere: fields that are not here, as earlier versions or other systems have them; what is said of each.
         missed: fields that must be given, with what is said where one is not.
     """
 
-    removed: ClassVar[dict[str, str]] = {}
+    elsewhere: ClassVar[dict[str, str]] = {}
     missed: ClassVar[dict[str, str]] = {}
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
@@ -176,7 +176,7 @@ def _fault(model: type[StrictModel], detail: ErrorDetails, location: Path, where
     kind, context, value = detail["type"], detail.get("ctx", {}), detail["input"]
     if kind == "extra_forbidden":
         name, model = str(location[-1]), _model_at(model, location[:-1])
-        return Fault(where, model.removed.get(name) or unknown(name, model.model_fields))
+        return Fault(where, model.elsewhere.get(name) or unknown(name, model.model_fields))
     if kind == "missing":
         mend = _model_at(model, location[:-1]).missed.get(str(location[-1]))
         return Fault(where, mend or "is missing; it must be given")

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from tests.cluster.searches import PodWatch, searches_on
-from tests.kills import SEARCH, check, front
+from tests.kills.search import SEARCH, check, outcome, starts
 
 KILLS = 10
 MOST_A_JOB = 4  # a lane lives all through the search: so kills are not all spent on the pod that prepares
@@ -56,11 +56,10 @@ def searches(cluster, tmp_path):
 
 def test_random_kills_change_nothing(searches, cluster):
     definition = {"name": "kills", **SEARCH}
-    expected = front(searches.here(definition))
+    expected = outcome(searches.here(definition))
     with PodWatch(cluster) as watch:
         killer = PodKiller(cluster, watch)
         ledger = searches.on_the_cluster(definition, killer.strike)
     assert not killer.left, "the search ended before all kills were used"
     check(ledger, expected)
-    starts = sum(len(ledger.attempts(trial)) for trial in ledger.outcomes())
-    print(f"{KILLS} kills: the same front; {starts} starts of {len(ledger.outcomes())} trials, {watch.started} pods")
+    print(f"{KILLS} kills: the same front; {starts(ledger)}, {watch.started} pods")

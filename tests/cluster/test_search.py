@@ -6,7 +6,7 @@ import pytest
 
 from tests.cluster.cluster import ROOT
 from tests.cluster.searches import PodWatch, searches_on
-from tests.kills import front
+from tests.kills.search import outcome
 from windtunnel.definition.document import Document
 from windtunnel.ledger import State
 
@@ -35,4 +35,4 @@ def test_the_example_ends_with_the_front_that_this_machine_finds(searches, clust
     models = by_pods.read_json("models.json")["models"]
     assert models and all(model["verdict"] == "verified" for model in models)
     assert cluster.jobs() == []  # the teardown has swept them up
-    assert front(by_pods) == front(searches.here(definition))
+    assert outcome(by_pods) == outcome(searches.here(definition))

@@ -102,6 +102,11 @@ def names(page):
     return page.locator("#leaderboard tbody tr td:first-child").all_inner_texts()
 
 
+def sorted_by(page):
+    (head,) = page.locator("#leaderboard th[aria-sort]").all()
+    return head.inner_text().strip(), head.get_attribute("aria-sort")
+
+
 def colour_of(page, place):
     return page.locator("#tiles .square").nth(place).evaluate("tile => getComputedStyle(tile).backgroundColor")
 
@@ -111,8 +116,10 @@ def test_tiles_leaderboard_and_failures(opened):
     tiles = page.locator("#tiles .square")
     assert [tile.get_attribute("data-state") for tile in tiles.all()] == ["completed", "completed", "failed"]
     assert names(page) == ["tenant_2.csv", "tenant_1.csv", "tenant_3.csv"]
+    assert sorted_by(page) == ("accuracy ↑", "descending")
     page.get_by_role("button", name="loss").click()
     assert names(page) == ["tenant_1.csv", "tenant_2.csv", "tenant_3.csv"]
+    assert sorted_by(page) == ("loss ↓", "ascending")
     page.get_by_role("button", name="partition", exact=True).click()
     page.get_by_role("button", name="partition", exact=True).click()
     assert names(page) == ["tenant_3.csv", "tenant_2.csv", "tenant_1.csv"]

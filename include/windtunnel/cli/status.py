@@ -35,35 +35,34 @@ def run(arguments: argparse.Namespace) -> int:
     from windtunnel.report import reader_of
 
     reader = reader_of(find_run(arguments.url))
+    words = _words(reader)
     terminal = sys.stdout.isatty()
     if not arguments.follow:
         snapshot = reader.read()
-        _print_table(snapshot, terminal)
-        if silence := _silence(reader.ledger, snapshot):
+        _print_table(snapshot, words, terminal)
+        if silence := _silence(reader.ledger, snapshot.at_work):
             print(silence)
     elif terminal:
-        for snapshot in _snapshots(reader):
+        for snapshot in _snapshots(reader, words):
             print(_CLEAR, end="")
-            _print_table(snapshot, terminal, whole=False)
+            _print_table(snapshot, words, terminal, whole=False)
     else:
-        _print_lines(reader)
+        _print_lines(reader, words)
     return 0
 
 
-def _silence(ledger: "Ledger", snapshot: "Snapshot | FleetSnapshot") -> str:
+def _silence(ledger: "Ledger", session: int | None) -> str:
     """What is known of a run that goes on by its ledger, but of which nothing has been heard for long; else empty.
 
     A ledger does not tell what its engine knows: Airflow's page says which of the causes it is.
+
+    Args:
+        ledger: of the run.
+        session: number of the one at work; None where none is.
     """
     from windtunnel.ledger.writer import last_sign
-    from windtunnel.report import FleetSnapshot
 
-    if isinstance(snapshot, FleetSnapshot):
-        return ""
-    session = snapshot.session
-    if session is None or not snapshot.works or snapshot.asking:
-        return ""
-    sign = last_sign(ledger.store, ledger.root, session.number)
+    sign = last_sign(ledger.store, ledger.root, session) if session is not None else None
     if sign is None or (seconds := time.time() - sign) < _SILENCE:
         return ""
     since = datetime.fromtimestamp(sign, UTC)
@@ -73,17 +72,16 @@ def _silence(ledger: "Ledger", snapshot: "Snapshot | FleetSnapshot") -> str:
     )
 
 
-def _words(snapshot: "Snapshot | FleetSnapshot") -> ModuleType:
+def _words(reader: "RunReader | FleetReader") -> ModuleType:
     """What puts such a run into words."""
-    from windtunnel.report import FleetSnapshot, text
+    from windtunnel.report import FleetReader, text
     from windtunnel.report.fleet import text as fleet
 
-    return fleet if isinstance(snapshot, FleetSnapshot) else text
+    return fleet if isinstance(reader, FleetReader) else text
 
 
-def _print_table(snapshot: "Snapshot | FleetSnapshot", terminal: bool, whole: bool = True) -> None:
+def _print_table(snapshot: "Snapshot | FleetSnapshot", words: ModuleType, terminal: bool, whole: bool = True) -> None:
     """The table, as wide as the terminal is and, unless it is to be whole, no higher."""
-    words = _words(snapshot)
     size = shutil.get_terminal_size()
     width = size.columns if terminal else None
     head = words.headline(snapshot).splitlines()
@@ -92,11 +90,10 @@ def _print_table(snapshot: "Snapshot | FleetSnapshot", terminal: bool, whole: bo
     print("\n".join([*head, *words.table(snapshot, width, rows), *tail]), flush=True)
 
 
-def _print_lines(reader: "RunReader | FleetReader") -> None:
+def _print_lines(reader: "RunReader | FleetReader", words: ModuleType) -> None:
     printed: set[str] = set()
     begun = False
-    for snapshot in _snapshots(reader):
-        words = _words(snapshot)
+    for snapshot in _snapshots(reader, words):
         if not begun:
             print(words.headline(snapshot))
         begun = True
@@ -105,7 +102,7 @@ def _print_lines(reader: "RunReader | FleetReader") -> None:
     print("\n".join([*words.why_failed(snapshot), words.headline(snapshot).splitlines()[-1]]))
 
 
-def _snapshots(reader: "RunReader | FleetReader") -> "Iterator[Snapshot | FleetSnapshot]":
+def _snapshots(reader: "RunReader | FleetReader", words: ModuleType) -> "Iterator[Snapshot | FleetSnapshot]":
     """The run now and again, until it has ended; a store that cannot be reached for a while is waited for."""
     from windtunnel.errors import UnavailableError
     from windtunnel.text import printable
@@ -122,7 +119,7 @@ def _snapshots(reader: "RunReader | FleetReader") -> "Iterator[Snapshot | FleetS
         else:
             warned = False
             yield snapshot
-            if _words(snapshot).ending(snapshot):
+            if words.ending(snapshot):
                 return
         took = time.monotonic() - began
         time.sleep(max(_SHORTEST, took * (1 / _SHARE - 1)))

@@ -1,29 +1,28 @@
 """The definition of a fleet, one model for each partition of the data: what its YAML file may say, field by field."""
 
 import os
-from collections.abc import Iterator, Mapping
-from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
 from windtunnel.definition.checks import cross_faults
 from windtunnel.definition.document import Document
+from windtunnel.definition.fleet_checks import fleet_faults
 from windtunnel.definition.model import Dag, Direction, Resources, Verification
-from windtunnel.definition.script import Script, script_faults, with_script
+from windtunnel.definition.script import Script, with_script
 from windtunnel.definition.template import with_template
 from windtunnel.definition.units import Bytes, Seconds
 from windtunnel.errors import DefinitionError, LedgerError
 from windtunnel.ledger import Ledger
-from windtunnel.validation import LARGEST, Fault, Name, StrictModel, read_model, read_reported, shown
+from windtunnel.validation import LARGEST, Fault, Name, StrictModel, read_model, read_reported
 from windtunnel.workload.files import SCRIPT
 from windtunnel.workload.placeholders import placeholders
 
 KIND = "fleet"
 DATA_VARIABLE = "WINDTUNNEL_DATA"
-_ENTRIES = ("workload", "script", "entry_script")  # what trains; one of them
 _MADE = ("name", "pod_template", "workload")  # fields that are written where a file does not give them
-_TAKEN = ("leaderboard.csv", "batches.csv", "log.txt", "done.json", "MLTable")  # files beside the gathered table
 _ANY = -1  # of a threshold: all failures are ignored
 
 
@@ -93,6 +92,22 @@ class FleetLimits(StrictModel):
 
 class Fleet(StrictModel):
     """One fleet. `name` is the file's stem unless given."""
+
+    elsewhere: ClassVar[dict[str, str]] = {
+        name: f"is Azure's word; here it is {place}"
+        for name, place in {
+            "input_data": "data",
+            "partition_keys": "split.keys",
+            "instance_count": "limits.parallel",
+            "max_concurrency_per_instance": "limits.slots",
+            "append_row_to": "gather.append_row_to",
+            "outputs": "gather.outputs",
+            "max_retries": "retry_settings.max_retries",
+            "timeout": "retry_settings.timeout",
+            "code": "entry_script, whose folder travels",
+            "environment": "Python's, or the image of the pod template",
+        }.items()
+    }
 
     kind: Literal["fleet"]
     """What tells a fleet's file from a search's."""
@@ -223,7 +238,7 @@ def read_fleet(fields: Mapping[str, Any]) -> tuple[Fleet | None, list[Fault]]:
     """
     fleet, faults, well_formed = read_reported(Fleet, fields)
     shared = {name: value for name, value in well_formed.items() if name != "script" and value != SCRIPT}
-    return fleet, faults + list(cross_faults(shared)) + list(_faults(well_formed))
+    return fleet, faults + list(cross_faults(shared)) + list(fleet_faults(well_formed))
 
 
 def fleet_of(ledger: Ledger) -> Fleet:
@@ -251,39 +266,3 @@ def _beside(fields: dict[str, Any], folder: Path) -> dict[str, Any]:
         outputs = {name: at(folder, path) for name, path in gather["outputs"].items()}
         fields["gather"] = {**gather, "outputs": outputs}
     return fields
-
-
-def _faults(fields: Mapping[str, Any]) -> Iterator[Fault]:
-    script = fields.get("entry_script")
-    given = [name for name in _ENTRIES if fields.get(name) not in (None, SCRIPT)]
-    if len(given) != 1:
-        yield Fault(
-            (given[-1] if given else "workload",),
-            f"found {' and '.join(given) or 'none'}; allowed: one of {', '.join(_ENTRIES)}",
-        )
-    if isinstance(fields.get("script"), Mapping):
-        keys = fields["split"].get("keys") or [] if isinstance(fields.get("split"), Mapping) else []
-        own = {"workload": SCRIPT, "space": dict.fromkeys(keys), "settings": fields.get("settings")}
-        yield from script_faults(Script.model_validate(fields["script"]), own)
-    if isinstance(script, str) and not Path(script).is_file():
-        yield Fault(("entry_script",), f"there is no file {script}")
-    if isinstance(script, str) and PurePosixPath(script).suffix != ".py":
-        yield Fault(("entry_script",), f"found {shown(script)}; allowed: a Python file")
-    gather = fields.get("gather")
-    if isinstance(gather, Mapping) and gather.get("append_row_to") in _TAKEN:
-        taken = shown(gather["append_row_to"])
-        yield Fault(("gather", "append_row_to"), f"found {taken}, which every fleet has; allowed: another name")
-    split = fields.get("split")
-    name, keys = (split.get("name"), split.get("keys")) if isinstance(split, Mapping) else (None, None)
-    if isinstance(name, str) and isinstance(keys, list):
-        yield from _name_faults(name, keys)
-
-
-def _name_faults(name: str, keys: list[str]) -> Iterator[Fault]:
-    left = name
-    for key in keys:
-        if f"{{{key}}}" not in name:
-            yield Fault(("split", "name"), f"found {shown(name)}; allowed: with each key in braces, {{{key}}} too")
-        left = left.replace(f"{{{key}}}", "")
-    if set("{}/\\") & set(left):
-        yield Fault(("split", "name"), f"found {shown(name)}; allowed: a file's name, with no braces but the keys'")

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from windtunnel.definition.checks import cross_faults
 from windtunnel.definition.document import Document
-from windtunnel.definition.fleet import Fleet, fleet_in, fleet_of, is_fleet
+from windtunnel.definition.fleet import KIND, Fleet, fleet_in, fleet_of, is_fleet
 from windtunnel.definition.model import Definition, Limits
 from windtunnel.definition.script import tells_epochs, with_script
 from windtunnel.definition.template import with_template
@@ -33,6 +33,9 @@ def load_any(path: str | Path) -> Definition | Fleet:
         DefinitionError: as `load_fleet` and `load_definition` do.
     """
     document = Document(Path(path))  # read once: a DAG file's parsing pays for it
+    kind = document.data.get("kind", KIND)
+    if kind != KIND:
+        raise document.error([Fault(("kind",), f"found {shown(kind)}; allowed: {KIND}; a search's file has none")])
     return fleet_in(document) if is_fleet(document.data) else _definition_in(document)
 
 

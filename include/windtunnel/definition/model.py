@@ -77,7 +77,7 @@ class Finalists(StrictModel):
 class Limits(StrictModel):
     """What a search may use. Times are seconds or text such as `90s`, `15m`, `2h`; sizes bytes or `500 MB`, `2 GiB`."""
 
-    removed: ClassVar[dict[str, str]] = {
+    elsewhere: ClassVar[dict[str, str]] = {
         "quorum": "is no more: give `continuous: true`, with which no lane waits for a straggler"
     }
 

@@ -16,7 +16,7 @@ from windtunnel.fleet.evaluating import EvaluationMonitor
 from windtunnel.fleet.gathering import gather
 from windtunnel.fleet.monitor import FleetMonitor, FleetProgress
 from windtunnel.fleet.planning import Choice, plan
-from windtunnel.fleet.publishing import publish, summary, write_report
+from windtunnel.fleet.publishing import publish, summary
 from windtunnel.fleet.records import FleetPlan
 from windtunnel.fleet.split import split
 from windtunnel.launchers import get_launcher
@@ -99,15 +99,11 @@ class FleetEngine:
         self._patiently(end_other_sessions, ledger, launcher)
         progress = self._train(ledger, what)
         gathered = self._patiently(gather, ledger, self.fleet, what, partitions)
-        try:
-            if progress.failure:
-                raise FleetError(f"the fleet has failed: {progress.failure}")
-            evaluation = self._evaluate(ledger) if evaluates(self.fleet) else {}
-            self._patiently(publish, ledger, self.fleet, what)
-        finally:
-            lines = self._patiently(summary, ledger, what)
-            self._patiently(write_report, ledger, lines)
-        return Outcome(ledger, progress.accounts, gathered, evaluation, lines)
+        if progress.failure:
+            raise FleetError(f"the fleet has failed: {progress.failure}")
+        evaluation = self._evaluate(ledger) if evaluates(self.fleet) else {}
+        self._patiently(publish, ledger, self.fleet, what)
+        return Outcome(ledger, progress.accounts, gathered, evaluation, self._patiently(summary, ledger, what))
 
     def _train(self, ledger: Ledger, what: FleetPlan) -> FleetProgress:
         launcher = get_launcher(self.fleet.launcher)

@@ -29,7 +29,6 @@ FOLDER = "gathered"
 LEADERBOARD, BATCHES, LOG = f"{FOLDER}/leaderboard.csv", f"{FOLDER}/batches.csv", f"{FOLDER}/log.txt"
 _COPIES = 8  # files at once
 _LONGEST_LINE = 64 * 1024  # bytes of a line of a log
-_LONGEST_LINE = 64 * 1024  # bytes of a line of a log
 _DONE = f"{FOLDER}/done.json"
 _LAST = ("failed", "skipped", "open")  # states that come after all others
 _BATCH_COLUMNS = "batch,partitions,result,items,succeeded,lane,slot,node,process,started,seconds,attempts,error,message"

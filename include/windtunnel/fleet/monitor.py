@@ -49,7 +49,8 @@ class FleetMonitor:
 
     It launches nothing: `FleetProgress.wanted` names the lanes that are gone while there is work, see `LaneWatch`. What
     they held is released at once, for lanes that live are sooner there. Where all are given up, what is left has
-    failed. A monitor that is lost and made anew takes one look longer.
+    failed, and so has the run where none of them ever began anything. A monitor that is lost and made anew takes one
+    look longer.
     """
 
     def __init__(
@@ -126,6 +127,9 @@ class FleetMonitor:
             claims.release(claim)  # others are to have what the lane held
         if failure is not None:
             self._give_up(failure)
+            if not listing and not over:
+                message = f"no lane came so far as to begin a mini-batch: {failure.message}"
+                record_failure(self._ledger, RUN, failure.kind, message, log_tail=failure.log)
         return wanted
 
     def _give_up(self, failure: JobFailure) -> None:

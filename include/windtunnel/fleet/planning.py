@@ -3,7 +3,7 @@
 import hashlib
 import json
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import islice
@@ -81,7 +81,7 @@ def plan(ledger: Ledger, fleet: Fleet, partitions: Partitions, choice: Choice | 
 
 def _made(ledger: Ledger, fleet: Fleet, partitions: Partitions, choice: Choice, last: str | None) -> FleetPlan:
     basis = basis_of(ledger, fleet)
-    wanted = _wanted(partitions, choice)
+    wanted = fitting(partitions, choice.partitions)
     known = _take_over(ledger, partitions, basis, last, wanted if choice.force else set())
     if choice.only_failed:
         wanted = {place for place in wanted if partitions[place].name not in known.trained}
@@ -173,19 +173,23 @@ def basis_of(ledger: Ledger, fleet: Fleet) -> str:
     return hashlib.sha256(canonical_json(facts)).hexdigest()[:16]
 
 
-def _wanted(partitions: Partitions, choice: Choice) -> set[int]:
-    """Places of the partitions that a person named."""
-    if not choice.partitions:
+def fitting(partitions: Partitions, patterns: Sequence[str]) -> set[int]:
+    """Places of the partitions that a person named, by names, keys or patterns; of all where none is given.
+
+    Raises:
+        DefinitionError: a pattern fits no partition.
+    """
+    if not patterns:
         return set(range(len(partitions)))
     names = [_names(partitions, partition) for partition in partitions]
     wanted: set[int] = set()
     faults = []
-    for pattern in choice.partitions:
-        fitting = {place for place, known in enumerate(names) if any(fnmatchcase(name, pattern) for name in known)}
-        if not fitting:
+    for pattern in patterns:
+        places = {place for place, known in enumerate(names) if any(fnmatchcase(name, pattern) for name in known)}
+        if not places:
             allowed = (known[1] for known in islice(names, 1000))
             faults.append(Fault(("partitions",), f"{pattern}: {unknown(pattern, allowed, 'partition')[:500]}"))
-        wanted |= fitting
+        wanted |= places
     if faults:
         raise DefinitionError.of(faults)
     return wanted

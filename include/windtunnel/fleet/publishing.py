@@ -10,7 +10,6 @@ from windtunnel.fleet.partitions import Partitions
 from windtunnel.fleet.records import FleetPlan, ended
 from windtunnel.ledger import Ledger, State
 
-REPORT = "report.txt"
 _PUBLISHED = "published.json"
 _SHOWN = 10  # partitions that are named in the report
 
@@ -66,8 +65,3 @@ def why_failed(ledger: Ledger, plan: FleetPlan) -> list[str]:
     if failed > _SHOWN:
         lines.append(f"… and {failed - _SHOWN} more: {LEADERBOARD}")
     return lines
-
-
-def write_report(ledger: Ledger, lines: list[str]) -> None:
-    """Leave the summary in the run."""
-    ledger.store.put(ledger.path(REPORT), "\n".join(lines).encode() + b"\n")

@@ -19,6 +19,7 @@ from windtunnel.fleet.partitions import FOLDER, Partition, Partitions
 from windtunnel.ledger import Ledger
 from windtunnel.ledger.ids import safe_name
 from windtunnel.stores import open_store
+from windtunnel.text import allow_long_fields
 from windtunnel.validation import unknown
 
 _HELD = 64 * 1024 * 1024  # characters of rows that are held before they go to files
@@ -155,6 +156,8 @@ def _tables(fleet: Fleet, folder: Path) -> Iterator[tuple[str, tuple[str, ...], 
     for column in columns:
         if column not in header.fields:
             raise WorkloadError(f"split.keys: {fleet.data}: {column}: {unknown(column, header.fields, 'column')}")
+        if header.fields.count(column) > 1:
+            raise WorkloadError(f"split.keys: {fleet.data}: {column}: the table has several columns of this name")
     places = [header.fields.index(column) for column in columns]
     groups = _Groups(parts, header.raw)
     for row in rows:
@@ -179,14 +182,18 @@ def _rows(files: Iterable[tuple[str, Path]]) -> tuple[_Row, Iterator[_Row]]:
     with _opened(files[0][1]) as first:
         header = next(_parsed(first, files[0][1]), None)
     if header is None:
-        raise WorkloadError(f"data: {files[0][1]} is empty: a table has a header and rows")
+        raise _empty(files[0][1])
+    if "\0" in header.raw:
+        raise WorkloadError(f"data: {files[0][1]} is no CSV file, for it holds null characters")
 
     def rows() -> Iterator[_Row]:
         for _, file in files:
             with _opened(file) as opened:
                 parsed = _parsed(opened, file)
                 own = next(parsed, None)
-                if own is None or own.fields != header.fields:
+                if own is None:
+                    raise _empty(file)
+                if own.fields != header.fields:
                     raise WorkloadError(f"data: {file} has another header than {files[0][1]}")
                 for number, row in enumerate(parsed, 2):
                     if len(row.fields) != len(header.fields):
@@ -197,6 +204,10 @@ def _rows(files: Iterable[tuple[str, Path]]) -> tuple[_Row, Iterator[_Row]]:
     return header, rows()
 
 
+def _empty(file: Path) -> WorkloadError:
+    return WorkloadError(f"data: {file} is empty: a table has a header and rows")
+
+
 @contextmanager
 def _opened(file: Path) -> Iterator[TextIO]:
     with file.open(encoding="utf-8-sig", newline="") as opened:
@@ -205,6 +216,7 @@ def _opened(file: Path) -> Iterator[TextIO]:
 
 def _parsed(file: TextIO, path: Path) -> Iterator[_Row]:
     """The rows with their very text, so that a partition's file has what the data has."""
+    allow_long_fields()
     taken: list[str] = []
 
     def lines() -> Iterator[str]:

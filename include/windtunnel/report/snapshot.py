@@ -116,6 +116,11 @@ class Snapshot:
         return not self.closed and self.failure is None
 
     @property
+    def at_work(self) -> int | None:
+        """Number of the session whose heart should beat; None where none is at work, or a person is waited for."""
+        return self.session.number if self.session is not None and self.works and not self.asking else None
+
+    @property
     def refusal(self) -> Approval | None:
         """A person's word that ended the latest session, if it was that."""
         approval, session = self.approval, self.session

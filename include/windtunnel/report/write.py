@@ -4,6 +4,8 @@ import logging
 from dataclasses import replace
 
 from windtunnel.fleet.gathering import gathered, merge_logs
+from windtunnel.fleet.publishing import summary
+from windtunnel.fleet.records import read_plan
 from windtunnel.ledger import Decision, Ledger
 from windtunnel.report.fleet import FleetReader, is_fleets
 from windtunnel.report.html import render, render_fleet
@@ -16,7 +18,9 @@ _EXTRA = 'install it with: pip install "windtunnel[report]"'
 
 
 def write_report(ledger: Ledger, *, over: str = "") -> None:
-    """Write `report.html`, and of a search `pareto.png`, of a run, finished or under way, replacing what was there.
+    """Write `report.html` of a run, finished or under way, replacing what was there.
+
+    Beside it is `pareto.png` of a search; of a fleet `report.txt`, and the log of all lanes, which bring its end last.
 
     Charts need plotly and the picture needs matplotlib; without one of them the rest is written and the log says so.
 
@@ -28,9 +32,7 @@ def write_report(ledger: Ledger, *, over: str = "") -> None:
         LedgerError: the run has not begun.
     """
     if is_fleets(ledger):
-        if gathered(ledger) is not None:
-            merge_logs(ledger)
-        ledger.store.put(ledger.path("report.html"), render_fleet(FleetReader(ledger).read()).encode())
+        _write_fleets(ledger)
         return
     snapshot = collect(ledger)
     if over and snapshot.works:
@@ -44,3 +46,12 @@ def write_report(ledger: Ledger, *, over: str = "") -> None:
         _log.warning("there is no pareto.png, for matplotlib is missing: %s", _EXTRA)
     else:
         ledger.store.put(ledger.path("pareto.png"), picture)
+
+
+def _write_fleets(ledger: Ledger) -> None:
+    if gathered(ledger) is not None:
+        merge_logs(ledger)
+    plan = read_plan(ledger)
+    if plan is not None:
+        ledger.store.put(ledger.path("report.txt"), "\n".join(summary(ledger, plan)).encode() + b"\n")
+    ledger.store.put(ledger.path("report.html"), render_fleet(FleetReader(ledger).read()).encode())

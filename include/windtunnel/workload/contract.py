@@ -120,10 +120,10 @@ def _told_and_alone() -> Iterator[None]:
     """
     process, leave = os.getpid(), os._exit
 
-    def told(code: int) -> NoReturn:
+    def told(status: int) -> NoReturn:
         if os.getpid() != process:
-            leave(code)
-        raise SystemExit(code)
+            leave(status)
+        raise SystemExit(status)
 
     os._exit = told
     try:
@@ -132,8 +132,6 @@ def _told_and_alone() -> Iterator[None]:
         os._exit = leave
         if os.getpid() != process:
             leave(0)
-
-
 
 
 def known_values(name: str, params: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, float]:

@@ -35,7 +35,7 @@ from windtunnel.engine.runs import link_latest
 from windtunnel.errors import WindtunnelError
 from windtunnel.launchers import get_launcher
 from windtunnel.ledger import Ledger, Spec
-from windtunnel.report import RunReader, summary
+from windtunnel.report import FleetReader, RunReader, summary
 from windtunnel.report.display import Display
 from windtunnel.text import printable
 from windtunnel_airflow.environment import airflow_environment
@@ -84,7 +84,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _perform(chosen: argparse.Namespace, definition: Definition | Fleet, place: Place, lock: int, began: float) -> int:
     params = choices_of(chosen)
-    is_fleet = isinstance(definition, Fleet)
     if isinstance(definition, Fleet):
         if chosen.extend or chosen.approve:
             raise WindtunnelError(
@@ -101,17 +100,15 @@ def _perform(chosen: argparse.Namespace, definition: Definition | Fleet, place: 
     (place.home / "dags").mkdir(exist_ok=True)
     (place.home / "dags" / "search.py").write_text(dag_file(place.definition))
     at = datetime.now(UTC)
-    launcher, ledger, reader = (
-        get_launcher(definition.launcher),
-        ledger.with_spec(spec_to_cancel(definition)),
-        RunReader(ledger),
-    )
+    launcher, ledger = get_launcher(definition.launcher), ledger.with_spec(spec_to_cancel(definition))
+    reader = FleetReader(ledger) if isinstance(definition, Fleet) else RunReader(ledger)
+    heading = greeting(ledger, definition, how)
     try:
         with (
             AirflowProcess(
                 place.definition, params, at, environment=_environment(chosen, place), log=log, hold=lock
             ) as airflow,
-            (FleetDisplay if is_fleet else Display)(reader, greeting(ledger, definition, how)) as display,
+            FleetDisplay(reader, heading) if isinstance(reader, FleetReader) else Display(reader, heading) as display,
         ):
             ended, answering = _follow(airflow, display)
     except Stopped:
@@ -123,11 +120,11 @@ def _perform(chosen: argparse.Namespace, definition: Definition | Fleet, place: 
         raise
     if ended is None:
         launcher.cancel(ledger)
-        return _explain_failure("Airflow's process ended without a word", reader, log, log_begin, is_fleet=is_fleet)
+        return _explain_failure("Airflow's process ended without a word", reader, log, log_begin)
     if ended["state"] != "success":
-        return _explain_failure("The run failed", reader, log, log_begin, is_fleet=is_fleet)
+        return _explain_failure("The run failed", reader, log, log_begin)
     _note(place.home).unlink()
-    if is_fleet:
+    if isinstance(reader, FleetReader):
         print(printable("\n".join(results_of_fleet(ledger, time.time() - began, latest))))
         return 0
     snapshot, now = reader.read(), time.time()
@@ -157,11 +154,10 @@ def _follow(airflow: AirflowProcess, display: Display | FleetDisplay) -> tuple[d
         display.update()
 
 
-def _explain_failure(what: str, reader: RunReader, log: Path, begin: int, *, is_fleet: bool) -> int:
+def _explain_failure(what: str, reader: RunReader | FleetReader, log: Path, begin: int) -> int:
     """Say why the run failed; its log begins at `begin`."""
-    why = (failure_of_fleet(reader.ledger) if is_fleet else summary.failure(reader)) or _exceptions(
-        log.read_bytes()[begin:]
-    )
+    why = failure_of_fleet(reader.ledger) if isinstance(reader, FleetReader) else summary.failure(reader)
+    why = why or _exceptions(log.read_bytes()[begin:])
     print(printable("\n".join(why)), file=sys.stderr)
     print(f"{what}. Airflow's log: {log}; the report so far: {reader.ledger.url}/report.html\n{AGAIN}", file=sys.stderr)
     return FAILED

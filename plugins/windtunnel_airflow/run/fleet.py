@@ -10,7 +10,8 @@ from windtunnel.fleet.gathering import LEADERBOARD
 from windtunnel.fleet.publishing import is_over, published, summary
 from windtunnel.fleet.records import read_plan
 from windtunnel.ledger import Ledger
-from windtunnel.report import FleetReader, RunReader
+from windtunnel.report import FleetReader
+from windtunnel.report.fleet.text import progress
 from windtunnel.report.summary import duration
 from windtunnel.text import printable
 
@@ -20,9 +21,9 @@ _EVERY = 2.0  # seconds between looks
 class FleetDisplay:
     """Shows how far a fleet's run is until the block ends."""
 
-    def __init__(self, reader: RunReader, heading: str) -> None:
+    def __init__(self, reader: FleetReader, heading: str) -> None:
         """Show a run, which need not have begun."""
-        self._reader = FleetReader(reader.ledger)
+        self._reader = reader
         self._heading = heading
         self._begun = False
         self._shown = ""
@@ -43,9 +44,7 @@ class FleetDisplay:
             return
         self._next = time.monotonic() + _EVERY
         try:
-            snapshot = self._reader.read()
-            left = f", {duration(snapshot.left)} left" if snapshot.left else ""
-            self._begun, message = True, f"{snapshot.message}{left}"
+            self._begun, message = True, progress(self._reader.read())
         except WindtunnelError as error:
             message = f"the ledger cannot be read: {error}" if self._begun else ""
         if message != self._shown:

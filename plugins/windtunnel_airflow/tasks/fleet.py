@@ -173,10 +173,8 @@ def report(store: str) -> None:
     if what is None:
         tell("The run has no plan: there is nothing to report.")
         return
-    lines = publishing.summary(ledger, what)
-    publishing.write_report(ledger, lines)
     write_report(ledger)
-    tell("\n".join(lines))
+    tell("\n".join(publishing.summary(ledger, what)))
 
 
 @task

@@ -158,7 +158,7 @@ def test_fetch_brings_report_and_models(ledger, capsys, tmp_path, monkeypatch):
 def test_fetch_of_a_run_that_goes_on_says_what_is_missing(store, capsys, tmp_path):
     ledger = filled(store, finalists=0)
     assert main(["fetch", ledger.url, "--to", str(tmp_path / "to")]) == 1
-    assert "has neither report nor models yet" in capsys.readouterr().err
+    assert "has none of these files yet" in capsys.readouterr().err
     ledger.store.put(ledger.path("report.html"), b"so far")
     assert main(["fetch", ledger.url, "--to", str(tmp_path / "to")]) == 0
     assert "not there yet: pareto.png, pareto.json, models.json" in capsys.readouterr().err

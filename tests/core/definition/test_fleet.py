@@ -56,6 +56,7 @@ def test_a_file_says_by_its_kind_that_it_is_a_fleets(file, monkeypatch):
 
 def test_an_output_without_a_scheme_lies_beside_the_file(file):
     text = AZURE.replace('{predictions: ""}', '{here: "", folder: kept/rows, far: azure://container/rows}')
+    text = text.replace("outputs.predictions", "outputs.here")
     file.write_text(text)
     found = load_fleet(file).gather.outputs
     assert found == {"here": "", "folder": str(file.parent / "kept/rows"), "far": "azure://container/rows"}
@@ -103,6 +104,36 @@ def test_every_mistake_is_named_with_its_line(file):
     assert faults(file, AZURE.replace("mini_batch_size", "minibatch_size"))[0].startswith(
         "9: minibatch_size: no such field (did you mean 'mini_batch_size'?)"
     )
+
+
+@pytest.mark.parametrize(
+    ("was", "given", "fault"),
+    [
+        ("kind: fleet", "kind: fleets", '1: kind: found "fleets"; allowed: fleet; a search\'s file has none'),
+        ("raw_data.csv", '""', '2: data: found ""; allowed: a file, a folder, or a pattern of files'),
+        ("[tenant_id]", "[tenant_id, tenant_id]", '4: split.keys[1]: found "tenant_id" twice; allowed: each column'),
+        ("--param_1 4", "--param_1 'x", '7: program_arguments: found "--param_1 \'x --out ${{outputs.predictions}}"'),
+        ("predictions}}", "other}}", '7: program_arguments: found "${{outputs.other}}"; allowed: ${{outputs.predic'),
+        ("env_var_1: hello", '"a=b": hello', '8: environment_variables.a=b: found "a=b"; allowed: a name without'),
+        ("env_var_1: hello", '"": hello', '8: environment_variables.: found ""; allowed: a name without'),
+        ("env_var_1: hello", 'a: "x\\0"', "8: environment_variables.a: found"),
+        ('predictions: ""', 'predictions: "ftp://x"', '15: gather.outputs.predictions: found "ftp://x"; allowed: a f'),
+        ("mini_batch_size: 1", "partition_keys: [a]", "9: partition_keys: is Azure's word; here it is split.keys"),
+        ("mini_batch_size: 1", "evaluation: no.such:f", "9: evaluation: module 'no.such' cannot be found: is its"),
+    ],
+)
+def test_what_would_only_fail_in_a_lane_is_named_before_anything_runs(file, was, given, fault):
+    file.write_text(AZURE.replace(was, given, 1))
+    with pytest.raises(DefinitionError) as error:
+        load_any(file)
+    (line,) = str(error.value).replace(f"{file}:", "").splitlines()
+    assert line.startswith(fault)
+
+
+def test_an_evaluation_may_lie_beside_the_entry_script(file):
+    (file.parent / "judge.py").write_text("def f(table):\n    return {}\n")
+    file.write_text(AZURE + "evaluation: judge:f\n")
+    assert load_fleet(file).evaluation == "judge:f"
 
 
 def test_the_schema_takes_what_the_reader_takes(file):

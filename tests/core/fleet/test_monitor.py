@@ -19,6 +19,8 @@ from windtunnel.ledger.claims import Claims
 from windtunnel.ledger.failures import record_failure
 from windtunnel.stores import open_store
 
+COUNTS = ("error_threshold", "mini_batch_error_threshold")
+
 
 class Lanes(Launcher):
     """Lanes that live as the test says."""
@@ -119,6 +121,17 @@ def test_lanes_that_always_die_are_given_up_and_what_is_left_has_failed(watch, a
     assert result_of(ledger, batch_name(0)).state == "completed"
 
 
+def test_a_run_whose_lanes_never_begin_anything_has_failed_whatever_the_thresholds(watch):
+    ledger, _, _, launcher, monitor = watch()
+    launcher.living = set()
+    for _ in range(60):
+        if (progress := look(ledger, launcher, monitor, 2)).done:
+            break
+    assert progress.done
+    assert progress.failure == "no lane came so far as to begin a mini-batch: job lane-1-0 is gone"
+    assert result_of(ledger, batch_name(4)).kind == "gone"
+
+
 def test_a_lane_that_cannot_be_launched_leaves_its_work_to_the_others(watch):
     ledger, plan, jobs, launcher, monitor = watch()
     Queue(ledger, plan, jobs[0], 2, 1).next()
@@ -175,6 +188,36 @@ def test_a_threshold_ends_the_run_at_once(watch):
     assert progress.failure == "1 mini-batches failed; mini_batch_error_threshold allows 0"
     assert launcher.living == set()
     assert ledger.result(RUN).state == "failed"
+
+
+FAILED = 3  # of five mini-batches of one item
+EDGES = [
+    *(({name: most}, 0 <= most < FAILED) for name in COUNTS for most in (-1, 0, 1, FAILED - 1, FAILED, FAILED + 1)),
+    *(({"allowed_failed_percent": most}, most < 60) for most in (0, 50, 59.9, 60, 60.1, 100)),
+    ({"error_threshold": FAILED, "mini_batch_error_threshold": FAILED - 1}, True),  # each for itself
+    ({"error_threshold": -1, "mini_batch_error_threshold": -1, "allowed_failed_percent": 40}, True),
+]
+
+
+@pytest.mark.parametrize(("thresholds", "fails"), EDGES, ids=str)
+def test_a_run_fails_once_a_threshold_is_gone_beyond_and_not_before(watch, thresholds, fails):
+    ledger, plan, _, _, monitor = watch(**thresholds)
+    for number in range(FAILED - 1):
+        fall_short(ledger, plan, number)
+    assert bool(monitor.poll().failure) == any(0 <= most < FAILED - 1 for most in counts(thresholds))
+    fall_short(ledger, plan, FAILED - 1)
+    assert bool(monitor.poll().failure) == fails
+    for number in range(FAILED, 5):
+        succeed(ledger, plan, number)
+    progress = monitor.poll()
+    assert (progress.done, bool(progress.failure)) == (True, fails)
+    assert ledger.result(RUN).state == ("failed" if fails else "completed")
+    assert list(thresholds)[-1] in progress.failure or not fails
+
+
+def counts(thresholds):
+    """Thresholds as counts of mini-batches, of which there are five."""
+    return [most / 20 if "percent" in name else most for name, most in thresholds.items()]
 
 
 def test_a_run_whose_entry_cannot_begin_has_failed(watch):

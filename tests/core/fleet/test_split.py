@@ -106,11 +106,26 @@ def test_names_are_safe_for_paths_and_stay_apart(tmp_path):
         ({"raw": ""}, "is empty"),
         ({"raw": "tenant,a\n1\n"}, "row 2: found 1 fields; allowed: 2"),
         ({"raw": "tenant,a\n"}, "holds nothing to split"),
+        ({"raw": "tenant,a,tenant\n1,2,3\n"}, "tenant: the table has several columns of this name"),
+        ({"raw": "PAR1\0\1"}, "raw.csv is no CSV file, for it holds null characters"),
     ],
 )
 def test_what_is_wrong_with_the_data_is_said(tmp_path, fields, message):
     with pytest.raises(WorkloadError, match=message):
         split_of(tmp_path, **fields)
+
+
+def test_each_file_of_a_table_has_its_header_and_rows(tmp_path):
+    for name, text in (("a.csv", "tenant,x\n1,2\n"), ("b.csv", "")):
+        (tmp_path / "in").mkdir(exist_ok=True)
+        (tmp_path / "in" / name).write_text(text)
+    with pytest.raises(WorkloadError, match=r"in/b.csv is empty: a table has a header and rows"):
+        split_of(tmp_path, data=str(tmp_path / "in"))
+
+
+def test_a_field_may_be_long(tmp_path):
+    ledger, partitions = split_of(tmp_path, raw=f"tenant,note\n1,{'x' * 200_000}\n")
+    assert len(texts(ledger, partitions)["tenant_1.csv"]) == 200_015
 
 
 def test_a_split_that_is_there_is_not_made_again(tmp_path):

@@ -132,11 +132,6 @@ def test_a_named_output_location_is_made_if_missing(worker, tmp_path):
     assert [file.name for file in place.glob("*.csv")] == ["tenant_1.csv"]
 
 
-def test_an_argument_that_stands_for_nothing_is_an_error(worker):
-    with pytest.raises(WorkloadError, match=r"\$\{\{outputs.x\}\} stands for nothing"):
-        worker("def run(mini_batch):\n    return []", program_arguments="${{outputs.x}}")
-
-
 def test_an_entry_without_functions_is_an_error(worker):
     with pytest.raises(WorkloadError, match=r"neither train\(partition\) nor Azure's run\(mini_batch\)"):
         worker("x = 1")

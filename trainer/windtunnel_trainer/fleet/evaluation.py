@@ -16,7 +16,8 @@ from windtunnel.fleet.gathering import FOLDER
 from windtunnel.host.machine import now
 from windtunnel.ledger import Ledger, Result, State
 from windtunnel.ledger.failures import LOG_TAIL, record_failure
-from windtunnel.text import error_text, unquoted
+from windtunnel.text import allow_long_fields, error_text, unquoted
+from windtunnel.validation import shown
 from windtunnel.workload.contract import number
 from windtunnel.workload.source import fetch_source
 from windtunnel_trainer.fleet.contract import load
@@ -41,6 +42,7 @@ class Table:
 
     def rows(self) -> list[dict[str, str]]:
         """All rows, by column."""
+        allow_long_fields()
         with (self.path or self.leaderboard).open(encoding="utf-8", newline="") as file:
             return [{unquoted(name): unquoted(cell) for name, cell in row.items()} for row in csv.DictReader(file)]
 
@@ -56,15 +58,33 @@ def run_evaluation(ledger: Ledger) -> int:
     try:
         with tempfile.TemporaryDirectory(prefix="windtunnel-") as folder:
             evaluate = _function(ledger, fleet)
-            returned = evaluate(_table(ledger, fleet, Path(folder))) if evaluate is not None else {}
-        values = returned if isinstance(returned, Mapping) else {}
-        metrics = {str(name): number(value) for name, value in values.items()}
+            returned = evaluate(_table(ledger, fleet, Path(folder))) if evaluate is not None else None
+        metrics = _numbers(returned)
     except (Exception, SystemExit) as error:
         trace = traceback.format_exc()
         record_failure(ledger, EVALUATION, "error", error_text(error), log_tail=trace[-LOG_TAIL:])
         return 1
-    ledger.record(Result(trial=EVALUATION, state=State.COMPLETED, metrics=dict(metrics), ended=now()))
+    ledger.record(Result(trial=EVALUATION, state=State.COMPLETED, metrics=metrics, ended=now()))
     return 0
+
+
+def _numbers(returned: Any) -> dict[str, float | None]:
+    """What an evaluation returned, by name; nothing where it returned nothing.
+
+    Raises:
+        WorkloadError: it is no mapping, or a value is no number.
+    """
+    if returned is None:
+        return {}
+    if not isinstance(returned, Mapping):
+        raise WorkloadError(f"the evaluation returned {type(returned).__name__}; allowed: numbers by name, or nothing")
+    metrics: dict[str, float | None] = {}
+    for name, value in returned.items():
+        try:
+            metrics[str(name)] = number(value)
+        except (TypeError, ValueError) as error:
+            raise WorkloadError(f"the evaluation returned {name}: {shown(value)}; allowed: a number") from error
+    return metrics
 
 
 def _function(ledger: Ledger, fleet: Fleet) -> Callable[[Any], Any] | None:

@@ -56,22 +56,27 @@ class LaneLog:
         self._look = moment + _TICK
         with suppress(OSError), self._all.open("ab") as together:
             for name in self._read:
-                self._interleave(name, together)
+                self._interleave(name, together, to_its_end=at_once)
         if at_once or moment >= self._next:
             self._next = moment + _INTERVAL.pause(self._ledger.store, moment - self._began)
             self._upload()
 
-    def _interleave(self, name: str, together: BinaryIO) -> None:
-        file = self._folder / f"{name}.log"
+    def _interleave(self, name: str, together: BinaryIO, *, to_its_end: bool) -> None:
+        """Take over whole lines, and a bounded part of them at a time; to the log's end also what ends without one."""
+        file, mark = self._folder / f"{name}.log", f"{now()} {name} ".encode()
         if not file.exists() or file.stat().st_size == self._read[name]:
             return
         with file.open("rb") as log:
             log.seek(self._read[name])
-            content = log.read(_AT_ONCE)
-        whole = content[: content.rfind(b"\n") + 1] or (content if len(content) == _AT_ONCE else b"")
-        self._read[name] += len(whole)
-        mark = f"{now()} {name} ".encode()
-        together.writelines(mark + line + b"\n" for line in whole.splitlines())
+            while content := log.read(_AT_ONCE):
+                lines = content[: content.rfind(b"\n") + 1]
+                if not lines and (to_its_end or len(content) == _AT_ONCE):
+                    lines = content
+                together.writelines(mark + line + b"\n" for line in lines.splitlines())
+                self._read[name] += len(lines)
+                log.seek(self._read[name])
+                if not to_its_end:
+                    return
 
     def _upload(self) -> None:
         for name in [self._lane, *self._read]:

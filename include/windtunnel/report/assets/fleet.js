@@ -97,9 +97,14 @@ function of(row, by) {
 
 const inOrder = new Intl.Collator(undefined, { numeric: true });
 
-function sorted() {
+// By which column the leaderboard is sorted, and whether from the least: until somebody has chosen, the best first.
+function sorting() {
   const by = order.by || first() || "partition";
-  const up = order.by ? order.up : fleet.objectives[by] !== "maximize";
+  return { by, up: order.by ? order.up : fleet.objectives[by] !== "maximize" };
+}
+
+function sorted() {
+  const { by, up } = sorting();
   const known = words ? rows.filter((row) => words.split(/\s+/).every((word) => (row.name + " " + row.keys.join(" ") + " " + row.state).toLowerCase().includes(word))) : rows;
   return known.map((row) => [of(row, by), row]).sort(([x, a], [y, b]) => {
     if (x === y) return a.place - b.place;
@@ -111,14 +116,16 @@ function sorted() {
 }
 
 function sort(by) {
-  order.up = order.by === by ? !order.up : by in fleet.objectives ? fleet.objectives[by] === "minimize" : true;
+  const now = sorting();
+  order.up = now.by === by ? !now.up : by in fleet.objectives ? fleet.objectives[by] === "minimize" : true;
   order.by = by;
   page = 0;
   drawLeaderboard();
 }
 
 function head(name) {
-  const way = order.by === name ? (order.up ? "ascending" : "descending") : null;
+  const { by, up } = sorting();
+  const way = by === name ? (up ? "ascending" : "descending") : null;
   return element("th", { scope: "col", "aria-sort": way, class: fleet.metrics.includes(name) || name === "seconds" ? "number" : null },
     element("button", { type: "button", class: "sort", onclick: () => sort(name) }, name, fleet.objectives[name] ? " " + arrow(fleet.objectives[name]) : ""));
 }
@@ -171,8 +178,8 @@ function build() {
   $("views").replaceChildren(element("div", { id: "summary" }),
     element("section", { class: "card" }, element("div", { class: "bar" }, element("span", { id: "colours" }), element("span", { class: "quiet", id: "legend" })), element("div", { class: "squares", id: "tiles" })),
     element("div", { id: "failures" }),
-    element("section", { class: "card", id: "leaderboard" }, element("div", { class: "bar" }, element("h2", {}, "Leaderboard"), filter), element("div", { id: "leaderboard-rows" })),
-    element("section", { class: "card", id: "compare" }), element("div", { id: "files" }));
+    element("section", { class: "card", id: "compare" }),
+    element("section", { class: "card", id: "leaderboard" }, element("div", { class: "bar" }, element("h2", {}, "Leaderboard"), filter), element("div", { id: "leaderboard-rows" })), element("div", { id: "files" }));
 }
 
 function drawOverview(anew) {

@@ -12,11 +12,10 @@ from itertools import islice
 from typing import Any
 
 from windtunnel.errors import NotFoundError
+from windtunnel.fleet.files import SavedFiles
 from windtunnel.fleet.gathering import gathered
-from windtunnel.fleet.outputs import FOLDER as OUTPUTS
-from windtunnel.fleet.partitions import Partitions
 from windtunnel.fleet.planning import taken
-from windtunnel.fleet.records import Outcome, batch_name, read_plan, result_of, unit_of
+from windtunnel.fleet.records import Outcome, batch_name, read_plan, result_of
 from windtunnel.ledger import Ledger
 from windtunnel.ledger.artifacts import is_artifact_name
 from windtunnel.ledger.failures import LOG_TAIL
@@ -185,12 +184,8 @@ def saved_file(snapshot: FleetSnapshot, ledger: Ledger, place: int, name: str) -
     """The path in the store of a file that a partition has saved; None where it has none of that name."""
     if name not in partition(snapshot, ledger, place)["files"]:
         return None
-    if name.startswith(f"{OUTPUTS}/"):
-        return ledger.path(name)  # those of earlier runs were brought along
-    run = Ledger(ledger.store, ledger.search, snapshot.sources.get(place) or ledger.run)
-    there = (Partitions.read(run) or ()) if place in snapshot.sources else snapshot.partitions
-    known = snapshot.partitions[place].name
-    return next((run.trial_path(unit_of(at), name) for at, one in enumerate(there) if one.name == known), None)
+    source = snapshot.sources.get(place) or ledger.run
+    return SavedFiles(ledger).path(snapshot.partitions[place].name, source, name)
 
 
 def causes(snapshot: FleetSnapshot) -> list[dict[str, Any]]:

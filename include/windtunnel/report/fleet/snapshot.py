@@ -28,6 +28,7 @@ from windtunnel.fleet.records import (
 from windtunnel.ledger import Ledger, State
 from windtunnel.ledger.claims import Claims
 from windtunnel.ledger.curves import MOST_VALUES
+from windtunnel.ledger.writer import last_sign
 from windtunnel.report.payloads.plain import plain
 
 STATES = ("completed", "taken", "failed", "running", "open", "skipped")
@@ -51,7 +52,8 @@ class FleetSnapshot:
         sources: names of the runs that trained those that were taken over, by place.
         accounts: None until the run is planned.
         over: whether nothing is left to do.
-        failure: why the run has failed; empty where it has not.
+        failure: why the run has failed, or its session ended without an outcome; empty where neither is so.
+        session: number of the latest session; None where none has begun.
         evaluation: what the user's evaluation returned.
         throughput: partitions a second since the first began.
         left: seconds until all are done at that pace.
@@ -71,6 +73,7 @@ class FleetSnapshot:
     accounts: Accounts | None
     over: bool
     failure: str
+    session: int | None
     evaluation: Mapping[str, float | None]
     throughput: float | None
     left: float | None
@@ -88,9 +91,19 @@ class FleetSnapshot:
         return {state: counted[state] for state in STATES}
 
     @property
+    def at_work(self) -> int | None:
+        """Number of the session whose heart should beat; None where none is at work."""
+        return None if self.over or self.failure else self.session
+
+    @property
     def message(self) -> str:
         """How far the run is, for people."""
-        return self.accounts.message if self.accounts is not None else "the data is not split yet"
+        if self.accounts is None:
+            return "the data is not split yet"
+        running, left = self.counts["running"], self.accounts.batches - self.accounts.batches_done
+        parts = [self.accounts.message, *([f"{running} running"] if running else [])]
+        parts += ["to be gathered and evaluated"] if self.at_work is not None and not left else []
+        return ", ".join(parts)
 
     def metrics_of(self, place: int) -> dict[str, float]:
         """A partition's metrics by name."""
@@ -148,12 +161,22 @@ class FleetReader:
             definition = self.ledger.search_record().get("definition")
             definition = definition if isinstance(definition, Mapping) else {}
             over = is_over(self.ledger)  # before the results: the last of them may come between
+            session, stopped = self._session()
             if self._plan is None:
                 self._read_plan(objectives_in(definition))
             if self._plan is not None:
                 for result in results(self.ledger, self._ended):
                     self._add(result, self._plan)
-            return self._snapshot(definition, over=over)
+            return self._snapshot(definition, session, "" if over else stopped, over=over)
+
+    def _session(self) -> tuple[int | None, str]:
+        """Number of the latest session, and why it ended without an outcome, unless it was heard of since."""
+        writer = self.ledger.writer()
+        end = self.ledger.end_of(writer.session) if writer is not None else None
+        if writer is None or end is None:
+            return (writer.number if writer is not None else None), ""
+        sign = last_sign(self.ledger.store, self.ledger.root, writer.number)
+        return writer.number, end[0].reason if sign is None or sign <= end[1] else ""
 
     def _read_plan(self, objectives: Mapping[str, str]) -> None:
         plan, partitions = read_plan(self.ledger), Partitions.read(self.ledger)
@@ -197,15 +220,19 @@ class FleetReader:
                 self._metrics[name] = [None] * len(self._partitions)
             self._metrics[name][place] = plain(value)
 
-    def _snapshot(self, definition: Mapping[str, Any], *, over: bool) -> FleetSnapshot:
+    def _snapshot(
+        self, definition: Mapping[str, Any], session: int | None, stopped: str, *, over: bool
+    ) -> FleetSnapshot:
         states, plan, ledger = list(self._states), self._plan, self.ledger
-        for place in () if over or plan is None else self._claimed(plan):
+        works = not over and not stopped
+        for place in () if not works or plan is None else self._claimed(plan):
             if states[place] == "open":
                 states[place] = "running"
         outcome, evaluation = ledger.outcome(RUN), ledger.result(EVALUATION)
         failures = [one.message for one in (outcome, evaluation) if one is not None and one.state is State.FAILED]
+        failures += [stopped] if stopped else []
         known = (len(self._ended), over, failures, evaluation is not None, plan is not None, tuple(states))
-        throughput, left = self._pace(plan, over=over)
+        throughput, left = self._pace(plan, works=works)
         return FleetSnapshot(
             search=ledger.search,
             run=ledger.run,
@@ -220,6 +247,7 @@ class FleetReader:
             accounts=Accounts.of(plan, self._ended.values()) if plan is not None else None,
             over=over,
             failure=failures[0] if failures else "",
+            session=session,
             evaluation=plain(evaluation.metrics) if evaluation is not None else {},
             throughput=throughput,
             left=left,
@@ -235,12 +263,12 @@ class FleetReader:
                 claimed.update(plan.batches[number])
         return claimed
 
-    def _pace(self, plan: FleetPlan | None, *, over: bool) -> tuple[float | None, float | None]:
+    def _pace(self, plan: FleetPlan | None, *, works: bool) -> tuple[float | None, float | None]:
         """Partitions a second since the first mini-batch began, and the seconds until all are done at that pace."""
         if plan is None or not self._last:
             return None, None
         done = sum(len(plan.batches[number]) for number in self._ended)
         left = sum(map(len, plan.batches)) - done
-        now = self._last if over or not left else time.time()
+        now = time.time() if works and left else self._last
         throughput = done / max(now - self._began, 1e-3)
-        return plain(throughput), plain(left / throughput) if left and throughput and not over else None
+        return plain(throughput), plain(left / throughput) if left and throughput and works else None

@@ -14,14 +14,20 @@ _UNENDED = ("running", "open", "skipped")
 def headline(snapshot: FleetSnapshot) -> str:
     """The run in a few lines: where it is, how it was evaluated, how far it is, how fast, and how it ended."""
     values = ", ".join(f"{name} {value:.6g}" for name, value in snapshot.evaluation.items() if value is not None)
+    end = ending(snapshot)
+    progressed = " · ".join([progress(snapshot), *([end] if end else [])])
+    lines = [f"{snapshot.search}  {snapshot.url}", *([f"evaluation: {values}"] if values else []), progressed]
+    return "\n".join(printable(line, keep="") for line in lines)
+
+
+def progress(snapshot: FleetSnapshot) -> str:
+    """How far the run is, how fast, and how long the rest will take."""
     parts = [snapshot.message]
     if snapshot.throughput is not None:
         parts.append(f"{snapshot.throughput:.3g} partitions a second")
     if snapshot.left is not None:
         parts.append(f"{duration(snapshot.left)} left")
-    parts += [end] if (end := ending(snapshot)) else []
-    lines = [f"{snapshot.search}  {snapshot.url}", *([f"evaluation: {values}"] if values else []), " · ".join(parts)]
-    return "\n".join(printable(line, keep="") for line in lines)
+    return " · ".join(parts)
 
 
 def ending(snapshot: FleetSnapshot) -> str | None:

@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import os
+import time
 from dataclasses import replace
 
 import pytest
@@ -51,6 +53,62 @@ def test_status_shows_every_partition_and_how_far_the_run_is(run, capsys):
     succeed(ledger, plan, 2, accuracy=0.5)
     publish(ledger, fleet, plan)
     assert said(capsys, "status", ledger.url, "--follow").splitlines()[-1].endswith("1 mini-batch retried · finished")
+
+
+def test_status_says_what_runs_and_what_is_left_to_do(run, capsys):
+    fleet, ledger, _, plan = run
+    assert Queue(ledger, plan, lanes(ledger, fleet, plan)[0], 1, 1).next().number == 2
+    assert "1 mini-batch retried, 1 running" in said(capsys, "status", ledger.url).splitlines()[1]
+    succeed(ledger, plan, 2, accuracy=0.5)
+    assert "retried, to be gathered and evaluated" in said(capsys, "status", ledger.url).splitlines()[1]
+    publish(ledger, fleet, plan)
+    assert "to be gathered" not in said(capsys, "status", ledger.url)
+
+
+def test_status_says_that_a_run_was_stopped_or_that_nothing_was_heard_of_it(run, capsys):
+    fleet, ledger, _, plan = run
+    Queue(ledger, plan, lanes(ledger, fleet, plan)[0], 1, 1).next()
+    beat = ledger.path("beats/1.json")
+    ledger.store.put(beat, b"{}")
+    assert "nothing was heard" not in said(capsys, "status", ledger.url)
+    os.utime(ledger.store.local_file(beat), (0, time.time() - 600))
+    assert "nothing was heard of it for 10 min, since " in said(capsys, "status", ledger.url)
+    ledger.end("session", "somebody pressed Ctrl-C")
+    stopped = said(capsys, "status", ledger.url, "--follow")
+    assert stopped.splitlines()[-1].endswith("· failed: somebody pressed Ctrl-C")
+    assert "running" not in stopped and "nothing was heard" not in stopped and " left" not in stopped
+    os.utime(ledger.store.local_file(beat), (0, time.time() + 1))  # a task of the same session goes on
+    assert "1 running" in said(capsys, "status", ledger.url)
+
+
+def test_fetch_brings_what_was_gathered_or_what_partitions_have_saved(run, capsys, tmp_path):
+    fleet, ledger, partitions, plan = run
+    outcome = Outcome(state=State.COMPLETED, files=("model.onnx", "outputs/kept/3.csv", "../../up"))
+    record(ledger, BatchResult(batch=batch_name(2), state=State.COMPLETED, items=1, outcomes=(outcome,)))
+    for path in (ledger.trial_path("p000002", "model.onnx"), ledger.path("outputs/kept/3.csv")):
+        ledger.store.put(path, b"content")
+    gather(ledger, fleet, plan, partitions)
+    write_report(ledger)
+
+    def fetched(*arguments):
+        to = tmp_path / f"to-{len(list(tmp_path.iterdir()))}"
+        assert main(["fetch", *arguments, "--to", str(to)]) == 0
+        return {str(file.relative_to(to)) for file in to.rglob("*") if file.is_file()}, capsys.readouterr().err
+
+    gathered = {f"gathered/{name}" for name in ("MLTable", "batches.csv", "done.json", "log.txt", "rows.csv")}
+    files, missing = fetched(ledger.url)
+    assert files == gathered | {"gathered/leaderboard.csv", "outputs/kept/3.csv", "report.html", "report.txt"}
+    assert missing == "not there yet: published.json\n"
+    saved = {"partitions/tenant_3.csv/model.onnx", "partitions/tenant_3.csv/outputs/kept/3.csv"}
+    assert fetched(ledger.url, "--partition", "tenant=3") == (saved, "")
+    assert main(["fetch", ledger.url, "--partition", "tenant_9"]) == 1
+    assert "tenant_9: no such partition (did you mean" in capsys.readouterr().err
+    assert main(["fetch", ledger.url, "--checkpoints"]) == 1
+    assert "--checkpoints" in capsys.readouterr().err
+    again, _, _ = prepared(tmp_path, fleet, "again")  # which takes it over
+    files, missing = fetched(again.url, "--partition", "*")
+    assert files == {"partitions/tenant_3.csv/model.onnx"}
+    assert missing == "not there yet: partitions/tenant_3.csv/outputs/kept/3.csv\n"  # it is brought along later
 
 
 def test_results_has_a_line_for_each_partition_with_its_keys(run, capsys):

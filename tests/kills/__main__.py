@@ -1,16 +1,20 @@
-"""Kills processes of a search at random moments, and checks that nothing comes of it.
+"""Kills processes of a search or a fleet at random moments, and checks that nothing comes of it.
 
-    python -m tests.kills [--kills 20] [--seed 0] [--engine python|test|scheduler] [--per-run 15] [--set trials={…} …]
+    python -m tests.kills [--kind search|fleet] [--kills 20] [--seed 0] [--engine python|test|scheduler]
+        [--per-run 15] [--set trials={…} …]
 
-A small search of digits runs once undisturbed. Then it runs again while a task, a job or a trial is killed with
-SIGKILL whenever the run's folder has grown by some files: so kills are spread over the stages, whatever the time that
-each takes. Under `python`, the engine without Airflow, and `test`, the engine of `make run`, the same
-command is given again whenever it was hit; under `scheduler` nobody does anything. However often it was hit, the run
-must end with the undisturbed run's front, every trial must have one result, no claim may be left, and no finished trial
-may have been started again. Of a continuous search no front is compared: what it suggests depends on what ends first.
+A small search of digits, or a fleet of tenants, runs once undisturbed. Then it runs again while a task, a job, or a
+process that a job has forked for its work is killed with SIGKILL whenever the run's folder has grown by some files: so
+kills are spread over the stages, whatever the time that each takes. Under `python`, the engine without Airflow, and
+`test`, the engine of `make run`, the same command is given again whenever it was hit; under `scheduler` nobody does
+anything. However often it was hit, the run must end with the undisturbed run's front, or a fleet's with all that it
+gathers byte for byte; every trial or mini-batch must have one result, no claim may be left, and nothing may have been
+begun again once it was finished. Of a continuous search no front is compared: what it suggests depends on what ends
+first.
 """
 
 import argparse
+import json
 import math
 import os
 import random
@@ -23,36 +27,22 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
+from functools import partial
 from itertools import count
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import psutil
 import yaml
 
 from tests.airflow.standalone import FINISHED, Standalone
-from windtunnel.ledger import Ledger, State
-from windtunnel.ledger.claims import Claims
+from tests.kills import fleet, search
+from windtunnel.ledger import Ledger
 from windtunnel.stores import open_store
 
-SEARCH: dict[str, Any] = {
-    "workload": "windtunnel_trainer.workloads.cnn",
-    "data": {"dataset": "digits"},
-    "settings": {"image_size": 8, "batch_size": 32, "lr": 5e-3},
-    "space": {
-        "nb_layers": {"type": "int", "low": 1, "high": 4},
-        "kernel_size": [1, 3, 5],
-        "hidden_dim": [8, 16, 32],
-    },
-    "objectives": {"val_acc": "maximize", "flops": "minimize"},
-    "iterations": 3,
-    "trials": {"initial": 6, "per_iteration": 6},
-    "epochs": {"partial": 2, "full": 5},
-    "finalists": {"max": 3},
-    "limits": {"parallel": 2, "trial_retries": 50},
-    "seed": 3,
-}
-KINDS = ("task", "job", "trial")
+SUBJECTS = {"search": search, "fleet": fleet}
+KINDS = ("task", "job", "worker")
 PATIENCE = 1800  # seconds for one run, however often it is hit
 
 Run = Callable[["Killer | None"], Ledger]
@@ -63,21 +53,24 @@ class Killer:
     """Picks victims among the processes of a store's runs, and remembers what it did.
 
     Attributes:
+        subject: of `SUBJECTS`.
         store: the folder.
         left: how many are still to be killed.
         done: how many of each kind were, and in which stage.
     """
 
-    def __init__(self, seed: int, kills: int, per_run: int, store: Path, tasks: Processes) -> None:
+    def __init__(self, subject: ModuleType, seed: int, kills: int, per_run: int, store: Path, tasks: Processes) -> None:
         """Nobody is killed yet.
 
         Args:
+            subject: of `SUBJECTS`.
             seed: of whom is killed, and when.
             kills: how many to kill.
             per_run: how many of them in one run, in the mean.
-            store: whose jobs and trials are victims.
+            store: whose jobs and their workers are victims.
             tasks: finds the processes that are victims as tasks.
         """
+        self.subject = subject
         self.left = kills
         self._per_run = per_run
         self._files = 0  # of an undisturbed run
@@ -109,7 +102,7 @@ class Killer:
         with suppress(psutil.NoSuchProcess):
             self._random.choice(found).kill()
             self.left -= 1
-            stage = last_stage(paths[self._before :])
+            stage = self.subject.last_stage(paths[self._before :])
             self.done[self._kind] += 1
             self.done[f"in {stage}"] += 1
             print(f"  killed a {self._kind} in {stage} ({self.left} left)", flush=True)
@@ -122,11 +115,11 @@ class Killer:
         self._at = math.inf
 
     def _trainers(self) -> dict[str, list[psutil.Process]]:
-        found: dict[str, list[psutil.Process]] = {"job": [], "trial": []}
+        found: dict[str, list[psutil.Process]] = {"job": [], "worker": []}
         for process in matching("-m windtunnel_trainer", str(self.store)):
             with suppress(psutil.NoSuchProcess):
                 forked = (parent := process.parent()) is not None and parent.cmdline() == process.cmdline()
-                found["trial" if forked else "job"].append(process)
+                found["worker" if forked else "job"].append(process)
         return found
 
 
@@ -137,12 +130,6 @@ def files_of(store: Path) -> list[Path]:
         with suppress(OSError):
             found.append((path.stat().st_mtime, path))
     return [path for _, path in sorted(found)]
-
-
-def last_stage(paths: list[Path]) -> str:
-    """The stage that was planned last, by the files of a store's runs."""
-    plans = [path for path in paths if path.match("iterations/*/plan.json")]
-    return plans[-1].parent.name if plans else "prepare"
 
 
 def matching(*words: str) -> list[psutil.Process]:
@@ -157,19 +144,22 @@ def matching(*words: str) -> list[psutil.Process]:
 
 
 class ByCommand:
-    """Runs the search by a command that is given again until it ends well."""
+    """Runs the definition by a command that is given again until it ends well."""
 
-    def __init__(self, engine: str, folder: Path) -> None:
+    def __init__(self, engine: str, folder: Path, fields: dict[str, Any], choices: dict[str, Any]) -> None:
         """Nothing is run yet.
 
         Args:
             engine: `python` or `test`.
             folder: of all that is written.
+            fields: of the definition.
+            choices: of each run, by name.
         """
         self.store = folder / "runs"
         self._engine, self._folder = engine, folder
         self._file = folder / "kills.yaml"
-        self._file.write_text(yaml.safe_dump(SEARCH))
+        self._file.write_text(yaml.safe_dump(fields))
+        self._choices = [f"--set={name}={json.dumps(value)}" for name, value in choices.items()]
         self._runs = count(1)
 
     def __call__(self, killer: Killer | None) -> Ledger:
@@ -203,7 +193,7 @@ class ByCommand:
     def _command(self, number: int, *, fresh: bool) -> list[str]:
         if self._engine == "python":
             return [sys.executable, "-m", "tests.performs", str(self._file), str(self.store), f"run-{number}"]
-        command = [sys.executable, "-m", "windtunnel_airflow.run", str(self._file)]
+        command = [sys.executable, "-m", "windtunnel_airflow.run", str(self._file), *self._choices]
         return [*command, "--fresh"] if fresh else command
 
     def _ledger(self, number: int) -> Ledger:
@@ -212,9 +202,9 @@ class ByCommand:
         return Ledger.open(str((self.store / "latest").resolve()))
 
 
-def run_by_scheduler(airflow: Standalone, killer: Killer | None) -> Ledger:
-    """Trigger the search in a running Airflow, and leave it alone until it ends."""
-    run = airflow.trigger("kills")
+def run_by_scheduler(airflow: Standalone, choices: dict[str, Any], killer: Killer | None) -> Ledger:
+    """Trigger the DAG in a running Airflow, and leave it alone until it ends."""
+    run = airflow.trigger("kills", **choices)
 
     def ended() -> str | None:
         if killer is not None:
@@ -229,11 +219,18 @@ def run_by_scheduler(airflow: Standalone, killer: Killer | None) -> Ledger:
     return Ledger(open_store(airflow.environment["WINDTUNNEL_STORE"]), "kills", run)
 
 
-def torment_scheduler(folder: Path, seed: int, kills: int, per_run: int) -> None:
-    """Run the search under Airflow's real scheduler; its tasks are processes that name their task instance."""
+def torment_scheduler(folder: Path, fields: dict[str, Any], subject: ModuleType, *plan: int) -> None:
+    """Run the definition under Airflow's real scheduler; its tasks are processes that name their task instance.
+
+    Args:
+        folder: of all that is written.
+        fields: of the definition.
+        subject: of `SUBJECTS`.
+        plan: the seed, how many kills, and how many in one run.
+    """
     for name in ("dags", "searches"):
         (folder / name).mkdir()
-    (folder / "searches" / "kills.yaml").write_text(yaml.safe_dump(SEARCH))
+    (folder / "searches" / "kills.yaml").write_text(yaml.safe_dump(fields))
     (folder / "dags" / "searches.py").write_text(
         'from windtunnel_airflow import load_searches  # airflow dag\n\nload_searches("../searches", globals())\n'
     )
@@ -244,7 +241,8 @@ def torment_scheduler(folder: Path, seed: int, kills: int, per_run: int) -> None
             family = set(mine.children(recursive=True))
             return [process for process in matching("airflow worker -- ") if process in family and is_task(process)]
 
-        torment(lambda killer: run_by_scheduler(airflow, killer), Killer(seed, kills, per_run, folder / "runs", tasks))
+        run = partial(run_by_scheduler, airflow, subject.CHOICES)
+        torment(run, Killer(subject, *plan, folder / "runs", tasks))
 
 
 def is_task(process: psutil.Process) -> bool:
@@ -254,86 +252,42 @@ def is_task(process: psutil.Process) -> bool:
     return False
 
 
-def front(ledger: Ledger) -> dict[str, dict[str, float]]:
-    """The run's front, and its models' values: what must not depend on who was killed."""
-    pareto, models = ledger.read_json("pareto.json"), ledger.read_json("models.json")
-    assert pareto is not None and models is not None
-    return {trial["trial"]: trial["objectives"] for trial in [*pareto["trials"], *models["models"]]}
-
-
-def trained_twice(ledger: Ledger) -> list[str]:
-    """Trials that were started again after they had a result."""
-    found = []
-    for trial in ledger.outcomes():
-        result = ledger.result(trial)
-        assert result is not None
-        found += [trial for attempt in ledger.attempts(trial) if attempt.started > result.ended]
-    return found
-
-
-def check(ledger: Ledger, expected: dict[str, dict[str, float]]) -> None:
-    """Hold a disturbed run against the undisturbed one."""
-    found = front(ledger)
-    if SEARCH.get("continuous"):
-        expected = found
-    differ = {trial: (expected.get(trial), found.get(trial)) for trial in expected.keys() | found.keys()}
-    differ = {trial: both for trial, both in differ.items() if both[0] != both[1]}
-    failed = {name: result.message for name, result in ledger.outcomes().items() if result.state is State.FAILED}
-    assert not differ, f"{ledger.url}: another front: what was expected and found: {differ}; failed: {failed}"
-    assert not trained_twice(ledger), f"{ledger.url}: trained twice"
-    asked = [
-        request.trial
-        for stage in ledger.stages()
-        for request in ledger.plan(stage).requests  # type: ignore[union-attr]
-    ]
-    assert set(asked) == set(ledger.outcomes()), f"{ledger.url}: not every trial has a result"
-    listed = ledger.store.list(ledger.path("results/"))
-    recorded = {entry.path.rpartition("/")[2].removesuffix(".json") for entry in listed}
-    others = recorded - set(asked) - set(ledger.step_outcomes())
-    assert not others, f"{ledger.url}: second results, or of nobody: {others}"
-    forgotten = [claim for claim in Claims(ledger).listing().values() if claim.unit not in recorded]
-    assert not forgotten, f"{ledger.url}: claimed, and never done: {forgotten}"
-
-
 def torment(run: Run, killer: Killer) -> None:
-    """Run the search undisturbed, then disturbed until all kills are used, and compare."""
-    began = time.monotonic()
-    undisturbed = run(None)
-    expected, files = front(undisturbed), len(files_of(killer.store))
-    print(f"undisturbed: {len(expected)} models, {files} files in {time.monotonic() - began:.0f} s", flush=True)
+    """Run undisturbed, then disturbed until all kills are used, and compare."""
+    subject, began = killer.subject, time.monotonic()
+    expected, files = subject.outcome(run(None)), len(files_of(killer.store))
+    print(f"undisturbed: {files} files in {time.monotonic() - began:.0f} s", flush=True)
     while killer.left:
         began = time.monotonic()
         killer.begin(files)
         ledger = run(killer)
-        check(ledger, expected)
-        starts = sum(len(ledger.attempts(trial)) for trial in ledger.outcomes())
-        trials = len(ledger.outcomes())
-        print(
-            f"disturbed: the same in {time.monotonic() - began:.0f} s; {starts} starts of {trials} trials", flush=True
-        )
+        subject.check(ledger, expected)
+        print(f"disturbed: the same in {time.monotonic() - began:.0f} s; {subject.starts(ledger)}", flush=True)
     print("killed:", ", ".join(f"{count} {what}" for what, count in sorted(killer.done.items())))
 
 
 def main() -> None:
     """Parse the command line, and do it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kind", choices=list(SUBJECTS), default="search")
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--engine", choices=["python", "test", "scheduler"], default="test")
     parser.add_argument("--per-run", type=int, default=15, help="kills in one run, in the mean")
     parser.add_argument("--set", action="append", default=[], metavar="FIELD=YAML", help="a field of the definition")
     options = parser.parse_args()
-    # All kills may hit one trial, which has not failed for that.
-    SEARCH["limits"]["trial_retries"] = max(SEARCH["limits"]["trial_retries"], options.kills)
-    SEARCH.update({field: yaml.safe_load(value) for field, _, value in (one.partition("=") for one in options.set)})
+    subject = SUBJECTS[options.kind]
+    plan = options.seed, options.kills, options.per_run
     with ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="windtunnel-kills-"))
         stack.push(lambda kind, *_: shutil.rmtree(folder) if kind is None else print(f"all of it is in {folder}"))
+        own = {field: yaml.safe_load(value) for field, _, value in (one.partition("=") for one in options.set)}
+        fields = subject.definition(folder, options.kills) | own
         if options.engine == "scheduler":
-            torment_scheduler(folder, options.seed, options.kills, options.per_run)
+            torment_scheduler(folder, fields, subject, *plan)
         else:
-            run = ByCommand(options.engine, folder)
-            torment(run, Killer(options.seed, options.kills, options.per_run, run.store, run.tasks))
+            run = ByCommand(options.engine, folder, fields, subject.CHOICES)
+            torment(run, Killer(subject, *plan, run.store, run.tasks))
 
 
 if __name__ == "__main__":
