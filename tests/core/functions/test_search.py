@@ -84,7 +84,7 @@ class Trainer:
 @pytest.mark.parametrize(
     "train",
     [Trainer(), Trainer().train, Trainer.train_class, partial(parabola), lru_cache(parabola), print, [].append],
-    ids=repr,
+    ids=["object", "method", "classmethod", "partial", "cached", "builtin", "builtin_method"],
 )
 def test_what_cannot_travel_by_its_name_is_refused_with_the_mend(train):
     with pytest.raises(WindtunnelError, match=r"train: found .*; allowed: a function: write def train\(trial\)"):
