@@ -91,3 +91,19 @@ def test_a_disk_that_refuses_a_log_is_a_storage_fault(ledger, tmp_path):
     log = UnitLog(ledger, UNIT, tmp_path / "nowhere")
     with pytest.raises(StoreError, match="cannot use the log"):
         log.begin(attempt(1))
+
+
+def test_that_a_full_disk_keeps_a_log_here_is_told_once(ledger, tmp_path, monkeypatch, capsys):
+    log = log_in(ledger, tmp_path / "logs")
+
+    def refuse(*_):
+        raise StoreError("the disk is full")
+
+    for full in (True, True, True, False, True):
+        with monkeypatch.context() as patch:
+            if full:
+                patch.setattr(ledger.store, "upload", refuse)
+            with log.file.open("a") as file:
+                file.write("more\n")
+            log.sync(at_once=True)
+    assert capsys.readouterr().out.count("the log stays here for now: the disk is full") == 2
