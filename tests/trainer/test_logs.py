@@ -102,3 +102,19 @@ def test_nothing_of_a_unit_is_left_on_the_host(ledger, tmp_path):
         folder.mkdir(parents=True)
     log.remove()
     assert [path.name for path in (tmp_path / "jobs").iterdir()] == [folder_of(other, 1).parent.name]
+
+
+def test_that_a_full_disk_keeps_a_log_here_is_told_once(ledger, tmp_path, monkeypatch, capsys):
+    log = log_in(ledger, tmp_path / "logs")
+
+    def refuse(*_):
+        raise StoreError("the disk is full")
+
+    for full in (True, True, True, False, True):
+        with monkeypatch.context() as patch:
+            if full:
+                patch.setattr(ledger.store, "upload", refuse)
+            with log.file.open("a") as file:
+                file.write("more\n")
+            log.sync(at_once=True)
+    assert capsys.readouterr().out.count("the log stays here for now: the disk is full") == 2

@@ -44,7 +44,7 @@ class UnitLog:
         self.file = folder / f"{unit}.log"
         self._store: Store = ledger.store
         self._path = ledger.trial_path(unit, "log.txt")
-        self._size = 0
+        self._size, self._refused = 0, False
         self._began = time.monotonic()
         self._next = self._began + _INTERVAL.shortest
 
@@ -74,9 +74,11 @@ class UnitLog:
             return
         try:
             self._store.upload(self._path, self.file)
-            self._size = size
+            self._size, self._refused = size, False
         except StoreError as error:
-            say(f"the log stays here for now: {error}")
+            if not self._refused:
+                say(f"the log stays here for now: {error}")
+            self._refused = True
 
     def remove(self) -> None:
         """Leave nothing of the unit on this host; what it wrote is in the ledger."""

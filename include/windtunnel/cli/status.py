@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from windtunnel.ledger import Ledger
     from windtunnel.report import FleetReader, FleetSnapshot, RunReader, Snapshot
 
-_SHORTEST = 1.0  # seconds between two looks
+_SHORTEST, _LONGEST = 1.0, 60.0  # seconds between two looks
 _SHARE = 0.1  # of the time that may go into looking
 _SILENCE = 120.0  # seconds without a sign of life that are worth a word
 _CLEAR = "\x1b[H\x1b[J"  # to a terminal: the cursor to the top, and nothing below it
@@ -122,4 +122,4 @@ def _snapshots(reader: "RunReader | FleetReader", words: ModuleType) -> "Iterato
             if words.ending(snapshot):
                 return
         took = time.monotonic() - began
-        time.sleep(max(_SHORTEST, took * (1 / _SHARE - 1)))
+        time.sleep(max(_SHORTEST, min(_LONGEST, took * (1 / _SHARE - 1))))

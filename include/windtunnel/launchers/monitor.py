@@ -27,6 +27,7 @@ from windtunnel.text import printable
 _log = logging.getLogger(__name__)
 
 _SHARE = 4.0  # how many times as long as a look the time between two looks is at least
+_LONGEST = 20.0  # seconds between two looks, however long the last one took: it may have waited for a full disk
 
 
 class Looked(Protocol):
@@ -292,5 +293,5 @@ def wait(
             return progress
         if progress.wanted:
             launch(progress.wanted)
-        sleep(max(pause, _SHARE * (time.monotonic() - began)))
+        sleep(max(pause, min(_LONGEST, _SHARE * (time.monotonic() - began))))
         pause = min(interval, 1.2 * pause)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _ROWS = 8  # stages shown at once; of a longer search, the latest
 _LINE_EVERY = 30.0  # seconds between plain lines while nothing but counts changes
 _LOOKING = 0.1  # share of the time that may go into looking at the ledger
+_LONGEST = 60.0  # seconds between two looks, be the store ever so slow to answer
 _SHORTEST = 0.5  # seconds between looks
 
 
@@ -93,7 +94,7 @@ class Display:
             return
         self._read()
         ended = self._clock()
-        self._next_look = ended + max(_SHORTEST, (ended - began) * (1 / _LOOKING - 1))
+        self._next_look = ended + max(_SHORTEST, min(_LONGEST, (ended - began) * (1 / _LOOKING - 1)))
         for stage in self._stages:
             self._begun.setdefault(stage.name, began)
             if stage.done:

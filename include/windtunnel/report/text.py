@@ -26,7 +26,8 @@ def headline(snapshot: Snapshot) -> str:
     parts += [f"hypervolume {volumes[-1]:.6g}"] if volumes else []
     parts += [finalists(snapshot)] if snapshot.models else []
     parts += [end] if (end := ending(snapshot)) else []
-    lines = [f"{snapshot.search}  {snapshot.url}", *notes(snapshot), " · ".join(parts)]
+    blocked = [snapshot.blocked] if snapshot.blocked and snapshot.works else []
+    lines = [f"{snapshot.search}  {snapshot.url}", *notes(snapshot), *blocked, " · ".join(parts)]
     return "\n".join(printable(line, keep="") for line in lines)
 
 

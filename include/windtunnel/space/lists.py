@@ -2,15 +2,19 @@
 
 import functools
 import math
+import operator
 import random
 from collections.abc import Iterator
-from typing import Any, Self
+from itertools import accumulate
+from typing import Annotated, Any, Self
 
-from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, model_validator
 
 from windtunnel.errors import DefinitionError
 from windtunnel.space.base import Column, Coordinates, Nested, Parameter, checked
 from windtunnel.validation import Fault
+
+_Length = Annotated[int, Field(gt=0, le=1000)]  # each place is a parameter of its own
 
 
 class List(Parameter):
@@ -19,11 +23,11 @@ class List(Parameter):
     type: str = "list"
     of: Nested | None = None
     """The parameter of every item."""
-    length: PositiveInt | None = None
+    length: _Length | None = None
     """How many items of `of` there are."""
     min_length: NonNegativeInt | None = None
     """How few items of `of` there may be."""
-    max_length: PositiveInt | None = None
+    max_length: _Length | None = None
     """How many items of `of` there may be."""
     items: list[Nested] | None = Field(default=None, min_length=1)
     """A parameter for each item."""
@@ -61,7 +65,8 @@ class List(Parameter):
     @functools.cached_property
     def _sizes(self) -> dict[int, int]:
         """How many lists of each length there are, of finite items."""
-        return {length: math.prod(item.size() or 0 for item in self.every[:length]) for length in self.lengths}
+        upto = list(accumulate((item.size() or 0 for item in self.every), operator.mul, initial=1))
+        return {length: upto[length] for length in self.lengths}
 
     def size(self) -> int | None:
         """How many lists there are; None for infinitely many."""

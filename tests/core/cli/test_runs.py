@@ -16,6 +16,7 @@ from tests.core.report import made_up
 from windtunnel.cli import main
 from windtunnel.ledger import Ledger
 from windtunnel.stores import open_store
+from windtunnel.stores.local import LocalStore
 
 ROOT = Path(__file__).parents[3]
 SESSION = "manual__2026-11-21"
@@ -80,6 +81,14 @@ def test_status_says_since_when_nothing_was_heard_of_a_run(ledger, capsys):
     assert "nothing was heard of it for 10 min, since " in said(capsys, "status", ledger.url)
     ledger.close(session.session)
     assert "nothing was heard" not in said(capsys, "status", ledger.url)
+
+
+def test_status_says_that_the_disk_of_a_run_that_goes_on_is_full(ledger, capsys, monkeypatch):
+    monkeypatch.setattr(LocalStore, "refusal", lambda store: "the disk is full")
+    assert "the disk is full" not in said(capsys, "status", ledger.url)
+    for entry in list(ledger.store.list(ledger.path("closed/"))):
+        ledger.store.delete(entry.path)
+    assert said(capsys, "status", ledger.url).splitlines()[1] == "the disk is full"
 
 
 def test_status_keeps_to_a_terminals_width(ledger, capsys, monkeypatch):

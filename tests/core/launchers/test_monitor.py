@@ -1,10 +1,13 @@
 """Waiting, against a launcher whose jobs live and die as the test says; real jobs are in the launchers' tests."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from tests.runs import make_run
 from windtunnel.errors import LaunchError, LedgerError, UnavailableError
 from windtunnel.host.machine import host, now
+from windtunnel.launchers import monitor as monitors
 from windtunnel.launchers.base import JobFailure, Launcher
 from windtunnel.launchers.monitor import Progress, StageMonitor, wait
 from windtunnel.ledger import Job, JobKind, Ledger, Plan, Request, Result, State
@@ -384,3 +387,15 @@ def test_without_a_front_the_last_one_waits_for_everyone(continuous, launcher):
     assert not monitor.poll().done
     ledger.record(Result(trial=units[1], state=State.COMPLETED, objectives={"score": 1.0}))
     assert monitor.poll().done
+
+
+def test_a_look_that_waited_for_a_full_disk_is_not_waited_for_once_more(monkeypatch):
+    clock, slept = SimpleNamespace(now=0.0), []
+    monkeypatch.setattr(monitors.time, "monotonic", lambda: clock.now)
+
+    def poll():
+        clock.now += 3600.0
+        return Progress(done=len(slept) == 3, finished=0, total=1, failed=0, live=1)
+
+    wait(poll, pytest.fail, sleep=slept.append)
+    assert len(slept) == 3 and max(slept) <= 20.0

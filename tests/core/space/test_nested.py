@@ -259,6 +259,8 @@ def test_named_defaults_make_the_default_configuration():
         ({"low": 1, "high": 3}, "a.type: is missing; allowed: int, float, categorical, bool, dict"),
         ({"choices": [1, 3]}, "a.type: is missing"),
         ({"b": {"c": {"type": "inte", "low": 1}}}, 'a.b.c.type: found "inte"; no such type'),
+        ({"type": "list", "length": 1001, "of": [1]}, "a.length: found 1001; allowed: at most 1000"),
+        ({"type": "list", "max_length": 10**5, "of": [1]}, "a.max_length: found 100000; allowed: at most 1000"),
         ({"type": "dict"}, "a.fields: is missing"),
         ({"type": "dict", "fields": {"b": {"type": "int", "low": 1}}}, "a.fields.b.high: is missing"),
         ({"type": "list", "length": 2}, "a: give either `of`, one parameter for all items, or `items`"),

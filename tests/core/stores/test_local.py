@@ -149,7 +149,8 @@ def test_a_full_disk_is_told_with_the_path_and_leaves_the_old_version(store, mon
 def test_a_place_that_cannot_be_written_is_told_with_the_path(tmp_path):
     (tmp_path / "file").write_text("not a folder")
     store = LocalStore(tmp_path / "file")
-    with pytest.raises(StoreError, match=f"{tmp_path}/file/a: Not a directory"):
+    told = f"{tmp_path}/file/a: what is no folder stands in the place of one; move it away"
+    with pytest.raises(StoreError, match=told):
         store.put("a", b"")
 
 

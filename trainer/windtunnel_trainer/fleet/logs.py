@@ -24,6 +24,7 @@ class LaneLog:
         self._ledger, self._launch, self._folder, self._lane = ledger, launch, folder, lane
         self._read: dict[str, int] = {}
         self._sizes: dict[Path, int] = {}
+        self._refused = False  # whether the store refused the last
         self._all = self.file(lane)
         self._all.touch()
         self._began = monotonic()
@@ -86,5 +87,8 @@ class LaneLog:
                 if size != self._sizes.get(file, 0):
                     self._ledger.store.upload(self._ledger.path(f"logs/{name}.{self._launch}.log"), file)
                     self._sizes[file] = size
+                    self._refused = False
             except StoreError as error:
-                say(f"the log stays here for now: {error}")
+                if not self._refused:
+                    say(f"the log stays here for now: {error}")
+                self._refused = True
