@@ -18,8 +18,9 @@ def error_text(error: BaseException) -> str:
     The first line is the headline; what else the error says, its notes among it, follows.
     """
     if isinstance(error, SystemExit):
-        mend = ": let it return instead" if error.code in (None, 0) else ""
-        return readable(f"the workload called sys.exit({_shown(error.code)}){mend}")
+        code = _shown(error.code)
+        mend = ": let it return instead" if code in ("None", "0") else ""
+        return readable(f"the workload called sys.exit({code}){mend}")
     try:
         lines = traceback.format_exception_only(error)
         if isinstance(error, SyntaxError):  # the piece of code that Python shows before
