@@ -23,8 +23,9 @@ def error_text(error: BaseException) -> str:
     written for a person, who needs no class.
     """
     if isinstance(error, SystemExit):
-        mend = ": let it return instead" if error.code in (None, 0) else ""
-        return readable(f"the workload called sys.exit({_shown(error.code)}){mend}")
+        code = _shown(error.code)
+        mend = ": let it return instead" if code in ("None", "0") else ""
+        return readable(f"the workload called sys.exit({code}){mend}")
     try:
         return readable(error if isinstance(error, WindtunnelError) else _with_notes(error))
     except BaseException:  # a class that is broken itself

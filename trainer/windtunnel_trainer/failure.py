@@ -41,8 +41,8 @@ def why_failed(error: BaseException) -> tuple[str, str]:
     if isinstance(error, WindtunnelError):
         return kind, str(error)
     headline, end, notes = error_text(error).partition("\n")
-    message = f"{headline}{_where(error)}{end}{notes}"
-    return kind, f"{message}; {shared_memory.ADVICE}" if shared_memory.is_meant(error) else message
+    advice = f"; {shared_memory.ADVICE}" if shared_memory.is_meant(error) else ""
+    return kind, f"{headline}{_where(error)}{advice}{end}{notes}"
 
 
 def _where(error: BaseException) -> str:

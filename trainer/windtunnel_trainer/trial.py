@@ -225,8 +225,8 @@ class Trial(Keeper):
         report = add_report(progress, metrics, target=self._target, epochs=self._request.epochs)
         best.keep_best(progress, self.definition, report, self._saver.objects)
         self.write_metrics()
-        said = "read as " if self.definition.script is not None else ""  # of a script's own line, which stands above
-        self._group.say(f"{said}{as_line(report)}")
+        origin = "read as " if self.definition.script is not None else ""  # of a script's own line, which stands above
+        self._group.say(f"{origin}{as_line(report)}")
         if self._listener is not None and self._group.leads:
             self._listener(report)
         if broken := self._group.agree(not_finite(report, self.definition)):

@@ -1,5 +1,6 @@
 """The source of a function that no job could import: from a script's own file or a notebook's cell, as a module."""
 
+import ast
 import builtins
 import hashlib
 import inspect
@@ -87,6 +88,7 @@ class _Module:
         """Add a function or class, and before it what it uses."""
         self._names[item.__name__] = item
         source = _source_of(item)
+        _refuse_relative_imports(item, source)
         for name, value in _used(item, source):
             if name not in self._names:
                 self._names[name] = value
@@ -129,6 +131,16 @@ def _source_of(item: Callable[..., Any] | type) -> str:
     if not source.lstrip().startswith(("def ", "async def ", "class ", "@")):
         raise WorkloadError(f"{item.__name__} has no source of its own: write it with def, not as a lambda")
     return source if source.endswith("\n") else source + "\n"
+
+
+def _refuse_relative_imports(item: Callable[..., Any] | type, source: str) -> None:
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            package = getattr(sys.modules.get(item.__module__), "__package__", None) or "package"
+            raise WorkloadError(
+                f"{item.__name__}() imports from {'.' * node.level}{node.module or ''}, which leads nowhere in another "
+                f"process: import by the package's name, {package}"
+            )
 
 
 def _used(item: Callable[..., Any] | type, source: str) -> Iterator[tuple[str, Any]]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
+EXTRA = 'install it with: pip install "windtunnel[report]"'
 _MOST_PANELS = 6
 _STAR, _CROSS, _INK, _GRID = "#E69F00", "#D55E00", "#1b2330", "#dfe3e9"  # Okabe and Ito's orange and vermilion
 
@@ -36,8 +37,11 @@ def figure(snapshot: Snapshot) -> "Figure":
     Raises:
         ImportError: matplotlib is not installed.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError(f"the picture takes matplotlib, which is missing: {EXTRA}") from error
 
     names = list(snapshot.objectives)
     pairs = list(itertools.combinations(names, 2))[:_MOST_PANELS] or [(names[0], "")]

@@ -10,11 +10,10 @@ from windtunnel.ledger import Decision, Ledger
 from windtunnel.report.fleet import FleetReader, is_fleets
 from windtunnel.report.html import render, render_fleet
 from windtunnel.report.pages import plotly_js
-from windtunnel.report.picture import draw
+from windtunnel.report.picture import EXTRA, draw
 from windtunnel.report.reader import collect
 
 _log = logging.getLogger(__name__)
-_EXTRA = 'install it with: pip install "windtunnel[report]"'
 
 
 def write_report(ledger: Ledger, *, over: str = "") -> None:
@@ -38,12 +37,12 @@ def write_report(ledger: Ledger, *, over: str = "") -> None:
     if over and snapshot.works:
         snapshot = replace(snapshot, end=Decision(what="failed", reason=over))
     if not plotly_js():
-        _log.warning("report.html has no charts, for plotly is missing: %s", _EXTRA)
+        _log.warning("report.html has no charts, for plotly is missing: %s", EXTRA)
     ledger.store.put(ledger.path("report.html"), render(snapshot, ledger).encode())
     try:
         picture = draw(snapshot)
     except ImportError:
-        _log.warning("there is no pareto.png, for matplotlib is missing: %s", _EXTRA)
+        _log.warning("there is no pareto.png, for matplotlib is missing: %s", EXTRA)
     else:
         ledger.store.put(ledger.path("pareto.png"), picture)
 

@@ -178,3 +178,13 @@ def test_only_what_a_module_offers_by_its_name_is_importable():
     assert is_importable(json.dumps)
     assert not is_importable(inner)
     assert not is_importable(double)  # of a script
+
+
+def test_a_relative_import_within_a_function_is_refused_with_the_mend():
+    def train(x):
+        from .helpers import score
+
+        return score(x)
+
+    with pytest.raises(WorkloadError, match=r"train\(\) imports from \.helpers, .*: import by the package's name"):
+        capture(train)

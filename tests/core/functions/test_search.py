@@ -139,3 +139,22 @@ def test_what_it_did_is_a_definition_with_its_module_beside_it(tmp_path, monkeyp
     assert definition.name == "mine"
     assert definition.space == SPACE
     assert (tmp_path / "saved" / module_file(definition.workload).name).is_file()
+
+
+@pytest.mark.slow
+def test_a_run_is_read_gone_on_with_and_saved_in_each_store(each_store, tmp_path):
+    def train(trial):
+        trial.save("note.txt", trial.id.encode())
+        (trial.folder / "curve.csv").write_text("epoch,score\n1,0\n")
+        trial.report(score=trial.params["x"])
+
+    run = windtunnel.search(train, SPACE, {"score": "maximize"}, trials=2, store=each_store, progress=False)
+    again = windtunnel.open_run(run.url)
+    assert run.url.startswith(each_store)
+    assert again.artifacts(again.best.trial) == ["curve.csv", "note.txt"]
+    assert again.read(again.best.trial, "note.txt").decode() == again.best.trial
+    more = windtunnel.resume(run.url, train, limits={"trials": 3}, progress=False)
+    assert len(more.curves()) == len(more.trials) == 3
+    assert more.report() == f"{run.url}/report.html"
+    more.save(tmp_path / "mine.yaml")
+    assert load_definition(tmp_path / "mine.yaml").space == SPACE

@@ -7,6 +7,7 @@ import pytest
 
 from tests import browser
 from tests.core.report import made_up
+from windtunnel.functions.run import open_run
 from windtunnel.ledger import Ledger
 from windtunnel.report import collect, html, pages, write_report
 from windtunnel.stores.local import LocalStore
@@ -61,6 +62,8 @@ def test_without_plotly_and_matplotlib_the_tables_are_still_there(
     write_report(ledger)
     assert len(_page(ledger)) < 600_000
     assert [record.message for record in caplog.records if "windtunnel[report]" in record.message][1:]
+    with pytest.raises(ImportError, match=r"takes matplotlib, which is missing: install it with: pip install"):
+        open_run(ledger.url).figure()
 
 
 @pytest.mark.parametrize("objectives", [1, 2, 5])

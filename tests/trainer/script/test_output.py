@@ -175,11 +175,11 @@ AGAIN = "try: 1 / 0\nexcept ZeroDivisionError: raise KeyError('lr')"
         (GROUP, "ExceptionGroup: two (2 sub-exceptions)"),
         (AGAIN, "KeyError: 'lr'"),
         ("raise ValueError('one\\ntwo')", "ValueError: one\ntwo"),
-        ("import atexit\natexit.register(print, 'bye')\nraise OSError('no')", "OSError: no\nbye"),
+        ("import atexit\natexit.register(print, 'bye\\n=====')\nraise OSError('no')", "OSError: no\nbye"),
         ("print('one')\nraise SystemExit('no data')", "no data"),
         ("if 1:\nx", "IndentationError: expected an indented block after 'if' statement on line 1"),
         ("def f(): f()\nf()", "RecursionError: maximum recursion depth exceeded"),
-        ("try: 1 / 0\nexcept Exception: __import__('traceback').print_exc()\nfor n in range(20): print(n)", "19"),
+        ("try: 1 / 0\nexcept Exception: __import__('traceback').print_exc()\nfor n in range(30): print(n)", "29"),
         ("", ""),
     ],
 )

@@ -365,3 +365,27 @@ def test_a_stopped_script_may_leave_its_model(lab):
     made.stop = lambda reports: Verdict("bandit", 1, True, "too bad")
     assert made.train().message == "too bad"
     assert "model.onnx" in made.files()
+
+
+LINKS = """
+    import os, sys
+    folder, epochs, done = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    last = f"{folder}/last"
+    assert (int(open(last).read()) if os.path.exists(last) else 0) == done
+    os.mkdir(f"{folder}/{epochs}")
+    open(f"{folder}/{epochs}/state", "w").write(str(epochs))
+    if os.path.lexists(last):
+        os.unlink(last)
+    os.symlink(f"{folder}/{epochs}/state", last)  # with the whole path, as some libraries do
+    if not done:
+        os.mkfifo(f"{folder}/pipe")
+    for epoch in range(done + 1, epochs + 1):
+        print(f"accuracy={epoch / 10 + done}")
+"""
+
+
+def test_a_checkpoint_may_have_links_to_its_own_files_and_pipes(lab):
+    made = lab(LINKS, {"arguments": "{checkpoint} {epochs} {epochs_done}"}, epochs=EPOCHS)
+    made.train(epochs=3)
+    made.train(epochs=6, continue_from="0123456789abcdef-e3")
+    assert made.curve("accuracy", 6) == [(1, 0.1), (2, 0.2), (3, 0.3), (4, 3.4), (5, 3.5), (6, 3.6)]

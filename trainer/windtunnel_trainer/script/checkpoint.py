@@ -1,6 +1,7 @@
 """A script's checkpoint: the folder that it saves its state in, with the reports so far, as one object."""
 
 import json
+import os
 import tarfile
 import tempfile
 from collections.abc import Sequence
@@ -73,7 +74,7 @@ class CheckpointFolder:
                     entry = tarfile.TarInfo(_REPORTS)
                     entry.size = len(content)
                     archive.addfile(entry, BytesIO(content))
-                    archive.add(self.folder, _FILES)
+                    archive.add(self.folder, _FILES, filter=self._packed)
             except FileNotFoundError:  # the script tidies up
                 return False
             except OSError as error:
@@ -83,6 +84,14 @@ class CheckpointFolder:
             self._ledger.store.upload(self._ledger.trial_path(self._trial, CHECKPOINT), file)
         self._saved = listing
         return True
+
+    def _packed(self, entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
+        """What is packed of a file: a link to one of the folder leads there wherever that is; pipes are left out."""
+        target = Path(entry.linkname)
+        if entry.issym() and target.is_relative_to(self.folder):
+            where = self.folder / entry.name.removeprefix(f"{_FILES}/")
+            entry.linkname = os.path.relpath(target, where.parent)
+        return entry if entry.isreg() or entry.isdir() or entry.issym() or entry.islnk() else None
 
     def _listing(self) -> _Listing:
         listing = {}

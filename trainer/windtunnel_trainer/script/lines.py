@@ -8,7 +8,7 @@ _SHOWN = 300  # characters of a line that tell a person why a script failed
 _COLOURS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[@-Z\\-_]")
 _TRACEBACK = re.compile(r"(?P<rank>\[[^]]*\]:? )?(?P<group>  \+ Exception Group )?Traceback \(most recent call last\):")
 _GROUP, _IN_GROUP = "  | ", re.compile(r"\s+[|+]")  # lines of a group of errors
-_MOST_NOTES = 10  # lines after an error that are its notes; more of them, and the script went on after it
+_MOST_NOTES = 20  # lines after an error that are its notes; more of them, and the script went on after it
 
 
 class Lines:
@@ -58,7 +58,7 @@ class LastError:
             inner = line.removeprefix(self._margin)
             if inner.strip() and not inner[0].isspace():
                 self._margin, self._raised, self._headline, self._notes = None, True, inner[:_SHOWN], []
-        elif line.strip() and not _IN_GROUP.match(line):
+        elif any(map(str.isalnum, line)) and not _IN_GROUP.match(line):
             if self._raised and len(self._notes) < _MOST_NOTES:
                 self._notes.append(line.strip()[:_SHOWN])
             else:
