@@ -1,5 +1,6 @@
-"""All errors that Windtunnel raises on purpose. `WindtunnelError` catches them all."""
+"""All errors that Windtunnel raises on purpose. `WindtunnelError` catches them all but `Stopped`."""
 
+import signal
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -93,3 +94,16 @@ class SearchError(WindtunnelError):
 
 class FleetError(WindtunnelError):
     """A fleet has failed: too many of its items or mini-batches did, no process came up, or its evaluation failed."""
+
+
+class Stopped(BaseException):
+    """A signal asks a command to stop."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"stopped by {signal.Signals(number).name}")
+        self.number = number
+
+    @property
+    def exit_code(self) -> int:
+        """As a shell has it."""
+        return 128 + self.number

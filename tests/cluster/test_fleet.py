@@ -1,10 +1,13 @@
-"""A fleet on a real cluster: a lane's pod is lost, and every mini-batch comes to one result, in the same table."""
+"""A fleet on a real cluster: a lane's pod or Job is lost, and every mini-batch comes to one result, in one table."""
 
 from collections import defaultdict
+
+import pytest
 
 from tests.fleets import fleet_from, table
 from windtunnel.engine.fleet import FleetEngine
 from windtunnel.fleet.records import batch_name, recorded
+from windtunnel.launchers.kubernetes.manifest import job_name
 from windtunnel.ledger import Ledger
 from windtunnel.stores import open_store
 
@@ -23,7 +26,8 @@ def run(mini_batch):
 TENANTS = range(12)
 
 
-def test_a_fleet_loses_a_pod_and_no_mini_batch(cluster, tmp_path):
+@pytest.mark.parametrize("what", ["pod", "job"])
+def test_a_fleet_loses_a_lane_and_no_mini_batch(cluster, tmp_path, what):
     trace = tmp_path / "trace"
     trace.mkdir()
     fleet = fleet_from(
@@ -42,9 +46,13 @@ def test_a_fleet_loses_a_pod_and_no_mini_batch(cluster, tmp_path):
 
     def lose(progress):
         pods = cluster.pods(ledger, "lane-1-0") if progress.accounts.batches_done >= 2 and not lost else []
-        if pods:
+        if pods and what == "pod":
             lost.append(pods[0]["metadata"]["name"])
             cluster.core.delete_namespaced_pod(lost[0], cluster.namespace, grace_period_seconds=0)
+        elif pods:
+            lost.append(job_name(ledger, "lane-1-0"))
+            options = {"propagationPolicy": "Background"}
+            cluster.batch.delete_namespaced_job(lost[0], cluster.namespace, body=options)
 
     outcome = FleetEngine(fleet, ledger, look=lose).perform()
     assert lost and outcome.accounts.batches_failed == 0

@@ -10,7 +10,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from windtunnel.errors import SearchError, WindtunnelError
+from windtunnel.errors import SearchError, Stopped, WindtunnelError
 
 if TYPE_CHECKING:
     from windtunnel.definition import Definition
@@ -30,7 +30,6 @@ def run(arguments: argparse.Namespace) -> int:
     from windtunnel.definition import Fleet, load_any
     from windtunnel.engine.command import (
         WRONG,
-        Stopped,
         choices_of,
         choose_run,
         definition_file,
@@ -60,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _perform(search: str, definition: "Definition", choices: dict[str, Any], ledger: "Ledger", how: "Choice") -> int:
     from windtunnel.definition.choices import chosen, origin
-    from windtunnel.engine.command import AGAIN, FAILED, Stopped, ask, greeting
+    from windtunnel.engine.command import AGAIN, FAILED, ask, greeting
     from windtunnel.engine.runs import link_latest
     from windtunnel.engine.session import begin, perform_shown
     from windtunnel.report import RunReader, summary, write_report

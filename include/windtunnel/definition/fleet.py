@@ -9,7 +9,7 @@ from pydantic import Field, PositiveInt, model_validator
 
 from windtunnel.definition.checks import cross_faults
 from windtunnel.definition.document import Document
-from windtunnel.definition.fleet_checks import fleet_faults
+from windtunnel.definition.fleet_checks import evaluation_warnings, fleet_faults
 from windtunnel.definition.model import Dag, Direction, Resources, Verification
 from windtunnel.definition.script import Script, with_script
 from windtunnel.definition.template import with_template
@@ -195,10 +195,10 @@ class Fleet(StrictModel):
     @property
     def warnings(self) -> list[str]:
         """What is right and yet may not be meant."""
-        script = self.script
-        if script is None or any("data" in placeholders(text) for text in script.texts):
-            return []
-        return [f"script.arguments: {script.name} is never told which file its partition is: write {{data}}"]
+        script, warned = self.script, list(evaluation_warnings(self.evaluation, self.entry_script))
+        if script is not None and not any("data" in placeholders(text) for text in script.texts):
+            warned.append(f"script.arguments: {script.name} is never told which file its partition is: write {{data}}")
+        return warned
 
 
 def is_fleet(fields: Mapping[str, Any]) -> bool:

@@ -34,8 +34,20 @@ def fleet_faults(fields: Mapping[str, Any]) -> Iterator[Fault]:
         yield from _name(split.get("name"), keys)
     if isinstance(variables := fields.get("environment_variables"), Mapping):
         yield from _variables(variables)
-    if isinstance(evaluation := fields.get("evaluation"), str):
-        yield from _evaluation(evaluation, fields.get("entry_script"))
+
+
+def evaluation_warnings(evaluation: str | None, entry_script: str | None) -> Iterator[str]:
+    """Whether an evaluation's module is missing here; a trainer elsewhere may have it all the same."""
+    if evaluation is None:
+        return
+    first = module_of(evaluation).partition(".")[0]
+    beside = Path(entry_script).parent / first if entry_script is not None else None
+    if beside is not None and (beside.is_dir() or beside.with_name(f"{first}.py").is_file()):
+        return
+    try:
+        module_file(evaluation)
+    except WorkloadError as error:
+        yield f"evaluation: {str(error).replace('workload', 'module', 1)}"
 
 
 def _entry(fields: Mapping[str, Any]) -> Iterator[Fault]:
@@ -103,15 +115,3 @@ def _variables(variables: Mapping[str, str]) -> Iterator[Fault]:
             yield Fault(
                 ("environment_variables", name), f"found {shown(value)}; allowed: text without a null character"
             )
-
-
-def _evaluation(evaluation: str, entry: Any) -> Iterator[Fault]:
-    """The evaluation's module lies on Python's path, or beside the entry script."""
-    first = module_of(evaluation).partition(".")[0]
-    beside = Path(entry).parent / first if isinstance(entry, str) else None
-    if beside is not None and (beside.is_dir() or beside.with_name(f"{first}.py").is_file()):
-        return
-    try:
-        module_file(evaluation)
-    except WorkloadError as error:
-        yield Fault(("evaluation",), str(error).replace("workload", "module", 1))

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from windtunnel.definition import Definition, Fleet
 from windtunnel.engine.runs import Choice, choose
-from windtunnel.errors import WindtunnelError
+from windtunnel.errors import Stopped, WindtunnelError
 from windtunnel.ledger import Ledger, Spec
 from windtunnel.report.display import Display
 from windtunnel.stores import open_store
@@ -26,19 +26,6 @@ _GREETING = {
     "extended": "{name}: run {run} is extended",
 }
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
-
-class Stopped(BaseException):
-    """A signal asks the command to stop."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.number = number
-
-    @property
-    def exit_code(self) -> int:
-        """As a shell has it."""
-        return 128 + self.number
 
 
 def heed_signals() -> None:

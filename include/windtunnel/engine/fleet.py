@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
 from windtunnel.definition import Fleet
-from windtunnel.engine.perform import patiently
+from windtunnel.engine.perform import patiently, why_ended
 from windtunnel.engine.session import own_session
 from windtunnel.errors import FleetError
 from windtunnel.fleet.accounts import Accounts
@@ -25,7 +25,6 @@ from windtunnel.launchers.monitor import wait
 from windtunnel.ledger import Job, Ledger
 from windtunnel.ledger.queue import open_queue
 from windtunnel.ledger.stage import FLEET
-from windtunnel.text import error_text
 
 _SHORTEST = 0.05  # seconds between two looks
 
@@ -85,7 +84,7 @@ class FleetEngine:
         try:
             outcome = self._perform(ledger)
         except BaseException as error:
-            ledger.end(session, error_text(error))
+            ledger.end(session, why_ended(error))
             raise
         finally:
             get_launcher(self.fleet.launcher).cancel(ledger)

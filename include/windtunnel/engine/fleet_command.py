@@ -8,7 +8,7 @@ from windtunnel.definition import Fleet
 from windtunnel.engine.command import FAILED, choose_run, greeting
 from windtunnel.engine.fleet import FleetEngine
 from windtunnel.engine.runs import link_latest
-from windtunnel.errors import DefinitionError, FleetError
+from windtunnel.errors import DefinitionError, FleetError, Stopped
 from windtunnel.fleet.monitor import FleetProgress
 from windtunnel.fleet.planning import Choice, chosen
 from windtunnel.fleet.publishing import why_failed
@@ -46,6 +46,9 @@ def run_fleet(fleet: Fleet, store: str, arguments: argparse.Namespace, choices: 
 
     try:
         outcome = FleetEngine(fleet, ledger, choice, look, _warn).perform()
+    except Stopped:
+        _say(f"Nothing runs any more. The same command goes on with run {ledger.run}.")
+        raise
     except FleetError as error:
         write_report(ledger)
         what = read_plan(ledger)

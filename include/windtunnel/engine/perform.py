@@ -8,7 +8,7 @@ from functools import partial
 from typing import ParamSpec, TypeVar
 
 from windtunnel import stages
-from windtunnel.errors import SearchError, UnavailableError
+from windtunnel.errors import SearchError, Stopped, UnavailableError
 from windtunnel.host.machine import now, user
 from windtunnel.launchers import get_launcher
 from windtunnel.launchers.base import Launcher
@@ -68,7 +68,7 @@ class Engine:
                 self._iterate(self.search.iteration(group))
             models = self._finish()
         except BaseException as error:
-            self.search.ledger.end(session, error_text(error))
+            self.search.ledger.end(session, why_ended(error))
             raise
         finally:
             self._launcher.cancel(self.search.ledger)
@@ -149,6 +149,11 @@ class Engine:
 
     def _patiently(self, work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
         return patiently(partial(work, *arguments, **named), self.say, self.sleep)
+
+
+def why_ended(error: BaseException) -> str:
+    """Why a session ended without an outcome, for people."""
+    return str(error) if isinstance(error, Stopped) else error_text(error)
 
 
 def patiently(work: Callable[[], T], say: Callable[[str], None], sleep: Callable[[float], None] = time.sleep) -> T:

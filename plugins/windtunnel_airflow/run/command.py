@@ -17,7 +17,6 @@ from windtunnel.engine.command import (
     BUSY,
     FAILED,
     WRONG,
-    Stopped,
     add_arguments,
     ask,
     choices_of,
@@ -32,7 +31,7 @@ from windtunnel.engine.command import (
 )
 from windtunnel.engine.fleet_command import chosen_by_set
 from windtunnel.engine.runs import link_latest
-from windtunnel.errors import WindtunnelError
+from windtunnel.errors import Stopped, WindtunnelError
 from windtunnel.launchers import get_launcher
 from windtunnel.ledger import Ledger, Spec
 from windtunnel.report import FleetReader, RunReader, summary

@@ -44,12 +44,13 @@ class FleetDisplay:
             return
         self._next = time.monotonic() + _EVERY
         try:
-            self._begun, message = True, progress(self._reader.read())
+            snapshot = self._reader.read()
+            self._begun, message, line = True, snapshot.message, progress(snapshot)
         except WindtunnelError as error:
-            message = f"the ledger cannot be read: {error}" if self._begun else ""
-        if message != self._shown:
+            message = line = f"the ledger cannot be read: {error}" if self._begun else ""
+        if message != self._shown:  # the pace and the time left are others at each look
             self._shown = message
-            print(printable(f"  {message}"), flush=True)
+            print(printable(f"  {line}"), flush=True)
 
 
 def results_of_fleet(ledger: Ledger, seconds: float, latest: Path | None) -> list[str]:

@@ -1,9 +1,12 @@
 """`windtunnel run` with a fleet's file."""
 
+import signal
+
 import pytest
 
 from tests.fleets import ECHO, RAW
 from windtunnel.cli import main
+from windtunnel.errors import Stopped
 from windtunnel.fleet.planning import Choice
 
 
@@ -49,6 +52,15 @@ def test_partitions_are_named_by_a_list_or_by_one_name_or_number(given, names):
 def test_a_run_to_go_on_with_is_named_beside_the_choices(file, capsys):
     assert main(["run", str(file), "--set", "resume=2026-01-01T00-00-00"]) == 2
     assert "there is no run '2026-01-01T00-00-00'" in capsys.readouterr().err
+
+
+def test_a_command_that_is_stopped_says_what_goes_on_with_its_run(file, capsys, monkeypatch):
+    def stop(engine):
+        raise Stopped(signal.SIGINT)
+
+    monkeypatch.setattr("windtunnel.engine.fleet.FleetEngine.perform", stop)
+    assert main(["run", str(file)]) == 130
+    assert "Nothing runs any more. The same command goes on with run " in capsys.readouterr().out
 
 
 @pytest.mark.slow

@@ -119,7 +119,6 @@ def test_every_mistake_is_named_with_its_line(file):
         ("env_var_1: hello", 'a: "x\\0"', "8: environment_variables.a: found"),
         ('predictions: ""', 'predictions: "ftp://x"', '15: gather.outputs.predictions: found "ftp://x"; allowed: a f'),
         ("mini_batch_size: 1", "partition_keys: [a]", "9: partition_keys: is Azure's word; here it is split.keys"),
-        ("mini_batch_size: 1", "evaluation: no.such:f", "9: evaluation: module 'no.such' cannot be found: is its"),
     ],
 )
 def test_what_would_only_fail_in_a_lane_is_named_before_anything_runs(file, was, given, fault):
@@ -130,10 +129,12 @@ def test_what_would_only_fail_in_a_lane_is_named_before_anything_runs(file, was,
     assert line.startswith(fault)
 
 
-def test_an_evaluation_may_lie_beside_the_entry_script(file):
-    (file.parent / "judge.py").write_text("def f(table):\n    return {}\n")
-    file.write_text(AZURE + "evaluation: judge:f\n")
-    assert load_fleet(file).evaluation == "judge:f"
+def test_an_evaluation_that_is_neither_beside_the_entry_script_nor_on_the_path_is_warned_of(file):
+    file.write_text(AZURE + "evaluation: judge_of_tenants:f\n")
+    (warning,) = load_fleet(file).warnings
+    assert warning.startswith("evaluation: module 'judge_of_tenants' cannot be found: is its folder on PYTHONPATH")
+    (file.parent / "judge_of_tenants.py").write_text("def f(table):\n    return {}\n")
+    assert load_fleet(file).warnings == []
 
 
 def test_the_schema_takes_what_the_reader_takes(file):

@@ -1,5 +1,6 @@
 """A fleet performed without Airflow: lanes, processes, retries, time-outs, and kills, which change nothing."""
 
+import signal
 import threading
 from collections import Counter
 from contextlib import suppress
@@ -9,10 +10,11 @@ import pytest
 
 from tests.fleets import fleet_from, table
 from windtunnel.engine.fleet import FleetEngine
-from windtunnel.errors import FleetError
+from windtunnel.errors import FleetError, Stopped
 from windtunnel.fleet.planning import Choice
 from windtunnel.fleet.records import result_of, results
 from windtunnel.ledger import Ledger
+from windtunnel.report import FleetReader
 from windtunnel.stores import open_store
 
 # Four tenants wait for each other: so many must run at once. The others fail in one way each.
@@ -324,10 +326,11 @@ def test_an_engine_that_was_cut_off_goes_on_and_begins_nothing_again(tmp_path):
 
     def cut(progress):
         if progress.accounts.batches_done >= 2:
-            raise KeyboardInterrupt
+            raise Stopped(signal.SIGINT)
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(Stopped):
         FleetEngine(fleet, ledger, look=cut).perform()
+    assert FleetReader(ledger).read().failure == "stopped by SIGINT"
     before = {result.batch: result for result in results(ledger)}
     assert 2 <= len(before) < 8
     FleetEngine(fleet, ledger).perform()
