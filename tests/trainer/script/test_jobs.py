@@ -60,7 +60,7 @@ def test_a_job_that_must_go_gives_its_script_time(lab, tmp_path):
     assert made.curve("accuracy") == [(1, 0.1), (2, 0.2), (3, 0.32)]
 
 
-def test_a_script_that_takes_too_long_is_ended_with_its_children(lab, tmp_path):
+def test_a_script_that_takes_too_long_is_ended_with_its_children(lab, each_store, tmp_path):
     trace = tmp_path / "trace"
     text = f"""
         import os, subprocess, sys, time
@@ -70,7 +70,8 @@ def test_a_script_that_takes_too_long_is_ended_with_its_children(lab, tmp_path):
         print("accuracy=1", flush=True)
         time.sleep(600)
     """
-    made = lab(text, {"keep": ["*.txt"]}, {"given.txt": "x"}, epochs=EPOCHS, limits={"trial_time": 5})
+    keeps = {"keep": ["*.txt"]}
+    made = lab(text, keeps, {"given.txt": "x"}, epochs=EPOCHS, limits={"trial_time": 5}, store=each_store)
     assert made.start_job().wait(300) == 0
     assert (made.result().state, made.result().kind) == (State.FAILED, "timeout")
     assert [name for name in made.files() if name.startswith("artifacts/")] == ["artifacts/half.txt"]

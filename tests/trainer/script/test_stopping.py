@@ -19,14 +19,14 @@ STEPS = """
 
 
 @pytest.fixture
-def search(lab, tmp_path):
+def search(lab, each_store, tmp_path):
     """Trains a configuration of a script by rules; between two epochs others may be trained."""
     made = []
 
     def train(lr, rules, between=lambda epoch: None):
         if not made:
             script = {"arguments": f"{tmp_path}/{{lr}} {{epochs}} {{lr}}"}
-            made.append(lab(STEPS, script, epochs={"partial": 4, "full": 4}, early_stopping=rules))
+            made.append(lab(STEPS, script, epochs={"partial": 4, "full": 4}, early_stopping=rules, store=each_store))
         folder = tmp_path / str(lr)
         folder.mkdir()
         config = f"{round(lr * 1000):016x}"
