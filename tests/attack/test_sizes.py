@@ -9,7 +9,7 @@ import pytest
 
 from windtunnel.cli import main
 from windtunnel.definition import load_definition
-from windtunnel.errors import StoreError
+from windtunnel.errors import UnreadableError
 from windtunnel.ledger.curves import latest_reports, read_curves
 from windtunnel.report import payloads
 from windtunnel.report.reader import collect
@@ -173,7 +173,7 @@ def test_a_record_of_any_size_is_not_read(ledger, name):
     file = ledger.store.folder / ledger.path(name)
     with file.open("r+b") as opened:
         opened.truncate(40 * MB)
-    with pytest.raises(StoreError, match=r"has 41943040 bytes; allowed: at most"):
+    with pytest.raises(UnreadableError, match=r"has 41943040 bytes; allowed: at most"):
         collect(ledger)
 
 
@@ -186,7 +186,7 @@ def test_results_that_cannot_be_read_or_say_too_much_do_not_hide_the_others(ledg
         ledger.store.put(path, json.dumps(content).encode(), metadata)  # as for a message too long for a listing
     view = collect(ledger)
     unread, long = (view.find(trial).result for trial in failed[:2])
-    assert "its record cannot be read" in unread.message
+    assert "allowed: at most" in unread.message
     assert len(long.message) < 20_000
     assert len(view.trials) == 46
     assert len(json.dumps(payloads.trials(view))) < MB

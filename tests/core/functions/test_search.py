@@ -25,6 +25,7 @@ def parabola(trial):
 def _in_a_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("WINDTUNNEL_STORE", raising=False)
 
 
 def test_a_function_of_a_module_is_searched(capsys):
