@@ -85,10 +85,10 @@ def _told_and_alone() -> Iterator[None]:
     """
     process, leave = os.getpid(), os._exit
 
-    def told(code: int) -> NoReturn:
+    def told(status: int) -> NoReturn:
         if os.getpid() != process:
-            leave(code)
-        raise SystemExit(code)
+            leave(status)
+        raise SystemExit(status)
 
     os._exit = told
     try:
