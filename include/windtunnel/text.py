@@ -10,7 +10,7 @@ from windtunnel.errors import WindtunnelError
 
 _NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?")
 _FORMULA = tuple("=+-@\t\r\n|%\uff1d\uff0b\uff0d\uff20")  # what spreadsheets take for the beginning of a formula
-_MOST = 2_000  # characters of a message; the log has it whole
+_MOST, _OF_ERROR = 10_000, 2_000  # characters of a message, and of what an error says; the log has it whole
 _LINE = 300  # characters of what a line says of one
 _PARTS = 5  # errors of a group that are named
 _LONGEST_FIELD = 16 * 1024 * 1024  # characters of a table's cell
@@ -25,9 +25,9 @@ def error_text(error: BaseException) -> str:
     if isinstance(error, SystemExit):
         code = _shown(error.code)
         mend = ": let it return instead" if code in ("None", "0") else ""
-        return readable(f"the workload called sys.exit({code}){mend}")
+        return readable(f"the workload called sys.exit({code}){mend}", most=_OF_ERROR)
     try:
-        return readable(error if isinstance(error, WindtunnelError) else _with_notes(error))
+        return readable(error if isinstance(error, WindtunnelError) else _with_notes(error), most=_OF_ERROR)
     except BaseException:  # a class that is broken itself
         return f"an exception that cannot be shown, of a class made by {type(type(error)).__name__}"
 
@@ -55,12 +55,12 @@ def shortened(text: str) -> str:
     return text if len(text) <= _LINE else f"{text[:_LINE]}…"
 
 
-def readable(value: object) -> str:
+def readable(value: object, *, most: int = _MOST) -> str:
     """The text as a record holds it: what no terminal or UTF-8 file takes written out, its middle left out if long."""
     text = str(value)
-    if len(text) > _MOST:
-        left_out = f" … ({len(text) - _MOST:,} characters left out) … "
-        text = text[: _MOST // 2] + left_out + text[-_MOST // 2 :]
+    if len(text) > most:
+        left_out = f" … ({len(text) - most:,} characters left out) … "
+        text = text[: most // 2] + left_out + text[-most // 2 :]
     return printable(text, keep="\n\t")
 
 

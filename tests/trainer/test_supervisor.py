@@ -86,3 +86,21 @@ def test_what_the_store_refuses_for_good_fails_the_unit_or_ends_the_lane_with_it
     else:
         result = ledger.result(unit)
         assert (result.kind, result.message) == ("storage", "cannot create it: Operation not permitted")
+
+
+@pytest.mark.parametrize(
+    ("error", "ends"), [(StoreError("Operation not permitted"), True), (UnavailableError("full"), False)]
+)
+def test_a_lane_whose_claims_are_refused_for_good_ends_with_the_cause(supervisor, clock, error, ends):
+    def refused():
+        raise error
+
+    supervisor._source = SimpleNamespace(next=refused)
+    for _ in range(3):
+        assert supervisor._ask() is None
+        assert not supervisor._hopeless
+        clock.now += 12
+    assert supervisor._ask() is None
+    assert supervisor._hopeless is ends
+    told = supervisor._ledger.refused_launch(supervisor._job.job)
+    assert told == (("storage", "Operation not permitted") if ends else None)

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from windtunnel.definition.model import Limits
-from windtunnel.errors import StoreError
+from windtunnel.errors import StoreError, UnavailableError
 from windtunnel.host.machine import host, now
 from windtunnel.ledger import Attempt, Job, Ledger
 from windtunnel.ledger.failures import LOG_TAIL, record_failure
@@ -36,6 +36,7 @@ _SHORT_TICK, _SHARE = 0.02, 0.1  # where nothing runs: seconds at first, later t
 _MEASURE = 1.0  # seconds between two looks at memory where no limit is set
 _GRACE = 10.0  # seconds that a unit gets to save its state and end when its job is told to go
 _KEEPING = 60.0  # seconds that keeping the files of a unit may take that could not do so itself
+_PATIENCE = 30.0  # seconds that a claim may be refused for good before the lane ends
 _HANDOVER = 30.0  # seconds that Kubernetes lets a pod take to leave, in which it may give its start back
 
 
@@ -90,7 +91,7 @@ class Supervisor:
         ends = limits.job_time and job.session is None  # a lane is started anew instead
         self._deadline = time.monotonic() + limits.job_time if ends and limits.job_time else None
         self._source: Source = Listed([])
-        self._refused = False  # whether the store refuses what the source asks of it
+        self._refused_since: float | None = None  # when the store refused what the source asks of it
         self._next_question = -math.inf  # when to ask the source again then
         self._waiting: deque[str] = deque()
         self._running: list[_Running] = []
@@ -113,8 +114,7 @@ class Supervisor:
         with wake_up(self._note_going) as wake:
             try:
                 while self._waiting or self._running or self._work or not source.done():
-                    if self._hopeless:
-                        self._go()
+                    if self._hopeless and not self._running:
                         return 1
                     if self._told_to_go or (self._cancel_file is not None and self._cancel_file.exists()):
                         return self._go()
@@ -151,7 +151,7 @@ class Supervisor:
         self._told_to_go = True
 
     def _fill_slots(self) -> None:
-        while len(self._running) < self._job.slots and not self._told_to_go and not self._work:
+        while len(self._running) < self._job.slots and not (self._told_to_go or self._hopeless or self._work):
             unit = self._waiting.popleft() if self._waiting else self._ask()
             if unit is None:
                 return
@@ -159,18 +159,22 @@ class Supervisor:
 
     def _ask(self) -> str | None:
         """The source's next unit; what the store refuses is asked for again after a pause, and told once."""
-        if time.monotonic() < self._next_question:
+        moment = time.monotonic()
+        if moment < self._next_question:
             return None
         try:
             unit = self._source.next()
         except StoreError as error:
-            if not self._refused:
+            self._next_question = moment + PAUSE
+            if self._refused_since is None:
                 say(f"asking again and again: {error}")
-            self._refused, self._next_question = True, time.monotonic() + PAUSE
+                self._refused_since = moment
+            elif not isinstance(error, UnavailableError) and moment - self._refused_since > _PATIENCE:
+                self._despair(error)
             return None
-        if self._refused:
+        if self._refused_since is not None:
             say("the store answers again")
-        self._refused = False
+        self._refused_since = None
         return unit
 
     def _begin(self, unit: str) -> None:
@@ -318,9 +322,13 @@ class Supervisor:
         try:
             self._fail(unit, "storage", str(error))
         except StoreError:
-            self._hopeless = True
-            with suppress(StoreError):
-                self._ledger.refuse_launch(self._job.job, "storage", str(error))
+            self._despair(error)
+
+    def _despair(self, error: StoreError) -> None:
+        """End the lane once nothing runs: the store refuses what it needs. Whoever launches lanes is told why."""
+        self._hopeless = True
+        with suppress(StoreError):
+            self._ledger.refuse_launch(self._job.job, "storage", str(error))
 
     def _go(self) -> int:
         """End all children and give their starts back, for the job is to leave."""

@@ -10,7 +10,8 @@ from itertools import count
 import pytest
 
 from tests.conformance.stores import StoreConformance
-from windtunnel.errors import NoObjectError, NotFoundError, StoreError
+from windtunnel.errors import NoObjectError, NotFoundError, StoreError, UnfitError, UnreadableError
+from windtunnel.ledger.reading import read_object
 from windtunnel.stores import open_store
 from windtunnel.stores.local import LocalStore, writing
 
@@ -113,6 +114,19 @@ def test_what_stands_in_the_place_of_an_object_is_named_by_reads_writes_and_amon
     (store.folder / "steps").write_text("")
     with pytest.raises(NoObjectError, match="steps: what is no folder stands in the place of one; move it away"):
         store.obstacles("steps/")
+
+
+def test_an_object_that_this_user_may_not_read_is_unreadable_and_not_a_store_that_fails(store, monkeypatch):
+    store.put("results/a.json", b"{}")
+
+    def refuse(*_):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr("windtunnel.stores.local.store.open_file", refuse)
+    with pytest.raises(UnfitError, match=r"results/a\.json: Permission denied; let this user read it"):
+        store.get("results/a.json")
+    with pytest.raises(UnreadableError, match="let this user read it; bring it back from a copy"):
+        read_object(store, "results/a.json")
 
 
 def test_the_folder_itself_may_be_a_link(store, tmp_path):
