@@ -1,4 +1,4 @@
-"""Text that came from elsewhere, made harmless for where it goes: a terminal, a spreadsheet."""
+"""Text that came from elsewhere, made harmless for where it goes or is read: a terminal, a record, a spreadsheet."""
 
 import csv
 import re
@@ -91,7 +91,7 @@ def csv_cell(value: Any) -> Any:
 
 def allow_long_fields() -> None:
     """Let this process read CSV files whose fields are longer than Python's 128 KiB: texts of people's tables are."""
-    csv.field_size_limit(_LONGEST_FIELD)
+    csv.field_size_limit(max(_LONGEST_FIELD, csv.field_size_limit()))
 
 
 def is_formula(text: str) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 import multiprocessing
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -94,6 +95,14 @@ class StoreConformance:
         assert (tmp_path / "new" / "down").read_bytes() == content
         assert store.stat("data/big").metadata == {"n": "1"}
         assert [file.name for file in (tmp_path / "new").iterdir()] == ["down"]
+
+    def test_what_stands_where_a_file_is_to_come_is_named_and_the_object_is_not_missing(self, store, tmp_path):
+        store.put("data/small", b"1")
+        (tmp_path / "down").mkdir()
+        with pytest.raises(StoreError, match=f"cannot write {re.escape(str(tmp_path / 'down'))}: ") as refused:
+            store.download("data/small", tmp_path / "down")
+        assert not isinstance(refused.value, NotFoundError)
+        assert [file.name for file in tmp_path.iterdir() if file.name.startswith(".down")] == []
 
     # Versions
 

@@ -430,10 +430,10 @@ def test_nothing_of_an_iteration_is_begun_any_more_once_finalists_train(stage):
     assert sorted(rest) == sorted(units_of(plan))
 
 
-def finalists(stage, straggler):
-    """End all but the straggler, select, and open the full training."""
+def finalists(stage, *stragglers):
+    """End all but the stragglers, select, and open the full training."""
     for unit in units_of(stage.plan):
-        if unit != straggler:
+        if unit not in stragglers:
             stage.ledger.record(outcome(stage.ledger.request(unit)))
     select(stage.search, 1)
     plan = choose_finalists(stage.search)
@@ -469,6 +469,30 @@ def test_a_straggler_is_ended_before_the_search_though_only_its_lane_is_missing(
     assert not progress.done and progress.late == 1
     stage.end(again, straggler)
     assert monitor.poll().done
+
+
+def test_a_straggler_is_not_waited_for_once_the_searchs_time_is_used_up(stage, monkeypatch):
+    stage = stage(search_time=1000)
+    first, second = stage.launch(0, 1)
+    plan = finalists(stage, first.next())
+    for _ in units_of(plan):
+        stage.end(second, second.next())
+    monkeypatch.setattr(monitors, "seconds_left", lambda *_: 10.0)
+    monitor = stage.monitor(plan.stage)
+    assert not monitor.poll().done
+    stage.clock.now += 11
+    assert monitor.poll().done
+
+
+def test_no_lane_is_wanted_for_what_another_one_holds(stage):
+    stage = stage(slots=2)
+    (first,) = stage.launch(0)
+    stragglers = {first.next(), first.next()}
+    plan = finalists(stage, *stragglers)
+    for unit in units_of(plan):
+        stage.ledger.record(outcome(stage.ledger.request(unit)))
+    assert [job.job for job in lanes_for(stage.ledger, stage.definition, plan)] == names(0)
+    assert stage.wanted(stage.monitor(plan.stage), looks=3) == []
 
 
 def test_what_the_end_of_a_searchs_time_cut_short_is_not_gone_on_with_while_finalists_train(stage, monkeypatch):

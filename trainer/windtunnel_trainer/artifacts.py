@@ -16,7 +16,7 @@ from windtunnel_trainer.process_group import ProcessGroup
 
 
 class Keeper:
-    """What keeps the artifacts of one trial, while it trains."""
+    """What keeps the artifacts of one trial, while it trains or once its process has ended."""
 
     def __init__(self, ledger: Ledger, trial: str, most: int, group: ProcessGroup, folder: Path | None = None) -> None:
         """Keep nothing yet.

@@ -36,8 +36,8 @@ def lanes_for(ledger: Ledger, definition: Definition, plan: Plan) -> list[Job]:
     stages = {plan.stage, *open_stages(ledger.writer())}
     held = under_way(Claims(ledger).listing().values(), ledger.ended())
     holders = {claim.lane for claim in held}
-    units = {request.trial for request in unfinished(ledger, stages)} | {claim.unit for claim in held}
-    needed = max(1, len(units))
+    free = {request.trial for request in unfinished(ledger, stages)} - {claim.unit for claim in held}
+    needed = max(1, len(free) + len(holders))
     return [lane for lane in lanes(ledger, definition, needed) if lane.lane < needed or lane.job in holders]
 
 
@@ -100,9 +100,9 @@ class LaneWatch:
         self._count_absences(live)
         self._release_strangers(held, live)
         living = [lane for lane in self.lanes if lane.job in live and lane not in wanted]
-        needed = min(len(self.lanes), len(owed))
-        missing = needed - len(living) - len(wanted)
         holders = {claim.lane for claim in held}
+        needed = min(len(self.lanes), len(owed) - len(held) + len(holders))
+        missing = needed - len(living) - len(wanted)
         for lane in self._absentees(holders):
             if (missing <= 0 and lane.job not in holders) or (len(self._given_up) >= needed and not living):
                 break

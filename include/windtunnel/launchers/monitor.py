@@ -1,7 +1,6 @@
 """Waiting for a stage's results, whatever the engine that waits: no job stalls it, whichever way it is lost."""
 
 import logging
-import math
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -90,11 +89,11 @@ class StageMonitor:
 
     An iteration's monitor looks after the stragglers of earlier iterations too, and waits no longer once the search is
     hopeless by its failures, or its time is used up: what still runs is cancelled then. A full training's monitor waits
-    for the stragglers that lanes still hold, too. A job is gone when two looks in a row find that it does not live, and
-    work is left for it. The monitor launches nothing itself: `Progress.wanted` names what is to be launched again,
-    where the launcher's rules allow. Where not, the units of a job have failed, and so they have where it was never
-    launched, for monitoring begins once all launches are tried; what a lane held goes to the others, see `LaneWatch`.
-    What a monitor remembers may be lost: one that is made anew takes one look longer.
+    for the stragglers that lanes still hold, too, as long as the search has time. A job is gone when two looks in a row
+    find that it does not live, and work is left for it. The monitor launches nothing itself: `Progress.wanted` names
+    what is to be launched again, where the launcher's rules allow. Where not, the units of a job have failed, and so
+    they have where it was never launched, for monitoring begins once all launches are tried; what a lane held goes to
+    the others, see `LaneWatch`. What a monitor remembers may be lost: one that is made anew takes one look longer.
     """
 
     def __init__(
@@ -128,7 +127,7 @@ class StageMonitor:
         self._own = {unit for plan in (*begun, self._plan) for unit in plan.units}
         own_lanes = [] if self._plan.jobs else lanes(ledger, definition, len(self._plan.units))
         self._lanes = LaneWatch(ledger, launcher, definition, own_lanes, clock) if own_lanes else None
-        self._left = seconds_left(ledger, self._limits.search_time) if self._is_iteration else math.inf
+        self._left = seconds_left(ledger, self._limits.search_time)
         self._absent: dict[str, int] = {}
         self._beat_due = self._began
 
@@ -142,7 +141,7 @@ class StageMonitor:
             LedgerError: a later session has begun, whose jobs these are now.
         """
         self._beat()
-        over = self._clock() - self._began > self._left
+        over = self._is_iteration and self._out_of_time()
         if over:
             self._cancel()
         live = self._launcher.live(self._ledger)  # before the results: a job may end between the two listings
@@ -163,6 +162,10 @@ class StageMonitor:
             over=over,
             wanted=tuple(wanted),
         )
+
+    def _out_of_time(self) -> bool:
+        """Whether the time of the search is used up; a full training goes on then."""
+        return self._clock() - self._began > self._left
 
     @property
     def _jobs(self) -> set[str]:
@@ -189,23 +192,23 @@ class StageMonitor:
         return wanted
 
     def _late(self, claims: Mapping[str, Claim], ended: Mapping[str, Result]) -> list[str]:
-        """Stragglers: all of earlier iterations, or once finalists train, those that lanes hold."""
+        """Stragglers: all of earlier iterations, or once finalists train, those that lanes hold while there is time."""
         if self._is_iteration:
             return [unit for plan in self._earlier for unit in owed(plan.units, ended)]
-        own = set(self._plan.units)
-        return [claim.unit for claim in under_way(claims.values(), ended) if claim.unit not in own]
+        if self._out_of_time():
+            return []
+        return [claim.unit for claim in under_way(claims.values(), ended) if claim.unit not in self._plan.units]
 
     def _may_go_on(self, claims: Mapping[str, Claim], ended: Mapping[str, Result]) -> bool:
         """Whether what follows an iteration of a continuous search may begin though trials have not ended."""
-        plan = self._plan
-        if plan.ahead is None:
+        if self._plan.ahead is None:
             return False
-        requests = [request for each in (plan, *self._earlier) for request in each.requests]
+        requests = [request for plan in (self._plan, *self._earlier) for request in plan.requests]
         late = outstanding(requests, ended)
         unclaimed = sum(request.trial not in claims or claims[request.trial].released for request in late)
-        if not plan.is_over(len(late), unclaimed):
+        if not self._plan.is_over(len(late), unclaimed):
             return False
-        if not plan.last:
+        if not self._plan.last:
             return True
         reports = {request.trial: last_report(self._ledger, request.trial) for request in late}
         return not promising(late, ended_trials(requests, ended), reports, self._objectives)

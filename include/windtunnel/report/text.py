@@ -146,7 +146,7 @@ def _time(trial: dict[str, Any]) -> str:
 
 
 def _why(trial: dict[str, Any]) -> str:
-    """What is to be said of a trial: its failure's last line, or what distinguishes it."""
+    """What is to be said of a trial: why it failed, in a line, or what distinguishes it."""
     if trial["state"] == State.FAILED or trial["verdict"] == Verdict.FAILED:
         return f"{trial['kind'] or 'verification failed'}: {_in_a_line(trial)}"
     if trial["message"] or trial["kind"]:

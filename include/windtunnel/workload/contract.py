@@ -7,6 +7,7 @@ import importlib
 import inspect
 import math
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from copy import deepcopy
@@ -58,12 +59,13 @@ def load_workload(name: str) -> Workload:
         WorkloadError: there is no such module, importing it failed, or it lacks the function that trains.
     """
     module_name, _, function = name.partition(":")
+    known = set(sys.modules)
     try:
         with _told_and_alone():
             module = importlib.import_module(module_name)
-    except KeyboardInterrupt:
-        raise
     except BaseException as error:
+        if not isinstance(error, Exception | SystemExit | GeneratorExit) and type(error).__module__ in known:
+            raise  # a signal's, which asks this process to end, and no fault of the module's
         raise WorkloadError(f"workload {name!r} cannot be imported: {error_text(error)}") from error
 
     def offered(attribute: str) -> Any:
@@ -126,12 +128,14 @@ def _told_and_alone() -> Iterator[None]:
         raise SystemExit(status)
 
     os._exit = told
+    code = 1
     try:
         yield
+        code = 0
     finally:
         os._exit = leave
         if os.getpid() != process:
-            leave(0)
+            leave(code)
 
 
 def known_values(name: str, params: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, float]:

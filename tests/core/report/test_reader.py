@@ -50,12 +50,12 @@ def test_a_message_too_long_for_a_listing_is_read_once(ledger: Ledger, monkeypat
     failed = next(result for result in results if result.state is State.FAILED)
     path = ledger.path(f"results/{failed.trial}.json")
     ledger.store.delete(path)
-    ledger.record(failed.model_copy(update={"message": "x" * 1500}))
+    ledger.record(failed.model_copy(update={"message": "x" * 5000}))
     requests = Requests(ledger, monkeypatch)
     reader = RunReader(ledger)
     for _ in range(2):
         trial = reader.read().find(failed.trial)
-        assert trial is not None and trial.message == "x" * 1500
+        assert trial is not None and trial.message == "x" * 5000
     assert [read for read in requests.reads if "/results/" in read] == [path]
 
 

@@ -1,11 +1,12 @@
 """Which functions a search can call."""
 
+import signal
 import sys
 from types import ModuleType
 
 import pytest
 
-from windtunnel.errors import WorkloadError
+from windtunnel.errors import Stopped, WorkloadError
 from windtunnel.workload.contract import load_workload, wants_reporter
 
 TRIAL = "def train(trial): pass"
@@ -56,3 +57,17 @@ def test_what_calling_would_come_to_nothing_is_refused_with_the_mend(loaded, tex
 )
 def test_a_function_takes_a_trial_or_arguments_and_a_reporter(loaded, text, reports):
     assert wants_reporter(loaded(text).train) is reports
+
+
+def test_a_signal_that_asks_the_process_to_end_is_no_fault_of_what_is_imported_then(tmp_path, monkeypatch):
+    def stop(number, frame):
+        raise Stopped(number)
+
+    (tmp_path / "slow_module.py").write_text(f"import signal\nsignal.raise_signal(signal.SIGUSR1)\n{TRIAL}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    before = signal.signal(signal.SIGUSR1, stop)
+    try:
+        with pytest.raises(Stopped):
+            load_workload("slow_module")
+    finally:
+        signal.signal(signal.SIGUSR1, before)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, TypeVar
 from uuid import uuid4
 
-from windtunnel.errors import ConflictError, UnavailableError
+from windtunnel.errors import ConflictError, NoObjectError, StoreError, UnavailableError
 from windtunnel.host.beneath import open_file, opened_folder
 from windtunnel.stores.base import PATH_LIMIT, Entry, Metadata, Store, checked_path, checked_size, is_name
 from windtunnel.stores.local.errors import NO_OBJECT, explained
@@ -117,15 +117,20 @@ class LocalStore(Store):
 
     def download(self, path: str, file: Path) -> None:
         """Copy the object to a file."""
-        with self.open(path) as source, self._explained("download", path):
-            file.parent.mkdir(parents=True, exist_ok=True)
-            part = file.with_name(f".{file.name}.{uuid4().hex}.tmp")
-            try:
+        part = file.with_name(f".{file.name}.{uuid4().hex}.tmp")
+        try:
+            with self.open(path) as source:
+                file.parent.mkdir(parents=True, exist_ok=True)
                 with part.open("xb") as target:
                     shutil.copyfileobj(source, target, _COPIED)
-                part.replace(file)
-            finally:
-                part.unlink(missing_ok=True)
+            part.replace(file)
+        except OSError as error:
+            refused = explained(error, "write", file)
+            # What stands in the file's place says nothing of the object.
+            raise (StoreError(str(refused)) if isinstance(refused, NoObjectError) else refused) from error
+        finally:
+            with suppress(OSError):
+                part.unlink()
 
     def list(self, prefix: str = "") -> Iterator[Entry]:
         """All objects whose path begins with `prefix`, in order."""
