@@ -126,10 +126,10 @@ class FleetMonitor:
         for claim in [claim for job in wanted for claim in under_way(listing.values(), over, job.job)]:
             claims.release(claim)  # others are to have what the lane held
         if failure is not None:
-            self._give_up(failure)
-            if not listing and not over:
+            if not listing and not over:  # before `_give_up`: a death in it leaves something over
                 message = f"no lane came so far as to begin a mini-batch: {failure.message}"
                 record_failure(self._ledger, RUN, failure.kind, message, log_tail=failure.log)
+            self._give_up(failure)
         return wanted
 
     def _give_up(self, failure: JobFailure) -> None:
