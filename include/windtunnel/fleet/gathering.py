@@ -8,7 +8,7 @@ import math
 import tempfile
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -254,10 +254,12 @@ def _copy(ledger: Ledger, sources: dict[str, str], folder: Path) -> None:
 
     def copy(path: str, run: str) -> None:
         file = folder / "copied" / path
-        with suppress(NotFoundError):  # a person has deleted it
+        try:
             ledger.store.download(f"{ledger.root.rpartition('/')[0]}/{run}/{path}", file)
-            ledger.store.upload(ledger.path(path), file)
-            file.unlink()
+        except NotFoundError:
+            return  # a person has deleted it
+        ledger.store.upload(ledger.path(path), file)
+        file.unlink()
 
     with ThreadPoolExecutor(_COPIES) as pool:
         list(pool.map(copy, sources.keys(), sources.values()))

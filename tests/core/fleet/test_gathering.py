@@ -2,9 +2,11 @@
 
 import random
 
+import pytest
 import yaml
 
 from tests.fleets import fall_short, fleet_from, prepared, succeed, table
+from windtunnel.errors import StoreError
 from windtunnel.fleet.beginning import lanes
 from windtunnel.fleet.gathering import gather, standings
 from windtunnel.fleet.planning import Choice
@@ -76,6 +78,27 @@ def test_outputs_of_what_was_taken_over_are_brought_along(tmp_path):
     assert ledger.store.get(ledger.path("outputs/predictions/1.csv")) == b"x\n"
     mltable = yaml.safe_load(ledger.store.get(ledger.path("outputs/predictions/MLTable")))
     assert mltable["paths"] == [{"file": "./1.csv"}]
+
+
+def test_what_stands_in_the_place_of_an_output_is_told_of(tmp_path):
+    fleet = fleet_from(tmp_path, gather={"outputs": {"predictions": ""}})
+    ledger, partitions, plan = prepared(tmp_path, fleet, "a")
+    lanes(ledger, fleet, plan)
+    for number, name in enumerate(("kept", "deleted")):
+        path = f"outputs/predictions/{name}.csv"
+        ledger.store.put(ledger.path(path), b"x\n")
+        outcome = Outcome(state=State.COMPLETED, files=(path,))
+        facts = {"items": 1, "succeeded": 1, "outcomes": (outcome,)}
+        record(ledger, BatchResult(batch=batch_name(number), state=State.COMPLETED, **facts))
+    ledger.store.local_file(ledger.path("outputs/predictions/deleted.csv")).unlink()
+    ledger, partitions, plan = prepared(tmp_path, fleet, "b")
+    in_the_way = ledger.store.local_file(ledger.path("outputs"))
+    in_the_way.write_text("not a folder")
+    with pytest.raises(StoreError, match="outputs"):
+        gather(ledger, fleet, plan, partitions)
+    in_the_way.unlink()
+    gather(ledger, fleet, plan, partitions)
+    assert ledger.store.get(ledger.path("outputs/predictions/kept.csv")) == b"x\n"
 
 
 def test_an_output_with_a_place_of_its_own_has_an_mltable_there(tmp_path):
