@@ -19,7 +19,7 @@ WRITES = ("create", "put", "upload")
 # What a repetition may write otherwise: what depends on the hour, and how often something was tried.
 _PASSING = {
     *("started", "ended", "seconds", "launched", "recorded", "at", "versions"),
-    *("attempts", "peak_memory", "gpus", "host", "number", "session"),
+    *("attempts", "batches_retried", "peak_memory", "gpus", "host", "number", "session"),
 }
 _TRY = re.compile(r"(.*/(?:launches|attempts))/(\d+)\.json")
 _CLAIM = re.compile(r"(.*)/claims/(.*)\.(\d+)(\.released)?\.json")

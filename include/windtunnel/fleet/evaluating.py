@@ -1,11 +1,14 @@
 """Waiting for the user's evaluation of the gathered table."""
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from windtunnel.errors import FleetError, LaunchError
 from windtunnel.fleet.beginning import EVALUATION, evaluation_job
 from windtunnel.launchers.base import Launcher
 from windtunnel.ledger import Job, Ledger, State
+from windtunnel.ledger.writer import Heart
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +31,18 @@ class EvaluationProgress:
 class EvaluationMonitor:
     """Looks now and then whether the evaluation has ended."""
 
-    def __init__(self, ledger: Ledger, launcher: Launcher) -> None:
-        """Watch over the run's evaluation, which was launched."""
+    def __init__(self, ledger: Ledger, launcher: Launcher, clock: Callable[[], float] = time.monotonic) -> None:
+        """Watch over the run's evaluation, which was launched.
+
+        Args:
+            ledger: of the run.
+            launcher: that launched it.
+            clock: seconds from any beginning.
+        """
         self._ledger = ledger
         self._launcher = launcher
         self._absent = 0
+        self._heart = Heart(ledger.own_turn, clock)
 
     def poll(self) -> EvaluationProgress:
         """Look once: one listing of live jobs, and the result.
@@ -40,7 +50,9 @@ class EvaluationMonitor:
         Raises:
             FleetError: the evaluation failed.
             LaunchError: its job is gone without a result, as two looks in a row found, and may not be launched again.
+            LedgerError: a later session has begun, whose job this is now.
         """
+        self._heart.beat()
         lives = EVALUATION in self._launcher.live(self._ledger)  # first: it may end between the two looks
         result = self._ledger.result(EVALUATION)
         if result is not None:

@@ -8,7 +8,7 @@ import math
 import tempfile
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -22,6 +22,7 @@ from windtunnel.fleet.partitions import Partitions
 from windtunnel.fleet.planning import taken, trained
 from windtunnel.fleet.records import BatchResult, FleetPlan, Past, batch_number, results
 from windtunnel.ledger import Job, Ledger, State
+from windtunnel.ledger.writer import Heart
 from windtunnel.objectives.direction import loss
 from windtunnel.text import csv_cell, quoted
 
@@ -76,19 +77,20 @@ def gather(ledger: Ledger, fleet: Fleet, plan: FleetPlan, partitions: Partitions
     if there is not None:
         return there
     plan.check(len(partitions), ledger)
+    heart = Heart(ledger.turn)
     files = [LEADERBOARD, BATCHES, LOG]
     with tempfile.TemporaryDirectory(prefix="windtunnel-") as folder:
         lines = _Lines(Path(folder) / "rows")
         board = _Leaderboard(fleet, partitions)
         fetch: dict[str, str] = {}
-        for standing in standings(ledger, plan):
+        for standing in heart.during(standings(ledger, plan)):
             board.add(standing)
             if standing.state == "taken" and standing.past is not None:
                 own = (path for path in standing.past.outcome.files if path.startswith(f"{OUTPUTS}/"))
                 fetch |= dict.fromkeys(own, standing.past.source)
             if standing.past is not None and standing.past.rows:
                 lines.add(standing.place, list(standing.past.rows))
-        for unplaced in _unplaced(results(ledger)):
+        for unplaced in _unplaced(heart.during(results(ledger))):
             lines.add(len(partitions), [unplaced])
         count = 0
         if fleet.gather.append_row_to is not None:
@@ -99,13 +101,13 @@ def gather(ledger: Ledger, fleet: Fleet, plan: FleetPlan, partitions: Partitions
             described = mltable.of_files([fleet.gather.append_row_to], delimited=True)
             ledger.store.put(ledger.path(f"{FOLDER}/{mltable.NAME}"), described)
             files += [name, f"{FOLDER}/{mltable.NAME}"]
-        _copy(ledger, fetch, Path(folder))
+        _copy(ledger, fetch, Path(folder), heart)
         files += _describe_outputs(ledger, fleet)
         ledger.store.put(ledger.path(LEADERBOARD), board.to_bytes())
         report = Path(folder) / "batches.csv"
-        _write_batches(report, results(ledger), plan, partitions)
+        _write_batches(report, heart.during(results(ledger)), plan, partitions)
         ledger.store.upload(ledger.path(BATCHES), report)
-    merge_logs(ledger)
+    merge_logs(ledger, heart)
     ledger.store.create(ledger.path(_DONE), json.dumps({"rows": count, "files": sorted(files)}).encode() + b"\n")
     return gathered(ledger) or {}
 
@@ -218,7 +220,7 @@ def _write_batches(file: Path, every: Iterable[BatchResult], plan: FleetPlan, pa
             table.writerow(map(csv_cell, [*row, result.attempts, result.kind, result.message]))
 
 
-def merge_logs(ledger: Ledger) -> None:
+def merge_logs(ledger: Ledger, heart: Heart) -> None:
     """Write one log of all lanes, line by line in the order of time, which begins each line.
 
     A lane may bring the end of its log after the last result: whoever reports the run, once its lanes have ended, does
@@ -235,7 +237,7 @@ def merge_logs(ledger: Ledger) -> None:
             except NotFoundError:
                 continue
         with file.open("wb") as merged:
-            merged.writelines(heapq.merge(*map(_lines_of, opened)))
+            merged.writelines(heart.during(heapq.merge(*map(_lines_of, opened))))
         ledger.store.upload(ledger.path(LOG), file)
 
 
@@ -249,15 +251,18 @@ def _is_lanes(name: str) -> bool:
     return name.endswith(".log") and Job.named_lane(name.partition(".")[0]) is not None
 
 
-def _copy(ledger: Ledger, sources: dict[str, str], folder: Path) -> None:
+def _copy(ledger: Ledger, sources: dict[str, str], folder: Path, heart: Heart) -> None:
     """Bring files of earlier runs, by path the name of the run, to the same paths of this one, several at once."""
 
     def copy(path: str, run: str) -> None:
+        heart.beat()
         file = folder / "copied" / path
-        with suppress(NotFoundError):  # a person has deleted it
+        try:
             ledger.store.download(f"{ledger.root.rpartition('/')[0]}/{run}/{path}", file)
-            ledger.store.upload(ledger.path(path), file)
-            file.unlink()
+        except NotFoundError:
+            return  # a person has deleted it
+        ledger.store.upload(ledger.path(path), file)
+        file.unlink()
 
     with ThreadPoolExecutor(_COPIES) as pool:
         list(pool.map(copy, sources.keys(), sources.values()))

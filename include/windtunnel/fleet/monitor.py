@@ -14,7 +14,7 @@ from windtunnel.launchers.lanes import LaneWatch
 from windtunnel.ledger import Job, Ledger, Result, State
 from windtunnel.ledger.claims import Claims, under_way
 from windtunnel.ledger.failures import record_failure
-from windtunnel.ledger.writer import BEAT
+from windtunnel.ledger.writer import Heart
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +77,7 @@ class FleetMonitor:
         self._plan = plan
         self._jobs = list(jobs)
         self._launcher = launcher
-        self._clock = clock
-        self._beat_due = clock()
+        self._heart = Heart(ledger.own_turn, clock)
         self._watch = LaneWatch(ledger, launcher, definition_of(ledger), self._jobs, clock)
 
     def poll(self) -> FleetProgress:
@@ -88,9 +87,7 @@ class FleetMonitor:
             LaunchError: all lanes were cancelled while their results are awaited.
             LedgerError: a later session has begun, whose lanes these are now.
         """
-        if self._clock() >= self._beat_due:
-            self._ledger.own_turn.beat()
-            self._beat_due = self._clock() + BEAT
+        self._heart.beat()
         live = self._launcher.live(self._ledger)  # before the results: a lane may end between the two listings
         accounts = Accounts.of(self._plan, ended(self._ledger))
         failure = exceeded(self._fleet, accounts) or self._broken() or ""
@@ -126,10 +123,10 @@ class FleetMonitor:
         for claim in [claim for job in wanted for claim in under_way(listing.values(), over, job.job)]:
             claims.release(claim)  # others are to have what the lane held
         if failure is not None:
-            self._give_up(failure)
-            if not listing and not over:
+            if not listing and not over:  # before `_give_up`: a death in it leaves something over
                 message = f"no lane came so far as to begin a mini-batch: {failure.message}"
                 record_failure(self._ledger, RUN, failure.kind, message, log_tail=failure.log)
+            self._give_up(failure)
         return wanted
 
     def _give_up(self, failure: JobFailure) -> None:

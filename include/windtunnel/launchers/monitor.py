@@ -20,7 +20,7 @@ from windtunnel.ledger.stage import Stage
 from windtunnel.ledger.stragglers import promising
 from windtunnel.ledger.trial import ended as ended_trials
 from windtunnel.ledger.trial import outstanding
-from windtunnel.ledger.writer import BEAT
+from windtunnel.ledger.writer import Heart
 from windtunnel.text import printable
 
 _log = logging.getLogger(__name__)
@@ -129,7 +129,7 @@ class StageMonitor:
         self._lanes = LaneWatch(ledger, launcher, definition, own_lanes, clock) if own_lanes else None
         self._left = seconds_left(ledger, self._limits.search_time)
         self._absent: dict[str, int] = {}
-        self._beat_due = self._began
+        self._heart = Heart(ledger.turn, clock)
 
     def poll(self) -> Progress:
         """Look once: a listing of live jobs, one of claims where lanes work, one of results.
@@ -140,7 +140,7 @@ class StageMonitor:
             LaunchError: a job was cancelled while its results are still awaited.
             LedgerError: a later session has begun, whose jobs these are now.
         """
-        self._beat()
+        self._heart.beat()
         over = self._is_iteration and self._out_of_time()
         if over:
             self._cancel()
@@ -212,11 +212,6 @@ class StageMonitor:
             return True
         reports = {request.trial: last_report(self._ledger, request.trial) for request in late}
         return not promising(late, ended_trials(requests, ended), reports, self._objectives)
-
-    def _beat(self) -> None:
-        if self._ledger.turn is not None and self._clock() >= self._beat_due:
-            self._ledger.turn.beat()
-            self._beat_due = self._clock() + BEAT
 
     def _cancel(self) -> None:
         """Cancel what still runs of this iteration and earlier ones; its trials are begun again if the run goes on."""

@@ -11,14 +11,16 @@ wants to know looks twice.
 
 import json
 import time
-from collections.abc import Callable
-from typing import Literal
+from collections.abc import Callable, Iterable, Iterator
+from typing import Literal, TypeVar
 
 from windtunnel.errors import ConflictError, LedgerError, NotFoundError
 from windtunnel.ledger.reading import read_tagged
 from windtunnel.ledger.records import Record
 from windtunnel.ledger.stage import Stage
 from windtunnel.stores import Store
+
+T = TypeVar("T")
 
 WRITER = "writer.json"
 BEAT = 10.0  # seconds between two beats of a session at work
@@ -98,6 +100,37 @@ class Turn:
         """
         self.check()
         self._store.put(_beat(self._root, self.number), json.dumps({"session": self.number}).encode())
+
+
+class Heart:
+    """Shows that a session is at work, every `BEAT` seconds at most, however often it is asked to."""
+
+    def __init__(self, turn: Turn | None, clock: Callable[[], float] = time.monotonic) -> None:
+        """Beat for the session whose turn it is; None has no heart.
+
+        Args:
+            turn: of the session.
+            clock: seconds from any beginning.
+        """
+        self._turn = turn
+        self._clock = clock
+        self._due = clock()
+
+    def beat(self) -> None:
+        """Beat if it is time to.
+
+        Raises:
+            LedgerError: a later session has begun.
+        """
+        if self._turn is not None and self._clock() >= self._due:
+            self._turn.beat()
+            self._due = self._clock() + BEAT
+
+    def during(self, items: Iterable[T]) -> Iterator[T]:
+        """The items; the heart beats between them."""
+        for item in items:
+            self.beat()
+            yield item
 
 
 def look(store: Store, root: str) -> tuple[Writer | None, str | None]:

@@ -7,6 +7,7 @@ from windtunnel.fleet.gathering import gathered, merge_logs
 from windtunnel.fleet.publishing import summary
 from windtunnel.fleet.records import read_plan
 from windtunnel.ledger import Decision, Ledger
+from windtunnel.ledger.writer import Heart
 from windtunnel.report.fleet import FleetReader, is_fleets
 from windtunnel.report.html import render, render_fleet
 from windtunnel.report.pages import plotly_js
@@ -49,7 +50,7 @@ def write_report(ledger: Ledger, *, over: str = "") -> None:
 
 def _write_fleets(ledger: Ledger) -> None:
     if gathered(ledger) is not None:
-        merge_logs(ledger)
+        merge_logs(ledger, Heart(None))  # whoever asks for the report need not be at work on the run
     plan = read_plan(ledger)
     if plan is not None:
         ledger.store.put(ledger.path("report.txt"), "\n".join(summary(ledger, plan)).encode() + b"\n")

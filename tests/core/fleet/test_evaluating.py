@@ -9,6 +9,7 @@ from windtunnel.errors import FleetError, LaunchError
 from windtunnel.fleet.beginning import EVALUATION, evaluation_job
 from windtunnel.fleet.evaluating import EvaluationMonitor
 from windtunnel.ledger.failures import record_failure
+from windtunnel.ledger.writer import BEAT
 
 
 @pytest.fixture
@@ -25,6 +26,18 @@ def test_an_evaluation_whose_job_is_killed_is_launched_again_as_long_as_that_may
     monkeypatch.setattr(SteppedLauncher, "may_relaunch", lambda *_: False)
     with pytest.raises(LaunchError, match="the evaluation: gone: it is gone"):
         monitor.poll()
+
+
+def test_whoever_waits_for_it_shows_that_the_run_is_at_work(ledger):
+    now, beat = [0.0], f"beats/{ledger.own_turn.number}.json"
+    monitor = EvaluationMonitor(ledger, SteppedLauncher(), lambda: now[0])
+    beats = []
+    for seconds in (0.0, BEAT - 1, BEAT):
+        now[0] = seconds
+        ledger.store.delete(ledger.path(beat))
+        monitor.poll()
+        beats.append(ledger.has(beat))
+    assert beats == [True, False, True]
 
 
 def test_one_that_failed_ends_the_run_so_the_next_command_begins_another(ledger):

@@ -2,14 +2,16 @@
 
 import random
 
+import pytest
 import yaml
 
 from tests.fleets import fall_short, fleet_from, prepared, succeed, table
+from windtunnel.errors import StoreError
 from windtunnel.fleet.beginning import lanes
 from windtunnel.fleet.gathering import gather, standings
 from windtunnel.fleet.planning import Choice
 from windtunnel.fleet.records import BatchResult, Outcome, batch_name, record
-from windtunnel.ledger import State
+from windtunnel.ledger import State, writer
 from windtunnel.report import write_report
 
 
@@ -78,6 +80,27 @@ def test_outputs_of_what_was_taken_over_are_brought_along(tmp_path):
     assert mltable["paths"] == [{"file": "./1.csv"}]
 
 
+def test_what_stands_in_the_place_of_an_output_is_told_of(tmp_path):
+    fleet = fleet_from(tmp_path, gather={"outputs": {"predictions": ""}})
+    ledger, partitions, plan = prepared(tmp_path, fleet, "a")
+    lanes(ledger, fleet, plan)
+    for number, name in enumerate(("kept", "deleted")):
+        path = f"outputs/predictions/{name}.csv"
+        ledger.store.put(ledger.path(path), b"x\n")
+        outcome = Outcome(state=State.COMPLETED, files=(path,))
+        facts = {"items": 1, "succeeded": 1, "outcomes": (outcome,)}
+        record(ledger, BatchResult(batch=batch_name(number), state=State.COMPLETED, **facts))
+    ledger.store.local_file(ledger.path("outputs/predictions/deleted.csv")).unlink()
+    ledger, partitions, plan = prepared(tmp_path, fleet, "b")
+    in_the_way = ledger.store.local_file(ledger.path("outputs"))
+    in_the_way.write_text("not a folder")
+    with pytest.raises(StoreError, match="outputs"):
+        gather(ledger, fleet, plan, partitions)
+    in_the_way.unlink()
+    gather(ledger, fleet, plan, partitions)
+    assert ledger.store.get(ledger.path("outputs/predictions/kept.csv")) == b"x\n"
+
+
 def test_an_output_with_a_place_of_its_own_has_an_mltable_there(tmp_path):
     place = tmp_path / "made" / "predictions"
     fleet = fleet_from(tmp_path, gather={"outputs": {"predictions": str(place)}})
@@ -124,6 +147,27 @@ def test_one_log_has_the_lines_of_all_lanes_in_the_order_of_time(tmp_path):
     ledger.store.put(ledger.path("logs/lane-1-1.1.log"), late)
     write_report(ledger)
     assert ledger.store.get(ledger.path("gathered/log.txt")).endswith(b"2026-01-03 c\n2026-01-04 d\n")
+
+
+def test_the_heart_of_the_run_beats_between_the_files_that_are_gathered(tmp_path, monkeypatch):
+    fleet = fleet_from(tmp_path, gather={"outputs": {"predictions": ""}})
+    ledger, partitions, plan = prepared(tmp_path, fleet, "a")
+    lanes(ledger, fleet, plan)
+    path = "outputs/predictions/1.csv"
+    ledger.store.put(ledger.path(path), b"x\n")
+    outcome = Outcome(state=State.COMPLETED, files=(path,))
+    record(ledger, BatchResult(batch=batch_name(0), state=State.COMPLETED, items=1, succeeded=1, outcomes=(outcome,)))
+    ledger, partitions, plan = prepared(tmp_path, fleet, "b")
+    succeed(ledger, plan, 0)
+    ledger.store.put(ledger.path("logs/lane-1-0.1.log"), b"2026-01-01 a\n2026-01-03 c\n")
+    monkeypatch.setattr(writer, "BEAT", 0.0)  # always due
+    beats = []
+    monkeypatch.setattr(writer.Turn, "beat", lambda turn: beats.append(turn))
+    gather(ledger, fleet, plan, partitions)
+    partitions, copied, result, lines = 3, 1, 1, 2
+    assert len(beats) == partitions + copied + 2 * result + lines
+    write_report(ledger)  # as anyone may, whoever is at work
+    assert len(beats) == partitions + copied + 2 * result + lines
 
 
 def test_the_tables_mltable_reads_it(tmp_path):

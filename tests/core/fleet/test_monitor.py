@@ -4,7 +4,8 @@ import pytest
 
 from tests.fleets import fall_short, fleet_from, prepared, succeed
 from windtunnel.definition import fleet_of
-from windtunnel.errors import LaunchError, LedgerError
+from windtunnel.errors import LaunchError, LedgerError, UnavailableError
+from windtunnel.fleet import monitor as monitor_module
 from windtunnel.fleet.beginning import RUN, begin, lanes
 from windtunnel.fleet.monitor import FleetMonitor
 from windtunnel.fleet.planning import plan as plan_of
@@ -130,6 +131,27 @@ def test_a_run_whose_lanes_never_begin_anything_has_failed_whatever_the_threshol
     assert progress.done
     assert progress.failure == "no lane came so far as to begin a mini-batch: job lane-1-0 is gone"
     assert result_of(ledger, batch_name(4)).kind == "gone"
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_it_has_failed_too_where_whoever_gives_up_dies_meanwhile(watch, monkeypatch, n):
+    ledger, plan, jobs, launcher, monitor = watch()
+    launcher.living = set()
+    fail, given_up = monitor_module.fail, []
+
+    def dies_after_some(*arguments, **facts):
+        if len(given_up) == n:
+            raise UnavailableError("the store is away")
+        given_up.append(arguments)
+        return fail(*arguments, **facts)
+
+    with monkeypatch.context() as patched, pytest.raises(UnavailableError):
+        patched.setattr(monitor_module, "fail", dies_after_some)
+        look(ledger, launcher, monitor, 60)
+    progress = look(ledger, launcher, FleetMonitor(ledger, fleet_of(ledger), plan, jobs, launcher), 60)
+    assert progress.done
+    assert progress.failure == "no lane came so far as to begin a mini-batch: job lane-1-0 is gone"
+    assert ledger.result(RUN).state == "failed"
 
 
 def test_a_lane_that_cannot_be_launched_leaves_its_work_to_the_others(watch):

@@ -53,7 +53,7 @@ class FleetSnapshot:
         accounts: None until the run is planned.
         over: whether nothing is left to do.
         failure: why the run has failed, or its session ended without an outcome; empty where neither is so.
-        session: number of the latest session; None where none has begun.
+        session: number of the latest session; None where none has begun, or the run is over.
         evaluation: what the user's evaluation returned.
         throughput: partitions a second since the first began.
         left: seconds until all are done at that pace.
@@ -93,7 +93,7 @@ class FleetSnapshot:
     @property
     def at_work(self) -> int | None:
         """Number of the session whose heart should beat; None where none is at work."""
-        return None if self.over or self.failure else self.session
+        return None if self.failure else self.session
 
     @property
     def message(self) -> str:
@@ -161,13 +161,13 @@ class FleetReader:
             definition = self.ledger.search_record().get("definition")
             definition = definition if isinstance(definition, Mapping) else {}
             over = is_over(self.ledger)  # before the results: the last of them may come between
-            session, stopped = self._session()
+            session, stopped = (None, "") if over else self._session()
             if self._plan is None:
                 self._read_plan(objectives_in(definition))
             if self._plan is not None:
                 for result in results(self.ledger, self._ended):
                     self._add(result, self._plan)
-            return self._snapshot(definition, session, "" if over else stopped, over=over)
+            return self._snapshot(definition, session, stopped, over=over)
 
     def _session(self) -> tuple[int | None, str]:
         """Number of the latest session, and why it ended without an outcome, unless it was heard of since."""

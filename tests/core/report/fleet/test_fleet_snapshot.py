@@ -18,7 +18,7 @@ from windtunnel.fleet.planning import Choice
 from windtunnel.fleet.publishing import publish
 from windtunnel.fleet.queue import Queue
 from windtunnel.fleet.records import BatchResult, Outcome, batch_name, record
-from windtunnel.ledger import State
+from windtunnel.ledger import Ledger, State
 from windtunnel.report import FleetReader, write_report
 from windtunnel.report.fleet import payloads
 
@@ -79,6 +79,22 @@ def test_status_says_that_a_run_was_stopped_or_that_nothing_was_heard_of_it(run,
     assert "running" not in stopped and "nothing was heard" not in stopped and " left" not in stopped
     os.utime(ledger.store.local_file(beat), (0, time.time() + 1))  # a task of the same session goes on
     assert "1 running" in said(capsys, "status", ledger.url)
+
+
+def test_nobody_asks_which_session_works_on_a_run_that_is_over(run, capsys, monkeypatch):
+    fleet, ledger, _, plan = run
+    ledger.end("session", "somebody pressed Ctrl-C")
+    publish(ledger, fleet, plan)
+    reader, read = FleetReader(ledger), []
+    get = type(ledger.store).get_tagged
+    monkeypatch.setattr(type(ledger.store), "get_tagged", lambda self, path: read.append(path) or get(self, path))
+    reader.read()
+    assert not [path for path in read if "writer.json" in path or "/ended/" in path]
+    for name in ("writer.json", "ended/session.json"):
+        ledger.store.put(ledger.path(name), b'{"sess')
+    assert reader.read().at_work is None
+    assert said(capsys, "status", ledger.url, "--follow").splitlines()[-1].endswith("finished")
+    write_report(Ledger.open(ledger.url))
 
 
 def test_fetch_brings_what_was_gathered_or_what_partitions_have_saved(run, capsys, tmp_path):
