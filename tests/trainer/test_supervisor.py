@@ -1,5 +1,6 @@
 """The supervisor's own rules, stepped under a clock of the test's own."""
 
+from shutil import rmtree
 from types import SimpleNamespace
 
 import pytest
@@ -23,7 +24,10 @@ def clock(monkeypatch):
 def supervisor(tmp_path, clock, monkeypatch):
     monkeypatch.setattr(supervisors.child, "kill", lambda pid, number: None)
     run = make_run(str(tmp_path / "store"), tmp_path / "trace", ["nothing"])
-    return Supervisor(run.ledger, run.jobs[0], Limits(trial_time=10.0), lambda *_: None)
+    made = Supervisor(run.ledger, run.jobs[0], Limits(trial_time=10.0), lambda *_: None)
+    made._folder.mkdir(parents=True, exist_ok=True)
+    yield made
+    rmtree(made._folder)
 
 
 def test_the_time_that_a_trial_waits_for_a_full_disk_is_not_held_against_it(supervisor, clock, capsys):
@@ -68,7 +72,6 @@ def test_what_the_store_refuses_for_good_fails_the_unit_or_ends_the_lane_with_it
     supervisor, clock, monkeypatch, whole
 ):
     ledger, unit = supervisor._ledger, supervisor._job.units[0]
-    supervisor._folder.mkdir(parents=True)
 
     def refused(*_):
         raise StoreError("cannot create it: Operation not permitted")
@@ -86,6 +89,28 @@ def test_what_the_store_refuses_for_good_fails_the_unit_or_ends_the_lane_with_it
     else:
         result = ledger.result(unit)
         assert (result.kind, result.message) == ("storage", "cannot create it: Operation not permitted")
+
+
+def test_a_full_disk_as_the_failure_is_written_does_not_end_the_lane(supervisor, clock, monkeypatch):
+    unit, record = supervisor._job.units[0], type(supervisor._ledger).record
+    answers = [UnavailableError("no space left")] * 2
+
+    def refused():
+        raise StoreError("Operation not permitted")
+
+    def full(*given):
+        if answers:
+            raise answers.pop()
+        return record(*given)
+
+    monkeypatch.setattr(type(supervisor._ledger), "record", full)
+    supervisor._work.do(unit, refused)
+    for _ in range(3):
+        clock.now += 60
+        supervisor._work.try_left(supervisor._give_up)
+        supervisor._work.try_again()
+    assert not (answers or supervisor._hopeless or supervisor._work)
+    assert supervisor._ledger.result(unit).message == "Operation not permitted"
 
 
 @pytest.mark.parametrize(

@@ -321,6 +321,8 @@ class Supervisor:
         """A unit of which the store refuses something for good has failed; if even that, the lane goes and says why."""
         try:
             self._fail(unit, "storage", str(error))
+        except UnavailableError:
+            raise  # a full disk, say, is no reason to go: it is done again later
         except StoreError:
             self._despair(error)
 
