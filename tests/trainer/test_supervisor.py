@@ -129,3 +129,20 @@ def test_a_lane_whose_claims_are_refused_for_good_ends_with_the_cause(supervisor
     assert supervisor._hopeless is ends
     told = supervisor._ledger.refused_launch(supervisor._job.job)
     assert told == (("storage", "Operation not permitted") if ends else None)
+
+
+def test_only_refusals_for_good_in_a_row_end_a_lane(supervisor, clock):
+    full, forbidden = UnavailableError("no space left"), StoreError("Operation not permitted")
+    answers = [full] * 50 + [forbidden] * 3 + [full] + [forbidden] * 3 + [None] + [forbidden] * 4
+
+    def next_unit():
+        answer = answers.pop(0)
+        if answer is not None:
+            raise answer
+
+    supervisor._source = SimpleNamespace(next=next_unit)
+    while answers:
+        assert not supervisor._hopeless
+        supervisor._ask()
+        clock.now += 12
+    assert supervisor._hopeless

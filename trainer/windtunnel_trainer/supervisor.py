@@ -91,7 +91,8 @@ class Supervisor:
         ends = limits.job_time and job.session is None  # a lane is started anew instead
         self._deadline = time.monotonic() + limits.job_time if ends and limits.job_time else None
         self._source: Source = Listed([])
-        self._refused_since: float | None = None  # when the store refused what the source asks of it
+        self._asks_again = False  # whether the store refused what the source asked of it last
+        self._refused_since = math.inf  # since when it refuses that for good, and nothing else came in between
         self._next_question = -math.inf  # when to ask the source again then
         self._waiting: deque[str] = deque()
         self._running: list[_Running] = []
@@ -166,15 +167,16 @@ class Supervisor:
             unit = self._source.next()
         except StoreError as error:
             self._next_question = moment + PAUSE
-            if self._refused_since is None:
+            if not self._asks_again:
                 say(f"asking again and again: {error}")
-                self._refused_since = moment
-            elif not isinstance(error, UnavailableError) and moment - self._refused_since > _PATIENCE:
+            self._asks_again = True
+            self._refused_since = math.inf if isinstance(error, UnavailableError) else min(moment, self._refused_since)
+            if moment - self._refused_since > _PATIENCE:
                 self._despair(error)
             return None
-        if self._refused_since is not None:
+        if self._asks_again:
             say("the store answers again")
-        self._refused_since = None
+        self._asks_again, self._refused_since = False, math.inf
         return unit
 
     def _begin(self, unit: str) -> None:
