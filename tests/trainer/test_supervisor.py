@@ -1,5 +1,6 @@
 """The supervisor's own rules, stepped under a clock of the test's own."""
 
+import errno
 from shutil import rmtree
 from types import SimpleNamespace
 
@@ -8,7 +9,12 @@ import pytest
 from tests.runs import make_run
 from windtunnel.definition.model import Limits
 from windtunnel.errors import StoreError, UnavailableError
+from windtunnel.host.machine import now
+from windtunnel.ledger.artifacts import artifacts
+from windtunnel.stores.local import store as local
 from windtunnel_trainer import supervisor as supervisors
+from windtunnel_trainer.left import folder_of
+from windtunnel_trainer.logs import UnitLog
 from windtunnel_trainer.supervisor import Supervisor, _Running
 from windtunnel_trainer.waits import Waits
 
@@ -18,6 +24,26 @@ def clock(monkeypatch):
     clock = SimpleNamespace(now=0.0)
     monkeypatch.setattr(supervisors.time, "monotonic", lambda: clock.now)
     return clock
+
+
+def begun(supervisor, **facts):
+    """A unit's first start, as the supervisor knows it."""
+    unit, folder = supervisor._job.units[0], supervisor._folder
+    attempt = supervisor._ledger.begin_first_attempt(unit, "1-0", "here", now())
+    log = UnitLog(supervisor._ledger, unit, folder)
+    log.begin(attempt)
+    folder_of(log.file, 1).mkdir(parents=True)
+    supervisor._logs[unit] = log
+    return _Running(unit, 0, 1, attempt, log, Waits(), began=0.0, **facts)
+
+
+@pytest.fixture
+def keeper(supervisor, monkeypatch):
+    """What the process that keeps a dead trial's files does; it is not forked."""
+    works = []
+    monkeypatch.setattr(supervisors.child, "start", lambda work, *_: works.append(work) or 2)
+    supervisor._lifeline = None
+    return lambda: works[0]()
 
 
 @pytest.fixture
@@ -146,3 +172,35 @@ def test_only_refusals_for_good_in_a_row_end_a_lane(supervisor, clock):
         supervisor._ask()
         clock.now += 12
     assert supervisor._hopeless
+
+
+def test_a_trial_that_was_killed_as_it_waited_leaves_no_wait_to_the_keeping_of_its_files(supervisor, clock, keeper):
+    ended = begun(supervisor)
+    ended.waits.tell("waiting: no space left")
+    supervisor._end(ended, "killed", "by SIGKILL")
+    (keeps,) = supervisor._running
+    for _ in range(70):
+        clock.now += 1
+        supervisor._condemn()
+    assert keeps.condemned and keeps.failure == ("killed", "by SIGKILL")
+
+
+def test_files_of_a_dead_trial_are_kept_once_a_full_disk_has_room(supervisor, keeper, monkeypatch, capsys):
+    ended = begun(supervisor)
+    (folder_of(ended.log.file, 1) / "notes.txt").write_text("said")
+    supervisor._end(ended, "killed", "by SIGKILL")
+    (keeps,) = supervisor._running
+    finish, seen = local.finish, []
+
+    def full(*given):
+        if len(seen) < 3:
+            seen.append(bool(keeps.waits))
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return finish(*given)
+
+    monkeypatch.setattr(local, "finish", full)
+    monkeypatch.setattr(local, "_PAUSES", (0.0, 0.0))
+    keeper()
+    assert seen == [False, True, True] and not keeps.waits
+    (kept,) = artifacts(supervisor._ledger, ended.unit).values()
+    assert supervisor._ledger.store.get(kept.path) == b"said"

@@ -16,7 +16,7 @@ from pathlib import Path
 from windtunnel.definition.model import Limits
 from windtunnel.errors import StoreError, UnavailableError
 from windtunnel.host.machine import host, now
-from windtunnel.ledger import Attempt, Job, Ledger
+from windtunnel.ledger import Attempt, Job, Ledger, Spec
 from windtunnel.ledger.failures import LOG_TAIL, record_failure
 from windtunnel_trainer import causes, child, memory
 from windtunnel_trainer.deferred import PAUSE, DeferredWork
@@ -215,9 +215,7 @@ class Supervisor:
         url, spec, waits = self._ledger.url, self._ledger.spec, Waits()
 
         def run() -> None:
-            ledger = Ledger.open(url)  # the child has connections of its own
-            ledger.store.on_wait = waits.tell
-            self._run_unit(ledger.with_spec(spec), self._job, unit, attempt, log.file)
+            self._run_unit(_ledger_of_child(url, spec, waits), self._job, unit, attempt, log.file)
 
         pid = child.start(run, log.file, self._lifeline, environment)
         self._running.append(_Running(unit, slot, pid, attempt, log, waits, longest=self._source.trial_time(unit)))
@@ -293,13 +291,13 @@ class Supervisor:
         if not folder.is_dir():
             self._fail(ended.unit, kind, message, ended)
             return
-        unit, url, spec = ended.unit, self._ledger.url, self._ledger.spec
+        unit, url, spec, waits = ended.unit, self._ledger.url, self._ledger.spec, Waits()
 
         def keep() -> None:
-            keep_left(Ledger.open(url).with_spec(spec), unit, folder)
+            keep_left(_ledger_of_child(url, spec, waits), unit, folder)
 
         pid = child.start(keep, ended.log.file, self._lifeline, {})
-        keeps = replace(ended, pid=pid, began=time.monotonic(), longest=_KEEPING, condemned=None)
+        keeps = replace(ended, pid=pid, waits=waits, began=time.monotonic(), longest=_KEEPING, condemned=None)
         keeps.failure = kind, message
         self._running.append(keeps)
 
@@ -380,6 +378,13 @@ class Supervisor:
             peak_memory=ended.peak_memory if ended is not None else 0,
         )
         self._forget(unit)
+
+
+def _ledger_of_child(url: str, spec: Spec, waits: Waits) -> Ledger:
+    """The run's ledger for a child, which has connections of its own, and waits where the disk is full."""
+    ledger = Ledger.open(url)
+    ledger.store.on_wait = waits.tell
+    return ledger.with_spec(spec)
 
 
 def _last_line(ended: _Running) -> str:
