@@ -1,6 +1,7 @@
 """The supervisor's own rules, stepped under a clock of the test's own."""
 
 import errno
+import signal
 from shutil import rmtree
 from types import SimpleNamespace
 
@@ -15,7 +16,7 @@ from windtunnel.stores.local import store as local
 from windtunnel_trainer import supervisor as supervisors
 from windtunnel_trainer.left import folder_of
 from windtunnel_trainer.logs import UnitLog
-from windtunnel_trainer.supervisor import Supervisor, _Running
+from windtunnel_trainer.supervisor import PREEMPTED, Supervisor, _Running
 from windtunnel_trainer.waits import Waits
 
 
@@ -204,3 +205,19 @@ def test_files_of_a_dead_trial_are_kept_once_a_full_disk_has_room(supervisor, ke
     assert seen == [False, True, True] and not keeps.waits
     (kept,) = artifacts(supervisor._ledger, ended.unit).values()
     assert supervisor._ledger.store.get(kept.path) == b"said"
+
+
+@pytest.mark.parametrize("facts", [{}, {"condemned": ("timeout", "too long")}, {"failure": ("timeout", "too long")}])
+def test_a_job_that_is_told_to_go_gives_back_no_start_whose_failure_is_decided(supervisor, monkeypatch, facts):
+    running = begun(supervisor, **facts)
+    supervisor._running.append(running)
+    supervisor._not_units, signals = set(), []
+    monkeypatch.setattr(supervisors.child, "kill", lambda pid, number: signals.append(number))
+    monkeypatch.setattr(supervisors.child, "reap", lambda pid: -15)
+    monkeypatch.setattr(supervisors.child, "end_orphans", lambda others: None)
+    assert supervisor._go() == PREEMPTED
+    result = supervisor._ledger.result(running.unit)
+    (attempt,) = supervisor._ledger.attempts(running.unit)
+    assert attempt.preempted is not bool(facts)
+    assert (result and result.kind) == ("timeout" if facts else None)
+    assert signals == ([] if "failure" in facts else [signal.SIGTERM]), "what keeps files may end that"

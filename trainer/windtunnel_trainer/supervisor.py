@@ -333,10 +333,11 @@ class Supervisor:
             self._ledger.refuse_launch(self._job.job, "storage", str(error))
 
     def _go(self) -> int:
-        """End all children and give their starts back, for the job is to leave."""
+        """End all children and settle their starts, for the job is to leave."""
         say("told to go")
         for running in self._running:
-            child.kill(running.pid, signal.SIGTERM)
+            if running.failure is None:  # else it keeps a dead trial's files, and may end that
+                child.kill(running.pid, signal.SIGTERM)
         end = time.monotonic() + _GRACE
         left: list[_Running] = list(self._running)
         while self._running:
@@ -350,9 +351,14 @@ class Supervisor:
         return PREEMPTED
 
     def _give_back(self, running: _Running) -> None:
-        if self._ledger.result(running.unit) is None:
+        """Give a unit's start back, unless it has a result, or has failed already and it is not written yet."""
+        failure = running.failure or running.condemned
+        unended = self._ledger.result(running.unit) is None
+        if unended and failure is None:
             self._ledger.mark_preempted(running.unit, running.attempt)
         running.log.sync(at_once=True)
+        if unended and failure is not None:
+            self._fail(running.unit, *failure, running)
 
     def _why_crashed(self, attempts: list[Attempt]) -> tuple[str, str]:
         return causes.why_crashed(attempts[-1], _counted(attempts), self._limits.trial_retries)
