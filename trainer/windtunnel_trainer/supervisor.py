@@ -278,7 +278,7 @@ class Supervisor:
         elif code == child.NO_STORE and causes.is_refusal(_last_line(ended)):
             self._try_again(ended)
         elif code >= 0:
-            self._end(ended, "error", causes.why_ended(code, _last_line(ended)))
+            self._end(ended, "error", causes.why_ended(code, _last_line(ended), self._job.kind))
         elif (starts := self._starts(unit)) >= self._most_starts:
             self._end(ended, *causes.why_killed(-code, ended.kills_before, starts))
         else:
