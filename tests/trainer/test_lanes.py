@@ -495,6 +495,24 @@ def test_no_lane_is_wanted_for_what_another_one_holds(stage):
     assert stage.wanted(stage.monitor(plan.stage), looks=3) == []
 
 
+@pytest.mark.parametrize("content", [None, b"{", b"[]"])
+def test_a_straggler_whose_request_cannot_be_read_fails_with_the_cause_and_ends_no_lane(stage, content):
+    stage = stage()
+    (first,) = stage.launch(0)
+    straggler = first.next()
+    plan = finalists(stage, straggler)
+    stage.launcher.alive.discard("lane-1-0")
+    request = Path(stage.ledger.url) / "trials" / straggler / "request.json"
+    request.unlink()
+    if content is not None:
+        request.write_bytes(content)
+    (again,) = stage.launch(0)
+    assert again.next() in units_of(plan)
+    result = stage.ledger.result(straggler)
+    assert (result.state, result.kind) == (State.FAILED, "unreadable")
+    assert straggler in result.message and str(result.message).count("\n") == 0
+
+
 def test_what_the_end_of_a_searchs_time_cut_short_is_not_gone_on_with_while_finalists_train(stage, monkeypatch):
     stage = stage(search_time=1000)
     (first,) = stage.launch(0)

@@ -5,7 +5,7 @@ import signal
 
 from windtunnel.definition.model import Limits
 from windtunnel.errors import StoreError
-from windtunnel.ledger import Attempt
+from windtunnel.ledger import Attempt, JobKind
 from windtunnel_trainer import memory, shared_memory
 
 _ERROR = re.compile(r"[\w.]*(Error|Exception|Interrupt|Exit)\w*\b(:|$)")
@@ -44,15 +44,17 @@ def is_refusal(line: str) -> bool:
     return line.startswith(tuple(f"{error.__name__}: " for error in errors))
 
 
-def why_ended(code: int, line: str) -> str:
+def why_ended(code: int, line: str, kind: JobKind) -> str:
     """The message of a unit whose process has ended of itself, without a result.
 
     Args:
         code: its exit code.
         line: the last of its log, which is part of it if it is an error's.
+        kind: what the unit is.
     """
-    words = f"its process ended without a result, with exit code {code}"
-    return f"{words}: {line}" if _ERROR.match(line) else f"{words}: train() must return, or raise an error"
+    function = "train()" if kind is JobKind.TRAIN else "it"
+    why = line if _ERROR.match(line) else f"{function} must return, or raise an error"
+    return f"its process ended without a result, with exit code {code}: {why}"
 
 
 def job_too_long(limits: Limits) -> tuple[str, str]:

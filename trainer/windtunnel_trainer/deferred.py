@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 from windtunnel.errors import StoreError, UnavailableError
 from windtunnel_trainer.logs import say
@@ -44,7 +45,7 @@ class DeferredWork:
         """Do once more what was left, after a while: a lane may have no next start for a long time.
 
         Args:
-            give_up: told of a unit whose work is refused for good once more.
+            give_up: told of a unit whose work is refused for good once more; what it does may be deferred too.
         """
         if not self.left or time.monotonic() < self._next_round:
             return
@@ -53,7 +54,7 @@ class DeferredWork:
             self.do(unit, work)
         refused, self.left = self.left, {}
         for unit, (_, error) in refused.items():
-            give_up(unit, error)
+            self.do(unit, partial(give_up, unit, error))
 
     def try_again(self) -> None:
         """Do what waits, once its time has come and the store takes the first of it."""

@@ -6,9 +6,10 @@ from collections import deque
 from collections.abc import Callable
 
 from windtunnel.definition import Definition
-from windtunnel.errors import StoreError
+from windtunnel.errors import LedgerError, StoreError
 from windtunnel.ledger import Job, Ledger, Request
 from windtunnel.ledger.claims import Claim, Claims, under_way
+from windtunnel.ledger.failures import record_failure
 from windtunnel.ledger.prediction import Features, timed_by
 from windtunnel.ledger.queue import in_order, open_stages, requested, unfinished
 from windtunnel.ledger.stage import Stage
@@ -64,7 +65,7 @@ class Lane:
 
         Raises:
             StoreError: the store refused; asking again does no harm.
-            LedgerError: a plan or a request cannot be read.
+            LedgerError: a plan cannot be read.
         """
         self._worked = min(self._worked, self._clock())
         if self._clock() < self._due or self._over():
@@ -188,14 +189,26 @@ class Lane:
         requests = {request.trial: request for request in unfinished(self._ledger, stages)}
         self._queue, self._others = [], deque()
         for claim in under_way(claims.values(), self._ledger.ended(), self._job.job):
-            if claim.unit not in self._held:
-                self._held[claim.unit] = requests.get(claim.unit) or self._ledger.request(claim.unit)
+            if claim.unit in self._held:
+                continue
+            request = requests.get(claim.unit) or self._asked(claim.unit)
+            if request is not None:
+                self._held[claim.unit] = request
                 self._goes_on.append(claim.unit)
         for trial, request in requests.items():
             if trial in claims and trial not in self._held:
                 self._others.append((request, claims[trial].number))
             elif trial not in claims:
                 self._queue.append(request)
+
+    def _asked(self, unit: str) -> Request | None:
+        """What was asked of a unit; None where nobody can tell: it has failed, for all would wait for it."""
+        try:
+            return self._ledger.request(unit)
+        except LedgerError as error:
+            say(f"{unit}: failed, unreadable: {error}")
+            record_failure(self._ledger, unit, "unreadable", str(error))
+            return None
 
     def _learn(self, request: Request) -> bool:
         """Whether the unit has ended; how long it took corrects what is predicted."""

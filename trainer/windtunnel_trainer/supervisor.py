@@ -16,7 +16,7 @@ from pathlib import Path
 from windtunnel.definition.model import Limits
 from windtunnel.errors import StoreError, UnavailableError
 from windtunnel.host.machine import host, now
-from windtunnel.ledger import Attempt, Job, Ledger
+from windtunnel.ledger import Attempt, Job, Ledger, Spec
 from windtunnel.ledger.failures import LOG_TAIL, record_failure
 from windtunnel_trainer import causes, child, memory
 from windtunnel_trainer.deferred import PAUSE, DeferredWork
@@ -91,7 +91,8 @@ class Supervisor:
         ends = limits.job_time and job.session is None  # a lane is started anew instead
         self._deadline = time.monotonic() + limits.job_time if ends and limits.job_time else None
         self._source: Source = Listed([])
-        self._refused_since: float | None = None  # when the store refused what the source asks of it
+        self._asks_again = False  # whether the store refused what the source asked of it last
+        self._refused_since = math.inf  # since when it refuses that for good, and nothing else came in between
         self._next_question = -math.inf  # when to ask the source again then
         self._waiting: deque[str] = deque()
         self._running: list[_Running] = []
@@ -166,15 +167,16 @@ class Supervisor:
             unit = self._source.next()
         except StoreError as error:
             self._next_question = moment + PAUSE
-            if self._refused_since is None:
+            if not self._asks_again:
                 say(f"asking again and again: {error}")
-                self._refused_since = moment
-            elif not isinstance(error, UnavailableError) and moment - self._refused_since > _PATIENCE:
+            self._asks_again = True
+            self._refused_since = math.inf if isinstance(error, UnavailableError) else min(moment, self._refused_since)
+            if moment - self._refused_since > _PATIENCE:
                 self._despair(error)
             return None
-        if self._refused_since is not None:
+        if self._asks_again:
             say("the store answers again")
-        self._refused_since = None
+        self._asks_again, self._refused_since = False, math.inf
         return unit
 
     def _begin(self, unit: str) -> None:
@@ -213,9 +215,7 @@ class Supervisor:
         url, spec, waits = self._ledger.url, self._ledger.spec, Waits()
 
         def run() -> None:
-            ledger = Ledger.open(url)  # the child has connections of its own
-            ledger.store.on_wait = waits.tell
-            self._run_unit(ledger.with_spec(spec), self._job, unit, attempt, log.file)
+            self._run_unit(_ledger_of_child(url, spec, waits), self._job, unit, attempt, log.file)
 
         pid = child.start(run, log.file, self._lifeline, environment)
         self._running.append(_Running(unit, slot, pid, attempt, log, waits, longest=self._source.trial_time(unit)))
@@ -278,7 +278,7 @@ class Supervisor:
         elif code == child.NO_STORE and causes.is_refusal(_last_line(ended)):
             self._try_again(ended)
         elif code >= 0:
-            self._end(ended, "error", causes.why_ended(code, _last_line(ended)))
+            self._end(ended, "error", causes.why_ended(code, _last_line(ended), self._job.kind))
         elif (starts := self._starts(unit)) >= self._most_starts:
             self._end(ended, *causes.why_killed(-code, ended.kills_before, starts))
         else:
@@ -291,13 +291,13 @@ class Supervisor:
         if not folder.is_dir():
             self._fail(ended.unit, kind, message, ended)
             return
-        unit, url, spec = ended.unit, self._ledger.url, self._ledger.spec
+        unit, url, spec, waits = ended.unit, self._ledger.url, self._ledger.spec, Waits()
 
         def keep() -> None:
-            keep_left(Ledger.open(url).with_spec(spec), unit, folder)
+            keep_left(_ledger_of_child(url, spec, waits), unit, folder)
 
         pid = child.start(keep, ended.log.file, self._lifeline, {})
-        keeps = replace(ended, pid=pid, began=time.monotonic(), longest=_KEEPING, condemned=None)
+        keeps = replace(ended, pid=pid, waits=waits, began=time.monotonic(), longest=_KEEPING, condemned=None)
         keeps.failure = kind, message
         self._running.append(keeps)
 
@@ -321,6 +321,8 @@ class Supervisor:
         """A unit of which the store refuses something for good has failed; if even that, the lane goes and says why."""
         try:
             self._fail(unit, "storage", str(error))
+        except UnavailableError:
+            raise  # a full disk, say, is no reason to go: it is done again later
         except StoreError:
             self._despair(error)
 
@@ -331,10 +333,11 @@ class Supervisor:
             self._ledger.refuse_launch(self._job.job, "storage", str(error))
 
     def _go(self) -> int:
-        """End all children and give their starts back, for the job is to leave."""
+        """End all children and settle their starts, for the job is to leave."""
         say("told to go")
         for running in self._running:
-            child.kill(running.pid, signal.SIGTERM)
+            if running.failure is None:  # else it keeps a dead trial's files, and may end that
+                child.kill(running.pid, signal.SIGTERM)
         end = time.monotonic() + _GRACE
         left: list[_Running] = list(self._running)
         while self._running:
@@ -348,9 +351,14 @@ class Supervisor:
         return PREEMPTED
 
     def _give_back(self, running: _Running) -> None:
-        if self._ledger.result(running.unit) is None:
+        """Give a unit's start back, unless it has a result, or has failed already and it is not written yet."""
+        failure = running.failure or running.condemned
+        unended = self._ledger.result(running.unit) is None
+        if unended and failure is None:
             self._ledger.mark_preempted(running.unit, running.attempt)
         running.log.sync(at_once=True)
+        if unended and failure is not None:
+            self._fail(running.unit, *failure, running)
 
     def _why_crashed(self, attempts: list[Attempt]) -> tuple[str, str]:
         return causes.why_crashed(attempts[-1], _counted(attempts), self._limits.trial_retries)
@@ -376,6 +384,13 @@ class Supervisor:
             peak_memory=ended.peak_memory if ended is not None else 0,
         )
         self._forget(unit)
+
+
+def _ledger_of_child(url: str, spec: Spec, waits: Waits) -> Ledger:
+    """The run's ledger for a child, which has connections of its own, and waits where the disk is full."""
+    ledger = Ledger.open(url)
+    ledger.store.on_wait = waits.tell
+    return ledger.with_spec(spec)
 
 
 def _last_line(ended: _Running) -> str:

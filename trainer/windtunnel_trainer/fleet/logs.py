@@ -24,7 +24,7 @@ class LaneLog:
         self._ledger, self._launch, self._folder, self._lane = ledger, launch, folder, lane
         self._read: dict[str, int] = {}
         self._sizes: dict[Path, int] = {}
-        self._refused = False  # whether the store refused the last
+        self._refused: set[str] = set()  # names of the logs that the store refused when they were brought last
         self._all = self.file(lane)
         self._all.touch()
         self._began = monotonic()
@@ -87,8 +87,8 @@ class LaneLog:
                 if size != self._sizes.get(file, 0):
                     self._ledger.store.upload(self._ledger.path(f"logs/{name}.{self._launch}.log"), file)
                     self._sizes[file] = size
-                    self._refused = False
+                    self._refused.discard(name)
             except StoreError as error:
-                if not self._refused:
+                if name not in self._refused:
                     say(f"the log stays here for now: {error}")
-                self._refused = True
+                self._refused.add(name)
