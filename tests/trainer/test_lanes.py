@@ -492,7 +492,7 @@ def test_no_lane_is_wanted_for_what_another_one_holds(stage):
     for unit in units_of(plan):
         stage.ledger.record(outcome(stage.ledger.request(unit)))
     assert [job.job for job in lanes_for(stage.ledger, stage.definition, plan)] == names(0)
-    assert stage.wanted(stage.monitor(plan.stage), looks=3) == []
+    assert stage.wanted(stage.monitor(plan.stage)) == []
 
 
 @pytest.mark.parametrize("content", [None, b"{", b"[]"])
