@@ -95,6 +95,7 @@ def test_ctrl_c_leaves_nothing_running_and_the_same_command_goes_on(command: Com
     output, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 128 + signal.SIGINT, output
     assert "Nothing runs any more" in output
+    assert "is gone" not in output, "a run whose first task is not done has no folder yet"
     assert command.processes() == []
     assert get_launcher("local").live(command.ledger) == set()
     done = command.ledger.outcomes()

@@ -99,8 +99,8 @@ def _perform(chosen: argparse.Namespace, definition: Definition | Fleet, place: 
     (place.home / "dags").mkdir(exist_ok=True)
     (place.home / "dags" / "search.py").write_text(dag_file(place.definition))
     at = datetime.now(UTC)
+    reader = FleetReader(ledger) if isinstance(definition, Fleet) else RunReader(ledger)  # nothing is there yet
     launcher, ledger = get_launcher(definition.launcher), ledger.with_spec(spec_to_cancel(definition))
-    reader = FleetReader(ledger) if isinstance(definition, Fleet) else RunReader(ledger)
     heading = greeting(ledger, definition, how)
     try:
         with (
