@@ -11,8 +11,9 @@ from windtunnel.ledger import Job, Ledger, Request
 from windtunnel.ledger.claims import Claim, Claims, under_way
 from windtunnel.ledger.failures import record_failure
 from windtunnel.ledger.prediction import Features, timed_by
-from windtunnel.ledger.queue import in_order, open_stages, requested, unfinished
+from windtunnel.ledger.queue import in_order, open_stages, requested
 from windtunnel.ledger.stage import Stage
+from windtunnel.ledger.trial import outstanding
 from windtunnel_trainer.logs import say
 
 _PAUSES, _METERED = (0.02, 2.0), (0.1, 10.0)  # least and most seconds between two looks for work where there was none
@@ -186,9 +187,10 @@ class Lane:
     def _begin(self, stages: list[Stage]) -> None:
         """Look at all that is open, and find what this lane holds though it does not run it: from an earlier launch."""
         claims = self._claims.listing()
-        requests = {request.trial: request for request in unfinished(self._ledger, stages)}
+        ended = self._ledger.ended()
+        requests = {request.trial: request for request in outstanding(requested(self._ledger, stages), ended)}
         self._queue, self._others = [], deque()
-        for claim in under_way(claims.values(), self._ledger.ended(), self._job.job):
+        for claim in under_way(claims.values(), ended, self._job.job):
             if claim.unit in self._held:
                 continue
             request = requests.get(claim.unit) or self._asked(claim.unit)

@@ -13,7 +13,8 @@ from windtunnel.launchers.base import JobFailure, Launcher
 from windtunnel.ledger import Job, Ledger, Plan
 from windtunnel.ledger.claims import Claim, Claims, under_way
 from windtunnel.ledger.failures import record_failure
-from windtunnel.ledger.queue import open_stages, unfinished
+from windtunnel.ledger.queue import open_stages, requested
+from windtunnel.ledger.trial import outstanding
 from windtunnel.text import printable
 
 _log = logging.getLogger(__name__)
@@ -34,9 +35,11 @@ def lanes_for(ledger: Ledger, definition: Definition, plan: Plan) -> list[Job]:
         plan: of an iteration or a full training, whose queue is open.
     """
     stages = {plan.stage, *open_stages(ledger.writer())}
-    held = under_way(Claims(ledger).listing().values(), ledger.ended())
+    claims, ended = Claims(ledger).listing(), ledger.ended()
+    held = under_way(claims.values(), ended)
     holders = {claim.lane for claim in held}
-    free = {request.trial for request in unfinished(ledger, stages)} - {claim.unit for claim in held}
+    open_trials = outstanding(requested(ledger, stages), ended)
+    free = {request.trial for request in open_trials} - {claim.unit for claim in held}
     needed = max(1, len(free) + len(holders))
     return [lane for lane in lanes(ledger, definition, needed) if lane.lane < needed or lane.job in holders]
 

@@ -2,7 +2,7 @@
 
 import math
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -222,7 +222,7 @@ def _mean_of(values: Sequence[float | None]) -> float | None:
     return statistics.fmean(known) if len(known) == len(values) else None
 
 
-def outstanding(requests: Iterable[Request], results: Mapping[str, Result]) -> list[Request]:
+def outstanding(requests: Iterable[Request], results: Container[str]) -> list[Request]:
     """Those of the requests whose trials have no result yet."""
     return [request for request in requests if request.trial not in results]
 

@@ -26,7 +26,7 @@ from windtunnel.fleet.records import (
     results,
 )
 from windtunnel.ledger import Ledger, State
-from windtunnel.ledger.claims import Claims
+from windtunnel.ledger.claims import Claims, under_way
 from windtunnel.ledger.curves import MOST_VALUES
 from windtunnel.ledger.writer import last_sign
 from windtunnel.report.payloads.plain import plain
@@ -257,9 +257,9 @@ class FleetReader:
     def _claimed(self, plan: FleetPlan) -> set[int]:
         """Places of the partitions whose mini-batches a lane has."""
         claimed: set[int] = set()
-        for claim in Claims(self.ledger).listing().values():
+        for claim in under_way(Claims(self.ledger).listing().values()):
             number = batch_number(claim.unit)
-            if not claim.released and 0 <= number < len(plan.batches):
+            if 0 <= number < len(plan.batches):
                 claimed.update(plan.batches[number])
         return claimed
 
