@@ -38,7 +38,7 @@ class InstantLauncher(Launcher):
     def _claimed(self, ledger, job):
         """Each lane has its share, so that all have something to show."""
         claims, lanes = Claims(ledger), ledger.search_record()["definition"]["limits"]["parallel"]
-        units = in_order(unfinished(ledger, open_stages(ledger.writer())))
+        units = in_order(unfinished(ledger, open_stages(ledger.writer()), ledger.ended()))
         mine = [one.trial for number, one in enumerate(units) if number % (lanes - job.lane) == 0]
         return [unit for unit in mine if claims.take(unit, job.job, 1)]
 

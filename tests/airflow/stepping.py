@@ -171,7 +171,7 @@ class _Run:
         search = self._stepping.repeated(self._name(name), lambda: self._search(name))
         ledger, stage = search.ledger, sensor.parts[0]["stage"]
         deaths, looks = self._stepping.fate.deaths, 0
-        due = len(unfinished(ledger, open_stages(ledger.writer())))
+        due = len(unfinished(ledger, open_stages(ledger.writer()), ledger.ended()))
         poll = None
         while True:
             looks += 1

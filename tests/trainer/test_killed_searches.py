@@ -70,7 +70,7 @@ def search(folder, early_stopping, *, kill):
             break
         stage = suggest(session, group).stage
         open_queue(ledger, stage)
-        while unfinished(ledger, [stage]):
+        while unfinished(ledger, [stage], ledger.ended()):
             assert train(ledger, Job.of_lane(ledger.own_turn.number, 0).job, **settings) in (0, -signal.SIGKILL)
         select(session, group)
     return ledger

@@ -12,13 +12,13 @@ import pytest
 from tests.core.stages.conftest import Bench, outcome, units_of
 from windtunnel.errors import LaunchError, UnavailableError
 from windtunnel.host.machine import host, now
-from windtunnel.launchers import monitor as monitors
 from windtunnel.launchers.base import JobFailure, Launcher
 from windtunnel.launchers.lanes import end_idle, end_other_sessions, lanes_for, record_unlaunched
 from windtunnel.launchers.monitor import StageMonitor
 from windtunnel.ledger import Job, State
 from windtunnel.ledger.claims import Claims
 from windtunnel.ledger.queue import open_queue, owed
+from windtunnel.ledger.records import Session
 from windtunnel.stages import choose_finalists, select, suggest
 from windtunnel_trainer.lane import Lane
 
@@ -471,13 +471,45 @@ def test_a_straggler_is_ended_before_the_search_though_only_its_lane_is_missing(
     assert monitor.poll().done
 
 
+def test_a_straggler_goes_on_in_a_session_that_begins_while_finalists_train(stage):
+    stage = stage()
+    (first,) = stage.launch(0)
+    straggler = first.next()
+    plan = finalists(stage, straggler)
+    again = stage.bench.begin(session="s2", limits={"parallel": 2, "linger": 60})
+    end_other_sessions(again.ledger, stage.launcher)
+    assert stage.holders() == {}
+    stage.ledger = again.ledger
+    open_queue(again.ledger, plan.stage)
+    lane = stage.lane(0, 1, session=2)
+    taken = [lane.next() for _ in range(1 + len(plan.units))]
+    assert sorted(taken) == sorted([straggler, *plan.units]) and lane.next() is None
+    for unit in plan.units:
+        stage.end(lane, unit)
+    assert not stage.monitor(plan.stage).poll().done
+    assert owed(stage.ledger, Job.of_lane(2, 0)) == [straggler]
+    stage.end(lane, straggler)
+    assert stage.monitor(plan.stage).poll().done
+
+
+def test_a_straggler_is_claimed_by_another_lane_where_its_own_is_given_up_while_finalists_train(stage):
+    stage = stage()
+    first, second = stage.launch(0, 1)
+    straggler = first.next()
+    plan = finalists(stage, straggler)
+    second.next()  # it knows the full training
+    Claims(stage.ledger).release(Claims(stage.ledger).listing()[straggler])
+    taken = {second.next() for _ in plan.units}
+    assert straggler in taken
+
+
 def test_a_straggler_is_not_waited_for_once_the_searchs_time_is_used_up(stage, monkeypatch):
     stage = stage(search_time=1000)
     first, second = stage.launch(0, 1)
     plan = finalists(stage, first.next())
     for _ in units_of(plan):
         stage.end(second, second.next())
-    monkeypatch.setattr(monitors, "seconds_left", lambda *_: 10.0)
+    monkeypatch.setattr(Session, "seconds_left", lambda *_: 10.0)
     monitor = stage.monitor(plan.stage)
     assert not monitor.poll().done
     stage.clock.now += 11
@@ -495,29 +527,11 @@ def test_no_lane_is_wanted_for_what_another_one_holds(stage):
     assert stage.wanted(stage.monitor(plan.stage)) == []
 
 
-@pytest.mark.parametrize("content", [None, b"{", b"[]"])
-def test_a_straggler_whose_request_cannot_be_read_fails_with_the_cause_and_ends_no_lane(stage, content):
-    stage = stage()
-    (first,) = stage.launch(0)
-    straggler = first.next()
-    plan = finalists(stage, straggler)
-    stage.launcher.alive.discard("lane-1-0")
-    request = Path(stage.ledger.url) / "trials" / straggler / "request.json"
-    request.unlink()
-    if content is not None:
-        request.write_bytes(content)
-    (again,) = stage.launch(0)
-    assert again.next() in units_of(plan)
-    result = stage.ledger.result(straggler)
-    assert (result.state, result.kind) == (State.FAILED, "unreadable")
-    assert straggler in result.message and str(result.message).count("\n") == 0
-
-
 def test_what_the_end_of_a_searchs_time_cut_short_is_not_gone_on_with_while_finalists_train(stage, monkeypatch):
     stage = stage(search_time=1000)
     (first,) = stage.launch(0)
     cut_short = first.next()
-    monkeypatch.setattr(monitors, "seconds_left", lambda *_: 0.0)
+    monkeypatch.setattr(Session, "seconds_left", lambda *_: 0.0)
     monitor = stage.monitor()
     stage.clock.now = 1
     assert monitor.poll().done
@@ -579,7 +593,7 @@ def test_the_end_of_a_searchs_time_ends_lanes_that_linger_too(stage, monkeypatch
     stage = stage(search_time=1000)
     first, _ = stage.launch(0, 1)
     first.next()
-    monkeypatch.setattr(monitors, "seconds_left", lambda *_: 10.0)
+    monkeypatch.setattr(Session, "seconds_left", lambda *_: 10.0)
     monitor = stage.monitor()
     assert not monitor.poll().done
     stage.clock.now = 11

@@ -6,14 +6,12 @@ from collections import deque
 from collections.abc import Callable
 
 from windtunnel.definition import Definition
-from windtunnel.errors import LedgerError, StoreError
+from windtunnel.errors import StoreError
 from windtunnel.ledger import Job, Ledger, Request
 from windtunnel.ledger.claims import Claim, Claims, under_way
-from windtunnel.ledger.failures import record_failure
 from windtunnel.ledger.prediction import Features, timed_by
-from windtunnel.ledger.queue import in_order, open_stages, requested
+from windtunnel.ledger.queue import in_order, open_stages, requested, unfinished
 from windtunnel.ledger.stage import Stage
-from windtunnel.ledger.trial import outstanding
 from windtunnel_trainer.logs import say
 
 _PAUSES, _METERED = (0.02, 2.0), (0.1, 10.0)  # least and most seconds between two looks for work where there was none
@@ -174,7 +172,7 @@ class Lane:
         if stages == self._known:
             self._correct()
             return
-        if self._known is None:
+        if self._known is None or not all(stage.is_iteration for stage in stages):
             self._begin(stages)
         else:
             new = [stage for stage in stages if stage not in self._known]
@@ -188,29 +186,17 @@ class Lane:
         """Look at all that is open, and find what this lane holds though it does not run it: from an earlier launch."""
         claims = self._claims.listing()
         ended = self._ledger.ended()
-        requests = {request.trial: request for request in outstanding(requested(self._ledger, stages), ended)}
+        requests = {request.trial: request for request in unfinished(self._ledger, stages, ended)}
         self._queue, self._others = [], deque()
         for claim in under_way(claims.values(), ended, self._job.job):
-            if claim.unit in self._held:
-                continue
-            request = requests.get(claim.unit) or self._asked(claim.unit)
-            if request is not None:
-                self._held[claim.unit] = request
+            if claim.unit in requests and claim.unit not in self._held:
+                self._held[claim.unit] = requests[claim.unit]
                 self._goes_on.append(claim.unit)
         for trial, request in requests.items():
             if trial in claims and trial not in self._held:
                 self._others.append((request, claims[trial].number))
             elif trial not in claims:
                 self._queue.append(request)
-
-    def _asked(self, unit: str) -> Request | None:
-        """What was asked of a unit; None where nobody can tell: it has failed, for all would wait for it."""
-        try:
-            return self._ledger.request(unit)
-        except LedgerError as error:
-            say(f"{unit}: failed, unreadable: {error}")
-            record_failure(self._ledger, unit, "unreadable", str(error))
-            return None
 
     def _learn(self, request: Request) -> bool:
         """Whether the unit has ended; how long it took corrects what is predicted."""

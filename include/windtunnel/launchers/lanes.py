@@ -1,11 +1,9 @@
 """Keeping a session's lanes alive as long as there is work for them, and letting others do what a lost one held."""
 
 import logging
-import math
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from windtunnel.definition import Definition
 from windtunnel.errors import LaunchError
@@ -13,8 +11,7 @@ from windtunnel.launchers.base import JobFailure, Launcher
 from windtunnel.ledger import Job, Ledger, Plan
 from windtunnel.ledger.claims import Claim, Claims, under_way
 from windtunnel.ledger.failures import record_failure
-from windtunnel.ledger.queue import open_stages, requested
-from windtunnel.ledger.trial import outstanding
+from windtunnel.ledger.queue import open_stages, unfinished
 from windtunnel.text import printable
 
 _log = logging.getLogger(__name__)
@@ -38,8 +35,7 @@ def lanes_for(ledger: Ledger, definition: Definition, plan: Plan) -> list[Job]:
     claims, ended = Claims(ledger).listing(), ledger.ended()
     held = under_way(claims.values(), ended)
     holders = {claim.lane for claim in held}
-    open_trials = outstanding(requested(ledger, stages), ended)
-    free = {request.trial for request in open_trials} - {claim.unit for claim in held}
+    free = {request.trial for request in unfinished(ledger, stages, ended)} - {claim.unit for claim in held}
     needed = max(1, len(free) + len(holders))
     return [lane for lane in lanes(ledger, definition, needed) if lane.lane < needed or lane.job in holders]
 
@@ -274,11 +270,3 @@ def record_unlaunched(ledger: Ledger, job: Job, error: Exception) -> None:
         ledger.refuse_launch(job.job, kind, str(error))
     for unit in job.units:
         record_failure(ledger, unit, kind, str(error))
-
-
-def seconds_left(ledger: Ledger, search_time: float | None) -> float:
-    """How much of its time the search, as its latest session performs it, still has; for ever where it has no limit."""
-    sessions = ledger.sessions() if search_time is not None else []
-    if search_time is None or not sessions:
-        return math.inf
-    return datetime.fromisoformat(sessions[-1].started).timestamp() + search_time - time.time()

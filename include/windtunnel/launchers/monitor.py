@@ -1,6 +1,7 @@
 """Waiting for a stage's results, whatever the engine that waits: no job stalls it, whichever way it is lost."""
 
 import logging
+import math
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,12 +10,13 @@ from typing import Protocol, TypeVar
 from windtunnel.definition import definition_of
 from windtunnel.errors import LaunchError
 from windtunnel.launchers.base import JobFailure, Launcher
-from windtunnel.launchers.lanes import LaneWatch, lanes, seconds_left
+from windtunnel.launchers.lanes import LaneWatch, lanes
 from windtunnel.ledger import Job, JobKind, Ledger, Plan, Result, State
 from windtunnel.ledger.claims import Claim, Claims, under_way
 from windtunnel.ledger.curves import last_report
 from windtunnel.ledger.failures import hopeless, record_failure
 from windtunnel.ledger.ids import last_tries
+from windtunnel.ledger.queue import iterations_before
 from windtunnel.ledger.records import owed
 from windtunnel.ledger.stage import Stage
 from windtunnel.ledger.stragglers import promising
@@ -89,7 +91,7 @@ class StageMonitor:
 
     An iteration's monitor looks after the stragglers of earlier iterations too, and waits no longer once the search is
     hopeless by its failures, or its time is used up: what still runs is cancelled then. A full training's monitor waits
-    for the stragglers that lanes still hold, too, as long as the search has time. A job is gone when two looks in a row
+    for the stragglers that lanes have begun, too, as long as the search has time. A job is gone when two looks in a row
     find that it does not live, and work is left for it. The monitor launches nothing itself: `Progress.wanted` names
     what is to be launched again, where the launcher's rules allow. Where not, the units of a job have failed, and so
     they have where it was never launched, for monitoring begins once all launches are tried; what a lane held goes to
@@ -118,16 +120,14 @@ class StageMonitor:
         self._limits, self._objectives = definition.limits, definition.objectives
         self._plan = _plan_of(ledger, Stage(stage))
         self._is_iteration = self._plan.stage.is_iteration
-        stages = ledger.stages() if self._is_iteration else []
-        earlier = [other for other in stages if other.is_iteration and other.number < self._plan.stage.number]
-        self._earlier = [_plan_of(ledger, other) for other in earlier]
+        self._earlier = iterations_before(ledger, self._plan)
         sessions = ledger.sessions()
         offset = sessions[-1].offset if sessions else 0
         begun = [plan for plan in self._earlier if plan.stage.number > offset]
         self._own = {unit for plan in (*begun, self._plan) for unit in plan.units}
         own_lanes = [] if self._plan.jobs else lanes(ledger, definition, len(self._plan.units))
         self._lanes = LaneWatch(ledger, launcher, definition, own_lanes, clock) if own_lanes else None
-        self._left = seconds_left(ledger, self._limits.search_time)
+        self._left = sessions[-1].seconds_left(self._limits.search_time) if sessions else math.inf
         self._absent: dict[str, int] = {}
         self._heart = Heart(ledger.turn, clock)
 
@@ -192,12 +192,11 @@ class StageMonitor:
         return wanted
 
     def _late(self, claims: Mapping[str, Claim], ended: Mapping[str, Result]) -> list[str]:
-        """Stragglers: all of earlier iterations, or once finalists train, those that lanes hold while there is time."""
+        """Stragglers: all of earlier iterations; once finalists train, those that were begun, while there is time."""
+        late = [unit for plan in self._earlier for unit in owed(plan.units, ended)]
         if self._is_iteration:
-            return [unit for plan in self._earlier for unit in owed(plan.units, ended)]
-        if self._out_of_time():
-            return []
-        return [claim.unit for claim in under_way(claims.values(), ended) if claim.unit not in self._plan.units]
+            return late
+        return [] if self._out_of_time() else [unit for unit in late if unit in claims]
 
     def _may_go_on(self, claims: Mapping[str, Claim], ended: Mapping[str, Result]) -> bool:
         """Whether what follows an iteration of a continuous search may begin though trials have not ended."""

@@ -1,16 +1,16 @@
 """The queue of a run: which stages' units may be claimed now, and which one comes next.
 
 A stage is planned by one task and its queue is opened by the next, `launch`; so nothing of it is begun while a person
-is asked in between. `writer.json` says which stage that is. While a full training is open, no iteration is, but lanes
-end what they hold of one; while an iteration is open, so are those before it, for they may have stragglers.
+is asked in between. `writer.json` says which stage that is. While an iteration is open, so are those before it, for
+they may have stragglers. While a full training is open, no iteration is, but lanes end what was begun of them.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Container, Iterable, Sequence
 
 from windtunnel.ledger.claims import Claims, under_way
 from windtunnel.ledger.ledger import Ledger
 from windtunnel.ledger.prediction import Features, predicted
-from windtunnel.ledger.records import Job, Request
+from windtunnel.ledger.records import Job, Plan, Request
 from windtunnel.ledger.stage import FLEET, Stage
 from windtunnel.ledger.trial import outstanding
 from windtunnel.ledger.writer import Writer
@@ -64,19 +64,44 @@ def owed(ledger: Ledger, job: Job) -> list[str]:
     stages = open_stages(ledger.writer())
     if FLEET in stages:
         return [FLEET] if ledger.outcome(FLEET) is None else []
-    still_open = [request.trial for request in unfinished(ledger, stages)]
+    ended = ledger.ended() if stages else set()
+    still_open = [request.trial for request in unfinished(ledger, stages, ended)]
     if still_open or not stages:
         return still_open
-    return [claim.unit for claim in under_way(Claims(ledger).listing().values(), ledger.ended(), job.job)]
+    return [claim.unit for claim in under_way(Claims(ledger).listing().values(), ended, job.job)]
 
 
 def requested(ledger: Ledger, stages: Iterable[Stage]) -> list[Request]:
     """What these stages ask for, infeasible trials aside, whether it has a result or not."""
-    plans = [plan for stage in stages if (plan := ledger.plan(stage)) is not None]
-    return [request for plan in plans for request in plan.requests if not request.infeasible]
+    return [request for plan in _plans(ledger, stages) for request in plan.requests if not request.infeasible]
 
 
-def unfinished(ledger: Ledger, stages: Iterable[Stage]) -> list[Request]:
-    """Those of the stages' requests whose trials have no result yet."""
-    requests = requested(ledger, stages)
-    return outstanding(requests, ledger.outcomes()) if requests else []
+def unfinished(ledger: Ledger, stages: Collection[Stage], ended: Container[str]) -> list[Request]:
+    """What lanes may claim while these stages are open: what they ask for, and stragglers that finalists train beside.
+
+    Args:
+        ledger: of the run.
+        stages: that are open.
+        ended: ids of the trials that have a result.
+    """
+    late = [
+        request
+        for plan in _plans(ledger, [stage for stage in stages if not stage.is_iteration])
+        for earlier in iterations_before(ledger, plan)
+        for request in outstanding(earlier.requests, ended)
+    ]
+    claims = Claims(ledger).listing() if late else {}
+    begun = [request for request in late if request.trial in claims]
+    return outstanding(requested(ledger, stages), ended) + begun
+
+
+def iterations_before(ledger: Ledger, plan: Plan) -> list[Plan]:
+    """The iterations whose stragglers are ended beside a stage; none beside a full training that does without them."""
+    if not (plan.stage.is_iteration or plan.ends_stragglers):
+        return []
+    before = [stage for stage in ledger.stages() if stage.is_iteration and stage.order < plan.stage.order]
+    return _plans(ledger, before)
+
+
+def _plans(ledger: Ledger, stages: Iterable[Stage]) -> list[Plan]:
+    return [plan for stage in stages if (plan := ledger.plan(stage)) is not None]

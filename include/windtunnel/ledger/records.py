@@ -2,7 +2,9 @@
 
 import math
 import re
+import time
 from collections.abc import Container, Iterable
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -146,6 +148,8 @@ class Plan(Record):
         ahead: of an iteration of a continuous search: so many trials may be unclaimed when the next batch is suggested;
             None where all must have ended.
         last: whether no batch follows in a continuous search, so that finalists are chosen while stragglers still end.
+        ends_stragglers: of a full training: whether lanes also end what they have begun of the iterations; not where
+            the search's time was used up before.
     """
 
     stage: Stage
@@ -155,6 +159,7 @@ class Plan(Record):
     left_out: str = ""
     ahead: int | None = Field(default=None, ge=0)
     last: bool = False
+    ends_stragglers: bool = False
 
     @property
     def units(self) -> list[str]:
@@ -297,3 +302,9 @@ class Session(Record):
     def order(self) -> tuple[int, str]:
         """Sorts a run's sessions; no clock orders those that have numbers."""
         return self.number, self.started
+
+    def seconds_left(self, search_time: float | None) -> float:
+        """How much of its `limits.search_time` it still has, below 0 once that is used up; for ever without a limit."""
+        if search_time is None:
+            return math.inf
+        return datetime.fromisoformat(self.started).timestamp() + search_time - time.time()

@@ -42,7 +42,14 @@ def choose_finalists(search: Search) -> Plan:
     if plan is not None:
         return plan
     requests = _chosen(search, stage) if search.origin else _front(search, history, stage)
-    return plan_trials(search, history, stage, _last_tries(search, history, requests))
+    has_time = search.session.seconds_left(search.definition.limits.search_time) > 0
+    return plan_trials(
+        search,
+        history,
+        stage,
+        _last_tries(search, history, requests),
+        ends_stragglers=has_time and search.origin is None,
+    )
 
 
 def _front(search: Search, history: History, stage: Stage) -> list[Request]:

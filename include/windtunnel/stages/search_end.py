@@ -1,8 +1,6 @@
 """Whether a search goes on: every reason to end one early, or to call it hopeless."""
 
-import time
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 
 from windtunnel.definition import Definition
 from windtunnel.ledger import Result, Trial
@@ -107,8 +105,8 @@ def _stale(search: Search, history: History, k: int, tried: Sequence[Trial], fro
 
 def _time(search: Search) -> str | None:
     limit = search.definition.limits.search_time
-    spent = time.time() - datetime.fromisoformat(search.session.started).timestamp()
-    return f"limits.search_time of {limit:g} s is used up" if limit is not None and spent > limit else None
+    is_over = search.session.seconds_left(limit) < 0
+    return f"limits.search_time of {limit:g} s is used up" if is_over else None
 
 
 def _gpu_hours(search: Search, results: Iterable[Result]) -> str | None:

@@ -45,7 +45,7 @@ class Bench:
         return search
 
     def train(self, search: Search, plan, fail=lambda request: False, only=None):
-        for request in unfinished(search.ledger, [plan.stage]):
+        for request in unfinished(search.ledger, [plan.stage], search.ledger.ended()):
             if only is None or request.trial in only:
                 self.trained.append(request.trial)
                 search.ledger.record(outcome(request, fail(request)))

@@ -252,7 +252,7 @@ def test_a_preparation_that_failed_is_not_the_last_word(bench):
 
 def stragglers_of(search):
     stages = [Stage.iteration(k) for k in range(1, search.session.offset + 1)]
-    return [request.trial for request in unfinished(search.ledger, stages)]
+    return [request.trial for request in unfinished(search.ledger, stages, search.ledger.ended())]
 
 
 def test_stragglers_of_earlier_sessions_are_known(bench):
