@@ -68,8 +68,11 @@ def current_search(store: str, context: Any = None) -> Search:
     return search
 
 
-def search_to_end(store: str) -> Search:
+def search_to_end(store: str) -> Search | None:
     """The search, only to end what runs of it: whatever has become of the definition or the ledger since it began.
+
+    Returns:
+        None where the run has not begun at all.
 
     Raises:
         LedgerError: the DAG run has not begun it.
@@ -79,6 +82,8 @@ def search_to_end(store: str) -> Search:
     try:
         return Search.open(ledger.with_spec(_begun(context)["digest"]), context["run_id"])
     except LedgerError:
+        if ledger.begun() is None:
+            return None
         return Search.open(ledger.with_spec(_as_written(context)), context["run_id"])
 
 

@@ -190,6 +190,15 @@ def test_a_failed_run_says_why_in_its_note_and_its_ledger(searches):
     assert f"Failed: {said.reason}" in notes
 
 
+def test_a_run_that_cannot_begin_ends_at_once_with_its_one_cause(searches, capsys):
+    searches.write("unbegun", workload="tests.workloads.leaves")
+    run = searches.run("unbegun")
+    assert run.of("prepare_data.begin", "clean_up") == ["failed", "failed"]
+    assert run.ledger.begun() is None
+    said = [line for line in capsys.readouterr().out.splitlines() if "AirflowFailException" in line]
+    assert any("the run has not begun: prepare_data.begin: workload" in line for line in said), said
+
+
 def test_a_hopeless_search_ends_with_one_clear_message(searches, capsys):
     searches.write("hopeless", settings={"fail": list(range(1, 9))}, limits={"parallel": 2, "failed_trials": 4})
     run = searches.run("hopeless")

@@ -54,6 +54,7 @@ def _perform(argv: Sequence[str] | None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python would complain as it ends
         return 0
     except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
         return 130
 
 

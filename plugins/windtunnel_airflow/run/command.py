@@ -158,14 +158,17 @@ def _explain_failure(what: str, reader: RunReader | FleetReader, log: Path, begi
     why = failure_of_fleet(reader.ledger) if isinstance(reader, FleetReader) else summary.failure(reader)
     why = why or _exceptions(log.read_bytes()[begin:])
     print(printable("\n".join(why)), file=sys.stderr)
-    print(f"{what}. Airflow's log: {log}; the report so far: {reader.ledger.url}/report.html\n{AGAIN}", file=sys.stderr)
+    report = f"; the report so far: {reader.ledger.url}/report.html" if reader.ledger.has("report.html") else ""
+    print(f"{what}. Airflow's log: {log}{report}\n{AGAIN}", file=sys.stderr)
     return FAILED
 
 
 def _exceptions(log: bytes) -> list[str]:
-    """The exceptions that Airflow's log has, or else its end."""
+    """The exceptions that Airflow's log has, but for those that another one repeats; or else its end."""
     lines = log.decode(errors="replace").splitlines()
-    return list(dict.fromkeys(line for line in lines if _EXCEPTION.match(line)) or lines[-20:])
+    told = {line: line.partition(": ")[2] for line in lines if _EXCEPTION.match(line)}
+    own = [line for line, words in told.items() if not any(words in other for other in told if other != line)]
+    return own or lines[-20:]
 
 
 def _parser() -> argparse.ArgumentParser:

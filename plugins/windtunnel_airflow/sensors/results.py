@@ -5,7 +5,8 @@ from typing import Any
 from airflow.sdk.exceptions import AirflowFailException
 
 from windtunnel.ledger import Ledger, State
-from windtunnel_airflow.context import current_search
+from windtunnel.ledger.failures import cause
+from windtunnel_airflow.context import current_search, tell
 from windtunnel_airflow.sensors.awaiting import Awaiting
 from windtunnel_airflow.triggers.results import ResultsTrigger
 
@@ -46,4 +47,5 @@ class AwaitResults(Awaiting):
         for unit in (unit for part in self.parts for unit in ledger.job(part["job"]).units):
             result = ledger.result(unit)
             if result is not None and result.state is State.FAILED:
-                raise AirflowFailException(f"{unit} failed, {result.kind}: {result.message}\n{result.log_tail}")
+                tell(f"{result.message}\n{result.log_tail}")
+                raise AirflowFailException(f"{unit} failed, {cause(result)}")

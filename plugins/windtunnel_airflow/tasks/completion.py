@@ -127,6 +127,8 @@ def clean_up(store: str) -> None:
         search = search_to_end(store)
     except LedgerError as error:  # what runs, if anything, is not ours to cancel
         raise AirflowFailException(f"Nothing was published: {error}. {why}") from error
+    if search is None:
+        raise AirflowFailException(f"Nothing was published, for the run has not begun: {why}")
     ledger, launcher = search.ledger, get_launcher(search.definition.launcher)
     live = launcher.live(ledger)
     launcher.cancel(ledger)
