@@ -74,7 +74,7 @@ attack: $(READY_DEV) ## attack a live page, store, spool and launcher in every w
 kills: $(READY_DEV) ## kill a search's or a fleet's processes at 20 random moments and compare: ARGS="--kind fleet --engine scheduler --kills 20"
 	@$(BIN)/python -m tests.kills $(ARGS)
 
-kills-cluster: $(READY_DEV) ## kill ten random pods of a search on the cluster of KUBECONFIG, and compare: ARGS="…"
+kills-cluster: $(READY_DEV) ## kill random pods of searches on the cluster of KUBECONFIG, and compare: WINDTUNNEL_TEST_KILLS=10
 	@WINDTUNNEL_TEST_CLUSTER=1 $(BIN)/python -m pytest -s -m cluster tests/cluster/kills.py $(ARGS)
 
 lint: $(READY_DEV) ## check style and types

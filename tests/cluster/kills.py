@@ -1,5 +1,9 @@
-"""Pods of a search are killed at random moments: it ends with the same front, and nothing finished is trained twice."""
+"""Pods of a search are killed at random moments: it ends with the same front, and nothing finished is trained twice.
 
+$WINDTUNNEL_TEST_KILLS says how many are killed, 10 by default; the search is repeated until all are.
+"""
+
+import os
 import random
 import time
 from collections import Counter
@@ -9,18 +13,21 @@ import pytest
 from tests.cluster.searches import PodWatch, searches_on
 from tests.kills.search import SEARCH, check, outcome, starts
 
-KILLS = 10
-MOST_A_JOB = 4  # a lane lives all through the search: so kills are not all spent on the pod that prepares
+KILLS = int(os.environ.get("WINDTUNNEL_TEST_KILLS", "10"))
+MOST_A_JOB = 4  # of one run: a lane lives all through the search: so kills are not all spent on the pod that prepares
 
 
 class PodKiller:
     """Kills a running pod every few seconds: at once, as a crash of its node would, or with its grace."""
 
-    def __init__(self, cluster, watch):
+    def __init__(self, cluster):
         self.left = KILLS
         self._random = random.Random(0)
-        self._cluster, self._watch = cluster, watch
-        self._hits = Counter()
+        self._cluster = cluster
+
+    def begin(self, watch):
+        """Another run begins, whose pods are watched."""
+        self._watch, self._hits = watch, Counter()
         self._wait()
 
     def strike(self):
@@ -54,12 +61,16 @@ def searches(cluster, tmp_path):
         yield found
 
 
-def test_random_kills_change_nothing(searches, cluster):
-    definition = {"name": "kills", **SEARCH}
+@pytest.mark.parametrize("continuous", [False, True], ids=["barrier", "continuous"])
+def test_random_kills_change_nothing(searches, cluster, continuous):
+    definition = {"name": "kills", **SEARCH, "continuous": continuous}
     expected = outcome(searches.here(definition))
-    with PodWatch(cluster) as watch:
-        killer = PodKiller(cluster, watch)
-        ledger = searches.on_the_cluster(definition, killer.strike)
-    assert not killer.left, "the search ended before all kills were used"
-    check(ledger, expected)
-    print(f"{KILLS} kills: the same front; {starts(ledger)}, {watch.started} pods")
+    killer = PodKiller(cluster)
+    while killer.left:
+        before = killer.left
+        with PodWatch(cluster) as watch:
+            killer.begin(watch)
+            ledger = searches.on_the_cluster(definition, killer.strike)
+        assert killer.left < before, "the search ended before anything could be killed"
+        check(ledger, expected)
+        print(f"{before - killer.left} kills: as undisturbed; {starts(ledger)}, {watch.started} pods", flush=True)
