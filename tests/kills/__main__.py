@@ -260,9 +260,11 @@ def is_task(process: psutil.Process) -> bool:
 def torment(run: Run, killer: Killer) -> None:
     """Run undisturbed, then disturbed until all kills are used, and compare."""
     subject, began = killer.subject, time.monotonic()
-    expected, files = subject.outcome(run(None)), len(files_of(killer.store))
+    ledger = run(None)
+    expected, files = subject.outcome(ledger), len(files_of(killer.store))
     print(f"undisturbed: {files} files in {time.monotonic() - began:.0f} s", flush=True)
     while killer.left:
+        shutil.rmtree(ledger.url)  # or each look at the store would take longer than the last
         began = time.monotonic()
         killer.begin(files)
         ledger = run(killer)
