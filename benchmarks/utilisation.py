@@ -91,7 +91,9 @@ class Simulation:
             size = self.definition.trials.initial if k == 1 else self.definition.trials.per_iteration
             requests = self.suggest(min(size, left))
             left -= len(requests)
-            ahead, last = what_follows(self.definition, last=k == self.definition.iterations, more=left > 0)
+            seconds = [self.times(request) for request in self.ended]
+            ends = k == self.definition.iterations
+            ahead, last = what_follows(self.definition, last=ends, more=left > 0, seconds=seconds)
             yield Plan(stage=str(k), requests=requests, jobs=[], ahead=ahead, last=last)
             if not left:
                 return

@@ -1,12 +1,13 @@
 """One search of the table by one strategy."""
 
+import math
 import random
 import time
 from dataclasses import dataclass
 
 from benchmarks.search.peers import PEERS, Genes, Values, peer
 from benchmarks.search.table import OPERATIONS, Table
-from benchmarks.utilisation import Simulation, sized
+from benchmarks.utilisation import MINUTES, Simulation, sized
 from windtunnel.ledger import Request, State
 from windtunnel.strategies import Trial, get_strategy
 
@@ -78,9 +79,11 @@ def search(table: Table, label: str, setting: Setting, seed: int, options: dict 
 def continuous(table: Table, label: str, asker: "Ours", setting: Setting, seed: int) -> Run:
     """Perform one continuous search, as `benchmarks.utilisation` simulates it; its rows are in order of their ends.
 
-    A trial takes a time in proportion to its cost and a random factor, all together as widely spread as on MNIST.
+    A trial takes some three minutes, in proportion to its cost and a random factor, all together as widely spread as on
+    MNIST; Airflow's turns take no time.
     """
     rng = random.Random(f"times {seed}")
+    second = float(table.cost.mean()) * math.exp(_SPREAD**2 / 2) / MINUTES
     rows: dict[str, int] = {}
     spent: list[float] = []
 
@@ -90,7 +93,8 @@ def continuous(table: Table, label: str, asker: "Ours", setting: Setting, seed: 
         suggestions = asker.ask_beside(n, ended, underway)
         spent.append(time.process_time() - begun)
         places = [table.place(genes) for genes in suggestions]
-        chosen = [(f"{row:016x}-e1", float(table.cost[row]) * rng.lognormvariate(0, _SPREAD)) for row in places]
+        times = [float(table.cost[row]) / second * rng.lognormvariate(0, _SPREAD) for row in places]
+        chosen = [(f"{row:016x}-e1", seconds) for row, seconds in zip(places, times, strict=True)]
         rows.update(zip((trial for trial, _ in chosen), places, strict=True))
         return [
             Request(trial=trial, config=trial[:16], params={}, epochs=1, stage="1", cost=cost) for trial, cost in chosen

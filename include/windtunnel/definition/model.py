@@ -46,7 +46,7 @@ class Trials(StrictModel):
     `limits.trials` would take more than 50 iterations."""
     ahead: int | None = Field(default=None, ge=0)
     """With `continuous`: the next batch is suggested when no more trials than this wait for a lane; by default as many
-    as there are lanes."""
+    as there are lanes, and fewer once trials take so long that fewer end in a turn of Airflow's."""
     default_first: bool = False
     """Whether the space's default configuration is one of the first iteration's."""
 

@@ -1,5 +1,7 @@
 """A continuous search: what an iteration waits for, and what is said of those that nobody waits for."""
 
+import math
+import statistics
 from collections.abc import Collection, Mapping, Sequence
 
 from windtunnel.definition import Definition
@@ -8,23 +10,41 @@ from windtunnel.ledger.curves import EPOCH
 from windtunnel.ledger.stragglers import promising
 from windtunnel.stages.search import Search
 
+_TURN = 20.0  # seconds from an iteration's end to the next one's first claims, where Airflow is slow
+_SPARE = 2  # times as many trials may end in a turn as do on average
 
-def what_follows(definition: Definition, *, last: bool, more: bool) -> tuple[int | None, bool]:
+
+def what_follows(
+    definition: Definition, *, last: bool, more: bool, seconds: Sequence[float]
+) -> tuple[int | None, bool]:
     """What an iteration waits for: `Plan.ahead` and `Plan.last`.
 
     Args:
         definition: of the search, its lanes fixed.
         last: whether the iteration is the last one that there may be.
         more: whether the next one would suggest new configurations, rather than promote or repeat at most.
+        seconds: that trials took which have ended.
     """
     if not definition.continuous:
         return None, False
     if more and not last:
-        lanes = (definition.limits.parallel or 1) * definition.limits.slots
-        return lanes if definition.trials.ahead is None else definition.trials.ahead, False
+        return _ahead(definition, seconds), False
     if (len(definition.rungs) > 1 or definition.repeats > 1) and not last:
         return None, False  # who is promoted or repeated once nothing new comes is decided from all results
     return 0, True
+
+
+def _ahead(definition: Definition, seconds: Sequence[float]) -> int:
+    """How many trials wait for a lane when the next batch is suggested, unless the definition says it.
+
+    As many as there are lanes, and fewer once trials turn out to take so long that fewer end in a turn of Airflow's:
+    what waits was suggested with less known.
+    """
+    if definition.trials.ahead is not None:
+        return definition.trials.ahead
+    lanes = (definition.limits.parallel or 1) * definition.limits.slots
+    mean = statistics.fmean(seconds) if seconds else 0.0
+    return min(lanes, math.ceil(_SPARE * lanes * _TURN / mean)) if mean > 0 else lanes
 
 
 def left_behind(

@@ -70,6 +70,15 @@ def test_validate_tells_of_a_workload_that_ends_the_process(write, capsys, workl
     assert said.out.startswith(fine)
 
 
+def test_a_command_that_is_interrupted_says_so(write, capsys, monkeypatch):
+    def interrupt(name):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("windtunnel.definition.load.described_space", interrupt)
+    assert main(["validate", write("workload: tests.workloads.formula\nobjectives: {score: maximize}\n")]) == 130
+    assert capsys.readouterr().err == "interrupted\n"
+
+
 def test_neither_threads_nor_processes_that_a_workloads_import_leaves_go_on_with_a_command(write):
     file = write("workload: stays\nobjectives: {score: maximize}\nspace: {a: [1, 2]}\n")
     folder = Path(file).parent
