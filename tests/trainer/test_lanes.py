@@ -642,7 +642,7 @@ stage = Stage(Bench(Path(sys.argv[1])))
 lane = Job.of_lane(1, 0)
 stage.launcher.launch(stage.ledger, lane)
 stage.clock = count(step=30).__next__
-print(os.getpid(), Supervisor(stage.ledger, lane, stage.definition.limits, train).run(stage.lane(0)))
+print(os.getpid(), Supervisor(stage.ledger, lane, stage.definition.limits, train, stage.lane(0)).run())
 """
 
 

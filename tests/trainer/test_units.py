@@ -14,7 +14,7 @@ from windtunnel.errors import WorkloadError
 from windtunnel.host.machine import now
 from windtunnel.ledger import JobKind, State
 from windtunnel.ledger.ids import trial_id
-from windtunnel.stopping.rules import Verdict
+from windtunnel.stopping.rules import Judgement
 from windtunnel_trainer import units
 from windtunnel_trainer.failure import why_failed
 from windtunnel_trainer.reports import NotFiniteError
@@ -236,7 +236,7 @@ def test_a_result_says_how_many_gpus_it_held(bench, monkeypatch, devices, gpus):
 def test_a_trial_may_be_stopped(bench):
     made = bench()
     request = made.ledger.begin_trial(made.request(4))
-    hopeless = Verdict("median", 2, stop=True, reason="no hope")
+    hopeless = Judgement("median", 2, stop=True, reason="no hope")
     found = units.train(made.ledger, made.definition, request, lambda reports: hopeless if len(reports) > 1 else None)
     assert (found.state, found.kind, found.message, found.epoch) == (State.STOPPED, "median", "no hope", 2)
     assert found.objectives == {"val_acc": 0.5}

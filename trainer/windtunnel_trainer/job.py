@@ -97,7 +97,7 @@ def run_job(
     gc.collect()
     gc.freeze()  # the collector would write to what the children share with this process, and so copy it
     processes = processes_of(definition, job)
-    return Supervisor(ledger, job, definition.limits, run_unit, cancel_file, processes).run(source)
+    return Supervisor(ledger, job, definition.limits, run_unit, source, cancel_file, processes).run()
 
 
 def load(definition: Definition, job: Job, *, adopts: bool, units_import: bool = False) -> RunUnit:
