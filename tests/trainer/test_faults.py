@@ -12,7 +12,7 @@ from windtunnel.errors import UnavailableError
 from windtunnel.host.machine import now
 from windtunnel.launchers import get_launcher
 from windtunnel.launchers.job_folder import JobFolder
-from windtunnel.ledger import Job, JobKind, State
+from windtunnel.ledger import Job, State
 from windtunnel.ledger.records import Launch
 from windtunnel_trainer import child, gpus, logs, starts
 from windtunnel_trainer.job import run_job
@@ -409,7 +409,7 @@ def test_a_workload_whose_import_starts_threads_trains(run, workload, score):
 
 def test_steps_fail_like_trials(run):
     run = run([], workload="tests.workloads.not_importable")
-    job = run.ledger.create_job(Job(job="prepare", kind=JobKind.PREPARE, stage="prepare", units=["prepare"]))
+    job = run.ledger.create_job(Job(job="prepare", stage="prepare", units=["prepare"]))
     get_launcher("local").launch(run.ledger, job)
     wait_until(lambda: run.ledger.step_outcomes())
     assert run.ledger.result("prepare").kind == "error"

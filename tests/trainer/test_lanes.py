@@ -18,7 +18,7 @@ from windtunnel.launchers.monitor import StageMonitor
 from windtunnel.ledger import Job, State
 from windtunnel.ledger.claims import Claims
 from windtunnel.ledger.queue import open_queue, owed
-from windtunnel.ledger.records import Session
+from windtunnel.ledger.session import Session
 from windtunnel.stages import choose_finalists, select, suggest
 from windtunnel_trainer.lane import Lane
 

@@ -11,7 +11,7 @@ from windtunnel.definition import definition_of
 from windtunnel.errors import LaunchError
 from windtunnel.launchers.base import JobFailure, Launcher
 from windtunnel.launchers.lanes import LaneWatch, lanes
-from windtunnel.ledger import Job, JobKind, Ledger, Plan, Result, State
+from windtunnel.ledger import Job, Ledger, Plan, Result, State
 from windtunnel.ledger.claims import Claim, Claims, under_way
 from windtunnel.ledger.curves import last_report
 from windtunnel.ledger.failures import hopeless, record_failure
@@ -229,7 +229,7 @@ class StageMonitor:
         return hopeless(last, self._limits.failed_trials, self._own) is not None
 
     def _ended(self) -> dict[str, Result]:
-        trials = all(job.kind is JobKind.TRAIN for job in self._plan.jobs)
+        trials = all(job.kind.trains for job in self._plan.jobs)
         return self._ledger.outcomes() if trials else self._ledger.step_outcomes()
 
     def _missed(self, job: Job, missing: Collection[str], ended: dict[str, Result]) -> list[Job]:

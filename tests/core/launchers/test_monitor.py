@@ -10,11 +10,11 @@ from windtunnel.host.machine import host, now
 from windtunnel.launchers import monitor as monitors
 from windtunnel.launchers.base import JobFailure, Launcher
 from windtunnel.launchers.monitor import Progress, StageMonitor, wait
-from windtunnel.ledger import Job, JobKind, Ledger, Plan, Request, Result, State
+from windtunnel.ledger import Job, Ledger, Plan, Request, Result, State
 from windtunnel.ledger.claims import Claims
 from windtunnel.ledger.curves import METRICS, curve_metadata
 from windtunnel.ledger.failures import record_failure
-from windtunnel.ledger.records import Session
+from windtunnel.ledger.session import Session
 
 
 class StagedLauncher(Launcher):
@@ -73,7 +73,7 @@ def add_iteration(ledger: Ledger, stage: str, lanes: int, trials: int) -> list[s
     asked = [Request(trial=f"{c}-e1", config=c, params={}, epochs=1, stage=stage) for c in configs]
     units = [ledger.begin_trial(request).trial for request in asked]
     jobs = [
-        Job(job=f"{stage}-{lane}", kind=JobKind.TRAIN, stage=stage, units=units[lane::lanes], lane=lane)
+        Job(job=f"{stage}-{lane}", stage=stage, units=units[lane::lanes], lane=lane)
         for lane in range(lanes)
     ]
     ledger.create_plan(Plan(stage=stage, requests=asked, jobs=jobs))
@@ -242,7 +242,7 @@ def test_full_training_waits_for_all_of_its_own_and_no_others(run, launcher):
     run = run(["slow"], ["a"])
     asked = [Request(trial=f"{n:016x}-e4", config=f"{n:016x}", params={}, epochs=4, stage="full-1") for n in range(2)]
     units = [run.ledger.begin_trial(request).trial for request in asked]
-    job = Job(job="full-1-0", kind=JobKind.TRAIN, stage="full-1", units=units)
+    job = Job(job="full-1-0", stage="full-1", units=units)
     run.ledger.create_plan(Plan(stage="full-1", requests=asked, jobs=[job]))
     launcher.launch(run.ledger, job)
     monitor = StageMonitor(run.ledger, launcher, "full-1")
@@ -254,7 +254,7 @@ def test_full_training_waits_for_all_of_its_own_and_no_others(run, launcher):
 
 def test_a_stage_of_one_job_needs_no_plan(run, launcher):
     run = run()
-    job = run.ledger.create_job(Job(job="prepare", kind=JobKind.PREPARE, stage="prepare", units=["prepare"]))
+    job = run.ledger.create_job(Job(job="prepare", stage="prepare", units=["prepare"]))
     launcher.launch(run.ledger, job)
     monitor = StageMonitor(run.ledger, launcher, "prepare")
     assert monitor.poll() == Progress(done=False, finished=0, total=1, failed=0, live=1)
