@@ -11,7 +11,7 @@ from windtunnel.engine.perform import patiently, why_ended
 from windtunnel.engine.session import own_session
 from windtunnel.errors import FleetError
 from windtunnel.fleet.accounts import Accounts
-from windtunnel.fleet.beginning import begin, evaluates, evaluation_job, lanes
+from windtunnel.fleet.beginning import EVALUATION, begin, evaluates, evaluation_job, lanes
 from windtunnel.fleet.evaluating import EvaluationMonitor
 from windtunnel.fleet.gathering import gather
 from windtunnel.fleet.monitor import FleetMonitor, FleetProgress
@@ -116,7 +116,9 @@ class FleetEngine:
         launcher = get_launcher(self.fleet.launcher)
         self._launch(ledger, [evaluation_job(ledger)])
         monitor = EvaluationMonitor(ledger, launcher)
-        return self._patiently(wait, monitor.poll, partial(self._launch, ledger), _SHORTEST, sleep=self.sleep).metrics
+        self._patiently(wait, monitor.poll, partial(self._launch, ledger), _SHORTEST, sleep=self.sleep)
+        evaluated = ledger.outcome(EVALUATION)
+        return dict(evaluated.metrics) if evaluated is not None else {}
 
     def _launch(self, ledger: Ledger, jobs: Sequence[Job]) -> None:
         self._patiently(launch, ledger, get_launcher(self.fleet.launcher), jobs, self.say)
