@@ -441,12 +441,18 @@ def finalists(stage, *stragglers):
     return plan
 
 
-def test_a_lane_that_starts_anew_while_finalists_train_ends_its_straggler(stage):
-    stage = stage()
+def without_first_lane(stage):
+    """Lose the lane of a straggler as finalists train: the other lane, the straggler, the full training's plan."""
     first, second = stage.launch(0, 1)
     straggler = first.next()
     plan = finalists(stage, straggler)
     stage.launcher.alive.discard("lane-1-0")
+    return second, straggler, plan
+
+
+def test_a_lane_that_starts_anew_while_finalists_train_ends_its_straggler(stage):
+    stage = stage()
+    second, straggler, plan = without_first_lane(stage)
     assert [job.job for job in lanes_for(stage.ledger, stage.definition, plan)] == names(0, 1)
     (again,) = stage.launch(0)
     assert again.next() == straggler
@@ -455,10 +461,7 @@ def test_a_lane_that_starts_anew_while_finalists_train_ends_its_straggler(stage)
 
 def test_a_straggler_is_ended_before_the_search_though_only_its_lane_is_missing(stage):
     stage = stage()
-    first, second = stage.launch(0, 1)
-    straggler = first.next()
-    plan = finalists(stage, straggler)
-    stage.launcher.alive.discard("lane-1-0")
+    second, straggler, plan = without_first_lane(stage)
     for _ in units_of(plan):
         stage.end(second, second.next())
     monitor = stage.monitor(plan.stage)

@@ -4,7 +4,6 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import islice
 from pathlib import Path
@@ -82,34 +81,32 @@ def plan(ledger: Ledger, fleet: Fleet, partitions: Partitions, choice: Choice | 
 def _made(ledger: Ledger, fleet: Fleet, partitions: Partitions, choice: Choice, last: str | None) -> FleetPlan:
     basis = basis_of(ledger, fleet)
     wanted = fitting(partitions, choice.partitions)
-    known = _take_over(ledger, partitions, basis, last, wanted if choice.force else set())
+    taken_over, trained_before = _take_over(ledger, partitions, basis, last, wanted if choice.force else set())
     if choice.only_failed:
-        wanted = {place for place in wanted if partitions[place].name not in known.trained}
-    to_do = [place for place in range(len(partitions)) if place in wanted and place not in known.taken]
-    skipped = [place for place in range(len(partitions)) if place not in wanted and place not in known.taken]
+        wanted = {place for place in wanted if partitions[place].name not in trained_before}
+    to_do = [place for place in range(len(partitions)) if place in wanted and place not in taken_over]
+    skipped = [place for place in range(len(partitions)) if place not in wanted and place not in taken_over]
     size = fleet.mini_batch_size
     return FleetPlan(
         basis=basis,
         batches=tuple(tuple(to_do[first : first + size]) for first in range(0, len(to_do), size)),
-        taken=tuple(sorted(known.taken)),
+        taken=tuple(sorted(taken_over)),
         skipped=tuple(skipped),
         last=last,
         session=ledger.own_turn.number,
     )
 
 
-@dataclass(frozen=True)
-class _Known:
-    """What earlier runs know: places of partitions that are taken over, and names of those that were trained."""
+def _take_over(
+    ledger: Ledger, partitions: Partitions, basis: str, last: str | None, again: set[int]
+) -> tuple[set[int], set[str]]:
+    """Write what has not changed since an earlier run to the ledger, but for what is to be trained again anyway.
 
-    taken: set[int]
-    trained: set[str]
-
-
-def _take_over(ledger: Ledger, partitions: Partitions, basis: str, last: str | None, again: set[int]) -> _Known:
-    """Write what has not changed since an earlier run to the ledger, but for what is to be trained again anyway."""
+    Returns:
+        Places of the partitions that are taken over, and names of all that earlier runs trained.
+    """
     places = {identity(partition, basis): place for place, partition in enumerate(partitions)}
-    known, seen = _Known(set(), set()), set[str]()
+    taken_over, trained_before, seen = set[int](), set[str](), set[str]()
     with tempfile.TemporaryDirectory(prefix="windtunnel-") as folder:
         file = Path(folder) / "taken.jsonl"
         with file.open("w", encoding="utf-8") as lines:
@@ -119,15 +116,15 @@ def _take_over(ledger: Ledger, partitions: Partitions, basis: str, last: str | N
                 seen.add(partition.name)
                 if past.outcome.state is State.FAILED:
                     continue
-                known.trained.add(partition.name)
+                trained_before.add(partition.name)
                 place = places.get(identity(partition, its_basis))
                 if place is not None and place not in again:
-                    taken_over = past.model_copy(update={"partition": place})
-                    lines.write(taken_over.model_dump_json(exclude_defaults=True) + "\n")
-                    known.taken.add(place)
-        if known.taken:
+                    line = past.model_copy(update={"partition": place}).model_dump_json(exclude_defaults=True)
+                    lines.write(f"{line}\n")
+                    taken_over.add(place)
+        if taken_over:
             ledger.store.upload(ledger.path(_taken(ledger.own_turn.number)), file)
-    return known
+    return taken_over, trained_before
 
 
 def _taken(session: int) -> str:
