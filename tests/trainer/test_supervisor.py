@@ -78,26 +78,6 @@ def test_the_time_that_a_trial_waits_for_a_full_disk_is_not_held_against_it(supe
     assert capsys.readouterr().out.count("\n") == 2
 
 
-def test_a_claim_that_a_full_disk_refuses_is_told_once_and_asked_for_again(supervisor, clock, capsys):
-    answers = [UnavailableError("no space"), UnavailableError("no space"), UnavailableError("no space"), "unit"]
-
-    def next_unit():
-        answer = answers.pop(0) if answers else None
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    supervisor._patient = Patient(SimpleNamespace(next=next_unit), supervisor._despair)
-    asked = []
-    for _ in range(5):
-        asked.append(supervisor._patient.next())
-        asked.append(supervisor._patient.next())  # too soon after a refusal
-        clock.now += 60
-    assert "unit" in asked and not answers
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.partition(" ")[2] for line in lines] == ["asking again and again: no space", "the store answers again"]
-
-
 @pytest.mark.parametrize("whole", [False, True])
 def test_what_the_store_refuses_for_good_fails_the_unit_or_ends_the_lane_with_its_cause(
     supervisor, clock, monkeypatch, whole
@@ -160,23 +140,6 @@ def test_a_lane_whose_claims_are_refused_for_good_ends_with_the_cause(supervisor
     assert supervisor._hopeless is ends
     told = supervisor._ledger.refused_launch(supervisor._job.job)
     assert told == (("storage", "Operation not permitted") if ends else None)
-
-
-def test_only_refusals_for_good_in_a_row_end_a_lane(supervisor, clock):
-    full, forbidden = UnavailableError("no space left"), StoreError("Operation not permitted")
-    answers = [full] * 50 + [forbidden] * 3 + [full] + [forbidden] * 3 + [None] + [forbidden] * 4
-
-    def next_unit():
-        answer = answers.pop(0)
-        if answer is not None:
-            raise answer
-
-    supervisor._patient = Patient(SimpleNamespace(next=next_unit), supervisor._despair)
-    while answers:
-        assert not supervisor._hopeless
-        supervisor._patient.next()
-        clock.now += 12
-    assert supervisor._hopeless
 
 
 def test_a_trial_that_was_killed_as_it_waited_leaves_no_wait_to_the_keeping_of_its_files(supervisor, clock, keeper):
