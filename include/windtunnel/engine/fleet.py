@@ -14,7 +14,7 @@ from windtunnel.fleet.beginning import begin, evaluates, evaluation_job, lanes
 from windtunnel.fleet.evaluating import EvaluationMonitor
 from windtunnel.fleet.gathering import gather
 from windtunnel.fleet.monitor import FleetMonitor, FleetProgress
-from windtunnel.fleet.planning import Choice, plan
+from windtunnel.fleet.planning import RunChoice, plan
 from windtunnel.fleet.publishing import publish
 from windtunnel.fleet.records import FleetPlan
 from windtunnel.fleet.split import split
@@ -46,7 +46,7 @@ class FleetEngine:
 
     fleet: Fleet
     ledger: Ledger
-    choice: Choice = field(default_factory=Choice)
+    choice: RunChoice = field(default_factory=RunChoice)
     look: Callable[[FleetProgress], None] = lambda progress: None
     say: Callable[[str], None] = lambda line: None
     sleep: Callable[[float], None] = field(default=time.sleep, repr=False)

@@ -11,7 +11,7 @@ from windtunnel.engine.runs import link_latest
 from windtunnel.errors import DefinitionError, FleetError, Stopped
 from windtunnel.fleet.gathering import gathered
 from windtunnel.fleet.monitor import FleetProgress
-from windtunnel.fleet.planning import Choice, chosen
+from windtunnel.fleet.planning import RunChoice, chosen
 from windtunnel.fleet.publishing import summary, why_failed
 from windtunnel.fleet.records import read_plan
 from windtunnel.report import write_report
@@ -64,7 +64,7 @@ def run_fleet(fleet: Fleet, store: str, arguments: argparse.Namespace, choices: 
     return 0
 
 
-def chosen_by_set(fleet: Fleet, choices: dict[str, Any]) -> tuple[Fleet, Choice]:
+def chosen_by_set(fleet: Fleet, choices: dict[str, Any]) -> tuple[Fleet, RunChoice]:
     """The fleet as the command's `--set` has it, and the choice.
 
     Raises:

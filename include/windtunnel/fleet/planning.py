@@ -32,7 +32,7 @@ def _texts(value: Any) -> Any:
     return [str(name) if isinstance(name, int) and not isinstance(name, bool) else name for name in names if name != ""]
 
 
-class Choice(StrictModel):
+class RunChoice(StrictModel):
     """What a person chose for one run, by the trigger form or by `--set`."""
 
     partitions: Annotated[list[str], BeforeValidator(_texts)] = Field(default_factory=list)
@@ -45,23 +45,23 @@ class Choice(StrictModel):
     """Lanes at once, in place of the definition's `limits.parallel`."""
 
 
-def chosen(fleet: Fleet, choices: Mapping[str, Any]) -> tuple[Fleet, Choice]:
+def chosen(fleet: Fleet, choices: Mapping[str, Any]) -> tuple[Fleet, RunChoice]:
     """The fleet as chosen for a run, and the choice.
 
     Raises:
         DefinitionError: a choice is wrong, or there is no such.
     """
     given = {name: value for name, value in choices.items() if name != "resume"}  # which says what run it is
-    allowed = Choice.model_fields
+    allowed = RunChoice.model_fields
     faults = [Fault((name,), unknown(name, allowed, "choice")) for name in given if name not in allowed]
     if faults:
         raise DefinitionError.of(faults)
-    choice = read_model(Choice, given)
+    choice = read_model(RunChoice, given)
     limits = fleet.limits.model_copy(update={"parallel": choice.parallel or fleet.limits.parallel})
     return fleet.model_copy(update={"limits": limits}), choice
 
 
-def plan(ledger: Ledger, fleet: Fleet, partitions: Partitions, choice: Choice | None = None) -> FleetPlan:
+def plan(ledger: Ledger, fleet: Fleet, partitions: Partitions, choice: RunChoice | None = None) -> FleetPlan:
     """Fix what the run does, unless it is fixed.
 
     A partition whose data, code and settings are those of an earlier run that trained it is taken over. Of the others,
@@ -72,13 +72,13 @@ def plan(ledger: Ledger, fleet: Fleet, partitions: Partitions, choice: Choice | 
         LedgerError: a later session has begun.
     """
     last = last_run(ledger)
-    fixed = fixed_plan(ledger) or fix_plan(ledger, _made(ledger, fleet, partitions, choice or Choice(), last))
+    fixed = fixed_plan(ledger) or fix_plan(ledger, _made(ledger, fleet, partitions, choice or RunChoice(), last))
     if fixed.last == last:  # no other run has begun since
         _remember(ledger)
     return fixed
 
 
-def _made(ledger: Ledger, fleet: Fleet, partitions: Partitions, choice: Choice, last: str | None) -> FleetPlan:
+def _made(ledger: Ledger, fleet: Fleet, partitions: Partitions, choice: RunChoice, last: str | None) -> FleetPlan:
     basis = basis_of(ledger, fleet)
     wanted = fitting(partitions, choice.partitions)
     taken_over, trained_before = _take_over(ledger, partitions, basis, last, wanted if choice.force else set())

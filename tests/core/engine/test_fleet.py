@@ -11,7 +11,7 @@ import pytest
 from tests.fleets import fleet_from, table
 from windtunnel.engine.fleet import FleetEngine
 from windtunnel.errors import FleetError, Stopped
-from windtunnel.fleet.planning import Choice
+from windtunnel.fleet.planning import RunChoice
 from windtunnel.fleet.publishing import summary
 from windtunnel.fleet.records import read_plan, result_of, results
 from windtunnel.ledger import Ledger
@@ -193,7 +193,7 @@ def test_only_what_failed_is_trained_in_the_next_run(faults):
     )
     again = ledger_at(trace.parent, run="again")
     with pytest.raises(FleetError, match="1 items failed; error_threshold allows 0"):
-        FleetEngine(fleet, again, Choice(partitions=["error", "last"])).perform()
+        FleetEngine(fleet, again, RunChoice(partitions=["error", "last"])).perform()
     assert len(lines(trace, "run-last")) == 1
     states = Counter(row["state"] for row in table(again, "gathered/leaderboard.csv"))
     assert states == {"taken": 6, "failed": 1, "skipped": 3}
@@ -305,7 +305,7 @@ def test_kills_change_nothing_in_the_table(tmp_path):
     killer = threading.Thread(target=kill)
     killer.start()
     try:
-        FleetEngine(fleet, ledger, Choice(force=True)).perform()
+        FleetEngine(fleet, ledger, RunChoice(force=True)).perform()
     finally:
         over.set()
         killer.join()
