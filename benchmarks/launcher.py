@@ -20,7 +20,7 @@ from windtunnel.definition.model import Definition
 from windtunnel.host.machine import cores
 from windtunnel.launchers import get_launcher
 from windtunnel.launchers.monitor import StageMonitor, wait
-from windtunnel.ledger import Job, JobKind, Ledger, Plan, Request, Spec, State
+from windtunnel.ledger import Job, Ledger, Plan, Request, Spec, State
 from windtunnel.stores import open_store
 
 AUTOGLUON_COST = 0.60  # seconds a trial
@@ -74,7 +74,6 @@ def run(workload: str, trials: int, lanes: int, folder: str) -> Row:
     jobs = [
         Job(
             job=f"1-{lane}",
-            kind=JobKind.TRAIN,
             stage="1",
             units=[request.trial for request in requests[lane::lanes]],
             lane=lane,

@@ -26,7 +26,7 @@ from tests import browser
 from tests.core.report import made_up
 from tests.ui.pages import login, run_address
 from tests.ui.server import PASSWORD, Server
-from windtunnel.ledger import Decision, Job, JobKind, Ledger, Plan, Request, Result, Selection, State, Trial
+from windtunnel.ledger import Decision, Job, Ledger, Plan, Request, Result, Selection, State, Trial
 from windtunnel.objectives.front import pareto_front
 from windtunnel.report import RunReader, payloads
 from windtunnel.stores.local import LocalStore
@@ -48,8 +48,7 @@ def fill(ledger: Ledger, trials: int) -> None:
         requests = [request(rng, stage, done) for _ in range(PER_ITERATION)]
         units = [each.trial for each in requests]
         jobs = [
-            Job(job=f"{stage}-{lane}", kind=JobKind.TRAIN, stage=str(stage), units=units[lane::LANES], lane=lane)
-            for lane in range(LANES)
+            Job(job=f"{stage}-{lane}", stage=str(stage), units=units[lane::LANES], lane=lane) for lane in range(LANES)
         ]
         ledger.create_plan(Plan(stage=str(stage), requests=requests, jobs=jobs))
         for place, each in enumerate(requests):

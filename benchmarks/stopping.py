@@ -3,7 +3,7 @@
     python benchmarks/stopping.py [--seeds 20] [--configurations 80]
 
 Replays `benchmarks/curves/digits_cnn.json` (made by `benchmarks/curves/train.py`) through the very functions that a
-search uses, `rung_decisions` and `verdicts` of `windtunnel.stopping`. For each seed some of the
+search uses, `rung_decisions` and `judgements` of `windtunnel.stopping`. For each seed some of the
 configurations come in a random order:
 
 - rules: on 8 lanes; a trial reports after each epoch, and is compared with all that have come so far;
@@ -28,7 +28,7 @@ from typing import Any
 from windtunnel.definition.early_stopping import EarlyStopping
 from windtunnel.objectives.front import hypervolume, pareto_front, reference_point
 from windtunnel.stopping.halving import rung_decisions
-from windtunnel.stopping.rules import verdicts
+from windtunnel.stopping.rules import judgements
 
 CURVES = Path(__file__).with_name("curves") / "digits_cnn.json"
 LANES = 8
@@ -117,7 +117,7 @@ def by_rules(early: EarlyStopping, networks: Sequence[Network], _: Mapping[str, 
         for network, epochs in list(running.items()):
             others = [other.accuracy[:done] for other, done in reached.items() if other is not network]
             whole = epochs == len(network.accuracy)
-            if whole or any(verdict.stop for verdict in verdicts(early, network.accuracy[:epochs], others, "maximize")):
+            if whole or any(one.stop for one in judgements(early, network.accuracy[:epochs], others, "maximize")):
                 del running[network]
     return reached
 

@@ -9,7 +9,7 @@ from windtunnel.errors import DefinitionError
 from windtunnel.fleet.accounts import SHORT
 from windtunnel.fleet.beginning import begin
 from windtunnel.fleet.partitions import Partitions
-from windtunnel.fleet.planning import Choice, plan
+from windtunnel.fleet.planning import RunChoice, plan
 from windtunnel.fleet.records import BatchResult, FleetPlan, Outcome, batch_name, record
 from windtunnel.fleet.split import split
 from windtunnel.ledger import Ledger, State
@@ -35,7 +35,7 @@ def fleet_from(folder: Path, *, code: str = ECHO, raw: str = RAW, **fields) -> F
 
 
 def prepared(
-    folder: Path, fleet: Fleet, run: str = "run", choice: Choice | None = None
+    folder: Path, fleet: Fleet, run: str = "run", choice: RunChoice | None = None
 ) -> tuple[Ledger, Partitions, FleetPlan]:
     """A run that has its partitions and its plan, nothing launched."""
     ledger = begin(fleet, Ledger(open_store(str(folder / "runs")), fleet.name, run), "session")

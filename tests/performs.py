@@ -12,7 +12,7 @@ from windtunnel import stages
 from windtunnel.definition import Fleet, load_any, resolve
 from windtunnel.engine import Engine
 from windtunnel.engine.fleet import FleetEngine
-from windtunnel.fleet.planning import Choice
+from windtunnel.fleet.planning import RunChoice
 from windtunnel.ledger import Ledger
 from windtunnel.stores import open_store
 
@@ -22,7 +22,7 @@ def main(file: str, store: str, run: str) -> None:
     definition = load_any(Path(file))
     ledger = Ledger(open_store(store), definition.name, run)
     if isinstance(definition, Fleet):
-        FleetEngine(definition, ledger, Choice(force=True)).perform()
+        FleetEngine(definition, ledger, RunChoice(force=True)).perform()
         return
     session = f"{run}-{os.getpid()}-{time.time_ns()}"
     Engine(stages.begin(resolve(definition), ledger, session, running=lambda session: False)).perform()

@@ -12,7 +12,7 @@ from windtunnel.definition.model import Definition
 from windtunnel.launchers import get_launcher
 from windtunnel.launchers.lanes import launch
 from windtunnel.launchers.monitor import StageMonitor, wait
-from windtunnel.ledger import Job, JobKind, Ledger, Plan, Request, Spec
+from windtunnel.ledger import Job, Ledger, Plan, Request, Spec
 from windtunnel.stores import open_store
 
 
@@ -112,7 +112,7 @@ def make_run(
         ]
         units = [ledger.begin_trial(request).trial for request in asked]
         requests += asked
-        made.append(Job(job=f"1-{lane}", kind=JobKind.TRAIN, stage="1", units=units, lane=lane, slots=slots))
+        made.append(Job(job=f"1-{lane}", stage="1", units=units, lane=lane, slots=slots))
     plan = ledger.create_plan(Plan(stage="1", requests=requests, jobs=made))
     return Run(ledger, plan.jobs, trace, launcher)
 

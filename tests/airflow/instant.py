@@ -7,9 +7,10 @@ from typing import ClassVar
 
 from tests.workloads import quick
 from windtunnel.launchers.base import JobFailure, Launcher
-from windtunnel.ledger import JobKind, Result, State
+from windtunnel.ledger import Result, State
 from windtunnel.ledger.claims import Claims
 from windtunnel.ledger.queue import in_order, open_stages, unfinished
+from windtunnel.ledger.stage import StageKind
 
 
 class InstantLauncher(Launcher):
@@ -60,11 +61,11 @@ class InstantLauncher(Launcher):
         threading.Thread(target=work, daemon=True).start()
 
     def _do(self, ledger, job, unit):
-        if job.kind is JobKind.PREPARE:
+        if job.kind is StageKind.PREPARE:
             ledger.write_json("data/manifest.json", {"digest": "0" * 16, "files": {}, "splits": {}})
             failed = ledger.search_record()["definition"]["data"].get("fail")
             ledger.record(_failed(unit, "there is no such data") if failed else _done(unit, {}, {}))
-        elif job.kind is JobKind.VERIFY:
+        elif job.kind is StageKind.VERIFY:
             ledger.record(_done(unit, {}, {"test_acc": 0.5, "onnx_acc": 0.5, "max_logit_diff": 0.0}))
         else:
             self._train(ledger, unit)

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from tests.core.report import made_up
-from windtunnel.ledger import Job, JobKind, Ledger, Plan, Request, Result, State
+from windtunnel.ledger import Job, Ledger, Plan, Request, Result, State
 from windtunnel.report import collect
 from windtunnel.report.summary import results
 from windtunnel.stores.local import LocalStore
@@ -53,9 +53,9 @@ def test_the_best_finalist_is_the_one_that_is_published_whatever_the_test_data_s
 
 def run_stage(ledger, launched, started, seconds):
     made_up.begin(ledger, made_up.definition())
-    ledger.create_job(Job(job="prepare", kind=JobKind.PREPARE, stage="prepare", units=["prepare"]))
+    ledger.create_job(Job(job="prepare", stage="prepare", units=["prepare"]))
     trial = f"{CONFIG}-e1"
-    job = Job(job="1-0", kind=JobKind.TRAIN, stage="1", units=[trial])
+    job = Job(job="1-0", stage="1", units=[trial])
     ledger.create_plan(
         Plan(stage="1", requests=[Request(trial=trial, config=CONFIG, params={}, epochs=1, stage="1")], jobs=[job])
     )

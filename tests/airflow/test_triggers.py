@@ -19,7 +19,7 @@ class StageMonitor:
         if self.failures:
             self.failures -= 1
             raise UnavailableError("the disk is full; free some space")
-        return Progress(done=True, finished=1, total=1, failed=0, live=0)
+        return Progress(True, "1 of 1 results in, 0 jobs live")
 
 
 def test_a_store_that_is_full_is_told_once_and_waited_for(monkeypatch, caplog, home):

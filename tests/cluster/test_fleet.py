@@ -54,8 +54,8 @@ def test_a_fleet_loses_a_lane_and_no_mini_batch(cluster, tmp_path, what):
             options = {"propagationPolicy": "Background"}
             cluster.batch.delete_namespaced_job(lost[0], cluster.namespace, body=options)
 
-    outcome = FleetEngine(fleet, ledger, look=lose).perform()
-    assert lost and outcome.accounts.batches_failed == 0
+    published = FleetEngine(fleet, ledger, look=lose).perform()
+    assert lost and published["accounts"]["batches_failed"] == 0
     assert [row["tenant"] for row in table(ledger)] == [str(tenant) for tenant in TENANTS]
     results = recorded(ledger)
     begun = {tenant: [line.split() for line in (trace / str(tenant)).read_text().splitlines()] for tenant in TENANTS}

@@ -108,7 +108,8 @@ def packages(tmp_path_factory):
 
 def perform(folder, sample, **fields):
     fleet = fleet_from(folder / "toy", raw=sample[0], split=SPLIT, **fields)
-    return FleetEngine(fleet, Ledger(open_store(str(folder / "runs")), "toy", "run")).perform()
+    ledger = Ledger(open_store(str(folder / "runs")), "toy", "run")
+    return ledger, FleetEngine(fleet, ledger).perform()
 
 
 @pytest.mark.long
@@ -116,7 +117,7 @@ def test_an_entry_script_with_pandas_runs_and_mltable_reads_all_that_is_left(tmp
     python, pandas = packages
     monkeypatch.syspath_prepend(str(pandas))
     place = tmp_path / "datalake" / "predictions"
-    outcome = perform(
+    ledger, _ = perform(
         tmp_path,
         sample,
         code=ENTRY,
@@ -125,7 +126,6 @@ def test_an_entry_script_with_pandas_runs_and_mltable_reads_all_that_is_left(tmp
         gather={"append_row_to": "training_log.txt", "outputs": {"predictions_data_folder": str(place)}},
         limits={"parallel": 2, "slots": 2},
     )
-    ledger = outcome.ledger
     assert {file.name: file.read_text() for file in place.glob("*.csv")} == sample[1]
     rows = table(ledger, "gathered/training_log.txt")
     assert [(row["tenant_id"], row["value"]) for row in rows] == [
@@ -141,8 +141,8 @@ def test_an_entry_script_with_pandas_runs_and_mltable_reads_all_that_is_left(tmp
 @pytest.mark.long
 def test_run_gets_a_frame_and_may_return_one(tmp_path, monkeypatch, sample, packages):
     monkeypatch.syspath_prepend(str(packages[1]))
-    outcome = perform(tmp_path, sample, code=FRAMES, mini_batch_type="frame", mini_batch_size=5)
-    assert (outcome.accounts.items, outcome.accounts.items_failed, outcome.accounts.batches) == (36, 0, 3)
-    rows = table(outcome.ledger)
+    ledger, published = perform(tmp_path, sample, code=FRAMES, mini_batch_type="frame", mini_batch_size=5)
+    assert [published["accounts"][name] for name in ("items", "items_failed", "batches")] == [36, 0, 3]
+    rows = table(ledger)
     assert [row["tenant_id"] for row in rows] == [str(n) for n in TENANTS for _ in range(3)]
     assert all(float(row["double"]) == pytest.approx(2 * float(row["metric"])) for row in rows)

@@ -5,7 +5,7 @@ import pytest
 from tests.runs import begin_by_hand
 from windtunnel.definition.model import Definition
 from windtunnel.host.machine import now
-from windtunnel.ledger import Job, JobKind, Ledger, Request, Result
+from windtunnel.ledger import Job, Ledger, Request, Result
 from windtunnel.ledger.ids import trial_id
 from windtunnel.stores import open_store
 from windtunnel_trainer import units
@@ -31,13 +31,13 @@ class Bench:
             **more,
         )
 
-    def run(self, kind, unit, log=None) -> Result:
-        job = self.ledger.create_job(Job(job=f"job-{unit}", kind=kind, stage="1", units=[unit]))
+    def run(self, stage, unit, log=None) -> Result:
+        job = self.ledger.create_job(Job(job=f"job-{unit}", stage=stage, units=[unit]))
         units.run(self.ledger, job, unit, self.ledger.begin_attempt(unit, job.job, "here", now()), log)
         return self.ledger.result(unit)
 
     def job(self, unit, stage) -> Job:
-        return Job(job=f"{stage}-{unit}", kind=JobKind.TRAIN, stage=stage, units=[unit])
+        return Job(job=f"{stage}-{unit}", stage=stage, units=[unit])
 
     def run_stage(self, trial, stage) -> Result:
         """Train a trial as one of that stage."""
@@ -47,14 +47,14 @@ class Bench:
 
     def train(self, epochs=2.0, log=None, **more) -> Result:
         request = self.ledger.begin_trial(self.request(epochs, **more))
-        return self.run(JobKind.TRAIN, request.trial, log)
+        return self.run("1", request.trial, log)
 
     def files(self, epochs=2.0) -> set[str]:
         entries = self.ledger.files(trial_id(CONFIG, epochs))
         return {entry.path.rpartition("/")[2] for entry in entries}
 
     def verify(self, epochs=2.0) -> Result:
-        return self.run(JobKind.VERIFY, f"verify-{trial_id(CONFIG, epochs)}")
+        return self.run("verify-1", f"verify-{trial_id(CONFIG, epochs)}")
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def bench(tmp_path):
         )
         ledger = begin_by_hand(Ledger(open_store(store or str(tmp_path)), "bench", f"run-{next(count)}"), definition)
         made = Bench(ledger, definition)
-        assert made.run(JobKind.PREPARE, "prepare").state == "completed"
+        assert made.run("prepare", "prepare").state == "completed"
         return made
 
     return make

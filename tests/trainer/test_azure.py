@@ -16,7 +16,7 @@ from tests.runs import begin_by_hand, make_run, wait_until
 from windtunnel.definition.model import Definition
 from windtunnel.launchers import get_launcher
 from windtunnel.launchers.job_folder import JobFolder
-from windtunnel.ledger import Job, JobKind, Ledger, Request, Result, State
+from windtunnel.ledger import Job, Ledger, Request, Result, State
 from windtunnel.ledger.ids import trial_id
 from windtunnel.stores import open_store
 
@@ -47,8 +47,8 @@ def run(url, tmp_path):
         get_launcher("local").cancel(run.ledger)
 
 
-def job_of(ledger, kind, *units):
-    return ledger.create_job(Job(job=f"job-{units[0]}", kind=kind, stage="1", units=list(units)))
+def job_of(ledger, stage, *units):
+    return ledger.create_job(Job(job=f"job-{units[0]}", stage=stage, units=list(units)))
 
 
 def perform(ledger, job):
@@ -87,13 +87,13 @@ def test_a_trial_of_ten_epochs_costs_less_than_25_requests(url, azurite_server, 
         epochs={"partial": 10, "full": 20},
     )
     ledger = begin_by_hand(Ledger(open_store(url), "toy", "run"), definition)
-    perform(ledger, job_of(ledger, JobKind.PREPARE, "prepare"))
+    perform(ledger, job_of(ledger, "prepare", "prepare"))
     before = len(azurite_server.requests())
     configs = [f"{number:016x}" for number in range(trials)]
     for config in configs:
         params = {"width": 4, "depth": 2}
         ledger.begin_trial(Request(trial=trial_id(config, 10), config=config, params=params, epochs=10, stage="1"))
-    job = job_of(ledger, JobKind.TRAIN, *(trial_id(config, 10) for config in configs))
+    job = job_of(ledger, "1", *(trial_id(config, 10) for config in configs))
     perform(ledger, job)
     asked = azurite_server.requests()[before:]
     assert [ledger.result(unit).state for unit in job.units] == [State.COMPLETED] * trials
@@ -248,7 +248,7 @@ def test_a_checkpoint_that_finds_no_room_is_tried_again_and_then_a_clear_failure
     request = ledger.begin_trial(
         Request(trial=trial_id("0" * 16, 1), config="0" * 16, params={}, epochs=1, stage="1", iteration=1)
     )
-    job = job_of(ledger, JobKind.TRAIN, request.trial)
+    job = job_of(ledger, "1", request.trial)
     perform(ledger, job)
     found = ledger.result(request.trial)
     assert (found.state, found.kind, found.attempts) == (State.FAILED, "storage", 2)

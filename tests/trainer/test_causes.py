@@ -2,7 +2,7 @@
 
 import pytest
 
-from windtunnel.ledger import JobKind
+from windtunnel.ledger.stage import StageKind
 from windtunnel_trainer.causes import why_ended
 
 ENDED = "its process ended without a result, with exit code 3: "
@@ -11,10 +11,10 @@ ENDED = "its process ended without a result, with exit code 3: "
 @pytest.mark.parametrize(
     ("kind", "line", "why"),
     [
-        (JobKind.TRAIN, "epoch 2", "train() must return, or raise an error"),
-        (JobKind.PREPARE, "epoch 2", "it must return, or raise an error"),
-        (JobKind.VERIFY, "", "it must return, or raise an error"),
-        (JobKind.VERIFY, "OSError: no such file", "OSError: no such file"),
+        (StageKind.FULL, "epoch 2", "train() must return, or raise an error"),
+        (StageKind.PREPARE, "epoch 2", "it must return, or raise an error"),
+        (StageKind.VERIFY, "", "it must return, or raise an error"),
+        (StageKind.VERIFY, "OSError: no such file", "OSError: no such file"),
     ],
 )
 def test_only_a_trial_is_told_what_train_must_do(kind, line, why):

@@ -4,7 +4,6 @@ from contextlib import suppress
 
 from tests.dying import DiesEverywhere, DiesOnce, Fate, Killed, mortal, objects
 from tests.trainer.conftest import CONFIG
-from windtunnel.ledger import JobKind
 from windtunnel.ledger.ids import trial_id, verification_id
 from windtunnel_trainer.saving import CHECKPOINT_SECONDS
 
@@ -54,6 +53,6 @@ def test_the_data_may_die_before_and_after_each_of_its_writes(bench):
         while disturbed.ledger.result("prepare") is None:
             fate.begin("prepare")
             with suppress(Killed):
-                disturbed.run(JobKind.PREPARE, "prepare")
+                disturbed.run("prepare", "prepare")
     assert fate.deaths >= 2 * 6
     assert held(disturbed) == held(calm)

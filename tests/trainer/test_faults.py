@@ -12,11 +12,11 @@ from windtunnel.errors import UnavailableError
 from windtunnel.host.machine import now
 from windtunnel.launchers import get_launcher
 from windtunnel.launchers.job_folder import JobFolder
-from windtunnel.ledger import Job, JobKind, State
+from windtunnel.ledger import Job, State
 from windtunnel.ledger.records import Launch
-from windtunnel_trainer import child, gpus, logs, supervisor
+from windtunnel_trainer import child, gpus, logs, starts
 from windtunnel_trainer.job import run_job
-from windtunnel_trainer.supervisor import PREEMPTED
+from windtunnel_trainer.wakeup import PREEMPTED
 
 FAILING = {
     "raise": ("error", "deliberately wrong"),
@@ -230,9 +230,9 @@ def test_a_job_waits_for_the_start_that_the_one_it_replaces_gives_back(
         if given_back and moment < 2 * seconds:
             run.ledger.mark_preempted(unit, attempt)
 
-    monkeypatch.setattr(supervisor, "time", SimpleNamespace(monotonic=lambda: moment, sleep=sleep))
+    monkeypatch.setattr(starts, "time", SimpleNamespace(monotonic=lambda: moment, sleep=sleep))
     in_this_process(run)
-    assert moment > (0 if given_back else supervisor._HANDOVER - 1)
+    assert moment > (0 if given_back else starts._HANDOVER - 1)
     assert run.result("nothing").state is state
 
 
@@ -241,7 +241,7 @@ def test_a_job_told_to_go_while_it_waits_for_a_start_leaves_its_unit_to_the_next
     run.ledger.begin_attempt(run.trial("nothing"), "1-0", "another-pod", now())
     sleep = SimpleNamespace(monotonic=lambda: 0.0, sleep=lambda _: os.kill(os.getpid(), signal.SIGTERM))
     with monkeypatch.context() as patched:
-        patched.setattr(supervisor, "time", sleep)
+        patched.setattr(starts, "time", sleep)
         assert in_this_process(run) == PREEMPTED
     assert run.ledger.outcomes() == {}
 
@@ -409,7 +409,7 @@ def test_a_workload_whose_import_starts_threads_trains(run, workload, score):
 
 def test_steps_fail_like_trials(run):
     run = run([], workload="tests.workloads.not_importable")
-    job = run.ledger.create_job(Job(job="prepare", kind=JobKind.PREPARE, stage="prepare", units=["prepare"]))
+    job = run.ledger.create_job(Job(job="prepare", stage="prepare", units=["prepare"]))
     get_launcher("local").launch(run.ledger, job)
     wait_until(lambda: run.ledger.step_outcomes())
     assert run.ledger.result("prepare").kind == "error"

@@ -7,7 +7,7 @@ import pytest
 
 from tests.runs import begin_by_hand, is_alive, wait_until
 from windtunnel.definition.model import Definition
-from windtunnel.ledger import Job, JobKind, Ledger, Request, State
+from windtunnel.ledger import Job, Ledger, Request, State
 from windtunnel.ledger.curves import curve_metadata
 from windtunnel.ledger.ids import trial_id
 
@@ -37,8 +37,8 @@ class Together:
         self.trials = {do: self._request(index, do) for index, do in enumerate(things)}
         if peer:
             self._plant(peer)
-        self._run("prepare", JobKind.PREPARE, ["prepare"])
-        self._run("1-0", JobKind.TRAIN, list(self.trials.values()))
+        self._run("prepare", ["prepare"])
+        self._run("1-0", list(self.trials.values()))
         self.results = {do: self.ledger.result(trial) for do, trial in self.trials.items()}
 
     def text(self, do, name):
@@ -58,8 +58,8 @@ class Together:
         path = self.ledger.trial_path(trial_id("f" * 16, EPOCHS), "metrics.jsonl")
         self.ledger.store.put(path, "\n".join(points).encode(), curve_metadata(points[-1], values))
 
-    def _run(self, job, kind, units):
-        self.ledger.create_job(Job(job=job, kind=kind, stage=job.partition("-")[0], units=units))
+    def _run(self, job, units):
+        self.ledger.create_job(Job(job=job, stage=job.partition("-")[0], units=units))
         command = [sys.executable, "-m", "windtunnel_trainer", self.ledger.url, job, "--digest", self.ledger.digest]
         environment = os.environ | {"WINDTUNNEL_CHECKPOINT_SECONDS": "0"}
         subprocess.run(command, check=True, env=environment, timeout=300)

@@ -10,7 +10,7 @@ import pytest
 from tests.refusing import refusing
 from tests.runs import begin_by_hand
 from windtunnel.definition.model import Definition
-from windtunnel.ledger import Job, JobKind, Ledger, Request, State
+from windtunnel.ledger import Job, Ledger, Request, State
 from windtunnel.ledger.ids import trial_id
 from windtunnel.stores import open_store
 
@@ -53,13 +53,13 @@ class Refused:
             config = trial.partition("-")[0]
             self.ledger.begin_trial(Request(trial=trial, config=config, params=params, epochs=2, stage="1"))
         if gpus:
-            self.job("prepare", JobKind.PREPARE, ["prepare"])
+            self.job("prepare", ["prepare"])
 
     def train(self, command=("-m", "windtunnel_trainer")):
-        return self.job("1-0", JobKind.TRAIN, self.trials, command)
+        return self.job("1-0", self.trials, command)
 
-    def job(self, name, kind, units, command=("-m", "windtunnel_trainer")):
-        self.ledger.create_job(Job(job=name, kind=kind, stage="1", units=units, slots=min(2, len(units))))
+    def job(self, name, units, command=("-m", "windtunnel_trainer")):
+        self.ledger.create_job(Job(job=name, stage=name.partition("-")[0], units=units, slots=min(2, len(units))))
         arguments = [self.ledger.url, name, "--digest", self.ledger.digest]
         done = subprocess.run([sys.executable, *command, *arguments], capture_output=True, text=True)
         return done.returncode, done.stdout + done.stderr

@@ -203,10 +203,10 @@ def test_nothing_is_asked_before_the_metric_was_reported(low):
 
 
 def test_a_stop_is_raised_in_the_workload(low):
-    from windtunnel.stopping.rules import Verdict
+    from windtunnel.stopping.rules import Judgement
 
     made = low()
-    trial = Trial(made.ledger, made.definition, made.request(3), stop=lambda _: Verdict("median", 1, True, "why"))
+    trial = Trial(made.ledger, made.definition, made.request(3), stop=lambda _: Judgement("median", 1, True, "why"))
     for epoch in trial.epochs(1):
         for _ in epoch.batches(1, 1):
             pass

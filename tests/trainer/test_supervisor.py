@@ -1,6 +1,7 @@
 """The supervisor's own rules, stepped under a clock of the test's own."""
 
 import errno
+import math
 import signal
 from shutil import rmtree
 from types import SimpleNamespace
@@ -16,8 +17,11 @@ from windtunnel.stores.local import store as local
 from windtunnel_trainer import supervisor as supervisors
 from windtunnel_trainer.left import folder_of
 from windtunnel_trainer.logs import UnitLog
-from windtunnel_trainer.supervisor import PREEMPTED, Supervisor, _Running
+from windtunnel_trainer.running import Running
+from windtunnel_trainer.source import Listed, Patient
+from windtunnel_trainer.supervisor import Supervisor
 from windtunnel_trainer.waits import Waits
+from windtunnel_trainer.wakeup import PREEMPTED
 
 
 @pytest.fixture
@@ -35,7 +39,7 @@ def begun(supervisor, **facts):
     log.begin(attempt)
     folder_of(log.file, 1).mkdir(parents=True)
     supervisor._logs[unit] = log
-    return _Running(unit, 0, 1, attempt, log, Waits(), began=0.0, **facts)
+    return Running(unit, 0, 1, attempt, log, Waits(), began=0.0, **facts)
 
 
 @pytest.fixture
@@ -51,7 +55,7 @@ def keeper(supervisor, monkeypatch):
 def supervisor(tmp_path, clock, monkeypatch):
     monkeypatch.setattr(supervisors.child, "kill", lambda pid, number: None)
     run = make_run(str(tmp_path / "store"), tmp_path / "trace", ["nothing"])
-    made = Supervisor(run.ledger, run.jobs[0], Limits(trial_time=10.0), lambda *_: None)
+    made = Supervisor(run.ledger, run.jobs[0], Limits(trial_time=10.0), lambda *_: None, Listed([]))
     made._folder.mkdir(parents=True, exist_ok=True)
     yield made
     rmtree(made._folder)
@@ -59,39 +63,19 @@ def supervisor(tmp_path, clock, monkeypatch):
 
 def test_the_time_that_a_trial_waits_for_a_full_disk_is_not_held_against_it(supervisor, clock, capsys):
     waits = Waits()
-    running = _Running("unit", 0, 1, None, None, waits, began=0.0, longest=10.0)
+    running = Running("unit", 0, 1, None, None, waits, began=0.0, longest=10.0, measured=math.inf)
     supervisor._running.append(running)
     for waiting, seconds in ((False, 5), (True, 1000), (False, 4)):
         if waiting != bool(waits):
             waits.tell("waiting: the disk is full" if waiting else "it takes writes again")
         for _ in range(seconds):
             clock.now += 1
-            supervisor._condemn()
+            supervisor._look()
             assert running.condemned is None
     clock.now += 2
-    supervisor._condemn()
+    supervisor._look()
     assert running.condemned[0] == "timeout"
     assert capsys.readouterr().out.count("\n") == 2
-
-
-def test_a_claim_that_a_full_disk_refuses_is_told_once_and_asked_for_again(supervisor, clock, capsys):
-    answers = [UnavailableError("no space"), UnavailableError("no space"), UnavailableError("no space"), "unit"]
-
-    def next_unit():
-        answer = answers.pop(0) if answers else None
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    supervisor._source = SimpleNamespace(next=next_unit)
-    asked = []
-    for _ in range(5):
-        asked.append(supervisor._ask())
-        asked.append(supervisor._ask())  # too soon after a refusal
-        clock.now += 60
-    assert "unit" in asked and not answers
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.partition(" ")[2] for line in lines] == ["asking again and again: no space", "the store answers again"]
 
 
 @pytest.mark.parametrize("whole", [False, True])
@@ -147,32 +131,15 @@ def test_a_lane_whose_claims_are_refused_for_good_ends_with_the_cause(supervisor
     def refused():
         raise error
 
-    supervisor._source = SimpleNamespace(next=refused)
+    supervisor._patient = Patient(SimpleNamespace(next=refused), supervisor._despair)
     for _ in range(3):
-        assert supervisor._ask() is None
+        assert supervisor._patient.next() is None
         assert not supervisor._hopeless
         clock.now += 12
-    assert supervisor._ask() is None
+    assert supervisor._patient.next() is None
     assert supervisor._hopeless is ends
     told = supervisor._ledger.refused_launch(supervisor._job.job)
     assert told == (("storage", "Operation not permitted") if ends else None)
-
-
-def test_only_refusals_for_good_in_a_row_end_a_lane(supervisor, clock):
-    full, forbidden = UnavailableError("no space left"), StoreError("Operation not permitted")
-    answers = [full] * 50 + [forbidden] * 3 + [full] + [forbidden] * 3 + [None] + [forbidden] * 4
-
-    def next_unit():
-        answer = answers.pop(0)
-        if answer is not None:
-            raise answer
-
-    supervisor._source = SimpleNamespace(next=next_unit)
-    while answers:
-        assert not supervisor._hopeless
-        supervisor._ask()
-        clock.now += 12
-    assert supervisor._hopeless
 
 
 def test_a_trial_that_was_killed_as_it_waited_leaves_no_wait_to_the_keeping_of_its_files(supervisor, clock, keeper):
@@ -182,7 +149,7 @@ def test_a_trial_that_was_killed_as_it_waited_leaves_no_wait_to_the_keeping_of_i
     (keeps,) = supervisor._running
     for _ in range(70):
         clock.now += 1
-        supervisor._condemn()
+        supervisor._look()
     assert keeps.condemned and keeps.failure == ("killed", "by SIGKILL")
 
 

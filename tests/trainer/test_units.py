@@ -12,9 +12,10 @@ from tests.conformance.workloads import WorkloadConformance
 from tests.trainer.conftest import CONFIG
 from windtunnel.errors import WorkloadError
 from windtunnel.host.machine import now
-from windtunnel.ledger import JobKind, State
+from windtunnel.ledger import State
 from windtunnel.ledger.ids import trial_id
-from windtunnel.stopping.rules import Verdict
+from windtunnel.ledger.stage import StageKind
+from windtunnel.stopping.rules import Judgement
 from windtunnel_trainer import units
 from windtunnel_trainer.failure import why_failed
 from windtunnel_trainer.reports import NotFiniteError
@@ -236,7 +237,7 @@ def test_a_result_says_how_many_gpus_it_held(bench, monkeypatch, devices, gpus):
 def test_a_trial_may_be_stopped(bench):
     made = bench()
     request = made.ledger.begin_trial(made.request(4))
-    hopeless = Verdict("median", 2, stop=True, reason="no hope")
+    hopeless = Judgement("median", 2, stop=True, reason="no hope")
     found = units.train(made.ledger, made.definition, request, lambda reports: hopeless if len(reports) > 1 else None)
     assert (found.state, found.kind, found.message, found.epoch) == (State.STOPPED, "median", "no hope", 2)
     assert found.objectives == {"val_acc": 0.5}
@@ -257,7 +258,7 @@ def test_a_constrained_value_must_be_reported(bench):
 
 def test_a_value_that_train_returns_instead_of_reporting_it_is_named(bench, monkeypatch):
     made = bench()
-    workload = units.preload(made.definition, JobKind.TRAIN)
+    workload = units.preload(made.definition, StageKind.SEARCH)
     monkeypatch.setattr(units, "preload", lambda *_: replace(workload, train=lambda trial: 0.9))
     result = made.train(1)
     assert result.kind == "no_metrics"
@@ -364,7 +365,7 @@ def test_the_unit_of_a_run_uses_the_runs_definition(bench):
     made = bench(settings={"val_acc": [0.75]})
     assert units.definition_of(made.ledger) == made.definition
     assert Trial(made.ledger, made.definition, made.request()).settings == {"val_acc": [0.75]}
-    assert made.ledger.job("job-prepare").kind is JobKind.PREPARE
+    assert made.ledger.job("job-prepare").kind is StageKind.PREPARE
 
 
 @pytest.mark.parametrize("adopts", [True, False])

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from tests.core.report import made_up
-from windtunnel.ledger import Job, JobKind, Plan, Result, State
+from windtunnel.ledger import Job, Plan, Result, State
 
 ROW = "#trials-table .tabulator-row:has([title='{}'])"
 SELECTED = "#trials-table .tabulator-row.tabulator-selected"
@@ -123,7 +123,7 @@ def test_lanes_show_a_verification_once_it_has_ended(live):
     made_up.fill(live.ledger, iterations=1, finalists=1)
     unit = f"verify-{live.ledger.plan('full-1').requests[0].trial}"
     live.ledger.store.delete(live.ledger.path(f"steps/{unit}.json"))
-    job = Job(job="verify-1-0", kind=JobKind.VERIFY, stage="verify-1", units=[unit], lane=0)
+    job = Job(job="verify-1-0", stage="verify-1", units=[unit], lane=0)
     live.ledger.create_plan(Plan(stage="verify-1", requests=[], jobs=[job]))
     page = live.open("lanes")
     page.wait_for_selector("#lanes-chart .trace")

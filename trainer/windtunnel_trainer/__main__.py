@@ -10,7 +10,7 @@ from windtunnel.errors import WindtunnelError
 from windtunnel_trainer import serve
 from windtunnel_trainer.job import UnfitToForkError, run_job
 from windtunnel_trainer.logs import say
-from windtunnel_trainer.supervisor import PREEMPTED
+from windtunnel_trainer.wakeup import PREEMPTED
 
 _SERVE = (
     "`python -m windtunnel_trainer serve` starts the jobs that launchers leave in the folder $WINDTUNNEL_SPOOL, "

@@ -16,7 +16,12 @@ from windtunnel_trainer.process_group import ProcessGroup
 
 
 class Keeper:
-    """What keeps the artifacts of one trial, while it trains or once its process has ended."""
+    """What keeps the artifacts of one trial, while it trains or once its process has ended.
+
+    Attributes:
+        ledger: of the run.
+        id: the trial's.
+    """
 
     def __init__(self, ledger: Ledger, trial: str, most: int, group: ProcessGroup, folder: Path | None = None) -> None:
         """Keep nothing yet.
@@ -28,7 +33,8 @@ class Keeper:
             group: the trial's processes, the first of which keeps them.
             folder: that `folder` is to be; by default a temporary one, for as long as this object lives.
         """
-        self._run, self._kept_for, self._most, self._processes = ledger, trial, most, group
+        self.ledger, self.id = ledger, trial
+        self._most, self._group = most, group
         self._given = folder
         self._temporary: tempfile.TemporaryDirectory[str] | None = None  # removed when this object goes
 
@@ -93,19 +99,19 @@ class Keeper:
 
     def keep_files(self, folder: Path, files: Iterable[Path]) -> None:
         """Keep files by the names that they have in a folder, and say what cannot be."""
-        if not self._processes.leads:
+        if not self._group.leads:
             return
         for file in files:
             name = file.relative_to(folder).as_posix()
             try:
                 self.save(name, file)
             except WorkloadError as error:
-                self._processes.say(f"{name} is not kept: {error}")
+                self._group.say(f"{name} is not kept: {error}")
 
     def _keep(self, name: str, content: Any, metadata: dict[str, str], where: str, allowed: str) -> None:
-        if not self._processes.leads:
+        if not self._group.leads:
             return
-        path, store = artifact_path(self._run, self._kept_for, name), self._run.store
+        path, store = artifact_path(self.ledger, self.id, name), self.ledger.store
         if isinstance(content, bytes | bytearray | memoryview):
             data = bytes(content)
             self._count(name, len(data), where)
@@ -123,7 +129,7 @@ class Keeper:
 
     @cached_property
     def _sizes(self) -> dict[str, int]:
-        return {name: entry.size for name, entry in artifacts(self._run, self._kept_for).items()}
+        return {name: entry.size for name, entry in artifacts(self.ledger, self.id).items()}
 
     def _count(self, name: str, size: int, where: str) -> None:
         sizes = self._sizes | {name: size}

@@ -43,6 +43,13 @@ def keep_best(progress: Progress, definition: Definition, report: Report, object
         progress.best = {"report": asdict(report), "weights": weights}
 
 
+def find_best(progress: Progress, definition: Definition) -> None:
+    """Find the best of the reports anew, where no weights are kept."""
+    progress.best = None
+    for report in progress.reports:
+        keep_best(progress, definition, report, {})
+
+
 def load_best(progress: Progress, model: "torch.nn.Module", objects: Mapping[str, Any]) -> None:
     """Put the best epoch's weights into a model.
 

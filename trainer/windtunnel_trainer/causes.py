@@ -5,7 +5,8 @@ import signal
 
 from windtunnel.definition.model import Limits
 from windtunnel.errors import StoreError
-from windtunnel.ledger import Attempt, JobKind
+from windtunnel.ledger import Attempt
+from windtunnel.ledger.stage import StageKind
 from windtunnel_trainer import memory, shared_memory
 
 _ERROR = re.compile(r"[\w.]*(Error|Exception|Interrupt|Exit)\w*\b(:|$)")
@@ -44,7 +45,7 @@ def is_refusal(line: str) -> bool:
     return line.startswith(tuple(f"{error.__name__}: " for error in errors))
 
 
-def why_ended(code: int, line: str, kind: JobKind) -> str:
+def why_ended(code: int, line: str, kind: StageKind) -> str:
     """The message of a unit whose process has ended of itself, without a result.
 
     Args:
@@ -52,7 +53,7 @@ def why_ended(code: int, line: str, kind: JobKind) -> str:
         line: the last of its log, which is part of it if it is an error's.
         kind: what the unit is.
     """
-    function = "train()" if kind is JobKind.TRAIN else "it"
+    function = "train()" if kind.trains else "it"
     why = line if _ERROR.match(line) else f"{function} must return, or raise an error"
     return f"its process ended without a result, with exit code {code}: {why}"
 

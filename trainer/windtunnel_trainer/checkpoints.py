@@ -3,7 +3,7 @@
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -79,6 +79,12 @@ class Progress:
         if self.position == "early":
             self.position = "within"
             self.reports = [report for report in self.reports if not report.early]
+
+    def renumber(self, after: float, by: float) -> None:
+        """Count the reports after an epoch anew, so many epochs less; earlier ones that they replace are dropped."""
+        kept = [report for report in self.reports if report.epoch <= min(after, after - by)]
+        moved = [replace(report, epoch=report.epoch - by) for report in self.reports if report.epoch > after]
+        self.reports = kept + moved
 
     def to_state(self) -> dict[str, Any]:
         """As plain values and tensors."""

@@ -11,7 +11,7 @@ from windtunnel.definition import Definition, definition_of
 from windtunnel.definition.fleet import is_fleet
 from windtunnel.definition.threads import share, threads_of
 from windtunnel.errors import StoreError, WindtunnelError, WorkloadError
-from windtunnel.ledger import Job, JobKind, Ledger
+from windtunnel.ledger import Job, Ledger
 from windtunnel.ledger.failures import LOG_TAIL, record_failure
 from windtunnel.text import error_text
 from windtunnel.workload.source import fetch_source
@@ -97,7 +97,7 @@ def run_job(
     gc.collect()
     gc.freeze()  # the collector would write to what the children share with this process, and so copy it
     processes = processes_of(definition, job)
-    return Supervisor(ledger, job, definition.limits, run_unit, cancel_file, processes).run(source)
+    return Supervisor(ledger, job, definition.limits, run_unit, source, cancel_file, processes).run()
 
 
 def load(definition: Definition, job: Job, *, adopts: bool, units_import: bool = False) -> RunUnit:
@@ -137,4 +137,4 @@ def load(definition: Definition, job: Job, *, adopts: bool, units_import: bool =
 
 def processes_of(definition: Definition, job: Job) -> int:
     """How many processes train each of the job's trials: one for each GPU that the trial has."""
-    return share(definition.resources.gpus or 1, job.slots) if job.kind is JobKind.TRAIN else 1
+    return share(definition.resources.gpus or 1, job.slots) if job.kind.trains else 1

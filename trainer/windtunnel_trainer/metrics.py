@@ -5,6 +5,7 @@ import math
 import time
 from collections.abc import Sequence
 
+from windtunnel.definition.model import Definition
 from windtunnel.ledger import Ledger
 from windtunnel.ledger.curves import METRICS, curve_metadata
 from windtunnel_trainer.checkpoints import Report
@@ -15,19 +16,22 @@ _INTERVAL = WriteInterval(share=0.5, shortest=1.0, longest=10.0, metered=1800.0)
 
 
 class MetricsFile:
-    """The file is replaced whole, and ever more rarely as the trial grows older."""
+    """The file is replaced whole, and ever more rarely as the trial grows older.
 
-    def __init__(self, ledger: Ledger, trial: str, watched: str | None) -> None:
+    The curve of the metric that rules watch rides along. Peers' curves must be fresh: where there are rules, the file
+    is written once a second however old the trial is.
+    """
+
+    def __init__(self, ledger: Ledger, trial: str, definition: Definition) -> None:
         """Nothing is written yet.
 
         Args:
             ledger: of the run.
             trial: its id.
-            watched: the metric that rules watch, whose curve rides along; peers' curves must be fresh, so that the
-                file is then written once a second however old the trial is. None without rules.
+            definition: of the search.
         """
         self._store, self._path = ledger.store, ledger.trial_path(trial, METRICS)
-        self._watched = watched
+        self._watched = definition.watched if definition.early_stopping.rules else None
         self._written_at = -math.inf
         self._written: list[Report] = []
 

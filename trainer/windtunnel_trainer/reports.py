@@ -12,24 +12,30 @@ from windtunnel.text import printable
 from windtunnel.validation import shown
 from windtunnel.workload.contract import number
 from windtunnel_trainer.checkpoints import Progress, Report
+from windtunnel_trainer.process_group import ProcessGroup
 
 
 class NotFiniteError(WindtunnelError):
     """A value that the search compares is infinite or no number."""
 
 
-def add_report(progress: Progress, metrics: Mapping[str, Any], *, target: int | None, epochs: float) -> Report:
+def add_report(
+    progress: Progress, *nameless: Any, metrics: Mapping[str, Any], target: int | None, epochs: float
+) -> Report:
     """Add a report to a training's, or its metrics to the last report, where that is of the same point.
 
     Args:
         progress: of the training.
+        nameless: what has no name; there is to be none.
         metrics: by name; where the trial does not train by `Trial.epochs`, also `epoch`, which the report is of.
         target: the step at which the trial ends, where it is known.
         epochs: how many epochs are done there.
 
     Raises:
-        WorkloadError: a value is no number, or a name is none for a metric.
+        WorkloadError: a value is no number, or has no name, or one that is none for a metric.
     """
+    if nameless:
+        raise WorkloadError(f"report({shown(nameless[0])}): name what is reported: report(loss=0.5), report(**values)")
     metrics = dict(metrics)
     epoch = (
         _take_epoch(progress, metrics) if progress.steps_per_epoch is None else _epochs_done(progress, target, epochs)
@@ -51,16 +57,23 @@ def add_report(progress: Progress, metrics: Mapping[str, Any], *, target: int | 
     return report
 
 
-def not_finite(report: Report, definition: Definition) -> list[str]:
-    """The objectives and constrained metrics that a report has without a finite value."""
+def require_finite(report: Report, definition: Definition, group: ProcessGroup) -> None:
+    """See that the objectives and constrained values of a report are finite, in all of the trial's processes.
+
+    Raises:
+        NotFiniteError: one is not.
+    """
     compared = {*definition.objectives, *definition.constraints}
-    return [name for name, value in report.metrics.items() if value is None and name in compared]
+    broken = [name for name, value in report.metrics.items() if value is None and name in compared]
+    if broken := group.agree(broken):
+        raise NotFiniteError(f"{', '.join(broken)} is not finite at epoch {report.epoch:g}")
 
 
-def as_line(report: Report) -> str:
+def as_line(report: Report, definition: Definition) -> str:
     """The report as people read it in the trial's log."""
+    origin = "read as " if definition.script is not None else ""  # of a script's own line, which stands above
     values = ((name, "not finite" if value is None else f"{value:.6g}") for name, value in report.metrics.items())
-    return f"epoch {report.epoch:g}: " + "  ".join(f"{name} {value}" for name, value in values)
+    return f"{origin}epoch {report.epoch:g}: " + "  ".join(f"{name} {value}" for name, value in values)
 
 
 def _epochs_done(progress: Progress, target: int | None, epochs: float) -> float:

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from windtunnel.definition.model import Definition
@@ -10,7 +10,7 @@ from windtunnel.errors import LedgerError, WorkloadError
 from windtunnel.ledger import Ledger, Request
 from windtunnel.ledger.sources import open_source
 from windtunnel_trainer import checkpoints, preemption, states
-from windtunnel_trainer.checkpoints import Progress
+from windtunnel_trainer.checkpoints import Progress, Report
 from windtunnel_trainer.process_group import ProcessGroup
 from windtunnel_trainer.seeds import generator_states
 from windtunnel_trainer.write_interval import WriteInterval
@@ -29,7 +29,14 @@ class Saver:
     """
 
     def __init__(
-        self, ledger: Ledger, definition: Definition, request: Request, group: ProcessGroup, every: float | None
+        self,
+        ledger: Ledger,
+        definition: Definition,
+        request: Request,
+        group: ProcessGroup,
+        every: float | None,
+        *,
+        first_start: bool,
     ) -> None:
         """Nothing is read or written yet.
 
@@ -40,10 +47,11 @@ class Saver:
             group: the processes that train it.
             every: seconds between two checkpoints; by default `$WINDTUNNEL_CHECKPOINT_SECONDS`, else as the store and
                 the trial's length tell.
+            first_start: whether the trial was never started before, so that it cannot have a checkpoint of its own.
         """
         self.objects: dict[str, Any] = {}
         self._ledger, self._definition, self._request, self._group = ledger, definition, request, group
-        self._every = every
+        self._every, self._first_start = every, first_start
         self._checked = False
         self._saved_at = time.monotonic()
 
@@ -53,37 +61,50 @@ class Saver:
         self.objects |= plain
         return plain
 
-    def latest(self, *, first_start: bool) -> tuple[str, Progress, dict[str, Any]] | None:
-        """The checkpoint to go on from: whose it is, its progress, the objects' states.
-
-        Args:
-            first_start: whether the trial was never started before, so that it cannot have one of its own.
+    def restore(self, objects: Mapping[str, Any]) -> Progress | None:
+        """Put the states of the last checkpoint, or of the one that the trial continues, into objects; its progress.
 
         Returns:
             None where there is none that can be read.
 
         Raises:
             LedgerError: the trial continues one of another configuration, or one of a run that cannot be reached.
-            WorkloadError: the checkpoint is another configuration's.
+            WorkloadError: the checkpoint is another configuration's, or does not fit the objects.
         """
-        for trial, ledger in self.sources(first_start=first_start):
+        objects = self.named(objects)
+        latest = self._latest()
+        self._group.agree(None)  # nobody goes on, and writes another checkpoint, before all have read this one
+        if latest is None:
+            return None
+        trial, progress, saved = latest
+        if trial != self._request.trial:
+            progress.go_on()
+        checkpoints.load_states(objects, saved, f"the checkpoint of {trial}")
+        self._group.say(f"going on from {trial}, step {progress.step}")
+        return progress
+
+    def take_up(self, restore: Callable[[Ledger, str], list[Report] | None]) -> Progress | None:
+        """Go on from a state that is not torch's: see `Trial.take_up`."""
+        for trial, ledger in self._sources():
+            reports = restore(ledger, trial)
+            if reports:
+                self._group.say(f"going on from {trial}, epoch {reports[-1].epoch:g}")
+                return Progress(reports=reports, seconds=reports[-1].seconds)
+        return None
+
+    def _latest(self) -> tuple[str, Progress, dict[str, Any]] | None:
+        """The checkpoint to go on from: whose it is, its progress, the objects' states."""
+        for trial, ledger in self._sources():
             if (checkpoint := checkpoints.load(ledger, trial, self._request.config)) is not None:
                 return trial, *checkpoint
             if trial != self._request.trial:
                 self._group.say(f"{trial} left no checkpoint to go on from: training from the beginning")
         return None
 
-    def sources(self, *, first_start: bool) -> Iterator[tuple[str, Ledger]]:
-        """The trials that this one may go on from, each with its ledger: itself first, then the one it continues.
-
-        Args:
-            first_start: whether the trial was never started before, so that it cannot have a checkpoint of its own.
-
-        Raises:
-            LedgerError: the trial continues one of another configuration, or one of a run that cannot be reached.
-        """
+    def _sources(self) -> Iterator[tuple[str, Ledger]]:
+        """The trials that this one may go on from, each with its ledger: itself first, then the one it continues."""
         request = self._request
-        if not first_start:
+        if not self._first_start:
             yield request.trial, self._ledger
         trial, source = request.continue_from, self._ledger
         if not trial:
@@ -140,6 +161,15 @@ class Saver:
         if within:
             progress.generators = None
         self._saved_at = time.monotonic()
+
+    def save_all(self, progress: Progress, seconds: float) -> bool:
+        """Save what the workload would save after its report; whether that is anything."""
+        if not self.objects:
+            return False
+        if self._group.leads:
+            self.save(progress, self.objects, seconds)
+        self._group.agree(None)  # nobody reads it before it is written
+        return True
 
     def _pause(self, progress: Progress, target: int | None, seconds: float) -> float:
         """Seconds that must lie between two checkpoints."""

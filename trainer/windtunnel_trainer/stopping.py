@@ -9,12 +9,12 @@ from windtunnel.errors import NotFoundError, WindtunnelError
 from windtunnel.ledger import Ledger, Request
 from windtunnel.ledger.curves import read_curves, rounded
 from windtunnel.ledger.ids import config_of
-from windtunnel.stopping.rules import Verdict, verdicts
+from windtunnel.stopping.rules import Judgement, judgements
 from windtunnel_trainer.checkpoints import Report
 
 DECISIONS = "decisions.json"
 
-Stopper = Callable[[Sequence[Report]], Verdict | None]  # from a trial's reports, the verdict that ends it
+Stopper = Callable[[Sequence[Report]], Judgement | None]  # from a trial's reports, the judgement that ends it
 
 
 class TrialStopped(WindtunnelError):  # noqa: N818  (it is no error: the trial is told to end, and why)
@@ -45,15 +45,15 @@ class Rules:
         self._path = ledger.trial_path(request.trial, DECISIONS)
         self._decided = self._recorded()
 
-    def __call__(self, reports: Sequence[Report]) -> Verdict | None:
-        """The verdict that ends the trial; None where it goes on."""
+    def __call__(self, reports: Sequence[Report]) -> Judgement | None:
+        """The judgement that ends the trial; None where it goes on."""
         own = curve(reports, self._metric)
-        due = [verdict for verdict in self._decided if verdict.interval == len(own)]
+        due = [judgement for judgement in self._decided if judgement.interval == len(own)]
         if own and not due and any(rule.due(len(own)) for rule in self._early.rules.values()):
-            due = verdicts(self._early, own, self._peers(), self._direction)
+            due = judgements(self._early, own, self._peers(), self._direction)
             self._decided += due
             self._ledger.store.put(self._path, json.dumps([asdict(one) for one in self._decided], indent=1).encode())
-        return next((verdict for verdict in due if verdict.stop), None)
+        return next((judgement for judgement in due if judgement.stop), None)
 
     def _peers(self) -> list[list[float]]:
         """The curves of the other configurations; of several trials of one, the one that came furthest."""
@@ -64,9 +64,9 @@ class Rules:
                 longest[config] = values
         return list(longest.values())
 
-    def _recorded(self) -> list[Verdict]:
+    def _recorded(self) -> list[Judgement]:
         try:
-            return [Verdict(**facts) for facts in json.loads(self._ledger.store.get(self._path))]
+            return [Judgement(**facts) for facts in json.loads(self._ledger.store.get(self._path))]
         except NotFoundError:
             return []
         except (ValueError, TypeError):  # torn or strange: the rules decide anew

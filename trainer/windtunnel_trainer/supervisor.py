@@ -1,60 +1,38 @@
 """Runs a job's units, each in a process of its own, and records what such a process cannot: that it was killed."""
 
-import math
 import os
-import select
 import shutil
 import signal
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from windtunnel.definition.model import Limits
 from windtunnel.errors import StoreError, UnavailableError
 from windtunnel.host.machine import host, now
-from windtunnel.ledger import Attempt, Job, Ledger, Spec
+from windtunnel.ledger import Attempt, Job, Ledger
 from windtunnel.ledger.failures import LOG_TAIL, record_failure
 from windtunnel_trainer import causes, child, memory
-from windtunnel_trainer.deferred import PAUSE, DeferredWork
+from windtunnel_trainer.deferred import DeferredWork
 from windtunnel_trainer.gpus import devices, visible_to
 from windtunnel_trainer.left import folder_of, keep_left
 from windtunnel_trainer.logs import UnitLog, log_folder, say
 from windtunnel_trainer.processes import children
-from windtunnel_trainer.source import Listed, Source
+from windtunnel_trainer.running import Running
+from windtunnel_trainer.source import Patient, Source
+from windtunnel_trainer.starts import TICK, counted, handed_over
 from windtunnel_trainer.waits import Waits
-from windtunnel_trainer.wakeup import wake_up
+from windtunnel_trainer.wakeup import PREEMPTED, wake_up
 
 RunUnit = Callable[[Ledger, Job, str, Attempt, Path], None]
 
-PREEMPTED = 128 + signal.SIGTERM  # exit code of a job that was told to go
-_TICK = 0.2  # seconds between two looks at clocks, memory and the cancel file
 _SHORT_TICK, _SHARE = 0.02, 0.1  # where nothing runs: seconds at first, later this share of the time since then
-_MEASURE = 1.0  # seconds between two looks at memory where no limit is set
 _GRACE = 10.0  # seconds that a unit gets to save its state and end when its job is told to go
 _KEEPING = 60.0  # seconds that keeping the files of a unit may take that could not do so itself
-_PATIENCE = 30.0  # seconds that a claim may be refused for good before the lane ends
-_HANDOVER = 30.0  # seconds that Kubernetes lets a pod take to leave, in which it may give its start back
-
-
-@dataclass(eq=False)
-class _Running:
-    unit: str
-    slot: int
-    pid: int
-    attempt: Attempt
-    log: UnitLog
-    waits: Waits
-    began: float = field(default_factory=time.monotonic)  # later, by as long as it waited for the store
-    measured: float = -math.inf  # when its memory was last measured
-    peak_memory: int = 0
-    kills_before: int = field(default_factory=memory.kernel_kills)
-    longest: float | None = None  # seconds that it may take
-    condemned: tuple[str, str] | None = None  # kind and message, where the supervisor killed it
-    failure: tuple[str, str] | None = None  # kind and message of a unit whose files this process keeps
 
 
 class Supervisor:
@@ -69,6 +47,7 @@ class Supervisor:
         job: Job,
         limits: Limits,
         run_unit: RunUnit,
+        source: Source,
         cancel_file: Path | None = None,
         gpus: int = 1,
     ) -> None:
@@ -79,51 +58,42 @@ class Supervisor:
             job: to run.
             limits: of the search.
             run_unit: runs one unit in a child and records its result.
+            source: of the units.
             cancel_file: the job ends as soon as this file is there.
             gpus: that a unit gets, where there are any.
         """
-        self._ledger = ledger
-        self._job = job
-        self._limits = limits
-        self._run_unit = run_unit
-        self._cancel_file = cancel_file
+        self._ledger, self._job, self._limits = ledger, job, limits
+        self._run_unit, self._cancel_file = run_unit, cancel_file
         self._most_starts = 1 + limits.trial_retries
         ends = limits.job_time and job.session is None  # a lane is started anew instead
         self._deadline = time.monotonic() + limits.job_time if ends and limits.job_time else None
-        self._source: Source = Listed([])
-        self._asks_again = False  # whether the store refused what the source asked of it last
-        self._refused_since = math.inf  # since when it refuses that for good, and nothing else came in between
-        self._next_question = -math.inf  # when to ask the source again then
+        self._source, self._patient = source, Patient(source, self._despair)
         self._waiting: deque[str] = deque()
-        self._running: list[_Running] = []
+        self._running: list[Running] = []
         self._logs: dict[str, UnitLog] = {}
-        self._gpus = gpus
-        self._devices = devices()
+        self._gpus, self._devices = gpus, devices()
         self._told_to_go = self._hopeless = False
         self._looked = time.monotonic()  # when limits were last looked at
         self._work = DeferredWork()
         self._folder = log_folder(ledger, job)
         self._worked = time.monotonic()
 
-    def run(self, source: Source) -> int:
+    def run(self) -> int:
         """Run the units until each has a result; returns the job's exit code: 1 where the store refused some."""
-        self._source = source
         self._lifeline = child.Lifeline()
         child.adopt()
         self._not_units = children(os.getpid())  # what importing the workload has started
         self._folder.mkdir(parents=True, exist_ok=True)
-        with wake_up(self._note_going) as wake:
+        with wake_up(self._note_going) as wait:
             try:
-                while self._waiting or self._running or self._work or not source.done():
+                while self._waiting or self._running or self._work or not self._source.done():
                     if self._hopeless and not self._running:
                         return 1
                     if self._told_to_go or (self._cancel_file is not None and self._cancel_file.exists()):
                         return self._go()
                     self._fill_slots()
-                    if select.select([wake], [], [], self._tick())[0]:
-                        os.read(wake, 512)
-                    self._measure()
-                    self._condemn()
+                    wait(self._tick(), ())
+                    self._look()
                     for ended, code in self._reap():
                         self._work.do(ended.unit, partial(self._settle, ended, code))
                     self._work.try_again()
@@ -145,66 +115,33 @@ class Supervisor:
         """Seconds until the next look: where a lane has just run out of work, more may come at any moment."""
         if self._running:
             self._worked = time.monotonic()
-            return _TICK
-        return min(_TICK, max(_SHORT_TICK, _SHARE * (time.monotonic() - self._worked)))
+            return TICK
+        return min(TICK, max(_SHORT_TICK, _SHARE * (time.monotonic() - self._worked)))
 
     def _note_going(self) -> None:
         self._told_to_go = True
 
     def _fill_slots(self) -> None:
         while len(self._running) < self._job.slots and not (self._told_to_go or self._hopeless or self._work):
-            unit = self._waiting.popleft() if self._waiting else self._ask()
+            unit = self._waiting.popleft() if self._waiting else self._patient.next()
             if unit is None:
                 return
             self._work.do(unit, partial(self._begin, unit))
-
-    def _ask(self) -> str | None:
-        """The source's next unit; what the store refuses is asked for again after a pause, and told once."""
-        moment = time.monotonic()
-        if moment < self._next_question:
-            return None
-        try:
-            unit = self._source.next()
-        except StoreError as error:
-            self._next_question = moment + PAUSE
-            if not self._asks_again:
-                say(f"asking again and again: {error}")
-            self._asks_again = True
-            self._refused_since = math.inf if isinstance(error, UnavailableError) else min(moment, self._refused_since)
-            if moment - self._refused_since > _PATIENCE:
-                self._despair(error)
-            return None
-        if self._asks_again:
-            say("the store answers again")
-        self._asks_again, self._refused_since = False, math.inf
-        return unit
 
     def _begin(self, unit: str) -> None:
         first = self._ledger.begin_first_attempt(unit, self._job.job, host(), now())
         if first is not None:
             self._start(unit, first)
             return
-        attempts = self._ledger.attempts(unit)
-        if self._used_up(attempts) and attempts[-1].host != host():
-            attempts = self._handed_over(unit)
+        attempts = handed_over(self._ledger, unit, self._most_starts, lambda: self._told_to_go)
+        starts = counted(attempts)
         if self._told_to_go:
             self._waiting.appendleft(unit)  # so that the job does not end as if all were done
-        elif self._used_up(attempts):
-            self._fail(unit, *self._why_crashed(attempts), attempt=attempts[-1])
+        elif starts >= self._most_starts:
+            why = causes.why_crashed(attempts[-1], starts, self._limits.trial_retries)
+            self._fail(unit, *why, attempt=attempts[-1])
         else:
             self._start(unit, self._ledger.begin_attempt(unit, self._job.job, host(), now(), len(attempts)))
-
-    def _used_up(self, attempts: list[Attempt]) -> bool:
-        return _counted(attempts) >= self._most_starts
-
-    def _handed_over(self, unit: str) -> list[Attempt]:
-        """The unit's starts, once its last one is given back; a cluster may replace a pod that is still preemption."""
-        end = time.monotonic() + _HANDOVER
-        while self._used_up(attempts := self._ledger.attempts(unit)) and time.monotonic() < end:
-            if self._told_to_go or attempts[-1].kind:
-                break
-            time.sleep(_TICK)
-        return attempts
 
     def _start(self, unit: str, attempt: Attempt) -> None:
         slot = min(set(range(self._job.slots)) - {running.slot for running in self._running})
@@ -212,29 +149,27 @@ class Supervisor:
         log.begin(attempt)
         memory.write_peak(log.file, 0)
         environment = visible_to(self._job.lane * self._job.slots + slot, self._gpus, self._devices)
+
+        def work(ledger: Ledger) -> None:
+            self._run_unit(ledger, self._job, unit, attempt, log.file)
+
+        pid, waits = self._fork(work, log, environment)
+        self._running.append(Running(unit, slot, pid, attempt, log, waits, longest=self._source.trial_time(unit)))
+        say(f"{unit}: start {attempt.number}, process {pid}")
+
+    def _fork(self, work: Callable[[Ledger], None], log: UnitLog, environment: Mapping[str, str]) -> tuple[int, Waits]:
+        """Do work in a process that has connections of its own, and waits where the disk is full; its id, its waits."""
         url, spec, waits = self._ledger.url, self._ledger.spec, Waits()
 
         def run() -> None:
-            self._run_unit(_ledger_of_child(url, spec, waits), self._job, unit, attempt, log.file)
+            ledger = Ledger.open(url)
+            ledger.store.on_wait = waits.tell
+            work(ledger.with_spec(spec))
 
-        pid = child.start(run, log.file, self._lifeline, environment)
-        self._running.append(_Running(unit, slot, pid, attempt, log, waits, longest=self._source.trial_time(unit)))
-        say(f"{unit}: start {attempt.number}, process {pid}")
+        return child.start(run, log.file, self._lifeline, environment), waits
 
-    def _measure(self) -> None:
-        """Leave the most memory that each unit has had so far where its process finds it for the result."""
-        moment = time.monotonic()
-        for running in self._running:
-            if moment - running.measured < _MEASURE:
-                continue
-            running.measured = moment
-            peak = memory.peak_of(running.pid)
-            if peak > running.peak_memory:
-                running.peak_memory = peak
-                memory.write_peak(running.log.file, peak)
-
-    def _condemn(self) -> None:
-        """Kill the units that exceed a limit; they are settled once they have ended."""
+    def _look(self) -> None:
+        """Keep units to their limits, and what the job's time does not reach to from beginning."""
         moment = time.monotonic()
         elapsed, self._looked = moment - self._looked, moment
         over = self._deadline is not None and moment > self._deadline
@@ -242,21 +177,10 @@ class Supervisor:
             while (left := self._waiting.popleft() if self._waiting else self._source.next()) is not None:
                 self._work.do(left, partial(self._fail, left, *causes.job_too_long(self._limits)))
         for running in self._running:
-            if running.condemned is not None:
-                continue
-            if running.waits:
-                running.began += elapsed
-            if over:
-                running.condemned = causes.job_too_long(self._limits)
-            elif running.longest is not None and moment - running.began > running.longest:
-                running.condemned = causes.trial_too_long(self._limits, running.longest)
-            elif (limit := self._limits.memory) is not None and (used := memory.beyond(running.pid, limit)):
-                running.condemned = causes.too_big(limit, used)
-                running.peak_memory = max(running.peak_memory, used)
-            if running.condemned is not None:
-                child.kill(running.pid, signal.SIGKILL)
+            running.measure()
+            running.keep_to(self._limits, elapsed, job_over=over)
 
-    def _reap(self) -> list[tuple[_Running, int]]:
+    def _reap(self) -> list[tuple[Running, int]]:
         ended = [(running, code) for running in self._running if (code := child.reap(running.pid)) is not None]
         for running, _ in ended:
             self._running.remove(running)
@@ -264,7 +188,7 @@ class Supervisor:
             child.end_orphans(self._not_units | {running.pid for running in self._running})
         return ended
 
-    def _settle(self, ended: _Running, code: int) -> None:
+    def _settle(self, ended: Running, code: int) -> None:
         """See that a unit whose process has ended has a result, or is started again."""
         ended.log.sync(at_once=True)
         unit = ended.unit
@@ -275,46 +199,38 @@ class Supervisor:
             self._forget(unit)
         elif ended.condemned is not None:
             self._end(ended, *ended.condemned)
-        elif code == child.NO_STORE and causes.is_refusal(_last_line(ended)):
-            self._try_again(ended)
+        elif code == child.NO_STORE and causes.is_refusal(cause := ended.last_line):
+            self._try_again(ended, f"{cause};", lambda starts: ("storage", f"{cause}; starts: {starts}"))
         elif code >= 0:
-            self._end(ended, "error", causes.why_ended(code, _last_line(ended), self._job.kind))
-        elif (starts := self._starts(unit)) >= self._most_starts:
-            self._end(ended, *causes.why_killed(-code, ended.kills_before, starts))
+            self._end(ended, "error", causes.why_ended(code, ended.last_line, self._job.kind))
         else:
-            say(f"{unit}: killed by {causes.signal_name(-code)}, is started again")
-            self._waiting.appendleft(unit)
+            cause = f"killed by {causes.signal_name(-code)},"
+            self._try_again(ended, cause, lambda starts: causes.why_killed(-code, ended.kills_before, starts))
 
-    def _end(self, ended: _Running, kind: str, message: str) -> None:
+    def _end(self, ended: Running, kind: str, message: str) -> None:
         """Record that a unit failed, once what it has left on this host is kept, by a process of its own again."""
         folder = folder_of(ended.log.file, ended.attempt.number)
         if not folder.is_dir():
             self._fail(ended.unit, kind, message, ended)
             return
-        unit, url, spec, waits = ended.unit, self._ledger.url, self._ledger.spec, Waits()
-
-        def keep() -> None:
-            keep_left(_ledger_of_child(url, spec, waits), unit, folder)
-
-        pid = child.start(keep, ended.log.file, self._lifeline, {})
-        keeps = replace(ended, pid=pid, waits=waits, began=time.monotonic(), longest=_KEEPING, condemned=None)
-        keeps.failure = kind, message
+        pid, waits = self._fork(partial(keep_left, trial=ended.unit, folder=folder), ended.log, {})
+        keeps = replace(ended, pid=pid, waits=waits, failure=(kind, message), condemned=None)
+        keeps.began, keeps.longest = time.monotonic(), _KEEPING
         self._running.append(keeps)
 
     def _forget(self, unit: str) -> None:
         """Keep nothing of a unit that has its result: a lane may come to run thousands."""
-        log = self._logs.pop(unit, None)
-        if log is not None:
+        if (log := self._logs.pop(unit, None)) is not None:
             log.remove()
         self._source.settle(unit)
 
-    def _try_again(self, ended: _Running) -> None:
-        """Start a unit again that could not read or write its files, unless it has had its starts."""
-        cause = _last_line(ended)
-        if (starts := self._starts(ended.unit)) >= self._most_starts:
-            self._end(ended, "storage", f"{cause}; starts: {starts}")
+    def _try_again(self, ended: Running, cause: str, why: Callable[[int], tuple[str, str]]) -> None:
+        """Start a unit again, unless it has had its starts: why it failed then is told by how many it had."""
+        starts = counted(self._ledger.attempts(ended.unit))
+        if starts >= self._most_starts:
+            self._end(ended, *why(starts))
         else:
-            say(f"{ended.unit}: {cause}; is started again")
+            say(f"{ended.unit}: {cause} is started again")
             self._waiting.appendleft(ended.unit)
 
     def _give_up(self, unit: str, error: StoreError) -> None:
@@ -339,7 +255,7 @@ class Supervisor:
             if running.failure is None:  # else it keeps a dead trial's files, and may end that
                 child.kill(running.pid, signal.SIGTERM)
         end = time.monotonic() + _GRACE
-        left: list[_Running] = list(self._running)
+        left = list(self._running)
         while self._running:
             if time.monotonic() > end:
                 for running in self._running:
@@ -350,7 +266,7 @@ class Supervisor:
             self._work.do(running.unit, partial(self._give_back, running))
         return PREEMPTED
 
-    def _give_back(self, running: _Running) -> None:
+    def _give_back(self, running: Running) -> None:
         """Give a unit's start back, unless it has a result, or has failed already and it is not written yet."""
         failure = running.failure or running.condemned
         unended = self._ledger.result(running.unit) is None
@@ -360,14 +276,8 @@ class Supervisor:
         if unended and failure is not None:
             self._fail(running.unit, *failure, running)
 
-    def _why_crashed(self, attempts: list[Attempt]) -> tuple[str, str]:
-        return causes.why_crashed(attempts[-1], _counted(attempts), self._limits.trial_retries)
-
-    def _starts(self, unit: str) -> int:
-        return _counted(self._ledger.attempts(unit))
-
     def _fail(
-        self, unit: str, kind: str, message: str, ended: _Running | None = None, attempt: Attempt | None = None
+        self, unit: str, kind: str, message: str, ended: Running | None = None, attempt: Attempt | None = None
     ) -> None:
         """Record that a unit failed: its process has ended, or an earlier job's attempt is its last, or none began."""
         say(f"{unit}: failed, {kind}: {message}")
@@ -384,19 +294,3 @@ class Supervisor:
             peak_memory=ended.peak_memory if ended is not None else 0,
         )
         self._forget(unit)
-
-
-def _ledger_of_child(url: str, spec: Spec, waits: Waits) -> Ledger:
-    """The run's ledger for a child, which has connections of its own, and waits where the disk is full."""
-    ledger = Ledger.open(url)
-    ledger.store.on_wait = waits.tell
-    return ledger.with_spec(spec)
-
-
-def _last_line(ended: _Running) -> str:
-    return ended.log.tail(LOG_TAIL).strip().rpartition("\n")[2]
-
-
-def _counted(attempts: list[Attempt]) -> int:
-    """How many of the starts are held against the unit."""
-    return sum(not attempt.preempted for attempt in attempts)

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Iterator
 from copy import deepcopy
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,16 +10,15 @@ from typing import TYPE_CHECKING, Any
 from windtunnel.definition.model import Definition
 from windtunnel.errors import WorkloadError
 from windtunnel.ledger import Ledger, Request
-from windtunnel.stopping.rules import Verdict
-from windtunnel.validation import shown
-from windtunnel_trainer import best, checkpoints, export, preemption
+from windtunnel.stopping.rules import Judgement
+from windtunnel_trainer import best, export, preemption
 from windtunnel_trainer.artifacts import Keeper
 from windtunnel_trainer.checkpoints import Progress, Report
 from windtunnel_trainer.data import Arrays, load_split
 from windtunnel_trainer.epochs import Epoch, begin_epoch, target_step
 from windtunnel_trainer.metrics import MetricsFile
 from windtunnel_trainer.process_group import ProcessGroup
-from windtunnel_trainer.reports import NotFiniteError, add_report, as_line, not_finite
+from windtunnel_trainer.reports import add_report, as_line, require_finite
 from windtunnel_trainer.saving import Saver
 from windtunnel_trainer.seeds import seed_everything
 from windtunnel_trainer.stopping import Stopper, TrialStopped
@@ -38,9 +36,10 @@ class Trial(Keeper):
         seed: of this training.
         horizon: the epochs that schedules of the learning rate see, whatever this trial's own.
         exported: whether a model was exported.
-        stopped: the verdict that ended the trial; None where none did.
+        stopped: the judgement that ended the trial; None where none did.
         resumable: whether there is a checkpoint of where it was stopped.
         ledger: of the run.
+        id: the trial's.
         definition: of the search.
     """
 
@@ -73,22 +72,18 @@ class Trial(Keeper):
         self.settings = deepcopy(definition.settings)
         self.seed = request.seed
         self.horizon = float(definition.epochs.horizon or definition.epochs.full)
-        self.exported = False
-        self.stopped: Verdict | None = None
-        self.resumable = False
-        self.ledger, self.definition, self._request = ledger, definition, request
-        self._group = ProcessGroup()
+        self.exported = self.resumable = self._loaded_best = False
+        self.stopped: Judgement | None = None
+        self.definition, self._request = definition, request
         self._stop, self._listener = stop, listener
-        self._first_start = first_start
         self._progress = Progress()
-        self._saver = Saver(ledger, definition, request, self._group, checkpoint_every)
-        self._loaded_best = False
+        group = ProcessGroup()
+        self._saver = Saver(ledger, definition, request, group, checkpoint_every, first_start=first_start)
         self._target: int | None = None
         self._began = time.monotonic()
-        watched = definition.watched if definition.early_stopping.rules else None
-        self._metrics = MetricsFile(ledger, request.trial, watched)
+        self._metrics = MetricsFile(ledger, request.trial, definition)
         self._manifest: dict[str, Any] | None = None
-        super().__init__(ledger, request.trial, definition.limits.artifacts, self._group, folder)
+        super().__init__(ledger, request.trial, definition.limits.artifacts, group, folder)
         seed_everything(self.seed)
 
     @cached_property
@@ -130,18 +125,7 @@ class Trial(Keeper):
         Raises:
             WorkloadError: the checkpoint does not fit the objects.
         """
-        objects = self._saver.named(objects)
-        checkpoint = self._saver.latest(first_start=self._first_start)
-        self._group.agree(None)  # nobody goes on, and writes another checkpoint, before all have read this one
-        if checkpoint is None:
-            return False
-        trial, self._progress, saved = checkpoint
-        if trial != self.id:
-            self._progress.go_on()
-        checkpoints.load_states(objects, saved, f"the checkpoint of {trial}")
-        self._began = time.monotonic() - self._progress.seconds
-        self._group.say(f"going on from {trial}, step {self._progress.step}")
-        return True
+        return self._go_on(self._saver.restore(objects))
 
     def take_up(self, restore: Callable[[Ledger, str], list[Report] | None]) -> float:
         """Go on from a state that is not torch's; the epochs that were done then.
@@ -149,25 +133,15 @@ class Trial(Keeper):
         Args:
             restore: takes up the state of a trial of a ledger; the reports so far, or None where it has none.
         """
-        for trial, ledger in self._saver.sources(first_start=self._first_start):
-            reports = restore(ledger, trial)
-            if reports:
-                self._progress.reports, self._progress.seconds = reports, reports[-1].seconds
-                for report in reports:
-                    best.keep_best(self._progress, self.definition, report, {})
-                self._began = time.monotonic() - self._progress.seconds
-                self._group.say(f"going on from {trial}, epoch {reports[-1].epoch:g}")
-                return reports[-1].epoch
-        return 0.0
+        if not self._go_on(self._saver.take_up(restore)):
+            return 0.0
+        best.find_best(self._progress, self.definition)
+        return self._progress.reports[-1].epoch
 
     def renumber(self, after: float, by: float) -> None:
         """Count the reports after an epoch anew, so many epochs less; earlier ones that they replace are dropped."""
-        progress = self._progress
-        kept = [report for report in progress.reports if report.epoch <= min(after, after - by)]
-        moved = [replace(report, epoch=report.epoch - by) for report in progress.reports if report.epoch > after]
-        progress.reports, progress.best = kept + moved, None
-        for report in progress.reports:
-            best.keep_best(progress, self.definition, report, {})
+        self._progress.renumber(after, by)
+        best.find_best(self._progress, self.definition)
 
     def epochs(self, steps_per_epoch: int) -> Iterator[Epoch]:
         """The epochs that are left to do, the last one perhaps in part.
@@ -196,11 +170,6 @@ class Trial(Keeper):
         return self._request.epochs
 
     @property
-    def id(self) -> str:
-        """The trial's id."""
-        return self._request.trial
-
-    @property
     def reports(self) -> list[Report]:
         """All reports so far."""
         return deepcopy(self._progress.reports)
@@ -216,21 +185,15 @@ class Trial(Keeper):
             TrialStopped: the trial is not worth more training.
             WorkloadError: a value is no number, or has no name.
         """
-        if nameless:
-            raise WorkloadError(
-                f"report({shown(nameless[0])}): name what is reported: report(loss=0.5), report(**values)"
-            )
         progress = self._progress
         progress.seconds = self._seconds
-        report = add_report(progress, metrics, target=self._target, epochs=self._request.epochs)
+        report = add_report(progress, *nameless, metrics=metrics, target=self._target, epochs=self._request.epochs)
         best.keep_best(progress, self.definition, report, self._saver.objects)
         self.write_metrics()
-        origin = "read as " if self.definition.script is not None else ""  # of a script's own line, which stands above
-        self._group.say(f"{origin}{as_line(report)}")
+        self._group.say(as_line(report, self.definition))
         if self._listener is not None and self._group.leads:
             self._listener(report)
-        if broken := self._group.agree(not_finite(report, self.definition)):
-            raise NotFiniteError(f"{', '.join(broken)} is not finite at epoch {report.epoch:g}")
+        require_finite(report, self.definition, self._group)
         self._ask_to_stop()
 
     def checkpoint(self, **objects: Any) -> None:
@@ -270,7 +233,7 @@ class Trial(Keeper):
         model = self._group.unwrap(model)
         self.load_best(model)
         if self._group.leads:
-            export.export(self.ledger, self._request.trial, model, example, opset)
+            export.export(self.ledger, self.id, model, example, opset)
         self.exported = True
 
     def save_onnx(self, file: bytes | str | Path, model: "torch.nn.Module | None" = None) -> None:
@@ -290,7 +253,7 @@ class Trial(Keeper):
                 "objective_at is best: call trial.load_best(model) before you make the ONNX model of it"
             )
         if self._group.leads:
-            export.keep(self.ledger, self._request.trial, file, model)
+            export.keep(self.ledger, self.id, file, model)
         self.exported = True
 
     def load_best(self, model: "torch.nn.Module") -> None:
@@ -315,20 +278,21 @@ class Trial(Keeper):
         if self._group.leads:
             self._metrics.write(self._progress.reports, self._seconds, now=now)
 
+    def _go_on(self, progress: Progress | None) -> bool:
+        if progress is not None:
+            self._progress, self._began = progress, time.monotonic() - progress.seconds
+        return progress is not None
+
     def _ask_to_stop(self) -> None:
-        if self._stop is None or not self._progress.is_before(self._target, self._request.epochs):
+        if self._stop is None or not self._progress.is_before(self._target, self.target_epochs):
             return
-        verdict = self._group.agree(self._stop(self._progress.reports) if self._group.leads else None)
-        if verdict is None:
+        judgement = self._group.agree(self._stop(self._progress.reports) if self._group.leads else None)
+        if judgement is None:
             return
-        self.stopped = verdict
-        self._group.say(f"stopped by {verdict.rule}: {verdict.reason}")
-        if self._saver.objects:  # what the workload would save after its report
-            if self._group.leads:
-                self._saver.save(self._progress, self._saver.objects, self._seconds)
-            self._group.agree(None)  # nobody reads it before it is written
-            self.resumable = True
-        raise TrialStopped(verdict.reason)
+        self.stopped = judgement
+        self._group.say(f"stopped by {judgement.rule}: {judgement.reason}")
+        self.resumable = self._saver.save_all(self._progress, self._seconds)
+        raise TrialStopped(judgement.reason)
 
     @property
     def _seconds(self) -> float:

@@ -19,9 +19,9 @@ from windtunnel.definition.program import program_of, warnings_of
 from windtunnel.definition.threads import threads_of
 from windtunnel.errors import DefinitionError, WindtunnelError
 from windtunnel.host.machine import now
-from windtunnel.ledger import JobKind, Ledger, Spec
-from windtunnel.ledger.records import Session
-from windtunnel.ledger.stage import Stage
+from windtunnel.ledger import Ledger, Spec
+from windtunnel.ledger.session import Session
+from windtunnel.ledger.stage import Stage, StageKind
 from windtunnel.space import Params
 from windtunnel.stages import Search
 from windtunnel.strategies import get_strategy
@@ -78,7 +78,7 @@ def attempt(search: Search, params: Params, epochs: float) -> None:
     ledger, definition = search.ledger, search.definition
     seconds: dict[str, float] = {}  # by stage
     with _timed(seconds, "import"):
-        workload = units.preload(definition, JobKind.TRAIN)
+        workload = units.preload(definition, StageKind.SEARCH)
         _use_threads(definition, workload)
     ledger.begin({"definition": definition.model_dump(mode="json"), "code": search.code})
     with _timed(seconds, "prepare"):

@@ -13,9 +13,10 @@ from windtunnel.definition import Definition, definition_of
 from windtunnel.definition.program import workload_of
 from windtunnel.errors import NotFoundError, StoreError
 from windtunnel.host.machine import now
-from windtunnel.ledger import Attempt, Job, JobKind, Ledger, Request, Result, State
+from windtunnel.ledger import Attempt, Job, Ledger, Request, Result, State
 from windtunnel.ledger.failures import LOG_TAIL, failed
 from windtunnel.ledger.ids import trial_of, verification_id
+from windtunnel.ledger.stage import StageKind
 from windtunnel.text import error_text
 from windtunnel.validation import shown
 from windtunnel.workload.contract import Workload, load_workload
@@ -66,16 +67,16 @@ def run(
     definition = definition or definition_of(ledger)
     request: Request | None = None
     try:
-        if job.kind is not JobKind.PREPARE:
+        if job.kind is not StageKind.PREPARE:
             checked = ledger.request(trial_of(unit))
             check_request(checked, definition, ledger.spec.sources)
             request = checked
         if request is None:
             result = prepare(ledger, definition, unit)
-        elif job.kind is JobKind.TRAIN:
+        elif job.kind.trains:
             stop = rules_of(ledger, definition, request)
             first_start = attempt.number == 1 and not adopts
-            workload = preload(definition, JobKind.TRAIN)
+            workload = preload(definition, StageKind.SEARCH)
             goes_on = attempt.number > 1 or request.continue_from
             with nullcontext() if goes_on or not log else rehearsed(workload, ledger, definition, request, log):
                 folder = log and folder_of(log, attempt.number)
@@ -109,7 +110,7 @@ def rules_of(ledger: Ledger, definition: Definition, request: Request) -> Stoppe
     return Rules(ledger, definition, request) if searching and definition.early_stopping.rules else None
 
 
-def preload(definition: Definition, kind: JobKind) -> Workload:
+def preload(definition: Definition, kind: StageKind) -> Workload:
     """Import the workload and what its units need, so that processes forked from this one need not.
 
     Raises:
@@ -120,12 +121,12 @@ def preload(definition: Definition, kind: JobKind) -> Workload:
     return workload
 
 
-def import_libraries(kind: JobKind, *, torch: bool) -> None:
+def import_libraries(kind: StageKind, *, torch: bool) -> None:
     """Import what units of the kind need beside the workload, torch among it where that is wanted or loaded."""
     # onnxruntime is left out: it starts a thread, and loads in no time.
-    if kind is not JobKind.PREPARE and torch:
+    if kind is not StageKind.PREPARE and torch:
         importlib.import_module("torch")
-    if kind is JobKind.TRAIN and "torch" in sys.modules:
+    if kind.trains and "torch" in sys.modules:
         for name in ("onnx", "torch._dynamo", "torch.onnx"):  # the first optimiser imports dynamo, which takes a second
             importlib.import_module(name)
 
@@ -144,7 +145,7 @@ def prepare(ledger: Ledger, definition: Definition, unit: str = "prepare") -> Re
     manifest = ledger.manifest()
     if manifest is None or not is_whole(ledger, manifest):
         data = Preparation(ledger, definition.data)
-        workload = preload(definition, JobKind.PREPARE)
+        workload = preload(definition, StageKind.PREPARE)
         if workload.prepare is not None:
             child.alone(workload.prepare, data)
         manifest = data.finish(needed=workload.prepare is not None)
@@ -167,7 +168,7 @@ def train(
         NoMetricsError: an objective or a constrained value was never reported.
         Exception: whatever the workload raises.
     """
-    workload = preload(definition, JobKind.TRAIN)  # before the trial, which seeds what is loaded
+    workload = preload(definition, StageKind.SEARCH)  # before the trial, which seeds what is loaded
     trial = Trial(ledger, definition, request, stop=stop, first_start=first_start, listener=listener, folder=folder)
     returned = None
     try:
@@ -242,7 +243,7 @@ def verify(ledger: Ledger, definition: Definition, request: Request) -> Result:
         Exception: whatever the workload raises.
     """
     verification = Verification(ledger, definition, request)
-    check = preload(definition, JobKind.VERIFY).verify
+    check = preload(definition, StageKind.VERIFY).verify
     if check is None:
         raise VerificationError(f"{definition.program} has no verify()")
     child.alone(check, verification)

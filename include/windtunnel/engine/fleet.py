@@ -10,13 +10,12 @@ from windtunnel.definition import Fleet
 from windtunnel.engine.perform import patiently, why_ended
 from windtunnel.engine.session import own_session
 from windtunnel.errors import FleetError
-from windtunnel.fleet.accounts import Accounts
 from windtunnel.fleet.beginning import begin, evaluates, evaluation_job, lanes
 from windtunnel.fleet.evaluating import EvaluationMonitor
 from windtunnel.fleet.gathering import gather
 from windtunnel.fleet.monitor import FleetMonitor, FleetProgress
-from windtunnel.fleet.planning import Choice, plan
-from windtunnel.fleet.publishing import publish, summary
+from windtunnel.fleet.planning import RunChoice, plan
+from windtunnel.fleet.publishing import publish
 from windtunnel.fleet.records import FleetPlan
 from windtunnel.fleet.split import split
 from windtunnel.launchers import get_launcher
@@ -30,25 +29,6 @@ _SHORTEST = 0.05  # seconds between two looks
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What came of a fleet's run.
-
-    Attributes:
-        ledger: of the run.
-        accounts: items, mini-batches and partitions.
-        gathered: what the gathering wrote.
-        evaluation: what the user's evaluation returned.
-        summary: all of it for people, a line each.
-    """
-
-    ledger: Ledger
-    accounts: Accounts
-    gathered: dict[str, Any]
-    evaluation: dict[str, float | None]
-    summary: list[str]
 
 
 @dataclass
@@ -66,13 +46,16 @@ class FleetEngine:
 
     fleet: Fleet
     ledger: Ledger
-    choice: Choice = field(default_factory=Choice)
+    choice: RunChoice = field(default_factory=RunChoice)
     look: Callable[[FleetProgress], None] = lambda progress: None
     say: Callable[[str], None] = lambda line: None
     sleep: Callable[[float], None] = field(default=time.sleep, repr=False)
 
-    def perform(self) -> Outcome:
+    def perform(self) -> dict[str, Any]:
         """Go from the data to what is published; what is done already is not done again.
+
+        Returns:
+            What `published.json` holds.
 
         Raises:
             FleetError: a threshold was gone beyond, no process came up, or the evaluation failed.
@@ -82,27 +65,27 @@ class FleetEngine:
         session, running = own_session(self.ledger)
         ledger = self._patiently(begin, self.fleet, self.ledger, session, running, self.sleep)
         try:
-            outcome = self._perform(ledger)
+            published = self._perform(ledger)
         except BaseException as error:
             ledger.end(session, why_ended(error))
             raise
         finally:
             get_launcher(self.fleet.launcher).cancel(ledger)
         self._patiently(ledger.close, session)
-        return outcome
+        return published
 
-    def _perform(self, ledger: Ledger) -> Outcome:
+    def _perform(self, ledger: Ledger) -> dict[str, Any]:
         launcher = get_launcher(self.fleet.launcher)
         partitions = self._patiently(split, ledger, self.fleet)
         what = self._patiently(plan, ledger, self.fleet, partitions, self.choice)
         self._patiently(end_other_sessions, ledger, launcher)
         progress = self._train(ledger, what)
-        gathered = self._patiently(gather, ledger, self.fleet, what, partitions)
+        self._patiently(gather, ledger, self.fleet, what, partitions)
         if progress.failure:
             raise FleetError(f"the fleet has failed: {progress.failure}")
-        evaluation = self._evaluate(ledger) if evaluates(self.fleet) else {}
-        self._patiently(publish, ledger, self.fleet, what)
-        return Outcome(ledger, progress.accounts, gathered, evaluation, self._patiently(summary, ledger, what))
+        if evaluates(self.fleet):
+            self._evaluate(ledger)
+        return self._patiently(publish, ledger, self.fleet, what)
 
     def _train(self, ledger: Ledger, what: FleetPlan) -> FleetProgress:
         launcher = get_launcher(self.fleet.launcher)
@@ -112,11 +95,11 @@ class FleetEngine:
         monitor = FleetMonitor(ledger, self.fleet, what, jobs, launcher)
         return self._patiently(wait, monitor.poll, partial(self._launch, ledger), _SHORTEST, self.look, self.sleep)
 
-    def _evaluate(self, ledger: Ledger) -> dict[str, float | None]:
+    def _evaluate(self, ledger: Ledger) -> None:
         launcher = get_launcher(self.fleet.launcher)
         self._launch(ledger, [evaluation_job(ledger)])
         monitor = EvaluationMonitor(ledger, launcher)
-        return self._patiently(wait, monitor.poll, partial(self._launch, ledger), _SHORTEST, sleep=self.sleep).metrics
+        self._patiently(wait, monitor.poll, partial(self._launch, ledger), _SHORTEST, sleep=self.sleep)
 
     def _launch(self, ledger: Ledger, jobs: Sequence[Job]) -> None:
         self._patiently(launch, ledger, get_launcher(self.fleet.launcher), jobs, self.say)

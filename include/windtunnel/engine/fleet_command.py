@@ -9,9 +9,10 @@ from windtunnel.engine.command import FAILED, choose_run, greeting
 from windtunnel.engine.fleet import FleetEngine
 from windtunnel.engine.runs import link_latest
 from windtunnel.errors import DefinitionError, FleetError, Stopped
+from windtunnel.fleet.gathering import gathered
 from windtunnel.fleet.monitor import FleetProgress
-from windtunnel.fleet.planning import Choice, chosen
-from windtunnel.fleet.publishing import why_failed
+from windtunnel.fleet.planning import RunChoice, chosen
+from windtunnel.fleet.publishing import summary, why_failed
 from windtunnel.fleet.records import read_plan
 from windtunnel.report import write_report
 from windtunnel.text import printable
@@ -45,7 +46,7 @@ def run_fleet(fleet: Fleet, store: str, arguments: argparse.Namespace, choices: 
             _say(progress.message)
 
     try:
-        outcome = FleetEngine(fleet, ledger, choice, look, _warn).perform()
+        FleetEngine(fleet, ledger, choice, look, _warn).perform()
     except Stopped:
         _say(f"Nothing runs any more. The same command goes on with run {ledger.run}.")
         raise
@@ -56,12 +57,14 @@ def run_fleet(fleet: Fleet, store: str, arguments: argparse.Namespace, choices: 
         _warn("\n".join([*lines, f"What there is: {ledger.url}/gathered/batches.csv"]))
         return FAILED
     write_report(ledger)
-    files = [*outcome.gathered.get("files", []), "report.html"]
-    _say("\n".join([*outcome.summary, *(f"{ledger.url}/{name}" for name in files)]))
+    what, there = read_plan(ledger), gathered(ledger) or {}
+    files = [*there.get("files", []), "report.html"]
+    lines = summary(ledger, what) if what is not None else []
+    _say("\n".join([*lines, *(f"{ledger.url}/{name}" for name in files)]))
     return 0
 
 
-def chosen_by_set(fleet: Fleet, choices: dict[str, Any]) -> tuple[Fleet, Choice]:
+def chosen_by_set(fleet: Fleet, choices: dict[str, Any]) -> tuple[Fleet, RunChoice]:
     """The fleet as the command's `--set` has it, and the choice.
 
     Raises:

@@ -11,8 +11,8 @@ from windtunnel.errors import LedgerError
 from windtunnel.fleet.entry import source_of_entry, upload_entry
 from windtunnel.fleet.records import FleetPlan
 from windtunnel.host.machine import cores, now
-from windtunnel.ledger import Job, JobKind, Ledger, Spec
-from windtunnel.ledger.records import Session
+from windtunnel.ledger import Job, Ledger, Spec
+from windtunnel.ledger.session import Session
 from windtunnel.ledger.stage import FLEET
 from windtunnel.ledger.turns import take_turn
 from windtunnel.workload.files import code_digest
@@ -113,7 +113,7 @@ def evaluates(fleet: Fleet) -> bool:
 
 def evaluation_job(ledger: Ledger) -> Job:
     """The job that calls the user's function over the gathered table."""
-    return ledger.create_job(Job(job=EVALUATION, kind=JobKind.FLEET, stage=FLEET, units=[EVALUATION]))
+    return ledger.create_job(Job(job=EVALUATION, stage=FLEET, units=[EVALUATION]))
 
 
 def _with_lanes(fleet: Fleet) -> Fleet:

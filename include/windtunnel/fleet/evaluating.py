@@ -2,30 +2,15 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from windtunnel.errors import FleetError, LaunchError
 from windtunnel.fleet.beginning import EVALUATION, evaluation_job
 from windtunnel.launchers.base import Launcher
-from windtunnel.ledger import Job, Ledger, State
+from windtunnel.launchers.monitor import Progress
+from windtunnel.ledger import Ledger, State
 from windtunnel.ledger.writer import Heart
 
-
-@dataclass(frozen=True, slots=True)
-class EvaluationProgress:
-    """Whether the evaluation has ended, what it returned, and its job where that is to be launched again."""
-
-    done: bool
-    metrics: dict[str, float | None]
-    wanted: tuple[Job, ...] = ()
-
-    @property
-    def message(self) -> str:
-        """The progress as one line."""
-        if not self.done:
-            return "the evaluation is at work"
-        values = ", ".join(f"{name} {value:.6g}" for name, value in self.metrics.items() if value is not None)
-        return f"evaluated: {values}" if values else "evaluated"
+_AT_WORK = "the evaluation is at work"
 
 
 class EvaluationMonitor:
@@ -44,7 +29,7 @@ class EvaluationMonitor:
         self._absent = 0
         self._heart = Heart(ledger.own_turn, clock)
 
-    def poll(self) -> EvaluationProgress:
+    def poll(self) -> Progress:
         """Look once: one listing of live jobs, and the result.
 
         Raises:
@@ -58,12 +43,13 @@ class EvaluationMonitor:
         if result is not None:
             if result.state is State.FAILED:
                 raise FleetError(f"the evaluation failed: {result.message}")
-            return EvaluationProgress(True, result.metrics)
+            values = ", ".join(f"{name} {value:.6g}" for name, value in result.metrics.items() if value is not None)
+            return Progress(True, f"evaluated: {values}" if values else "evaluated")
         self._absent = 0 if lives else self._absent + 1
         if self._absent < 2:
-            return EvaluationProgress(False, {})
+            return Progress(False, _AT_WORK)
         self._absent, job = 0, evaluation_job(self._ledger)
         if self._launcher.may_relaunch(self._ledger, job):
-            return EvaluationProgress(False, {}, (job,))
+            return Progress(False, _AT_WORK, (job,))
         reason = self._launcher.failure_reason(self._ledger, job)
         raise LaunchError(f"the evaluation: {reason.kind}: {reason.message}\n{reason.log}")

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from windtunnel.definition import Fleet, definition_of
 from windtunnel.fleet.accounts import Accounts, exceeded
@@ -11,6 +11,7 @@ from windtunnel.fleet.records import BatchResult, FleetPlan, batch_name, ended, 
 from windtunnel.host.machine import now
 from windtunnel.launchers.base import JobFailure, Launcher
 from windtunnel.launchers.lanes import LaneWatch
+from windtunnel.launchers.monitor import Progress, told
 from windtunnel.ledger import Job, Ledger, Result, State
 from windtunnel.ledger.claims import Claims, under_way
 from windtunnel.ledger.failures import record_failure
@@ -18,30 +19,16 @@ from windtunnel.ledger.writer import Heart
 
 
 @dataclass(frozen=True, slots=True)
-class FleetProgress:
+class FleetProgress(Progress):
     """How far a fleet's run is.
 
     Attributes:
-        done: whether what comes next may begin.
         accounts: of what has ended.
-        live: lanes that run or wait to run.
         failure: the threshold that was gone beyond; empty where none was.
-        wanted: lanes that are gone and are to be launched again before the next look.
     """
 
-    done: bool
-    accounts: Accounts
-    live: int
+    accounts: Accounts = field(kw_only=True)
     failure: str = ""
-    wanted: tuple[Job, ...] = ()
-
-    @property
-    def message(self) -> str:
-        """The progress as one line."""
-        parts = [self.accounts.message, f"{self.live} {'lane' if self.live == 1 else 'lanes'} live"]
-        parts += [self.failure] if self.failure else []
-        parts += [f"{', '.join(job.job for job in self.wanted)} to be launched again"] if self.wanted else []
-        return ", ".join(parts)
 
 
 class FleetMonitor:
@@ -101,7 +88,8 @@ class FleetMonitor:
         done = bool(failure) or not left
         if done:
             self._end(accounts, failure)
-        return FleetProgress(done, accounts, living, failure, tuple(wanted))
+        message = told((accounts.message, f"{living} {'lane' if living == 1 else 'lanes'} live", failure), wanted)
+        return FleetProgress(done, message, tuple(wanted), accounts=accounts, failure=failure)
 
     def _broken(self) -> str | None:
         """Why no lane can work at all, as one of them has recorded it."""

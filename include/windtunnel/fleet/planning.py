@@ -4,7 +4,6 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import islice
 from pathlib import Path
@@ -33,7 +32,7 @@ def _texts(value: Any) -> Any:
     return [str(name) if isinstance(name, int) and not isinstance(name, bool) else name for name in names if name != ""]
 
 
-class Choice(StrictModel):
+class RunChoice(StrictModel):
     """What a person chose for one run, by the trigger form or by `--set`."""
 
     partitions: Annotated[list[str], BeforeValidator(_texts)] = Field(default_factory=list)
@@ -46,23 +45,23 @@ class Choice(StrictModel):
     """Lanes at once, in place of the definition's `limits.parallel`."""
 
 
-def chosen(fleet: Fleet, choices: Mapping[str, Any]) -> tuple[Fleet, Choice]:
+def chosen(fleet: Fleet, choices: Mapping[str, Any]) -> tuple[Fleet, RunChoice]:
     """The fleet as chosen for a run, and the choice.
 
     Raises:
         DefinitionError: a choice is wrong, or there is no such.
     """
     given = {name: value for name, value in choices.items() if name != "resume"}  # which says what run it is
-    allowed = Choice.model_fields
+    allowed = RunChoice.model_fields
     faults = [Fault((name,), unknown(name, allowed, "choice")) for name in given if name not in allowed]
     if faults:
         raise DefinitionError.of(faults)
-    choice = read_model(Choice, given)
+    choice = read_model(RunChoice, given)
     limits = fleet.limits.model_copy(update={"parallel": choice.parallel or fleet.limits.parallel})
     return fleet.model_copy(update={"limits": limits}), choice
 
 
-def plan(ledger: Ledger, fleet: Fleet, partitions: Partitions, choice: Choice | None = None) -> FleetPlan:
+def plan(ledger: Ledger, fleet: Fleet, partitions: Partitions, choice: RunChoice | None = None) -> FleetPlan:
     """Fix what the run does, unless it is fixed.
 
     A partition whose data, code and settings are those of an earlier run that trained it is taken over. Of the others,
@@ -73,43 +72,41 @@ def plan(ledger: Ledger, fleet: Fleet, partitions: Partitions, choice: Choice | 
         LedgerError: a later session has begun.
     """
     last = last_run(ledger)
-    fixed = fixed_plan(ledger) or fix_plan(ledger, _made(ledger, fleet, partitions, choice or Choice(), last))
+    fixed = fixed_plan(ledger) or fix_plan(ledger, _made(ledger, fleet, partitions, choice or RunChoice(), last))
     if fixed.last == last:  # no other run has begun since
         _remember(ledger)
     return fixed
 
 
-def _made(ledger: Ledger, fleet: Fleet, partitions: Partitions, choice: Choice, last: str | None) -> FleetPlan:
+def _made(ledger: Ledger, fleet: Fleet, partitions: Partitions, choice: RunChoice, last: str | None) -> FleetPlan:
     basis = basis_of(ledger, fleet)
     wanted = fitting(partitions, choice.partitions)
-    known = _take_over(ledger, partitions, basis, last, wanted if choice.force else set())
+    taken_over, trained_before = _take_over(ledger, partitions, basis, last, wanted if choice.force else set())
     if choice.only_failed:
-        wanted = {place for place in wanted if partitions[place].name not in known.trained}
-    to_do = [place for place in range(len(partitions)) if place in wanted and place not in known.taken]
-    skipped = [place for place in range(len(partitions)) if place not in wanted and place not in known.taken]
+        wanted = {place for place in wanted if partitions[place].name not in trained_before}
+    to_do = [place for place in range(len(partitions)) if place in wanted and place not in taken_over]
+    skipped = [place for place in range(len(partitions)) if place not in wanted and place not in taken_over]
     size = fleet.mini_batch_size
     return FleetPlan(
         basis=basis,
         batches=tuple(tuple(to_do[first : first + size]) for first in range(0, len(to_do), size)),
-        taken=tuple(sorted(known.taken)),
+        taken=tuple(sorted(taken_over)),
         skipped=tuple(skipped),
         last=last,
         session=ledger.own_turn.number,
     )
 
 
-@dataclass(frozen=True)
-class _Known:
-    """What earlier runs know: places of partitions that are taken over, and names of those that were trained."""
+def _take_over(
+    ledger: Ledger, partitions: Partitions, basis: str, last: str | None, again: set[int]
+) -> tuple[set[int], set[str]]:
+    """Write what has not changed since an earlier run to the ledger, but for what is to be trained again anyway.
 
-    taken: set[int]
-    trained: set[str]
-
-
-def _take_over(ledger: Ledger, partitions: Partitions, basis: str, last: str | None, again: set[int]) -> _Known:
-    """Write what has not changed since an earlier run to the ledger, but for what is to be trained again anyway."""
+    Returns:
+        Places of the partitions that are taken over, and names of all that earlier runs trained.
+    """
     places = {identity(partition, basis): place for place, partition in enumerate(partitions)}
-    known, seen = _Known(set(), set()), set[str]()
+    taken_over, trained_before, seen = set[int](), set[str](), set[str]()
     with tempfile.TemporaryDirectory(prefix="windtunnel-") as folder:
         file = Path(folder) / "taken.jsonl"
         with file.open("w", encoding="utf-8") as lines:
@@ -119,15 +116,15 @@ def _take_over(ledger: Ledger, partitions: Partitions, basis: str, last: str | N
                 seen.add(partition.name)
                 if past.outcome.state is State.FAILED:
                     continue
-                known.trained.add(partition.name)
+                trained_before.add(partition.name)
                 place = places.get(identity(partition, its_basis))
                 if place is not None and place not in again:
-                    taken_over = past.model_copy(update={"partition": place})
-                    lines.write(taken_over.model_dump_json(exclude_defaults=True) + "\n")
-                    known.taken.add(place)
-        if known.taken:
+                    line = past.model_copy(update={"partition": place}).model_dump_json(exclude_defaults=True)
+                    lines.write(f"{line}\n")
+                    taken_over.add(place)
+        if taken_over:
             ledger.store.upload(ledger.path(_taken(ledger.own_turn.number)), file)
-    return known
+    return taken_over, trained_before
 
 
 def _taken(session: int) -> str:

@@ -25,6 +25,8 @@ from windtunnel.validation import unknown
 _HELD = 64 * 1024 * 1024  # characters of rows that are held before they go to files
 _WRITERS = 8  # uploads at once
 
+_Part = tuple[str, tuple[str, ...], Path, int]  # a partition's name and keys, its file here, and its rows
+
 
 def split(ledger: Ledger, fleet: Fleet) -> Partitions:
     """The run's partitions, each written to the ledger with an MLTable beside them; what is done is not done again.
@@ -35,14 +37,8 @@ def split(ledger: Ledger, fleet: Fleet) -> Partitions:
     there = Partitions.read(ledger)
     if there is not None:
         return there
-    with tempfile.TemporaryDirectory(prefix="windtunnel-") as folder, _Writer(ledger) as writer:
-        if fleet.split.by == "files":
-            for name, file in _files(fleet.data, Path(folder)):
-                writer.add(name, (name,), file, 0)
-        else:
-            for name, keys, file, rows in _tables(fleet, Path(folder)):
-                writer.add(name, keys, file, rows)
-        written = writer.finish()
+    with tempfile.TemporaryDirectory(prefix="windtunnel-") as folder:
+        written = list(_write(ledger, _parts(fleet, Path(folder))))
     if not written:
         raise WorkloadError(f"data: {fleet.data} holds nothing to split")
     delimited = all(partition.name.endswith(".csv") for partition in written)
@@ -54,42 +50,36 @@ def split(ledger: Ledger, fleet: Fleet) -> Partitions:
     return partitions
 
 
-class _Writer:
-    """Brings partitions to the ledger, several at once, and keeps their order."""
+def _parts(fleet: Fleet, folder: Path) -> Iterator[_Part]:
+    if fleet.split.by == "files":
+        return ((name, (name,), file, 0) for name, file in _files(fleet.data, folder))
+    return _tables(fleet, folder)
 
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
-        self._pool = ThreadPoolExecutor(_WRITERS)
-        self._due: deque[Future[Partition]] = deque()
-        self._written: list[Partition] = []
-        self._names: set[str] = set()
 
-    def __enter__(self) -> "_Writer":
-        return self
+def _write(ledger: Ledger, parts: Iterable[_Part]) -> Iterator[Partition]:
+    """Bring partitions to the ledger, several at once, in their order; a name that another has is refused."""
+    names: set[str] = set()
+    due: deque[Future[Partition]] = deque()
+    pool = ThreadPoolExecutor(_WRITERS)
+    try:
+        for part in parts:
+            if part[0] in names:
+                raise WorkloadError(f"data: two partitions have the name {part[0]!r}; give split.name all keys")
+            names.add(part[0])
+            due.append(pool.submit(_write_one, ledger, *part))
+            if len(due) > 4 * _WRITERS:
+                yield due.popleft().result()
+        yield from (each.result() for each in due)
+    finally:
+        pool.shutdown(cancel_futures=True)
 
-    def __exit__(self, *_: object) -> None:
-        self._pool.shutdown(cancel_futures=True)
 
-    def add(self, name: str, keys: tuple[str, ...], file: Path, rows: int) -> None:
-        """Bring one; a name that another has is refused."""
-        if name in self._names:
-            raise WorkloadError(f"data: two partitions have the name {name!r}; give split.name all keys")
-        self._names.add(name)
-        self._due.append(self._pool.submit(self._write, name, keys, file, rows))
-        if len(self._due) > 4 * _WRITERS:
-            self._written.append(self._due.popleft().result())
-
-    def finish(self) -> list[Partition]:
-        """All of them, once they are there."""
-        self._written += [each.result() for each in self._due]
-        return self._written
-
-    def _write(self, name: str, keys: tuple[str, ...], file: Path, rows: int) -> Partition:
-        with file.open("rb") as opened:
-            digest = hashlib.file_digest(opened, "sha256").hexdigest()
-        partition = Partition(name, keys, digest, rows)
-        self._ledger.store.upload(self._ledger.path(partition.path), file)
-        return partition
+def _write_one(ledger: Ledger, name: str, keys: tuple[str, ...], file: Path, rows: int) -> Partition:
+    with file.open("rb") as opened:
+        digest = hashlib.file_digest(opened, "sha256").hexdigest()
+    partition = Partition(name, keys, digest, rows)
+    ledger.store.upload(ledger.path(partition.path), file)
+    return partition
 
 
 def _files(data: str, folder: Path) -> Iterator[tuple[str, Path]]:
@@ -140,7 +130,7 @@ def _is_hidden(path: Path) -> bool:
     return path.name == mltable.NAME or any(part.startswith(".") for part in path.parts)
 
 
-def _tables(fleet: Fleet, folder: Path) -> Iterator[tuple[str, tuple[str, ...], Path, int]]:
+def _tables(fleet: Fleet, folder: Path) -> Iterator[_Part]:
     """Tables of the rows that belong together, in the order in which the data begins them."""
     files = list(_files(fleet.data, folder))
     header, rows = _rows(files)

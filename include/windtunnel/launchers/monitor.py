@@ -3,15 +3,15 @@
 import logging
 import math
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from windtunnel.definition import definition_of
 from windtunnel.errors import LaunchError
 from windtunnel.launchers.base import JobFailure, Launcher
 from windtunnel.launchers.lanes import LaneWatch, lanes
-from windtunnel.ledger import Job, JobKind, Ledger, Plan, Result, State
+from windtunnel.ledger import Job, Ledger, Plan, Result, State
 from windtunnel.ledger.claims import Claim, Claims, under_way
 from windtunnel.ledger.curves import last_report
 from windtunnel.ledger.failures import hopeless, record_failure
@@ -31,59 +31,28 @@ _SHARE = 4.0  # how many times as long as a look the time between two looks is a
 _LONGEST = 20.0  # seconds between two looks, however long the last one took: it may have waited for a full disk
 
 
-class Looked(Protocol):
-    """How far something is that is waited for."""
-
-    @property
-    def done(self) -> bool:
-        """Whether what comes next may begin."""
-
-    @property
-    def message(self) -> str:
-        """How far it is, as one line."""
-
-    @property
-    def wanted(self) -> Sequence[Job]:
-        """Jobs that are gone and are to be launched again before the next look."""
-
-
-P = TypeVar("P", bound=Looked)
-
-
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a stage is.
+    """How far something is that is waited for.
 
     Attributes:
         done: whether what comes next may begin.
-        finished: units of the stage that have a result.
-        total: units of the stage.
-        failed: those of the finished that failed.
-        live: the stage's jobs that run or wait to run.
-        late: trials of earlier iterations that have no result yet.
-        over: whether the search's time is used up.
+        message: how far it is, as one line.
         wanted: jobs that are gone and are to be launched again before the next look.
     """
 
     done: bool
-    finished: int
-    total: int
-    failed: int
-    live: int
-    late: int = 0
-    over: bool = False
+    message: str
     wanted: tuple[Job, ...] = ()
 
-    @property
-    def message(self) -> str:
-        """The progress as one line, such as `12 of 16 results in, 1 failed, 2 jobs live`."""
-        parts = [f"{self.finished} of {self.total} results in"]
-        parts += [f"{self.failed} failed"] if self.failed else []
-        parts += [f"{self.live} {'job' if self.live == 1 else 'jobs'} live"]
-        parts += [f"{self.late} late from before"] if self.late else []
-        parts += ["limits.search_time is used up"] if self.over else []
-        parts += [f"{', '.join(job.job for job in self.wanted)} to be launched again"] if self.wanted else []
-        return ", ".join(parts)
+
+P = TypeVar("P", bound=Progress)
+
+
+def told(parts: Iterable[str], wanted: Sequence[Job]) -> str:
+    """A progress as one line: its parts that are not empty, and what is to be launched again."""
+    again = f"{', '.join(job.job for job in wanted)} to be launched again" if wanted else ""
+    return ", ".join(part for part in (*parts, again) if part)
 
 
 class StageMonitor:
@@ -152,16 +121,16 @@ class StageMonitor:
         late = len(self._late(claims, ended))
         total = len(self._plan.units)
         given_up = self._is_iteration and self._hopeless(ended)
-        return Progress(
-            done=(len(own) == total and not late) or given_up or over or self._may_go_on(claims, ended),
-            finished=len(own),
-            total=total,
-            failed=sum(result.state is State.FAILED for result in own),
-            live=len(live & self._jobs),
-            late=late,
-            over=over,
-            wanted=tuple(wanted),
+        done = (len(own) == total and not late) or given_up or over or self._may_go_on(claims, ended)
+        failed, working = sum(result.state is State.FAILED for result in own), len(live & self._jobs)
+        parts = (
+            f"{len(own)} of {total} results in",
+            f"{failed} failed" if failed else "",
+            f"{working} {'job' if working == 1 else 'jobs'} live",
+            f"{late} late from before" if late else "",
+            "limits.search_time is used up" if over else "",
         )
+        return Progress(done, told(parts, wanted), tuple(wanted))
 
     def _out_of_time(self) -> bool:
         """Whether the time of the search is used up; a full training goes on then."""
@@ -229,7 +198,7 @@ class StageMonitor:
         return hopeless(last, self._limits.failed_trials, self._own) is not None
 
     def _ended(self) -> dict[str, Result]:
-        trials = all(job.kind is JobKind.TRAIN for job in self._plan.jobs)
+        trials = all(job.kind.trains for job in self._plan.jobs)
         return self._ledger.outcomes() if trials else self._ledger.step_outcomes()
 
     def _missed(self, job: Job, missing: Collection[str], ended: dict[str, Result]) -> list[Job]:

@@ -3,7 +3,7 @@
 from windtunnel.ledger.approval import Approval
 from windtunnel.ledger.ledger import Ledger
 from windtunnel.ledger.model import Model, Verdict
-from windtunnel.ledger.records import Attempt, Job, JobKind, Plan, Request, Result, State
+from windtunnel.ledger.records import Attempt, Job, Plan, Request, Result, State
 from windtunnel.ledger.selection import Decision, Selection
 from windtunnel.ledger.spec import Spec
 from windtunnel.ledger.trial import Trial
@@ -14,7 +14,6 @@ __all__ = [
     "Attempt",
     "Decision",
     "Job",
-    "JobKind",
     "Ledger",
     "Model",
     "Plan",

@@ -9,7 +9,7 @@ from typing import Any
 
 import rfc8785
 
-from windtunnel.ledger.records import Session
+from windtunnel.ledger.session import Session
 from windtunnel.ledger.stage import Stage
 
 _TRIAL = re.compile(r"[0-9a-f]{16}-e[0-9]+(\.[0-9]+)?(\.s[0-9]+)?(\.r[0-9]+)?")

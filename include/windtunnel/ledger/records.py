@@ -2,15 +2,21 @@
 
 import math
 import re
-import time
 from collections.abc import Container, Iterable
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    model_serializer,
+)
 
-from windtunnel.ledger.stage import Stage
+from windtunnel.ledger.stage import Stage, StageKind
 from windtunnel.text import readable
 
 Params = dict[str, Any]
@@ -40,15 +46,6 @@ class State(StrEnum):
     def has_values(self) -> bool:
         """Whether such a trial has values to compare: it was trained to the end, or until a rule stopped it."""
         return self in (State.COMPLETED, State.STOPPED)
-
-
-class JobKind(StrEnum):
-    """What a job's units are: trials to train, data to prepare, models to verify, a fleet's mini-batches to claim."""
-
-    PREPARE = "prepare"
-    TRAIN = "train"
-    VERIFY = "verify"
-    FLEET = "fleet"
 
 
 class Request(Record):
@@ -95,7 +92,6 @@ class Job(Record):
 
     Attributes:
         job: its id, unique in the run.
-        kind: what its units are.
         stage: the stage that it belongs to; None of a lane, which serves all stages that train.
         units: ids of trials; of other kinds' units, the ids that their results have; none of a lane.
         lane: its place among the jobs that run at once.
@@ -103,7 +99,6 @@ class Job(Record):
     """
 
     job: Id
-    kind: JobKind
     stage: Stage | None = None
     units: list[Id] = []
     lane: int = Field(default=0, ge=0)
@@ -112,13 +107,18 @@ class Job(Record):
     @classmethod
     def of_lane(cls, session: int, lane: int) -> "Job":
         """The lane of that place, from 0, in the session of that number: its name says all that there is to know."""
-        return cls(job=f"lane-{session}-{lane}", kind=JobKind.TRAIN, lane=lane)
+        return cls(job=f"lane-{session}-{lane}", lane=lane)
 
     @classmethod
     def named_lane(cls, job: str) -> "Job | None":
         """The lane of that name; None where the name is no lane's."""
         match = _LANE.fullmatch(job)
         return cls.of_lane(int(match[1]), int(match[2])) if match else None
+
+    @property
+    def kind(self) -> StageKind:
+        """What its units are, as its stage says; a lane's are trials."""
+        return self.stage.kind if self.stage is not None else StageKind.SEARCH
 
     @property
     def session(self) -> int | None:
@@ -129,6 +129,11 @@ class Job(Record):
     def owed(self, ended: Container[str]) -> list[str]:
         """Its units that have no result yet, given those that have one."""
         return owed(self.units, ended)
+
+    @model_serializer(mode="wrap")
+    def _told(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """The record also tells what its units are, for people and for other versions."""
+        return {**write(self), "kind": "train" if self.kind.trains else self.kind}
 
 
 def owed(units: Iterable[str], ended: Container[str]) -> list[str]:
@@ -259,52 +264,3 @@ class Launch(Record):
     number: int
     host: str
     launched: str
-
-
-class Origin(Record):
-    """Trials of an earlier run that are trained fully, where there is no search.
-
-    Attributes:
-        from_run: URL of that run's ledger.
-        trials: ids of the trials.
-    """
-
-    from_run: str
-    trials: list[Id]
-
-
-class Session(Record):
-    """One DAG run that works on the ledger's run (`sessions/<session>.json`).
-
-    Attributes:
-        session: the DAG run's id.
-        number: which of the run's sessions it is, counted from 1; 0 where an earlier version wrote it.
-        offset: how many iterations were done when it began: its group i performs iteration offset + i.
-        iterations: how many it may perform.
-        written: how many the definition's file has, whatever was chosen; 0 where an earlier version wrote it.
-        definition: the search as this session performs it, to be shown.
-        spec: digest of what it runs, its definition included.
-        retry_failed: whether its first iteration tries the failed trials once more.
-        started: when, ISO 8601 in UTC.
-    """
-
-    session: str
-    number: int = Field(default=0, ge=0)
-    offset: int = Field(ge=0)
-    iterations: int = Field(ge=0)
-    written: int = Field(default=0, ge=0)
-    definition: dict[str, Any]
-    spec: str = ""
-    retry_failed: bool = False
-    started: str
-
-    @property
-    def order(self) -> tuple[int, str]:
-        """Sorts a run's sessions; no clock orders those that have numbers."""
-        return self.number, self.started
-
-    def seconds_left(self, search_time: float | None) -> float:
-        """How much of its `limits.search_time` it still has, below 0 once that is used up; for ever without a limit."""
-        if search_time is None:
-            return math.inf
-        return datetime.fromisoformat(self.started).timestamp() + search_time - time.time()

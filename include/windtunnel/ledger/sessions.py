@@ -10,8 +10,8 @@ from windtunnel.ledger.ids import safe_name
 from windtunnel.ledger.manifest import MANIFEST
 from windtunnel.ledger.objects import RunObjects
 from windtunnel.ledger.reading import named, read_record, unreadable
-from windtunnel.ledger.records import Session
 from windtunnel.ledger.selection import Decision
+from windtunnel.ledger.session import Session
 from windtunnel.ledger.writer import WRITER, Writer
 
 

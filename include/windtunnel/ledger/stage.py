@@ -23,6 +23,11 @@ class StageKind(StrEnum):
     VERIFY = "verify"
     FLEET = "fleet"
 
+    @property
+    def trains(self) -> bool:
+        """Whether it trains a search's trials."""
+        return self in (StageKind.SEARCH, StageKind.FULL)
+
 
 _ORDER = list(StageKind)
 _TITLES = {

@@ -11,7 +11,7 @@ from windtunnel.ledger import Approval, Decision, Job, Ledger, Plan, Result, Sel
 from windtunnel.ledger.claims import Claim, Claims
 from windtunnel.ledger.ids import is_trial
 from windtunnel.ledger.reading import unreadable
-from windtunnel.ledger.records import Session
+from windtunnel.ledger.session import Session
 from windtunnel.ledger.stage import Stage, StageKind
 from windtunnel.report.fleet import FleetReader, is_fleets
 from windtunnel.report.snapshot import Snapshot

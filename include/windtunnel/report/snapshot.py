@@ -11,7 +11,7 @@ from windtunnel.ledger import Approval, Decision, Job, Model, Plan, Result, Sele
 from windtunnel.ledger.claims import Claim, under_way
 from windtunnel.ledger.ids import full_stage, is_trial
 from windtunnel.ledger.model import best_first
-from windtunnel.ledger.records import Session
+from windtunnel.ledger.session import Session
 from windtunnel.ledger.stage import Stage, StageKind
 from windtunnel.ledger.trial import averaged, feasible_trials
 from windtunnel.objectives.front import hypervolumes, pareto_front, reference_point

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from windtunnel.ledger import Job, JobKind, Plan, Request
+from windtunnel.ledger import Job, Plan, Request
 from windtunnel.ledger.stage import Stage
 from windtunnel.stages.history import History
 from windtunnel.stages.search import Search
@@ -24,7 +24,7 @@ def plan_trials(search: Search, history: History, stage: Stage, requests: Sequen
     return history.create_plan(Plan(stage=stage, requests=list(requests), jobs=[], **facts))
 
 
-def jobs_of(search: Search, stage: Stage, kind: JobKind, units: Sequence[str]) -> list[Job]:
+def jobs_of(search: Search, stage: Stage, units: Sequence[str]) -> list[Job]:
     """Jobs that do these units between them, as many as there may be lanes.
 
     Returns:
@@ -35,7 +35,6 @@ def jobs_of(search: Search, stage: Stage, kind: JobKind, units: Sequence[str]) -
     return [
         Job(
             job=f"{stage.jobs}{lane}",
-            kind=kind,
             stage=stage,
             units=[*units[lane::count]],
             lane=lane,

@@ -12,7 +12,7 @@ from windtunnel.definition import Definition, definition_of
 from windtunnel.errors import LedgerError
 from windtunnel.ledger import Ledger, Request
 from windtunnel.ledger.ids import config_id, trial_id
-from windtunnel.ledger.records import Session
+from windtunnel.ledger.session import Session
 from windtunnel.ledger.stage import Stage
 from windtunnel.space import Space
 from windtunnel.strategies import Problem

@@ -17,7 +17,7 @@ from windtunnel.host.machine import now
 from windtunnel.ledger import Ledger, Spec
 from windtunnel.ledger.format import has_other_ids, maker
 from windtunnel.ledger.reading import unreadable
-from windtunnel.ledger.records import Origin, Session
+from windtunnel.ledger.session import Origin, Session
 from windtunnel.ledger.sources import open_source
 from windtunnel.ledger.turns import take_turn
 from windtunnel.stages.search import Search

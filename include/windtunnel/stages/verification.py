@@ -1,7 +1,7 @@
 """Verifying the finalists' exported models."""
 
 from windtunnel.definition.program import workload_of
-from windtunnel.ledger import JobKind, Plan, State
+from windtunnel.ledger import Plan, State
 from windtunnel.ledger.ids import verification_id
 from windtunnel.ledger.records import owed
 from windtunnel.ledger.trial import ended
@@ -24,5 +24,5 @@ def plan_verification(search: Search) -> Plan:
     trained = ended(requests, history.results) if verifies else []
     checked = search.ledger.step_outcomes()
     units = owed((verification_id(trial.trial) for trial in trained if trial.state is State.COMPLETED), checked)
-    jobs = jobs_of(search, stage, JobKind.VERIFY, units)
+    jobs = jobs_of(search, stage, units)
     return history.create_plan(Plan(stage=stage, requests=[], jobs=jobs))

@@ -16,7 +16,7 @@ Curve = Sequence[float]
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Judgement:
     """What a rule says of a trial at one interval.
 
     Attributes:
@@ -32,7 +32,7 @@ class Verdict:
     reason: str
 
 
-def verdicts(early: EarlyStopping, own: Curve, peers: Iterable[Curve], direction: str) -> list[Verdict]:
+def judgements(early: EarlyStopping, own: Curve, peers: Iterable[Curve], direction: str) -> list[Judgement]:
     """What the rules that are due say of a trial.
 
     Args:
@@ -48,7 +48,7 @@ def verdicts(early: EarlyStopping, own: Curve, peers: Iterable[Curve], direction
     up = -sign(direction)
     mine = [up * value for value in own]
     others = [[up * value for value in peer[:n]] for peer in peers if len(peer) >= n]
-    return [Verdict(name, n, *_judge(rule, mine, others, up)) for name, rule in due.items()]
+    return [Judgement(name, n, *_judge(rule, mine, others, up)) for name, rule in due.items()]
 
 
 def bandit_bound(rule: Bandit, best: float) -> float:

@@ -9,7 +9,7 @@ from windtunnel.fleet.evaluating import EvaluationMonitor
 from windtunnel.fleet.monitor import FleetMonitor
 from windtunnel.fleet.records import read_plan
 from windtunnel.launchers import get_launcher
-from windtunnel.launchers.monitor import Looked
+from windtunnel.launchers.monitor import Progress
 from windtunnel.ledger import Ledger
 from windtunnel.stores.credentials import Credentials
 from windtunnel_airflow.triggers.results import ResultsTrigger
@@ -18,7 +18,7 @@ from windtunnel_airflow.triggers.results import ResultsTrigger
 class FleetTrigger(ResultsTrigger):
     """Polls a fleet's run; its stage is `fleet` for the mini-batches, or `evaluate`."""
 
-    def poller(self, credentials: Credentials | None = None) -> Callable[[], Looked]:
+    def poller(self, credentials: Credentials | None = None) -> Callable[[], Progress]:
         """What looks once at the mini-batches or the evaluation, each time that it is called; new.
 
         Raises:

@@ -10,7 +10,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from windtunnel.definition import definition_of
 from windtunnel.errors import StoreError, UnavailableError, WindtunnelError
 from windtunnel.launchers import get_launcher
-from windtunnel.launchers.monitor import Looked, StageMonitor
+from windtunnel.launchers.monitor import Progress, StageMonitor
 from windtunnel.ledger import Ledger
 from windtunnel.stores.credentials import Credentials
 from windtunnel_airflow.cluster import use_cluster_async
@@ -65,14 +65,14 @@ class ResultsTrigger(BaseTrigger):
             wanted = [job.job for job in progress.wanted]
             yield TriggerEvent({"message": progress.message, "wanted": wanted})  # type: ignore[no-untyped-call]
 
-    def poller(self, credentials: Credentials | None = None) -> Callable[[], Looked]:
+    def poller(self, credentials: Credentials | None = None) -> Callable[[], Progress]:
         """What looks once at the stage, each time that it is called; new."""
         ledger = Ledger.open(self.ledger, credentials).with_spec(self.digest).with_session(self.session)
         return StageMonitor(ledger, get_launcher(definition_of(ledger).launcher), self.stage).poll
 
-    async def _wait(self) -> Looked:
+    async def _wait(self) -> Progress:
         began = time.monotonic()
-        poll: Callable[[], Looked] | None = None
+        poll: Callable[[], Progress] | None = None
         proven, logged, delay, waiting = False, "", _FIRST_DELAY, False
         while True:
             try:

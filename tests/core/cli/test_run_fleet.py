@@ -7,7 +7,7 @@ import pytest
 from tests.fleets import ECHO, RAW
 from windtunnel.cli import main
 from windtunnel.errors import Stopped
-from windtunnel.fleet.planning import Choice
+from windtunnel.fleet.planning import RunChoice
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_a_wrong_choice_is_one_clear_error_and_begins_nothing(file, capsys, choi
     ("given", "names"), [(7, ["7"]), ("tenant_1*", ["tenant_1*"]), ([1, "b"], ["1", "b"]), ("", [])]
 )
 def test_partitions_are_named_by_a_list_or_by_one_name_or_number(given, names):
-    assert Choice(partitions=given).partitions == names
+    assert RunChoice(partitions=given).partitions == names
 
 
 def test_a_run_to_go_on_with_is_named_beside_the_choices(file, capsys):

@@ -11,8 +11,9 @@ import pytest
 from tests.fleets import fleet_from, table
 from windtunnel.engine.fleet import FleetEngine
 from windtunnel.errors import FleetError, Stopped
-from windtunnel.fleet.planning import Choice
-from windtunnel.fleet.records import result_of, results
+from windtunnel.fleet.planning import RunChoice
+from windtunnel.fleet.publishing import summary
+from windtunnel.fleet.records import read_plan, result_of, results
 from windtunnel.ledger import Ledger
 from windtunnel.report import FleetReader
 from windtunnel.stores import open_store
@@ -91,8 +92,8 @@ def faults(tmp_path_factory):
         limits={"parallel": 2, "slots": 2},
     )
     ledger = ledger_at(folder)
-    outcome = FleetEngine(fleet, ledger).perform()
-    return outcome, trace, ledger
+    published = FleetEngine(fleet, ledger).perform()
+    return published, trace, ledger
 
 
 def lines(trace, name):
@@ -135,7 +136,7 @@ def test_each_process_sees_a_gpu_of_its_own(faults):
 
 @pytest.mark.slow
 def test_each_failure_is_retried_and_then_counted(faults):
-    outcome, trace, ledger = faults
+    published, trace, ledger = faults
     found = {tenant: (row["result"], row["attempts"], row["error"]) for tenant, row in by_tenant(ledger).items()}
     assert {tenant: found[tenant] for tenant in TENANTS[4:]} == {
         "slow": ("failed", "2", "timeout"),
@@ -150,9 +151,8 @@ def test_each_failure_is_retried_and_then_counted(faults):
         "error": 2,
         "last": 1,
     }
-    accounts = outcome.accounts
-    assert (accounts.batches_failed, accounts.batches_retried, accounts.short_returns) == (4, 5, 1)
-    assert (accounts.items, accounts.items_failed, accounts.partitions_failed) == (10, 4, 4)
+    counts = ("batches_failed", "batches_retried", "short_returns", "items", "items_failed", "partitions_failed")
+    assert [published["accounts"][name] for name in counts] == [4, 5, 1, 10, 4, 4]
     assert "no good" in by_tenant(ledger)["error"]["message"]
 
 
@@ -193,7 +193,7 @@ def test_only_what_failed_is_trained_in_the_next_run(faults):
     )
     again = ledger_at(trace.parent, run="again")
     with pytest.raises(FleetError, match="1 items failed; error_threshold allows 0"):
-        FleetEngine(fleet, again, Choice(partitions=["error", "last"])).perform()
+        FleetEngine(fleet, again, RunChoice(partitions=["error", "last"])).perform()
     assert len(lines(trace, "run-last")) == 1
     states = Counter(row["state"] for row in table(again, "gathered/leaderboard.csv"))
     assert states == {"taken": 6, "failed": 1, "skipped": 3}
@@ -241,11 +241,11 @@ def test_a_workload_trains_each_partition_in_a_process_of_its_own_unless_they_ar
     raw = "tenant,x\n" + "".join(f"{tenant},1\n" for tenant in range(4))
     fleet = fleet_from(tmp_path, raw=raw, workload=f"toy_reuse_{reuse}", reuse=reuse, limits={"parallel": 1})
     ledger = ledger_at(tmp_path)
-    outcome = FleetEngine(fleet, ledger).perform()
+    published = FleetEngine(fleet, ledger).perform()
     pids = {result.outcomes[0].metrics["pid"] for result in results(ledger)}
     assert len(pids) == (1 if reuse else 4)
-    assert outcome.evaluation == {"rows": 4}
-    assert outcome.summary == ["4 of 4 partitions trained", "evaluation: rows 4"]
+    assert published["evaluation"] == {"rows": 4}
+    assert summary(ledger, read_plan(ledger)) == ["4 of 4 partitions trained", "evaluation: rows 4"]
     assert [row["tenant"] for row in table(ledger)] == ["0", "1", "2", "3"]  # the keys are the data's
 
 
@@ -305,7 +305,7 @@ def test_kills_change_nothing_in_the_table(tmp_path):
     killer = threading.Thread(target=kill)
     killer.start()
     try:
-        FleetEngine(fleet, ledger, Choice(force=True)).perform()
+        FleetEngine(fleet, ledger, RunChoice(force=True)).perform()
     finally:
         over.set()
         killer.join()

@@ -9,7 +9,7 @@ from tests.fleets import fall_short, fleet_from, prepared, succeed, table
 from windtunnel.errors import StoreError
 from windtunnel.fleet.beginning import lanes
 from windtunnel.fleet.gathering import gather, standings
-from windtunnel.fleet.planning import Choice
+from windtunnel.fleet.planning import RunChoice
 from windtunnel.fleet.records import BatchResult, Outcome, batch_name, record
 from windtunnel.ledger import State, writer
 from windtunnel.report import write_report
@@ -17,7 +17,7 @@ from windtunnel.report import write_report
 
 def gathered(tmp_path, order, name, **fields):
     fleet = fleet_from(tmp_path, **fields)
-    ledger, partitions, plan = prepared(tmp_path, fleet, name, Choice(force=True))
+    ledger, partitions, plan = prepared(tmp_path, fleet, name, RunChoice(force=True))
     for number in order:
         succeed(ledger, plan, number, score=float(number % 3))
     return ledger, gather(ledger, fleet, plan, partitions)
@@ -52,7 +52,7 @@ def test_what_was_taken_over_stands_among_the_rest(tmp_path):
     lanes(ledger, fleet, plan)
     for number in range(3):
         succeed(ledger, plan, number, score=5.0)
-    ledger, partitions, plan = prepared(tmp_path, fleet, "b", Choice(partitions=["tenant_2"], force=True))
+    ledger, partitions, plan = prepared(tmp_path, fleet, "b", RunChoice(partitions=["tenant_2"], force=True))
     succeed(ledger, plan, 0, score=9.0)
     fleet = fleet.model_copy(update={"objectives": {"score": "maximize"}})
     gather(ledger, fleet, plan, partitions)

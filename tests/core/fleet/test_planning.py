@@ -7,7 +7,7 @@ from windtunnel.errors import DefinitionError, LedgerError
 from windtunnel.fleet.accounts import Accounts
 from windtunnel.fleet.beginning import begin, lanes
 from windtunnel.fleet.entry import source_of_entry
-from windtunnel.fleet.planning import Choice, plan, taken
+from windtunnel.fleet.planning import RunChoice, plan, taken
 from windtunnel.fleet.records import ended, read_plan
 
 
@@ -77,15 +77,15 @@ def test_what_failed_is_trained_again(tmp_path):
 
 def test_only_failed_leaves_out_what_has_changed_since_it_succeeded(tmp_path):
     run(tmp_path, "a", failing=["tenant_2.csv"])
-    _, what, done = run(tmp_path, "b", Choice(only_failed=True), raw=RAW + "3,north,31\n4,west,1\n")
+    _, what, done = run(tmp_path, "b", RunChoice(only_failed=True), raw=RAW + "3,north,31\n4,west,1\n")
     assert done == ["tenant_2.csv", "tenant_4.csv"]
     assert (what.taken, what.skipped) == ((0,), (2,))
 
 
 def test_force_trains_again_what_was_chosen(tmp_path):
     run(tmp_path, "a")
-    assert run(tmp_path, "b", Choice(force=True))[2] == ALL
-    _, what, done = run(tmp_path, "c", Choice(partitions=["tenant_2"], force=True))
+    assert run(tmp_path, "b", RunChoice(force=True))[2] == ALL
+    _, what, done = run(tmp_path, "c", RunChoice(partitions=["tenant_2"], force=True))
     assert done == ["tenant_2.csv"]
     assert what.taken == (0, 2)
 
@@ -100,20 +100,20 @@ def test_force_trains_again_what_was_chosen(tmp_path):
     ],
 )
 def test_partitions_are_chosen_by_name_key_or_pattern(tmp_path, patterns, chosen):
-    _, what, done = run(tmp_path, "a", Choice(partitions=patterns))
+    _, what, done = run(tmp_path, "a", RunChoice(partitions=patterns))
     assert done == chosen
     assert len(what.skipped) == 3 - len(chosen)
 
 
 def test_a_pattern_that_fits_nothing_is_an_error_that_names_what_there_is(tmp_path):
     with pytest.raises(DefinitionError, match=r"partitions: tenat_1: no such partition \(did you mean 'tenant_1'\?\)"):
-        prepared(tmp_path, fleet_from(tmp_path), choice=Choice(partitions=["tenat_1"]))
+        prepared(tmp_path, fleet_from(tmp_path), choice=RunChoice(partitions=["tenat_1"]))
 
 
 def test_a_partition_that_the_last_run_skipped_is_taken_from_the_run_before(tmp_path):
     run(tmp_path, "a")
     changed = RAW.replace("2,south,21", "2,south,22")
-    run(tmp_path, "b", Choice(partitions=["tenant_1"]), raw=changed)  # the new tenant 2 is not trained
+    run(tmp_path, "b", RunChoice(partitions=["tenant_1"]), raw=changed)  # the new tenant 2 is not trained
     again, what, done = run(tmp_path, "c")
     assert done == []
     assert sorted((past.partition, past.source) for past in taken(again, what)) == [(0, "a"), (1, "a"), (2, "a")]
@@ -130,7 +130,7 @@ def test_a_run_that_was_cut_off_counts_with_what_it_did(tmp_path):
 def test_a_plan_is_made_once(tmp_path):
     fleet = fleet_from(tmp_path)
     ledger, partitions, what = prepared(tmp_path, fleet)
-    assert plan(ledger, fleet, partitions, Choice(partitions=["tenant_1"])) == what == read_plan(ledger)
+    assert plan(ledger, fleet, partitions, RunChoice(partitions=["tenant_1"])) == what == read_plan(ledger)
 
 
 def test_a_run_goes_on_with_the_same_definition_only(tmp_path):

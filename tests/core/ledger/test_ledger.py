@@ -3,9 +3,9 @@ import json
 import pytest
 
 from windtunnel.errors import LedgerError
-from windtunnel.ledger import Job, JobKind, Ledger, Plan, Result, Selection, State
+from windtunnel.ledger import Job, Ledger, Plan, Result, Selection, State
 from windtunnel.ledger.format import FORMAT
-from windtunnel.ledger.records import Session
+from windtunnel.ledger.session import Session
 from windtunnel.stores.local import LocalStore
 
 TRIAL = "0123456789abcdef-e0.1"
@@ -86,13 +86,24 @@ def test_a_copied_folder_is_a_ledger_too(ledger, tmp_path):
 
 
 def test_a_plan_is_fixed_by_the_first_writer_and_its_jobs_are_written(ledger):
-    job = Job(job="1-0", kind=JobKind.TRAIN, stage="1", units=[TRIAL])
+    job = Job(job="1-0", stage="1", units=[TRIAL])
     first = ledger.create_plan(Plan(stage="1", requests=[], jobs=[job]))
     second = ledger.create_plan(Plan(stage="1", requests=[], jobs=[], note="other"))
     assert second == first == ledger.plan("1")
     assert ledger.job("1-0") == job
     with pytest.raises(LedgerError, match="no job"):
         ledger.job("1-1")
+
+
+@pytest.mark.parametrize(
+    ("stage", "kind"),
+    [("3", "train"), ("full-3", "train"), ("verify-3", "verify"), ("prepare", "prepare"), ("fleet", "fleet")],
+)
+def test_a_jobs_record_tells_what_its_units_are(ledger, stage, kind):
+    job = ledger.create_job(Job(job="a-job", stage=stage, units=[TRIAL]))
+    record = ledger.read_json("jobs/a-job.json")
+    assert record["kind"] == kind
+    assert Job.model_validate(record) == job == ledger.job("a-job")
 
 
 def test_stages_are_in_order_and_iterations_are_done_once_selected(ledger):
@@ -108,7 +119,7 @@ def test_stages_are_in_order_and_iterations_are_done_once_selected(ledger):
 def test_the_last_preparation_is_found_among_the_jobs_logs_and_launches(ledger):
     assert ledger.preparation() is None
     for name in ("prepare", "prepare-r1", "prepare-r10", "prepare-r9"):
-        ledger.create_job(Job(job=name, kind=JobKind.PREPARE, stage=name, units=[name]))
+        ledger.create_job(Job(job=name, stage=name, units=[name]))
         ledger.begin_launch(name, "host", "now")
         for end in ("log", "lock"):
             ledger.store.put(ledger.path(f"jobs/{name}.{end}"), b"")
@@ -154,7 +165,7 @@ def test_a_session_is_finished_and_closed_once_it_says_so(ledger):
 def test_the_last_preparation_is_the_one_that_counts(ledger):
     assert ledger.preparation() is None
     for name in ("prepare", "prepare-r2", "prepare-r10"):
-        ledger.create_job(Job(job=name, kind=JobKind.PREPARE, stage=name, units=[name]))
+        ledger.create_job(Job(job=name, stage=name, units=[name]))
     ledger.begin_launch("prepare", "host", "now")
     ledger.store.put(ledger.path("jobs/prepare.log"), b"what the job printed")
     assert ledger.preparation().job == "prepare-r10"

@@ -4,15 +4,13 @@ import hashlib
 
 import pytest
 
-from windtunnel.ledger import Job, JobKind, Ledger, Model, Plan, Result, State, Trial, Verdict
+from windtunnel.ledger import Job, Ledger, Model, Plan, Result, State, Trial, Verdict
 from windtunnel.ledger.model import best_first
 from windtunnel.stores.local import LocalStore
 
 TRIAL = "0123456789abcdef-e4"
 UNIT = f"verify-{TRIAL}"
-ASKED = Plan(
-    stage="verify-1", requests=[], jobs=[Job(job="verify-1-0", kind=JobKind.VERIFY, stage="verify-1", units=[UNIT])]
-)
+ASKED = Plan(stage="verify-1", requests=[], jobs=[Job(job="verify-1-0", stage="verify-1", units=[UNIT])])
 NOT_ASKED = ASKED.model_copy(update={"jobs": [ASKED.jobs[0].model_copy(update={"units": []})]})
 
 

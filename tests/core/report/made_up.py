@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from windtunnel.definition.model import Definition
-from windtunnel.ledger import Decision, Job, JobKind, Ledger, Plan, Request, Result, Selection, State, Trial
+from windtunnel.ledger import Decision, Job, Ledger, Plan, Request, Result, Selection, State, Trial
 from windtunnel.ledger.ids import trial_id
-from windtunnel.ledger.records import Session
+from windtunnel.ledger.session import Session
 
 HOSTILE = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\"> & \"quotes\" 'too'"
 BEGAN = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
@@ -228,9 +228,7 @@ def _odd(hostile: bool) -> dict[str, str]:
 
 def _plan(ledger: Ledger, stage: str, requests: list[Request]) -> None:
     units = [request.trial for request in requests]
-    jobs = [
-        Job(job=f"{stage}-{lane}", kind=JobKind.TRAIN, stage=stage, units=units[lane::2], lane=lane) for lane in (0, 1)
-    ]
+    jobs = [Job(job=f"{stage}-{lane}", stage=stage, units=units[lane::2], lane=lane) for lane in (0, 1)]
     ledger.create_plan(Plan(stage=stage, requests=requests, jobs=jobs))
 
 

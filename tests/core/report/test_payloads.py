@@ -6,7 +6,7 @@ import pytest
 from tests.core.report import made_up
 from windtunnel.ledger import Approval, Ledger, Plan
 from windtunnel.ledger.claims import Claims
-from windtunnel.ledger.records import Session
+from windtunnel.ledger.session import Session
 from windtunnel.report import RunReader, collect
 from windtunnel.report.payloads import Curves, compare, curves, importance, lanes, overview, trial, trials
 

@@ -4,7 +4,7 @@ import pytest
 
 from tests.core.report import made_up
 from windtunnel.errors import LedgerError
-from windtunnel.ledger import Job, JobKind, Ledger, Plan, State
+from windtunnel.ledger import Job, Ledger, Plan, State
 from windtunnel.report import RunReader, collect
 from windtunnel.report.payloads.compare import compare
 from windtunnel.report.stages import iterations, stages
@@ -162,7 +162,7 @@ def test_a_reader_sees_what_a_fresh_one_sees_at_every_moment(tmp_path: Path) -> 
     whole, growing = (Ledger(LocalStore(tmp_path / name), "digits_cnn", "first") for name in ("whole", "growing"))
     made_up.fill(whole, iterations=2, finalists=2)
     units = list(whole.step_outcomes())
-    job = Job(job="verify-2-0", kind=JobKind.VERIFY, stage="verify-2", units=units)
+    job = Job(job="verify-2-0", stage="verify-2", units=units)
     whole.create_plan(Plan(stage="verify-2", requests=[], jobs=[job]))
     made_up.begin(growing, made_up.definition())
     reader = RunReader(growing)

@@ -95,9 +95,9 @@ def test_a_search_ended_early_where_it_might_have_gone_on(ledger: Ledger, iterat
 
 def test_a_failed_preparation_is_said(ledger: Ledger) -> None:
     made_up.begin(ledger, made_up.definition())
-    from windtunnel.ledger import Job, JobKind
+    from windtunnel.ledger import Job
 
-    ledger.create_job(Job(job="prepare", kind=JobKind.PREPARE, stage="prepare", units=["prepare"]))
+    ledger.create_job(Job(job="prepare", stage="prepare", units=["prepare"]))
     assert payloads.overview(collect(ledger))["preparation"] == ""
     ledger.record(Result(trial="prepare", state=State.FAILED, kind="error", message="there is no such data"))
     assert payloads.overview(collect(ledger))["preparation"] == "error: there is no such data"

@@ -12,7 +12,7 @@ from windtunnel.cli import main
 from windtunnel.errors import StoreError, UnreadableError, WindtunnelError
 from windtunnel.launchers.base import JobFailure, Launcher
 from windtunnel.launchers.monitor import StageMonitor
-from windtunnel.ledger import Approval, Job, JobKind, Ledger, Result, Selection, State
+from windtunnel.ledger import Approval, Job, Ledger, Result, Selection, State
 from windtunnel.ledger.curves import read_curves
 from windtunnel.ledger.find import find_run
 from windtunnel.report import collect, payloads
@@ -122,7 +122,7 @@ def whole(tmp_path_factory):
     bench.train(search, choose_finalists(search))
     plan_verification(search)
     ledger.begin_trial(ledger.plan("1").requests[0])
-    ledger.create_job(Job(job="1-0", kind=JobKind.VERIFY, stage="verify-1", units=["verify-" + trial(ledger)]))
+    ledger.create_job(Job(job="1-0", stage="verify-1", units=["verify-" + trial(ledger)]))
     ledger.begin_first_attempt(trial(ledger), "1-0", "here", "2026-11-28T00:00:00+00:00")
     ledger.begin_launch("1-0", "here", "2026-11-28T00:00:00+00:00")
     ledger.cancel_launch("1-0")

@@ -3,11 +3,11 @@
 import pytest
 
 from windtunnel.definition.early_stopping import EarlyStopping
-from windtunnel.stopping.rules import verdicts
+from windtunnel.stopping.rules import judgements
 
 
 def stops(own, peers, direction="maximize", **rules):
-    said = verdicts(EarlyStopping.model_validate(rules), own, peers, direction)
+    said = judgements(EarlyStopping.model_validate(rules), own, peers, direction)
     return any(verdict.stop for verdict in said)
 
 
@@ -86,13 +86,13 @@ def test_truncation_compares_others_only_up_to_the_interval():
 
 def test_rules_are_due_at_multiples_of_the_interval_from_the_delay_on():
     early = EarlyStopping.model_validate({"median": {"evaluation_interval": 3, "delay_evaluation": 4}})
-    due = [n for n in range(1, 13) if verdicts(early, [0.0] * n, [], "maximize")]
+    due = [n for n in range(1, 13) if judgements(early, [0.0] * n, [], "maximize")]
     assert due == [6, 9, 12]
 
 
 def test_each_rule_says_why():
     early = EarlyStopping.model_validate({"bandit": {"slack_amount": 0.1}, "median": {}})
-    bandit, median = verdicts(early, [0.5], flat(0.8, 0.9), "maximize")
+    bandit, median = judgements(early, [0.5], flat(0.8, 0.9), "maximize")
     assert (bandit.rule, bandit.interval, bandit.stop) == ("bandit", 1, True)
     assert bandit.reason == "0.5 is below 0.8, the slack from 0.9, the best so far of 3 trials at interval 1"
     assert median.reason == "0.5 is below 0.8, the median of the means of 3 trials up to interval 1"

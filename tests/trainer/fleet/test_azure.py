@@ -39,10 +39,10 @@ def test_a_fleet_in_blob_storage_gathers_the_same_table_and_takes_it_over(azurit
     store = "azure://fleets/runs"
     first, second = (Ledger(open_store(store), "toy", run) for run in ("a", "b"))
     done = FleetEngine(fleet, first).perform()
-    assert (done.accounts.partitions_done, done.accounts.batches_failed) == (3, 0)
+    assert (done["accounts"]["partitions_done"], done["accounts"]["batches_failed"]) == (3, 0)
     assert [row["name"] for row in table(first)] == ["tenant_1.csv", "tenant_2.csv", "tenant_3.csv"]
     again = FleetEngine(fleet, second).perform()
-    assert (again.accounts.partitions_done, again.accounts.taken) == (0, 3)
+    assert (again["accounts"]["partitions_done"], again["accounts"]["taken"]) == (0, 3)
     for name in ("gathered/rows.csv", "outputs/kept/tenant_2.csv"):
         assert second.store.get(second.path(name)) == first.store.get(first.path(name))
 

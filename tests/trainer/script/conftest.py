@@ -11,7 +11,7 @@ import yaml
 from tests.runs import begin_by_hand
 from windtunnel.definition import Definition, load_definition, resolve
 from windtunnel.definition.program import program_of
-from windtunnel.ledger import Job, JobKind, Ledger, Request, Result
+from windtunnel.ledger import Job, Ledger, Request, Result
 from windtunnel.ledger.curves import read_points
 from windtunnel.ledger.ids import trial_id
 from windtunnel.stores import open_store
@@ -57,7 +57,7 @@ class Lab:
         trial = trial_id(CONFIG, epochs)
         if self.ledger.result(trial) is None and "1-0" not in self.starts:
             self.ledger.begin_trial(self.request({"lr": lr}, epochs))
-            self.ledger.create_job(Job(job="1-0", kind=JobKind.TRAIN, stage="1", units=[trial]))
+            self.ledger.create_job(Job(job="1-0", stage="1", units=[trial]))
         self.starts["1-0"] = 1
         command = [sys.executable, "-m", "windtunnel_trainer", self.ledger.url, "1-0", "--digest", self.ledger.digest]
         return subprocess.Popen(command, start_new_session=True)

@@ -10,7 +10,7 @@ import pytest
 from tests.runs import is_alive
 from windtunnel.errors import WorkloadError
 from windtunnel.ledger import State
-from windtunnel.stopping.rules import Verdict
+from windtunnel.stopping.rules import Judgement
 from windtunnel_trainer import units
 from windtunnel_trainer.failure import NoMetricsError, ScriptError
 from windtunnel_trainer.reports import NotFiniteError
@@ -178,7 +178,7 @@ STUBBORN = """
 def test_a_stop_ends_the_script_and_its_children_politely(lab, tmp_path):
     pids = tmp_path / "pids"
     made = lab(STUBBORN.format(pids=str(pids)))
-    made.stop = lambda reports: Verdict("bandit", 1, True, "too bad")
+    made.stop = lambda reports: Judgement("bandit", 1, True, "too bad")
     result = made.train()
     assert (result.state, result.kind) == (State.STOPPED, "bandit")
     assert "no model: the script left no model.onnx" in result.message
@@ -194,7 +194,7 @@ def test_a_script_that_will_not_go_is_killed(lab, monkeypatch):
         "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
         "print('accuracy=1', flush=True)\ntime.sleep(600)"
     )
-    made.stop = lambda reports: Verdict("bandit", 1, True, "too bad")
+    made.stop = lambda reports: Judgement("bandit", 1, True, "too bad")
     assert made.train().state == State.STOPPED
 
 
@@ -362,7 +362,7 @@ def test_a_file_that_is_no_model_is_told(lab):
 
 def test_a_stopped_script_may_leave_its_model(lab):
     made = lab(MODEL.replace("print(", "import time\n    print(").replace('=1")', '=1", flush=True); time.sleep(600)'))
-    made.stop = lambda reports: Verdict("bandit", 1, True, "too bad")
+    made.stop = lambda reports: Judgement("bandit", 1, True, "too bad")
     assert made.train().message == "too bad"
     assert "model.onnx" in made.files()
 

@@ -36,10 +36,10 @@ def search(lab, each_store, tmp_path):
 
         def stop(reports):
             between(len(reports))
-            verdict = decide(reports)
-            if verdict is None:
+            judgement = decide(reports)
+            if judgement is None:
                 (folder / f"go-{len(reports)}").touch()
-            return verdict
+            return judgement
 
         result = units.train(made[0].ledger, made[0].definition, request, stop, first_start=True)
         return result, len(list(folder.glob("began-*")))

@@ -2,7 +2,6 @@
 
 import math
 import os
-import select
 import shutil
 import signal
 import tempfile
@@ -11,7 +10,6 @@ from collections import deque
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from windtunnel.definition import Fleet
 from windtunnel.errors import StoreError, UnavailableError
@@ -32,8 +30,7 @@ from windtunnel_trainer.fleet.worker import READY
 from windtunnel_trainer.gpus import devices, visible_in
 from windtunnel_trainer.logs import say
 from windtunnel_trainer.processes import children
-from windtunnel_trainer.supervisor import PREEMPTED
-from windtunnel_trainer.wakeup import wake_up
+from windtunnel_trainer.wakeup import PREEMPTED, Wait, wake_up
 
 _TICK = 0.2  # seconds between two looks at clocks, memory and the cancel file
 _PAUSE = 5.0  # seconds until a store that gave no answer is asked for work again
@@ -95,8 +92,8 @@ class Lane:
         try:
             self._script = fetch_entry(self._ledger, self._fleet)
             self._devices = devices()
-            with wake_up(self._note_going) as wake:
-                return self._loop(wake)
+            with wake_up(self._note_going) as wait:
+                return self._loop(wait)
         finally:
             for process in self._processes:
                 child.kill(process.pid, signal.SIGKILL)
@@ -109,17 +106,14 @@ class Lane:
     def _note_going(self) -> None:
         self._told_to_go = True
 
-    def _loop(self, wake: int) -> int:
+    def _loop(self, wait: Wait) -> int:
         while not self._is_done():
             if self._told_to_go or (self._cancel_file is not None and self._cancel_file.exists()):
                 say("told to go")
                 return PREEMPTED
             self._claim()
             self._hand_out()
-            lines: list[Any] = [process.line for process in self._processes]
-            heard = select.select([wake, *lines], [], [], _TICK)[0]
-            if wake in heard:
-                os.read(wake, 512)
+            heard = wait(_TICK, [process.line for process in self._processes])
             for process in [process for process in self._processes if process.line in heard]:
                 self._hear(process)
             self._condemn()

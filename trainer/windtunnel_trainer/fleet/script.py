@@ -42,7 +42,7 @@ def _run(ledger: Ledger, partition: Partition, base: Path) -> None:
     given = {**partition.settings, **partition.keys}
     own = {"data": str(partition.files[0]), "epochs": 1, "epochs_done": 0, "processes": 1}
     values = place.values(partition.keys, partition.settings, **own)
-    processes = Processes(place.command(values, given), place.folder, place.environment(values, given))
+    processes = Processes(place.command(values, given), place.work.folder, place.environment(values, given))
     output = Output(definition.script, definition.objectives, lambda epoch, metrics: partition.report(**metrics))
     last = hear(processes, output, place)
     if processes.code:
@@ -51,8 +51,8 @@ def _run(ledger: Ledger, partition: Partition, base: Path) -> None:
     if results is not None:
         output.results(results, None, 1.0)
     for file in place.work.kept(definition.script.keep):
-        partition.save(file.relative_to(place.folder).as_posix().replace("/", "_"), file)
-    for file in (place.output / ONNX, place.folder / ONNX):
+        partition.save(file.relative_to(place.work.folder).as_posix().replace("/", "_"), file)
+    for file in (place.output / ONNX, place.work.folder / ONNX):
         if file.is_file() and place.work.is_made(file):
             partition.save_onnx(file)
             return

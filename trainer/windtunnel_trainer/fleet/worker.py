@@ -156,7 +156,7 @@ class Worker:
                 returned = self._contract.run([str(file) for file in files])
             rows = elements(returned)
         except BaseException as error:  # such as asyncio's CancelledError
-            _print_trace()
+            traceback.print_exc()
             kind, message = why_failed(error)
             failed = Outcome(state=State.FAILED, message=message)
             return Tried([failed] * len(places), len(items), 0, kind=kind, message=message)
@@ -198,7 +198,7 @@ class Worker:
                 partition.metrics |= verification.metrics
                 verified = True
         except BaseException as error:
-            _print_trace()
+            traceback.print_exc()
             message = ": ".join(why_failed(error))
             return Outcome(state=State.FAILED, message=message, seconds=_since(began)), []
         files = [*partition.saved, *(["model.onnx"] if partition.exported else [])]
@@ -223,7 +223,3 @@ def _say(line: socket.socket, message: Mapping[str, Any]) -> None:
 
 def _since(began: float) -> float:
     return round(time.monotonic() - began, 6)
-
-
-def _print_trace() -> None:
-    traceback.print_exc()

@@ -39,7 +39,7 @@ def run_check(model: "Verification") -> None:
         given = {**model.settings, **model.params}
         own = {MODEL: str(file), "epochs": definition.epochs.full, "epochs_done": definition.epochs.full}
         values = place.values(model.params, model.settings, **own, processes=1)
-        processes = Processes(place.check_command(values), place.folder, place.environment(values, given))
+        processes = Processes(place.check_command(values), place.work.folder, place.environment(values, given))
         hear(processes, Output(definition.script, definition.objectives, note), place)
     if processes.code:
         raise VerificationError(f"script.verify: the check {describe_end(processes.code)}: this model must not be used")

@@ -45,8 +45,7 @@ class Place:
     """The folders of one run of a script.
 
     Attributes:
-        work: its working directory, which begins as a copy of the script's folder.
-        folder: the same, as a path.
+        work: its working folder, which begins as a copy of the script's folder.
         output: a folder in it.
         reports: the file that `windtunnel.script.report` writes to.
         checkpoint: the folder that lives on, which is not made here.
@@ -69,8 +68,8 @@ class Place:
         self._definition = definition
         self._base = base
         self.work = WorkFolder.make(base, archived(ledger))
-        self.folder, self.checkpoint = self.work.folder, base / "checkpoint"
-        self.output, self.reports = self.folder / "output", base / "reports.jsonl"
+        self.checkpoint = base / "checkpoint"
+        self.output, self.reports = self.work.folder / "output", base / "reports.jsonl"
         self.output.mkdir(exist_ok=True)
         stand_in = base / "path" / "windtunnel"
         stand_in.mkdir(parents=True)
@@ -79,7 +78,7 @@ class Place:
 
     def told(self, line: str) -> str:
         """A line that a script wrote without the place's own folders, which nobody knows and which go."""
-        return line.replace(f"{self.folder}/", "").replace(f"{self._base}/", "")
+        return line.replace(f"{self.work.folder}/", "").replace(f"{self._base}/", "")
 
     def results(self, values: Mapping[str, Any]) -> str | None:
         """What the file of results says that the definition names; None where it names none, or the script left none.
@@ -90,8 +89,8 @@ class Place:
         name = self.script.results and filled(self.script.results, values)
         if not name:
             return None
-        file = self.folder / name
-        if not file.resolve().is_relative_to(self.folder.resolve()):
+        file = self.work.folder / name
+        if not file.resolve().is_relative_to(self.work.folder.resolve()):
             raise WorkloadError(f"script.results: {name} is not in the script's working directory")
         if not file.is_file():
             ProcessGroup().say(f"script.results: the script left no {name}")

@@ -85,7 +85,7 @@ class _Run:
         if self._checkpoint is not None:
             preemption.heed()
         processes = Processes(
-            command, self._place.folder, self._place.environment(values, given), self._script.starts(wanted)
+            command, self._place.work.folder, self._place.environment(values, given), self._script.starts(wanted)
         )
         try:
             try:
@@ -166,7 +166,7 @@ class _Run:
 
     def _take_model(self) -> None:
         """Take the model that the script has left, if it has."""
-        for file in (self._place.output / ONNX, self._place.folder / ONNX):
+        for file in (self._place.output / ONNX, self._place.work.folder / ONNX):
             if file.is_file() and self._place.work.is_made(file):
                 export.keep(self._trial.ledger, self._trial.id, file, None)
                 self._trial.exported = True
@@ -176,7 +176,7 @@ class _Run:
         """Keep the files that the definition names, and the state."""
         if self._checkpoint is not None:
             self._checkpoint.save(self._trial.reports)
-        self._trial.keep_files(self._place.folder, self._place.work.kept(self._script.keep))
+        self._trial.keep_files(self._place.work.folder, self._place.work.kept(self._script.keep))
 
     def _read_told(self) -> None:
         """Take in what `windtunnel.script.report` has written since."""

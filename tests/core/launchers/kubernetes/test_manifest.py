@@ -3,7 +3,7 @@ import pytest
 from tests.core.definition.conftest import GOOD
 from tests.definitions import definition_from
 from windtunnel.launchers.kubernetes.manifest import job_name, manifest
-from windtunnel.ledger import Job, JobKind, Ledger
+from windtunnel.ledger import Job, Ledger
 from windtunnel.stores import open_store
 
 TEMPLATE = {
@@ -28,7 +28,7 @@ def ledger(tmp_path):
 
 
 def job(units=("a", "b"), **fields):
-    return Job(job="1-0", kind=JobKind.TRAIN, stage="1", units=list(units), **fields)
+    return Job(job="1-0", stage="1", units=list(units), **fields)
 
 
 def made(ledger, a_job=None, **fields):

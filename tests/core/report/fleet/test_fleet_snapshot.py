@@ -14,7 +14,7 @@ from windtunnel.cli import main
 from windtunnel.fleet.beginning import lanes
 from windtunnel.fleet.gathering import gather
 from windtunnel.fleet.partitions import Partition, Partitions
-from windtunnel.fleet.planning import Choice
+from windtunnel.fleet.planning import RunChoice
 from windtunnel.fleet.publishing import publish
 from windtunnel.fleet.queue import Queue
 from windtunnel.fleet.records import BatchResult, Outcome, batch_name, record
@@ -205,7 +205,7 @@ def two(run, tmp_path):
     """The snapshots of two runs: of an earlier one and of a later one."""
     fleet, ledger, _, plan = run
     succeed(ledger, plan, 2, accuracy=0.5)
-    later, _, plan = prepared(tmp_path, fleet, "later", Choice(force=True))
+    later, _, plan = prepared(tmp_path, fleet, "later", RunChoice(force=True))
     for number, accuracy in enumerate((0.5, 0.9, 0.5)):
         succeed(later, plan, number, accuracy=accuracy)
     return FleetReader(ledger).read(), FleetReader(later).read()
