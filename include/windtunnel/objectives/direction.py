@@ -28,6 +28,11 @@ def reached(value: float, goal: float, direction: str) -> bool:
     return loss(value, direction) <= loss(goal, direction)
 
 
+def told(value: float | None) -> bool:
+    """Whether there is a value that says something: finite, and not so far out that it only stands for "no value"."""
+    return value is not None and -_FAR < value < _FAR
+
+
 def near(value: float) -> float:
     """The value, or where it lies far out, as those do that stand for "no value", one that can be calculated with."""
     return min(max(value, -_FAR), _FAR)

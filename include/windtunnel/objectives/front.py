@@ -3,12 +3,11 @@
 Objectives map a name to `maximize` or `minimize`; references are in the objectives' own units and order.
 """
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from windtunnel.objectives import dominance
-from windtunnel.objectives.direction import loss
+from windtunnel.objectives.direction import loss, told
 from windtunnel.objectives.dominance import Point
 
 
@@ -30,7 +29,8 @@ C = TypeVar("C", bound=Candidate)
 def pareto_front(candidates: Iterable[C], objectives: Mapping[str, str]) -> list[C]:
     """The candidates that no other is better than in every respect, in order.
 
-    Left out are those that lack an objective, have one that is not finite, or break a constraint.
+    Left out are those that lack an objective, have one that is not finite or only stands for "no value", or break a
+    constraint.
     """
     fit = comparable(candidates, objectives)
     return [fit[index] for index in dominance.non_dominated([_point(one, objectives) for one in fit])]
@@ -53,11 +53,12 @@ def fittest(candidates: Iterable[C], objectives: Mapping[str, str]) -> list[C]:
 
 
 def comparable(candidates: Iterable[C], objectives: Mapping[str, str]) -> list[C]:
-    """The candidates that may be on a front: every objective has a finite value, and no constraint is broken."""
+    """The candidates that may be on a front: every objective has a value that says something, no constraint is broken.
+
+    The largest number of all, say, as some programs write for "no value", would win where more is better.
+    """
     return [
-        one
-        for one in candidates
-        if one.violation == 0 and all(math.isfinite(one.objectives.get(name, math.nan)) for name in objectives)
+        one for one in candidates if one.violation == 0 and all(told(one.objectives.get(name)) for name in objectives)
     ]
 
 
@@ -105,15 +106,13 @@ def reference_point(candidates: Iterable[C], objectives: Mapping[str, str]) -> l
     """The worst corner for hypervolumes: of each objective the worst value, and a tenth of the values' range beyond.
 
     The tenth lets the front's ends count; where all values are equal it is a tenth of the value, or 1 at zero. Volumes
-    compare only over the same reference, so a search keeps the one that its first iteration gave. Values so large that
-    they can only stand for "no value" move no corner, unless there are no others.
+    compare only over the same reference, so a search keeps the one that its first iteration gave.
 
     Returns:
         One value an objective; an empty list where no candidate may be on a front.
     """
     points = [_point(one, objectives) for one in comparable(candidates, objectives)]
-    near = [point for point in points if point == dominance.limited(point)]
-    columns = zip(*(near or map(dominance.limited, points)), strict=True)
+    columns = zip(*points, strict=True)
     worst = [max(column) + ((max(column) - min(column)) or abs(column[0]) or 10.0) / 10 for column in columns]
     return list(_turned(worst, objectives)) if worst else []
 

@@ -10,6 +10,7 @@ from typing import Any
 from windtunnel.errors import WorkloadError
 from windtunnel.ledger import Trial
 from windtunnel.objectives.constraint import Constraint
+from windtunnel.objectives.direction import told
 from windtunnel.space import Params, Space
 from windtunnel.validation import StrictModel
 
@@ -56,10 +57,11 @@ class Problem:
     def broken_by(self, values: Mapping[str, float]) -> str | None:
         """Which constraint these known values break, as a sentence for people; None where they keep all.
 
-        An objective that is not finite counts as broken: the configuration could be on no front.
+        An objective that says nothing, as one that is not finite, counts as broken: the configuration could be on no
+        front.
         """
         for name in self.objectives:
-            if name in values and not math.isfinite(values[name]):
+            if name in values and not told(values[name]):
                 return f"{name} is {values[name]:g}, which no front can hold"
         for name, bound in self.constraints.items():
             how = bound.violated(values[name]) if name in values else None

@@ -129,17 +129,26 @@ class Kernel:
         """
         relevance, amplitude, product, noise, drift, early = self._values(theta)
         scaled = features.place * np.sqrt(relevance)
-        root = np.sqrt(5 * _squares(scaled, scaled))
+        root = _squares(scaled, scaled)
+        root *= 5
+        np.sqrt(root, out=root)
         decay = np.exp(-root)
-        matern = (1 + root + root * root / 3) * decay
-        last = product * matern + (features.basis * amplitude) @ features.basis.T
-        gaps = drift * np.outer(features.gap, features.gap)
-        covariance = last + gaps * (1 + last)
+        decay_by_root = (1 + root) * decay
+        matern = root * root
+        matern /= 3
+        matern *= decay
+        matern += decay_by_root
+        last = product * matern
+        last += (features.basis * amplitude) @ features.basis.T
+        gapless = not features.gap.any()  # as nearly always, and half of the work
+        gaps = np.zeros(()) if gapless else drift * np.outer(features.gap, features.gap)
+        covariance = last.copy() if gapless else last + gaps * (1 + last)
         covariance[np.diag_indices(len(features))] += self.noise(theta, features)
 
         def gradient(weights: Array) -> Array:
-            of_last = weights * (1 + gaps)
-            inner = (-5 / 6 * product) * of_last * (1 + root) * decay
+            of_last = weights if gapless else weights * (1 + gaps)
+            inner = of_last * decay_by_root
+            inner *= -5 / 6 * product
             spread = 2 * (inner.sum(1) @ features.place**2 - (features.place * (inner @ features.place)).sum(0))
             linear = (features.basis * (of_last @ features.basis)).sum(0)
             slopes = np.r_[
@@ -147,7 +156,7 @@ class Kernel:
                 np.bincount(self.groups.basis, linear * amplitude, self.groups.count),
                 product * np.vdot(of_last, matern),
                 noise * np.trace(weights),
-                np.vdot(weights, gaps * (1 + last)),
+                0.0 if gapless else np.vdot(weights, gaps * (1 + last)),
                 early * (np.diag(weights) @ features.gap**2),
             ]
             return np.asarray(slopes)

@@ -8,6 +8,7 @@ from scipy.linalg import cho_solve, cholesky, solve_triangular
 from scipy.linalg.lapack import dpotri
 from scipy.optimize import minimize
 
+from windtunnel.strategies.pareto.growing import Growing
 from windtunnel.strategies.pareto.kernel import Array, Features, Kernel
 from windtunnel.strategies.pareto.warp import Warp, tamed, warps
 
@@ -29,7 +30,7 @@ class Process:
         center: mean of the warped values.
         scale: of the warped values; variances are relative to its square.
         features: of the trials.
-        root: lower Cholesky factor of the trials' covariance.
+        root: lower Cholesky factor of the trials' covariance, which grows with what is believed.
         weights: what the covariances with the trials are multiplied by to give the mean.
     """
 
@@ -39,13 +40,13 @@ class Process:
     center: float
     scale: float
     features: Features
-    root: Array
+    root: Growing
     weights: Array
 
     def predict(self, features: Features) -> "Posterior":
         """What is expected of configurations, given the trials and what was believed since."""
         cross = self.kernel.covariance(self.theta, self.features, features)
-        explained = solve_triangular(self.root, cross, lower=True, check_finite=False)
+        explained = solve_triangular(self.root.filled, cross, lower=True, check_finite=False)
         variance = self.kernel.variance(self.theta, features) - np.einsum("ij,ij->j", explained, explained)
         return Posterior(self, features, cross.T @ self.weights, np.maximum(variance, 1e-10), explained)
 
@@ -57,10 +58,8 @@ class Process:
             explained: (n,), what the root makes of its covariances with the trials.
             deviation: of what a trial of it would show.
         """
-        count = len(self.root)
-        root = np.zeros((count + 1, count + 1))
-        root[:count, :count], root[count, :count], root[count, count] = self.root, explained, deviation
-        self.root = root
+        self.root.grow(1, 1)
+        self.root.filled[-1] = np.append(explained, deviation)
         self.features = self.features.joined(one)
         self.weights = np.append(self.weights, 0.0)  # what is expected changes no mean
 
@@ -83,26 +82,26 @@ class Posterior:
         self.variance = variance
         self._process = process
         self._features = features
-        self._explained = [explained]  # one below the other
+        self._explained = Growing(explained)
 
     def take(self, index: int) -> None:
         """Believe that a candidate will turn out as expected: what resembles it becomes less uncertain."""
         process = self._process
         one = self._features[index : index + 1]
-        cross = process.kernel.covariance(process.theta, one, self._features)[0]
-        own = np.concatenate([rows[:, index] for rows in self._explained])
-        for rows in self._explained:
-            cross -= rows[:, index] @ rows
+        explained = self._explained.filled
+        own = explained[:, index].copy()
+        cross = process.kernel.covariance(process.theta, one, self._features)[0] - own @ explained
         deviation = float(np.sqrt(self.variance[index] + process.noise(one)[0]))
         row = cross / deviation
         self.variance = np.maximum(self.variance - row * row, 1e-10)
-        self._explained.append(row[None])
+        self._explained.grow(1, 0)
+        self._explained.filled[-1] = row
         process.believe(one, own, deviation)
 
     def keep(self, rows: NDArray[np.int_]) -> None:
         """Forget all candidates but some, in this order."""
         self.mean, self.variance, self._features = self.mean[rows], self.variance[rows], self._features[rows]
-        self._explained = [each[:, rows] for each in self._explained]
+        self._explained = Growing(self._explained.filled[:, rows])
 
     def extend(self, features: Features) -> None:
         """Let further candidates in."""
@@ -110,7 +109,8 @@ class Posterior:
         self.mean = np.concatenate([self.mean, more.mean])
         self.variance = np.concatenate([self.variance, more.variance])
         self._features = self._features.joined(features)
-        self._explained = [np.hstack([np.vstack(self._explained), *more._explained])]
+        self._explained.grow(0, len(features))
+        self._explained.filled[:, -len(features) :] = more._explained.filled
 
 
 def fit(
@@ -146,7 +146,7 @@ def fit(
     center, scale = float(warped.mean()), float(warped.std()) or 1.0
     root = _root(kernel, theta, features)
     weights = cho_solve((root, True), (warped - center) / scale, check_finite=False)
-    return Process(kernel, theta, chosen, center, scale, features, root, weights)
+    return Process(kernel, theta, chosen, center, scale, features, Growing(root), weights)
 
 
 def _fit(
@@ -186,19 +186,17 @@ def _likeliest_warp(kernel: Kernel, theta: Array, features: Features, values: Ar
     if len(choice) == 1:
         return choice[0]
     root = _root(kernel, theta, features)
-
-    def negative_log_likelihood(warp: Warp) -> float:
-        warped = warp.forward(values)
-        white = solve_triangular(root, _standard(warped), lower=True, check_finite=False)
-        count = len(values)
-        # The amplitude that suits the warp best is taken for granted: only the shape is compared.
-        return float(
-            0.5 * count * np.log(white @ white / count + 1e-12)
-            + count * np.log(warped.std() or 1.0)
-            - warp.log_slope(values)
-        )
-
-    return min(choice, key=negative_log_likelihood)
+    warped = [warp.forward(values) for warp in choice]
+    white = solve_triangular(root, np.column_stack([*map(_standard, warped)]), lower=True, check_finite=False)
+    count = len(values)
+    # The amplitude that suits a warp best is taken for granted: only the shape is compared.
+    losses = [
+        0.5 * count * np.log(column @ column / count + 1e-12)
+        + count * np.log(each.std() or 1.0)
+        - warp.log_slope(values)
+        for warp, each, column in zip(choice, warped, white.T, strict=True)
+    ]
+    return choice[int(np.argmin(losses))]
 
 
 def _standard(values: Array) -> Array:
@@ -213,8 +211,10 @@ def _root(kernel: Kernel, theta: Array, features: Features) -> Array:
 
 def _inverse(root: Array) -> Array:
     """The inverse of what this is the lower Cholesky factor of."""
-    lower, _ = dpotri(root, lower=1)
-    return np.asarray(np.tril(lower) + np.tril(lower, -1).T)
+    lower, _ = dpotri(root, lower=1)  # above the diagonal it leaves the factor's zeros
+    inverse = lower + lower.T
+    inverse[np.diag_indices(len(inverse))] /= 2
+    return np.asarray(inverse)
 
 
 def _lower(covariance: Array) -> Array:

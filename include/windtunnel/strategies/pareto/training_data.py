@@ -8,7 +8,7 @@ import numpy as np
 
 from windtunnel.ledger import Trial
 from windtunnel.objectives.constraint import Constraint
-from windtunnel.objectives.direction import sign
+from windtunnel.objectives.direction import sign, told
 from windtunnel.space import Params
 from windtunnel.strategies.base import Problem
 from windtunnel.strategies.pareto.encoding import Row
@@ -106,13 +106,13 @@ class TrainingData:
         rows, values = [], []
         place = list(self.signs).index(name)
         for trial in self.trials:
-            own = [self.signs[name] * one.objectives.get(name, math.nan) for one in trial.trial.repeats]
+            own = [self._value(name, one.objectives) for one in trial.trial.repeats]
             for value in own or [trial.values[place]]:  # of each seed: that is how the noise is learnt
                 if np.isfinite(value):
                     rows.append(trial.row())
                     values.append(value)
             for epochs, objectives in trial.trial.earlier.items() if earlier else ():
-                value = self.signs[name] * objectives.get(name, math.nan)
+                value = self._value(name, objectives)
                 if np.isfinite(value) and epochs < self.epochs:
                     rows.append(trial.row(epochs))
                     values.append(value)
@@ -121,7 +121,7 @@ class TrainingData:
     def measured(self, name: str) -> tuple[list[Row], Array]:
         """What is known of a measured value that is no objective: the configurations, and what it came to."""
         pairs = [(trial.row(), trial.trial.metrics.get(name)) for trial in self.trials if trial.ended]
-        kept = [(row, value) for row, value in pairs if value is not None and math.isfinite(value)]
+        kept = [(row, value) for row, value in pairs if value is not None and told(value)]
         return [row for row, _ in kept], np.array([value for _, value in kept])
 
     def elites(self, n: int) -> list[Params]:
@@ -139,10 +139,15 @@ class TrainingData:
         high = math.inf if bound.max is None else bound.max
         return (-high, -low) if self.signs.get(name, 1.0) < 0 else (low, high)
 
+    def _value(self, name: str, objectives: Mapping[str, float]) -> float:
+        """An objective, turned so that less is better; nan where there is none, or one that says nothing."""
+        value = objectives.get(name, math.nan)
+        return self.signs[name] * value if told(value) else math.nan
+
     def _example(self, trial: Trial) -> Example:
-        values = np.array([sign * trial.objectives.get(name, math.nan) for name, sign in self.signs.items()])
+        values = np.array([self._value(name, trial.objectives) for name in self.signs])
         measured = {**trial.objectives, **trial.metrics, **trial.known}
-        explained = bool(self.bounds) and all(measured.get(name) is not None for name, _, _ in self.bounds)
+        explained = bool(self.bounds) and all(told(measured.get(name)) for name, _, _ in self.bounds)
         failed = not np.isfinite(values).all() or (trial.violation > 0 and not explained)
         return Example(trial, trial.known, values, failed)
 

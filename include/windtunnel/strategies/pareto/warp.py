@@ -9,6 +9,7 @@ Array = NDArray[np.float64]
 
 _LONG = 0.05  # the median's distance from the best, as a share of the worst's: a tail is long below it
 _TINY = tuple(10.0**-power for power in range(2, 12))
+_LEAST = 1e-200  # an extent that others can be divided by
 _BEYOND = 100.0  # times the median's distance from the best
 
 
@@ -56,7 +57,8 @@ class Warp:
 
 def warps(values: Array) -> list[Warp]:
     """The warps among which the likelihood chooses; of values with a long tail also such as tell the best apart."""
-    low, extent = float(values.min()), float(np.ptp(values)) or 1.0
+    low, extent = float(values.min()), float(np.ptp(values))
+    extent = extent if extent > _LEAST else 1.0
     shares = np.quantile((values - low) / extent, [0.1, 0.5])
     offsets = [float("inf"), *(sign * offset for sign in (1, -1) for offset in (0.02, 0.05, 0.1, 0.3, 1.0))]
     if shares[1] < _LONG:

@@ -193,6 +193,46 @@ def test_a_loss_that_diverged_does_not_blind_the_model(diverged):
     assert min(finite) < 2e-3
 
 
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda number, value: {5: 1.79e308, 6: -1.79e308}.get(number, value),
+        lambda number, value: 1.7e308 * (-1) ** number * (1 - value / 9),
+        lambda number, value: 5e-320 * value,
+        lambda number, value: 1.0,
+        lambda number, value: float(round(value)),
+    ],
+    ids=["far both ways", "all far", "denormal", "all equal", "few values"],
+)
+def test_values_of_any_size_leave_a_batch_to_suggest(count, change):
+    names = [f"f{place}" for place in range(count)]
+    task = Problem(numbers(3), dict.fromkeys(names, "minimize"), {"f0": Constraint(max=0.5)})
+    rng = random.Random(0)
+    history = []
+    for number in range(24):
+        params = task.space.sample(rng)
+        values = {name: change(number, sum(params.values()) + place) for place, name in enumerate(names)}
+        history.append(Trial.of(params=params, config=f"{number:016x}", objectives=values, metrics=values))
+    batch = suggested(task, history, n=4)
+    assert len(batch) == 4
+    notes = [value for one in batch for value in one.note.get("expected", {}).values()]
+    assert all(map(math.isfinite, notes))
+
+
+def test_the_largest_number_of_all_is_no_best_value():
+    """What lies around a value that stands for none is not searched; the model learns from the others."""
+    task = Problem(numbers(2), {"score": "maximize"})
+    rng = random.Random(0)
+    history = []
+    for number in range(20):
+        params = task.space.sample(rng)
+        score = 1.79e308 if number % 5 == 0 else -sum((value - 0.4) ** 2 for value in params.values())
+        history.append(Trial.of(params=params, config=f"{number:016x}", objectives={"score": score}))
+    best = suggested(task, history, n=3)
+    assert min(sum((value - 0.4) ** 2 for value in one.params.values()) for one in best) < 0.01
+
+
 def test_an_objectives_bound_leaves_what_is_beyond_it_alone():
     """Half of the front has an error above a half."""
     space = numbers(3)
