@@ -169,7 +169,7 @@ def main() -> None:
     most = max(trials for _, trials in TARGETS)
     drawn = [list(itertools.islice(networks(definition, random.Random(seed)), most)) for seed in range(seeds)]
     spread = statistics.quantiles((request.cost for trials in drawn for request in trials), n=10)
-    print(f"Simulated: {seeds} searches of random networks of mnist_cnn; predictions off by {NOISE:.0%}.")
+    print(f"Simulated: {seeds} times {most} random networks of mnist_cnn; predictions off by {NOISE:.0%}.")
     print(f"Of their costs, the ninth decile is {spread[8] / spread[0]:.0f} times the first.")
     missed = [text for case, target in TARGETS.items() if (text := _table(*case, target, drawn))]
     print("\n" + ("; ".join(missed) if missed else "All targets are reached."))
@@ -177,7 +177,9 @@ def main() -> None:
 
 def _table(lanes: int, trials: int, target: float, drawn: Sequence[Sequence[Request]]) -> str:
     """Print the table of a case; what it falls short of, empty where of nothing."""
-    print(f"\n{lanes} lanes, {trials} trials; the target, where trials take minutes, is {target:.0%}.")
+    drawn = [longest[begin : begin + trials] for longest in drawn for begin in range(0, len(longest), trials)]
+    title = f"{lanes} lanes, {trials} trials, {len(drawn)} searches"
+    print(f"\n{title}; the target, where trials take minutes, is {target:.0%}.")
     print(f"{'busy, by the mean length of a trial':<44}" + "".join(f"{_length(mean):>8}" for mean in MEANS))
     of = sized(lanes, trials)
     free = [mean_busy(of, 0.0, mean, drawn) for mean in MEANS[:1]] * len(MEANS)  # without turns, length is nothing

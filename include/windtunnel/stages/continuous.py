@@ -11,7 +11,7 @@ from windtunnel.ledger.stragglers import promising
 from windtunnel.stages.search import Search
 
 _TURN = 20.0  # seconds from an iteration's end to the next one's first claims, where Airflow is slow
-_SPARE = 2  # times as many trials may end in a turn as do on average
+_SPARE = 4  # times as many trials may end in a turn as do on average, and a queue lets the long ones go first
 
 
 def what_follows(

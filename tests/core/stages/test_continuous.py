@@ -56,7 +56,7 @@ def test_as_many_trials_wait_as_lanes_can_take(bench, ahead, parallel, slots, ex
     assert suggest(search, 1).ahead == expected
 
 
-@pytest.mark.parametrize(("seconds", "ahead"), [(1.0, 8), (40.0, 8), (160.0, 2), (3600.0, 1)])
+@pytest.mark.parametrize(("seconds", "ahead"), [(1.0, 8), (40.0, 8), (160.0, 4), (3600.0, 1)])
 def test_fewer_trials_wait_once_few_end_in_a_turn(bench, seconds, ahead):
     search = bench.begin(continuous=True, limits={"parallel": 8})
     first = suggest(search, 1)
