@@ -35,7 +35,7 @@ def keep_best(progress: TrainingState, definition: Definition, report: Report, o
 
     Only reports at the end of a whole epoch count.
     """
-    if definition.objective_at == "last" or report.early or not report.closes:
+    if definition.objective_at == "last" or not report.ends_epoch:
         return
     best = Report(**progress.best["report"]) if progress.best else None
     if best is None or best.epoch == report.epoch or _is_better(report, best, definition):

@@ -33,6 +33,11 @@ class Report:
     early: bool = False
     closes: bool = True
 
+    @property
+    def ends_epoch(self) -> bool:
+        """Whether it was at the end of a whole epoch."""
+        return self.closes and not self.early
+
 
 @dataclass(slots=True)
 class TrainingState:
