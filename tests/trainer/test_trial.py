@@ -14,7 +14,7 @@ from windtunnel.errors import WorkloadError
 from windtunnel.ledger.ids import trial_id
 from windtunnel.stores.local import LocalStore
 from windtunnel_trainer import checkpoints
-from windtunnel_trainer.checkpoints import Progress, Report
+from windtunnel_trainer.checkpoints import Report, TrainingState
 from windtunnel_trainer.logs import UnitLog
 from windtunnel_trainer.seeds import generator_states, restore_generators, seed_everything
 from windtunnel_trainer.trial import Trial
@@ -216,10 +216,10 @@ def test_the_curve_is_not_written_at_every_report(begin, monkeypatch):
 def test_an_early_end_leaves_no_trace_in_a_longer_training():
     early = Report(epoch=0.5, seconds=1, metrics={"a": 1.0}, early=True)
     kept = Report(epoch=0.25, seconds=1, metrics={"a": 1.0}, closes=False)
-    progress = Progress(step=2, position="early", reports=[kept, early])
+    progress = TrainingState(step=2, position="early", reports=[kept, early])
     progress.go_on()
     assert (progress.position, progress.reports) == ("within", [kept])
-    again = Progress.of_state(progress.to_state())
+    again = TrainingState.of_state(progress.to_state())
     assert again == progress
     whole = replace(progress, position="between")
     whole.go_on()

@@ -9,13 +9,13 @@ from windtunnel.definition.model import Definition
 from windtunnel.errors import WorkloadError
 from windtunnel.objectives.direction import better
 from windtunnel_trainer import checkpoints, states
-from windtunnel_trainer.checkpoints import Progress, Report
+from windtunnel_trainer.checkpoints import Report, TrainingState
 
 if TYPE_CHECKING:
     import torch
 
 
-def chosen_report(progress: Progress, definition: Definition) -> Report | None:
+def chosen_report(progress: TrainingState, definition: Definition) -> Report | None:
     """The report whose values are the trial's, with the latest earlier value of each metric that it lacks."""
     last = progress.last and _filled(progress, progress.last)
     if definition.objective_at == "last" or progress.best is None or last is None:
@@ -24,18 +24,18 @@ def chosen_report(progress: Progress, definition: Definition) -> Report | None:
     return last if last.epoch == best.epoch or _is_better(last, best, definition) else _filled(progress, best)
 
 
-def is_past(progress: Progress, definition: Definition) -> bool:
+def is_past(progress: TrainingState, definition: Definition) -> bool:
     """Whether the chosen report is of other weights than the models have now."""
     chosen, last = chosen_report(progress, definition), progress.last
     return chosen is not None and last is not None and chosen.epoch != last.epoch
 
 
-def keep_best(progress: Progress, definition: Definition, report: Report, objects: Mapping[str, Any]) -> None:
+def keep_best(progress: TrainingState, definition: Definition, report: Report, objects: Mapping[str, Any]) -> None:
     """Keep the weights of the models among the objects where the report is the best, and `objective_at` asks for it.
 
     Only reports at the end of a whole epoch count.
     """
-    if definition.objective_at == "last" or report.early or not report.closes:
+    if definition.objective_at == "last" or not report.ends_epoch:
         return
     best = Report(**progress.best["report"]) if progress.best else None
     if best is None or best.epoch == report.epoch or _is_better(report, best, definition):
@@ -43,14 +43,14 @@ def keep_best(progress: Progress, definition: Definition, report: Report, object
         progress.best = {"report": asdict(report), "weights": weights}
 
 
-def find_best(progress: Progress, definition: Definition) -> None:
+def find_best(progress: TrainingState, definition: Definition) -> None:
     """Find the best of the reports anew, where no weights are kept."""
     progress.best = None
     for report in progress.reports:
         keep_best(progress, definition, report, {})
 
 
-def load_best(progress: Progress, model: "torch.nn.Module", objects: Mapping[str, Any]) -> None:
+def load_best(progress: TrainingState, model: "torch.nn.Module", objects: Mapping[str, Any]) -> None:
     """Put the best epoch's weights into a model.
 
     Args:
@@ -72,7 +72,7 @@ def load_best(progress: Progress, model: "torch.nn.Module", objects: Mapping[str
         raise WorkloadError("the best weights are not kept: give the exported model to trial.restore()")
 
 
-def _filled(progress: Progress, report: Report) -> Report:
+def _filled(progress: TrainingState, report: Report) -> Report:
     """The report with the latest earlier value of what it lacks: not every metric comes with every epoch."""
     earlier = [one.metrics for one in progress.reports if one.epoch <= report.epoch]
     return replace(report, metrics=dict(ChainMap(report.metrics, *reversed(earlier))))

@@ -33,9 +33,14 @@ class Report:
     early: bool = False
     closes: bool = True
 
+    @property
+    def ends_epoch(self) -> bool:
+        """Whether it was at the end of a whole epoch."""
+        return self.closes and not self.early
+
 
 @dataclass(slots=True)
-class Progress:
+class TrainingState:
     """Where a training stands.
 
     Attributes:
@@ -92,12 +97,12 @@ class Progress:
         return state | {"reports": [asdict(report) for report in self.reports]}
 
     @classmethod
-    def of_state(cls, state: Mapping[str, Any]) -> "Progress":
+    def of_state(cls, state: Mapping[str, Any]) -> "TrainingState":
         """From what `to_state` gave."""
         return cls(**dict(state) | {"reports": [Report(**report) for report in state["reports"]]})
 
 
-def save(ledger: Ledger, trial: str, config: str, progress: Progress, objects: Mapping[str, Any]) -> None:
+def save(ledger: Ledger, trial: str, config: str, progress: TrainingState, objects: Mapping[str, Any]) -> None:
     """Replace the trial's checkpoint.
 
     Args:
@@ -123,7 +128,7 @@ def save(ledger: Ledger, trial: str, config: str, progress: Progress, objects: M
         ledger.store.upload(ledger.trial_path(trial, CHECKPOINT), file)
 
 
-def load(ledger: Ledger, trial: str, config: str) -> tuple[Progress, dict[str, Any]] | None:
+def load(ledger: Ledger, trial: str, config: str) -> tuple[TrainingState, dict[str, Any]] | None:
     """The trial's checkpoint: its progress and the objects' states, on the CPU. None if there is none that can be read.
 
     Raises:
@@ -141,7 +146,7 @@ def load(ledger: Ledger, trial: str, config: str) -> tuple[Progress, dict[str, A
         return None
     if content["config"] != config:
         raise WorkloadError(f"the checkpoint of {trial} is of configuration {content['config']}, not of {config}")
-    return Progress.of_state(content["progress"]), content["objects"]
+    return TrainingState.of_state(content["progress"]), content["objects"]
 
 
 def states_of(objects: Mapping[str, Any]) -> dict[str, Any]:

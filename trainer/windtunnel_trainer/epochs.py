@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from windtunnel.errors import WorkloadError
 from windtunnel.ledger.ids import steps
-from windtunnel_trainer.checkpoints import Progress
+from windtunnel_trainer.checkpoints import TrainingState
 from windtunnel_trainer.process_group import ProcessGroup
 from windtunnel_trainer.seeds import generator, generator_states, restore_generators, seed_everything
 
@@ -28,7 +28,7 @@ class Epoch:
 
     def __init__(
         self,
-        progress: Progress,
+        progress: TrainingState,
         index: int,
         seed: int,
         *,
@@ -150,7 +150,7 @@ class Epoch:
         progress.position = "between" if self.complete else "early"
 
 
-def target_step(progress: Progress, steps_per_epoch: int, epochs: float) -> int:
+def target_step(progress: TrainingState, steps_per_epoch: int, epochs: float) -> int:
     """The step at which a trial of so many epochs ends; the progress takes note of an epoch's steps.
 
     Raises:
@@ -167,7 +167,7 @@ def target_step(progress: Progress, steps_per_epoch: int, epochs: float) -> int:
     return target
 
 
-def begin_epoch(progress: Progress, seed: int, *, target: int, epochs: float, group: ProcessGroup) -> Epoch:
+def begin_epoch(progress: TrainingState, seed: int, *, target: int, epochs: float, group: ProcessGroup) -> Epoch:
     """Begin the next epoch, or go on within one; the global generators are seeded for it.
 
     Args:

@@ -11,7 +11,7 @@ from windtunnel.ledger.curves import EPOCH, SECONDS
 from windtunnel.text import printable
 from windtunnel.validation import shown
 from windtunnel.workload.contract import number
-from windtunnel_trainer.checkpoints import Progress, Report
+from windtunnel_trainer.checkpoints import Report, TrainingState
 from windtunnel_trainer.process_group import ProcessGroup
 
 
@@ -20,7 +20,7 @@ class NotFiniteError(WindtunnelError):
 
 
 def add_report(
-    progress: Progress, *nameless: Any, metrics: Mapping[str, Any], target: int | None, epochs: float
+    progress: TrainingState, *nameless: Any, metrics: Mapping[str, Any], target: int | None, epochs: float
 ) -> Report:
     """Add a report to a training's, or its metrics to the last report, where that is of the same point.
 
@@ -76,13 +76,13 @@ def as_line(report: Report, definition: Definition) -> str:
     return f"{origin}epoch {report.epoch:g}: " + "  ".join(f"{name} {value}" for name, value in values)
 
 
-def _epochs_done(progress: Progress, target: int | None, epochs: float) -> float:
+def _epochs_done(progress: TrainingState, target: int | None, epochs: float) -> float:
     if progress.position != "within" and progress.step == target:
         return epochs
     return round(progress.step / (progress.steps_per_epoch or 1), 6)
 
 
-def _take_epoch(progress: Progress, metrics: dict[str, Any]) -> float:
+def _take_epoch(progress: TrainingState, metrics: dict[str, Any]) -> float:
     """The epoch of a report, which may name it among its metrics."""
     if EPOCH in metrics:
         return number(metrics.pop(EPOCH))

@@ -10,7 +10,7 @@ from windtunnel.errors import LedgerError, WorkloadError
 from windtunnel.ledger import Ledger, Request
 from windtunnel.ledger.sources import open_source
 from windtunnel_trainer import checkpoints, preemption, states
-from windtunnel_trainer.checkpoints import Progress, Report
+from windtunnel_trainer.checkpoints import Report, TrainingState
 from windtunnel_trainer.process_group import ProcessGroup
 from windtunnel_trainer.seeds import generator_states
 from windtunnel_trainer.write_interval import WriteInterval
@@ -61,7 +61,7 @@ class Saver:
         self.objects |= plain
         return plain
 
-    def restore(self, objects: Mapping[str, Any]) -> Progress | None:
+    def restore(self, objects: Mapping[str, Any]) -> TrainingState | None:
         """Put the states of the last checkpoint, or of the one that the trial continues, into objects; its progress.
 
         Returns:
@@ -83,16 +83,16 @@ class Saver:
         self._group.say(f"going on from {trial}, step {progress.step}")
         return progress
 
-    def take_up(self, restore: Callable[[Ledger, str], list[Report] | None]) -> Progress | None:
+    def take_up(self, restore: Callable[[Ledger, str], list[Report] | None]) -> TrainingState | None:
         """Go on from a state that is not torch's: see `Trial.take_up`."""
         for trial, ledger in self._sources():
             reports = restore(ledger, trial)
             if reports:
                 self._group.say(f"going on from {trial}, epoch {reports[-1].epoch:g}")
-                return Progress(reports=reports, seconds=reports[-1].seconds)
+                return TrainingState(reports=reports, seconds=reports[-1].seconds)
         return None
 
-    def _latest(self) -> tuple[str, Progress, dict[str, Any]] | None:
+    def _latest(self) -> tuple[str, TrainingState, dict[str, Any]] | None:
         """The checkpoint to go on from: whose it is, its progress, the objects' states."""
         for trial, ledger in self._sources():
             if (checkpoint := checkpoints.load(ledger, trial, self._request.config)) is not None:
@@ -133,7 +133,7 @@ class Saver:
         self._checked = True
         return plain
 
-    def is_due(self, progress: Progress, target: int | None, seconds: float) -> bool:
+    def is_due(self, progress: TrainingState, target: int | None, seconds: float) -> bool:
         """Whether a checkpoint is to be written now.
 
         Args:
@@ -145,7 +145,7 @@ class Saver:
         age = time.monotonic() - self._saved_at
         return ended or preemption.requested() or age >= self._pause(progress, target, seconds)
 
-    def save(self, progress: Progress, objects: Mapping[str, Any], seconds: float) -> None:
+    def save(self, progress: TrainingState, objects: Mapping[str, Any], seconds: float) -> None:
         """Replace the trial's checkpoint.
 
         Args:
@@ -162,7 +162,7 @@ class Saver:
             progress.generators = None
         self._saved_at = time.monotonic()
 
-    def save_all(self, progress: Progress, seconds: float) -> bool:
+    def save_all(self, progress: TrainingState, seconds: float) -> bool:
         """Save what the workload would save after its report; whether that is anything."""
         if not self.objects:
             return False
@@ -171,7 +171,7 @@ class Saver:
         self._group.agree(None)  # nobody reads it before it is written
         return True
 
-    def _pause(self, progress: Progress, target: int | None, seconds: float) -> float:
+    def _pause(self, progress: TrainingState, target: int | None, seconds: float) -> float:
         """Seconds that must lie between two checkpoints."""
         done = progress.step / target if target else 1.0
         return checkpoint_pause(self._ledger, seconds / done if done else 0.0, self._every)

@@ -75,5 +75,5 @@ class Rules:
 
 def curve(reports: Sequence[Report], metric: str) -> list[float]:
     """The metric at the end of each whole epoch that reported it."""
-    whole = (report.metrics.get(metric) for report in reports if report.closes and not report.early)
+    whole = (report.metrics.get(metric) for report in reports if report.ends_epoch)
     return [rounded(value) for value in whole if value is not None]

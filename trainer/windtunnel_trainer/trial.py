@@ -13,7 +13,7 @@ from windtunnel.ledger import Ledger, Request
 from windtunnel.stopping.rules import Judgement
 from windtunnel_trainer import best, export, preemption
 from windtunnel_trainer.artifacts import Keeper
-from windtunnel_trainer.checkpoints import Progress, Report
+from windtunnel_trainer.checkpoints import Report, TrainingState
 from windtunnel_trainer.data import Arrays, load_split
 from windtunnel_trainer.epochs import Epoch, begin_epoch, target_step
 from windtunnel_trainer.metrics import MetricsFile
@@ -76,7 +76,7 @@ class Trial(Keeper):
         self.stopped: Judgement | None = None
         self.definition, self._request = definition, request
         self._stop, self._listener = stop, listener
-        self._progress = Progress()
+        self._progress = TrainingState()
         group = ProcessGroup()
         self._saver = Saver(ledger, definition, request, group, checkpoint_every, first_start=first_start)
         self._target: int | None = None
@@ -278,7 +278,7 @@ class Trial(Keeper):
         if self._group.leads:
             self._metrics.write(self._progress.reports, self._seconds, now=now)
 
-    def _go_on(self, progress: Progress | None) -> bool:
+    def _go_on(self, progress: TrainingState | None) -> bool:
         if progress is not None:
             self._progress, self._began = progress, time.monotonic() - progress.seconds
         return progress is not None

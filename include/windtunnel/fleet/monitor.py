@@ -11,7 +11,7 @@ from windtunnel.fleet.records import BatchResult, FleetPlan, batch_name, ended, 
 from windtunnel.host.machine import now
 from windtunnel.launchers.base import JobFailure, Launcher
 from windtunnel.launchers.lanes import LaneWatch
-from windtunnel.launchers.monitor import Progress, told
+from windtunnel.launchers.monitor import Progress, one_line
 from windtunnel.ledger import Job, Ledger, Result, State
 from windtunnel.ledger.claims import Claims, under_way
 from windtunnel.ledger.failures import record_failure
@@ -88,7 +88,7 @@ class FleetMonitor:
         done = bool(failure) or not left
         if done:
             self._end(accounts, failure)
-        message = told((accounts.message, f"{living} {'lane' if living == 1 else 'lanes'} live", failure), wanted)
+        message = one_line((accounts.message, f"{living} {'lane' if living == 1 else 'lanes'} live", failure), wanted)
         return FleetProgress(done, message, tuple(wanted), accounts=accounts, failure=failure)
 
     def _broken(self) -> str | None:

@@ -49,7 +49,7 @@ class Progress:
 P = TypeVar("P", bound=Progress)
 
 
-def told(parts: Iterable[str], wanted: Sequence[Job]) -> str:
+def one_line(parts: Iterable[str], wanted: Sequence[Job]) -> str:
     """A progress as one line: its parts that are not empty, and what is to be launched again."""
     again = f"{', '.join(job.job for job in wanted)} to be launched again" if wanted else ""
     return ", ".join(part for part in (*parts, again) if part)
@@ -130,7 +130,7 @@ class StageMonitor:
             f"{late} late from before" if late else "",
             "limits.search_time is used up" if over else "",
         )
-        return Progress(done, told(parts, wanted), tuple(wanted))
+        return Progress(done, one_line(parts, wanted), tuple(wanted))
 
     def _out_of_time(self) -> bool:
         """Whether the time of the search is used up; a full training goes on then."""

@@ -131,7 +131,7 @@ class Job(Record):
         return owed(self.units, ended)
 
     @model_serializer(mode="wrap")
-    def _told(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _with_kind(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """The record also tells what its units are, for people and for other versions."""
         return {**write(self), "kind": "train" if self.kind.trains else self.kind}
 

@@ -6,7 +6,6 @@ import socket
 import time
 import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,25 +26,6 @@ from windtunnel_trainer.logs import say
 from windtunnel_trainer.seeds import seed_everything
 
 READY, WAITING = "ready", "waiting"
-
-
-@dataclass
-class Tried:
-    """What came of one try of a mini-batch.
-
-    Attributes:
-        outcomes: of its partitions.
-        items, succeeded: what it had to do, and how much of it was done.
-        rows: that came back.
-        kind, message: of the failure; empty where it succeeded.
-    """
-
-    outcomes: list[Outcome]
-    items: int
-    succeeded: int
-    rows: list[Row] = field(default_factory=list)
-    kind: str = ""
-    message: str = ""
 
 
 class Worker:
@@ -107,35 +87,22 @@ class Worker:
             last: whether there is no other try.
         """
         started, began = now(), time.monotonic()
-        tried = self._try(places)
-        state = State.FAILED if tried.kind else State.COMPLETED
-        if state is State.COMPLETED or last:
-            brought = tuple(self._outputs.bring()) if tried.succeeded else ()
-            result = BatchResult(
-                batch=batch_name(number),
-                state=state,
-                items=tried.items,
-                succeeded=tried.succeeded,
-                outcomes=tuple(one.model_copy(update={"files": one.files + brought}) for one in tried.outcomes),
-                rows=tuple(tried.rows),
-                attempts=attempt,
-                started=started,
-                seconds=round(time.monotonic() - began, 6),
-                kind=tried.kind,
-                message=tried.message,
-                **self._facts,
-            )
-            record(self._ledger, result)
-        return {"state": state, "kind": tried.kind, "message": tried.message}
+        result = self._try(batch_name(number), places)
+        if result.state is State.COMPLETED or last:
+            brought = tuple(self._outputs.bring()) if result.succeeded else ()
+            outcomes = tuple(one.model_copy(update={"files": one.files + brought}) for one in result.outcomes)
+            facts = {"attempts": attempt, "started": started, "seconds": round(time.monotonic() - began, 6)}
+            record(self._ledger, result.model_copy(update={"outcomes": outcomes, **facts, **self._facts}))
+        return {"state": result.state, "kind": result.kind, "message": result.message}
 
-    def _try(self, places: list[int]) -> Tried:
+    def _try(self, batch: str, places: list[int]) -> BatchResult:
         self._outputs.clear()
         clear(self._folder)
         parts = [self._partitions[place] for place in places]
         files = [self._fetch(part) for part in parts]
         if self._contract.run is not None:
-            return self._run(places, files)
-        return self._train(places, parts, files)
+            return self._run(batch, places, files)
+        return self._train(batch, places, parts, files)
 
     def _fetch(self, part: Part) -> Path:
         """The partition's file, a copy: what a mini-batch does to it changes nothing for others."""
@@ -143,7 +110,7 @@ class Worker:
         self._ledger.store.download(self._ledger.path(part.path), file)
         return file
 
-    def _run(self, places: list[int], files: list[Path]) -> Tried:
+    def _run(self, batch: str, places: list[int], files: list[Path]) -> BatchResult:
         """Azure's contract: one call for all, one returned element for each success."""
         assert self._contract.run is not None
         items = places
@@ -158,30 +125,43 @@ class Worker:
         except BaseException as error:  # such as asyncio's CancelledError
             traceback.print_exc()
             kind, message = why_failed(error)
-            failed = Outcome(state=State.FAILED, message=message)
-            return Tried([failed] * len(places), len(items), 0, kind=kind, message=message)
+            return _failed(batch, places, kind, message, items=len(items))
         if len(rows) < len(items):
             message = f"run() returned {len(rows)} of {len(items)} elements; each missing one is a failed item"
-            failed = Outcome(state=State.FAILED, message=message)
-            return Tried([failed] * len(places), len(items), len(rows), placed(rows, items), SHORT, message)
+            returned_rows = tuple(placed(rows, items))
+            return _failed(batch, places, SHORT, message, items=len(items), succeeded=len(rows), rows=returned_rows)
         of_places = placed(rows, items)
-        outcomes = [
-            Outcome(state=State.COMPLETED, metrics=metrics_of([row for other, row in of_places if other == place]))
-            for place in places
-        ]
-        return Tried(outcomes, len(items), len(items), of_places)
+        return BatchResult(
+            batch=batch,
+            state=State.COMPLETED,
+            items=len(items),
+            succeeded=len(items),
+            outcomes=tuple(
+                Outcome(state=State.COMPLETED, metrics=metrics_of([row for other, row in of_places if other == place]))
+                for place in places
+            ),
+            rows=tuple(of_places),
+        )
 
-    def _train(self, places: list[int], parts: list[Part], files: list[Path]) -> Tried:
+    def _train(self, batch: str, places: list[int], parts: list[Part], files: list[Path]) -> BatchResult:
         """Our contract: one call for each partition, and each has its own outcome."""
-        tried = Tried([], len(places), 0)
+        outcomes: list[Outcome] = []
+        rows: list[Row] = []
         for place, part, file in zip(places, parts, files, strict=True):
-            outcome, rows = self._train_one(place, part, file)
-            tried.outcomes.append(outcome)
-            tried.succeeded += outcome.state is State.COMPLETED
-            tried.rows += [(place, row) for row in rows]
-            if outcome.state is State.FAILED:
-                tried.kind, tried.message = "error", f"{part.name}: {outcome.message}"
-        return tried
+            outcome, own = self._train_one(place, part, file)
+            outcomes.append(outcome)
+            rows += [(place, row) for row in own]
+        failed = [(part, one) for part, one in zip(parts, outcomes, strict=True) if one.state is State.FAILED]
+        return BatchResult(
+            batch=batch,
+            state=State.FAILED if failed else State.COMPLETED,
+            items=len(places),
+            succeeded=len(places) - len(failed),
+            outcomes=tuple(outcomes),
+            rows=tuple(rows),
+            kind="error" if failed else "",
+            message=f"{failed[-1][0].name}: {failed[-1][1].message}" if failed else "",
+        )
 
     def _train_one(self, place: int, part: Part, file: Path) -> tuple[Outcome, list[dict[str, Any]]]:
         assert self._contract.train is not None
@@ -209,6 +189,11 @@ class Worker:
             seconds=_since(began),
             verified=verified,
         ), rows
+
+
+def _failed(batch: str, places: list[int], kind: str, message: str, **facts: Any) -> BatchResult:
+    outcomes = (Outcome(state=State.FAILED, message=message),) * len(places)
+    return BatchResult(batch=batch, state=State.FAILED, outcomes=outcomes, kind=kind, message=message, **facts)
 
 
 def tell_wait(line: socket.socket, text: str) -> None:
