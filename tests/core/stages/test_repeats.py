@@ -6,7 +6,7 @@ from windtunnel.ledger import State
 from windtunnel.ledger.ids import is_trial, repeated
 from windtunnel.report.export import records
 from windtunnel.report.reader import collect
-from windtunnel.stages import choose_finalists, select, suggest
+from windtunnel.stages import choose_finalists, goes_on, select, suggest
 from windtunnel.stages.history import History
 from windtunnel.stages.publishing import write_front
 from windtunnel.strategies.random_search import RandomSearch
@@ -130,3 +130,32 @@ def test_a_warm_start_takes_repeats_where_they_are_asked_for(lucky):
     assert known
     assert all(second.ledger.result(trial) is not None for trial in known)
     assert len(lucky.trained) == trained
+
+
+@pytest.mark.parametrize("limits", [{"parallel": 2}, {"parallel": 2, "trials": 10}], ids=["iterations", "trials"])
+def test_a_continuous_search_repeats_and_ends(lucky, limits):
+    """Each selection knows a half of what was asked for; what runs on then ends in the next iteration."""
+    search = lucky.begin(**SEARCH | {"iterations": 8, "continuous": True, "limits": limits})
+    plans, late = [], set()
+    for k in range(1, 9):
+        if not goes_on(search, k):
+            break
+        plan = suggest(search, k)
+        waiting = [request.trial for request in plan.requests]
+        begun = waiting if plan.ahead is None or plan.last else waiting[::2]
+        for earlier in plans:
+            lucky.train(search, earlier, only=late)
+        lucky.train(search, plan, only=begun)
+        late = set(waiting) - set(begun)
+        plans.append(plan)
+        select(search, k)
+    assert plans[-1].last or search.ledger.selection(str(len(plans))).stop
+    requests = [request for plan in plans for request in plan.requests]
+    again = [request for plan in plans for request in of_repeats(plan)]
+    assert again and len({request.trial for request in requests}) == len(requests)
+    assert not late
+    assert max(sum(one.config == request.config for one in requests) for request in requests) <= 3
+    trials = History(search.ledger).trials(len(plans))
+    repeated_configs = {request.config for request in again}
+    assert {trial.config for trial in trials if trial.repeats} == repeated_configs
+    assert choose_finalists(search).requests
