@@ -114,7 +114,7 @@ def test_pods_that_never_begin_a_trial_are_not_started_for_ever(cluster, run):
     cluster.step(4)
     assert len(cluster.pods) == 4
     monitor = StageMonitor(run.ledger, get_launcher("kubernetes"), "1")
-    wait_for(lambda: monitor.poll().message.startswith("1 of 2"))
+    wait_for(lambda: not monitor.poll().message.startswith("0 of 2"))
     result = run.result("nothing")
     assert result.kind == "exit_code"
     assert "exit code 127, as 2 before it" in result.message
