@@ -17,6 +17,7 @@ from windtunnel.strategies.pareto.models import Forecast, Models
 from windtunnel.strategies.pareto.ranking import Places, Ranking
 from windtunnel.strategies.pareto.training_data import TrainingData
 
+_DOUBT = 2.0  # standard deviations that a young model is believed to be wrong by
 _LIKELY = np.log(0.05)  # the probability from which a candidate may keep all constraints
 
 
@@ -42,6 +43,9 @@ class Acquisition:
         self._data, self._pool, self._exploration = data, pool, options.exploration
         self._models = Models(problem, data, pool, options, rng)
         self._feasible = any(trial.counts for trial in data.trials)
+        # With several objectives the front's ends keep a batch apart, and nothing can be gained before it is feasible.
+        doubtful = self._models.young and self._feasible and len(self._objectives) == 1
+        self._worse = _DOUBT if doubtful else 0.0
         under_way = [trial.row(data.epochs) for trial in data.trials if not trial.ended]
         believed = self._believed(Forecast(self._models, under_way)) if under_way else []
         self._forecast = Forecast(self._models, pool.rows(data.epochs))
@@ -81,7 +85,8 @@ class Acquisition:
         With several objectives, it is in turn the best of the ranking with exploration and of the one by means alone (a
         portfolio, after Hoffman, Brochu and de Freitas, "Portfolio Allocation for Bayesian Optimization", 2011).
         Each is believed to turn out as expected (Ginsbourger, Le Riche and Carraro,
-        "Kriging is well-suited to parallelize optimization", 2010).
+        "Kriging is well-suited to parallelize optimization", 2010). With one objective and few trials each is believed
+        to disappoint instead: all that the means promise is often in one corner, and wrong together.
         """
         while n > len(self._taken) < len(self._pool):
             place = self._turn().first()
@@ -158,18 +163,18 @@ class Acquisition:
         points = []
         for place in range(len(forecast)):
             points += self._likely(forecast, place)
-            forecast.take(place)
+            forecast.take(place, self._worse)
         return points
 
     def _believe(self, place: int) -> None:
-        """Believe that a candidate will turn out as expected."""
+        """Believe that a candidate will turn out as expected, or to disappoint where means are hardly to be trusted."""
         for point in self._likely(self._forecast, place):
             self._front.add(point)
-        self._forecast.take(place)
+        self._forecast.take(place, self._worse)
 
     def _likely(self, forecast: Forecast, place: int) -> list[Array]:
-        """What one is expected to come to; nothing where it will fail, lest others look needless."""
-        if forecast.log_feasible(np.array([place]))[0] <= np.log(0.5):
+        """What one is believed to add to the front; nothing where it will fail, lest others look needless."""
+        if self._worse or forecast.log_feasible(np.array([place]))[0] <= np.log(0.5):
             return []
         self._feasible = True
         expected = forecast.expected(place)

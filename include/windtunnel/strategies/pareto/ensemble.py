@@ -82,10 +82,10 @@ class Prediction:
         lower, upper = np.where(beyond, -upper, lower), np.where(beyond, -lower, upper)
         return np.asarray(log_ndtr(upper) + np.log1p(-np.exp(np.minimum(log_ndtr(lower) - log_ndtr(upper), -1e-12))))
 
-    def take(self, index: int) -> None:
-        """Believe that a candidate will turn out as expected: what resembles it becomes less uncertain."""
+    def take(self, index: int, worse: float = 0.0) -> None:
+        """Believe what a candidate will turn out as, so many standard deviations worse than expected."""
         for each in self._posteriors:
-            each.take(index)
+            each.take(index, worse)
         self._average()
 
     def keep(self, rows: NDArray[np.int_]) -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_solve, cholesky, solve_triangular
+from scipy.linalg import cholesky, solve_triangular
 from scipy.linalg.lapack import dpotri
 from scipy.optimize import minimize
 
@@ -31,7 +31,7 @@ class Process:
         scale: of the warped values; variances are relative to its square.
         features: of the trials.
         root: lower Cholesky factor of the trials' covariance, which grows with what is believed.
-        weights: what the covariances with the trials are multiplied by to give the mean.
+        white: (n,), what the root makes of the warped values.
     """
 
     kernel: Kernel
@@ -41,27 +41,28 @@ class Process:
     scale: float
     features: Features
     root: Growing
-    weights: Array
+    white: Array
 
     def predict(self, features: Features) -> "Posterior":
         """What is expected of configurations, given the trials and what was believed since."""
         cross = self.kernel.covariance(self.theta, self.features, features)
         explained = solve_triangular(self.root.filled, cross, lower=True, check_finite=False)
         variance = self.kernel.variance(self.theta, features) - np.einsum("ij,ij->j", explained, explained)
-        return Posterior(self, features, cross.T @ self.weights, np.maximum(variance, 1e-10), explained)
+        return Posterior(self, features, explained.T @ self.white, np.maximum(variance, 1e-10), explained)
 
-    def believe(self, one: Features, explained: Array, deviation: float) -> None:
-        """Take for a trial a configuration that turns out as expected.
+    def believe(self, one: Features, explained: Array, deviation: float, worse: float) -> None:
+        """Take a configuration for a trial.
 
         Args:
             one: the configuration.
             explained: (n,), what the root makes of its covariances with the trials.
             deviation: of what a trial of it would show.
+            worse: standard deviations that it turns out worse than expected.
         """
         self.root.grow(1, 1)
         self.root.filled[-1] = np.append(explained, deviation)
         self.features = self.features.joined(one)
-        self.weights = np.append(self.weights, 0.0)  # what is expected changes no mean
+        self.white = np.append(self.white, worse)
 
     def noise(self, features: Features) -> Array:
         """(n,): the noise's variance of trials, relative to the scale's square."""
@@ -84,8 +85,13 @@ class Posterior:
         self._features = features
         self._explained = Growing(explained)
 
-    def take(self, index: int) -> None:
-        """Believe that a candidate will turn out as expected: what resembles it becomes less uncertain."""
+    def take(self, index: int, worse: float = 0.0) -> None:
+        """Believe what a candidate will turn out as: what resembles it becomes less uncertain.
+
+        Args:
+            index: of the candidate.
+            worse: standard deviations that it turns out worse than expected, and with it what resembles it.
+        """
         process = self._process
         one = self._features[index : index + 1]
         explained = self._explained.filled
@@ -94,9 +100,10 @@ class Posterior:
         deviation = float(np.sqrt(self.variance[index] + process.noise(one)[0]))
         row = cross / deviation
         self.variance = np.maximum(self.variance - row * row, 1e-10)
+        self.mean = self.mean + worse * row
         self._explained.grow(1, 0)
         self._explained.filled[-1] = row
-        process.believe(one, own, deviation)
+        process.believe(one, own, deviation, worse)
 
     def keep(self, rows: NDArray[np.int_]) -> None:
         """Forget all candidates but some, in this order."""
@@ -145,8 +152,8 @@ def fit(
     warped = chosen.forward(values)
     center, scale = float(warped.mean()), float(warped.std()) or 1.0
     root = _root(kernel, theta, features)
-    weights = cho_solve((root, True), (warped - center) / scale, check_finite=False)
-    return Process(kernel, theta, chosen, center, scale, features, Growing(root), weights)
+    white = solve_triangular(root, (warped - center) / scale, lower=True, check_finite=False)
+    return Process(kernel, theta, chosen, center, scale, features, Growing(root), white)
 
 
 def _fit(

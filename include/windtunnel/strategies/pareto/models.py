@@ -14,7 +14,7 @@ from windtunnel.strategies.pareto.kernel import Array, Features, Kernel
 from windtunnel.strategies.pareto.model import FITTED
 from windtunnel.strategies.pareto.training_data import TrainingData, shared
 
-_FEW = 3  # trials a group of columns, below which the additive term alone tells more
+_FEW = 3  # trials a group of columns, below which models are young, and the additive term alone tells more
 _MANY = 250  # trials beyond which two models would take too long
 _SURELY = 1e-3  # the least probability of success: a model of failures may be wrong
 
@@ -26,6 +26,7 @@ class Models:
         exact: objectives that are known before training.
         learnt: the other objectives.
         bounds: name, least and greatest value of each constraint that a model tells of.
+        young: whether there are so few trials that means are hardly to be trusted.
         values: models of objectives and of measured constraints, by name.
     """
 
@@ -49,6 +50,7 @@ class Models:
         rows = data.rows(earlier=options.earlier) + pool.rows(data.epochs)
         self._encoder = Encoder(problem.space, rows, hints)
         self._kernel = Kernel(self._encoder.groups, additive=options.additive)
+        self.young = data.ended < _FEW * self._encoder.groups.count
         count = len(self.learnt) + len(data.bounds)
         self._fitted, self._both = shared(FITTED, count), shared(_MANY, count)
         self.values = {name: self._objective(name) for name in self.learnt}
@@ -134,10 +136,15 @@ class Forecast:
             total += self._predictions[name].log_between(low, high, places)
         return total
 
-    def take(self, place: int) -> None:
-        """Believe that a candidate will turn out as expected: what resembles it becomes less uncertain."""
-        for prediction in self._predictions.values():
-            prediction.take(place)
+    def take(self, place: int, worse: float = 0.0) -> None:
+        """Believe what a candidate will turn out as: what resembles it becomes less uncertain.
+
+        Args:
+            place: of the candidate.
+            worse: standard deviations that its objectives turn out worse than expected.
+        """
+        for name, prediction in self._predictions.items():
+            prediction.take(place, worse if name in self._models.learnt else 0.0)
 
     def keep(self, places: NDArray[np.int_]) -> None:
         """Forget all candidates but some, in this order."""

@@ -95,16 +95,31 @@ def test_what_is_believed_leaves_its_like_less_uncertain():
     assert prediction.variance == pytest.approx(np.maximum(exact, 1e-10), abs=1e-6)
 
 
+def test_what_is_believed_to_disappoint_speaks_against_its_like():
+    process = fit(kernel(), features(20), features(20).place.sum(1) ** 2, np.random.default_rng(0))
+    new = features(50, seed=2)
+    prediction = process.predict(new)
+    mean, deviation = prediction.mean.copy(), np.sqrt(prediction.variance[7] + process.noise(new)[7])
+    both = features(20).joined(new[7:8])
+    covariance = process.kernel.covariance(process.theta, both, both) + np.diag(process.noise(both))
+    values = np.append(process.root.filled @ process.white, mean[7] + 2 * deviation)
+    prediction.take(7, worse=2.0)
+    # Exactly what a process with such a trial added would say.
+    exact = process.kernel.covariance(process.theta, both, new).T @ np.linalg.solve(covariance, values)
+    assert prediction.mean == pytest.approx(exact, abs=1e-4)
+    assert prediction.mean[7] > mean[7] + deviation
+
+
 def test_candidates_that_come_in_later_are_seen_as_those_before():
     some = features(20)
     early, late = (fit(kernel(), some, some.place.sum(1) ** 2, np.random.default_rng(0)) for _ in range(2))
     all_at_once = early.predict(features(50, seed=2))
     all_at_once.take(3)
-    all_at_once.take(5)
+    all_at_once.take(5, worse=1.0)
     one_by_one = late.predict(features(50, seed=2)[:20])
     one_by_one.take(3)
     one_by_one.extend(features(50, seed=2)[20:40])
-    one_by_one.take(5)
+    one_by_one.take(5, worse=1.0)
     one_by_one.extend(features(50, seed=2)[40:])
     assert one_by_one.mean == pytest.approx(all_at_once.mean)
     assert one_by_one.variance == pytest.approx(all_at_once.variance)

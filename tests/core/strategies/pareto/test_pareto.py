@@ -10,6 +10,7 @@ from windtunnel.ledger import State
 from windtunnel.objectives.constraint import Constraint
 from windtunnel.space import Space
 from windtunnel.strategies import Problem, Trial, get_strategy
+from windtunnel.strategies.pareto import acquisition
 from windtunnel.strategies.pareto.training_data import TrainingData
 
 
@@ -231,6 +232,24 @@ def test_the_largest_number_of_all_is_no_best_value():
         history.append(Trial.of(params=params, config=f"{number:016x}", objectives={"score": score}))
     best = suggested(task, history, n=3)
     assert min(sum((value - 0.4) ** 2 for value in one.params.values()) for one in best) < 0.01
+
+
+def test_a_batch_of_few_trials_model_does_not_crowd_in_one_place(monkeypatch):
+    """Ten trials of eight parameters that tell nothing."""
+    task = Problem(numbers(8), {"loss": "minimize"})
+
+    def room(seed):
+        rng = random.Random(seed)
+        history = [
+            Trial.of(params=task.space.sample(rng), config=f"{number:016x}", objectives={"loss": rng.random()})
+            for number in range(10)
+        ]
+        batch = [list(one.params.values()) for one in suggested(task, history, n=10)]
+        return float(np.std(batch, axis=0).mean())
+
+    doubtful = sum(map(room, range(4)))
+    monkeypatch.setattr(acquisition, "_DOUBT", 0.0)
+    assert doubtful > 1.15 * sum(map(room, range(4)))
 
 
 def test_an_objectives_bound_leaves_what_is_beyond_it_alone():
