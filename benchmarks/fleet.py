@@ -27,6 +27,7 @@ from windtunnel.definition.fleet import read_fleet
 from windtunnel.engine.fleet import FleetEngine
 from windtunnel.engine.session import own_session
 from windtunnel.fleet.beginning import begin
+from windtunnel.fleet.gathering import gathered
 from windtunnel.fleet.records import recorded
 from windtunnel.fleet.split import split
 from windtunnel.ledger import Ledger
@@ -122,8 +123,8 @@ def split_up(fleet: Fleet, folder: Path) -> Ledger:
 def ours(fleet: Fleet, ledger: Ledger, every: float = 1.0) -> Watch:
     """From first launch to gathered table, with looks at the lanes so many seconds apart."""
     watch = Watch(ledger.url, every)
-    outcome = FleetEngine(fleet, ledger, look=watch.look).perform()
-    assert outcome.gathered["rows"] == outcome.accounts.partitions
+    published, table = FleetEngine(fleet, ledger, look=watch.look).perform(), gathered(ledger)
+    assert table is not None and table["rows"] == published["accounts"]["partitions"]
     return watch
 
 

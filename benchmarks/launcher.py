@@ -19,6 +19,7 @@ from datetime import datetime
 from windtunnel.definition.model import Definition
 from windtunnel.host.machine import cores
 from windtunnel.launchers import get_launcher
+from windtunnel.launchers.lanes import launch
 from windtunnel.launchers.monitor import StageMonitor, wait
 from windtunnel.ledger import Job, Ledger, Plan, Request, Spec, State
 from windtunnel.stores import open_store
@@ -86,7 +87,7 @@ def run(workload: str, trials: int, lanes: int, folder: str) -> Row:
     for job in jobs:
         launcher.launch(ledger, job)
     launched = time.time()
-    wait(StageMonitor(ledger, launcher, "1"), interval=0.1)
+    wait(StageMonitor(ledger, launcher, "1").poll, lambda lost: launch(ledger, launcher, lost, print), 0.1)
     wall = time.time() - began
     outcomes = ledger.outcomes()
     assert all(outcome.state is State.COMPLETED for outcome in outcomes.values())
