@@ -29,9 +29,10 @@ class Process:
         warp: between values and what is Gaussian.
         center: mean of the warped values.
         scale: of the warped values; variances are relative to its square.
-        features: of the trials.
-        root: lower Cholesky factor of the trials' covariance, which grows with what is believed.
-        white: (n,), what the root makes of the warped values.
+        features: of the trials, and then of what is believed since.
+        root: (n, n), lower Cholesky factor of the trials' covariance.
+        below: (k, n + k), its further rows, of what is believed since.
+        white: (n + k,), what the factor makes of the warped values.
     """
 
     kernel: Kernel
@@ -40,13 +41,14 @@ class Process:
     center: float
     scale: float
     features: Features
-    root: Growing
+    root: Array
+    below: Growing
     white: Array
 
     def predict(self, features: Features) -> "Posterior":
         """What is expected of configurations, given the trials and what was believed since."""
         cross = self.kernel.covariance(self.theta, self.features, features)
-        explained = solve_triangular(self.root.filled, cross, lower=True, check_finite=False)
+        explained = self._explained(cross)
         variance = self.kernel.variance(self.theta, features) - np.einsum("ij,ij->j", explained, explained)
         return Posterior(self, features, explained.T @ self.white, np.maximum(variance, 1e-10), explained)
 
@@ -59,10 +61,21 @@ class Process:
             deviation: of what a trial of it would show.
             worse: standard deviations that it turns out worse than expected.
         """
-        self.root.grow(1, 1)
-        self.root.filled[-1] = np.append(explained, deviation)
+        self.below.grow(1, 1)
+        self.below.filled[-1] = np.append(explained, deviation)
+        self.below.filled[:-1, -1] = 0.0
         self.features = self.features.joined(one)
         self.white = np.append(self.white, worse)
+
+    def _explained(self, cross: Array) -> Array:
+        """(n + k, m): what the factor makes of covariances with the trials and with what is believed."""
+        count = len(self.root)
+        explained = solve_triangular(self.root, cross[:count], lower=True, check_finite=False)
+        below = self.below.filled
+        if not len(below):
+            return explained
+        rest = cross[count:] - below[:, :count] @ explained
+        return np.vstack([explained, solve_triangular(below[:, count:], rest, lower=True, check_finite=False)])
 
     def noise(self, features: Features) -> Array:
         """(n,): the noise's variance of trials, relative to the scale's square."""
@@ -153,7 +166,7 @@ def fit(
     center, scale = float(warped.mean()), float(warped.std()) or 1.0
     root = _root(kernel, theta, features)
     white = solve_triangular(root, (warped - center) / scale, lower=True, check_finite=False)
-    return Process(kernel, theta, chosen, center, scale, features, Growing(root), white)
+    return Process(kernel, theta, chosen, center, scale, features, root, Growing(np.empty((0, len(root)))), white)
 
 
 def _fit(

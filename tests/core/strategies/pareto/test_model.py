@@ -102,7 +102,7 @@ def test_what_is_believed_to_disappoint_speaks_against_its_like():
     mean, deviation = prediction.mean.copy(), np.sqrt(prediction.variance[7] + process.noise(new)[7])
     both = features(20).joined(new[7:8])
     covariance = process.kernel.covariance(process.theta, both, both) + np.diag(process.noise(both))
-    values = np.append(process.root.filled @ process.white, mean[7] + 2 * deviation)
+    values = np.append(process.root @ process.white, mean[7] + 2 * deviation)
     prediction.take(7, worse=2.0)
     # Exactly what a process with such a trial added would say.
     exact = process.kernel.covariance(process.theta, both, new).T @ np.linalg.solve(covariance, values)
