@@ -70,7 +70,7 @@ class Process:
     def _explained(self, cross: Array) -> Array:
         """(n + k, m): what the factor makes of covariances with the trials and with what is believed."""
         count = len(self.root)
-        explained = solve_triangular(self.root, cross[:count], lower=True, check_finite=False)
+        explained: Array = solve_triangular(self.root, cross[:count], lower=True, check_finite=False)
         below = self.below.filled
         if not len(below):
             return explained
