@@ -72,10 +72,10 @@ def search_to_end(store: str) -> Search | None:
     """The search, only to end what runs of it: whatever has become of the definition or the ledger since it began.
 
     Returns:
-        None where the run has not begun at all.
+        None where no DAG run has ever begun the run.
 
     Raises:
-        LedgerError: the DAG run has not begun it.
+        LedgerError: this DAG run is no session of it.
     """
     context = get_current_context()
     ledger = current_ledger(store, context)

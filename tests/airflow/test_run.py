@@ -24,7 +24,7 @@ from windtunnel.ledger import Ledger, Selection
 from windtunnel.report import collect, summary
 from windtunnel.stores.local import LocalStore
 from windtunnel_airflow.home import home_of
-from windtunnel_airflow.run.command import _place, main
+from windtunnel_airflow.run.command import _exceptions, _place, main
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 240.0  # seconds: the machine may be busy
@@ -299,3 +299,18 @@ def test_a_command_that_resumes_a_run_that_there_is_not_says_so(command: Command
         assert main([str(command.folder / "toy.yaml"), *option]) == 2
         assert "resume: there is no run 'a-typo'" in capsys.readouterr().err
     assert not (command.folder / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("log", "shown"),
+    [
+        (["a.LedgerError: gone", "b.AirflowFailException: Nothing was published: gone"], [1]),
+        (["a.LedgerError: the store is gone", "b.AirflowFailException: the store is gone"], [1]),
+        (["OSError: 1", "TypeError: 12 things"], [0, 1]),
+        (["AssertionError: ", "TypeError: 12 things: "], [0, 1]),
+        (["some words", "more"], [0, 1]),
+    ],
+    ids=["repeated in more words", "repeated", "by chance", "without words", "none"],
+)
+def test_an_exception_is_shown_unless_a_longer_one_ends_with_it(log, shown):
+    assert _exceptions("\n".join(log).encode()) == [log[line] for line in shown]

@@ -15,7 +15,7 @@ from windtunnel.host.machine import host, now
 from windtunnel.launchers.base import JobFailure, Launcher
 from windtunnel.launchers.lanes import end_idle, end_other_sessions, lanes_for, record_unlaunched
 from windtunnel.launchers.monitor import StageMonitor
-from windtunnel.ledger import Job, State
+from windtunnel.ledger import Job, Ledger, State
 from windtunnel.ledger.claims import Claims
 from windtunnel.ledger.queue import open_queue, owed
 from windtunnel.ledger.session import Session
@@ -485,8 +485,9 @@ def test_a_straggler_goes_on_in_a_session_that_begins_while_finalists_train(stag
     stage.ledger = again.ledger
     open_queue(again.ledger, plan.stage)
     lane = stage.lane(0, 1, session=2)
-    taken = [lane.next() for _ in range(1 + len(plan.units))]
-    assert sorted(taken) == sorted([straggler, *plan.units]) and lane.next() is None
+    *taken, last = [lane.next() for _ in range(1 + len(plan.units))]
+    assert sorted(taken) == sorted(plan.units), "finalists come first"
+    assert last == straggler and lane.next() is None
     for unit in plan.units:
         stage.end(lane, unit)
     assert not stage.monitor(plan.stage).poll().done
@@ -516,6 +517,24 @@ def test_a_straggler_is_not_waited_for_once_the_searchs_time_is_used_up(stage, m
     monitor = stage.monitor(plan.stage)
     assert not monitor.poll().done
     stage.clock.now += 11
+    assert monitor.poll().done
+
+
+def test_the_time_in_which_a_monitor_reads_the_run_does_not_end_the_search_early(stage, monkeypatch):
+    stage = stage(search_time=1000)
+    monkeypatch.setattr(Session, "seconds_left", lambda *_: 10.0)
+    sessions = Ledger.sessions
+
+    def slow(ledger):
+        stage.clock.now += 100
+        return sessions(ledger)
+
+    monkeypatch.setattr(Ledger, "sessions", slow)
+    monitor = stage.monitor()
+    monkeypatch.setattr(Ledger, "sessions", sessions)
+    stage.clock.now += 9
+    assert not monitor.poll().done
+    stage.clock.now += 2
     assert monitor.poll().done
 
 

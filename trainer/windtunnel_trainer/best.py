@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from windtunnel.definition.model import Definition
 from windtunnel.errors import WorkloadError
-from windtunnel.objectives.direction import better
+from windtunnel.objectives.direction import better, told
 from windtunnel_trainer import checkpoints, states
 from windtunnel_trainer.checkpoints import Report, TrainingState
 
@@ -81,9 +81,7 @@ def _filled(progress: TrainingState, report: Report) -> Report:
 def _is_better(report: Report, other: Report, definition: Definition) -> bool:
     name, direction = next(iter(definition.objectives.items()))
     value, held = report.metrics.get(name), other.metrics.get(name)
-    if value is None or held is None:
-        return value is not None
-    return better(value, held, direction)
+    return told(value) and (not told(held) or better(value, held, direction))
 
 
 def _models(objects: Mapping[str, Any]) -> "dict[str, torch.nn.Module]":

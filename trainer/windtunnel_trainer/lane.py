@@ -117,10 +117,12 @@ class Lane:
             self._ended = f"launch {latest} works in place of launch {self._launch}"
         if self._ended:
             return None
-        self._take_in(open_stages(writer))
+        stages = open_stages(writer)
+        self._take_in(stages)
+        few = _FEW if all(stage.is_iteration for stage in stages) else 0  # finalists come before stragglers
         return (
             self._go_on()
-            or self._claim_released(min(_FEW, len(self._others)))
+            or self._claim_released(min(few, len(self._others)))
             or self._claim_new()
             or self._claim_released(len(self._others))
         )

@@ -84,7 +84,6 @@ class StageMonitor:
         self._ledger = ledger
         self._launcher = launcher
         self._clock = clock
-        self._began = clock()
         definition = definition_of(ledger)
         self._limits, self._objectives = definition.limits, definition.objectives
         self._plan = _plan_of(ledger, Stage(stage))
@@ -96,7 +95,8 @@ class StageMonitor:
         self._own = {unit for plan in (*begun, self._plan) for unit in plan.units}
         own_lanes = [] if self._plan.jobs else lanes(ledger, definition, len(self._plan.units))
         self._lanes = LaneWatch(ledger, launcher, definition, own_lanes, clock) if own_lanes else None
-        self._left = sessions[-1].seconds_left(self._limits.search_time) if sessions else math.inf
+        left = sessions[-1].seconds_left(self._limits.search_time) if sessions else math.inf
+        self._until = left + clock()  # by this clock, and never before the session's own time is used up
         self._absent: dict[str, int] = {}
         self._heart = Heart(ledger.turn, clock)
 
@@ -134,7 +134,7 @@ class StageMonitor:
 
     def _out_of_time(self) -> bool:
         """Whether the time of the search is used up; a full training goes on then."""
-        return self._clock() - self._began > self._left
+        return self._clock() > self._until
 
     @property
     def _jobs(self) -> set[str]:
@@ -144,7 +144,7 @@ class StageMonitor:
     def _look_after(self, live: set[str], claims: Mapping[str, Claim], ended: dict[str, Result]) -> list[Job]:
         """See that nothing stalls: which jobs are to be launched again; what nobody will do any more has failed."""
         wanted = []
-        for plan in (self._plan, *self._earlier):
+        for plan in (self._plan, *(self._earlier if self._is_iteration else ())):
             for job in plan.jobs:
                 missing = job.owed(ended)
                 if missing and job.job not in live:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from windtunnel.ledger.ids import verification_id
 from windtunnel.ledger.records import Plan, Result, State
 from windtunnel.ledger.trial import Trial
-from windtunnel.objectives.direction import loss
+from windtunnel.objectives.direction import loss, told
 
 ONNX = "model.onnx"  # the file, in a trial's folder
 
@@ -107,7 +107,7 @@ def best_first(models: Iterable[Model], objective: str, direction: str) -> list[
 
     def rank(model: Model) -> tuple[bool, bool, bool, float]:
         value = model.trial.objectives.get(objective)
-        worth = math.inf if value is None else loss(value, direction)
+        worth = loss(value, direction) if told(value) else math.inf
         return not model.usable, model.verdict is not Verdict.VERIFIED, model.trial.violation > 0, worth
 
     return sorted(models, key=rank)

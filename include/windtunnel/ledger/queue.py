@@ -7,7 +7,7 @@ they may have stragglers. While a full training is open, no iteration is, but la
 
 from collections.abc import Collection, Container, Iterable, Sequence
 
-from windtunnel.ledger.claims import Claims, under_way
+from windtunnel.ledger.claims import Claims
 from windtunnel.ledger.ledger import Ledger
 from windtunnel.ledger.prediction import Features, predicted
 from windtunnel.ledger.records import Job, Plan, Request
@@ -55,7 +55,7 @@ def open_stages(writer: Writer | None) -> list[Stage]:
 
 
 def owed(ledger: Ledger, job: Job) -> list[str]:
-    """What a job has still to do: its units without a result, or of a lane, all that are open, else what it holds.
+    """What a job has still to do: its units without a result, or of a lane, all that are open.
 
     All mini-batches of a fleet count as one unit, which has a result once the run is over.
     """
@@ -64,11 +64,7 @@ def owed(ledger: Ledger, job: Job) -> list[str]:
     stages = open_stages(ledger.writer())
     if FLEET in stages:
         return [FLEET] if ledger.outcome(FLEET) is None else []
-    ended = ledger.ended() if stages else set()
-    still_open = [request.trial for request in unfinished(ledger, stages, ended)]
-    if still_open or not stages:
-        return still_open
-    return [claim.unit for claim in under_way(Claims(ledger).listing().values(), ended, job.job)]
+    return [request.trial for request in unfinished(ledger, stages, ledger.ended() if stages else set())]
 
 
 def requested(ledger: Ledger, stages: Iterable[Stage]) -> list[Request]:

@@ -9,7 +9,7 @@ from typing import Any
 from windtunnel.ledger.ids import is_repeat, last_tries, repeated
 from windtunnel.ledger.records import Params, Request, Result, State
 from windtunnel.ledger.stage import Stage
-from windtunnel.objectives.direction import loss
+from windtunnel.objectives.direction import loss, told
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,5 +251,5 @@ def feasible_trials(trials: Iterable[Trial]) -> list[Trial]:
 
 def best_trial(trials: Iterable[Trial], objective: str, direction: str) -> Trial | None:
     """The feasible trial with the best value of an objective, the earliest of equal ones; None without any."""
-    fit = [trial for trial in trials if trial.feasible and objective in trial.objectives]
+    fit = [trial for trial in trials if trial.feasible and told(trial.objectives.get(objective))]
     return min(fit, key=lambda trial: loss(trial.objectives[objective], direction), default=None)

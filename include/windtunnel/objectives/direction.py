@@ -4,6 +4,7 @@ A direction is `maximize` or `minimize`.
 """
 
 from collections.abc import Iterable
+from typing import TypeGuard
 
 _FAR = 1e50  # five of them have a product, and each a square
 
@@ -28,7 +29,7 @@ def reached(value: float, goal: float, direction: str) -> bool:
     return loss(value, direction) <= loss(goal, direction)
 
 
-def told(value: float | None) -> bool:
+def told(value: float | None) -> TypeGuard[float]:
     """Whether there is a value that says something: finite, and not so far out that it only stands for "no value"."""
     return value is not None and -_FAR < value < _FAR
 

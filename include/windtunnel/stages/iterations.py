@@ -54,7 +54,7 @@ def suggest(search: Search, k: int) -> Plan:
     tried = _configurations(history, k - 1) + len(batch.suggestions)
     more = not (batch.note or reason_to_suggest_no_more(search, k + 1, tried))
     ends = k == search.iteration(search.session.iterations)
-    seconds = [result.seconds for result in history.results.values() if result.state.has_values and result.seconds]
+    seconds = [result.seconds for result in history.results.values() if result.seconds]
     ahead, last = what_follows(search.definition, last=ends, more=more, seconds=seconds)
     left_out = "" if any(plan.left_out for plan in history.plans.values()) else _left_out(failing)
     return plan_trials(search, history, stage, requests, note=batch.note, left_out=left_out, ahead=ahead, last=last)

@@ -164,11 +164,15 @@ def _explain_failure(what: str, reader: RunReader | FleetReader, log: Path, begi
 
 
 def _exceptions(log: bytes) -> list[str]:
-    """The exceptions that Airflow's log has, but for those that another one repeats; or else its end."""
+    """The exceptions that Airflow's log has, but for those that a longer one ends with; or else the log's end."""
     lines = log.decode(errors="replace").splitlines()
-    told = {line: line.partition(": ")[2] for line in lines if _EXCEPTION.match(line)}
-    own = [line for line, words in told.items() if not any(words in other for other in told if other != line)]
+    words = {line: f": {line.partition(': ')[2]}" for line in lines if _EXCEPTION.match(line)}
+    own = [line for line in words if not any(_repeats(other, words[line], line) for other in words)]
     return own or lines[-20:]
+
+
+def _repeats(other: str, words: str, line: str) -> bool:
+    return len(other) > len(line) and len(words) > len(": ") and other.endswith(words)
 
 
 def _parser() -> argparse.ArgumentParser:

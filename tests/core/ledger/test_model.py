@@ -62,6 +62,7 @@ def test_the_best_model_is_usable_verified_within_bounds_and_then_the_best_by_th
     ordered = [
         model("1", 0.8),
         model("2", 0.7),
+        model("7", 1.79e308),  # stands for "no value"
         model("3", 0.99, violation=0.1),
         model("4", 0.95, verdict=None),
         model("5", 0.999, verdict=State.FAILED),

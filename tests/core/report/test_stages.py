@@ -1,6 +1,6 @@
 from tests.core.report import made_up
 from windtunnel.ledger import Ledger
-from windtunnel.ledger.trial import best_trial
+from windtunnel.ledger.trial import Trial, best_trial
 from windtunnel.report import RunReader, collect
 from windtunnel.report.stages import coming, seconds_left, stages
 
@@ -32,6 +32,15 @@ def test_a_finished_run_has_all_stages_done(ledger: Ledger) -> None:
     assert best.objectives["val_acc"] == max(
         o.objectives["val_acc"] for o in ledger.outcomes().values() if "-e12" not in o.trial and o.feasible
     )
+
+
+def test_the_best_trial_is_none_of_those_whose_value_stands_for_none() -> None:
+    trials = [
+        Trial.of({}, f"{number:016x}", objectives={"acc": acc}) for number, acc in enumerate((0.8, 1.79e308, 0.9))
+    ]
+    best = best_trial(trials, "acc", "maximize")
+    assert best is not None and best.objectives == {"acc": 0.9}
+    assert best_trial(trials[1:2], "acc", "maximize") is None
 
 
 def test_a_run_under_way_tells_what_runs_and_what_is_to_come(ledger: Ledger) -> None:

@@ -46,10 +46,12 @@ class Acquisition:
         # With several objectives the front's ends keep a batch apart, and nothing can be gained before it is feasible.
         doubtful = self._models.young and self._feasible and len(self._objectives) == 1
         self._worse = _DOUBT if doubtful else 0.0
+        measured = self._measured()  # by the models' means, before anything is believed
         under_way = [trial.row(data.epochs) for trial in data.trials if not trial.ended]
         believed = self._believed(Forecast(self._models, under_way)) if under_way else []
+        self._in_doubt = bool(self._worse and under_way)
         self._forecast = Forecast(self._models, pool.rows(data.epochs))
-        self._front = self._front_of_trials(rng)
+        self._front = self._front_of(measured, rng)
         for point in believed:
             self._front.add(point)
         self._taken: list[int] = []
@@ -123,14 +125,13 @@ class Acquisition:
                 ranking.strike(place)
         return rankings
 
-    def _front_of_trials(self, rng: np.random.Generator) -> Front:
-        """The front of the trials; values after fewer epochs than the most are replaced by what they promise.
+    def _measured(self) -> Array:
+        """(n, m): the values of the trials that count; after fewer epochs than the most, what they promise.
 
         So are all values of a single objective: the best of many noisy ones is better than its configuration.
         """
         data = self._data
-        valued = [trial for trial in data.trials if np.isfinite(trial.values).all()]
-        counting = [trial for trial in valued if trial.counts]
+        counting = [trial for trial in data.trials if trial.counts and np.isfinite(trial.values).all()]
         points = np.array([trial.values for trial in counting]).reshape(len(counting), len(self._objectives))
         if len(self._objectives) == 1:
             changed = np.arange(len(counting))
@@ -141,11 +142,15 @@ class Acquisition:
             for name in self._models.learnt:
                 place = self._objectives.index(name)
                 points[changed, place] = self._models.values[name].predict(features).values(0.0)
-        corner = reference(points if counting else np.array([trial.values for trial in valued]))
-        if counting and len(counting) < len(valued):
-            widest = reference(np.array([trial.values for trial in valued]))
-            corner = np.maximum(corner, np.minimum(self._reach(), widest))
-        return Front(points, np.minimum(corner, data.worst), rng)
+        return points
+
+    def _front_of(self, measured: Array, rng: np.random.Generator) -> Front:
+        """The front of what was measured, within what candidates may reach."""
+        valued = np.array([trial.values for trial in self._data.trials if np.isfinite(trial.values).all()])
+        corner = reference(measured if len(measured) else valued)
+        if 0 < len(measured) < len(valued):
+            corner = np.maximum(corner, np.minimum(self._reach(), reference(valued)))
+        return Front(measured, np.minimum(corner, self._data.worst), rng)
 
     def _reach(self) -> Array:
         """(m,): the worst values of the front of those candidates that may keep the constraints.
@@ -159,7 +164,7 @@ class Acquisition:
         return points[non_dominated(points)].max(0) if len(points) else np.full(len(values), -np.inf)
 
     def _believed(self, forecast: Forecast) -> list[Array]:
-        """The values of trials under way that are likely to count; the models take them all to be as expected."""
+        """The values of trials under way that are likely to count; the models believe something of them all."""
         points = []
         for place in range(len(forecast)):
             points += self._likely(forecast, place)
@@ -171,6 +176,7 @@ class Acquisition:
         for point in self._likely(self._forecast, place):
             self._front.add(point)
         self._forecast.take(place, self._worse)
+        self._in_doubt = self._worse > 0
 
     def _likely(self, forecast: Forecast, place: int) -> list[Array]:
         """What one is believed to add to the front; nothing where it will fail, lest others look needless."""
@@ -181,5 +187,7 @@ class Acquisition:
         return [np.array([expected[name] for name in self._objectives])]
 
     def _note(self, place: int) -> dict[str, Any]:
+        if self._in_doubt:  # what is expected after others disappoint is nothing to be held against a result
+            return {}
         expected, signs = self._forecast.expected(place), self._data.signs
         return {"expected": {name: float(f"{signs[name] * expected[name]:.6g}") for name in self._models.learnt}}

@@ -129,8 +129,9 @@ class Posterior:
         self.mean = np.concatenate([self.mean, more.mean])
         self.variance = np.concatenate([self.variance, more.variance])
         self._features = self._features.joined(features)
+        before = self._explained.filled.shape[1]
         self._explained.grow(0, len(features))
-        self._explained.filled[:, -len(features) :] = more._explained.filled
+        self._explained.filled[:, before:] = more._explained.filled
 
 
 def fit(

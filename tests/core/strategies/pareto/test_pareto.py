@@ -221,6 +221,20 @@ def test_values_of_any_size_leave_a_batch_to_suggest(count, change):
     assert all(map(math.isfinite, notes))
 
 
+def test_what_is_noted_as_expected_is_so_by_the_trials_alone():
+    """A young model of one objective believes that what it chooses disappoints; that is no expectation."""
+    task = Problem(numbers(5), {"score": "maximize"})
+    rng = random.Random(0)
+    sampled = [task.space.sample(rng) for _ in range(10)]
+    history = [
+        Trial.of(params=params, config=f"{number:016x}", objectives={"score": sum(params.values())})
+        for number, params in enumerate(sampled)
+    ]
+    assert sum("expected" in one.note for one in suggested(task, history, n=4)) == 1, "that which was chosen first"
+    running = Trial.of(params=task.space.sample(rng), config="f" * 16, state=None)
+    assert not any("expected" in one.note for one in suggested(task, [*history, running], n=4))
+
+
 def test_the_largest_number_of_all_is_no_best_value():
     """What lies around a value that stands for none is not searched; the model learns from the others."""
     task = Problem(numbers(2), {"score": "maximize"})
