@@ -23,6 +23,7 @@ from windtunnel.launchers import get_launcher
 from windtunnel.launchers.spool import SPOOL_VARIABLE, Spool
 from windtunnel.ledger import Job, Ledger, State
 from windtunnel.ledger.queue import open_queue
+from windtunnel.ledger.stage import StageKind
 from windtunnel.stages import begin, prepare_job, suggest
 from windtunnel_trainer.serve import Service
 
@@ -276,7 +277,6 @@ def test_a_request_of_the_search_is_trained(victim):
         ("jobs/prepare.json", {"units": ["--cancel-file=/etc/passwd"]}),
         ("jobs/prepare.json", {"stage": "1/../../x"}),
         ("jobs/prepare.json", {"slots": -1}),
-        ("jobs/prepare.json", {"kind": "shell"}),
         ("iterations/1/plan.json", {"stage": "2"}),
         ("iterations/1/plan.json", {"jobs": [{"job": "../x", "kind": "train", "stage": "1", "units": []}]}),
         ("iterations/1/plan.json", {"requests": "none"}),
@@ -289,6 +289,16 @@ def test_a_record_with_names_that_are_none_is_refused_by_name(victim, name, chan
     victim.rewrite(name, **changes)
     with pytest.raises(LedgerError, match=r"plan|prepare|says that it is"):
         victim.ledger.job("prepare") if name.startswith("jobs") else victim.ledger.plan("1")
+
+
+@pytest.mark.parametrize("kind", ["shell", "train"])
+def test_what_a_forged_job_says_that_its_units_are_changes_nothing(victim, kind):
+    victim = victim()
+    victim.job()
+    before = victim.ledger.job("prepare")
+    victim.rewrite("jobs/prepare.json", kind=kind)
+    assert victim.ledger.job("prepare") == before
+    assert before.kind is StageKind.PREPARE, "as the stage says"
 
 
 def test_parameters_that_a_forged_plan_has_are_not_trained_on(victim):
