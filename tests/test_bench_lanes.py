@@ -1,10 +1,12 @@
 """The benchmark of lanes measures a run as it simulates it; the run itself is Airflow's, and left to the command."""
 
 import pytest
+import yaml
 
 from benchmarks import lanes
 from tests.definitions import definition_from
 from tests.runs import begin_by_hand
+from windtunnel.cli import main
 from windtunnel.ledger import Ledger, Plan, Request, Result, State
 from windtunnel.stores import open_store
 
@@ -25,3 +27,10 @@ def test_a_run_that_went_as_simulated_is_as_busy(tmp_path):
         ledger.record(Result(trial=request.trial, state=State.COMPLETED, started=start, seconds=10.0))
     assert lanes.measured(ledger, 2) == pytest.approx(0.5)
     assert 0.5 < lanes.simulated(ledger, definition, 5.0) <= 1.0
+
+
+def test_a_trial_of_it_ends_with_a_score(tmp_path, capsys):
+    file = tmp_path / "lanes.yaml"
+    file.write_text(yaml.safe_dump(lanes.fields(trials=6, lanes=2, mean=0.01)))
+    assert main(["try", str(file)]) == 0
+    assert "score" in capsys.readouterr().out
