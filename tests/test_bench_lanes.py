@@ -29,8 +29,8 @@ def test_a_run_that_went_as_simulated_is_as_busy(tmp_path):
     assert 0.5 < lanes.simulated(ledger, definition, 5.0) <= 1.0
 
 
-def test_a_trial_of_it_ends_with_a_score(tmp_path, capsys):
+def test_a_trial_of_it_ends_with_a_score(tmp_path, capfd):
     file = tmp_path / "lanes.yaml"
     file.write_text(yaml.safe_dump(lanes.fields(trials=6, lanes=2, mean=0.01)))
     assert main(["try", str(file)]) == 0
-    assert "score" in capsys.readouterr().out
+    assert "objectives: score " in capfd.readouterr().out
