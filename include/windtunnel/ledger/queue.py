@@ -69,7 +69,7 @@ def owed(ledger: Ledger, job: Job) -> list[str]:
 
 def requested(ledger: Ledger, stages: Iterable[Stage]) -> list[Request]:
     """What these stages ask for, infeasible trials aside, whether it has a result or not."""
-    return [request for plan in _plans(ledger, stages) for request in plan.requests if not request.infeasible]
+    return _feasible(_plans(ledger, stages))
 
 
 def unfinished(ledger: Ledger, stages: Collection[Stage], ended: Container[str]) -> list[Request]:
@@ -80,15 +80,17 @@ def unfinished(ledger: Ledger, stages: Collection[Stage], ended: Container[str])
         stages: that are open.
         ended: ids of the trials that have a result.
     """
+    plans = _plans(ledger, stages)
     late = [
         request
-        for plan in _plans(ledger, [stage for stage in stages if not stage.is_iteration])
+        for plan in plans
+        if not plan.stage.is_iteration
         for earlier in iterations_before(ledger, plan)
         for request in outstanding(earlier.requests, ended)
     ]
     claims = Claims(ledger).listing() if late else {}
     begun = [request for request in late if request.trial in claims]
-    return outstanding(requested(ledger, stages), ended) + begun
+    return outstanding(_feasible(plans), ended) + begun
 
 
 def iterations_before(ledger: Ledger, plan: Plan) -> list[Plan]:
@@ -101,3 +103,7 @@ def iterations_before(ledger: Ledger, plan: Plan) -> list[Plan]:
 
 def _plans(ledger: Ledger, stages: Iterable[Stage]) -> list[Plan]:
     return [plan for stage in stages if (plan := ledger.plan(stage)) is not None]
+
+
+def _feasible(plans: Iterable[Plan]) -> list[Request]:
+    return [request for plan in plans for request in plan.requests if not request.infeasible]
