@@ -99,12 +99,15 @@ class Standalone:
         """Ask until the answer is true; the answer."""
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
-            assert self.process.poll() is None, f"Airflow has ended; see {self.home}/standalone.log"
+            assert self.process.poll() is None, f"Airflow has ended; its log ends:\n{self._tail()}"
             with contextlib.suppress(httpx.TransportError):
                 if answer := ask():
                     return answer
             time.sleep(pause)
         raise TimeoutError(f"{complaint} after {timeout} s; see {self.home}/standalone.log")
+
+    def _tail(self):
+        return "\n".join((self.home / "standalone.log").read_text(errors="replace").splitlines()[-150:])
 
     def _is_healthy(self):
         reply = self.client.get("/api/v2/monitor/health")
