@@ -52,7 +52,7 @@ def held(search: Search) -> Iterator[int]:
             stage = suggest(search, k).stage
             open_queue(ledger, stage)
             launcher.launch(ledger, lane)  # which does nothing where it lives
-            while unfinished(ledger, [stage]):
+            while unfinished(ledger, [stage], ledger.ended()):
                 time.sleep(0.1)
             yield _resident(_process(Path(ledger.store.url) / ledger.path(f"jobs/{lane.job}.log")))
             select(search, k)

@@ -4,9 +4,10 @@
 
 A simulation with a clock of its own. The costs are those that `windtunnel_trainer.workloads.cnn.cost` predicts for
 networks drawn at random from include/searches/mnist_cnn.yaml that keep its constraints; a trial takes its predicted
-cost times a random factor, for a prediction is not the truth. All else is a run's own: `Definition` says how large the
-batches are, `windtunnel.stages.continuous.what_follows` and `Plan.is_over` what an iteration waits for, and
-`windtunnel.ledger.queue.in_order`, corrected by the times of trials that have ended, who is next.
+cost times a random factor, for a prediction is not the truth. All else is a run's own:
+`windtunnel.stages.continuous.batch_size` says how large the batches are, its `what_follows` and `Plan.is_over` what an
+iteration waits for, and `windtunnel.ledger.queue.in_order`, corrected by the times of trials that have ended, who is
+next.
 
 A turn is what Airflow takes from the end of an iteration to the next one's first claims: its sensor, select, suggest
 and launch. The end is included: lanes that have nothing left to do count as idle until the last trial has ended.
@@ -26,7 +27,7 @@ from windtunnel.ledger import Plan, Request
 from windtunnel.ledger.prediction import timed_by
 from windtunnel.ledger.queue import in_order
 from windtunnel.space import Space
-from windtunnel.stages.continuous import what_follows
+from windtunnel.stages.continuous import batch_size, mean_seconds, what_follows
 from windtunnel_trainer.workloads.cnn import cost
 
 SEARCH = Path(__file__).parent.parent / "include/searches/mnist_cnn.yaml"
@@ -88,12 +89,13 @@ class Simulation:
     def _plans(self) -> Iterator[Plan]:
         left = self.definition.most_trials
         for k in itertools.count(1):
-            size = self.definition.trials.initial if k == 1 else self.definition.trials.per_iteration
-            requests = self.suggest(min(size, left))
+            seconds = {request.trial: self.times(request) for request in self.ended}
+            mean = mean_seconds([*self.ended, *self.underway], seconds)
+            first = min(self.definition.trials.initial, left)
+            requests = self.suggest(first if k == 1 else batch_size(self.definition, left, mean))
             left -= len(requests)
-            seconds = [self.times(request) for request in self.ended]
             ends = k == self.definition.iterations
-            ahead, last = what_follows(self.definition, last=ends, more=left > 0, seconds=seconds)
+            ahead, last = what_follows(self.definition, last=ends, more=left > 0, mean=mean)
             yield Plan(stage=str(k), requests=requests, jobs=[], ahead=ahead, last=last)
             if not left:
                 return
@@ -182,7 +184,7 @@ def _table(lanes: int, trials: int, target: float, drawn: Sequence[Sequence[Requ
     print(f"\n{title}; the target, where trials take minutes, is {target:.0%}.")
     print(f"{'busy, by the mean length of a trial':<44}" + "".join(f"{_length(mean):>8}" for mean in MEANS))
     of = sized(lanes, trials)
-    free = [mean_busy(of, 0.0, mean, drawn) for mean in MEANS[:1]] * len(MEANS)  # without turns, length is nothing
+    free = [mean_busy(of, 0.0, mean, drawn) for mean in MEANS]
     reached = []
     for turn in TURNS:
         shares = [mean_busy(of, turn, mean, drawn) for mean in MEANS]

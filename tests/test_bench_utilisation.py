@@ -28,7 +28,7 @@ def test_continuous_lanes_are_as_busy_as_they_must_be(drawn, lanes, trials, targ
 def test_a_turn_costs_where_trials_are_short(drawn):
     of = utilisation.sized(8, 74)
     free, short, long = (utilisation.mean_busy(of, *case, drawn) for case in ((0.0, 1.0), (20.0, 1.0), (20.0, 600.0)))
-    assert short < 0.2 < free == pytest.approx(long, abs=0.02)
+    assert short < 0.3 < 0.8 < min(free, long)
 
 
 def test_lanes_that_never_wait_are_busy_all_the_time():

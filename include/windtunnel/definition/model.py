@@ -43,10 +43,11 @@ class Trials(StrictModel):
     """Trials of the first iteration."""
     per_iteration: Count = 16
     """Trials of each later iteration, at most; of a continuous search by default as many as run at once, and more where
-    `limits.trials` would take more than 50 iterations."""
+    `limits.trials` would take more than 50 iterations. Without `ahead`, batches of a continuous search grow where
+    trials are short, and its last two are one."""
     ahead: int | None = Field(default=None, ge=0)
     """With `continuous`: the next batch is suggested when no more trials than this wait for a lane; by default as many
-    as there are lanes, and fewer once trials take so long that fewer end in a turn of Airflow's."""
+    as there are lanes, and once trials have ended as many as end in a turn of Airflow's."""
     default_first: bool = False
     """Whether the space's default configuration is one of the first iteration's."""
 

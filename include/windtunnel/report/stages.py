@@ -1,5 +1,6 @@
 """How far a run is: its stages, those that are still to come, and about how long they take."""
 
+import math
 from dataclasses import dataclass
 
 from windtunnel.ledger import Selection, State
@@ -94,7 +95,10 @@ def seconds_left(snapshot: Snapshot) -> float | None:
 def _cost(snapshot: Snapshot, later: list[Stage]) -> float:
     """Predicted cost of stages without a plan, by the mean cost of the trials so far."""
     definition, epochs = snapshot.definition, snapshot.definition["epochs"]
-    trials: float = sum(stage.is_iteration for stage in later) * definition["trials"]["per_iteration"]
+    tried, most = caps(snapshot).get("trials", (0, math.inf))
+    trials: float = min(
+        sum(stage.is_iteration for stage in later) * definition["trials"]["per_iteration"], most - tried
+    )
     if any(stage.kind is StageKind.FULL for stage in later):
         done = epochs["partial"] if definition["finalists"]["go_on"] else 0
         trials += definition["finalists"]["max"] * (epochs["full"] - done) / epochs["partial"]

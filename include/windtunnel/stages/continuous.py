@@ -1,8 +1,8 @@
-"""A continuous search: what an iteration waits for, and what is said of those that nobody waits for."""
+"""A continuous search: how many trials an iteration suggests and waits for, and what is said of those it leaves."""
 
 import math
 import statistics
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from windtunnel.definition import Definition
 from windtunnel.ledger import Decision, Request, Trial
@@ -11,40 +11,82 @@ from windtunnel.ledger.stragglers import promising
 from windtunnel.stages.search import Search
 
 _TURN = 20.0  # seconds from an iteration's end to the next one's first claims, where Airflow is slow
-_SPARE = 4  # times as many trials may end in a turn as do on average, and a queue lets the long ones go first
+_SPREAD = 3  # standard deviations of the number of trials that end in a turn
+_MOST = 4  # trials a lane: what is suggested before more has ended was suggested with less known
 
 
-def what_follows(
-    definition: Definition, *, last: bool, more: bool, seconds: Sequence[float]
-) -> tuple[int | None, bool]:
+def mean_seconds(requests: Iterable[Request], seconds: Mapping[str, float]) -> float:
+    """What a trial takes on average; zero until one has ended.
+
+    Trials are taken to last in proportion to their predicted costs, for those that end first are short.
+
+    Args:
+        requests: all trials of the search so far.
+        seconds: that those took which have ended, by trial.
+    """
+    asked = [request for request in requests if not request.infeasible]
+    done = sum(request.cost for request in asked if seconds.get(request.trial))
+    spent = sum(seconds.get(request.trial, 0.0) for request in asked)
+    return spent / done * statistics.fmean(request.cost for request in asked) if done > 0 else 0.0
+
+
+def batch_size(definition: Definition, left: int | None, mean: float) -> int:
+    """How many configurations an iteration after the first suggests.
+
+    In a continuous search at least as many as end in a turn of Airflow's, or else its lanes would wait. The last two
+    batches are one, for lanes that begin with the longest of many end closer together.
+
+    Args:
+        definition: of the search, its lanes fixed.
+        left: how many there may still be; None where nothing limits them.
+        mean: seconds of a trial, as `mean_seconds` gives them.
+    """
+    size = definition.trials.per_iteration
+    if definition.continuous and definition.trials.ahead is None:
+        size = max(size, min(math.ceil(_ending(definition, mean)), _MOST * _lanes(definition)))
+        if left is not None and left <= 2 * size:
+            return left
+    return size if left is None else min(size, left)
+
+
+def what_follows(definition: Definition, *, last: bool, more: bool, mean: float) -> tuple[int | None, bool]:
     """What an iteration waits for: `Plan.ahead` and `Plan.last`.
 
     Args:
         definition: of the search, its lanes fixed.
         last: whether the iteration is the last one that there may be.
         more: whether the next one would suggest new configurations, rather than promote or repeat at most.
-        seconds: that trials took which have ended.
+        mean: seconds of a trial, as `mean_seconds` gives them.
     """
     if not definition.continuous:
         return None, False
     if more and not last:
-        return _ahead(definition, seconds), False
+        return _ahead(definition, mean), False
     if (len(definition.rungs) > 1 or definition.repeats > 1) and not last:
         return None, False  # who is promoted or repeated once nothing new comes is decided from all results
     return 0, True
 
 
-def _ahead(definition: Definition, seconds: Sequence[float]) -> int:
+def _ahead(definition: Definition, mean: float) -> int:
     """How many trials wait for a lane when the next batch is suggested, unless the definition says it.
 
-    As many as there are lanes, and fewer once trials turn out to take so long that fewer end in a turn of Airflow's:
-    what waits was suggested with less known.
+    As many as end in a turn of Airflow's, with three standard deviations to spare where an end is as likely at any
+    moment as at another. As many as there are lanes until a trial's time is known.
     """
     if definition.trials.ahead is not None:
         return definition.trials.ahead
-    lanes = (definition.limits.parallel or 1) * definition.limits.slots
-    mean = statistics.fmean(seconds) if seconds else 0.0
-    return min(lanes, math.ceil(_SPARE * lanes * _TURN / mean)) if mean > 0 else lanes
+    ending = _ending(definition, mean)
+    spare = math.ceil(ending + _SPREAD * math.sqrt(ending))
+    return min(spare, _MOST * _lanes(definition)) if ending else _lanes(definition)
+
+
+def _ending(definition: Definition, mean: float) -> float:
+    """How many trials end in a turn, on average; zero where no trial's time is known."""
+    return _lanes(definition) * _TURN / mean if mean > 0 else 0.0
+
+
+def _lanes(definition: Definition) -> int:
+    return (definition.limits.parallel or 1) * definition.limits.slots
 
 
 def left_behind(

@@ -12,7 +12,7 @@ from windtunnel.ledger.stage import Stage
 from windtunnel.ledger.trial import configurations, ended, furthest, outstanding
 from windtunnel.objectives.direction import near
 from windtunnel.space import Params
-from windtunnel.stages.continuous import left_behind, what_follows
+from windtunnel.stages.continuous import batch_size, left_behind, mean_seconds, what_follows
 from windtunnel.stages.front import front_of
 from windtunnel.stages.history import History
 from windtunnel.stages.planning import plan_trials
@@ -54,8 +54,7 @@ def suggest(search: Search, k: int) -> Plan:
     tried = _configurations(history, k - 1) + len(batch.suggestions)
     more = not (batch.note or reason_to_suggest_no_more(search, k + 1, tried))
     ends = k == search.iteration(search.session.iterations)
-    seconds = [result.seconds for result in history.results.values() if result.seconds]
-    ahead, last = what_follows(search.definition, last=ends, more=more, seconds=seconds)
+    ahead, last = what_follows(search.definition, last=ends, more=more, mean=_mean(history, k))
     left_out = "" if any(plan.left_out for plan in history.plans.values()) else _left_out(failing)
     return plan_trials(search, history, stage, requests, note=batch.note, left_out=left_out, ahead=ahead, last=last)
 
@@ -153,9 +152,11 @@ def _batch(search: Search, history: History, k: int, problem: Problem) -> Batch:
     nothing_new = reason_to_suggest_no_more(search, k, begun)
     if nothing_new is not None:
         return Batch([], nothing_new)
-    wanted = definition.trials.initial if k == 1 else definition.trials.per_iteration
-    if definition.limits.trials is not None:
-        wanted = min(wanted, definition.limits.trials - begun)
+    left = definition.limits.trials - begun if definition.limits.trials is not None else None
+    if k == 1:
+        wanted = definition.trials.initial if left is None else min(definition.trials.initial, left)
+    else:
+        wanted = batch_size(definition, left, _mean(history, k))
     past = history.trials(k - 1)
     past += _underway(search, history, k - 1, past)
     first = _first(search, past, wanted) if k == 1 else []
@@ -165,6 +166,12 @@ def _batch(search: Search, history: History, k: int, problem: Problem) -> Batch:
     learnt = [to_learn_from(trial) for trial in past]
     rest = strategy.suggest(problem, learnt, wanted, definition.seed, k) if wanted else Batch([])
     return Batch(first + rest.suggestions, rest.note)
+
+
+def _mean(history: History, k: int) -> float:
+    """What a trial of the iterations before k takes on average, in seconds."""
+    seconds = {trial: result.seconds for trial, result in history.results.items()}
+    return mean_seconds(history.requests(k - 1).values(), seconds)
 
 
 def to_learn_from(trial: Trial) -> Trial:

@@ -61,6 +61,17 @@ def test_a_run_under_way_tells_what_runs_and_what_is_to_come(ledger: Ledger) -> 
     assert left is not None and left > 10
 
 
+def test_no_more_is_to_come_than_the_search_may_try(ledger: Ledger) -> None:
+    capped = Ledger(ledger.store, "digits_cnn", "capped")
+    made_up.fill(ledger, iterations=3, finalists=0)
+    made_up.fill(capped, iterations=3, finalists=0, limits={"trials": 34})
+    for run in (ledger, capped):
+        for path in ("iterations/3/known.json", "iterations/full-3/plan.json"):
+            run.store.delete(run.path(path))
+    left, less = (seconds_left(collect(run)) for run in (ledger, capped))
+    assert left is not None and less is not None and less < left
+
+
 def test_a_later_reading_sees_what_has_come_since(ledger: Ledger) -> None:
     made_up.begin(ledger, made_up.definition())
     reader = RunReader(ledger)

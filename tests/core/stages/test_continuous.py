@@ -1,6 +1,7 @@
 """A continuous search, stepped: which trials run, wait and have ended is what each test says."""
 
 import json
+import statistics
 
 import pytest
 
@@ -10,6 +11,7 @@ from windtunnel.ledger.ids import first_id
 from windtunnel.report import collect
 from windtunnel.report.notes import late
 from windtunnel.stages import choose_finalists, goes_on, select, suggest
+from windtunnel.stages.continuous import mean_seconds
 from windtunnel.stages.publishing import write_front
 
 CONTINUOUS = {"continuous": True, "limits": {"parallel": 2}}
@@ -56,14 +58,47 @@ def test_as_many_trials_wait_as_lanes_can_take(bench, ahead, parallel, slots, ex
     assert suggest(search, 1).ahead == expected
 
 
-@pytest.mark.parametrize(("seconds", "ahead"), [(1.0, 8), (40.0, 8), (160.0, 4), (3600.0, 1)])
-def test_fewer_trials_wait_once_few_end_in_a_turn(bench, seconds, ahead):
+@pytest.mark.parametrize(("seconds", "ahead"), [(1.0, 32), (10.0, 28), (40.0, 10), (160.0, 4), (3600.0, 1)])
+def test_as_many_trials_wait_as_may_end_in_a_turn(bench, seconds, ahead):
     search = bench.begin(continuous=True, limits={"parallel": 8})
-    first = suggest(search, 1)
-    for request in first.requests[:3]:
+    for request in suggest(search, 1).requests:
         search.ledger.record(outcome(request).model_copy(update={"seconds": seconds}))
     select(search, 1)
     assert suggest(search, 2).ahead == ahead
+
+
+def test_what_has_not_ended_is_timed_by_its_cost(bench):
+    requests = [one.model_copy(update={"cost": cost}) for cost, one in enumerate(suggest(bench.begin(), 1).requests, 1)]
+    assert mean_seconds(requests, {}) == 0.0
+    assert mean_seconds(requests, {requests[0].trial: 10.0}) == pytest.approx(10.0 * statistics.fmean(range(1, 7)))
+    assert mean_seconds(requests, dict.fromkeys((one.trial for one in requests), 7.0)) == 7.0
+
+
+@pytest.mark.parametrize(
+    ("seconds", "fields", "expected"),
+    [
+        (1.0, {}, 32),
+        (10.0, {}, 16),
+        (3600.0, {}, 6),
+        (10.0, {"trials": {"initial": 16, "per_iteration": 24}}, 24),
+        (10.0, {"trials": {"initial": 16, "ahead": 0}}, 8),
+        (10.0, {"continuous": False, "trials": {"initial": 16, "per_iteration": 8}}, 8),
+    ],
+)
+def test_a_batch_lasts_for_a_turn(bench, seconds, fields, expected):
+    search = bench.begin(**{"continuous": True, "limits": {"parallel": 8}} | fields)
+    for request in suggest(search, 1).requests:
+        search.ledger.record(outcome(request).model_copy(update={"seconds": seconds}))
+    select(search, 1)
+    assert len(suggest(search, 2).requests) == expected
+
+
+@pytest.mark.parametrize(("trials", "expected"), [(17, 11), (18, 12), (19, 6)])
+def test_the_last_two_batches_are_one(bench, trials, expected):
+    search = bench.begin(continuous=True, limits={"parallel": 2, "trials": trials})
+    suggest(search, 1)
+    select(search, 1)
+    assert len(suggest(search, 2).requests) == expected
 
 
 def test_the_barrier_is_the_default(bench):
