@@ -53,6 +53,10 @@ test-all: $(READY_DEV) ## run all tests, the slow ones too, but not those that n
 test-long: $(READY_DEV) ## run the slow tests that .ci/run leaves out, some of them against Azurite: ARGS="…"
 	@$(BIN)/python -m pytest -m long $(TESTS) $(ARGS)
 
+test-dying: $(READY_DEV) ## let each process die before and after every write, on Azurite too, which takes hours: ARGS="-k …"
+	@WINDTUNNEL_NEED_AZURITE=1 WINDTUNNEL_EVERY_WRITE=1 $(BIN)/python -m pytest \
+		$(addprefix $(TESTS)/,airflow/test_dying.py core/engine/test_dying.py trainer/test_dying.py trainer/fleet/test_dying.py) $(ARGS)
+
 test-azure: $(READY_DEV) ## run the tests against Azurite, which is installed with npm: ARGS="…"
 	@WINDTUNNEL_NEED_AZURITE=1 $(BIN)/python -m pytest -m "azure and not long" $(TESTS) $(ARGS)
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.airflow.stepping import Stepping
 from tests.definitions import definition_from
-from tests.dying import DiesEverywhere, DiesOnce, Fate, assert_claimed, assert_same, mortal, objects, tries
+from tests.dying import DiesEverywhere, DiesOnce, Fate, assert_claimed, assert_same, mortal, objects, step, tries
 from tests.stepped import SteppedLauncher
 from windtunnel import launchers
 from windtunnel.definition import checks
@@ -77,6 +77,7 @@ def continuous(stepping, url):
 
 
 STORY = (first, extension, refusal, retraining, resumption)
+ALL = (first, resumption)  # in which all of Airflow may die
 CONTINUOUS = SEARCH | {
     "continuous": True,
     "early_stopping": {},
@@ -212,26 +213,39 @@ def test_a_continuous_search_that_dies_everywhere_loses_nothing_but_stragglers_t
 
 
 def test_the_whole_of_airflow_may_die_at_some_writes_and_a_new_run_goes_on(tmp_path):
-    dies_at(tmp_path, first, every=60)
+    dies_at(str(tmp_path / "store"), first, every=60)
 
 
 @pytest.mark.slow
 @pytest.mark.long
-@pytest.mark.parametrize("part", [first, resumption], ids=lambda part: part.__name__)
+@pytest.mark.parametrize("part", ALL, ids=lambda part: part.__name__)
 def test_the_whole_of_airflow_may_die_at_any_write_and_a_new_run_goes_on(tmp_path, part):
-    dies_at(tmp_path, part)
+    dies_at(str(tmp_path / "store"), part)
 
 
 @pytest.mark.slow
 @pytest.mark.long
 @pytest.mark.parametrize("part", STORY, ids=lambda part: part.__name__)
 def test_one_process_may_die_at_any_write(tmp_path, part):
-    dies_at(tmp_path, part, resumes=False)
+    dies_at(str(tmp_path / "store"), part, resumes=False)
 
 
-def dies_at(tmp_path, part, every=1, resumes=True):
+@pytest.mark.azure
+@pytest.mark.slow
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("part", "resumes"),
+    [*((part, False) for part in STORY), *((part, True) for part in ALL)],
+    ids=lambda given: given.__name__ if callable(given) else "all of Airflow" if given else "one process",
+)
+def test_so_may_either_on_azure(azurite_server, monkeypatch, part, resumes):
+    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", azurite_server.connection_string)
+    dies_at(f"azure://dying-{next(_containers)}/runs", part, step(60), resumes)
+
+
+def dies_at(url, part, every=1, resumes=True):
     """Perform a part of the story once for each write, which one process, or all of Airflow, does not survive."""
-    url, calm = str(tmp_path / "store"), Fate()
+    calm = Fate()
     expected = undisturbed(url, part, calm)
     store = open_store(url)
     before = contents(store)

@@ -6,7 +6,7 @@ from unittest import mock
 import pytest
 
 from tests.definitions import definition_from
-from tests.dying import DiesOnce, Fate, Killed, assert_claimed, assert_same, mortal, objects, tries
+from tests.dying import DiesOnce, Fate, Killed, assert_claimed, assert_same, mortal, objects, step, tries
 from tests.fleets import fleet_from
 from tests.stepped import SteppedJobs, SteppedLauncher
 from windtunnel import launchers, stages
@@ -136,9 +136,9 @@ def test_so_is_one_that_dies_at_any_write(kind, tmp_path):
 
 @pytest.mark.azure
 @pytest.mark.slow
-@pytest.mark.parametrize("every", [71, pytest.param(17, marks=pytest.mark.long)])
+@pytest.mark.parametrize("every", [71, pytest.param(step(17), marks=pytest.mark.long)])
 @pytest.mark.parametrize("kind", ["search", "fleet"])
 def test_so_is_one_whose_store_is_on_azure(kind, every, tmp_path, azurite_server, monkeypatch):
     monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", azurite_server.connection_string)
     name = f"dying-command-{kind}-{every}"
-    dies_at(kind, tmp_path, lambda each: f"azure://{name}/{each}", every, first=3)
+    dies_at(kind, tmp_path, lambda each: f"azure://{name}/{each}", every, first=min(3, every))
