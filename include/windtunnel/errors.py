@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from windtunnel.validation import Fault
 
+INTERRUPTED = 128 + signal.SIGINT  # exit code of a command that was interrupted
+
 
 class WindtunnelError(Exception):
     """Root of Windtunnel's errors; the message is written for the person who can mend the cause."""
@@ -102,6 +104,11 @@ class Stopped(BaseException):
     def __init__(self, number: int) -> None:
         super().__init__(f"stopped by {signal.Signals(number).name}")
         self.number = number
+
+    @property
+    def told(self) -> str:
+        """What stopped the command, and while it did what."""
+        return ", ".join([str(self), *getattr(self, "__notes__", [])])
 
     @property
     def exit_code(self) -> int:

@@ -5,6 +5,7 @@ import json
 import math
 import os
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -17,8 +18,9 @@ from typing import Any
 from windtunnel.definition import Definition, load_definition, resolve
 from windtunnel.definition.program import program_of, warnings_of
 from windtunnel.definition.threads import threads_of
-from windtunnel.errors import DefinitionError, WindtunnelError
+from windtunnel.errors import INTERRUPTED, DefinitionError, Stopped, WindtunnelError
 from windtunnel.host.machine import now
+from windtunnel.host.signals import heed_signals
 from windtunnel.ledger import Ledger, Spec
 from windtunnel.ledger.session import Session
 from windtunnel.ledger.stage import Stage, StageKind
@@ -41,6 +43,8 @@ def main(argv: list[str] | None = None) -> int:
     arguments = _arguments(argv)
     if arguments.data is not None:
         os.environ[FOLDER_VARIABLE] = str(arguments.data)
+    if argv is None:
+        heed_signals([signal.SIGTERM])
     child.adopt()
     others = children(os.getpid())
     try:
@@ -56,6 +60,11 @@ def main(argv: list[str] | None = None) -> int:
     except WindtunnelError as error:
         sys.stderr.write(f"{type(error).__name__}: {error}{_where(error)}\n")
         return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED  # whoever started this says so
+    except Stopped as stopped:
+        sys.stderr.write(f"{printable(stopped.told)}\n")
+        return stopped.exit_code
     except Exception:
         traceback.print_exc()
         return 1

@@ -8,12 +8,14 @@ import argparse
 import importlib
 import os
 import pkgutil
+import signal
 import sys
 import threading
 from collections.abc import Sequence
 
 from windtunnel import __version__
-from windtunnel.errors import WindtunnelError
+from windtunnel.errors import INTERRUPTED, Stopped, WindtunnelError
+from windtunnel.host.signals import heed_signals
 from windtunnel.text import printable
 
 
@@ -24,8 +26,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: its name and arguments; by default the process's own.
 
     Returns:
-        The exit code: 0, or 1 after an error, which is told on stderr. Wrong usage exits with 2.
+        The exit code: 0, or 1 after an error, which is told on stderr; 128 and the signal's number after one that
+        ended it. Wrong usage exits with 2.
     """
+    if argv is None:
+        heed_signals([signal.SIGTERM])  # Ctrl-C is Python's own
     code = _perform(argv)
     if argv is None and _threads_left():
         sys.stdout.flush()
@@ -55,7 +60,10 @@ def _perform(argv: Sequence[str] | None) -> int:
         return 0
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
-        return 130
+        return INTERRUPTED
+    except Stopped as stopped:
+        print(printable(stopped.told), file=sys.stderr)
+        return stopped.exit_code
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -33,9 +33,9 @@ def run(arguments: argparse.Namespace) -> int:
         choices_of,
         choose_run,
         definition_file,
-        heed_signals,
         store_of,
     )
+    from windtunnel.host.signals import heed_signals
     from windtunnel.text import printable
 
     heed_signals()
@@ -53,8 +53,6 @@ def run(arguments: argparse.Namespace) -> int:
     except WindtunnelError as error:
         print(printable(str(error)), file=sys.stderr)
         return WRONG
-    except Stopped as stopped:
-        return stopped.exit_code
 
 
 def _perform(search: str, definition: "Definition", choices: dict[str, Any], ledger: "Ledger", how: "Choice") -> int:

@@ -9,6 +9,8 @@ import os
 import subprocess
 import sys
 
+from windtunnel.errors import INTERRUPTED, Stopped
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
@@ -23,10 +25,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Hand over to the trainer, which knows torch; returns its exit code."""
+    """Hand over to the trainer, which knows torch; returns its exit code.
+
+    Raises:
+        KeyboardInterrupt: it was interrupted.
+        Stopped: a signal has ended it.
+    """
     command = [sys.executable, "-m", "windtunnel_trainer.tryout", arguments.file]
     for name in ("params", "epochs", "data", "keep", "seed"):
         value = getattr(arguments, name)
         command += [f"--{name}={value}"] if value is not None else []
     paths = [path for path in sys.path if path]  # the workload is found there as it was found here
-    return subprocess.run(command, env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)}).returncode
+    code = subprocess.run(command, env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)}).returncode
+    if code == INTERRUPTED:
+        raise KeyboardInterrupt
+    if code < 0:
+        raise Stopped(-code)
+    return code

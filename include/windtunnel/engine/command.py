@@ -6,8 +6,7 @@ import os
 import signal
 import sys
 from pathlib import Path
-from types import FrameType
-from typing import Any, NoReturn
+from typing import Any
 
 from windtunnel.definition import Definition, Fleet
 from windtunnel.engine.runs import Choice, choose
@@ -25,19 +24,6 @@ _GREETING = {
     "resumed": "{name}: run {run} goes on where it was cut short (--fresh begins anew)",
     "extended": "{name}: run {run} is extended",
 }
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
-
-def heed_signals() -> None:
-    """From now on a signal to end raises `Stopped`."""
-    for number in _SIGNALS:
-        signal.signal(number, _stop)
-
-
-def ignore_signals() -> None:
-    """From now on nothing interrupts what ends the run."""
-    for number in _SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -155,8 +141,3 @@ def ask(display: Display, subject: str, body: str) -> bool:
                 raise Stopped(signal.SIGHUP) from None
             if answer in ("y", "n"):
                 return answer == "y"
-
-
-def _stop(number: int, frame: FrameType | None) -> NoReturn:
-    ignore_signals()  # what runs is being ended
-    raise Stopped(number)

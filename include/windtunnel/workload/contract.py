@@ -6,19 +6,19 @@ The core calls `space` and `cost`, which must not need torch; the trainer runs `
 import importlib
 import inspect
 import math
-import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NoReturn
+from typing import Any
 
 from windtunnel.errors import WorkloadError
 from windtunnel.text import error_text
 from windtunnel.validation import shown
 from windtunnel.workload.files import source_of
+from windtunnel.workload.importing import unharmed
 
 
 @dataclass(frozen=True)
@@ -61,10 +61,11 @@ def load_workload(name: str) -> Workload:
     module_name, _, function = name.partition(":")
     known = set(sys.modules)
     try:
-        with _told_and_alone():
+        with unharmed():
             module = importlib.import_module(module_name)
     except BaseException as error:
         if not isinstance(error, Exception | SystemExit | GeneratorExit) and type(error).__module__ in known:
+            error.add_note(f"while {name} was imported")
             raise  # a signal's, which asks this process to end, and no fault of the module's
         raise WorkloadError(f"workload {name!r} cannot be imported: {error_text(error)}") from error
 
@@ -111,31 +112,6 @@ def _unfit(function: Callable[..., Any]) -> str:
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         return "is a generator, whose values nobody takes: call trial.report(…) in place of yield"
     return ""
-
-
-@contextmanager
-def _told_and_alone() -> Iterator[None]:
-    """What a module does with processes while it is imported.
-
-    `os._exit` is an error, for this process would end without a word; and a process that it forks does not come back
-    from the import as if it were this one.
-    """
-    process, leave = os.getpid(), os._exit
-
-    def told(status: int) -> NoReturn:
-        if os.getpid() != process:
-            leave(status)
-        raise SystemExit(status)
-
-    os._exit = told
-    code = 1
-    try:
-        yield
-        code = 0
-    finally:
-        os._exit = leave
-        if os.getpid() != process:
-            leave(code)
 
 
 def known_values(name: str, params: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, float]:

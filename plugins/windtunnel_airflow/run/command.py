@@ -23,8 +23,6 @@ from windtunnel.engine.command import (
     choose_run,
     definition_file,
     greeting,
-    heed_signals,
-    ignore_signals,
     project_of,
     spec_to_cancel,
     store_of,
@@ -32,6 +30,7 @@ from windtunnel.engine.command import (
 from windtunnel.engine.fleet_command import chosen_by_set
 from windtunnel.engine.runs import link_latest
 from windtunnel.errors import Stopped, WindtunnelError
+from windtunnel.host.signals import heed_signals, ignore_signals
 from windtunnel.launchers import get_launcher
 from windtunnel.ledger import Ledger, Spec
 from windtunnel.report import FleetReader, RunReader, summary
@@ -78,6 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(printable(str(error)), file=sys.stderr)
         return BUSY if isinstance(error, BusyError) else WRONG
     except Stopped as stopped:
+        print(printable(stopped.told), file=sys.stderr)
         return stopped.exit_code
 
 

@@ -20,7 +20,7 @@ from windtunnel.stores.local import LocalStore
 @pytest.fixture
 def search(tmp_path, monkeypatch):
     """Writes a definition whose store is a folder of the test's; returns its file."""
-    monkeypatch.setattr("windtunnel.engine.command.heed_signals", lambda: None)  # they are pytest's own
+    monkeypatch.setattr("windtunnel.host.signals.heed_signals", lambda: None)  # they are pytest's own
 
     def write(**fields):
         file = tmp_path / "toy.yaml"

@@ -1,0 +1,78 @@
+"""What a workload's module may do to the process that imports it: nothing that outlasts the import."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, NoReturn
+
+_STREAMS = {"stdout": 1, "stderr": 2}
+
+
+@contextmanager
+def unharmed() -> Iterator[None]:
+    """The time in which a module is imported.
+
+    `os._exit` is an error, for this process would end without a word. A process that the module forks does not come
+    back from the import as if it were this one. Standard streams that it closes or replaces are put back, or this
+    process could say nothing more.
+    """
+    with _same_streams(), _no_exit():
+        yield
+
+
+@contextmanager
+def _no_exit() -> Iterator[None]:
+    process, leave = os.getpid(), os._exit
+
+    def told(status: int) -> NoReturn:
+        if os.getpid() != process:
+            leave(status)
+        raise SystemExit(status)
+
+    os._exit = told
+    code = 1
+    try:
+        yield
+        code = 0
+    finally:
+        os._exit = leave
+        if os.getpid() != process:
+            leave(code)
+
+
+@contextmanager
+def _same_streams() -> Iterator[None]:
+    streams = {name: getattr(sys, name) for name in _STREAMS}
+    copies = {number: _copy(number) for number in _STREAMS.values()}
+    try:
+        yield
+    finally:
+        for number, copy in copies.items():
+            if copy is not None:
+                os.dup2(copy, number)
+                os.close(copy)
+        for name, stream in streams.items():
+            with suppress(Exception):  # whatever the module has put there may be no stream at all
+                getattr(sys, name).flush()
+            setattr(sys, name, stream)  # which may close what was there, and with it this one
+            setattr(sys, name, _usable(stream, _STREAMS[name]))
+
+
+def _copy(descriptor: int) -> int | None:
+    """Another descriptor of the same file; None where there is none, as in a service."""
+    with suppress(OSError):
+        return os.dup(descriptor)
+    return None
+
+
+def _usable(stream: Any, descriptor: int) -> Any:
+    """The stream, or another one onto the descriptor where this one was closed or taken apart."""
+    try:
+        if stream is not None:
+            stream.flush()
+    except ValueError:
+        return open(descriptor, "w", buffering=1, errors="backslashreplace", closefd=False)
+    except OSError:  # a full disk, or nobody reads any more: whoever writes next is told
+        pass
+    return stream
