@@ -507,6 +507,37 @@ def test_a_straggler_is_claimed_by_another_lane_where_its_own_is_given_up_while_
     assert straggler in taken
 
 
+@pytest.mark.parametrize("late", [0.0, 9.0])
+def test_so_is_one_whose_claim_came_as_the_full_training_opened(stage, late):
+    """Of what nobody had claimed by then nothing is begun, so a lane that saw no claim does not know of it."""
+    stage = stage()
+    (lane,) = stage.launch(1)
+    straggler = units_of(stage.plan)[0]
+    for _ in units_of(finalists(stage, straggler)):
+        stage.end(lane, lane.next())
+    end = stage.clock.now + late
+    while stage.clock.now < end:
+        assert lane.next() is None
+        stage.clock.now += 0.5
+    Claims(stage.ledger).release(Claims(stage.ledger).take(straggler, "lane-1-0", 1, None))
+    while (taken := lane.next()) is None and not lane.done():
+        stage.clock.now += 0.5
+    assert taken == straggler
+
+
+def test_a_lane_looks_through_all_claims_ever_more_rarely_while_finalists_train(stage, monkeypatch):
+    stage = stage()
+    (lane,) = stage.launch(1)
+    for _ in units_of(finalists(stage)):
+        stage.end(lane, lane.next())
+    looks, listing = [], Claims.listing
+    monkeypatch.setattr(Claims, "listing", lambda claims: looks.append(stage.clock.now) or listing(claims))
+    while not lane.done():
+        assert lane.next() is None
+        stage.clock.now += 0.5
+    assert 2 <= len(looks) < 12
+
+
 def test_a_straggler_is_not_waited_for_once_the_searchs_time_is_used_up(stage, monkeypatch):
     stage = stage(search_time=1000)
     first, second = stage.launch(0, 1)

@@ -57,6 +57,7 @@ class Lane:
         self._corrected = self._began = clock()
         self._worked = math.inf  # since when there is no work: not before the first look, which imports may delay
         self._due = self._began  # when to look for work again
+        self._anew = 0.0  # seconds without work after which to look through all claims again
         self._ended = ""
 
     def next(self) -> str | None:
@@ -78,8 +79,9 @@ class Lane:
         if unit is None:
             least, most = _METERED if self._ledger.store.metered else _PAUSES
             self._due = moment + min(most, max(least, _SHARE * (moment - self._worked)))
+            self._look_for_stragglers(moment - self._worked)
         else:
-            self._worked = moment
+            self._worked, self._anew = moment, 0.0
         return unit
 
     def trial_time(self, unit: str) -> float | None:
@@ -92,6 +94,7 @@ class Lane:
         if request is not None:
             self._learn(request)
         self._worked = self._due = self._clock()
+        self._anew = 0.0
 
     def done(self) -> bool:
         """Whether the lane ends, now that nothing runs on it: it may not go on, or was without work for too long."""
@@ -126,6 +129,17 @@ class Lane:
             or self._claim_new()
             or self._claim_released(len(self._others))
         )
+
+    def _look_for_stragglers(self, idle: float) -> None:
+        """Let the next look begin anew, where finalists train: only what is claimed of the iterations is gone on with.
+
+        A claim that was under way as the full training opened may have come after this lane's look at all claims.
+
+        Args:
+            idle: seconds without work; each time of this kind is twice the last.
+        """
+        if self._known and not all(stage.is_iteration for stage in self._known) and idle >= self._anew:
+            self._known, self._anew = None, max(self._due - self._worked, 2 * idle)
 
     def _go_on(self) -> str | None:
         while self._goes_on:
