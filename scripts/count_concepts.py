@@ -63,6 +63,7 @@ RULES = (
     Rule("the machine's name", r"gethostname|platform\.node", "host/machine.py"),
     Rule("canonical JSON", r"rfc8785\.", "ledger/ids.py"),
     Rule("equal JSON values", r"canonical_json\(\w+\) (==|!=|in)\b|pop\(canonical_json", "space/base.py"),
+    Rule("one or several", r"if [\w.]+ == 1 else (several\b|['\"])", "windtunnel/text.py"),
     Rule("reading YAML", r"\byaml\.(?!safe_dump)", "definition/document.py"),
     Rule("the hypervolume", r"moocore\.hypervolume", "objectives/dominance.py"),
     Rule("bounds of a value", r"\.(max|min) is not None and", "objectives/constraint.py"),

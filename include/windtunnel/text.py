@@ -78,6 +78,18 @@ def printable(text: str, *, keep: str = "\n") -> str:
     return "".join(character if _is_seen(character) or character in keep else _written(character) for character in text)
 
 
+def counted(number: float, one: str, several: str = "") -> str:
+    """A number of things, such as `1 trial`, `2 trials` and `1.5 epochs`.
+
+    Args:
+        number: of them.
+        one: the word for one of them.
+        several: for several; by default with an `s`.
+    """
+    many = f"{number:g}" if isinstance(number, float) else number
+    return f"{many} {one if number == 1 else several or f'{one}s'}"
+
+
 def csv_cell(value: Any) -> Any:
     """A value for a CSV file that a spreadsheet opens: text that would be a formula gets an apostrophe before it.
 

@@ -1,6 +1,7 @@
 """The DAG's page: what a search is about, in Markdown."""
 
 from windtunnel.definition import Definition, Fleet
+from windtunnel.text import counted
 
 
 def describe(definition: Definition) -> str:
@@ -20,7 +21,7 @@ def describe(definition: Definition) -> str:
 
 def describe_fleet(fleet: Fleet) -> str:
     """Data, entry, and what may fail of a fleet."""
-    per_lane = f"{fleet.limits.slots} {'process' if fleet.limits.slots == 1 else 'processes'}"
+    per_lane = counted(fleet.limits.slots, "process", "processes")
     retries = fleet.retry_settings
     parts = [
         fleet.description,
@@ -48,7 +49,8 @@ def _kind(definition: Definition) -> str:
 def _budget(definition: Definition) -> str:
     epochs, most = definition.epochs, definition.most_trials
     return (
-        f"At most {definition.iterations} iterations of `{definition.strategy.name}` and {most} trials of "
-        f"{epochs.partial:g} epochs; up to {definition.finalists.max} finalists of {epochs.full:g} epochs. "
+        f"At most {counted(definition.iterations, 'iteration')} of `{definition.strategy.name}` and "
+        f"{counted(most, 'trial')} of {counted(epochs.partial, 'epoch')}; up to "
+        f"{counted(definition.finalists.max, 'finalist')} of {counted(epochs.full, 'epoch')}. "
         f"{_kind(definition)} `{definition.program}`, launcher `{definition.launcher}`."
     )

@@ -74,7 +74,7 @@ def test_each_scheduled_run_trains_what_has_changed_and_takes_over_the_rest(fold
         assert rows == "file,size,version\na.csv,8,1\nb.csv,8,1\nc.csv,8,1\n"
         replace(folder / "data" / "b.csv", "sales\n1\n22\n")
         report, rows = until_trained("b")
-        assert "1 of 1 partitions trained, 2 taken over" in report
+        assert "1 of 1 partition trained, 2 taken over" in report
         assert rows == "file,size,version\na.csv,8,1\nb.csv,11,1\nc.csv,8,1\n"
         replace(folder / "code" / "entry.py", ENTRY.replace("1}", "2}"))
         _, rows = until_trained(*TENANTS)

@@ -113,7 +113,7 @@ def test_a_run_trains_what_has_changed_since_the_last_and_takes_over_the_rest(fl
     accounts = second.ledger.read_json("published.json")["accounts"]
     assert (accounts["partitions_done"], accounts["taken"]) == (1, 2)
     assert (
-        "1 of 1 partitions trained, 2 taken over" in second.ledger.store.get(second.ledger.path("report.txt")).decode()
+        "1 of 1 partition trained, 2 taken over" in second.ledger.store.get(second.ledger.path("report.txt")).decode()
     )
 
     nothing = fleets.run("shops")

@@ -3,7 +3,7 @@
 import pytest
 
 from windtunnel.errors import SearchError
-from windtunnel.text import error_text, headline
+from windtunnel.text import counted, error_text, headline
 
 
 class _MuteError(Exception):
@@ -49,3 +49,11 @@ def test_an_error_that_cannot_tell_itself_is_named():
 def test_whatever_is_said_has_a_bounded_length(error):
     assert len(error_text(error)) < 2_100
     assert len(headline(error_text(error))) < 400
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(0, "0 trials"), (1, "1 trial"), (2, "2 trials"), (1.0, "1 trial"), (1.5, "1.5 trials")]
+)
+def test_one_is_told_from_several(number, text):
+    assert counted(number, "trial") == text
+    assert counted(number, "trial", "several") == text.replace("trials", "several")

@@ -7,6 +7,7 @@ from windtunnel.definition.model import Limits
 from windtunnel.errors import StoreError
 from windtunnel.ledger import Attempt
 from windtunnel.ledger.stage import StageKind
+from windtunnel.text import counted
 from windtunnel_trainer import memory, shared_memory
 
 _ERROR = re.compile(r"[\w.]*(Error|Exception|Interrupt|Exit)\w*\b(:|$)")
@@ -22,7 +23,7 @@ def why_crashed(last: Attempt, starts: int, retries: int) -> tuple[str, str]:
     """
     if last.kind:
         return last.kind, f"{last.message}; starts: {starts}"
-    return "crashed", f"its job died each time it ran: {starts} starts, limits.trial_retries {retries}"
+    return "crashed", f"its job died each time it ran: {counted(starts, 'start')}, limits.trial_retries {retries}"
 
 
 def why_killed(number: int, kills_before: int, starts: int) -> tuple[str, str]:

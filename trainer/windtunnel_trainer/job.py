@@ -13,7 +13,7 @@ from windtunnel.definition.threads import share, threads_of
 from windtunnel.errors import StoreError, WindtunnelError, WorkloadError
 from windtunnel.ledger import Job, Ledger
 from windtunnel.ledger.failures import LOG_TAIL, record_failure
-from windtunnel.text import error_text
+from windtunnel.text import counted, error_text
 from windtunnel.workload.source import fetch_source
 from windtunnel_trainer import child
 from windtunnel_trainer.gpus import devices
@@ -78,7 +78,7 @@ def run_job(
     else:
         job = job.model_copy(update={"slots": min(job.slots, definition.limits.slots)})
         units = ledger.owed(job)
-        say(f"job {name}: process {os.getpid()}, {len(units)} of {len(job.units)} units to do")
+        say(f"job {name}: process {os.getpid()}, {len(units)} of {counted(len(job.units), 'unit')} to do")
         source = Listed(units, definition.trial_time(job.stage) if job.stage else None)
     if source.done():
         return 0

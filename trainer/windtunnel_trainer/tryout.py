@@ -27,7 +27,7 @@ from windtunnel.ledger.stage import Stage, StageKind
 from windtunnel.space import Params
 from windtunnel.stages import Search
 from windtunnel.strategies import get_strategy
-from windtunnel.text import printable
+from windtunnel.text import counted, printable
 from windtunnel.workload.contract import Workload
 from windtunnel.workload.files import code_digest
 from windtunnel.workload.source import upload_source
@@ -97,8 +97,10 @@ def attempt(search: Search, params: Params, epochs: float) -> None:
     search.known(params)  # an error of cost() is told, where a search would pass the configuration over
     request = search.request(params, epochs, Stage.iteration(1))
     ledger.begin_trial(request)
-    many = f"{epochs:g} {'epoch' if epochs == 1 else 'epochs'}"
-    _say(f"trial: {json.dumps(params)}, {many}, {_listed(request.known) or 'nothing known before training'}")
+    _say(
+        f"trial: {json.dumps(params)}, {counted(epochs, 'epoch')}, "
+        f"{_listed(request.known) or 'nothing known before training'}"
+    )
     with _timed(seconds, "rehearsal"):
         rehearse(workload, ledger, definition, request)
     with _timed(seconds, "train"):

@@ -9,7 +9,7 @@ from windtunnel.definition.program import program_of, warnings_of
 from windtunnel.errors import WindtunnelError, WorkloadError
 from windtunnel.space import Params, Space
 from windtunnel.strategies import Problem, generator, get_strategy
-from windtunnel.text import printable
+from windtunnel.text import counted, printable
 from windtunnel.workload.contract import known_values
 
 _DRAWN = 20  # configurations that the workload's cost is tried with
@@ -70,8 +70,9 @@ def _summary(definition: Definition) -> str:
     free_or_not, of_results = ", ".join(free) or "nothing", ", ".join(dict.fromkeys(measured))
     return (
         f"fine: {objectives} over {'infinitely many' if size is None else size} configurations "
-        f"of {', '.join(space.parameters)}; {definition.iterations} iterations, at most {definition.most_trials} "
-        f"trials; known before training: {free_or_not}; measured: {of_results}{failing}"
+        f"of {', '.join(space.parameters)}; {counted(definition.iterations, 'iteration')}, at most "
+        f"{counted(definition.most_trials, 'trial')}; known before training: {free_or_not}; "
+        f"measured: {of_results}{failing}"
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from windtunnel.definition import Fleet
 from windtunnel.fleet.records import Ended, FleetPlan
 from windtunnel.ledger import State
+from windtunnel.text import counted
 
 SHORT = "short"  # kind of the failure of a mini-batch that returned too little
 
@@ -58,8 +59,8 @@ class Accounts:
     def message(self) -> str:
         """The accounts as one line."""
         trained, to_do = self.partitions_done - self.partitions_failed, self.partitions - self.taken - self.skipped
-        retried = f"{self.batches_retried} mini-{'batch' if self.batches_retried == 1 else 'batches'} retried"
-        parts = [f"{trained} of {to_do} partitions trained"]
+        retried = f"{counted(self.batches_retried, 'mini-batch', 'mini-batches')} retried"
+        parts = [f"{trained} of {counted(to_do, 'partition')} trained"]
         parts += [f"{self.partitions_failed} failed"] if self.partitions_failed else []
         parts += [f"{self.taken} taken over"] if self.taken else []
         parts += [f"{self.skipped} skipped"] if self.skipped else []

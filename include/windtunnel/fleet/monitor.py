@@ -16,6 +16,7 @@ from windtunnel.ledger import Job, Ledger, Result, State
 from windtunnel.ledger.claims import Claims, under_way
 from windtunnel.ledger.failures import record_failure
 from windtunnel.ledger.writer import Heart
+from windtunnel.text import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ class FleetMonitor:
         done = bool(failure) or not left
         if done:
             self._end(accounts, failure)
-        message = one_line((accounts.message, f"{living} {'lane' if living == 1 else 'lanes'} live", failure), wanted)
+        message = one_line((accounts.message, f"{counted(living, 'lane')} live", failure), wanted)
         return FleetProgress(done, message, tuple(wanted), accounts=accounts, failure=failure)
 
     def _broken(self) -> str | None:

@@ -23,7 +23,7 @@ from windtunnel.ledger.stragglers import promising
 from windtunnel.ledger.trial import ended as ended_trials
 from windtunnel.ledger.trial import outstanding
 from windtunnel.ledger.writer import Heart
-from windtunnel.text import printable
+from windtunnel.text import counted, printable
 
 _log = logging.getLogger(__name__)
 
@@ -126,7 +126,7 @@ class StageMonitor:
         parts = (
             f"{len(own)} of {total} results in",
             f"{failed} failed" if failed else "",
-            f"{working} {'job' if working == 1 else 'jobs'} live",
+            f"{counted(working, 'job')} live",
             f"{late} late from before" if late else "",
             "limits.search_time is used up" if over else "",
         )

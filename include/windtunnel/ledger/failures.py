@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from windtunnel.host.machine import now
 from windtunnel.ledger import Attempt, Ledger, Result, State
 from windtunnel.ledger.curves import EPOCH, SECONDS, last_report
-from windtunnel.text import headline
+from windtunnel.text import counted, headline
 
 LOG_TAIL = 4096  # bytes of a log that go into a failed result
 _SAME = 5  # trials that have failed for one cause, with no other yet, after which a search is hopeless
@@ -98,7 +98,8 @@ def hopeless(ended: Collection[Result], most: int, own: Collection[str]) -> str 
     groups = causes(trained)
     failed = sum(len(units) for _, units in groups)
     if failed >= most:
-        return f"{failed} of {len(ended)} trials failed, and limits.failed_trials is {most}; {commonest(groups)}"
+        share = f"{failed} of {counted(len(ended), 'trial')}"
+        return f"{share} failed, and limits.failed_trials is {most}; {commonest(groups)}"
     first = causes(result for result in trained if result.trial in own)
     if failed == len(trained) and len(first) == 1 and len(first[0][1]) >= _SAME:
         return f"the first {len(first[0][1])} trials failed for the same cause: {first[0][0]}"

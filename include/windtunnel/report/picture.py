@@ -9,6 +9,7 @@ from windtunnel.ledger import State, Trial
 from windtunnel.objectives.direction import loss, near, sign
 from windtunnel.objectives.front import pareto_front
 from windtunnel.report.snapshot import Snapshot
+from windtunnel.text import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -63,7 +64,7 @@ def figure(snapshot: Snapshot) -> "Figure":
         frameon=False,
         fontsize=9,
     )
-    title = f"{snapshot.search}: {len(snapshot.trials)} trials, {len(snapshot.front)} on the front"
+    title = f"{snapshot.search}: {counted(len(snapshot.trials), 'trial')}, {len(snapshot.front)} on the front"
     figure.suptitle(title, color=_INK)
     return figure
 

@@ -8,6 +8,7 @@ from windtunnel.ledger import Ledger, Model, Verdict
 from windtunnel.report.reader import RunReader
 from windtunnel.report.snapshot import UNENDED, Snapshot
 from windtunnel.report.text import finalists, why_failed
+from windtunnel.text import counted
 
 
 def results(snapshot: Snapshot, seconds: float) -> list[str]:
@@ -27,8 +28,8 @@ def results(snapshot: Snapshot, seconds: float) -> list[str]:
     usable = [model for model in snapshot.finalists if model.usable]
     models = "" if snapshot.refusal else f", {finalists(snapshot)}"
     lines = [
-        f"{snapshot.search} took {duration(seconds)}: {done} trials{other} in {len(iterations)} iterations, "
-        f"{len(snapshot.front)} on the front{models}."
+        f"{snapshot.search} took {duration(seconds)}: {counted(done, 'trial')}{other} in "
+        f"{counted(len(iterations), 'iteration')}, {len(snapshot.front)} on the front{models}."
     ]
     if snapshot.ended_early:
         lines.append(f"It ended early: {snapshot.ended_early}.")

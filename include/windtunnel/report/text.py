@@ -8,7 +8,7 @@ from windtunnel.ledger.failures import causes, commonest
 from windtunnel.report.export import records
 from windtunnel.report.notes import notes
 from windtunnel.report.snapshot import NOT_RUN, UNENDED, WAITING, Snapshot
-from windtunnel.text import printable, shortened
+from windtunnel.text import counted, printable, shortened
 
 _ENDED = tuple(State)
 _NOT_BEGUN = (WAITING, NOT_RUN)
@@ -18,7 +18,7 @@ _NARROW = 7  # characters that a column's name may have even if its values are s
 def headline(snapshot: Snapshot) -> str:
     """The run in a few lines: where it is, what there is to know of it, and how far it is."""
     counts = [f"{snapshot.counts[state]} {state}" for state in (*State, *UNENDED) if snapshot.counts[state]]
-    parts = [f"{sum(snapshot.counts.values())} trials{': ' if counts else ''}{', '.join(counts)}"]
+    parts = [f"{counted(sum(snapshot.counts.values()), 'trial')}{': ' if counts else ''}{', '.join(counts)}"]
     begun = [stage for stage in snapshot.plans if stage.is_iteration]
     parts += [f"iteration {begun[-1]}"] if begun else []
     parts += [f"front {len(snapshot.front)}"] if snapshot.front else []
@@ -35,7 +35,7 @@ def finalists(snapshot: Snapshot) -> str:
     """How many finalists are verified, and how many nobody asked to verify: `3 of 4 finalists verified`."""
     verdicts = [model.verdict for model in snapshot.models]
     unverified = verdicts.count(Verdict.UNVERIFIED)
-    words = f"{verdicts.count(Verdict.VERIFIED)} of {len(verdicts)} finalists verified"
+    words = f"{verdicts.count(Verdict.VERIFIED)} of {counted(len(verdicts), 'finalist')} verified"
     return f"{words}, {unverified} {Verdict.UNVERIFIED}" if unverified else words
 
 

@@ -14,6 +14,7 @@ from windtunnel.stages.iterations import to_learn_from
 from windtunnel.stages.planning import plan_trials
 from windtunnel.stages.search import Search
 from windtunnel.strategies import get_strategy
+from windtunnel.text import counted
 
 _FEWEST = 2  # finalists of several objectives
 
@@ -120,7 +121,9 @@ def _chosen(search: Search, stage: Stage) -> list[Request]:
     theirs = {request.trial: request for plan in plans for request in plan.requests}
     unknown = [trial for trial in origin["trials"] if trial not in theirs]
     if unknown:
-        raise LedgerError(f"trials: {', '.join(unknown)} are not in {source.url}, which has {len(theirs)} trials")
+        raise LedgerError(
+            f"trials: {', '.join(unknown)} are not in {source.url}, which has {counted(len(theirs), 'trial')}"
+        )
     again = (_again(search, stage, theirs[trial], source.url) for trial in origin["trials"])
     return list({request.trial: request for request in again}.values())  # two may be of one configuration
 

@@ -3,6 +3,7 @@
 from windtunnel.definition.program import workload_of
 from windtunnel.stages.finalists import choose_finalists
 from windtunnel.stages.search import Search
+from windtunnel.text import counted
 
 QUESTION = "Train these finalists fully?"
 
@@ -20,4 +21,6 @@ def describe_finalists(search: Search) -> str:
     then = (
         "each model is verified on the test data" if checked else "no model is verified: the workload has no `verify`"
     )
-    return "\n".join([*rows, "", f"They are trained to {search.definition.epochs.full:g} epochs; then {then}."])
+    return "\n".join(
+        [*rows, "", f"They are trained to {counted(search.definition.epochs.full, 'epoch')}; then {then}."]
+    )

@@ -9,6 +9,7 @@ from windtunnel.objectives.direction import reached
 from windtunnel.objectives.front import hypervolume, reference_point
 from windtunnel.stages.history import History
 from windtunnel.stages.search import Search
+from windtunnel.text import counted
 
 _ROUNDING = 1e-9  # relative, of a hypervolume
 
@@ -58,7 +59,8 @@ def reason_to_suggest_no_more(search: Search, k: int, configurations: int) -> st
     promoting, repeating = len(search.definition.rungs) - 1, search.definition.repeats - 1
     if last - promoting - repeating < k <= last:
         what = " and ".join(["promote"] * bool(promoting) + ["repeat"] * bool(repeating))
-        return f"the last {promoting + repeating} iterations only {what}, so that every configuration has its chance"
+        last_ones = counted(promoting + repeating, "iteration")
+        return f"the last {last_ones} only {what}, so that every configuration has its chance"
     return None
 
 
@@ -76,7 +78,7 @@ def reason_to_fail(search: Search, seen: Sequence[Trial], front: int, late: int 
     reason = hopeless(ended, search.definition.limits.failed_trials, own)
     groups = causes(ended)
     if reason is None and groups and not (front or late) and sum(len(units) for _, units in groups) == len(ended):
-        return f"all {len(ended)} trials failed; {commonest(groups)}"
+        return f"all {counted(len(ended), 'trial')} failed; {commonest(groups)}"
     return reason
 
 
@@ -92,7 +94,7 @@ def _target(search: Search, front: Sequence[Trial]) -> str | None:
 def _stale(search: Search, history: History, k: int, tried: Sequence[Trial], front: Sequence[Trial]) -> str | None:
     stale = search.definition.stopping.stale_iterations
     before = history.selection(k - stale) if stale is not None and k > stale else None
-    if before is None or not before.front:
+    if stale is None or before is None or not before.front:
         return None
     then = [one for one in tried if one.trial in before.front]
     objectives = search.problem.objectives
@@ -100,7 +102,7 @@ def _stale(search: Search, history: History, k: int, tried: Sequence[Trial], fro
     volumes = [hypervolume(points, objectives, reference) for points in (then, front)]
     if volumes[1] > volumes[0] * (1 + _ROUNDING):
         return None
-    return f"the hypervolume has not grown for {stale} iterations"
+    return f"the hypervolume has not grown for {counted(stale, 'iteration')}"
 
 
 def _time(search: Search) -> str | None:

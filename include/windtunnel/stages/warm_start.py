@@ -23,6 +23,7 @@ from windtunnel.stages.history import History
 from windtunnel.stages.promotion import promote
 from windtunnel.stages.search import Search, identity
 from windtunnel.strategies import Suggestion
+from windtunnel.text import counted
 
 _FILES = ("metrics.jsonl", "log.txt", "checkpoint.pt", ONNX, "weights.pt")
 _NAMES = {
@@ -125,7 +126,7 @@ def _same_trials(search: Search, url: str) -> tuple[list[Request], str]:
         else:
             same.append(_request(search, theirs, url))
     reasons = of_all or ", ".join(f"{count} {obstacle}" for obstacle, count in obstacles.most_common())
-    note = f"{len(same)} of {len(first_tries)} trials taken from {url}"
+    note = f"{len(same)} of {counted(len(first_tries), 'trial')} taken from {url}"
     return same, note + (f"; {'' if of_all else 'not taken: '}{reasons}" if reasons else "")
 
 
@@ -142,7 +143,7 @@ def _obstacle_of_all(search: Search, source: Ledger) -> str:
 def _obstacle(search: Search, source: Ledger, theirs: Request, result: Result | None) -> str:
     """Why a trial of an earlier run is none of this search, for people; empty where it is one."""
     if theirs.epochs not in search.definition.rungs:
-        return f"of {theirs.epochs:g} epochs"
+        return f"of {counted(theirs.epochs, 'epoch')}"
     if not search.space.contains(theirs.params):
         return "outside of this search's space"
     if result is None:

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from windtunnel.ledger import Trial
 from windtunnel.objectives.front import Candidate, hypervolume, leaders, ranked, reference_point
+from windtunnel.text import counted
 
 C = TypeVar("C", bound=Candidate)
 
@@ -48,8 +49,12 @@ def rung_decisions(
             if (one.config, high) in begun:
                 continue
             goes_on = one.config in chosen
-            which = f"place {place} of {len(trials)} at {low:g} epochs (front {front})"
-            how = f"goes on to {high:g} epochs" if goes_on else f"the best {places} go on to {high:g} epochs"
+            which = f"place {place} of {len(trials)} at {counted(low, 'epoch')} (front {front})"
+            how = (
+                f"goes on to {counted(high, 'epoch')}"
+                if goes_on
+                else f"the best {places} go on to {counted(high, 'epoch')}"
+            )
             decisions.append((one.trial, high if goes_on else None, f"{which}: {how}"))
     return decisions
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from windtunnel.definition.early_stopping import Bandit, EarlyStopping, Median, Truncation
 from windtunnel.objectives.direction import sign
+from windtunnel.text import counted
 
 Curve = Sequence[float]
 
@@ -68,7 +69,7 @@ def _judge(
 ) -> tuple[bool, str]:
     """Whether to stop, and why; curves are turned so that more is better, and have one length."""
     value, curves = max(mine), [*others, mine]
-    among = f"the best so far of {len(curves)} trials at interval {len(mine)}"
+    among = f"the best so far of {counted(len(curves), 'trial')} at interval {len(mine)}"
     if isinstance(rule, Bandit):
         best = max(max(curve) for curve in curves)
         bound = bandit_bound(rule, best)
@@ -77,12 +78,12 @@ def _judge(
     if isinstance(rule, Median):
         median = statistics.median(math.fsum(curve) / len(curve) for curve in curves)
         stop = value < median
-        middle = f"the median of the means of {len(curves)} trials up to interval {len(mine)}"
+        middle = f"the median of the means of {counted(len(curves), 'trial')} up to interval {len(mine)}"
         return stop, f"{_side(up * value, stop, up)} {up * median:g}, {middle}"
     better = sum(max(curve) > value for curve in curves)
     most = math.floor(len(curves) * rule.truncation_percentage / 100)
     stop = len(curves) - better <= most
-    place = f"{up * value:g} is in place {better + 1} of {len(curves)} trials at interval {len(mine)}"
+    place = f"{up * value:g} is in place {better + 1} of {counted(len(curves), 'trial')} at interval {len(mine)}"
     return stop, f"{place}, of which the last {most} stop"
 
 

@@ -9,6 +9,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from windtunnel import stages
 from windtunnel.errors import LedgerError
 from windtunnel.launchers import get_launcher
+from windtunnel.text import counted
 from windtunnel_airflow.context import current_ledger, current_search, search_to_end, tell
 from windtunnel_airflow.failures import failures
 from windtunnel_airflow.tasks.training import lanes_of, parts_of, run_jobs
@@ -84,7 +85,7 @@ def publish(asset: Asset, store: str) -> Any:
             **best.test,
         }
         tell(
-            f"Published {len(models)} models: {url}/models.json; the front: {url}/pareto.json. The best is "
+            f"Published {counted(len(models), 'model')}: {url}/models.json; the front: {url}/pareto.json. The best is "
             f"{best.trial.trial}, {best.verdict}: {uri or 'it has no ONNX file'}."
         )
         return best.trial.trial
@@ -135,7 +136,7 @@ def clean_up(store: str) -> None:
     tell(f"Cancelled {', '.join(sorted(live))}." if live else "Nothing ran any more.")
     left = ledger.store.sweep(ledger.path(""))
     if left:
-        tell(f"Removed {left} files that killed processes had left in {ledger.url}.")
+        tell(f"Removed {counted(left, 'file')} that killed processes had left in {ledger.url}.")
     if not ledger.finished(search.session.session):
         ledger.end(search.session.session, why)
         raise AirflowFailException(f"Nothing was published: {why}")

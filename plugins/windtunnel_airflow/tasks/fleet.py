@@ -22,7 +22,7 @@ from windtunnel.ledger import Ledger, State
 from windtunnel.ledger.queue import open_queue
 from windtunnel.ledger.sources import check_begun
 from windtunnel.ledger.stage import FLEET
-from windtunnel.text import headline
+from windtunnel.text import counted, headline
 from windtunnel_airflow.context import current_fleet, current_ledger, set_label, tell, tell_fleet
 from windtunnel_airflow.failures import failures
 from windtunnel_airflow.run_lock import hold_lock, is_at_work
@@ -71,7 +71,7 @@ def _prepare_data(fleet: Fleet, store: str) -> tuple[Any, Any]:
         partitions = split(ledger, own)
         what = plan(ledger, own, partitions, choice)
         end_other_sessions(ledger, get_launcher(own.launcher))
-        tell(f"{len(partitions)} partitions: {Accounts.of(what, ()).message}.")
+        tell(f"{counted(len(partitions), 'partition')}: {Accounts.of(what, ()).message}.")
         return [job.job for job in lanes(ledger, own, what)]
 
     with TaskGroup("prepare_data", tooltip="The data's partitions, each with its keys and a digest"):
@@ -94,7 +94,10 @@ def launch(part: str, store: str) -> None:
     set_label(part)
     open_queue(ledger, FLEET)
     launch_or_record(ledger, fleet.launcher, ledger.job(part))
-    tell(f"Launched {part} by {fleet.launcher}, with {fleet.limits.slots} processes, unless it lived.")
+    tell(
+        f"Launched {part} by {fleet.launcher}, with {counted(fleet.limits.slots, 'process', 'processes')}, "
+        "unless it lived."
+    )
 
 
 # Only what was awaited can be shown. A killed worker is a reason to try again; failed mini-batches are none.
@@ -188,7 +191,7 @@ def clean_up(store: str) -> None:
     get_launcher(fleet.launcher).cancel(ledger)
     left = ledger.store.sweep(ledger.path(""))
     if left:
-        tell(f"Removed {left} files that killed processes had left in {ledger.url}.")
+        tell(f"Removed {counted(left, 'file')} that killed processes had left in {ledger.url}.")
     session = get_current_context()["run_id"]
     if publishing.published(ledger) is None:
         ledger.end(session, why)

@@ -7,6 +7,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from windtunnel import stages
 from windtunnel.ledger import Selection
+from windtunnel.text import counted
 from windtunnel_airflow.context import current_search, skip_iterations, tell
 from windtunnel_airflow.tasks.training import lanes_of, run_jobs
 
@@ -39,7 +40,9 @@ def suggest(group: int, store: str) -> list[dict[str, str]]:
     k = search.iteration(group)
     plan = stages.suggest(search, k)
     parts = lanes_of(search, plan)
-    tell(f"Iteration {k}: {len(plan.requests)} trials for {len(parts)} lanes. {plan.note}".strip())
+    tell(
+        f"Iteration {k}: {counted(len(plan.requests), 'trial')} for {counted(len(parts), 'lane')}. {plan.note}".strip()
+    )
     if plan.left_out:
         tell(plan.left_out)
     return parts

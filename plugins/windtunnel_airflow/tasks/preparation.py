@@ -9,6 +9,7 @@ from windtunnel.engine.runs import is_current
 from windtunnel.launchers import get_launcher
 from windtunnel.launchers.lanes import end_other_sessions
 from windtunnel.ledger.sources import check_begun
+from windtunnel.text import counted
 from windtunnel_airflow.context import current_ledger, current_search, skip_iterations, tell, tell_spec
 from windtunnel_airflow.run_lock import hold_lock, is_at_work
 from windtunnel_airflow.sensors.results import AwaitResults
@@ -40,8 +41,8 @@ def prepare_data(definition: Definition, store: str) -> TaskGroup:
         tell_spec(search, context)
         session = search.session
         tell(
-            f"{session.session} works on {search.ledger.url}: {session.iterations} iterations after {session.offset},"
-            f" by {search.definition.strategy.name} with {search.definition.program}."
+            f"{session.session} works on {search.ledger.url}: {counted(session.iterations, 'iteration')} "
+            f"after {session.offset}, by {search.definition.strategy.name} with {search.definition.program}."
         )
         for warning in search.ledger.search_record().get("warnings", []):
             tell(f"warning: {warning}")

@@ -40,7 +40,7 @@ def test_a_definition_is_performed_reported_and_extended(search, tmp_path, capsy
     assert main(["run", file, "--set", "approval=false", "--set", "iterations=1"]) == 0
     said = capsys.readouterr().out
     assert f"toy: run {ledger_of(tmp_path).run}" in said
-    assert "2 trials in 1 iterations" in said
+    assert "2 trials in 1 iteration," in said
     assert "best finalist" in said
     assert (tmp_path / "runs" / "latest" / "report.html").is_file()
     assert main(["run", file, "--extend", "--set", "approval=false", "--set", "iterations=1"]) == 0

@@ -113,7 +113,7 @@ def test_what_a_run_waits_for_follows_its_stages(ledger: Ledger) -> None:
     made_up.fill(ledger, iterations=4, finalists=2)
     assert waits() == "publishing"
     ledger.store.delete(next(iter(ledger.store.list(ledger.path("steps/verify")))).path)
-    assert waits() == "the verification of 1 models"
+    assert waits() == "the verification of 1 model"
     for path in ("iterations/full-4/plan.json", "steps"):
         for entry in list(ledger.store.list(ledger.path(path))):
             ledger.store.delete(entry.path)
@@ -144,7 +144,7 @@ def test_an_extended_run_waits_for_what_its_last_session_is_to_do(ledger: Ledger
     made_up.fill_more(ledger, "6")
     assert waits() == ["the choice of the finalists"]
     made_up.fill_more(ledger, "full-6", selected=False)
-    assert waits() == ["full training: 0 running and 1 waiting of 1 finalists"]
+    assert waits() == ["full training: 0 running and 1 waiting of 1 finalist"]
     found = overview(reader.read())
     assert (found["begun"], found["planned"]) == (6, 6)
 

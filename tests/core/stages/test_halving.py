@@ -66,7 +66,7 @@ def test_every_decision_is_recorded_once_with_its_reason(bench):
     first, second = (search.ledger.selection(str(k)).decisions for k in (1, 2))
     of_trials = [decision for decision in first if decision.trial]
     assert sorted(decision.what for decision in of_trials) == ["hold"] * 6 + ["promote"] * 3
-    assert all("place" in decision.reason and "of 9 at 1 epochs" in decision.reason for decision in of_trials)
+    assert all("place" in decision.reason and "of 9 at 1 epoch " in decision.reason for decision in of_trials)
     again = {decision.trial for decision in second if decision.what == "hold"}
     assert not again & {decision.trial for decision in of_trials}  # those held before are not told again
 

@@ -67,7 +67,7 @@ def test_when_the_hypervolume_has_not_grown(bench):
         for request in suggest(search, k).requests:
             search.ledger.record(outcome(request).model_copy(update={"objectives": {"flat": 1.0}}))
         select(search, k)
-    assert ended(search) == (2, "the hypervolume has not grown for 1 iterations")
+    assert ended(search) == (2, "the hypervolume has not grown for 1 iteration")
 
 
 def test_a_front_that_grows_beyond_the_first_ones_bounds_has_grown(bench):

@@ -85,7 +85,7 @@ def note_of(search, *sources):
         ),
         (
             {"epochs": {"partial": 2, "full": 9, "horizon": 4}},
-            "0 of 12 trials taken; not taken: 12 of 1 epochs",
+            "0 of 12 trials taken; not taken: 12 of 1 epoch",
         ),
         (
             {"objectives": {"score": "maximize", "latency_ms": "minimize"}},

@@ -69,8 +69,8 @@ def test_the_best_share_of_a_rung_goes_on():
     found = rung_decisions([1, 3], {1: ones(0.1, 0.9, 0.5, 0.8, 0.2, 0.3)}, [], 3, ONE)
     assert promoted(found) == {"b": 3, "d": 3}
     assert [trial[0] for trial, _, _ in found] == ["b", "d", "c", "f", "e", "a"]
-    assert found[0][2] == "place 1 of 6 at 1 epochs (front 1): goes on to 3 epochs"
-    assert found[2][2] == "place 3 of 6 at 1 epochs (front 3): the best 2 go on to 3 epochs"
+    assert found[0][2] == "place 1 of 6 at 1 epoch (front 1): goes on to 3 epochs"
+    assert found[2][2] == "place 3 of 6 at 1 epoch (front 3): the best 2 go on to 3 epochs"
 
 
 def test_those_that_went_on_take_their_places_and_do_not_go_on_again():

@@ -10,6 +10,7 @@ from windtunnel.report.notes import notes
 from windtunnel.report.payloads.plain import plain, seconds
 from windtunnel.report.snapshot import Snapshot
 from windtunnel.report.stages import StageProgress, caps, iterations
+from windtunnel.text import counted
 
 
 def overview(snapshot: Snapshot) -> dict[str, Any]:
@@ -105,7 +106,7 @@ def _next_steps(snapshot: Snapshot) -> list[str]:
     if last is not None and last.selection is None:
         if last.finished < last.total:
             left = f"{last.running} running and {last.total - last.finished - last.running} waiting"
-            return [f"iteration {last.name}: {left} of {last.total} trials"]
+            return [f"iteration {last.name}: {left} of {counted(last.total, 'trial')}"]
         return [f"the selection of iteration {last.name}"]
     unfinished = [trial for trial in snapshot.trials if not trial.result]
     stragglers = [f"stragglers: {_counted(snapshot, unfinished)}"] if unfinished else []
@@ -120,12 +121,12 @@ def _after_search(snapshot: Snapshot) -> str:
     if not finalists:
         return "the choice of the finalists"
     if snapshot.asking:
-        return f"a person's approval of {len(finalists)} finalists"
+        return f"a person's approval of {counted(len(finalists), 'finalist')}"
     training = [each.trial for each in finalists if not each.trial.result]
     if training:
-        return f"full training: {_counted(snapshot, training)} of {len(finalists)} finalists"
+        return f"full training: {_counted(snapshot, training)} of {counted(len(finalists), 'finalist')}"
     unverified = sum(each.verdict is None for each in finalists)
-    return f"the verification of {unverified} models" if unverified else "publishing"
+    return f"the verification of {counted(unverified, 'model')}" if unverified else "publishing"
 
 
 def _counted(snapshot: Snapshot, trials: Sequence[Trial]) -> str:
