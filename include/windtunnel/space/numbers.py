@@ -128,7 +128,12 @@ class Float(Number):
         """Between which numbers are drawn where they are not drawn from a grid."""
         return self.low, self.high
 
-    @property
+    @functools.cached_property
+    def _extent(self) -> float:
+        """The logarithm of what lies between the ends."""
+        return _logarithm(*self._ends)
+
+    @functools.cached_property
     def _evenly(self) -> bool:
         """Whether the numbers share the positions evenly, as those of a grid do, or the only one."""
         return self.size() == 1 or (self.size() is not None and not self.log)
@@ -160,7 +165,7 @@ class Float(Number):
             return super().from_position(position)
         low, high = self._ends
         if self.log:
-            return self._nearest(math.exp(math.log(low) + position * _logarithm(low, high)))
+            return self._nearest(math.exp(math.log(low) + position * self._extent))
         return self._nearest(low + position * (high - low))
 
     def position(self, value: float) -> float:
@@ -168,7 +173,7 @@ class Float(Number):
         if self._evenly:
             return super().position(value)
         low, high = self._ends
-        return _logarithm(low, value) / _logarithm(low, high) if self.log else (value - low) / (high - low)
+        return _logarithm(low, value) / self._extent if self.log else (value - low) / (high - low)
 
     def middle(self) -> Any:
         """The number nearest to the middle, or to the logarithm's middle."""

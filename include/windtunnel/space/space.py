@@ -14,6 +14,7 @@ from windtunnel.validation import Fault
 Params = dict[str, Any]
 
 _TRIES = 32  # for a child unlike both parents: enough that only parents without such a child have none
+_AS_TEXT = json.JSONEncoder(sort_keys=True).encode
 _SMALL_STEPS, _LEAPS = 20, 40  # of a repair, at most
 
 
@@ -200,4 +201,4 @@ class Space:
 
     def key(self, params: Params) -> str:
         """The id of a canonical configuration within the space: a text that is equal for equal ones only."""
-        return json.dumps(params, sort_keys=True)
+        return _AS_TEXT(params)

@@ -74,7 +74,7 @@ class Acquisition:
         """Let further candidates into the pool."""
         before = len(self._pool)
         self._pool.add(configurations)
-        rows = self._pool.rows(self._data.epochs)[before:]
+        rows = self._pool.rows(self._data.epochs, before)
         if not rows:
             return
         self._forecast.extend(rows)

@@ -42,9 +42,10 @@ class Pool:
         self.params = [params for params, _ in chosen]
         self.known = [known for _, known in chosen]
 
-    def rows(self, epochs: float) -> list[Row]:
-        """The configurations after so many epochs."""
-        return [Row(params, known, epochs) for params, known in zip(self.params, self.known, strict=True)]
+    def rows(self, epochs: float, first: int = 0) -> list[Row]:
+        """The configurations after so many epochs, from a place on."""
+        pairs = zip(self.params[first:], self.known[first:], strict=True)
+        return [Row(params, known, epochs) for params, known in pairs]
 
     def exact(self, objectives: Iterable[str]) -> list[str]:
         """The objectives that are known before training, of all candidates."""

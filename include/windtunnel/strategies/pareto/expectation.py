@@ -5,6 +5,7 @@ it is 0 in floating point. Here the value that is integrated over is drawn from 
 front's level t at a candidate, E[gain] = P(y < t) E[gain | y < t], and the logarithm of the probability has no end.
 """
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -70,11 +71,15 @@ def _others(columns: Sequence[Column], inner: int, exploration: float, rows: NDA
     return np.asarray(other[rows][:, None])
 
 
+@functools.cache
+def _draws(count: int) -> Array:
+    """(d, count): of so many standard normal variables together, evenly spread."""
+    return np.asarray(ndtri(qmc.Sobol(count, scramble=False).random(_DRAWS) + 0.5 / _DRAWS))
+
+
 def _by_draws(front: Front, columns: Sequence[Column], exploration: float, rows: NDArray[np.int_]) -> Array:
     learnt = sum(isinstance(each, Prediction) for each in columns)
-    draws = np.zeros((1, learnt))
-    if exploration and learnt:
-        draws = ndtri(qmc.Sobol(learnt, scramble=False).random(_DRAWS) + 0.5 / _DRAWS)
+    draws = _draws(learnt) if exploration and learnt else np.zeros((1, learnt))
     of_learnt = iter(draws.T)
     values = []
     for each in columns:

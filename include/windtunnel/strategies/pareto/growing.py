@@ -4,7 +4,7 @@ import numpy as np
 
 from windtunnel.strategies.pareto.kernel import Array
 
-_SPARE = 1.5  # times what is needed is set aside
+_SPARE = 3  # times what is needed is set aside: what is never written to takes no memory
 
 
 class Growing:
@@ -26,6 +26,6 @@ class Growing:
         needed = self._rows + rows, self._columns + columns
         if any(need > there for need, there in zip(needed, self._room.shape, strict=True)):
             grows = zip(needed, self._room.shape, (rows, columns), strict=True)
-            self._room = np.zeros([max(there, int(_SPARE * need) if more else need) for need, there, more in grows])
+            self._room = np.empty([max(there, _SPARE * need if more else need) for need, there, more in grows])
             self._room[: self._rows, : self._columns] = before
         self._rows, self._columns = needed

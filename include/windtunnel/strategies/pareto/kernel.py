@@ -132,17 +132,19 @@ class Kernel:
         root = _squares(scaled, scaled)
         root *= 5
         np.sqrt(root, out=root)
-        decay = np.exp(-root)
-        decay_by_root = (1 + root) * decay
-        matern = root * root
+        decay = np.negative(root)
+        np.exp(decay, out=decay)
+        decay_by_root = 1 + root
+        decay_by_root *= decay
+        matern = np.multiply(root, root, out=root)
         matern /= 3
         matern *= decay
         matern += decay_by_root
-        last = product * matern
+        last = np.multiply(product, matern, out=decay)
         last += (features.basis * amplitude) @ features.basis.T
         gapless = not features.gap.any()  # as nearly always, and half of the work
         gaps = np.zeros(()) if gapless else drift * np.outer(features.gap, features.gap)
-        covariance = last.copy() if gapless else last + gaps * (1 + last)
+        covariance = last if gapless else last + gaps * (1 + last)
         covariance[np.diag_indices(len(features))] += self.noise(theta, features)
 
         def gradient(weights: Array) -> Array:

@@ -194,8 +194,8 @@ def _likeliest(kernel: Kernel, start: Array, features: Features, values: Array, 
         weights = inverse @ values
         away = (theta - kernel.prior_mean) / kernel.prior_deviation
         fit = 0.5 * values @ weights + np.log(np.diag(root)).sum() + 0.5 * away @ away
-        slope = gradient(0.5 * (inverse - np.outer(weights, weights)))
-        return float(fit), slope + away / kernel.prior_deviation
+        inverse -= np.outer(weights, weights)
+        return float(fit), 0.5 * gradient(inverse) + away / kernel.prior_deviation
 
     reach = _BOUND * kernel.prior_deviation
     bounds = list(zip(kernel.prior_mean - reach, kernel.prior_mean + reach, strict=True))

@@ -10,7 +10,7 @@ from windtunnel.strategies.pareto.kernel import Array
 Places = NDArray[np.intp]
 LogGains = Callable[[float, Places], Array]  # of candidates, where so many standard deviations count
 
-_LAZY = 128  # candidates whose gain is brought up to date at once
+_LAZY = 16  # candidates whose gain is brought up to date at once, and twice as many each time that does not settle it
 _WIDEST = 4.0  # times what counts of a normal distribution
 
 
@@ -27,6 +27,7 @@ class Ranking:
         self._log_gains = log_gains
         self._exploration = exploration
         self._bounds = log_gains(exploration, np.arange(count))
+        self._exact = np.ones(count, bool)
         self._struck = np.zeros(count, bool)
 
     def first(self) -> int:
@@ -35,6 +36,7 @@ class Ranking:
         while self._bounds[place] == -np.inf and self._exploration < _WIDEST:
             self._exploration = max(1.0, 2 * self._exploration)
             self._bounds = self._log_gains(self._exploration, np.arange(len(self._bounds)))
+            self._exact[:] = True
             place = self._largest()
         return place
 
@@ -48,11 +50,13 @@ class Ranking:
         new = np.arange(len(self._bounds), count)
         if len(new):
             self._bounds = np.concatenate([self._bounds, self._log_gains(self._exploration, new)])
+            self._exact = np.concatenate([self._exact, np.ones(len(new), bool)])
             self._struck = np.concatenate([self._struck, np.zeros(len(new), bool)])
 
     def strike(self, place: int) -> None:
-        """Never return this candidate again."""
+        """Never return this candidate again; what is believed of it may have left the others less to gain."""
         self._struck[place] = True
+        self._exact[:] = False
 
     def _left(self) -> Array:
         """The bounds of the candidates that are left; -inf for those that are not."""
@@ -60,15 +64,17 @@ class Ranking:
 
     def _largest(self) -> int:
         """The candidate with the largest gain; where none gains anything, the first that is left."""
-        exact = np.zeros(len(self._bounds), bool)
+        few = _LAZY
         while True:
             bounds = self._left()
             place = int(bounds.argmax())
             if bounds[place] == -np.inf:
                 return int(self._struck.argmin())
-            if exact[place]:
+            if self._exact[place]:
                 return place
-            looked = np.argpartition(-np.where(exact, -np.inf, bounds), min(_LAZY, len(exact) - 1))[:_LAZY]
-            looked = looked[~(exact | self._struck)[looked]]
+            stale = np.where(self._exact, -np.inf, bounds)
+            looked = np.argpartition(-stale, min(few, len(stale) - 1))[:few]
+            looked = looked[~(self._exact | self._struck)[looked]]
             self._bounds[looked] = self._log_gains(self._exploration, looked)
-            exact[looked] = True
+            self._exact[looked] = True
+            few *= 2
