@@ -197,3 +197,46 @@ def test_errors_that_torch_marks_with_their_rank_are_read():
     text = '[rank0]: Traceback (most recent call last):\n[rank0]:   File "a.py"\n[rank0]: ValueError: x\nbye\n'
     assert len([*lines.add(text.encode())]) == 4
     assert lines.error.text() == "ValueError: x\nbye"
+
+
+TORCHRUN = """
+Traceback (most recent call last):
+  File "train.py", line 2, in <module>
+    raise ValueError("the learning rate is too high")
+ValueError: the learning rate is too high
+E1130 05:23:27.360000 25389 torch/distributed/elastic/multiprocessing/api.py:1002] failed (exitcode: 1) local_rank: 0
+Traceback (most recent call last):
+  File "torch/distributed/launcher/api.py", line 383, in launch_agent
+    raise ChildFailedError(
+torch.distributed.elastic.multiprocessing.errors.ChildFailedError:
+============================================================
+train.py FAILED
+------------------------------------------------------------
+Failures:
+""" + "[1]:\n  rank      : 1 (local_rank: 1)\n  exitcode  : 1 (pid: 25779)\n" * 9  # fmt: skip
+
+
+def error_of(text):
+    lines = Lines()
+    assert [*lines.add(text.encode()), *lines.end()]
+    return lines.error.text().splitlines()
+
+
+def test_a_scripts_own_error_comes_before_that_of_what_has_started_it():
+    own, *_, starters = error_of(TORCHRUN)
+    assert own == "ValueError: the learning rate is too high"
+    assert starters.startswith("torch.distributed.elastic.multiprocessing.errors.ChildFailedError")
+    begun = TORCHRUN.index("Traceback", 2)
+    assert error_of(TORCHRUN[begun:])[0].startswith("torch.distributed"), "the script died without a traceback"
+    long_ago = TORCHRUN[:begun] + "epoch\n" * 30 + TORCHRUN[begun:]
+    assert error_of(long_ago)[0].startswith("torch.distributed"), "the script had gone on after that error"
+    assert error_of(f"{TORCHRUN}Traceback (most recent call last):\nKeyError: 1\n") == ["KeyError: 1"]
+
+
+def test_so_it_does_where_a_script_starts_another():
+    inner = "subprocess.run([sys.executable, '-c', 'raise ValueError(1)'], check=True)"
+    ended = subprocess.run(
+        [sys.executable, "-c", f"import subprocess, sys\n{inner}"], stderr=subprocess.PIPE, text=True
+    )
+    own, starter = error_of(ended.stderr)
+    assert own == "ValueError: 1" and starter.startswith("subprocess.CalledProcessError")

@@ -8,6 +8,8 @@ _SHOWN = 300  # characters of a line that tell a person why a script failed
 _COLOURS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[@-Z\\-_]")
 _TRACEBACK = re.compile(r"(?P<rank>\[[^]]*\]:? )?(?P<group>  \+ Exception Group )?Traceback \(most recent call last\):")
 _GROUP, _IN_GROUP = "  | ", re.compile(r"\s+[|+]")  # lines of a group of errors
+# Errors of what has started the script, such as torchrun and accelerate: they only say that it failed.
+_OF_STARTER = re.compile(r"(\w+\.)*(ChildFailedError|CalledProcessError)\b")
 _MOST_NOTES = 20  # lines after an error that are its notes; more of them, and the script went on after it
 
 
@@ -46,6 +48,7 @@ class LastError:
     def __init__(self) -> None:
         self._margin: str | None = None  # before the lines of a traceback that has not come to its error
         self._raised = False  # whether the headline is a traceback's
+        self._listed = False  # whether torchrun lists, to the end, which of its processes have failed
         self._headline = ""
         self._notes: list[str] = []
 
@@ -57,8 +60,13 @@ class LastError:
         elif self._margin is not None:
             inner = line.removeprefix(self._margin)
             if inner.strip() and not inner[0].isspace():
-                self._margin, self._raised, self._headline, self._notes = None, True, inner[:_SHOWN], []
-        elif any(map(str.isalnum, line)) and not _IN_GROUP.match(line):
+                self._margin = None
+                self._listed = "ChildFailedError" in inner
+                if self._raised and _OF_STARTER.match(inner):
+                    self._notes.append(inner[:_SHOWN])
+                else:
+                    self._raised, self._headline, self._notes = True, inner[:_SHOWN], []
+        elif not self._listed and any(map(str.isalnum, line)) and not _IN_GROUP.match(line):
             if self._raised and len(self._notes) < _MOST_NOTES:
                 self._notes.append(line.strip()[:_SHOWN])
             else:
