@@ -10,7 +10,8 @@ Array = NDArray[np.float64]
 _LONG = 0.05  # the median's distance from the best, as a share of the worst's: a tail is long below it
 _TINY = tuple(10.0**-power for power in range(2, 12))
 _LEAST = 1e-200  # an extent that others can be divided by
-_BEYOND = 100.0  # times the median's distance from the best
+_BEYOND = 100.0  # times the median's distance from the best, the most that is told apart
+_LEAP = 10.0  # times as far from the best as the next better value
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,14 @@ def warps(values: Array) -> list[Warp]:
 def tamed(values: Array) -> Array:
     """The values, those that are worse than the best beyond all measure, as of a training that diverged, brought near.
 
-    How much worse is out of proportion tells a model nothing, and would drown all differences that matter.
+    How much worse is out of proportion tells a model nothing, and would drown all differences that matter. That are
+    those in the worse half from the first on that is many times as far from the best as the one before it.
     """
-    worse = values - values.min()
-    usual = float(np.median(worse[worse > 0])) if worse.any() else 0.0
-    return np.asarray(np.minimum(values, values.min() + _BEYOND * usual))
+    worse = np.sort(values - values.min())
+    worse = worse[worse > 0]
+    if not worse.size:
+        return values
+    half = worse[(len(worse) - 1) // 2 :]
+    leaps = np.flatnonzero(half[1:] > _LEAP * half[:-1])
+    most = half[leaps[0]] if leaps.size else half[-1]
+    return np.asarray(np.minimum(values, values.min() + min(most, _BEYOND * half[0])))

@@ -146,4 +146,5 @@ def test_what_is_worse_beyond_all_measure_is_brought_near():
     values = np.array([1.0, 2.0, 3.0, 1e300])
     assert tamed(values)[:3].tolist() == [1, 2, 3]
     assert tamed(values)[3] < 1e3
+    assert tamed(np.array([8.0, 0, 90, 3, 1, 1e6, 2, 5])).tolist() == [8, 0, 8, 3, 1, 8, 2, 5]
     assert tamed(np.array([5.0, 5.0])).tolist() == [5, 5]
