@@ -39,3 +39,19 @@ def test_the_best_come_in_order():
 
 def test_what_can_gain_nothing_is_taken_in_order():
     assert ranked(np.inf, np.inf, exploration=1.0).first() == 0
+
+
+def test_a_gain_is_worked_out_anew_only_where_something_was_taken_since():
+    asked = []
+
+    def log_gains(deviations, places):
+        asked.append(len(places))
+        return -1.0 * places
+
+    ranking = Ranking(log_gains, 1.0, 1000)
+    assert ranking.first() == 0
+    assert asked == [1000]
+    ranking.strike(0)
+    assert ranking.first() == ranking.first() == 1
+    assert len(asked) == 2
+    assert asked[1] < 50
