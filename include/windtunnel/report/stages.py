@@ -96,9 +96,8 @@ def _cost(snapshot: Snapshot, later: list[Stage]) -> float:
     """Predicted cost of stages without a plan, by the mean cost of the trials so far."""
     definition, epochs = snapshot.definition, snapshot.definition["epochs"]
     tried, most = caps(snapshot).get("trials", (0, math.inf))
-    trials: float = min(
-        sum(stage.is_iteration for stage in later) * definition["trials"]["per_iteration"], most - tried
-    )
+    planned = sum(stage.is_iteration for stage in later) * definition["trials"]["per_iteration"]
+    trials: float = min(planned, max(0, most - tried))
     if any(stage.kind is StageKind.FULL for stage in later):
         done = epochs["partial"] if definition["finalists"]["go_on"] else 0
         trials += definition["finalists"]["max"] * (epochs["full"] - done) / epochs["partial"]

@@ -12,7 +12,7 @@ from windtunnel.stages.search import Search
 
 _TURN = 20.0  # seconds from an iteration's end to the next one's first claims, where Airflow is slow
 _SPREAD = 3  # standard deviations of the number of trials that end in a turn
-_MOST = 4  # trials a lane: what is suggested before more has ended was suggested with less known
+_MOST = 2  # trials a lane that wait: what is suggested before more has ended was suggested with less known
 
 
 def mean_seconds(requests: Iterable[Request], seconds: Mapping[str, float]) -> float:
@@ -21,32 +21,31 @@ def mean_seconds(requests: Iterable[Request], seconds: Mapping[str, float]) -> f
     Trials are taken to last in proportion to their predicted costs, for those that end first are short.
 
     Args:
-        requests: all trials of the search so far.
-        seconds: that those took which have ended, by trial.
+        requests: all trials that the search has asked for.
+        seconds: that those took which have ended with values, by trial.
     """
-    asked = [request for request in requests if not request.infeasible]
-    done = sum(request.cost for request in asked if seconds.get(request.trial))
-    spent = sum(seconds.get(request.trial, 0.0) for request in asked)
-    return spent / done * statistics.fmean(request.cost for request in asked) if done > 0 else 0.0
+    feasible = [request for request in requests if not request.infeasible]
+    done = sum(request.cost for request in feasible if seconds.get(request.trial))
+    spent = sum(seconds.get(request.trial, 0.0) for request in feasible)
+    return spent / done * statistics.fmean(request.cost for request in feasible) if done > 0 else 0.0
 
 
 def batch_size(definition: Definition, left: int | None, mean: float) -> int:
     """How many configurations an iteration after the first suggests.
 
-    In a continuous search at least as many as end in a turn of Airflow's, or else its lanes would wait. The last two
-    batches are one, for lanes that begin with the longest of many end closer together.
+    A continuous search that `limits.trials` bounds suggests as many as may end in a turn of Airflow's, or else its
+    lanes would wait. Its last two batches are one, for lanes that begin with the longest of many end closer together.
 
     Args:
         definition: of the search, its lanes fixed.
-        left: how many there may still be; None where nothing limits them.
+        left: how many there may still be; None where nothing but the iterations limits them.
         mean: seconds of a trial, as `mean_seconds` gives them.
     """
-    size = definition.trials.per_iteration
-    if definition.continuous and definition.trials.ahead is None:
-        size = max(size, min(math.ceil(_ending(definition, mean)), _MOST * _lanes(definition)))
-        if left is not None and left <= 2 * size:
-            return left
-    return size if left is None else min(size, left)
+    if left is None:
+        return definition.trials.per_iteration
+    if _sizes_itself(definition) and left <= 2 * definition.trials.per_iteration:
+        return left
+    return min(left, _batch(definition, mean))
 
 
 def what_follows(definition: Definition, *, last: bool, more: bool, mean: float) -> tuple[int | None, bool]:
@@ -68,25 +67,33 @@ def what_follows(definition: Definition, *, last: bool, more: bool, mean: float)
 
 
 def _ahead(definition: Definition, mean: float) -> int:
-    """How many trials wait for a lane when the next batch is suggested, unless the definition says it.
-
-    As many as end in a turn of Airflow's, with three standard deviations to spare where an end is as likely at any
-    moment as at another. As many as there are lanes until a trial's time is known.
-    """
+    """How many trials wait for a lane when the next batch is suggested: no more than a batch has, or it ends unseen."""
     if definition.trials.ahead is not None:
         return definition.trials.ahead
-    ending = _ending(definition, mean)
-    spare = math.ceil(ending + _SPREAD * math.sqrt(ending))
-    return min(spare, _MOST * _lanes(definition)) if ending else _lanes(definition)
+    return min(_to_wait(definition, mean), _batch(definition, mean))
 
 
-def _ending(definition: Definition, mean: float) -> float:
-    """How many trials end in a turn, on average; zero where no trial's time is known."""
-    return _lanes(definition) * _TURN / mean if mean > 0 else 0.0
+def _batch(definition: Definition, mean: float) -> int:
+    size = definition.trials.per_iteration
+    return max(size, _to_wait(definition, mean)) if _sizes_itself(definition) else size
 
 
-def _lanes(definition: Definition) -> int:
-    return (definition.limits.parallel or 1) * definition.limits.slots
+def _sizes_itself(definition: Definition) -> bool:
+    """Whether batches follow from the trials' times, and not from `trials.per_iteration` alone."""
+    return definition.continuous and definition.trials.ahead is None and definition.limits.trials is not None
+
+
+def _to_wait(definition: Definition, mean: float) -> int:
+    """How many trials there should be for lanes that become free: as many as there are lanes until a time is known.
+
+    Then as many as end in a turn of Airflow's, with three standard deviations to spare where an end is as likely at any
+    moment as at another.
+    """
+    lanes = (definition.limits.parallel or 1) * definition.limits.slots
+    if not mean:
+        return lanes
+    ending = lanes * min(_TURN / mean, _MOST)
+    return min(math.ceil(ending + _SPREAD * math.sqrt(ending)), _MOST * lanes)
 
 
 def left_behind(

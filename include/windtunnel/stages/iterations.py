@@ -170,8 +170,9 @@ def _batch(search: Search, history: History, k: int, problem: Problem) -> Batch:
 
 def _mean(history: History, k: int) -> float:
     """What a trial of the iterations before k takes on average, in seconds."""
-    seconds = {trial: result.seconds for trial, result in history.results.items()}
-    return mean_seconds(history.requests(k - 1).values(), seconds)
+    seconds = {trial: result.seconds for trial, result in history.results.items() if result.state.has_values}
+    own = (request for request in history.requests(k - 1).values() if request.stage.number > 0)  # on these machines
+    return mean_seconds(own, seconds)
 
 
 def to_learn_from(trial: Trial) -> Trial:

@@ -58,9 +58,9 @@ def test_as_many_trials_wait_as_lanes_can_take(bench, ahead, parallel, slots, ex
     assert suggest(search, 1).ahead == expected
 
 
-@pytest.mark.parametrize(("seconds", "ahead"), [(1.0, 32), (10.0, 28), (40.0, 10), (160.0, 4), (3600.0, 1)])
+@pytest.mark.parametrize(("seconds", "ahead"), [(1.0, 16), (10.0, 16), (40.0, 10), (160.0, 4), (3600.0, 1)])
 def test_as_many_trials_wait_as_may_end_in_a_turn(bench, seconds, ahead):
-    search = bench.begin(continuous=True, limits={"parallel": 8})
+    search = bench.begin(continuous=True, limits={"parallel": 8, "trials": 60})
     for request in suggest(search, 1).requests:
         search.ledger.record(outcome(request).model_copy(update={"seconds": seconds}))
     select(search, 1)
@@ -77,16 +77,17 @@ def test_what_has_not_ended_is_timed_by_its_cost(bench):
 @pytest.mark.parametrize(
     ("seconds", "fields", "expected"),
     [
-        (1.0, {}, 32),
-        (10.0, {}, 16),
+        (1.0, {}, 16),
+        (40.0, {}, 10),
         (3600.0, {}, 6),
-        (10.0, {"trials": {"initial": 16, "per_iteration": 24}}, 24),
+        (1.0, {"limits": {"parallel": 8}}, 6),
+        (10.0, {"trials": {"initial": 6, "per_iteration": 24}}, 24),
         (10.0, {"trials": {"initial": 16, "ahead": 0}}, 8),
         (10.0, {"continuous": False, "trials": {"initial": 16, "per_iteration": 8}}, 8),
     ],
 )
 def test_a_batch_lasts_for_a_turn(bench, seconds, fields, expected):
-    search = bench.begin(**{"continuous": True, "limits": {"parallel": 8}} | fields)
+    search = bench.begin(**{"continuous": True, "limits": {"parallel": 8, "trials": 60}} | fields)
     for request in suggest(search, 1).requests:
         search.ledger.record(outcome(request).model_copy(update={"seconds": seconds}))
     select(search, 1)
@@ -99,6 +100,24 @@ def test_the_last_two_batches_are_one(bench, trials, expected):
     suggest(search, 1)
     select(search, 1)
     assert len(suggest(search, 2).requests) == expected
+
+
+def test_failures_tell_nothing_of_a_trials_time(bench):
+    search = bench.begin(continuous=True, limits={"parallel": 8, "trials": 60})
+    for request in suggest(search, 1).requests[:3]:
+        search.ledger.record(outcome(request, failed=True).model_copy(update={"seconds": 0.1}))
+    select(search, 1)
+    plan = suggest(search, 2)
+    assert (len(plan.requests), plan.ahead) == (8, 8)
+
+
+def test_a_batch_is_never_over_unseen(bench):
+    search = bench.begin(continuous=True, limits={"parallel": 1})
+    for request in suggest(search, 1).requests:
+        search.ledger.record(outcome(request).model_copy(update={"seconds": 1.0}))
+    select(search, 1)
+    plan = suggest(search, 2)
+    assert not plan.is_over(len(plan.requests), len(plan.requests))
 
 
 def test_the_barrier_is_the_default(bench):
