@@ -102,7 +102,8 @@ class Stopped(BaseException):
     """A signal asks a command to stop."""
 
     def __init__(self, number: int) -> None:
-        super().__init__(f"stopped by {signal.Signals(number).name}")
+        names = {each.value: each.name for each in signal.Signals}
+        super().__init__(f"stopped by {names.get(number, f'signal {number}')}")
         self.number = number
 
     @property

@@ -5,7 +5,6 @@ import json
 import math
 import os
 import random
-import signal
 import sys
 import tempfile
 import time
@@ -20,7 +19,7 @@ from windtunnel.definition.program import program_of, warnings_of
 from windtunnel.definition.threads import threads_of
 from windtunnel.errors import INTERRUPTED, DefinitionError, Stopped, WindtunnelError
 from windtunnel.host.machine import now
-from windtunnel.host.signals import heed_signals
+from windtunnel.host.signals import heed_one_signal
 from windtunnel.ledger import Ledger, Spec
 from windtunnel.ledger.session import Session
 from windtunnel.ledger.stage import Stage, StageKind
@@ -44,7 +43,7 @@ def main(argv: list[str] | None = None) -> int:
     if arguments.data is not None:
         os.environ[FOLDER_VARIABLE] = str(arguments.data)
     if argv is None:
-        heed_signals([signal.SIGTERM])
+        heed_one_signal()
     child.adopt()
     others = children(os.getpid())
     try:

@@ -8,14 +8,13 @@ import argparse
 import importlib
 import os
 import pkgutil
-import signal
 import sys
 import threading
 from collections.abc import Sequence
 
 from windtunnel import __version__
 from windtunnel.errors import INTERRUPTED, Stopped, WindtunnelError
-from windtunnel.host.signals import heed_signals
+from windtunnel.host.signals import heed_one_signal
 from windtunnel.text import printable
 
 
@@ -30,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         ended it. Wrong usage exits with 2.
     """
     if argv is None:
-        heed_signals([signal.SIGTERM])  # Ctrl-C is Python's own
+        heed_one_signal()
     code = _perform(argv)
     if argv is None and _threads_left():
         sys.stdout.flush()

@@ -36,7 +36,12 @@ def run(arguments: argparse.Namespace) -> int:
         value = getattr(arguments, name)
         command += [f"--{name}={value}"] if value is not None else []
     paths = [path for path in sys.path if path]  # the workload is found there as it was found here
-    code = subprocess.run(command, env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)}).returncode
+    with subprocess.Popen(command, env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)}) as trainer:
+        try:
+            code = trainer.wait()
+        except Stopped:
+            trainer.terminate()  # it cleans up; a second signal to this process does not wait for that
+            raise
     if code == INTERRUPTED:
         raise KeyboardInterrupt
     if code < 0:

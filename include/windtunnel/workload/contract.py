@@ -8,7 +8,7 @@ import inspect
 import math
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import lru_cache
@@ -61,7 +61,7 @@ def load_workload(name: str) -> Workload:
     module_name, _, function = name.partition(":")
     known = set(sys.modules)
     try:
-        with unharmed():
+        with unharmed() if module_name not in known else nullcontext():
             module = importlib.import_module(module_name)
     except BaseException as error:
         if not isinstance(error, Exception | SystemExit | GeneratorExit) and type(error).__module__ in known:

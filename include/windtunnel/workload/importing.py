@@ -14,8 +14,8 @@ def unharmed() -> Iterator[None]:
     """The time in which a module is imported.
 
     `os._exit` is an error, for this process would end without a word. A process that the module forks does not come
-    back from the import as if it were this one. Standard streams that it closes or replaces are put back, or this
-    process could say nothing more.
+    back from the import as if it were this one. Standard output and standard error that it closes or replaces are put
+    back, or this process could say nothing more.
     """
     with _same_streams(), _no_exit():
         yield
@@ -68,11 +68,14 @@ def _copy(descriptor: int) -> int | None:
 
 def _usable(stream: Any, descriptor: int) -> Any:
     """The stream, or another one onto the descriptor where this one was closed or taken apart."""
-    try:
-        if stream is not None:
-            stream.flush()
-    except ValueError:
-        return open(descriptor, "w", buffering=1, errors="backslashreplace", closefd=False)
-    except OSError:  # a full disk, or nobody reads any more: whoever writes next is told
-        pass
+    if _is_gone(stream):
+        with suppress(OSError):  # a service has none
+            return open(descriptor, "w", buffering=1, errors="backslashreplace", closefd=False)
     return stream
+
+
+def _is_gone(stream: Any) -> bool:
+    try:
+        return bool(getattr(stream, "closed", False))
+    except ValueError:  # its parts were taken out of it
+        return True

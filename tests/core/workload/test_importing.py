@@ -1,6 +1,7 @@
 """What a workload's module does to the process that imports it, shown by processes of their own."""
 
 import os
+import signal
 import subprocess
 import sys
 from itertools import count
@@ -76,6 +77,19 @@ def test_what_ends_the_process_is_told_in_a_line(command, name, does, code, word
     assert (done.returncode, done.stdout) == (code, "")
     (line,) = done.stderr.splitlines()
     assert words in line
+
+
+def test_a_second_signal_ends_the_process_whatever_the_module_catches(command):
+    once = f"{KILL}(os.getpid(), signal.SIGTERM)"
+    done = command("validate", f"try:\n    {once}\nexcept BaseException:\n    pass\n{once.split('; ')[1]}")
+    assert done.returncode == -signal.SIGTERM
+
+
+def test_a_process_that_the_module_forks_ends_by_itself(command):
+    wait = "assert os.waitpid(child, 0)[1] == signal.SIGTERM"
+    fork = f"import os, signal; child = os.fork() or os.kill(os.getpid(), signal.SIGTERM)\n{wait}"
+    done = command("validate", fork)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_trial_that_ends_the_command_that_tries_it_is_told_in_a_line(command):
