@@ -227,7 +227,10 @@ def test_a_scripts_own_error_comes_before_that_of_what_has_started_it():
     assert own == "ValueError: the learning rate is too high"
     assert starters.startswith("torch.distributed.elastic.multiprocessing.errors.ChildFailedError")
     begun = TORCHRUN.index("Traceback", 2)
-    assert error_of(TORCHRUN[begun:])[0].startswith("torch.distributed"), "the script died without a traceback"
+    without, *how = error_of(TORCHRUN[begun:])
+    assert without.startswith("torch.distributed"), "the script died without a traceback"
+    assert any("exitcode  :" in line for line in how)
+    assert not any("exitcode  :" in line for line in error_of(TORCHRUN)), "the script has told it"
     long_ago = TORCHRUN[:begun] + "epoch\n" * 30 + TORCHRUN[begun:]
     assert error_of(long_ago)[0].startswith("torch.distributed"), "the script had gone on after that error"
     assert error_of(f"{TORCHRUN}Traceback (most recent call last):\nKeyError: 1\n") == ["KeyError: 1"]

@@ -61,16 +61,24 @@ class LastError:
             inner = line.removeprefix(self._margin)
             if inner.strip() and not inner[0].isspace():
                 self._margin = None
-                self._listed = "ChildFailedError" in inner
-                if self._raised and _OF_STARTER.match(inner):
-                    self._notes.append(inner[:_SHOWN])
+                starter = _OF_STARTER.match(inner)
+                self._listed = starter is not None and "ChildFailedError" in starter[0]
+                if self._raised and starter is not None:
+                    self._note(inner)
                 else:
                     self._raised, self._headline, self._notes = True, inner[:_SHOWN], []
-        elif not self._listed and any(map(str.isalnum, line)) and not _IN_GROUP.match(line):
-            if self._raised and len(self._notes) < _MOST_NOTES:
-                self._notes.append(line.strip()[:_SHOWN])
+        elif any(map(str.isalnum, line)) and not _IN_GROUP.match(line):
+            if self._listed:
+                if _OF_STARTER.match(self._headline):  # how its processes died is all that is known
+                    self._note(line.strip())
+            elif self._raised and len(self._notes) < _MOST_NOTES:
+                self._note(line.strip())
             else:
                 self._raised, self._headline, self._notes = False, line.strip()[:_SHOWN], []
+
+    def _note(self, line: str) -> None:
+        if len(self._notes) < _MOST_NOTES:
+            self._notes.append(line[:_SHOWN])
 
     def text(self) -> str:
         """The headline, and in lines of their own what was said after it."""
