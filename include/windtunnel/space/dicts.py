@@ -152,7 +152,6 @@ class Dict(Parameter):
         """The values of the fields that are there, and new ones for those of them that have none yet."""
         mended: Values = {}
         for name, field in self.fields.items():
-            conditions = self._conditions[name]  # most have none, and this is asked of thousands of candidates
-            if not conditions or hold(conditions, mended):
+            if self._is_there(name, mended):
                 mended[name] = values[name] if name in values else new(field)
         return mended

@@ -46,7 +46,8 @@ def suggest(search: Search, k: int) -> Plan:
     if plan is not None:
         return plan
     failing: dict[str, str] = {}
-    batch = _batch(search, history, k, _watched(search.problem, failing))
+    mean = _mean(history, k)
+    batch = _batch(search, history, k, _watched(search.problem, failing), mean)
     requests = [_first_rung(search, stage, suggestion) for suggestion in batch.suggestions]
     requests += promoted(search, history, k) + repeats(search, history, k)
     if search.session.retry_failed and k == search.iteration(1):
@@ -54,7 +55,7 @@ def suggest(search: Search, k: int) -> Plan:
     tried = _configurations(history, k - 1) + len(batch.suggestions)
     more = not (batch.note or reason_to_suggest_no_more(search, k + 1, tried))
     ends = k == search.iteration(search.session.iterations)
-    ahead, last = what_follows(search.definition, last=ends, more=more, mean=_mean(history, k))
+    ahead, last = what_follows(search.definition, last=ends, more=more, mean=mean)
     left_out = "" if any(plan.left_out for plan in history.plans.values()) else _left_out(failing)
     return plan_trials(search, history, stage, requests, note=batch.note, left_out=left_out, ahead=ahead, last=last)
 
@@ -145,7 +146,7 @@ def _left_out(failing: Mapping[str, str]) -> str:
     return f"{count} left out, since what they cost is not known: {next(iter(failing.values()))}"
 
 
-def _batch(search: Search, history: History, k: int, problem: Problem) -> Batch:
+def _batch(search: Search, history: History, k: int, problem: Problem, mean: float) -> Batch:
     """The iteration's new configurations, the space's default one first where that is wanted."""
     definition = search.definition
     begun = _configurations(history, k - 1)
@@ -156,7 +157,7 @@ def _batch(search: Search, history: History, k: int, problem: Problem) -> Batch:
     if k == 1:
         wanted = definition.trials.initial if left is None else min(definition.trials.initial, left)
     else:
-        wanted = batch_size(definition, left, _mean(history, k))
+        wanted = batch_size(definition, left, mean)
     past = history.trials(k - 1)
     past += _underway(search, history, k - 1, past)
     first = _first(search, past, wanted) if k == 1 else []
