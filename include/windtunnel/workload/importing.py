@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any, NoReturn
 
 _STREAMS = {"stdout": 1, "stderr": 2}
@@ -13,32 +14,45 @@ _STREAMS = {"stdout": 1, "stderr": 2}
 def unharmed() -> Iterator[None]:
     """The time in which a module is imported.
 
-    `os._exit` is an error, for this process would end without a word. A process that the module forks does not come
-    back from the import as if it were this one. Standard output and standard error that it closes or replaces are put
-    back, or this process could say nothing more.
+    `os._exit` is an error, and so is an `os.exec…`, for this process would end without a word. A process that the
+    module forks may do both, but does not come back from the import as if it were this one. Standard output and
+    standard error that it closes or replaces are put back, or this process could say nothing more.
+
+    Raises:
+        SystemExit: from the module's `os._exit`.
+        ImportError: from the module's `os.execv` and its kind.
     """
-    with _same_streams(), _no_exit():
+    with _same_streams(), _same_process():
         yield
 
 
 @contextmanager
-def _no_exit() -> Iterator[None]:
-    process, leave = os.getpid(), os._exit
+def _same_process() -> Iterator[None]:
+    process = os.getpid()
+    own = {name: getattr(os, name) for name in ("_exit", "execv", "execve")}  # the other eight call these two
 
-    def told(status: int) -> NoReturn:
+    def leave(status: int) -> NoReturn:
         if os.getpid() != process:
-            leave(status)
+            own["_exit"](status)
         raise SystemExit(status)
 
-    os._exit = told
+    def become(name: str, *given: Any) -> NoReturn:
+        if os.getpid() != process:
+            own[name](*given)
+        raise ImportError(f"os.{name} would replace this process by another program: start that by subprocess.run")
+
+    os._exit = leave
+    for name in ("execv", "execve"):
+        setattr(os, name, partial(become, name))
     code = 1
     try:
         yield
         code = 0
     finally:
-        os._exit = leave
+        for name, function in own.items():
+            setattr(os, name, function)
         if os.getpid() != process:
-            leave(code)
+            os._exit(code)
 
 
 @contextmanager

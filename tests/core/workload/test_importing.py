@@ -68,6 +68,8 @@ def test_so_are_those_of_a_try(command, does):
     ("does", "code", "words"),
     [
         ("import os; os._exit(0)", 1, "cannot be imported: the workload called sys.exit(0)"),
+        ("import os; os.execl('/bin/true', 'true')", 1, "os.execv would replace this process"),
+        ("import os; os.execvpe('true', ['true'], {})", 1, "os.execve would replace this process"),
         (f"{KILL}(os.getpid(), signal.SIGTERM)", 143, "stopped by SIGTERM, while hostile0 was imported"),
         (f"{KILL}(os.getpid(), signal.SIGINT)", 130, "interrupted"),
     ],
@@ -85,9 +87,10 @@ def test_a_second_signal_ends_the_process_whatever_the_module_catches(command):
     assert done.returncode == -signal.SIGTERM
 
 
-def test_a_process_that_the_module_forks_ends_by_itself(command):
+@pytest.mark.parametrize("end", ["os.kill(os.getpid(), signal.SIGTERM)", "os.execl('/bin/sh', 'sh', '-c', 'kill $$')"])
+def test_a_process_that_the_module_forks_ends_by_itself(command, end):
     wait = "assert os.waitpid(child, 0)[1] == signal.SIGTERM"
-    fork = f"import os, signal; child = os.fork() or os.kill(os.getpid(), signal.SIGTERM)\n{wait}"
+    fork = f"import os, signal; child = os.fork() or {end}\n{wait}"
     done = command("validate", fork)
     assert (done.returncode, done.stderr) == (0, "")
 
