@@ -236,6 +236,19 @@ def test_a_job_waits_for_the_start_that_the_one_it_replaces_gives_back(
     assert run.result("nothing").state is state
 
 
+def test_a_unit_that_leaves_again_and_again_has_failed(run, in_this_process, monkeypatch):
+    """Its own process may tell its job to go."""
+    monkeypatch.setattr(starts, "_GIVEN_BACK", 3)
+    run = run(["nothing"], trial_retries=1)
+    for number in range(5):
+        attempt = run.ledger.begin_attempt(run.trial("nothing"), "1-0", "a-pod", now(), number)
+        run.ledger.mark_preempted(run.trial("nothing"), attempt)
+        assert starts.counted(run.ledger.attempts(run.trial("nothing"))) == max(0, number - 2)
+    in_this_process(run)
+    assert run.result("nothing").kind == "crashed"
+    assert "told to go each time it ran, 5 times: does it send SIGTERM itself?" in run.result("nothing").message
+
+
 def test_a_job_told_to_go_while_it_waits_for_a_start_leaves_its_unit_to_the_next_job(run, in_this_process, monkeypatch):
     run = run(["nothing", "sleep 0"], trial_retries=0)
     run.ledger.begin_attempt(run.trial("nothing"), "1-0", "another-pod", now())

@@ -23,6 +23,8 @@ def why_crashed(last: Attempt, starts: int, retries: int) -> tuple[str, str]:
     """
     if last.kind:
         return last.kind, f"{last.message}; starts: {starts}"
+    if last.preempted:
+        return "crashed", f"its job was told to go each time it ran, {last.number} times: does it send SIGTERM itself?"
     return "crashed", f"its job died each time it ran: {counted(starts, 'start')}, limits.trial_retries {retries}"
 
 

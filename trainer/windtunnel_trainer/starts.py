@@ -7,12 +7,16 @@ from windtunnel.host.machine import host
 from windtunnel.ledger import Attempt, Ledger
 
 TICK = 0.2  # seconds between two looks
+_GIVEN_BACK = 50  # by a unit; one that leaves more often may itself tell its job to go, and would begin for ever
 _HANDOVER = 30.0  # seconds that Kubernetes lets a pod take to leave, in which it may give its start back
 
 
 def counted(attempts: list[Attempt]) -> int:
-    """How many of the starts are held against the unit."""
-    return sum(not attempt.preempted for attempt in attempts)
+    """How many of the starts are held against the unit: those that were not given back, and those given back too often.
+
+    Each that is given back beyond the fiftieth counts: what tells the job to go may be the unit's own process.
+    """
+    return len(attempts) - min(_GIVEN_BACK, sum(attempt.preempted for attempt in attempts))
 
 
 def handed_over(ledger: Ledger, unit: str, most: int, told_to_go: Callable[[], bool]) -> list[Attempt]:

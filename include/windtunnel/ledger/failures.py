@@ -109,7 +109,7 @@ def hopeless(ended: Collection[Result], most: int, own: Collection[str]) -> str 
 def commonest(causes_by_count: Collection[tuple[str, list[str]]]) -> str:
     """The commonest of the causes with its count: `3 times nan: the loss is nan`."""
     text, units = next(iter(causes_by_count))
-    return f"{len(units)} times {text}"
+    return f"{counted(len(units), 'time')} {text}"
 
 
 def _seconds(started: str, ended: str) -> float:

@@ -6,7 +6,7 @@ from windtunnel.report.fleet.payloads import causes
 from windtunnel.report.fleet.snapshot import FleetSnapshot
 from windtunnel.report.summary import duration
 from windtunnel.report.text import aligned
-from windtunnel.text import printable
+from windtunnel.text import counted, printable
 
 _UNENDED = ("running", "open", "skipped")
 
@@ -37,7 +37,9 @@ def ending(snapshot: FleetSnapshot) -> str | None:
 
 def why_failed(snapshot: FleetSnapshot) -> list[str]:
     """Why partitions failed, a line for each reason, the commonest first."""
-    return [printable(f"failed: {each['count']} times {each['message']}", keep="") for each in causes(snapshot)]
+    return [
+        printable(f"failed: {counted(each['count'], 'time')} {each['message']}", keep="") for each in causes(snapshot)
+    ]
 
 
 def records(snapshot: FleetSnapshot) -> list[dict[str, Any]]:

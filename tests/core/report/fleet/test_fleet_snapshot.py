@@ -49,7 +49,7 @@ def test_status_shows_every_partition_and_how_far_the_run_is(run, capsys):
         ["tenant_2.csv", "failed"],
         ["tenant_3.csv", "open"],
     ]
-    assert why == "failed: 1 times short"
+    assert why == "failed: 1 time short"
     succeed(ledger, plan, 2, accuracy=0.5)
     publish(ledger, fleet, plan)
     assert said(capsys, "status", ledger.url, "--follow").splitlines()[-1].endswith("1 mini-batch retried · finished")
