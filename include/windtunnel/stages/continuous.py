@@ -11,8 +11,9 @@ from windtunnel.ledger.stragglers import promising
 from windtunnel.stages.search import Search
 
 _TURN = 20.0  # seconds from an iteration's end to the next one's first claims, where Airflow is slow
-_SPREAD = 3  # standard deviations of the number of trials that end in a turn
-_MOST = 2  # trials a lane that wait: what is suggested before more has ended was suggested with less known
+_SPREAD = 1  # standard deviations of the number of trials that end in a turn: what waits was suggested with less known
+_MOST = 2  # trials a lane that wait
+_LAST = 8  # of so many trials one may be of the last batch: they are all suggested before the first of them has ended
 
 
 def mean_seconds(requests: Iterable[Request], seconds: Mapping[str, float]) -> float:
@@ -34,7 +35,8 @@ def batch_size(definition: Definition, left: int | None, mean: float) -> int:
     """How many configurations an iteration after the first suggests.
 
     A continuous search that `limits.trials` bounds suggests as many as may end in a turn of Airflow's, or else its
-    lanes would wait. Its last two batches are one, for lanes that begin with the longest of many end closer together.
+    lanes would wait. Its last two batches are one where they are an eighth of all trials at most, for lanes
+    that begin with the longest of many end closer together.
 
     Args:
         definition: of the search, its lanes fixed.
@@ -43,7 +45,8 @@ def batch_size(definition: Definition, left: int | None, mean: float) -> int:
     """
     if left is None:
         return definition.trials.per_iteration
-    if _sizes_itself(definition) and left <= 2 * definition.trials.per_iteration:
+    most = definition.limits.trials
+    if most and _sizes_itself(definition) and left <= min(2 * definition.trials.per_iteration, most // _LAST):
         return left
     return min(left, _batch(definition, mean))
 
@@ -86,7 +89,7 @@ def _sizes_itself(definition: Definition) -> bool:
 def _to_wait(definition: Definition, mean: float) -> int:
     """How many trials there should be for lanes that become free: as many as there are lanes until a time is known.
 
-    Then as many as end in a turn of Airflow's, with three standard deviations to spare where an end is as likely at any
+    Then as many as end in a turn of Airflow's, with a standard deviation to spare where an end is as likely at any
     moment as at another.
     """
     lanes = (definition.limits.parallel or 1) * definition.limits.slots

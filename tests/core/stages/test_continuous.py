@@ -58,7 +58,7 @@ def test_as_many_trials_wait_as_lanes_can_take(bench, ahead, parallel, slots, ex
     assert suggest(search, 1).ahead == expected
 
 
-@pytest.mark.parametrize(("seconds", "ahead"), [(1.0, 16), (10.0, 16), (40.0, 10), (160.0, 4), (3600.0, 1)])
+@pytest.mark.parametrize(("seconds", "ahead"), [(1.0, 16), (10.0, 16), (40.0, 6), (160.0, 2), (3600.0, 1)])
 def test_as_many_trials_wait_as_may_end_in_a_turn(bench, seconds, ahead):
     search = bench.begin(continuous=True, limits={"parallel": 8, "trials": 60})
     for request in suggest(search, 1).requests:
@@ -78,7 +78,7 @@ def test_what_has_not_ended_is_timed_by_its_cost(bench):
     ("seconds", "fields", "expected"),
     [
         (1.0, {}, 16),
-        (40.0, {}, 10),
+        (20.0, {}, 11),
         (3600.0, {}, 6),
         (1.0, {"limits": {"parallel": 8}}, 6),
         (10.0, {"trials": {"initial": 6, "per_iteration": 24}}, 24),
@@ -94,9 +94,10 @@ def test_a_batch_lasts_for_a_turn(bench, seconds, fields, expected):
     assert len(suggest(search, 2).requests) == expected
 
 
-@pytest.mark.parametrize(("trials", "expected"), [(17, 11), (18, 12), (19, 6)])
-def test_the_last_two_batches_are_one(bench, trials, expected):
-    search = bench.begin(continuous=True, limits={"parallel": 2, "trials": trials})
+@pytest.mark.parametrize(("initial", "expected"), [(42, 6), (41, 4)])
+def test_the_last_two_batches_are_one_where_they_are_an_eighth_of_all_trials(bench, initial, expected):
+    sizes = {"initial": initial, "per_iteration": 4}
+    search = bench.begin(continuous=True, trials=sizes, limits={"parallel": 2, "trials": 48})
     suggest(search, 1)
     select(search, 1)
     assert len(suggest(search, 2).requests) == expected

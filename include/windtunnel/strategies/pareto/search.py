@@ -58,7 +58,7 @@ class Search:
         """
         pool = Pool(self._problem, self._draft.taken)
         draw(pool, self._problem, self._rng)
-        telling = self._data.valued > 0 and self._data.ended >= self._enough()
+        telling = self._data.valued > 0 and self._is_enough()
         if telling and not whole(self._problem):
             pool.add(bred(self._problem, self._data.elites(_BREEDERS), self._rng))
         if len(pool) and telling:
@@ -82,6 +82,10 @@ class Search:
             {**trial.objectives, **{name: float(signs[name] * values[place]) for name, values in means.items()}}
             for place, trial in enumerate(trials)
         ]
+
+    def _is_enough(self) -> bool:
+        """Whether a model may be made. Half of the trials may be under way, or lanes would follow the design longer."""
+        return len(self._data.trials) >= self._enough() <= 2 * self._data.ended
 
     def _enough(self) -> int:
         """Trials that a model needs, failures among them."""

@@ -300,6 +300,21 @@ def test_constraints_that_random_draws_never_keep_leave_the_model_at_work():
     assert {one.note["from"] for one in batch} == {"model"}
 
 
+@pytest.mark.parametrize(
+    ("ended", "under_way", "origin"), [(8, 0, "model"), (4, 4, "model"), (3, 5, "design"), (4, 3, "design")]
+)
+def test_the_model_begins_with_half_of_the_trials_under_way(ended, under_way, origin):
+    task = Problem(
+        Space.parse({f"x{i}": {"type": "float", "low": 0, "high": 1} for i in range(6)}), {"loss": "minimize"}
+    )
+    rng = random.Random(0)
+    history = []
+    for number in range(ended + under_way):
+        state = {"objectives": {"loss": rng.random()}} if number < ended else {"state": None}
+        history.append(Trial.of(params=task.space.sample(rng), config=f"{number:016x}", **state))
+    assert {one.note["from"] for one in suggested(task, history, n=2)} == {origin}
+
+
 def test_what_is_under_way_is_remembered_among_very_many():
     task = problem(GRID)
     waiting = [Trial.of(params=params, config="", state=None) for params in list(task.space.enumerate())[:5]]
