@@ -44,7 +44,7 @@ class Trials(StrictModel):
     per_iteration: Count = 16
     """Trials of each later iteration, at most; of a continuous search by default as many as run at once, and more where
     `limits.trials` would take more than 50 iterations. Where a continuous search has `limits.trials` and no `ahead`,
-    batches grow up to two trials a lane where trials are short, and the last two are one where they are an eighth of
+    batches grow up to two trials a lane where trials are short, and the last two are one where they are a quarter of
     all trials at most."""
     ahead: int | None = Field(default=None, ge=0)
     """With `continuous`: the next batch is suggested when no more trials than this wait for a lane; by default as many

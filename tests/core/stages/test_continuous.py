@@ -94,10 +94,10 @@ def test_a_batch_lasts_for_a_turn(bench, seconds, fields, expected):
     assert len(suggest(search, 2).requests) == expected
 
 
-@pytest.mark.parametrize(("initial", "expected"), [(42, 6), (41, 4)])
-def test_the_last_two_batches_are_one_where_they_are_an_eighth_of_all_trials(bench, initial, expected):
+@pytest.mark.parametrize(("initial", "expected"), [(18, 6), (17, 4)])
+def test_the_last_two_batches_are_one_where_they_are_a_quarter_of_all_trials(bench, initial, expected):
     sizes = {"initial": initial, "per_iteration": 4}
-    search = bench.begin(continuous=True, trials=sizes, limits={"parallel": 2, "trials": 48})
+    search = bench.begin(continuous=True, trials=sizes, limits={"parallel": 2, "trials": 24})
     suggest(search, 1)
     select(search, 1)
     assert len(suggest(search, 2).requests) == expected
