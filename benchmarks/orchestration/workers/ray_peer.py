@@ -22,7 +22,9 @@ def main() -> None:
         results = tune.Tuner(
             train,
             param_space={"x": tune.uniform(0, 1)},
-            tune_config=tune.TuneConfig(metric="score", mode="max", num_samples=trials, max_concurrent_trials=slots),
+            tune_config=tune.TuneConfig(
+                metric="score", mode="max", num_samples=trials, max_concurrent_trials=slots, reuse_actors=True
+            ),
             run_config=tune.RunConfig(storage_path=folder, verbose=0),
         ).fit()
         wall = time.time() - began
