@@ -12,7 +12,7 @@ from windtunnel.stages.search import Search
 
 _TURN = 20.0  # seconds from an iteration's end to the next one's first claims, where Airflow is slow
 _SPREAD = 1  # standard deviations of the number of trials that end in a turn: what waits was suggested with less known
-_MOST = 2  # trials a lane that wait
+_MOST = 2  # trials a lane that wait, at most
 _LAST = 4  # of so many trials one may be of the last batch: they are all suggested before the first of them has ended
 
 
@@ -35,8 +35,8 @@ def batch_size(definition: Definition, left: int | None, mean: float) -> int:
     """How many configurations an iteration after the first suggests.
 
     A continuous search that `limits.trials` bounds suggests as many as may end in a turn of Airflow's, or else its
-    lanes would wait. Its last two batches are one where they are a quarter of all trials at most, for lanes
-    that begin with the longest of many end closer together.
+    lanes would wait. Its last two batches are one where they are a quarter of all trials at most, for lanes that
+    begin with the longest of many end closer together.
 
     Args:
         definition: of the search, its lanes fixed.

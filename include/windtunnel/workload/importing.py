@@ -29,7 +29,7 @@ def unharmed() -> Iterator[None]:
 @contextmanager
 def _same_process() -> Iterator[None]:
     process = os.getpid()
-    own = {name: getattr(os, name) for name in ("_exit", "execv", "execve")}  # the other eight call these two
+    own = {name: getattr(os, name) for name in ("_exit", "execv", "execve")}  # the other six of exec call these two
 
     def leave(status: int) -> NoReturn:
         if os.getpid() != process:

@@ -85,7 +85,7 @@ class Search:
 
     def _is_enough(self) -> bool:
         """Whether a model may be made. Half of the trials may be under way, or lanes would follow the design longer."""
-        return len(self._data.trials) >= self._enough() <= 2 * self._data.ended
+        return len(self._draft.past) >= self._enough() <= 2 * self._data.ended
 
     def _enough(self) -> int:
         """Trials that a model needs, failures among them."""

@@ -10,7 +10,7 @@ from windtunnel.ledger import State
 from windtunnel.objectives.constraint import Constraint
 from windtunnel.space import Space
 from windtunnel.strategies import Problem, Trial, get_strategy
-from windtunnel.strategies.pareto import acquisition
+from windtunnel.strategies.pareto import acquisition, training_data
 from windtunnel.strategies.pareto.training_data import TrainingData
 
 
@@ -313,6 +313,13 @@ def test_the_model_begins_with_half_of_the_trials_under_way(ended, under_way, or
         state = {"objectives": {"loss": rng.random()}} if number < ended else {"state": None}
         history.append(Trial.of(params=task.space.sample(rng), config=f"{number:016x}", **state))
     assert {one.note["from"] for one in suggested(task, history, n=2)} == {origin}
+
+
+def test_the_model_begins_where_more_trials_come_before_it_than_it_learns_from(monkeypatch):
+    monkeypatch.setattr(training_data, "_TRIALS", 4)
+    task = problem(GRID)
+    history = searched(get_strategy("random"), task, 1, n=8)
+    assert {one.note["from"] for one in suggested(task, history, initial=8)} == {"model"}
 
 
 def test_what_is_under_way_is_remembered_among_very_many():
