@@ -8,6 +8,7 @@ from windtunnel.launchers.kubernetes.manifest import job_name
 
 class TestKubernetesLauncher(LauncherConformance):
     patience = 180
+    outlives = patience  # a node that is slow to end its pods is taken for one that does not answer
 
     @pytest.fixture
     def name(self) -> str:

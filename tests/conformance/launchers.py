@@ -29,6 +29,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 class LauncherConformance:
     patience = 300.0  # seconds that a job may take to start, or to end for good
+    outlives = 0.0  # seconds that a process may outlive its job's cancelling
 
     @pytest.fixture
     def name(self) -> str:
@@ -42,6 +43,10 @@ class LauncherConformance:
     def kill(self, ledger: Ledger, job: str) -> None:
         """End the job's process at once, as a crash of its host would."""
         raise NotImplementedError
+
+    def wait_for_ends(self, pids: list[int]) -> None:
+        """Wait until these processes of cancelled jobs have ended: not at all, where none outlives its job."""
+        wait_until(lambda: not any(map(is_alive, pids)), self.outlives)
 
     @pytest.fixture
     def store(self, tmp_path) -> str:
@@ -127,7 +132,7 @@ class LauncherConformance:
         pids = [run.wait_for_start("wait"), run.wait_for_start("wait 2")]
         launcher.cancel(run.ledger)
         assert launcher.live(run.ledger) == set()
-        assert not any(map(is_alive, pids))
+        self.wait_for_ends(pids)
         assert run.ledger.outcomes() == {}
         assert "nothing" not in run.starts
         for do in ("wait", "wait 2"):
@@ -138,7 +143,7 @@ class LauncherConformance:
         run.launch()
         launcher.cancel(run.ledger)
         assert launcher.live(run.ledger) == set()
-        assert not any(is_alive(pid) for pids in run.starts.values() for pid in pids)
+        self.wait_for_ends([pid for pids in run.starts.values() for pid in pids])
         assert run.ledger.outcomes() == {}
 
     def test_only_the_named_jobs_are_cancelled(self, run, launcher):
@@ -151,8 +156,9 @@ class LauncherConformance:
     def test_a_cancelled_job_is_not_revived_but_can_be_launched_again(self, run, launcher):
         run = run(["wait"], trial_retries=0)
         run.launch()
-        run.wait_for_start("wait")
+        pid = run.wait_for_start("wait")
         launcher.cancel(run.ledger)
+        self.wait_for_ends([pid])
         assert not launcher.may_relaunch(run.ledger, run.jobs[0])
         assert launcher.failure_reason(run.ledger, run.jobs[0]).kind == "cancelled"
         run.release()
