@@ -42,14 +42,13 @@ class Trials(StrictModel):
     initial: Count = 10
     """Trials of the first iteration."""
     per_iteration: Count = 16
-    """Trials of each later iteration, at most; of a continuous search by default as many as run at once, and more where
-    `limits.trials` would take more than 50 iterations. Where a continuous search has `limits.trials` and no `ahead`,
-    batches grow up to two trials a lane where trials are short, and the last two are one where they are a quarter of
-    all trials at most."""
+    """Trials of each later iteration, at most; of a continuous search by default half as many as run at once, and more
+    where `limits.trials` would take more than 50 iterations. Where a continuous search has `limits.trials` and no
+    `ahead`, batches grow up to two trials a lane where trials are short, and the last three are one where they are a
+    sixth of all trials at most."""
     ahead: int | None = Field(default=None, ge=0)
-    """With `continuous`: the next batch is suggested when no more trials than this wait for a lane; by default as many
-    as there are lanes until trials have ended, and then as many as end in a turn of Airflow's, a batch and two a lane
-    at most."""
+    """With `continuous`: the next batch is suggested when no more trials than this wait for a lane; by default none
+    until trials have ended, and then as many as end in a turn of Airflow's, a batch and two a lane at most."""
     default_first: bool = False
     """Whether the space's default configuration is one of the first iteration's."""
 
@@ -252,7 +251,8 @@ class Definition(StrictModel):
         later = max(0, limits.trials - trials.initial) if limits.trials is not None else 0
         sizes: dict[str, Any] = {}
         if definition.continuous and "per_iteration" not in trials.model_fields_set:
-            each = max((limits.parallel or _LANES) * limits.slots, math.ceil(later / (_MOST_BATCHES - 1)))
+            lanes = (limits.parallel or _LANES) * limits.slots
+            each = max(math.ceil(lanes / 2), math.ceil(later / (_MOST_BATCHES - 1)))
             trials = trials.model_copy(update={"per_iteration": each})
             sizes["trials"] = trials
         if limits.trials is not None and "iterations" not in definition.model_fields_set:

@@ -11,9 +11,9 @@ from windtunnel.ledger.stragglers import promising
 from windtunnel.stages.search import Search
 
 _TURN = 20.0  # seconds from an iteration's end to the next one's first claims, where Airflow is slow
-_SPREAD = 1  # standard deviations of the number of trials that end in a turn: what waits was suggested with less known
 _MOST = 2  # trials a lane that wait, at most
-_LAST = 4  # of so many trials one may be of the last batch: they are all suggested before the first of them has ended
+_LAST = 6  # of so many trials one may be of the last batch: they are all suggested before the first of them has ended
+_JOINED = 3  # batches that the last one is made of, at most
 
 
 def mean_seconds(requests: Iterable[Request], seconds: Mapping[str, float]) -> float:
@@ -35,8 +35,8 @@ def batch_size(definition: Definition, left: int | None, mean: float) -> int:
     """How many configurations an iteration after the first suggests.
 
     A continuous search that `limits.trials` bounds suggests as many as may end in a turn of Airflow's, or else its
-    lanes would wait. Its last two batches are one where they are a quarter of all trials at most, for lanes that
-    begin with the longest of many end closer together.
+    lanes would wait. Its last three batches are one where they are a sixth of all trials at most, for lanes that begin
+    with the longest of many end closer together.
 
     Args:
         definition: of the search, its lanes fixed.
@@ -46,7 +46,7 @@ def batch_size(definition: Definition, left: int | None, mean: float) -> int:
     if left is None:
         return definition.trials.per_iteration
     most = definition.limits.trials
-    if most and _sizes_itself(definition) and left <= min(2 * definition.trials.per_iteration, most // _LAST):
+    if most and _sizes_itself(definition) and left <= min(_JOINED * definition.trials.per_iteration, most // _LAST):
         return left
     return min(left, _batch(definition, mean))
 
@@ -87,16 +87,12 @@ def _sizes_itself(definition: Definition) -> bool:
 
 
 def _to_wait(definition: Definition, mean: float) -> int:
-    """How many trials there should be for lanes that become free: as many as there are lanes until a time is known.
+    """How many trials there should be for lanes that become free: as many as end in a turn of Airflow's.
 
-    Then as many as end in a turn of Airflow's, with a standard deviation to spare where an end is as likely at any
-    moment as at another.
+    None until a time is known: what is suggested before the first trial has ended is suggested with nothing known.
     """
     lanes = (definition.limits.parallel or 1) * definition.limits.slots
-    if not mean:
-        return lanes
-    ending = lanes * min(_TURN / mean, _MOST)
-    return min(math.ceil(ending + _SPREAD * math.sqrt(ending)), _MOST * lanes)
+    return math.ceil(lanes * min(_TURN / mean, _MOST)) if mean else 0
 
 
 def left_behind(
