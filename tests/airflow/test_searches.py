@@ -229,7 +229,7 @@ def test_a_continuous_search_does_not_wait_for_a_very_slow_trial(searches):
     slow, *others = partial_trials(run.ledger)
     first, second = run.ledger.selection("1"), run.ledger.selection("2")
     assert slow not in first.results and first.results == others[:3]
-    assert "1 late trials count once they have results" in map(str, first.decisions)
+    assert "1 late trial counts once it has a result" in map(str, first.decisions)
     assert slow in second.results and set(second.results) == {slow, *others}
     lane = Claims(run.ledger).listing()[slow].lane.rpartition("-")[2]
     assert run.states[f"iteration_1.train.collect[{lane}]"] in ("skipped", "success")

@@ -71,12 +71,18 @@ class Accounts:
 def exceeded(fleet: Fleet, accounts: Accounts) -> str | None:
     """Which threshold a run has gone beyond, for people; None where it has not."""
     counts = (
-        ("error_threshold", fleet.error_threshold, accounts.items_failed, "items"),
-        ("mini_batch_error_threshold", fleet.mini_batch_error_threshold, accounts.batches_failed, "mini-batches"),
+        ("error_threshold", fleet.error_threshold, accounts.items_failed, "item", "items"),
+        (
+            "mini_batch_error_threshold",
+            fleet.mini_batch_error_threshold,
+            accounts.batches_failed,
+            "mini-batch",
+            "mini-batches",
+        ),
     )
-    for name, most, failed, what in counts:
+    for name, most, failed, one, several in counts:
         if 0 <= most < failed:
-            return f"{failed} {what} failed; {name} allows {most}"
+            return f"{counted(failed, one, several)} failed; {name} allows {most}"
     percent = 100 * accounts.batches_failed / accounts.batches if accounts.batches else 0.0
     if percent > fleet.allowed_failed_percent:
         allowed = fleet.allowed_failed_percent

@@ -21,6 +21,7 @@ from windtunnel.stages.search import Search
 from windtunnel.stages.search_end import reason_to_fail, reason_to_stop, reason_to_suggest_no_more
 from windtunnel.stages.warm_start import best_of_other_tasks
 from windtunnel.strategies import Batch, Problem, Suggestion, get_strategy
+from windtunnel.text import counted
 
 
 def goes_on(search: Search, group: int) -> bool:
@@ -102,7 +103,8 @@ def select(search: Search, k: int) -> Selection:
 def _of_search(front: int, in_time: int, late: int, note: str, left_out: str) -> list[Decision]:
     decisions = [Decision(what="front", reason=f"{front} of {in_time} trials are on the front")]
     if late:
-        decisions.append(Decision(what="late", reason=f"{late} late trials count once they have results"))
+        count = "counts once it has a result" if late == 1 else "count once they have results"
+        decisions.append(Decision(what="late", reason=f"{counted(late, 'late trial')} {count}"))
     if note:
         decisions.append(Decision(what="note", reason=note))
     if left_out:
@@ -142,7 +144,7 @@ def _watched(problem: Problem, failing: dict[str, str]) -> Problem:
 def _left_out(failing: Mapping[str, str]) -> str:
     if not failing:
         return ""
-    count = f"{len(failing)} configurations are" if len(failing) > 1 else "1 configuration is"
+    count = f"{counted(len(failing), 'configuration')} {'is' if len(failing) == 1 else 'are'}"
     return f"{count} left out, since what they cost is not known: {next(iter(failing.values()))}"
 
 

@@ -78,7 +78,8 @@ def reason_to_fail(search: Search, seen: Sequence[Trial], front: int, late: int 
     reason = hopeless(ended, search.definition.limits.failed_trials, own)
     groups = causes(ended)
     if reason is None and groups and not (front or late) and sum(len(units) for _, units in groups) == len(ended):
-        return f"all {counted(len(ended), 'trial')} failed; {commonest(groups)}"
+        all_of_them = f"all {len(ended)} trials" if len(ended) > 1 else "the only trial"
+        return f"{all_of_them} failed; {commonest(groups)}"
     return reason
 
 

@@ -192,7 +192,7 @@ def test_only_what_failed_is_trained_in_the_next_run(faults):
         limits={"parallel": 1},
     )
     again = ledger_at(trace.parent, run="again")
-    with pytest.raises(FleetError, match="1 items failed; error_threshold allows 0"):
+    with pytest.raises(FleetError, match="1 item failed; error_threshold allows 0"):
         FleetEngine(fleet, again, RunChoice(partitions=["error", "last"])).perform()
     assert len(lines(trace, "run-last")) == 1
     states = Counter(row["state"] for row in table(again, "gathered/leaderboard.csv"))

@@ -41,9 +41,9 @@ def test_items_batches_and_partitions_are_counted(tmp_path):
     [
         ({}, False),  # all three ignore by default
         ({"error_threshold": -1, "mini_batch_error_threshold": -1, "allowed_failed_percent": 100}, False),
-        ({"error_threshold": 0}, "1 items failed; error_threshold allows 0"),
+        ({"error_threshold": 0}, "1 item failed; error_threshold allows 0"),
         ({"error_threshold": 1}, False),
-        ({"mini_batch_error_threshold": 0}, "1 mini-batches failed; mini_batch_error_threshold allows 0"),
+        ({"mini_batch_error_threshold": 0}, "1 mini-batch failed; mini_batch_error_threshold allows 0"),
         ({"mini_batch_error_threshold": 1}, False),
         ({"allowed_failed_percent": 0}, "50 % of the mini-batches failed; allowed_failed_percent allows 0"),
         ({"allowed_failed_percent": 49.9}, "50 % of the mini-batches failed; allowed_failed_percent allows 49.9"),

@@ -207,7 +207,7 @@ def test_a_threshold_ends_the_run_at_once(watch):
     fall_short(ledger, plan, 2)
     progress = monitor.poll()
     assert progress.done
-    assert progress.failure == "1 mini-batches failed; mini_batch_error_threshold allows 0"
+    assert progress.failure == "1 mini-batch failed; mini_batch_error_threshold allows 0"
     assert launcher.living == set()
     assert ledger.result(RUN).state == "failed"
 

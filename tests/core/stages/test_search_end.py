@@ -1,5 +1,7 @@
 """Every reason to end a whole search early is recorded."""
 
+import pytest
+
 from tests.core.stages.conftest import outcome
 from windtunnel.stages import select, suggest
 
@@ -87,6 +89,13 @@ def test_trials_that_all_fail_for_one_cause_end_the_search_with_it(bench):
     known = search.ledger.selection("1")
     assert known.failure == "the first 6 trials failed for the same cause: error: as asked"
     assert len(bench.trained) == 6
-    few = bench.begin("few", limits={"parallel": 2, "failed_trials": 100}, trials={"initial": 2, "per_iteration": 6})
+
+
+@pytest.mark.parametrize(
+    ("trials", "expected"),
+    [(2, "all 2 trials failed; 2 times error: as asked"), (1, "the only trial failed; 1 time error: as asked")],
+)
+def test_few_trials_that_all_fail_end_the_search_too(bench, trials, expected):
+    few = bench.begin(limits={"parallel": 2, "failed_trials": 100}, trials={"initial": trials, "per_iteration": 6})
     bench.iterate(few, 3, fail=lambda request: True)
-    assert few.ledger.selection("1").failure == "all 2 trials failed; 2 times error: as asked"
+    assert few.ledger.selection("1").failure == expected
