@@ -2,10 +2,10 @@
 
     python -m benchmarks.lane_memory [--trials 5000] [--slots 4]
 
-One lane, launched as a search launches it, claims trials that do nothing, in batches as a continuous search suggests
-them. What it holds is the resident memory of its own, with what it shares with the trials' processes. Printed beside
-are the pages of programs and libraries that it has read: the kernel keeps those once for all and lets them go when it
-needs the room, and their number grows as more of a library comes to be used.
+One lane, launched as a search launches it, claims trials that do nothing, in batches of 50. What it holds is the
+resident memory of its own, with what it shares with the trials' processes. Printed beside are the pages of programs and
+libraries that it has read: the kernel keeps those once for all and lets them go when it needs the room, and their
+number grows as more of a library comes to be used.
 """
 
 import argparse

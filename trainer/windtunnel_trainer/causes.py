@@ -18,13 +18,14 @@ def why_crashed(last: Attempt, starts: int, retries: int) -> tuple[str, str]:
 
     Args:
         last: its last start.
-        starts: how many are held against it.
+        starts: how many of all are held against it.
         retries: the limit.
     """
     if last.kind:
         return last.kind, f"{last.message}; starts: {starts}"
     if last.preempted:
-        return "crashed", f"its job was told to go each time it ran, {last.number} times: does it send SIGTERM itself?"
+        why = "its job was told to go again and again: does it send SIGTERM itself?"
+        return "crashed", f"{why} Held against it are {starts} of {counted(last.number, 'start')}"
     return "crashed", f"its job died each time it ran: {counted(starts, 'start')}, limits.trial_retries {retries}"
 
 

@@ -32,7 +32,7 @@ def handed_over(ledger: Ledger, unit: str, most: int, told_to_go: Callable[[], b
     """
     attempts, end = ledger.attempts(unit), time.monotonic() + _HANDOVER
     while counted(attempts) >= most and attempts[-1].host != host() and time.monotonic() < end:
-        if told_to_go() or attempts[-1].kind:
+        if told_to_go() or attempts[-1].kind or attempts[-1].preempted:
             break
         time.sleep(TICK)
         attempts = ledger.attempts(unit)

@@ -42,13 +42,14 @@ class Trials(StrictModel):
     initial: Count = 10
     """Trials of the first iteration."""
     per_iteration: Count = 16
-    """Trials of each later iteration, at most; of a continuous search by default half as many as run at once, and more
-    where `limits.trials` would take more than 50 iterations. Where a continuous search has `limits.trials` and no
-    `ahead`, batches grow up to two trials a lane where trials are short, and the last three are one where they are a
-    sixth of all trials at most."""
+    """Trials of each later iteration, at most; of a continuous search by default as many as run at once (8 where
+    `limits.parallel` does not say). Where it has `limits.trials` and neither `iterations` nor `ahead`, half as many and
+    two at least, or more where there would be more than 50 iterations. Where it has no `ahead`, `limits.trials` lets
+    batches grow up to two trials a lane where trials are short, and joins the last ones: up to four trials a lane and
+    a sixth of all."""
     ahead: int | None = Field(default=None, ge=0)
     """With `continuous`: the next batch is suggested when no more trials than this wait for a lane; by default none
-    until trials have ended, and then as many as end in a turn of Airflow's, a batch and two a lane at most."""
+    until one has ended, and then as many as end in a turn of Airflow's, two a lane and less than a batch at most."""
     default_first: bool = False
     """Whether the space's default configuration is one of the first iteration's."""
 
@@ -143,7 +144,8 @@ class Stopping(StrictModel):
     target: dict[Name, float] = Field(default_factory=dict)
     """Objectives and the values that one trial on the front must reach, all of them."""
     stale_iterations: Count | None = None
-    """Number of iterations that ends the search if the front's hypervolume did not grow in any of them."""
+    """Number of iterations that ends the search if the front's hypervolume did not grow in any of them; those of a
+    continuous search are short."""
 
 
 class Callback(StrictModel):
@@ -194,8 +196,8 @@ class Definition(StrictModel):
     strategy: StrategyChoice = StrategyChoice()
     """The algorithm that suggests configurations."""
     continuous: bool = False
-    """Whether the next batch is suggested while the last one still runs, so that no lane ever waits; the order in which
-    trials end then decides what is suggested. Otherwise each iteration waits for all its trials."""
+    """Whether the next batch is suggested while the last one still runs, so that no lane waits for a slow trial; the
+    order in which trials end then decides what is suggested. Otherwise each iteration waits for all its trials."""
     iterations: int = Field(default=5, ge=1, le=_MOST_ITERATIONS)
     """The largest number of iterations; by default 5, or with `limits.trials` as many as these take."""
     trials: Trials = Trials()
@@ -251,8 +253,10 @@ class Definition(StrictModel):
         later = max(0, limits.trials - trials.initial) if limits.trials is not None else 0
         sizes: dict[str, Any] = {}
         if definition.continuous and "per_iteration" not in trials.model_fields_set:
-            lanes = (limits.parallel or _LANES) * limits.slots
-            each = max(math.ceil(lanes / 2), math.ceil(later / (_MOST_BATCHES - 1)))
+            each = (limits.parallel or _LANES) * limits.slots
+            if limits.trials is not None and trials.ahead is None and "iterations" not in definition.model_fields_set:
+                each = max(2, math.ceil(each / 2))  # with more known of each, and yet as many in all
+            each = max(each, math.ceil(later / (_MOST_BATCHES - 1)))
             trials = trials.model_copy(update={"per_iteration": each})
             sizes["trials"] = trials
         if limits.trials is not None and "iterations" not in definition.model_fields_set:

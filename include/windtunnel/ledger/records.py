@@ -239,7 +239,8 @@ class Attempt(Record):
         job: that started it.
         host: where.
         started: when, ISO 8601 in UTC.
-        preempted: whether the job was told to go before the unit was done; such a start is not held against the unit.
+        preempted: whether the job was told to go before the unit was done; the first fifty such starts are not held
+            against the unit.
         kind, message: what took the job down with it, where the launcher's platform tells.
     """
 

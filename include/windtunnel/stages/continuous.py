@@ -12,8 +12,8 @@ from windtunnel.stages.search import Search
 
 _TURN = 20.0  # seconds from an iteration's end to the next one's first claims, where Airflow is slow
 _MOST = 2  # trials a lane that wait, at most
-_LAST = 6  # of so many trials one may be of the last batch: they are all suggested before the first of them has ended
-_JOINED = 3  # batches that the last one is made of, at most
+_LAST = 4  # trials a lane that the last batch may have
+_LAST_SHARE = 1 / 6  # of all trials that the last batch may have: none of it is suggested with others of it known
 
 
 def mean_seconds(requests: Iterable[Request], seconds: Mapping[str, float]) -> float:
@@ -35,18 +35,17 @@ def batch_size(definition: Definition, left: int | None, mean: float) -> int:
     """How many configurations an iteration after the first suggests.
 
     A continuous search that `limits.trials` bounds suggests as many as may end in a turn of Airflow's, or else its
-    lanes would wait. Its last three batches are one where they are a sixth of all trials at most, for lanes that begin
-    with the longest of many end closer together.
+    lanes would wait. Its last trials are one batch, for lanes that begin with the longest of many end closer together.
 
     Args:
         definition: of the search, its lanes fixed.
         left: how many there may still be; None where nothing but the iterations limits them.
         mean: seconds of a trial, as `mean_seconds` gives them.
     """
-    if left is None:
-        return definition.trials.per_iteration
     most = definition.limits.trials
-    if most and _sizes_itself(definition) and left <= min(_JOINED * definition.trials.per_iteration, most // _LAST):
+    if most is None or left is None:
+        return definition.trials.per_iteration
+    if _sizes_itself(definition) and left <= min(_LAST * _lanes(definition), _LAST_SHARE * most):
         return left
     return min(left, _batch(definition, mean))
 
@@ -70,10 +69,10 @@ def what_follows(definition: Definition, *, last: bool, more: bool, mean: float)
 
 
 def _ahead(definition: Definition, mean: float) -> int:
-    """How many trials wait for a lane when the next batch is suggested: no more than a batch has, or it ends unseen."""
+    """How many trials wait for a lane when the next batch is suggested: fewer than a batch has, or it ends unseen."""
     if definition.trials.ahead is not None:
         return definition.trials.ahead
-    return min(_to_wait(definition, mean), _batch(definition, mean))
+    return min(_to_wait(definition, mean), _batch(definition, mean) - 1)
 
 
 def _batch(definition: Definition, mean: float) -> int:
@@ -91,8 +90,12 @@ def _to_wait(definition: Definition, mean: float) -> int:
 
     None until a time is known: what is suggested before the first trial has ended is suggested with nothing known.
     """
-    lanes = (definition.limits.parallel or 1) * definition.limits.slots
-    return math.ceil(lanes * min(_TURN / mean, _MOST)) if mean else 0
+    return math.ceil(_lanes(definition) * min(_TURN / mean, _MOST)) if mean else 0
+
+
+def _lanes(definition: Definition) -> int:
+    """How many trials run at once."""
+    return (definition.limits.parallel or 1) * definition.limits.slots
 
 
 def left_behind(

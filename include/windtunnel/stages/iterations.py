@@ -103,8 +103,8 @@ def select(search: Search, k: int) -> Selection:
 def _of_search(front: int, in_time: int, late: int, note: str, left_out: str) -> list[Decision]:
     decisions = [Decision(what="front", reason=f"{front} of {in_time} trials are on the front")]
     if late:
-        count = "counts once it has a result" if late == 1 else "count once they have results"
-        decisions.append(Decision(what="late", reason=f"{counted(late, 'late trial')} {count}"))
+        reason = counted(late, "late trial counts once it has a result", "late trials count once they have results")
+        decisions.append(Decision(what="late", reason=reason))
     if note:
         decisions.append(Decision(what="note", reason=note))
     if left_out:
@@ -144,7 +144,7 @@ def _watched(problem: Problem, failing: dict[str, str]) -> Problem:
 def _left_out(failing: Mapping[str, str]) -> str:
     if not failing:
         return ""
-    count = f"{counted(len(failing), 'configuration')} {'is' if len(failing) == 1 else 'are'}"
+    count = counted(len(failing), "configuration is", "configurations are")
     return f"{count} left out, since what they cost is not known: {next(iter(failing.values()))}"
 
 

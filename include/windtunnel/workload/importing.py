@@ -36,9 +36,9 @@ def _same_process() -> Iterator[None]:
             own["_exit"](status)
         raise SystemExit(status)
 
-    def become(name: str, *given: Any) -> NoReturn:
+    def become(name: str, *given: Any, **named: Any) -> NoReturn:
         if os.getpid() != process:
-            own[name](*given)
+            own[name](*given, **named)
         raise ImportError(f"os.{name} would replace this process by another program: start that by subprocess.run")
 
     os._exit = leave

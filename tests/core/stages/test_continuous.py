@@ -29,9 +29,9 @@ def report(search, request, score):
 
 
 def test_a_batch_is_suggested_while_the_last_one_runs_and_waits(bench):
-    search = bench.begin(**CONTINUOUS)
+    search = bench.begin(**CONTINUOUS | {"trials": {"initial": 6, "per_iteration": 6, "ahead": 2}})
     first = suggest(search, 1)
-    assert (first.ahead, first.last) == (0, False)
+    assert (first.ahead, first.last) == (2, False)
     begun = [request.trial for request in first.requests]
     end(search, first, begun[:2])
     known = select(search, 1)
@@ -57,7 +57,7 @@ def test_as_many_trials_wait_as_the_definition_says_or_none_until_a_time_is_know
 
 
 @pytest.mark.parametrize(
-    ("seconds", "slots", "ahead"), [(1.0, 1, 16), (10.0, 1, 16), (40.0, 1, 4), (40.0, 2, 8), (160.0, 1, 1)]
+    ("seconds", "slots", "ahead"), [(1.0, 1, 15), (10.0, 1, 15), (40.0, 1, 4), (40.0, 2, 7), (160.0, 1, 1)]
 )
 def test_as_many_trials_wait_as_may_end_in_a_turn(bench, seconds, slots, ahead):
     search = bench.begin(continuous=True, limits={"parallel": 8, "slots": slots, "trials": 90})
@@ -81,9 +81,8 @@ def test_what_has_not_ended_is_timed_by_its_cost(bench):
         (20.0, {}, 8),
         (3600.0, {}, 6),
         (1.0, {"limits": {"parallel": 8}}, 6),
-        (3600.0, {"trials": {"initial": 6}}, 4),
         (10.0, {"trials": {"initial": 6, "per_iteration": 24}}, 24),
-        (10.0, {"trials": {"initial": 16, "ahead": 0}}, 4),
+        (10.0, {"trials": {"initial": 16, "ahead": 0}}, 8),
         (10.0, {"continuous": False, "trials": {"initial": 16, "per_iteration": 8}}, 8),
     ],
 )
@@ -96,12 +95,11 @@ def test_a_batch_lasts_for_a_turn(bench, seconds, fields, expected):
 
 
 @pytest.mark.parametrize(
-    ("initial", "size", "expected"),
-    [(20, 2, 4), (19, 2, 2), (21, 1, 3), (20, 1, 1)],  # a sixth of all at most, and three batches
+    ("trials", "lanes", "left", "expected"), [(24, 2, 4, 4), (24, 2, 5, 2), (60, 2, 8, 8), (60, 2, 9, 2), (60, 3, 9, 9)]
 )
-def test_the_last_three_batches_are_one_where_they_are_a_sixth_of_all_trials(bench, initial, size, expected):
-    sizes = {"initial": initial, "per_iteration": size}
-    search = bench.begin(continuous=True, trials=sizes, limits={"parallel": 2, "trials": 24})
+def test_the_last_trials_are_one_batch_of_four_a_lane_and_a_sixth_of_all_at_most(bench, trials, lanes, left, expected):
+    sizes = {"initial": trials - left, "per_iteration": 2}
+    search = bench.begin(continuous=True, trials=sizes, limits={"parallel": lanes, "trials": trials})
     suggest(search, 1)
     select(search, 1)
     assert len(suggest(search, 2).requests) == expected
@@ -116,8 +114,10 @@ def test_failures_tell_nothing_of_a_trials_time(bench):
     assert (len(plan.requests), plan.ahead) == (6, 0)
 
 
-def test_a_batch_is_never_over_unseen(bench):
-    search = bench.begin(continuous=True, limits={"parallel": 1})
+@pytest.mark.parametrize("fields", [{}, {"limits": {"parallel": 2, "trials": 60}}])
+def test_a_batch_is_never_over_unseen(bench, fields):
+    fields = {"limits": {"parallel": 8}, "trials": {"initial": 6, "per_iteration": 4}} | fields
+    search = bench.begin(continuous=True, **fields)
     for request in suggest(search, 1).requests:
         search.ledger.record(outcome(request).model_copy(update={"seconds": 1.0}))
     select(search, 1)
@@ -132,9 +132,9 @@ def test_the_barrier_is_the_default(bench):
 
 
 def test_an_iteration_is_over_by_what_no_lane_has_claimed(bench):
-    plan = suggest(bench.begin(**CONTINUOUS), 1)
+    plan = suggest(bench.begin(**CONTINUOUS | {"trials": {"initial": 6, "ahead": 2}}), 1)
     assert not plan.is_over(6, 3)
-    assert plan.is_over(4, 0) and plan.is_over(0, 0)
+    assert plan.is_over(4, 2) and plan.is_over(0, 0)
 
 
 def test_the_last_batch_waits_for_a_lane_for_every_trial(bench):

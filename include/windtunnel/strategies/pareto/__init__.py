@@ -22,7 +22,8 @@ class Pareto(Strategy):
         """Each ingredient can be left out, to see what it contributes."""
 
         initial: Annotated[int, Field(ge=2)] | None = None
-        """Trials before the models, at least; by default 2 and one a parameter, 10 at most."""
+        """Trials before the models, at least, half of which must have ended; by default 2 and one a parameter, 10 at
+        most."""
         exploration: Annotated[float, Field(ge=0, le=3)] = 1.0
         """Standard deviations that count of what is expected: 0 trusts the models' means alone."""
         exact: bool = True

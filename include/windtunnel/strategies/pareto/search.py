@@ -84,7 +84,7 @@ class Search:
         ]
 
     def _is_enough(self) -> bool:
-        """Whether a model may be made. Half of the trials may be under way, or lanes would follow the design longer."""
+        """Whether as many trials as a model needs have been suggested, and half as many have ended."""
         return len(self._draft.past) >= self._enough() <= 2 * self._data.ended
 
     def _enough(self) -> int:

@@ -303,7 +303,7 @@ def test_constraints_that_random_draws_never_keep_leave_the_model_at_work():
 @pytest.mark.parametrize(
     ("ended", "under_way", "origin"), [(8, 0, "model"), (4, 4, "model"), (3, 5, "design"), (4, 3, "design")]
 )
-def test_the_model_begins_with_half_of_the_trials_under_way(ended, under_way, origin):
+def test_the_model_begins_with_half_of_the_trials_that_it_needs_under_way(ended, under_way, origin):
     task = Problem(
         Space.parse({f"x{i}": {"type": "float", "low": 0, "high": 1} for i in range(6)}), {"loss": "minimize"}
     )
