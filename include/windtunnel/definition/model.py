@@ -251,15 +251,16 @@ class Definition(StrictModel):
         definition = validate(fields)
         trials, limits = definition.trials, definition.limits
         later = max(0, limits.trials - trials.initial) if limits.trials is not None else 0
+        as_many_as_it_takes = limits.trials is not None and "iterations" not in definition.model_fields_set
         sizes: dict[str, Any] = {}
         if definition.continuous and "per_iteration" not in trials.model_fields_set:
             each = (limits.parallel or _LANES) * limits.slots
-            if limits.trials is not None and trials.ahead is None and "iterations" not in definition.model_fields_set:
+            if as_many_as_it_takes and trials.ahead is None:
                 each = max(2, math.ceil(each / 2))  # with more known of each, and yet as many in all
             each = max(each, math.ceil(later / (_MOST_BATCHES - 1)))
             trials = trials.model_copy(update={"per_iteration": each})
             sizes["trials"] = trials
-        if limits.trials is not None and "iterations" not in definition.model_fields_set:
+        if as_many_as_it_takes:
             batches = math.ceil(later / trials.per_iteration)
             sizes["iterations"] = min(_MOST_ITERATIONS, batches + len(definition.rungs) + definition.repeats - 1)
         return definition.model_copy(update=sizes) if sizes else definition

@@ -70,19 +70,15 @@ class Accounts:
 
 def exceeded(fleet: Fleet, accounts: Accounts) -> str | None:
     """Which threshold a run has gone beyond, for people; None where it has not."""
+    items, batches = accounts.items_failed, accounts.batches_failed
+    of_batches = counted(batches, "mini-batch", "mini-batches")
     counts = (
-        ("error_threshold", fleet.error_threshold, accounts.items_failed, "item", "items"),
-        (
-            "mini_batch_error_threshold",
-            fleet.mini_batch_error_threshold,
-            accounts.batches_failed,
-            "mini-batch",
-            "mini-batches",
-        ),
+        ("error_threshold", fleet.error_threshold, items, counted(items, "item")),
+        ("mini_batch_error_threshold", fleet.mini_batch_error_threshold, batches, of_batches),
     )
-    for name, most, failed, one, several in counts:
+    for name, most, failed, what in counts:
         if 0 <= most < failed:
-            return f"{counted(failed, one, several)} failed; {name} allows {most}"
+            return f"{what} failed; {name} allows {most}"
     percent = 100 * accounts.batches_failed / accounts.batches if accounts.batches else 0.0
     if percent > fleet.allowed_failed_percent:
         allowed = fleet.allowed_failed_percent
