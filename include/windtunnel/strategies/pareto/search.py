@@ -104,7 +104,9 @@ class Search:
         known = np.array(costs).T if costs else np.empty((len(pool), 0))
         spread = max(n, self._enough())
         first = middle if not names and not self._data.trials else []
-        for index in design(known, encoder(rows), Kernel(encoder.groups), n, spread, self._rng, first):
+        # The ends of ranges tell an additive model most. Fronts reach there; a single best seldom does.
+        kernel = Kernel(encoder.groups, additive=len(self._problem.objectives) > 1)
+        for index in design(known, encoder(rows), kernel, n, spread, self._rng, first):
             self._draft.offer(pool.params[index], **{"from": "design"})
 
     def _cost(self, name: str, known: Sequence[Mapping[str, float]]) -> Array:

@@ -44,6 +44,15 @@ def test_the_first_trials_cover_the_known_objective():
     assert sizes[-1] - sizes[0] > 25
 
 
+@pytest.mark.parametrize(("objectives", "least", "most"), [(["loss"], 0.1, 0.25), (["loss", "time"], 0.25, 0.45)])
+def test_the_first_trials_reach_the_ends_of_ranges_where_there_is_a_front(objectives, least, most):
+    space = {f"x{i}": {"type": "float", "low": 0, "high": 1} for i in range(6)}
+    task = Problem(Space.parse(space), dict.fromkeys(objectives, "minimize"))
+    batches = [get_strategy("pareto").suggest(task, [], 10, seed, 1).suggestions for seed in range(5)]
+    values = np.array([[*one.params.values()] for batch in batches for one in batch])
+    assert least < ((values < 1 / 6) | (values > 5 / 6)).mean() < most  # a third, if they were drawn at random
+
+
 def test_a_single_objective_comes_near_its_optimum():
     """A smooth function of two numbers, 40 trials."""
     space = {"x": {"type": "float", "low": 0, "high": 1}, "y": {"type": "float", "low": 0, "high": 1}}
