@@ -27,7 +27,7 @@ from windtunnel.ledger import Plan, Request
 from windtunnel.ledger.prediction import timed_by
 from windtunnel.ledger.queue import in_order
 from windtunnel.space import Space
-from windtunnel.stages.continuous import batch_size, mean_seconds, what_follows
+from windtunnel.stages.continuous import batch_size, trial_times, what_follows
 from windtunnel_trainer.workloads.cnn import cost
 
 SEARCH = Path(__file__).parent.parent / "include/searches/mnist_cnn.yaml"
@@ -90,12 +90,15 @@ class Simulation:
         left = self.definition.most_trials
         for k in itertools.count(1):
             seconds = {request.trial: self.times(request) for request in self.ended}
-            mean = mean_seconds([*self.ended, *self.underway], seconds)
+            known = [*self.ended, *self.underway]
+            times = trial_times(known, seconds)
             first = min(self.definition.trials.initial, left)
-            requests = self.suggest(first if k == 1 else batch_size(self.definition, left, mean))
+            requests = self.suggest(first if k == 1 else batch_size(self.definition, left, times.values()))
             left -= len(requests)
             ends = k == self.definition.iterations
-            ahead, last = what_follows(self.definition, last=ends, more=left > 0, mean=mean)
+            times = trial_times([*known, *requests], seconds)
+            open_times = [time for trial, time in times.items() if trial not in seconds]
+            ahead, last = what_follows(self.definition, last=ends, more=left > 0, times=open_times)
             yield Plan(stage=str(k), requests=requests, jobs=[], ahead=ahead, last=last)
             if not left:
                 return

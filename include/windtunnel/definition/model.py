@@ -40,16 +40,18 @@ class Trials(StrictModel):
     """How many trials to suggest."""
 
     initial: Count = 10
-    """Trials of the first iteration."""
+    """Trials of the first iteration; of a continuous search that has `limits.trials` and neither `iterations` nor
+    `ahead` by default one and a half times as many as run at once."""
     per_iteration: Count = 16
     """Trials of each later iteration, at most; of a continuous search by default as many as run at once (8 where
     `limits.parallel` does not say). Where it has `limits.trials` and neither `iterations` nor `ahead`, half as many and
     two at least, or more where there would be more than 50 iterations. Where it has no `ahead`, `limits.trials` lets
-    batches grow up to two trials a lane where trials are short, and joins the last ones: up to four trials a lane and
-    a sixth of all."""
+    batches grow to four trials a lane where trials are short, and joins the last ones: up to four a lane and a sixth
+    of all."""
     ahead: int | None = Field(default=None, ge=0)
-    """With `continuous`: the next batch is suggested when no more trials than this wait for a lane; by default none
-    until one has ended, and then as many as end in a turn of Airflow's, two a lane and less than a batch at most."""
+    """With `continuous`: the next batch is suggested when no more trials than this wait for a lane; by default one for
+    four lanes until a time is known, and then as many as keep the lanes busy for a turn of Airflow's, four a lane at
+    most."""
     default_first: bool = False
     """Whether the space's default configuration is one of the first iteration's."""
 
@@ -249,17 +251,18 @@ class Definition(StrictModel):
     def _with_sizes(cls, fields: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:
         """The definition with those sizes filled in that follow from others."""
         definition = validate(fields)
-        trials, limits = definition.trials, definition.limits
-        later = max(0, limits.trials - trials.initial) if limits.trials is not None else 0
+        trials, limits, given = definition.trials, definition.limits, definition.trials.model_fields_set
         as_many_as_it_takes = limits.trials is not None and "iterations" not in definition.model_fields_set
+        small = definition.continuous and as_many_as_it_takes and trials.ahead is None  # with more known of each
+        at_once = (limits.parallel or _LANES) * limits.slots
         sizes: dict[str, Any] = {}
-        if definition.continuous and "per_iteration" not in trials.model_fields_set:
-            each = (limits.parallel or _LANES) * limits.slots
-            if as_many_as_it_takes and trials.ahead is None:
-                each = max(2, math.ceil(each / 2))  # with more known of each, and yet as many in all
+        if small and "initial" not in given:
+            trials = sizes["trials"] = trials.model_copy(update={"initial": at_once + math.ceil(at_once / 2)})
+        later = max(0, limits.trials - trials.initial) if limits.trials is not None else 0
+        if definition.continuous and "per_iteration" not in given:
+            each = max(2, math.ceil(at_once / 2)) if small else at_once
             each = max(each, math.ceil(later / (_MOST_BATCHES - 1)))
-            trials = trials.model_copy(update={"per_iteration": each})
-            sizes["trials"] = trials
+            trials = sizes["trials"] = trials.model_copy(update={"per_iteration": each})
         if as_many_as_it_takes:
             batches = math.ceil(later / trials.per_iteration)
             sizes["iterations"] = min(_MOST_ITERATIONS, batches + len(definition.rungs) + definition.repeats - 1)

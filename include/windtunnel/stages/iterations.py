@@ -12,7 +12,7 @@ from windtunnel.ledger.stage import Stage
 from windtunnel.ledger.trial import configurations, ended, furthest, outstanding
 from windtunnel.objectives.direction import near
 from windtunnel.space import Params
-from windtunnel.stages.continuous import batch_size, left_behind, mean_seconds, what_follows
+from windtunnel.stages.continuous import batch_size, left_behind, trial_times, what_follows
 from windtunnel.stages.front import front_of
 from windtunnel.stages.history import History
 from windtunnel.stages.planning import plan_trials
@@ -47,8 +47,7 @@ def suggest(search: Search, k: int) -> Plan:
     if plan is not None:
         return plan
     failing: dict[str, str] = {}
-    mean = _mean(history, k)
-    batch = _batch(search, history, k, _watched(search.problem, failing), mean)
+    batch = _batch(search, history, k, _watched(search.problem, failing))
     requests = [_first_rung(search, stage, suggestion) for suggestion in batch.suggestions]
     requests += promoted(search, history, k) + repeats(search, history, k)
     if search.session.retry_failed and k == search.iteration(1):
@@ -56,7 +55,8 @@ def suggest(search: Search, k: int) -> Plan:
     tried = _configurations(history, k - 1) + len(batch.suggestions)
     more = not (batch.note or reason_to_suggest_no_more(search, k + 1, tried))
     ends = k == search.iteration(search.session.iterations)
-    ahead, last = what_follows(search.definition, last=ends, more=more, mean=mean)
+    times = [time for trial, time in _times(history, k, requests).items() if trial not in history.results]
+    ahead, last = what_follows(search.definition, last=ends, more=more, times=times)
     left_out = "" if any(plan.left_out for plan in history.plans.values()) else _left_out(failing)
     return plan_trials(search, history, stage, requests, note=batch.note, left_out=left_out, ahead=ahead, last=last)
 
@@ -148,7 +148,7 @@ def _left_out(failing: Mapping[str, str]) -> str:
     return f"{count} left out, since what they cost is not known: {next(iter(failing.values()))}"
 
 
-def _batch(search: Search, history: History, k: int, problem: Problem, mean: float) -> Batch:
+def _batch(search: Search, history: History, k: int, problem: Problem) -> Batch:
     """The iteration's new configurations, the space's default one first where that is wanted."""
     definition = search.definition
     begun = _configurations(history, k - 1)
@@ -159,7 +159,7 @@ def _batch(search: Search, history: History, k: int, problem: Problem, mean: flo
     if k == 1:
         wanted = definition.trials.initial if left is None else min(definition.trials.initial, left)
     else:
-        wanted = batch_size(definition, left, mean)
+        wanted = batch_size(definition, left, _times(history, k).values())
     past = history.trials(k - 1)
     past += _underway(search, history, k - 1, past)
     first = _first(search, past, wanted) if k == 1 else []
@@ -171,11 +171,11 @@ def _batch(search: Search, history: History, k: int, problem: Problem, mean: flo
     return Batch(first + rest.suggestions, rest.note)
 
 
-def _mean(history: History, k: int) -> float:
-    """What a trial of the iterations before k takes on average, in seconds."""
+def _times(history: History, k: int, new: Collection[Request] = ()) -> dict[str, float]:
+    """The seconds that trials of the iterations before k take, and new ones, by trial."""
     seconds = {trial: result.seconds for trial, result in history.results.items() if result.state.has_values}
-    own = (request for request in history.requests(k - 1).values() if request.stage.number > 0)  # on these machines
-    return mean_seconds(own, seconds)
+    own = [request for request in history.requests(k - 1).values() if request.stage.number > 0]  # on these machines
+    return trial_times([*own, *new], seconds)
 
 
 def to_learn_from(trial: Trial) -> Trial:

@@ -438,31 +438,34 @@ def test_no_search_is_named_as_the_link_to_the_last_run(name):
 
 
 @pytest.mark.parametrize(
-    ("fields", "iterations", "per_iteration"),
+    ("fields", "iterations", "initial", "per_iteration"),
     [
-        ({}, 5, 16),
-        ({"limits": {"trials": 10}}, 1, 16),
-        ({"limits": {"trials": 100}, "trials": {"initial": 4}}, 7, 16),
-        ({"limits": {"trials": 100}, "iterations": 3}, 3, 16),
-        ({"continuous": True}, 5, 8),
-        ({"continuous": True, "limits": {"trials": 50}}, 11, 4),
-        ({"continuous": True, "limits": {"trials": 50}, "iterations": 3}, 3, 8),
-        ({"continuous": True, "limits": {"trials": 50}, "trials": {"ahead": 0}}, 6, 8),
-        ({"continuous": True, "limits": {"trials": 10, "parallel": 2}, "trials": {"initial": 4}}, 4, 2),
-        ({"continuous": True, "limits": {"trials": 10, "slots": 5, "parallel": 1}, "trials": {"initial": 4}}, 3, 3),
-        ({"continuous": True, "limits": {"parallel": 8, "trials": 740}}, 50, 15),
-        ({"continuous": True, "limits": {"parallel": 2, "trials": 1000}}, 49, 21),
-        ({"continuous": True, "limits": {"parallel": 8}, "trials": {"per_iteration": 3}}, 5, 3),
+        ({}, 5, 10, 16),
+        ({"limits": {"trials": 10}}, 1, 10, 16),
+        ({"limits": {"trials": 100}, "trials": {"initial": 4}}, 7, 4, 16),
+        ({"limits": {"trials": 100}, "iterations": 3}, 3, 10, 16),
+        ({"continuous": True}, 5, 10, 8),
+        ({"continuous": True, "limits": {"trials": 50}}, 11, 12, 4),
+        ({"continuous": True, "limits": {"trials": 50}, "iterations": 3}, 3, 10, 8),
+        ({"continuous": True, "limits": {"trials": 50}, "trials": {"ahead": 0}}, 6, 10, 8),
+        ({"continuous": True, "limits": {"trials": 8, "parallel": 8}}, 1, 12, 4),
+        ({"continuous": True, "limits": {"trials": 10, "parallel": 2}}, 5, 3, 2),
+        ({"continuous": True, "limits": {"trials": 10, "parallel": 2}, "trials": {"initial": 4}}, 4, 4, 2),
+        ({"continuous": True, "limits": {"trials": 10, "slots": 5, "parallel": 1}, "trials": {"initial": 4}}, 3, 4, 3),
+        ({"continuous": True, "limits": {"parallel": 8, "trials": 740}}, 50, 12, 15),
+        ({"continuous": True, "limits": {"parallel": 2, "trials": 1000}}, 49, 3, 21),
+        ({"continuous": True, "limits": {"parallel": 8}, "trials": {"per_iteration": 3}}, 5, 10, 3),
         (
             {"limits": {"trials": 26}, "early_stopping": {"halving": {"first": 1}}, "epochs": {"partial": 9}},
             4,
+            10,
             16,
         ),  # and two that promote only
     ],
 )
-def test_iterations_are_as_many_as_the_trials_take(fields, iterations, per_iteration):
+def test_sizes_follow_from_the_trials_and_the_lanes(fields, iterations, initial, per_iteration):
     found = definition_from(GOOD | fields)
-    assert (found.iterations, found.trials.per_iteration) == (iterations, per_iteration)
+    assert (found.iterations, found.trials.initial, found.trials.per_iteration) == (iterations, initial, per_iteration)
     again = definition_from(found.model_dump(mode="json"))
     assert again == found
 

@@ -1,7 +1,6 @@
 """A continuous search, stepped: which trials run, wait and have ended is what each test says."""
 
 import json
-import statistics
 
 import pytest
 
@@ -11,7 +10,7 @@ from windtunnel.ledger.ids import first_id
 from windtunnel.report import collect
 from windtunnel.report.notes import late
 from windtunnel.stages import choose_finalists, goes_on, select, suggest
-from windtunnel.stages.continuous import mean_seconds
+from windtunnel.stages.continuous import batch_size, trial_times, what_follows
 from windtunnel.stages.publishing import write_front
 
 CONTINUOUS = {"continuous": True, "limits": {"parallel": 2}}
@@ -49,35 +48,53 @@ def test_what_runs_counts_as_under_way_with_what_it_has_reported(bench):
     assert known.underway == {first.requests[0].trial: {"epoch": 1.0, "score": 7.0}}
 
 
-@pytest.mark.parametrize("ahead", [None, 0, 5])
-def test_as_many_trials_wait_as_the_definition_says_or_none_until_a_time_is_known(bench, ahead):
-    trials = {"initial": 6, "per_iteration": 6} | ({"ahead": ahead} if ahead is not None else {})
-    search = bench.begin(continuous=True, trials=trials, limits={"parallel": 2})
-    assert suggest(search, 1).ahead == (ahead or 0)
+@pytest.mark.parametrize("ahead", [0, 5])
+def test_as_many_trials_wait_as_the_definition_says(bench, ahead):
+    trials = {"initial": 6, "per_iteration": 6, "ahead": ahead}
+    assert suggest(bench.begin(continuous=True, trials=trials, limits={"parallel": 2}), 1).ahead == ahead
+
+
+@pytest.mark.parametrize(("lanes", "initial", "ahead"), [(2, 6, 0), (8, 6, 2), (40, 6, 5), (40, 2, 1), (8, 1, 0)])
+def test_until_a_time_is_known_a_trial_waits_for_every_four_lanes(bench, lanes, initial, ahead):
+    trials = {"initial": initial, "per_iteration": 10}
+    assert suggest(bench.begin(continuous=True, trials=trials, limits={"parallel": lanes}), 1).ahead == ahead
 
 
 @pytest.mark.parametrize(
-    ("seconds", "slots", "ahead"), [(1.0, 1, 15), (10.0, 1, 15), (40.0, 1, 4), (40.0, 2, 7), (160.0, 1, 1)]
+    ("times", "ahead"),
+    [
+        ([1.0] * 100, 32),
+        ([1.0] * 30, 21),
+        ([1.0] * 8, 0),
+        ([16.0] * 100, 6),
+        ([40.0] * 100, 3),
+        ([600.0] * 100, 0),
+        ([1.0] * 10 + [50.0] * 10 + [600.0] * 10, 7),
+    ],
 )
-def test_as_many_trials_wait_as_may_end_in_a_turn(bench, seconds, slots, ahead):
-    search = bench.begin(continuous=True, limits={"parallel": 8, "slots": slots, "trials": 90})
-    for request in suggest(search, 1).requests:
-        search.ledger.record(outcome(request).model_copy(update={"seconds": seconds}))
-    select(search, 1)
-    assert suggest(search, 2).ahead == ahead
+def test_the_shortest_trials_wait_that_keep_lanes_busy_for_a_turn(bench, times, ahead):
+    definition = bench.begin(continuous=True, limits={"parallel": 8, "trials": 900}).definition
+    assert what_follows(definition, last=False, more=True, times=times) == (ahead, False)
+
+
+def test_slots_are_lanes_within_a_lane(bench):
+    definition = bench.begin(continuous=True, limits={"parallel": 4, "slots": 2, "trials": 900}).definition
+    assert what_follows(definition, last=False, more=True, times=[16.0] * 100) == (6, False)
 
 
 def test_what_has_not_ended_is_timed_by_its_cost(bench):
     requests = [one.model_copy(update={"cost": cost}) for cost, one in enumerate(suggest(bench.begin(), 1).requests, 1)]
-    assert mean_seconds(requests, {}) == 0.0
-    assert mean_seconds(requests, {requests[0].trial: 10.0}) == pytest.approx(10.0 * statistics.fmean(range(1, 7)))
-    assert mean_seconds(requests, dict.fromkeys((one.trial for one in requests), 7.0)) == 7.0
+    trials = [request.trial for request in requests]
+    assert trial_times(requests, {}) == {}
+    assert trial_times(requests, {trials[1]: 10.0}) == {trial: 5.0 * cost for cost, trial in enumerate(trials, 1)}
+    assert sum(trial_times(requests, dict.fromkeys(trials, 7.0)).values()) == pytest.approx(7.0 * len(trials))
 
 
 @pytest.mark.parametrize(
     ("seconds", "fields", "expected"),
     [
-        (1.0, {}, 16),
+        (1.0, {}, 32),
+        (10.0, {}, 16),
         (20.0, {}, 8),
         (3600.0, {}, 6),
         (1.0, {"limits": {"parallel": 8}}, 6),
@@ -87,11 +104,9 @@ def test_what_has_not_ended_is_timed_by_its_cost(bench):
     ],
 )
 def test_a_batch_lasts_for_a_turn(bench, seconds, fields, expected):
-    search = bench.begin(**{"continuous": True, "limits": {"parallel": 8, "trials": 60}} | fields)
-    for request in suggest(search, 1).requests:
-        search.ledger.record(outcome(request).model_copy(update={"seconds": seconds}))
-    select(search, 1)
-    assert len(suggest(search, 2).requests) == expected
+    definition = bench.begin(**{"continuous": True, "limits": {"parallel": 8, "trials": 60}} | fields).definition
+    left = 50 if definition.limits.trials else None
+    assert batch_size(definition, left, [seconds / 2, seconds, seconds * 3 / 2]) == expected
 
 
 @pytest.mark.parametrize(
@@ -111,7 +126,7 @@ def test_failures_tell_nothing_of_a_trials_time(bench):
         search.ledger.record(outcome(request, failed=True).model_copy(update={"seconds": 0.1}))
     select(search, 1)
     plan = suggest(search, 2)
-    assert (len(plan.requests), plan.ahead) == (6, 0)
+    assert (len(plan.requests), plan.ahead) == (6, 2)
 
 
 @pytest.mark.parametrize("fields", [{}, {"limits": {"parallel": 2, "trials": 60}}])
