@@ -90,15 +90,14 @@ class Simulation:
         left = self.definition.most_trials
         for k in itertools.count(1):
             seconds = {request.trial: self.times(request) for request in self.ended}
-            known = [*self.ended, *self.underway]
-            times = trial_times(known, seconds)
+            times = trial_times([*self.ended, *self.underway], seconds)
             first = min(self.definition.trials.initial, left)
             requests = self.suggest(first if k == 1 else batch_size(self.definition, left, times.values()))
             left -= len(requests)
             ends = k == self.definition.iterations
-            times = trial_times([*known, *requests], seconds)
-            open_times = [time for trial, time in times.items() if trial not in seconds]
-            ahead, last = what_follows(self.definition, last=ends, more=left > 0, times=open_times)
+            begun = [*self.underway, *requests]
+            times = trial_times([*self.ended, *begun], seconds)
+            ahead, last = what_follows(self.definition, last=ends, more=left > 0, requests=begun, times=times)
             yield Plan(stage=str(k), requests=requests, jobs=[], ahead=ahead, last=last)
             if not left:
                 return

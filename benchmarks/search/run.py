@@ -80,7 +80,7 @@ def continuous(table: Table, label: str, asker: "Ours", setting: Setting, seed: 
     """Perform one continuous search, as `benchmarks.utilisation` simulates it; its rows are in order of their ends.
 
     A trial takes some three minutes, in proportion to its cost and a random factor, all together as widely spread as on
-    MNIST; Airflow's turns take no time.
+    MNIST, and just as long as is predicted. Airflow's turns take no time, though trials wait for them.
     """
     rng = random.Random(f"times {seed}")
     second = float(table.cost.mean()) * math.exp(_SPREAD**2 / 2) / MINUTES

@@ -1,5 +1,6 @@
 """What Airflow's tasks do with lanes, each called as Airflow calls it."""
 
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
@@ -8,6 +9,8 @@ from tests.core.stages.conftest import Bench, outcome
 from windtunnel.host.machine import host, now
 from windtunnel.launchers.base import Launcher
 from windtunnel.launchers.lanes import lanes_for
+from windtunnel.launchers.monitor import Progress
+from windtunnel.ledger import Job
 from windtunnel.ledger.claims import Claims
 from windtunnel.ledger.queue import open_queue
 from windtunnel.stages import choose_finalists, select, suggest
@@ -64,6 +67,45 @@ def test_what_the_trigger_wants_launched_the_sensor_launches_and_waits_again(sea
         sensor.execute_complete({}, {"message": "gone", "wanted": wanted})
     assert launcher.launched == wanted
     assert deferred.value.trigger.serialize()[1]["stage"] == "1"
+
+
+class Looking:
+    """A trigger and a clock: every look finds the next progress, and only a pause takes time."""
+
+    def __init__(self, *found):
+        self.found, self.slept = list(found), 0.0
+
+    def poller(self):
+        return lambda: self.found.pop(0) if len(self.found) > 1 else self.found[0]
+
+    def monotonic(self):
+        return self.slept
+
+    def sleep(self, seconds):
+        self.slept += seconds
+
+
+@pytest.mark.parametrize(
+    ("found", "defers"),
+    [
+        ([Progress(False, "0 of 1"), Progress(False, "0 of 1"), Progress(True, "1 of 1")], False),
+        ([Progress(False, "0 of 1"), Progress(False, "gone", (Job.of_lane(1, 0),)), Progress(True, "1 of 1")], True),
+        ([Progress(False, "0 of 1")], True),
+    ],
+)
+def test_what_is_over_soon_is_not_deferred(search, monkeypatch, home, found, defers):
+    from airflow.sdk.exceptions import TaskDeferred
+
+    from windtunnel_airflow.sensors import awaiting, results
+
+    looking = Looking(*found)
+    monkeypatch.setattr(results, "current_search", lambda *_: search)
+    monkeypatch.setattr(results.AwaitResults, "trigger", lambda self, ledger: looking)
+    monkeypatch.setattr(awaiting, "time", looking)
+    sensor = results.AwaitResults(task_id="wait", store="here", parts=[{"stage": "1", "job": "lane-1-0"}])
+    with pytest.raises(TaskDeferred) if defers else nullcontext():
+        sensor.execute({})
+    assert 0 < looking.slept <= 5.0
 
 
 @pytest.fixture

@@ -41,7 +41,8 @@ class Trials(StrictModel):
 
     initial: Count = 10
     """Trials of the first iteration; of a continuous search that has `limits.trials` and neither `iterations` nor
-    `ahead` by default one and a half times as many as run at once."""
+    `ahead` by default one and a half times as many as run at once (8 where `limits.parallel` does not say), or just as
+    many where that is more than half of all."""
     per_iteration: Count = 16
     """Trials of each later iteration, at most; of a continuous search by default as many as run at once (8 where
     `limits.parallel` does not say). Where it has `limits.trials` and neither `iterations` nor `ahead`, half as many and
@@ -256,8 +257,10 @@ class Definition(StrictModel):
         small = definition.continuous and as_many_as_it_takes and trials.ahead is None  # with more known of each
         at_once = (limits.parallel or _LANES) * limits.slots
         sizes: dict[str, Any] = {}
-        if small and "initial" not in given:
-            trials = sizes["trials"] = trials.model_copy(update={"initial": at_once + math.ceil(at_once / 2)})
+        if small and limits.trials is not None and "initial" not in given:
+            first = math.ceil(1.5 * at_once)
+            first = first if 2 * first <= limits.trials else min(at_once, limits.trials)
+            trials = sizes["trials"] = trials.model_copy(update={"initial": first})
         later = max(0, limits.trials - trials.initial) if limits.trials is not None else 0
         if definition.continuous and "per_iteration" not in given:
             each = max(2, math.ceil(at_once / 2)) if small else at_once

@@ -134,10 +134,8 @@ def _amounts(trials: int | Mapping[str, Any], parallel: int | None, fields: Mapp
         return amounts | {"trials": dict(trials)}
     if isinstance(trials, bool) or trials < 1:
         raise DefinitionError.of([Fault(("trials",), f"found {trials!r}; allowed: a whole number above 0")])
-    limits["trials"] = trials
-    if fields.get("continuous"):
-        return amounts  # its sizes follow from the lanes
     batch = max(parallel or 1, math.ceil(trials / _BATCHES))
+    limits["trials"] = trials
     return amounts | {"trials": {"initial": batch, "per_iteration": batch}}
 
 

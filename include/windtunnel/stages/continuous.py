@@ -13,8 +13,9 @@ from windtunnel.stages.search import Search
 
 _TURN = 20.0  # seconds from an iteration's end to the next one's first claims, where Airflow is slow
 _MOST = 4  # trials a lane that wait, or are one batch, at most
-_UNTIMED = 4  # lanes a trial that waits, until a time is known
+_UNTIMED = 1 / 4  # trials a lane that wait until a time is known
 _LAST_SHARE = 1 / 6  # of all trials that the last batch may have: none of it is suggested with others of it known
+_SMALLEST = 1e-9  # of a cost
 
 
 def trial_times(requests: Iterable[Request], seconds: Mapping[str, float]) -> dict[str, float]:
@@ -26,10 +27,10 @@ def trial_times(requests: Iterable[Request], seconds: Mapping[str, float]) -> di
         requests: all trials that the search has asked for.
         seconds: that those took which have ended with values, by trial.
     """
-    feasible = [request for request in requests if not request.infeasible]
-    done = sum(request.cost for request in feasible if seconds.get(request.trial))
-    spent = sum(seconds.get(request.trial, 0.0) for request in feasible)
-    return {request.trial: spent / done * request.cost for request in feasible} if done > 0 else {}
+    costs = {request.trial: max(request.cost, _SMALLEST) for request in requests if not request.infeasible}
+    done = sum(cost for trial, cost in costs.items() if seconds.get(trial))
+    spent = sum(seconds.get(trial, 0.0) for trial in costs)
+    return {trial: spent / done * cost for trial, cost in costs.items()} if done else {}
 
 
 def batch_size(definition: Definition, left: int | None, times: Collection[float]) -> int:
@@ -46,16 +47,17 @@ def batch_size(definition: Definition, left: int | None, times: Collection[float
     size, most = definition.trials.per_iteration, definition.limits.trials
     if most is None or left is None:
         return size
-    if _sizes_itself(definition):
-        limit = _MOST * _lanes(definition)
-        if left <= min(limit, _LAST_SHARE * most):
+    if definition.continuous and definition.trials.ahead is None:
+        lanes = _lanes(definition)
+        if left <= min(_MOST * lanes, _LAST_SHARE * most):
             return left
-        size = max(size, min(_ending(definition, times), limit))
+        ending = math.ceil(lanes * _TURN / statistics.fmean(times)) if times else 0
+        size = max(size, min(ending, _MOST * lanes))
     return min(left, size)
 
 
 def what_follows(
-    definition: Definition, *, last: bool, more: bool, times: Collection[float]
+    definition: Definition, *, last: bool, more: bool, requests: Collection[Request], times: Mapping[str, float]
 ) -> tuple[int | None, bool]:
     """What an iteration waits for: `Plan.ahead` and `Plan.last`.
 
@@ -63,43 +65,38 @@ def what_follows(
         definition: of the search, its lanes fixed.
         last: whether the iteration is the last one that there may be.
         more: whether the next one would suggest new configurations, rather than promote or repeat at most.
-        times: the seconds that the trials take which have not ended, as `trial_times` gives them.
+        requests: feasible trials that have not ended, the iteration's own among them.
+        times: the seconds that trials take, as `trial_times` gives them.
     """
     if not definition.continuous:
         return None, False
     if more and not last:
-        return _ahead(definition, times), False
+        return _ahead(definition, requests, times), False
     if (len(definition.rungs) > 1 or definition.repeats > 1) and not last:
         return None, False  # who is promoted or repeated once nothing new comes is decided from all results
     return 0, True
 
 
-def _ahead(definition: Definition, times: Collection[float]) -> int:
-    """How many trials wait for a lane when the next batch is suggested.
+def _ahead(definition: Definition, requests: Collection[Request], times: Mapping[str, float]) -> int:
+    """How many trials wait for a lane when the next batch is suggested, if the definition does not say.
 
     Few until a time is known: what is suggested before trials have ended is suggested with nothing known. Then those
-    that fill the time in which lanes would be idle during a turn of Airflow's, if trials ended at random. They are the
-    shortest, for lanes begin with the longest; one that lasts longer than a turn fills half of it on average.
+    that fill the time in which lanes would be idle during a turn of Airflow's. They are taken to be the shortest, for
+    lanes begin with the longest of a rung; and no one fills more than half a turn, for its lane becomes free within it.
+
+    A lane whose trials end at random moments, after m seconds on average, is idle for T - m (1 - exp(-T / m)) of a turn
+    of T seconds.
     """
-    trials, lanes = definition.trials, _lanes(definition)
-    if trials.ahead is not None:
-        return trials.ahead
+    if definition.trials.ahead is not None:
+        return definition.trials.ahead
+    lanes = _lanes(definition)
+    most = max(0, min(_MOST * lanes, len(requests) - lanes - 1))  # so that a lane has claimed one of the batch
     if not times:
-        return min(lanes // _UNTIMED, trials.initial - 1, trials.per_iteration - 1)
-    mean = statistics.fmean(times)
+        return min(most, math.floor(_UNTIMED * lanes))
+    seconds = sorted(times[request.trial] for request in requests)
+    mean = statistics.fmean(seconds)
     idle = lanes * (_TURN + mean * math.expm1(-_TURN / mean))
-    filling = sum(filled <= idle for filled in accumulate(min(time, _TURN / 2) for time in sorted(times)))
-    return max(0, min(filling, _MOST * lanes, len(times) - lanes - 1))  # so that a lane has seen the batch
-
-
-def _ending(definition: Definition, times: Collection[float]) -> int:
-    """How many trials end in a turn of Airflow's."""
-    return math.ceil(_lanes(definition) * _TURN / statistics.fmean(times)) if times else 0
-
-
-def _sizes_itself(definition: Definition) -> bool:
-    """Whether batches follow from the trials' times, and not from `trials.per_iteration` alone."""
-    return definition.continuous and definition.trials.ahead is None and definition.limits.trials is not None
+    return min(most, sum(filled <= idle for filled in accumulate(min(each, _TURN / 2) for each in seconds)))
 
 
 def _lanes(definition: Definition) -> int:

@@ -47,7 +47,8 @@ def suggest(search: Search, k: int) -> Plan:
     if plan is not None:
         return plan
     failing: dict[str, str] = {}
-    batch = _batch(search, history, k, _watched(search.problem, failing))
+    own, seconds = _own(history, k)
+    batch = _batch(search, history, k, _watched(search.problem, failing), trial_times(own, seconds))
     requests = [_first_rung(search, stage, suggestion) for suggestion in batch.suggestions]
     requests += promoted(search, history, k) + repeats(search, history, k)
     if search.session.retry_failed and k == search.iteration(1):
@@ -55,8 +56,9 @@ def suggest(search: Search, k: int) -> Plan:
     tried = _configurations(history, k - 1) + len(batch.suggestions)
     more = not (batch.note or reason_to_suggest_no_more(search, k + 1, tried))
     ends = k == search.iteration(search.session.iterations)
-    times = [time for trial, time in _times(history, k, requests).items() if trial not in history.results]
-    ahead, last = what_follows(search.definition, last=ends, more=more, times=times)
+    owed = [one for one in outstanding([*own, *requests], history.results) if not one.infeasible]
+    times = trial_times([*own, *requests], seconds)
+    ahead, last = what_follows(search.definition, last=ends, more=more, requests=owed, times=times)
     left_out = "" if any(plan.left_out for plan in history.plans.values()) else _left_out(failing)
     return plan_trials(search, history, stage, requests, note=batch.note, left_out=left_out, ahead=ahead, last=last)
 
@@ -148,7 +150,7 @@ def _left_out(failing: Mapping[str, str]) -> str:
     return f"{count} left out, since what they cost is not known: {next(iter(failing.values()))}"
 
 
-def _batch(search: Search, history: History, k: int, problem: Problem) -> Batch:
+def _batch(search: Search, history: History, k: int, problem: Problem, times: Mapping[str, float]) -> Batch:
     """The iteration's new configurations, the space's default one first where that is wanted."""
     definition = search.definition
     begun = _configurations(history, k - 1)
@@ -159,7 +161,7 @@ def _batch(search: Search, history: History, k: int, problem: Problem) -> Batch:
     if k == 1:
         wanted = definition.trials.initial if left is None else min(definition.trials.initial, left)
     else:
-        wanted = batch_size(definition, left, _times(history, k).values())
+        wanted = batch_size(definition, left, times.values())
     past = history.trials(k - 1)
     past += _underway(search, history, k - 1, past)
     first = _first(search, past, wanted) if k == 1 else []
@@ -171,11 +173,10 @@ def _batch(search: Search, history: History, k: int, problem: Problem) -> Batch:
     return Batch(first + rest.suggestions, rest.note)
 
 
-def _times(history: History, k: int, new: Collection[Request] = ()) -> dict[str, float]:
-    """The seconds that trials of the iterations before k take, and new ones, by trial."""
+def _own(history: History, k: int) -> tuple[list[Request], dict[str, float]]:
+    """The trials of the iterations before k that ran on these machines, and the seconds of those with values."""
     seconds = {trial: result.seconds for trial, result in history.results.items() if result.state.has_values}
-    own = [request for request in history.requests(k - 1).values() if request.stage.number > 0]  # on these machines
-    return trial_times([*own, *new], seconds)
+    return [request for request in history.requests(k - 1).values() if request.stage.number > 0], seconds
 
 
 def to_learn_from(trial: Trial) -> Trial:

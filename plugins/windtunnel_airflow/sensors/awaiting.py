@@ -1,6 +1,8 @@
 """A sensor that launches what its trigger finds gone, and waits again."""
 
+import time
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 from airflow.sdk import BaseSensorOperator
@@ -8,8 +10,11 @@ from airflow.sdk.exceptions import AirflowException
 
 from windtunnel.launchers import get_launcher
 from windtunnel.launchers.lanes import launch
+from windtunnel.launchers.monitor import Progress
 from windtunnel.ledger import Ledger
-from windtunnel_airflow.triggers.results import ResultsTrigger
+from windtunnel_airflow.triggers.results import ResultsTrigger, pause
+
+_SOON = 5.0  # seconds that the task looks itself
 
 
 class Awaiting(BaseSensorOperator):
@@ -34,14 +39,26 @@ class Awaiting(BaseSensorOperator):
         """Look at what was awaited; raises where that ends the run."""
 
     def execute(self, context: Any) -> None:
-        """Return at once if all is in, else defer."""
+        """Return once all is in, if that is soon, else defer: the way through the triggerer takes seconds."""
         ledger, _ = self.work(context)
         trigger = self.trigger(ledger)
-        progress = trigger.poller()()
+        progress = self._soon(trigger.poller())
         self.log.info(progress.message)
         if not progress.done:
             self.defer(trigger=trigger, method_name="execute_complete")
         self.end(ledger)
+
+    def _soon(self, poll: Callable[[], Progress]) -> Progress:
+        """What is found at last within a few seconds; less where all is in before, or something is to be launched."""
+        began = time.monotonic()
+        while True:
+            polled = time.monotonic()
+            progress = poll()
+            moment = time.monotonic()
+            delay = pause(moment - began, moment - polled)
+            if progress.done or progress.wanted or moment + delay > began + _SOON:
+                return progress
+            time.sleep(delay)
 
     def execute_complete(self, context: Any, event: dict[str, Any]) -> None:
         """End the wait as the trigger found it to end."""

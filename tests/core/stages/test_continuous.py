@@ -5,6 +5,7 @@ import json
 import pytest
 
 from tests.core.stages.conftest import outcome
+from windtunnel.ledger import Request
 from windtunnel.ledger.curves import METRICS, curve_metadata
 from windtunnel.ledger.ids import first_id
 from windtunnel.report import collect
@@ -54,14 +55,22 @@ def test_as_many_trials_wait_as_the_definition_says(bench, ahead):
     assert suggest(bench.begin(continuous=True, trials=trials, limits={"parallel": 2}), 1).ahead == ahead
 
 
-@pytest.mark.parametrize(("lanes", "initial", "ahead"), [(2, 6, 0), (8, 6, 2), (40, 6, 5), (40, 2, 1), (8, 1, 0)])
-def test_until_a_time_is_known_a_trial_waits_for_every_four_lanes(bench, lanes, initial, ahead):
-    trials = {"initial": initial, "per_iteration": 10}
-    assert suggest(bench.begin(continuous=True, trials=trials, limits={"parallel": lanes}), 1).ahead == ahead
+def ahead(definition, times, known=True):
+    """How many wait, if the trials that have not ended take so many seconds each."""
+    trials = [f"{n:016x}" for n in range(len(times))]
+    requests = [Request(trial=f"{each}-e1", config=each, params={}, epochs=1, stage="1") for each in trials]
+    seconds = {request.trial: time for request, time in zip(requests, times, strict=True)} if known else {}
+    return what_follows(definition, last=False, more=True, requests=requests, times=seconds)[0]
+
+
+@pytest.mark.parametrize(("lanes", "first", "expected"), [(2, 3, 0), (8, 12, 2), (8, 10, 1), (8, 8, 0), (40, 60, 10)])
+def test_until_a_time_is_known_a_trial_waits_for_every_four_lanes(bench, lanes, first, expected):
+    definition = bench.begin(continuous=True, limits={"parallel": lanes, "trials": 900}).definition
+    assert ahead(definition, [1.0] * first, known=False) == expected
 
 
 @pytest.mark.parametrize(
-    ("times", "ahead"),
+    ("times", "expected"),
     [
         ([1.0] * 100, 32),
         ([1.0] * 30, 21),
@@ -70,22 +79,34 @@ def test_until_a_time_is_known_a_trial_waits_for_every_four_lanes(bench, lanes, 
         ([40.0] * 100, 3),
         ([600.0] * 100, 0),
         ([1.0] * 10 + [50.0] * 10 + [600.0] * 10, 7),
+        ([1e-9] * 100, 32),
     ],
 )
-def test_the_shortest_trials_wait_that_keep_lanes_busy_for_a_turn(bench, times, ahead):
+def test_the_shortest_trials_wait_that_keep_lanes_busy_for_a_turn(bench, times, expected):
     definition = bench.begin(continuous=True, limits={"parallel": 8, "trials": 900}).definition
-    assert what_follows(definition, last=False, more=True, times=times) == (ahead, False)
+    assert ahead(definition, times) == expected
 
 
 def test_slots_are_lanes_within_a_lane(bench):
     definition = bench.begin(continuous=True, limits={"parallel": 4, "slots": 2, "trials": 900}).definition
-    assert what_follows(definition, last=False, more=True, times=[16.0] * 100) == (6, False)
+    assert ahead(definition, [16.0] * 100) == 6
+
+
+def test_what_waits_follows_from_the_trials_that_have_not_ended(bench):
+    search = bench.begin(continuous=True, trials={"initial": 6, "per_iteration": 10}, limits={"parallel": 2})
+    first, *others = suggest(search, 1).requests
+    search.ledger.record(outcome(first).model_copy(update={"seconds": 0.5 * first.cost}))
+    select(search, 1)
+    plan = suggest(search, 2)
+    times = [0.5 * request.cost for request in (*others, *plan.requests)]
+    assert plan.ahead == ahead(search.definition, times) > 0
 
 
 def test_what_has_not_ended_is_timed_by_its_cost(bench):
     requests = [one.model_copy(update={"cost": cost}) for cost, one in enumerate(suggest(bench.begin(), 1).requests, 1)]
     trials = [request.trial for request in requests]
     assert trial_times(requests, {}) == {}
+    assert min(trial_times([one.model_copy(update={"cost": 0.0}) for one in requests], {trials[0]: 1.0}).values()) > 0
     assert trial_times(requests, {trials[1]: 10.0}) == {trial: 5.0 * cost for cost, trial in enumerate(trials, 1)}
     assert sum(trial_times(requests, dict.fromkeys(trials, 7.0)).values()) == pytest.approx(7.0 * len(trials))
 
@@ -126,7 +147,7 @@ def test_failures_tell_nothing_of_a_trials_time(bench):
         search.ledger.record(outcome(request, failed=True).model_copy(update={"seconds": 0.1}))
     select(search, 1)
     plan = suggest(search, 2)
-    assert (len(plan.requests), plan.ahead) == (6, 2)
+    assert (len(plan.requests), plan.ahead) == (6, 0)
 
 
 @pytest.mark.parametrize("fields", [{}, {"limits": {"parallel": 2, "trials": 60}}])

@@ -34,7 +34,7 @@ def design(
     Args:
         known: (c, k), of the candidates the objectives known before training, from 0 for the best to 1.
         features: of the c candidates, and then of the trials that there are already.
-        kernel: of the model.
+        kernel: by which uncertainty is reckoned.
         n: how many.
         spread: how many trials there will be before the model is used; costs are parted into so many windows.
         rng: the generator of all randomness.
