@@ -96,7 +96,7 @@ def _ahead(definition: Definition, requests: Collection[Request], times: Mapping
     seconds = sorted(times[request.trial] for request in requests)
     mean = statistics.fmean(seconds)
     idle = lanes * (_TURN + mean * math.expm1(-_TURN / mean))
-    return min(most, sum(filled <= idle for filled in accumulate(min(each, _TURN / 2) for each in seconds)))
+    return min(most, 1 + sum(filled < idle for filled in accumulate(min(each, _TURN / 2) for each in seconds)))
 
 
 def _lanes(definition: Definition) -> int:
