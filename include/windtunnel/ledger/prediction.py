@@ -14,6 +14,11 @@ _SMALLEST = 1e-9  # of a cost or a time
 _WEIGHT = 1.0  # of the prior, that the workload is right, in trials
 
 
+def work_of(request: Request) -> float:
+    """What the workload calls a trial's cost, above 0, so that one can divide by it."""
+    return max(request.cost, _SMALLEST)
+
+
 def timed_by(request: Request, seconds: float) -> tuple[Features, float]:
     """What a trial that has ended tells of others: all that a lane, which sees thousands end, needs to keep of it.
 
@@ -24,7 +29,7 @@ def timed_by(request: Request, seconds: float) -> tuple[Features, float]:
     Returns:
         Its features, and the logarithm of (time taken / cost).
     """
-    factor = math.log(max(seconds, _SMALLEST) / max(request.cost, _SMALLEST))
+    factor = math.log(max(seconds, _SMALLEST) / work_of(request))
     return {intern(name): value for name, value in _features(request)}, factor
 
 
@@ -42,7 +47,7 @@ def predicted(requests: Sequence[Request], timed: Sequence[tuple[Features, float
     Returns:
         A time each, in order; seconds, once there is something to correct by.
     """
-    costs = [max(request.cost, _SMALLEST) for request in requests]
+    costs = [work_of(request) for request in requests]
     if len(timed) < _FEWEST or len(requests) < 2:  # one alone is in order
         return costs
     import numpy as np
@@ -72,7 +77,7 @@ def predicted(requests: Sequence[Request], timed: Sequence[tuple[Features, float
 
 
 def _features(request: Request) -> Iterator[tuple[str, float]]:
-    yield "", math.log(max(request.cost, _SMALLEST))
+    yield "", math.log(work_of(request))
     yield from _numbers("", request.params)
 
 

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from datetime import datetime
 from statistics import median
 
+from windtunnel.ledger.prediction import work_of
 from windtunnel.ledger.stragglers import newcomers
 from windtunnel.report.alike import alike
 from windtunnel.report.snapshot import Snapshot
 
 _TIMES, _LONGER = 2.0, 60.0  # that a trial takes of the longest one's time, and seconds beyond it, before it is told
-_SMALLEST = 1e-9  # of a cost
 _FEWEST = 5  # trials that have ended, before one is called long
 
 
@@ -46,7 +46,7 @@ def _long(snapshot: Snapshot) -> Iterator[str]:
     took = defaultdict[float, list[tuple[float, float]]](list)  # seconds, and seconds by cost, by epochs
     for trial in own:
         if trial.result is not None and trial.result.state.has_values:
-            took[trial.epochs].append((trial.result.seconds, trial.result.seconds / max(trial.request.cost, _SMALLEST)))
+            took[trial.epochs].append((trial.result.seconds, trial.result.seconds / work_of(trial.request)))
     now = datetime.fromisoformat(snapshot.read).timestamp()
     for trial in sorted(running, key=lambda trial: claims[trial.trial].since):
         others, claim = took[trial.epochs], claims[trial.trial]

@@ -8,6 +8,7 @@ from itertools import accumulate
 from windtunnel.definition import Definition
 from windtunnel.ledger import Decision, Request, Trial
 from windtunnel.ledger.curves import EPOCH
+from windtunnel.ledger.prediction import work_of
 from windtunnel.ledger.stragglers import promising
 from windtunnel.stages.search import Search
 
@@ -15,7 +16,6 @@ _TURN = 20.0  # seconds from an iteration's end to the next one's first claims, 
 _MOST = 4  # trials a lane that wait, or are one batch, at most
 _UNTIMED = 1 / 4  # trials a lane that wait until a time is known
 _LAST_SHARE = 1 / 6  # of all trials that the last batch may have: none of it is suggested with others of it known
-_SMALLEST = 1e-9  # of a cost
 
 
 def trial_times(requests: Iterable[Request], seconds: Mapping[str, float]) -> dict[str, float]:
@@ -27,7 +27,7 @@ def trial_times(requests: Iterable[Request], seconds: Mapping[str, float]) -> di
         requests: all trials that the search has asked for.
         seconds: that those took which have ended with values, by trial.
     """
-    costs = {request.trial: max(request.cost, _SMALLEST) for request in requests if not request.infeasible}
+    costs = {request.trial: work_of(request) for request in requests if not request.infeasible}
     done = sum(cost for trial, cost in costs.items() if seconds.get(trial))
     spent = sum(seconds.get(trial, 0.0) for trial in costs)
     return {trial: spent / done * cost for trial, cost in costs.items()} if done else {}
