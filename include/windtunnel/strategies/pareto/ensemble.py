@@ -34,10 +34,11 @@ class Ensemble:
         rng: np.random.Generator,
         *,
         warp: bool,
+        cautious: bool = False,
         most: int = FITTED,
     ) -> "Ensemble":
         """One process a kernel; the first one's likelihood chooses the warp; for the arguments see `model.fit`."""
-        first = fit(kernels[0], features, values, rng, warp=warp, most=most)
+        first = fit(kernels[0], features, values, rng, warp=warp, cautious=cautious, most=most)
         others = [fit(kernel, features, values, rng, warp=first.warp, most=most) for kernel in kernels[1:]]
         return cls([first, *others])
 

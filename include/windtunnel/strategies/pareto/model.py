@@ -141,6 +141,7 @@ def fit(
     rng: np.random.Generator,
     *,
     warp: "bool | Warp" = True,
+    cautious: bool = False,
     most: int = FITTED,
 ) -> Process:
     """The process that makes the values likeliest, given the prior of the hyperparameters.
@@ -152,10 +153,11 @@ def fit(
         rng: decides which trials the hyperparameters are fitted to, where there are many.
         most: trials that hyperparameters are fitted to.
         warp: the warp; or whether the likeliest one is taken, rather than none.
+        cautious: see `warps`.
     """
     values = tamed(values)
     few = rng.permutation(len(features))[:most]
-    choice = [warp] if isinstance(warp, Warp) else warps(values) if warp else warps(values)[:1]
+    choice = [warp] if isinstance(warp, Warp) else warps(values, cautious=cautious) if warp else warps(values)[:1]
     theta, steps = kernel.prior_mean, _STEPS
     if len(few) < len(features):  # half of so many say nearly all
         half = np.sort(few[: most // 2])
@@ -215,6 +217,7 @@ def _likeliest_warp(kernel: Kernel, theta: Array, features: Features, values: Ar
         0.5 * count * np.log(column @ column / count + 1e-12)
         + count * np.log(each.std() or 1.0)
         - warp.log_slope(values)
+        - warp.log_prior
         for warp, each, column in zip(choice, warped, white.T, strict=True)
     ]
     return choice[int(np.argmin(losses))]

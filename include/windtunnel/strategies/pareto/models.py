@@ -88,8 +88,10 @@ class Models:
             self.values[name] = self._fit([self._kernel], rows, values)
 
     def _fit(self, kernels: Sequence[Kernel], rows: Sequence[Row], values: Array) -> Ensemble:
-        warp = self._options.warp
-        return Ensemble.fitted(kernels, self._encoder(rows), values, self._rng, warp=warp, most=self._fitted)
+        # A warp may blur what is far from the best. With one objective that does not count; on a front everything does.
+        cautious, warp = len(self._data.signs) > 1, self._options.warp
+        features = self._encoder(rows)
+        return Ensemble.fitted(kernels, features, values, self._rng, warp=warp, cautious=cautious, most=self._fitted)
 
     def _failing(self) -> Ensemble | None:
         """A model of what is 1 where a trial failed and 0 where it did not; None where nothing failed."""

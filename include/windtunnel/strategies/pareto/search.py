@@ -24,7 +24,10 @@ _GENERATIONS = 2  # of candidates bred from the most promising, in a space that 
 _BREEDERS = 24
 _CHILDREN = 450  # a generation
 _KEPT = 600  # candidates for the batch, once all were weighed
-_NEAREST = (4, 60)  # parents and children after every choice, for what is now the most promising
+_NEAREST = 4  # parents after every choice: what is now the most promising
+_NEAR = 60  # children of theirs
+_NEAR_FRONT = 200  # with several objectives, for a front has many places
+_QUICK = 250  # trials until which a model weighs so many in no time
 _ENOUGH = 10  # trials for a model of many parameters
 
 
@@ -121,6 +124,8 @@ class Search:
 
         acquisition = Acquisition(self._problem, self._data, pool, self._options, self._numbers)
         large = not whole(self._problem)
+        several = len(self._problem.objectives) > 1
+        near = _NEAR_FRONT if several and len(self._draft.past) <= _QUICK else _NEAR
         for _ in range(_GENERATIONS if large else 0):
             self._breed(acquisition, pool, _BREEDERS, _CHILDREN)
         if large:
@@ -128,7 +133,7 @@ class Search:
         for index, note in acquisition.batch(n):
             self._draft.offer(pool.params[index], **{"from": "model", **note})
             if large and len(self._draft.suggestions) < n:
-                self._breed(acquisition, pool, *_NEAREST)
+                self._breed(acquisition, pool, _NEAREST, near)
 
     def _breed(self, acquisition: "Acquisition", pool: Pool, parents: int, children: int) -> None:
         best = [pool.params[index] for index in acquisition.best(parents)]

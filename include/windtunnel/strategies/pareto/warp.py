@@ -23,11 +23,13 @@ class Warp:
         extent: from the best to the worst.
         offset: how far the bound is beyond, as a share of the extent; positive beyond the best, negative beyond the
             worst, infinite where values are taken as they are.
+        log_prior: how likely it is before any value is known; only differences count.
     """
 
     low: float
     extent: float
     offset: float
+    log_prior: float = 0.0
 
     def forward(self, values: Array) -> Array:
         """Values as the model sees them; still the smaller the better."""
@@ -56,15 +58,22 @@ class Warp:
         return float(-warped.sum() if self.offset > 0 else warped.sum())
 
 
-def warps(values: Array) -> list[Warp]:
-    """The warps among which the likelihood chooses; of values with a long tail also such as tell the best apart."""
+def warps(values: Array, *, cautious: bool = False) -> list[Warp]:
+    """The warps among which the likelihood chooses; of values with a long tail also such as tell the best apart.
+
+    Args:
+        values: (n,), to be minimised.
+        cautious: whether that values are taken as they are is beforehand as likely as all others together, rather than
+            as each of them: of so many, few values make one look better by chance.
+    """
     low, extent = float(values.min()), float(np.ptp(values))
     extent = extent if extent > _LEAST else 1.0
     shares = np.quantile((values - low) / extent, [0.1, 0.5])
     offsets = [float("inf"), *(sign * offset for sign in (1, -1) for offset in (0.02, 0.05, 0.1, 0.3, 1.0))]
     if shares[1] < _LONG:
         offsets += [offset for offset in _TINY if offset > shares[0] / 10]
-    return [Warp(low, extent, offset) for offset in offsets]
+    log_prior = -float(np.log(len(offsets) - 1)) if cautious else 0.0
+    return [Warp(low, extent, offset, 0.0 if np.isinf(offset) else log_prior) for offset in offsets]
 
 
 def tamed(values: Array) -> Array:

@@ -66,6 +66,18 @@ def test_a_long_tail_is_warped_and_a_straight_line_is_not():
     assert len(warps(straight)) > 5
 
 
+def test_few_values_make_no_warp_look_better_by_chance_if_it_is_cautious():
+    some = features(12)
+    draws = [np.random.default_rng(seed).normal(size=12) for seed in range(20)]
+
+    def taken(values, *, cautious):
+        return np.isinf(fit(kernel(), some, values, np.random.default_rng(0), cautious=cautious).warp.offset)
+
+    by_chance = [not taken(values, cautious=False) for values in draws]
+    assert sum(not taken(values, cautious=True) for values in draws) < sum(by_chance) / 2
+    assert not taken(np.exp(5 * (some.place @ np.array([1.0, -2.0, 0.5]))), cautious=True)
+
+
 def test_what_is_learnt_predicts_what_is_new():
     some, new = features(60), features(200, seed=1)
 
