@@ -157,7 +157,8 @@ def fit(
     """
     values = tamed(values)
     few = rng.permutation(len(features))[:most]
-    choice = [warp] if isinstance(warp, Warp) else warps(values, cautious=cautious) if warp else warps(values)[:1]
+    choice = [warp] if isinstance(warp, Warp) else warps(values, cautious=cautious)
+    choice = choice if warp else choice[:1]
     theta, steps = kernel.prior_mean, _STEPS
     if len(few) < len(features):  # half of so many say nearly all
         half = np.sort(few[: most // 2])

@@ -27,7 +27,7 @@ _KEPT = 600  # candidates for the batch, once all were weighed
 _NEAREST = 4  # parents after every choice: what is now the most promising
 _NEAR = 60  # children of theirs
 _NEAR_FRONT = 200  # with several objectives, for a front has many places
-_QUICK = 250  # trials until which a model weighs so many in no time
+_QUICK = 250  # trials at most, for models of more take too long to weigh that many
 _ENOUGH = 10  # trials for a model of many parameters
 
 
@@ -124,8 +124,8 @@ class Search:
 
         acquisition = Acquisition(self._problem, self._data, pool, self._options, self._numbers)
         large = not whole(self._problem)
-        several = len(self._problem.objectives) > 1
-        near = _NEAR_FRONT if several and len(self._draft.past) <= _QUICK else _NEAR
+        many = len(self._problem.objectives) > 1 and len(self._draft.past) <= _QUICK
+        near = _NEAR_FRONT if many else _NEAR
         for _ in range(_GENERATIONS if large else 0):
             self._breed(acquisition, pool, _BREEDERS, _CHILDREN)
         if large:
