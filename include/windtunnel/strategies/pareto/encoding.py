@@ -12,6 +12,7 @@ from windtunnel.strategies.pareto.kernel import Array, Features, Groups
 
 _KNOWN = 4  # known values at most that are columns
 _WAVES = (1, 2, 3)
+_PARABOLA = 1 / 4  # as much as the second wave, which is nearly one
 _SAME = 0.9999  # correlation from which a second known value tells nothing new
 _NOTHING = "no column"  # with a space, as no parameter's path has
 
@@ -139,8 +140,10 @@ def _number(scale: Scale, values: Array) -> Columns:
         numbers = scale(_floats(values))
         absent = ~np.isfinite(numbers)
         numbers = np.where(absent, 0.5, numbers)
+        centered = 2 * numbers - 1
+        parabola = math.sqrt(5) * (1.5 * centered**2 - 0.5)
         waves = [math.sqrt(2) * np.cos(math.pi * wave * numbers) / wave**2 for wave in _WAVES]
-        basis = np.column_stack([math.sqrt(3) * (2 * numbers - 1), *waves])
+        basis = np.column_stack([math.sqrt(3) * centered, _PARABOLA * parabola, *waves])
         if not optional:
             return numbers[:, None], basis
         basis[absent] = 0.0

@@ -3,8 +3,9 @@
     k(x, y) = a Σ_g v_g φ_g(x)·φ_g(y)  +  p Matérn(√(Σ_g w_g |x_g - y_g|²))  +  noise if x is y
 
 The first term is additive: what each column does by itself, and what known values such as FLOPs do, on a small basis
-φ_g. It learns from few trials. The second is a Matérn-5/2 kernel with a relevance w_g per column, over all columns
-together: what columns do with each other. Both are matrix products, so thousands of candidates cost milliseconds.
+φ_g; of a number, a line, a parabola and waves. It learns from few trials. The second is a Matérn-5/2 kernel with a
+relevance w_g per column, over all columns together: what columns do with each other. Both are matrix products, so
+thousands of candidates cost milliseconds.
 
 Values after fewer epochs differ from the last ones by something like them, the more the fewer the epochs: with gaps s
 and t, from 0 for all epochs to 1,

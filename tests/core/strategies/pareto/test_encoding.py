@@ -40,6 +40,15 @@ def test_choices_that_are_numbers_are_far_apart_by_their_order():
     assert distance(features, 0, 1) == distance(features, 1, 2) < distance(features, 0, 2)
 
 
+def test_the_additive_term_holds_every_parabola():
+    places = np.linspace(0, 1, 12)
+    features, _ = encoded({"a": {"type": "float", "low": 0, "high": 1}}, *({"a": place} for place in places))
+    values = (places - 0.3) ** 2
+    columns = np.column_stack([np.ones(12), features.basis])
+    weights = np.linalg.lstsq(columns, values, rcond=None)[0]
+    assert columns @ weights == pytest.approx(values, abs=1e-9)
+
+
 def test_a_parameter_that_is_not_there_is_unlike_all_its_values():
     space = {"kind": ["sgd", "adam"], "momentum": {"type": "float", "low": 0, "high": 1, "when": {"kind": "sgd"}}}
     features, groups = encoded(
