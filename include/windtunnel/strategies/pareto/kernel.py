@@ -3,7 +3,7 @@
     k(x, y) = a Σ_g v_g φ_g(x)·φ_g(y)  +  p Matérn(√(Σ_g w_g |x_g - y_g|²))  +  noise if x is y
 
 The first term is additive: what each column does by itself, and what known values such as FLOPs do, on a small basis
-φ_g; of a number, a line, a parabola and waves. It learns from few trials. The second is a Matérn-5/2 kernel with a
+φ_g, which for a number is a line, a parabola and waves. It learns from few trials. The second is a Matérn-5/2 with a
 relevance w_g per column, over all columns together: what columns do with each other. Both are matrix products, so
 thousands of candidates cost milliseconds.
 
